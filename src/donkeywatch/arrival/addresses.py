@@ -1,0 +1,33 @@
+"""The client's address in the shapes servers write it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+MAPPED = b"\0" * 10 + b"\xff\xff"
+"""Prefix of an IPv4 address in 16 bytes."""
+LOW_ID = 1 << 24
+"""A client number below this is a LowID: a number the server made up, not an address."""
+
+PLAIN = re.compile(rb"([0-9]{1,3}(?:\.[0-9]{1,3}){3})(?::[0-9]{1,5})?")
+BRACKETED = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
+
+
+def packed(text: bytes) -> bytes | None:
+    """16 bytes in network order, IPv4 as ::ffff:a.b.c.d; None when it is no address.
+
+    Takes ``a.b.c.d``, ``a.b.c.d:port``, ``v6``, ``[v6]:port`` and a HighID, the number eDonkey
+    makes of an IPv4 address with its first octet lowest.
+    """
+    if text.isdigit():
+        number = int(text) if len(text) <= 10 else 0
+        return MAPPED + number.to_bytes(4, "little") if LOW_ID <= number < 1 << 32 else None
+    shape = PLAIN.fullmatch(text) or BRACKETED.fullmatch(text)
+    try:
+        address = ipaddress.ip_address((shape[1] if shape else text).decode("ascii"))
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return MAPPED + address.packed
+    return None if address.scope_id else address.packed

@@ -1,0 +1,84 @@
+"""Stamps to UTC: zones, the repeated and the skipped DST hour, leap seconds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+ISO = re.compile(
+    rb"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+    rb"(?:Z|([+-])(\d\d):?(\d\d))?",
+    re.ASCII,
+)
+UNIX = re.compile(rb"(\d{1,11})(?:\.(\d{1,9}))?", re.ASCII)
+
+BAD, IMPOSSIBLE = "bad_time", "impossible_time"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Event time in ms UTC; ``alternative`` differs only in the repeated DST hour."""
+
+    time: int
+    alternative: int
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Reads the stamps of one source.
+
+    ``zone`` is for stamps without one; ``layout`` is a strptime format, None for ISO 8601 and
+    unix seconds.
+    """
+
+    zone: ZoneInfo | None = None
+    layout: str | None = None
+
+    def read(self, stamp: bytes) -> Moment | str:
+        """The moment of a stamp, or the outcome ``bad_time`` or ``impossible_time``."""
+        try:
+            if self.layout is not None:
+                return self._place(datetime.strptime(stamp.decode("ascii"), self.layout))
+            return self._standard(stamp)
+        except (ValueError, OverflowError):
+            return BAD
+
+    def _standard(self, stamp: bytes) -> Moment | str:
+        unix = UNIX.fullmatch(stamp)
+        if unix:
+            time = int(unix[1]) * 1000 + int((unix[2] or b"").ljust(3, b"0")[:3])
+            return Moment(time, time)
+        iso = ISO.fullmatch(stamp)
+        if not iso:
+            return BAD
+        year, month, day, hour, minute, second = (int(part) for part in iso.groups()[:6])
+        # A leap second has no number of its own in Unix time: it is the end of the one before.
+        leap = second == 60 and minute == 59
+        fraction = 999 if leap else int((iso[7] or b"").ljust(3, b"0")[:3])
+        naive = datetime(year, month, day, hour, minute, 59 if leap else second, fraction * 1000)
+        if iso[8]:
+            offset = timedelta(hours=int(iso[9]), minutes=int(iso[10]))
+            return self._place(
+                naive.replace(tzinfo=timezone(-offset if iso[8] == b"-" else offset))
+            )
+        return self._place(naive.replace(tzinfo=UTC) if stamp.endswith(b"Z") else naive)
+
+    def _place(self, moment: datetime) -> Moment | str:
+        if moment.tzinfo is not None:
+            time = _ms(moment)
+            return Moment(time, time)
+        if self.zone is None:
+            return BAD
+        first = _ms(moment.replace(tzinfo=self.zone, fold=0))
+        second = _ms(moment.replace(tzinfo=self.zone, fold=1))
+        back = datetime.fromtimestamp(first / 1000, self.zone).replace(tzinfo=None)
+        if abs(back - moment) > timedelta(seconds=1):
+            return IMPOSSIBLE
+        return Moment(first, second)
+
+
+def _ms(moment: datetime) -> int:
+    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1000 + since.microseconds // 1000

@@ -1,0 +1,86 @@
+"""Country of an address, from any database in MaxMind's format."""
+
+from __future__ import annotations
+
+import ipaddress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import maxminddb
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.arrival.pseudonyms import Addresses
+from donkeywatch.counting.observations import Countries as Column
+from donkeywatch.counting.observations import country_code
+from donkeywatch.errors import ConfigError
+
+UNKNOWN = country_code("ZZ")
+MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
+
+
+class Countries:
+    """Sorted IPv4 ranges, looked up by column; IPv6 asks the database address by address."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.digest = "none"
+        self._reader: maxminddb.Reader | None = None
+        if path is None:
+            return
+        try:
+            self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
+            self.digest = sha256(path.read_bytes()).hexdigest()[:16]
+            self._starts, self._codes = self._ranges(self._reader)
+        except (OSError, maxminddb.InvalidDatabaseError, ValueError) as error:
+            raise ConfigError(
+                f"country database {path}: not usable ({type(error).__name__})",
+                "set `countries` to a .mmdb file with countries, such as GeoLite2 or DB-IP",
+            ) from None
+
+    @staticmethod
+    def _ranges(reader: maxminddb.Reader) -> tuple[npt.NDArray[np.uint32], Column]:
+        starts, codes, end = [0], [UNKNOWN], 0
+        for network, record in reader:
+            if not isinstance(network, ipaddress.IPv4Network):
+                continue
+            first = int(network.network_address)
+            if first > end:
+                starts.append(end)
+                codes.append(UNKNOWN)
+            starts.append(first)
+            codes.append(_code(record))
+            end = first + network.num_addresses
+        if end < 1 << 32:
+            starts.append(end)
+            codes.append(UNKNOWN)
+        return np.array(starts, np.uint32), np.array(codes, np.uint16)
+
+    def of(self, addresses: Addresses) -> Column:
+        """The country of each address, ``ZZ`` where the database names none."""
+        found = np.full(len(addresses), UNKNOWN, np.uint16)
+        if self._reader is None or not len(addresses):
+            return found
+        v4 = (addresses[:, :12] == MAPPED).all(axis=1)
+        numbers = np.ascontiguousarray(addresses[v4, 12:]).view(">u4").ravel()
+        found[v4] = self._codes[np.searchsorted(self._starts, numbers, "right") - 1]
+        if self._reader.metadata().ip_version == 6:
+            for i in np.flatnonzero(~v4).tolist():
+                record = self._reader.get(ipaddress.IPv6Address(addresses[i].tobytes()))
+                found[i] = _code(record)
+        return found
+
+
+def _code(record: Any) -> int:
+    """Country of a record in the layouts of GeoLite2, DB-IP and the flat lite databases."""
+    if not isinstance(record, dict):
+        return UNKNOWN
+    for name in ("country", "registered_country"):
+        country = record.get(name)
+        iso = country.get("iso_code") if isinstance(country, dict) else None
+        if isinstance(iso, str) and len(iso) == 2 and iso.isascii():
+            return country_code(iso.upper())
+    iso = record.get("country_code")
+    if isinstance(iso, str) and len(iso) == 2 and iso.isascii():
+        return country_code(iso.upper())
+    return UNKNOWN

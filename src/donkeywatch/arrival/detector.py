@@ -1,0 +1,108 @@
+"""Which category of which topic a query falls into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import ahocorasick
+
+from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
+from donkeywatch.arrival.text import tokens
+
+Span = frozenset[int]
+"""Indices of the tokens that meet a part of a rule together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """One topic, its words folded: word -> groups, categories as alternatives of groups."""
+
+    words: dict[str, frozenset[str]]
+    ages: Ages | None
+    suffixes: frozenset[str]
+    categories: tuple[tuple[frozenset[str], ...], ...]
+
+    def code(self, query: Sequence[str]) -> int:
+        """Number of the first category that matches, from 1; 0 when none does."""
+        met: dict[str, list[Span]] = {}
+        for i, token in enumerate(query):
+            for group in self.words.get(token, ()):
+                met.setdefault(group, []).append(frozenset((i,)))
+        if self.ages is not None:
+            met[AGE] = list(self._ages(query, self.ages))
+        for number, parts in enumerate(self.categories, 1):
+            if _distinct([[s for g in part for s in met.get(g, ())] for part in parts]):
+                return number
+        return 0
+
+    def _ages(self, query: Sequence[str], ages: Ages) -> Iterable[Span]:
+        for i, token in enumerate(query):
+            digits = token[: len(token) - len(token.lstrip("0123456789"))]
+            if not 1 <= len(digits) <= 2 or not ages.minimum <= int(digits) <= ages.maximum:
+                continue
+            if token[len(digits) :] in self.suffixes:
+                yield frozenset((i,))
+            elif digits == token and i + 1 < len(query) and query[i + 1] in self.suffixes:
+                yield frozenset((i, i + 1))
+
+
+def _distinct(parts: Sequence[Sequence[Span]], used: Span = frozenset()) -> bool:
+    """Can every part be met by tokens that no other part uses?"""
+    if not parts:
+        return True
+    return any(
+        _distinct(parts[1:], used | span) for span in dict.fromkeys(parts[0]) if not used & span
+    )
+
+
+def _rules(topic: TopicWords) -> _Rules:
+    words: dict[str, set[str]] = {}
+    for group, entries in topic.groups.items():
+        for entry in entries:
+            words.setdefault(tokens(entry)[0], set()).add(group)
+    suffixes = topic.ages.suffixes if topic.ages else ()
+    return _Rules(
+        words={word: frozenset(groups) for word, groups in words.items()},
+        ages=topic.ages,
+        suffixes=frozenset(tokens(suffix)[0] for suffix in suffixes),
+        categories=tuple(
+            tuple(frozenset(part.split("|")) for part in category.all)
+            for category in topic.categories
+        ),
+    )
+
+
+class Detector:
+    """The loaded lexicon as a function of tokens, and as a sieve over a block of text."""
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.topics = lexicon.headings()
+        self._rules = [_rules(topic) for topic in lexicon.topics.values()]
+        self._sieve = ahocorasick.Automaton(ahocorasick.STORE_INTS)
+        for word in {word for rules in self._rules for word in _sieve_words(rules)}:
+            self._sieve.add_word(f" {word} ", len(word))
+        self._sieve.make_automaton()
+
+    def codes(self, query: Sequence[str]) -> tuple[int, ...]:
+        """Per topic the number of the matching category, from 1, or 0; the specification."""
+        return tuple(rules.code(query) for rules in self._rules)
+
+    def hits(self, text: str) -> list[int]:
+        """Where in a folded, spaced text a word of the lexicon ends.
+
+        A text without a hit cannot be flagged; one with a hit may be. Words have to stand
+        between single spaces, so a text of a line each is passed with its ends spaced too.
+        """
+        return [end - 1 for end, _ in self._sieve.iter(text)]
+
+
+def _sieve_words(rules: _Rules) -> Iterable[str]:
+    yield from rules.words
+    yield from rules.suffixes
+    if rules.ages is not None:
+        numbers = range(rules.ages.minimum, rules.ages.maximum + 1)
+        for number, suffix in product(numbers, rules.suffixes):
+            yield f"{number}{suffix}"
+            yield f"{number:02d}{suffix}"

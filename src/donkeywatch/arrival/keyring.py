@@ -1,0 +1,166 @@
+"""The weekly keys: made before their first use, destroyed on schedule, never replaced silently."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+from donkeywatch.counting.windows import week_name
+from donkeywatch.errors import ConfigError
+
+SIZE = 32
+"""Bytes of a key: AES-256."""
+INSTALL = "install.key"
+"""The one lasting key: fingerprints of files and the lexicon's digest."""
+
+
+class Keyring:
+    """Key files in a 0700 directory apart from the database.
+
+    ``epochs`` are the database's records (week -> proof, sealed); ``register`` stores a new
+    one before the key is used.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        epochs: Mapping[int, tuple[bytes, bool]],
+        register: Callable[[int, bytes], None],
+    ) -> None:
+        self.directory = directory
+        self._register = register
+        self._sealed = {week for week, (_, sealed) in epochs.items() if sealed}
+        prepare(directory)
+        self._weeks: dict[int, bytes] = {}
+        for week, (proof, sealed) in epochs.items():
+            if sealed:
+                self._remove(week)
+            else:
+                self._weeks[week] = self._read(week, proof)
+
+    def key(self, week: int) -> bytes | None:
+        """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
+        if week in self._sealed:
+            return None
+        if week not in self._weeks:
+            key = secrets.token_bytes(SIZE)
+            _write(self._path(week), key)
+            self._register(week, proof(key))
+            self._weeks[week] = key
+        return self._weeks[week]
+
+    def unsealed(self) -> list[int]:
+        """Weeks whose keys exist, oldest first."""
+        return sorted(self._weeks)
+
+    def destroy(self, before: int) -> None:
+        """Destroy the keys of the weeks that start before a time."""
+        for week in [week for week in self._weeks if week < before]:
+            del self._weeks[week]
+            self._sealed.add(week)
+            self._remove(week)
+
+    def _path(self, week: int) -> Path:
+        return self.directory / f"{week_name(week)}.key"
+
+    def _read(self, week: int, expected: bytes) -> bytes:
+        key = _guarded(self._path(week))
+        if key is None or proof(key) != expected:
+            raise ConfigError(
+                f"key of week {week_name(week)}: "
+                + ("missing" if key is None else "not the one this database was made with"),
+                f"restore {self._path(week)} from where it was moved to; without it the addresses"
+                " of that week cannot be told apart, so set a new `state` directory",
+            )
+        return key
+
+    def _remove(self, week: int) -> None:
+        path = self._path(week)
+        if path.exists():
+            with path.open("r+b") as file:
+                file.write(secrets.token_bytes(SIZE))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+            _sync(self.directory)
+
+
+def prepare(directory: Path) -> None:
+    """Make the key directory; ConfigError when others can look into it."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = directory.stat().st_mode
+    except OSError as error:
+        raise ConfigError(
+            f"key directory {directory}: cannot be used ({error.strerror})",
+            "create it for the user donkeywatch runs as",
+        ) from None
+    if mode & 0o077:
+        raise ConfigError(
+            f"key directory {directory}: open to others (mode {mode & 0o777:03o})",
+            f"run: chmod 700 {directory}",
+        )
+
+
+def install_key(directory: Path, *, fresh: bool) -> bytes:
+    """The lasting key, made when the state is ``fresh``; refused when it is gone later."""
+    path = directory / INSTALL
+    key = _guarded(path)
+    if key is None and not fresh:
+        raise ConfigError(
+            f"{path}: missing, but the database was made with it",
+            "restore the file, or set a new `state` directory",
+        )
+    if key is None:
+        key = secrets.token_bytes(SIZE)
+        _write(path, key)
+    return key
+
+
+def proof(key: bytes) -> bytes:
+    """A value that tells whether a key is the right one and nothing else about it."""
+    return blake2b(b"donkeywatch key proof", key=key, digest_size=16).digest()
+
+
+def _guarded(path: Path) -> bytes | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(f"{path}: not readable ({error.strerror})", "mend its owner") from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if mode & 0o077:
+            raise ConfigError(
+                f"{path}: others can read it (mode {mode & 0o777:03o})",
+                f"run: chmod 600 {path}; if others may have read it, start a new state directory",
+            )
+        key = file.read(SIZE + 1)
+    if len(key) != SIZE:
+        raise ConfigError(f"{path}: not a key of {SIZE} bytes", "restore the right file")
+    return key
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Durably, and never half: a key must be on disk before anything is hashed with it."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(descriptor)
+    part.rename(path)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

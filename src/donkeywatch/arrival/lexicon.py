@@ -1,0 +1,189 @@
+"""The operator's confidential word list: read, checked, never shown."""
+
+from __future__ import annotations
+
+import hmac
+import os
+import stat
+import tomllib
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from donkeywatch.arrival.text import tokens
+from donkeywatch.counting.ledger import Topic
+from donkeywatch.errors import ConfigError
+
+AGE = "age"
+"""Name of the group that ``ages`` defines."""
+ID = r"^[a-z][a-z0-9_]{0,39}$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Ages(_Strict):
+    """Ages that count with a suffix: ``minimum`` to ``maximum`` years."""
+
+    minimum: int = Field(ge=0, le=99)
+    maximum: int = Field(ge=0, le=99)
+    suffixes: tuple[str, ...] = Field(min_length=1)
+
+
+class Category(_Strict):
+    """A rule: every part must be met by a token of its own; ``a|b`` is met by either group."""
+
+    id: str = Field(pattern=ID)
+    all: tuple[str, ...] = Field(min_length=1, max_length=8)
+
+
+class TopicWords(_Strict):
+    """One topic: groups of words, ages, and categories in order of priority."""
+
+    groups: dict[str, tuple[str, ...]]
+    ages: Ages | None = None
+    categories: tuple[Category, ...] = Field(min_length=1, max_length=255)
+
+
+class Lexicon(_Strict):
+    """The whole list; ``expires`` is the last day (UTC) on which it may be used."""
+
+    title: str = ""
+    expires: date | None = None
+    topics: dict[str, TopicWords] = Field(min_length=1, max_length=8)
+
+    def headings(self) -> tuple[Topic, ...]:
+        """Topic and category ids, all of the lexicon that may be shown."""
+        return tuple(
+            Topic(name, tuple(category.id for category in topic.categories))
+            for name, topic in self.topics.items()
+        )
+
+
+def load(path: Path, now: datetime | None = None) -> Lexicon:
+    """Read and check a lexicon file; ConfigError tells place and remedy, never an entry."""
+    text = _guarded_text(path)
+    try:
+        lexicon = Lexicon.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(
+            f"lexicon {path}: not valid TOML near line {_line(error)}",
+            "mend the syntax there; words stand in double quotes",
+        ) from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_context=False)[0]
+        raise ConfigError(
+            f"lexicon {path}: {_place(first['loc'])}: {first['msg']}",
+            "see docs/lexicon.md for the form of the file",
+        ) from None
+    today = (now or datetime.now(UTC)).date()
+    if lexicon.expires is not None and today > lexicon.expires:
+        raise ConfigError(
+            f"lexicon {path}: expired on {lexicon.expires}",
+            "have it reviewed, then set a new `expires` date",
+        )
+    for name, topic in lexicon.topics.items():
+        _check_topic(path, name, topic)
+    return lexicon
+
+
+def digest(lexicon: Lexicon, key: bytes) -> str:
+    """Keyed digest of the content; a bare hash would confirm a stolen list."""
+    return hmac.new(key, lexicon.model_dump_json().encode(), sha256).hexdigest()[:16]
+
+
+def _guarded_text(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        kind = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
+        raise ConfigError(
+            f"lexicon {path}: {kind}",
+            "set `lexicon` to a regular file that the user of donkeywatch can read",
+        ) from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise ConfigError(f"lexicon {path}: not a regular file", "set `lexicon` to a file")
+        if mode & 0o077:
+            raise ConfigError(
+                f"lexicon {path}: others can read it (mode {mode & 0o777:03o})",
+                f"run: chmod 600 {path}",
+            )
+        try:
+            return file.read().decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ConfigError(
+                f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
+            ) from None
+
+
+def _line(error: tomllib.TOMLDecodeError) -> str:
+    """The line number out of a decode error, whose whole text might hold an entry."""
+    _, _, rest = str(error).rpartition("(at line ")
+    return rest.partition(",")[0] if rest[:1].isdigit() else "its end"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
+
+
+def _check_topic(path: Path, name: str, topic: TopicWords) -> None:
+    where = f"lexicon {path}: topics.{name}"
+    if not _is_id(name):
+        raise ConfigError(f"{where}: not a valid id", "use lower-case letters, digits and _")
+    if AGE in topic.groups:
+        raise ConfigError(f"{where}: `age` cannot be a group", "define it under `ages`")
+    lists = dict(topic.groups)
+    if topic.ages is not None:
+        lists["ages.suffixes"] = topic.ages.suffixes
+        if topic.ages.minimum > topic.ages.maximum:
+            raise ConfigError(f"{where}.ages: minimum exceeds maximum", "swap them")
+    for group, words in lists.items():
+        _check_words(f"{where}.{group}", words)
+    known = set(topic.groups) | ({AGE} if topic.ages else set())
+    ids = [category.id for category in topic.categories]
+    if len(set(ids)) < len(ids):
+        raise ConfigError(f"{where}: two categories have the same id", "rename one of them")
+    for category in topic.categories:
+        parts = {group for part in category.all for group in part.split("|")}
+        if parts - known:
+            raise ConfigError(
+                f"{where}: category {category.id} names a group that is not defined",
+                f"define it or use one of: {', '.join(sorted(known))}",
+            )
+
+
+def _is_id(name: str) -> bool:
+    return name.isascii() and name.islower() and name.replace("_", "a").isalnum()
+
+
+def _check_words(where: str, words: tuple[str, ...]) -> None:
+    if not words:
+        raise ConfigError(f"{where}: no entries", "add words, or remove the group and its rules")
+    seen: dict[str, int] = {}
+    for number, word in enumerate(words, 1):
+        found = tokens(word)
+        if not found:
+            raise ConfigError(
+                f"{where}, entry {number}: empty", "remove the entry or write letters into it"
+            )
+        if len(found) > 1:
+            raise ConfigError(
+                f"{where}, entry {number}: more than one word",
+                "the profile `paper` compares single words; make it a category of two groups",
+            )
+        if len(found[0]) == 1:
+            raise ConfigError(
+                f"{where}, entry {number}: a single letter",
+                "one letter matches too much; remove it",
+            )
+        if found[0] in seen:
+            raise ConfigError(
+                f"{where}, entry {number}: the same word as entry {seen[found[0]]} once folded",
+                "remove one of the two",
+            )
+        seen[found[0]] = number

@@ -1,0 +1,46 @@
+"""From the bytes of a query to its tokens, as the profile ``paper`` compares them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+NORMALISATION = "paper-1"
+"""Version of the rules below; a change of it is a break in the series."""
+
+TOKEN = re.compile(r"[^\W_]+")
+SEPARATOR = re.compile(r"[^\w\n]|_")
+ASCII_FOLD = bytes(
+    ord(chr(byte).lower()) if byte < 0x80 and chr(byte).isalnum() else 0x20 for byte in range(256)
+)
+"""Table for ``bytes.translate``: letters and digits folded, everything else a space."""
+
+
+def decoded(raw: bytes, fallback: str) -> str:
+    """The text of a query: UTF-8 where it is that, else the declared single-byte encoding."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode(fallback, "replace")
+
+
+def folded(text: str) -> str:
+    """Fold case and accents: casefold, NFKD, without marks, casefold again.
+
+    The second casefold is for compatibility letters that only NFKD turns into capitals.
+    """
+    if text.isascii():
+        return text.lower()
+    split = unicodedata.normalize("NFKD", text.casefold())
+    bare = "".join(c for c in split if c.isascii() or unicodedata.category(c)[0] != "M")
+    return bare.casefold()
+
+
+def tokens(text: str) -> list[str]:
+    """Maximal runs of letters and digits of the folded text, in order."""
+    return TOKEN.findall(folded(text))
+
+
+def spaced(text: str) -> str:
+    """Folded text whose separators are single spaces; line feeds stay, for many texts at once."""
+    return SEPARATOR.sub(" ", folded(text))

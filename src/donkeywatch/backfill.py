@@ -1,0 +1,126 @@
+"""Counting finished archives: the same way as live, in larger steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from donkeywatch.engine import Engine, Stream
+from donkeywatch.errors import ConfigError, SourceError
+from donkeywatch.sources.files import CompressedFile, Damaged, open_file
+from donkeywatch.sources.generations import Generation
+
+PEEK = 1 << 18
+"""Bytes looked at to put archives in the order of their first query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a backfill is: bytes on disk (compressed where the file is), and lines counted."""
+
+    path: Path
+    done: int
+    bytes: int
+    lines: int
+
+
+def backfill(
+    engine: Engine,
+    files: Sequence[Path],
+    source: str | None,
+    clock: Callable[[], int],
+    report: Callable[[Progress], None] = lambda _progress: None,
+    step: int | None = None,
+) -> dict[Path, int]:
+    """Count archives of one source that are not counted yet; lines per file, 0 if it was.
+
+    Order and repetition do not matter: content decides what was counted. ``step`` sets after
+    how many bytes to commit (default `checkpoint.bytes`). SourceError names a file that cannot
+    be read; everything before it stays counted.
+    """
+    stream = _stream(engine, source)
+    for path in files:
+        _readable(path)
+    engine.begin_archive(stream)
+    lines = {}
+    try:
+        for path in sorted(files, key=lambda path: _first_time(stream, path)):
+            lines[path] = _count(engine, stream, path, clock, report, step)
+    finally:
+        engine.end_archive(stream, clock())
+    return lines
+
+
+def _stream(engine: Engine, name: str | None) -> Stream:
+    streams = {stream.source.name: stream for stream in engine.streams}
+    if name is None:
+        return engine.streams[0]
+    if name not in streams:
+        raise ConfigError(
+            f"there is no source `{name}`", f"use one of: {', '.join(sorted(streams))}"
+        )
+    return streams[name]
+
+
+def _readable(path: Path) -> None:
+    try:
+        open_file(path).close()
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}", "name finished log files") from None
+
+
+def _first_time(stream: Stream, path: Path) -> tuple[int, str]:
+    """Event time of the first query near the front, so that weeks close in order."""
+    file = open_file(path)
+    try:
+        seen = stream.reader.block(file.read(0, PEEK))
+    except Damaged:
+        return 0, path.name
+    finally:
+        file.close()
+    return (int(seen.time[0]) if len(seen.time) else 0), path.name
+
+
+def _count(
+    engine: Engine,
+    stream: Stream,
+    path: Path,
+    clock: Callable[[], int],
+    report: Callable[[Progress], None],
+    step: int | None,
+) -> int:
+    follower = stream.follower
+    limit = engine.settings.checkpoint.bytes if step is None else step
+    total, lines, pending = path.stat().st_size, 0, 0
+    damaged = SourceError(
+        f"{path}: damaged, cut short or changed while it was read; its whole lines are counted",
+        "restore the file and repeat the command; it goes on where it stopped",
+    )
+    try:
+        generation = follower.take_up(path, 0)
+    except Damaged:
+        raise damaged from None
+    if generation is None:
+        return 0
+    while (block := follower.read(0)) is not None:
+        engine.take(stream, block, clock())
+        lines += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
+        lines += block.too_long
+        pending += block.consumed
+        if pending >= limit:
+            engine.commit_archive(stream, clock())
+            pending = 0
+        report(Progress(path, _position(generation), total, lines))
+    whole = generation.file is not None and follower.error is None
+    engine.commit_archive(stream, clock())
+    follower.let_go()
+    if not whole:
+        raise damaged
+    report(Progress(path, total, total, lines))
+    return lines
+
+
+def _position(generation: Generation) -> int:
+    file = generation.file
+    return file.raw_position() if isinstance(file, CompressedFile) else generation.mark.offset

@@ -1,0 +1,134 @@
+"""``donkeywatch check``: is everything in place, and does the format fit the log?"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from donkeywatch.arrival import keyring, lexicon
+from donkeywatch.arrival.countries import Countries
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.lexicon import Lexicon
+from donkeywatch.arrival.sightings import LineReader, Sighting
+from donkeywatch.config import Settings, Source
+from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
+from donkeywatch.engine import line_reader
+from donkeywatch.errors import DonkeywatchError, SourceError
+from donkeywatch.sources.block import SIZE, cut
+from donkeywatch.sources.files import Damaged, open_file
+from donkeywatch.store.store import prepare
+
+FIRST = 10
+"""Rejected lines whose place is told."""
+
+
+@dataclass(slots=True)
+class Sample:
+    """Lines of a sample by outcome, and where the first rejected ones start; never a line."""
+
+    lines: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    flagged: Counter[str] = field(default_factory=Counter)
+    rejected: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def searches(self) -> int:
+        """Lines that are a search, with words or without."""
+        return self.outcomes["query"] + self.outcomes["keywordless"]
+
+    def ordered(self) -> list[tuple[str, int]]:
+        """Outcomes that occur, in their usual order."""
+        return [(name, self.outcomes[name]) for name in OUTCOMES if self.outcomes[name]]
+
+
+def sample(path: Path, reader: LineReader) -> Sample:
+    """Read a whole sample file line by line; SourceError when it cannot be read."""
+    found = Sample()
+    topics = [topic.id for topic in reader.detector.topics]
+    for offset, line in _lines(path, reader.limit):
+        result = reader.read(line)
+        outcome = "query" if isinstance(result, Sighting) else result
+        found.lines += 1
+        found.outcomes[outcome] += 1
+        if isinstance(result, Sighting):
+            found.flagged.update(t for t, code in zip(topics, result.codes, strict=True) if code)
+        elif outcome in REJECTIONS and len(found.rejected) < FIRST:
+            found.rejected.append((offset, outcome))
+    return found
+
+
+def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
+    """Lines with the offsets they start at; an over-long one as its first bytes."""
+    try:
+        file = open_file(path)
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
+    if file.read(0, 2) in (b"\xff\xfe", b"\xfe\xff"):
+        raise SourceError(f"{path} is UTF-16", "have it written as UTF-8 or a one-byte encoding")
+    offset, skipping, begun = 0, False, 0
+    try:
+        while buffer := file.read(offset, SIZE):
+            block = cut(buffer, limit, skipping=skipping, final=len(buffer) < SIZE)
+            for _ in range(block.too_long):
+                yield begun, bytes(limit + 1)
+            at = offset + (buffer.find(b"\n") + 1 if skipping and block.too_long else 0)
+            lines = block.data.split(b"\n")
+            for line in lines if lines[-1] else lines[:-1]:
+                yield at, line
+                at += len(line) + 1
+            if block.skipping and not skipping:
+                begun = at
+            offset, skipping = offset + block.consumed, block.skipping
+            if not block.consumed:
+                break
+    except Damaged:
+        raise SourceError(f"{path}: damaged or cut short", "give a whole archive") from None
+    finally:
+        file.close()
+
+
+def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]]:
+    """Each thing the daemon needs, and what is wrong with it, if anything."""
+    yield _tried("lexicon", lambda: lexicon.load(settings.lexicon))
+    yield _tried("countries", lambda: Countries(settings.countries))
+    yield _tried("state directory", lambda: prepare(settings.state))
+    yield _tried("key directory", lambda: keyring.prepare(settings.key_directory))
+    for source in settings.source:
+        yield _tried(f"source {source.name}", lambda source=source: _readable(source))
+
+
+def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
+    try:
+        attempt()  # type: ignore[operator]
+    except DonkeywatchError as error:
+        return name, error
+    return name, None
+
+
+def _readable(source: Source) -> None:
+    path = source.path
+    if not path.parent.is_dir():
+        raise SourceError(f"{path.parent}: no such directory", "create it or correct `path`")
+    if not os.access(path.parent, os.R_OK | os.X_OK):
+        raise SourceError(
+            f"{path.parent}: not readable", "add the user of donkeywatch to the log's group"
+        )
+    if not path.exists():
+        return
+    try:
+        open_file(path).close()
+    except OSError as error:
+        raise SourceError(
+            f"{path}: {error.strerror}", "add the user of donkeywatch to the log's group"
+        ) from None
+
+
+def bare_reader(source: Source) -> LineReader:
+    """A reader for a look at a log without a lexicon: nothing is ever flagged."""
+    rule = {"id": "never", "all": ["nothing"]}
+    topic = {"groups": {"nothing": ()}, "categories": [rule]}
+    empty = Lexicon.model_validate({"topics": {"none": topic}})
+    return line_reader(source, Detector(empty))

@@ -1,0 +1,69 @@
+"""Closing windows whose time is over, and destroying what must not outlive them."""
+
+from __future__ import annotations
+
+from donkeywatch.arrival.keyring import Keyring
+from donkeywatch.config import Retention
+from donkeywatch.counting.rows import joined
+from donkeywatch.counting.tallies import Figures, Tallies
+from donkeywatch.counting.windows import HOUR, WEEK, floor, week_of
+from donkeywatch.store.store import Store
+
+
+class Closer:
+    """Merges segments into the figures of hours and weeks; safe to repeat after any crash."""
+
+    def __init__(self, store: Store, keys: Keyring, retention: Retention, topics: int) -> None:
+        self._store = store
+        self._keys = keys
+        self._retention = retention
+        self._topics = topics
+        self.closed_until = 0
+        """End of the newest hour that is closed, ms UTC."""
+
+    def close(self, watermark: int, now: int) -> None:
+        """Close every hour and week that ends at or before ``watermark``; both ms UTC."""
+        self.close_ended(watermark)
+        if floor(watermark, HOUR) > self.closed_until:
+            self.closed_until = floor(watermark, HOUR)
+            self._destroy(watermark)
+            self._prune(now)
+            self._store.truncate_log()
+
+    def close_ended(self, watermark: int) -> None:
+        """The same, destroying nothing: a line that comes later opens its window again."""
+        for start, end in self._store.due("hour", watermark):
+            self._check(self._close_hour(start, end))
+        for start, end in self._store.due("week", watermark):
+            self._check(self._store.close_week(start, self._figures(start, end)))
+
+    def _close_hour(self, start: int, end: int) -> bool:
+        parts = list(self._store.segments(start, end))
+        merged = joined(parts) if parts else None
+        return self._store.close_hour(start, merged, self._figures(start, end))
+
+    def _figures(self, start: int, end: int) -> Figures:
+        tallies = Tallies(self._topics)
+        for rows in self._store.segments(start, end):
+            tallies.add(rows.pseudonym, rows.country, rows.queries, rows.flagged)
+        return tallies.figures(countries=True)
+
+    def _check(self, agree: bool) -> None:
+        if not agree:
+            self._store.count("invariant_violations")
+
+    def _destroy(self, watermark: int) -> None:
+        """When a week has ended, all that was made with the keys before it goes.
+
+        No rolling window reaches back behind it any more, and its own rows no longer need
+        the pseudonyms under the older key.
+        """
+        ended = week_of(watermark) - WEEK
+        if any(week < ended for week in self._keys.unsealed()):
+            self._store.seal(ended)
+            self._keys.destroy(ended)
+
+    def _prune(self, now: int) -> None:
+        for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):
+            if weeks is not None:
+                self._store.prune(kind, now - weeks * WEEK)

@@ -1,0 +1,335 @@
+"""The one settings file: typed, checked at start, every key documented here."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from donkeywatch.arrival.searches import Syntax
+from donkeywatch.errors import ConfigError
+
+FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
+TOKEN_VARIABLE = "DONKEYWATCH_TOKEN"  # noqa: S105 - the name, not the secret
+STATE_VARIABLE = "DONKEYWATCH_STATE"
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("no such time zone; use an IANA name such as Europe/Paris") from None
+    return name
+
+
+def _encoding(name: str) -> str:
+    try:
+        if len("".join(map(chr, range(128))).encode(name)) != 128:
+            raise ValueError
+    except (LookupError, ValueError):
+        raise ValueError("not an encoding that extends ASCII; use cp1252, say") from None
+    return name
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+Seconds = Annotated[float, Field(gt=0)]
+Weeks = Annotated[int, Field(ge=2)]
+
+
+class Source(_Strict):
+    """A log to follow."""
+
+    name: str = Field("main", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="label of the log")
+    path: Path = Field(description="the log file; it need not exist yet")
+    format: FormatName = Field(
+        description="what its lines look like: " + ", ".join(get_args(FormatName))
+    )
+    pattern: str | None = Field(None, description="`regex` only: groups ts, ip, query; anchored")
+    keys: dict[Literal["ts", "ip", "query"], str] = Field(
+        default_factory=dict, description="`jsonl` only: names of the keys; dots reach inside"
+    )
+    time_format: str | None = Field(
+        None, description="strptime format of the stamp; default ISO 8601 or unix seconds"
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        None, description="IANA zone of stamps that carry none"
+    )
+    encoding: Annotated[str, AfterValidator(_encoding)] = Field(
+        "cp1252", description="encoding of queries that are not UTF-8"
+    )
+    query_syntax: Syntax = Field(
+        "plain", description="`boolean` when queries hold AND, OR, NOT; `enode-go` for trees"
+    )
+    strip_ansi: bool = Field(False, description="`regex` only: remove terminal colours first")
+    max_line: int = Field(65536, ge=256, le=1 << 19, description="longest line, bytes")
+    rotated: tuple[str, ...] = Field(
+        (), description="name patterns of rotated files; default the usual ones of `path`"
+    )
+    start: Literal["beginning", "end"] = Field(
+        "beginning", description="where to begin in a log that is followed for the first time"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Source:
+        if self.format == "regex":
+            if self.pattern is None:
+                raise ValueError("format `regex` needs `pattern`")
+            try:
+                groups = re.compile(self.pattern.encode()).groupindex
+            except re.error as error:
+                raise ValueError(f"`pattern` is not a regular expression: {error.msg}") from None
+            missing = {"ts", "ip", "query"} - set(groups)
+            if missing:
+                raise ValueError(f"`pattern` lacks the named group {min(missing)}")
+        elif self.pattern is not None:
+            raise ValueError("`pattern` goes with format `regex`")
+        if self.time_format is not None:
+            self._check_time_format(self.time_format)
+        return self
+
+    def _check_time_format(self, layout: str) -> None:
+        if not ("%Y" in layout and ("%d" in layout or "%j" in layout)) and "%c" not in layout:
+            raise ValueError("`time_format` needs a four-digit year and a date")
+        if "%z" not in layout and self.timezone is None:
+            raise ValueError("`time_format` has no zone: set `timezone`")
+
+
+class Time(_Strict):
+    """Event time, seconds."""
+
+    lateness: Seconds = Field(120, le=3600, description="how long a window waits for late lines, s")
+    future: Seconds = Field(
+        300, le=86400, description="how far ahead of the clock a stamp may be, s"
+    )
+    silence: Seconds = Field(
+        900, description="in archives, a longer pause between two queries is not covered, s"
+    )
+
+
+class Checkpoint(_Strict):
+    """When counts are committed."""
+
+    interval: Annotated[float, Field(ge=0.05, le=60)] = Field(1.0, description="longest wait, s")
+    bytes: int = Field(64 << 20, ge=1 << 20, description="log bytes after which not to wait")
+
+
+class Follow(_Strict):
+    """How files are watched."""
+
+    scan: Annotated[float, Field(ge=0.05, le=60)] = Field(
+        1.0, description="time between two looks at the files, s"
+    )
+    doorbell: bool = Field(True, description="also wake up when the system reports a change")
+    ready_lag: int = Field(1 << 20, ge=0, description="bytes it may be behind and still be ready")
+
+
+class Retention(_Strict):
+    """How long aggregates are kept; per-address rows live one to two weeks, always."""
+
+    hours: Weeks | None = Field(None, description="weeks to keep hourly counts; default for ever")
+    weeks: Weeks | None = Field(None, description="weeks to keep weekly counts; default for ever")
+
+
+class Http(_Strict):
+    """The web server."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(9461, ge=0, le=65535, description="port to listen on; 0 takes a free one")
+    token: SecretStr | None = Field(
+        None, description=f"bearer token; better set the variable {TOKEN_VARIABLE}"
+    )
+    token_file: Path | None = Field(None, description="file with the bearer token")
+    tls_certificate: Path | None = Field(None, description="PEM file; with `tls_key` serves HTTPS")
+    tls_key: Path | None = Field(None, description="PEM file of the key")
+
+    @property
+    def loopback(self) -> bool:
+        """Can only this machine connect?"""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+class Settings(_Strict):
+    """Everything donkeywatch can be told."""
+
+    state: Path = Field(Path("donkeywatch-state"), description="directory of the database")
+    keys: Path | None = Field(None, description="directory of the keys; default `keys` in `state`")
+    lexicon: Path = Field(description="the operator's word list, mode 0600")
+    countries: Path | None = Field(None, description="country database, .mmdb; none: country ZZ")
+    source: tuple[Source, ...] = Field(min_length=1, description="the logs, one table each")
+    time: Time = Time()
+    checkpoint: Checkpoint = Checkpoint()
+    follow: Follow = Follow()
+    retention: Retention = Retention()
+    http: Http = Http()
+
+    @property
+    def key_directory(self) -> Path:
+        """Where the keys are."""
+        return self.keys or self.state / "keys"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Settings:
+        names = [source.name for source in self.source]
+        if len(set(names)) < len(names):
+            raise ValueError("two sources have the same name")
+        if not self.http.loopback and self.http.token is None:
+            raise ValueError(
+                f"http.host {self.http.host} is not loopback and there is no token:"
+                f" set {TOKEN_VARIABLE} or http.token_file, or listen on 127.0.0.1"
+            )
+        if (self.http.tls_certificate is None) != (self.http.tls_key is None):
+            raise ValueError("http.tls_certificate and http.tls_key go together")
+        return self
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read settings; relative paths are relative to the file. ConfigError names each remedy."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"settings {path}: not readable ({error.strerror})",
+            "name an existing file with --config, or write one with `donkeywatch simulate`",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None
+    if STATE_VARIABLE in environ:
+        raw["state"] = environ[STATE_VARIABLE]
+    _add_token(raw, path.parent, environ)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(
+            f"settings {path}: {_explained(error)}", "see docs/configuration.md"
+        ) from None
+    return _anchored(settings, path.parent.absolute())
+
+
+def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -> None:
+    """A secret from the environment or a file; systemd passes a directory of credentials."""
+    http = raw.setdefault("http", {})
+    if not isinstance(http, dict):
+        return
+    if TOKEN_VARIABLE in environ:
+        http["token"] = environ[TOKEN_VARIABLE]
+        return
+    named = http.get("token_file")
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    file = Path(str(named)) if named else None
+    if file is None and credentials and (Path(credentials) / "token").exists():
+        file = Path(credentials) / "token"
+    if file is None:
+        return
+    try:
+        http["token"] = (base / file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(
+            f"http.token_file {file}: not readable", "mend its path or mode"
+        ) from None
+    if not http["token"]:
+        raise ConfigError(f"http.token_file {file}: empty", "write a long random word into it")
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else base / path
+
+    http = settings.http.model_copy(
+        update={
+            "tls_certificate": at(settings.http.tls_certificate),
+            "tls_key": at(settings.http.tls_key),
+        }
+    )
+    return settings.model_copy(
+        update={
+            "state": base / settings.state,
+            "keys": at(settings.keys),
+            "lexicon": base / settings.lexicon,
+            "countries": at(settings.countries),
+            "source": tuple(
+                source.model_copy(update={"path": base / source.path}) for source in settings.source
+            ),
+            "http": http,
+        }
+    )
+
+
+def _explained(error: ValidationError) -> str:
+    return "; ".join(
+        _one(found["type"], [str(part) for part in found["loc"]], found["msg"])
+        for found in error.errors(include_input=False, include_context=False)
+    )
+
+
+def _one(kind: str, location: list[str], message: str) -> str:
+    place = ".".join(str(int(part) + 1) if part.isdigit() else part for part in location)
+    if kind == "missing":
+        return f"`{place}` is missing"
+    if kind == "extra_forbidden":
+        model: type[BaseModel] = Settings
+        for part in location[:-1]:
+            model = SECTIONS.get(part, model)
+        close = difflib.get_close_matches(location[-1], list(model.model_fields), 1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        return f"`{place}` is not a setting{hint}"
+    message = message.removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "source": Source,
+    "time": Time,
+    "checkpoint": Checkpoint,
+    "follow": Follow,
+    "retention": Retention,
+    "http": Http,
+}
+"""Tables of the settings file by name."""
+
+
+def document() -> str:
+    """The settings as Markdown, for docs/configuration.md."""
+    parts = []
+    models: dict[str, type[BaseModel]] = {"": Settings, **SECTIONS}
+    for section, model in models.items():
+        rows = []
+        for name, field in model.model_fields.items():
+            if not section and name in SECTIONS and name != "source":
+                continue
+            default = (
+                "**required**"
+                if field.is_required()
+                else f"`{field.get_default(call_default_factory=True)!r}`"
+            )
+            rows.append(f"| `{name}` | {default} | {field.description} |")
+        title = f"`[{section}]`" if section else "Top level"
+        title = "`[[source]]`" if section == "source" else title
+        text = (model.__doc__ or "").strip()
+        parts.append(
+            f"## {title}\n\n{text}\n\n| setting | default | meaning |\n|---|---|---|\n"
+            + "\n".join(rows)
+            + "\n"
+        )
+    return "\n".join(parts)

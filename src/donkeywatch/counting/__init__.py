@@ -1,0 +1,1 @@
+"""Exact counts over windows of event time; knows neither addresses nor words."""

@@ -1,0 +1,62 @@
+"""For which seconds the log was being followed: silence is not zero."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from donkeywatch.counting.observations import Times
+from donkeywatch.counting.windows import HOUR, SECOND, floor
+
+
+@dataclass(slots=True)
+class Coverage:
+    """Covered time of one source; ``until`` is the end of what is decided, ms UTC.
+
+    Nothing before ``until`` is ever added again, so no second counts twice.
+    """
+
+    until: int | None = None
+    pending: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+
+    def reach(self, now: int) -> None:
+        """The log was followed without a loss up to ``now``."""
+        if self.until is not None and now > self.until:
+            self._add(self.until, now)
+        self.until = max(now, self.until or now)
+
+    def miss(self, now: int) -> None:
+        """What lies between ``until`` and ``now`` was not followed, or bytes of it are lost."""
+        self.until = max(now, self.until or now)
+
+    def read(self, times: Times, silence: int) -> None:
+        """Queries with these event times were read from the past of the log.
+
+        Time between two queries counts as covered unless they lie more than ``silence`` ms
+        apart: then the server, not the monitor, may have been down.
+        """
+        if not len(times):
+            return
+        start = int(times[0]) if self.until is None else self.until
+        steps = np.unique(np.concatenate(([start], times[times > start])))
+        gaps = np.flatnonzero(np.diff(steps) > silence)
+        starts = [0, *(gaps + 1).tolist()]
+        ends = [*gaps.tolist(), len(steps) - 1]
+        for first, last in zip(starts, ends, strict=True):
+            self._add(int(steps[first]), int(steps[last]))
+        self.until = int(steps[-1])
+
+    def _add(self, start: int, end: int) -> None:
+        while start < end:
+            hour = floor(start, HOUR)
+            stop = min(end, hour + HOUR)
+            self.pending[hour] += stop - start
+            start = stop
+
+    def take(self) -> dict[int, float]:
+        """Seconds covered per hour since the last call."""
+        taken = {hour: ms / SECOND for hour, ms in self.pending.items()}
+        self.pending.clear()
+        return taken

@@ -1,0 +1,90 @@
+"""What has been observed since the last checkpoint, ready to be committed as one batch."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from donkeywatch.counting.observations import Observations
+from donkeywatch.counting.rows import Rows, rows_of
+from donkeywatch.counting.windows import HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic and its categories in order of priority."""
+
+    id: str
+    categories: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class HourCounts:
+    """Query counts of one hour; categories by (topic, category)."""
+
+    queries: int = 0
+    late: int = 0
+    categories: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything of one checkpoint but the positions."""
+
+    rows: list[Rows] = field(default_factory=list)
+    hours: dict[int, HourCounts] = field(default_factory=lambda: defaultdict(HourCounts))
+    counters: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+
+    @property
+    def queries(self) -> int:
+        """Queries in the batch."""
+        return sum(hour.queries for hour in self.hours.values())
+
+
+class Ledger:
+    """Collects observations between two checkpoints."""
+
+    def __init__(self, topics: Sequence[Topic]) -> None:
+        self.topics = tuple(topics)
+        self.batch = Batch()
+
+    def record(self, source: str, seen: Observations) -> None:
+        """Count some lines of one source."""
+        counters = self.batch.counters
+        for outcome, lines in seen.tally.items():
+            counters["lines", source, outcome] += lines
+        if not len(seen):
+            return
+        counters["late_lines", source, ""] += int(seen.late.sum())
+        self.batch.rows.extend(rows_of(seen))
+        hours = seen.time // HOUR * HOUR
+        for hour in np.unique(hours).tolist():
+            self._count_hour(self.batch.hours[hour], seen, hours == hour)
+
+    def _count_hour(self, counts: HourCounts, seen: Observations, chosen: np.ndarray) -> None:
+        counts.queries += int(chosen.sum())
+        counts.late += int(seen.late[chosen].sum())
+        for topic, codes in zip(self.topics, seen.categories, strict=True):
+            found = np.bincount(codes[chosen], minlength=len(topic.categories) + 1)[1:]
+            for category, queries in zip(topic.categories, found.tolist(), strict=True):
+                if queries:
+                    counts.categories[topic.id, category] += queries
+                    self.batch.counters["flagged", topic.id, category] += queries
+
+    def record_too_long(self, source: str, lines: int) -> None:
+        """Count lines that were dropped unread because they were too long."""
+        if lines:
+            self.batch.counters["lines", source, "too_long"] += lines
+
+    def count(self, name: str, source: str, amount: int = 1) -> None:
+        """Count something that happened to a source, such as a rotation."""
+        if amount:
+            self.batch.counters[name, source, ""] += amount
+
+    def take(self) -> Batch:
+        """Hand over the batch and start an empty one."""
+        taken, self.batch = self.batch, Batch()
+        return taken

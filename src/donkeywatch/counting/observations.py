@@ -1,0 +1,60 @@
+"""What leaves the sealed room: columns without any field that could hold an address or a word."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Times = npt.NDArray[np.int64]
+"""Event times, milliseconds since the Unix epoch, UTC."""
+Pseudonyms = npt.NDArray[np.uint64]
+Countries = npt.NDArray[np.uint16]
+"""Two ASCII letters of an ISO 3166 code, the first in the high byte."""
+Codes = npt.NDArray[np.uint8]
+"""Per topic the number of the category that matched, counted from 1; 0 where none did."""
+
+REJECTIONS = (
+    "too_long",
+    "malformed",
+    "bad_time",
+    "impossible_time",
+    "future",
+    "too_late",
+    "bad_address",
+)
+"""Why a line that looks like a search was not counted."""
+OUTCOMES = ("query", "keywordless", "other", *REJECTIONS)
+"""Every line has exactly one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """The countable queries of some lines of one source, in the order of the log.
+
+    ``categories`` has one row per topic and one column per query; ``previous`` holds the
+    pseudonyms under the key of the week before, or zeros where that key is destroyed.
+    ``late`` marks queries whose hour had closed. ``tally`` counts every line by outcome,
+    ``query`` among them.
+    """
+
+    time: Times
+    pseudonym: Pseudonyms
+    previous: Pseudonyms
+    country: Countries
+    categories: Codes
+    late: npt.NDArray[np.bool_]
+    tally: Counter[str] = field(default_factory=Counter)
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+
+def country_code(iso: str) -> int:
+    """Pack two letters into the number the country column holds."""
+    return ord(iso[0]) << 8 | ord(iso[1])
+
+
+def country_name(code: int) -> str:
+    """Two letters from the number the country column holds."""
+    return chr(code >> 8) + chr(code & 0xFF)

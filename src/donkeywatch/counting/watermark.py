@@ -1,0 +1,69 @@
+"""How far event time has come: a frontier per source that one bogus stamp cannot move."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.counting.observations import Times
+from donkeywatch.counting.windows import HOUR
+
+JUMP = HOUR
+"""A stamp further ahead than this is believed only when the next ones agree (ms)."""
+WITNESSES = 3
+"""How many queries in a row must agree on a jump."""
+
+
+@dataclass(slots=True)
+class Frontier:
+    """The newest plausible event time of one source, moved query by query in log order.
+
+    The result does not depend on how the log was cut into blocks.
+    """
+
+    newest: int | None = None
+    suspect: int = 0
+    witnesses: int = 0
+
+    def admit(self, times: Times, alternatives: Times | None = None) -> tuple[Times, Times]:
+        """Move the frontier over ``times``.
+
+        ``alternatives`` holds the second reading of each stamp in the repeated DST hour (equal
+        to ``times`` elsewhere): the reading nearer to the frontier is taken. Returns the times
+        decided on and, for each, the frontier before it.
+        """
+        if not len(times):
+            return times, times
+        start = self.newest if self.newest is not None else int(times[0])
+        if alternatives is None:
+            running = np.maximum.accumulate(np.concatenate(([start], times)))
+            if self.witnesses == 0 and bool((times <= running[:-1] + JUMP).all()):
+                self.newest = int(running[-1])
+                return times, running[:-1]
+        return self._one_by_one(times, alternatives)
+
+    def _one_by_one(self, times: Times, alternatives: Times | None) -> tuple[Times, Times]:
+        decided = times.copy()
+        before: npt.NDArray[np.int64] = np.empty_like(times)
+        for i, first in enumerate(times.tolist()):
+            time = first
+            if alternatives is not None and self.newest is not None:
+                second = int(alternatives[i])
+                if abs(second - self.newest) < abs(first - self.newest):
+                    time = second
+            decided[i] = time
+            before[i] = self.newest if self.newest is not None else time
+            self._advance(time)
+        return decided, before
+
+    def _advance(self, time: int) -> None:
+        if self.newest is None or time <= self.newest + JUMP:
+            self.newest = time if self.newest is None else max(self.newest, time)
+            self.witnesses = 0
+        elif self.witnesses and abs(time - self.suspect) <= JUMP:
+            self.witnesses += 1
+            self.suspect = max(self.suspect, time)
+            if self.witnesses >= WITNESSES:
+                self.newest, self.witnesses = self.suspect, 0
+        else:
+            self.suspect, self.witnesses = time, 1

@@ -1,0 +1,369 @@
+"""Block to observations to ledger to checkpoint: the one way every line takes."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from donkeywatch.arrival import keyring, lexicon
+from donkeywatch.arrival.clock import Clock
+from donkeywatch.arrival.countries import Countries
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.formats import preset
+from donkeywatch.arrival.observe import Observer, Rules
+from donkeywatch.arrival.sightings import LineReader
+from donkeywatch.arrival.text import NORMALISATION
+from donkeywatch.closing import Closer
+from donkeywatch.config import Settings, Source
+from donkeywatch.counting.coverage import Coverage
+from donkeywatch.counting.ledger import Ledger
+from donkeywatch.counting.rolling import Rolling
+from donkeywatch.counting.watermark import Frontier
+from donkeywatch.counting.windows import MINUTE, SECOND
+from donkeywatch.errors import StateError
+from donkeywatch.sources.block import Block
+from donkeywatch.sources.follow import Follower, Log
+from donkeywatch.status import SourceStatus, Status
+from donkeywatch.store import store as stores
+from donkeywatch.store.positions import Position, Progress
+
+BUDGET = 16 << 20
+"""Log bytes read in one tick at the most, so that a tick ends soon."""
+FOLLOWED = "followed:"
+"""Setting that says that a source was followed before, so that what is new was not there then."""
+IDLE = 30 * SECOND
+"""Longest time between two commits when only coverage is new (ms)."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """One source on its way: its files, its reader, and where it stands in event time."""
+
+    source: Source
+    follower: Follower
+    reader: LineReader
+    frontier: Frontier
+    coverage: Coverage
+    stored: Progress
+    """What the database holds."""
+    archive: Frontier | None = None
+    """The frontier of the archives being counted, which may be far behind the live one."""
+    archived: Coverage = field(default_factory=Coverage)
+
+    def progress(self) -> Progress:
+        """The row to store."""
+        frontier = self.frontier
+        return Progress(
+            self.source.name,
+            frontier.newest,
+            frontier.suspect,
+            frontier.witnesses,
+            self.coverage.until,
+        )
+
+    def committed(self) -> None:
+        """What is known now is in the database."""
+        self.follower.committed()
+        self.follower.events.clear()
+        self.stored = self.progress()
+
+    def roll_back(self) -> None:
+        """Forget what was read since the last commit."""
+        stored = self.stored
+        self.follower.roll_back()
+        self.frontier.newest = stored.newest
+        self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
+        self.coverage.take()
+        self.archived.take()
+        self.coverage.until = stored.covered_until
+
+
+class Engine:
+    """Owns the state directory; stepped by `tick`, with the time given from outside."""
+
+    def __init__(self, settings: Settings, now: int) -> None:
+        self.settings = settings
+        stores.prepare(settings.state)
+        self._lock = stores.lock(settings.state)
+        try:
+            self._open(settings, now)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def _open(self, settings: Settings, now: int) -> None:
+        words = lexicon.load(settings.lexicon)
+        detector = Detector(words)
+        countries = Countries(settings.countries)
+        keyring.prepare(settings.key_directory)
+        fresh = not (settings.state / stores.DATABASE).exists()
+        install = keyring.install_key(settings.key_directory, fresh=fresh)
+        self.store = stores.Store(settings.state, [topic.id for topic in detector.topics])
+        try:
+            self._keys = keyring.Keyring(
+                settings.key_directory, self.store.epochs(), self.store.open_epoch
+            )
+            self._digest = lexicon.digest(words, install)
+            self._note_breaks(settings, countries, now)
+            self.streams = self._streams(settings, detector, install)
+        except BaseException:
+            self.store.close()
+            raise
+        rules = Rules(round(settings.time.lateness * SECOND), round(settings.time.future * SECOND))
+        self._observer = Observer(countries, self._keys, rules)
+        self.topics = detector.topics
+        self._ledger = Ledger(detector.topics)
+        self._rolling = Rolling(len(detector.topics), self.store.segments)
+        self._closer = Closer(self.store, self._keys, settings.retention, len(detector.topics))
+        self._followed: set[str] = set()
+        self._pending = 0
+        self._dirty = True
+        self._committed_at = self._stored_at = -(10**12)
+        self._before: tuple[int, int] | None = None
+        self._commit_good, self._commit_errors = True, 0
+        self._last_commit: int | None = None
+
+    def _note_breaks(self, settings: Settings, countries: Countries, now: int) -> None:
+        formats = ",".join(f"{s.name}={s.format}" for s in settings.source)
+        for kind, value in (
+            ("lexicon", self._digest),
+            ("countries", countries.digest),
+            ("format", formats),
+            ("normalisation", NORMALISATION),
+        ):
+            self.store.note_break(kind, value, now)
+
+    def _streams(self, settings: Settings, detector: Detector, key: bytes) -> list[Stream]:
+        numbers = itertools.count(self.store.next_generation())
+        streams = []
+        for source in settings.source:
+            stored = self.store.progress(source.name)
+            new = self.store.setting(FOLLOWED + source.name) is None
+            log = Log(
+                source.name, source.path, source.max_line, source.rotated, source.start == "end"
+            )
+            follower = Follower(
+                log, key, self.store.positions(source.name), numbers.__next__, fresh=new
+            )
+            frontier = Frontier(stored.newest, stored.suspect, stored.witnesses)
+            coverage = Coverage(stored.covered_until)
+            streams.append(
+                Stream(source, follower, line_reader(source, detector), frontier, coverage, stored)
+            )
+        return streams
+
+    # -- the daemon's step ---------------------------------------------------------------
+
+    def tick(self, now: int, steady: int | None = None) -> bool:
+        """Scan, read, commit and close what is due; true when more is waiting to be read.
+
+        ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. A failing
+        database is retried by a later tick, from the last commit; StateError when it is damaged.
+        """
+        steady = now if steady is None else steady
+        try:
+            busy = self._read(now, steady)
+            self._follow_clock(now, steady)
+            interval = round(self.settings.checkpoint.interval * SECOND)
+            full = self._pending >= self.settings.checkpoint.bytes
+            if full or steady - self._committed_at >= interval:
+                self.commit(now, steady)
+        except sqlite3.Error as error:
+            self._recover(error, steady)
+            return False
+        return busy
+
+    def _read(self, now: int, steady: int) -> bool:
+        for stream in self.streams:
+            stream.follower.scan(steady)
+            if not stream.follower.blind and stream.source.name not in self._followed:
+                self.store.set(FOLLOWED + stream.source.name, "1")
+                self._followed.add(stream.source.name)
+        budget = BUDGET
+        for stream in self.streams:
+            while budget > 0:
+                block = stream.follower.read(steady)
+                if block is None:
+                    break
+                budget -= block.consumed
+                self.take(stream, block, now)
+        return budget <= 0
+
+    def take(self, stream: Stream, block: Block, now: int) -> None:
+        """Count one block of a source; not yet stored."""
+        archive = stream.archive
+        frontier = stream.frontier if archive is None else archive
+        seen = self._observer.observe(
+            stream.reader.block(block.data), frontier, now, self._closer.closed_until
+        )
+        name = stream.source.name
+        self._ledger.record(name, seen)
+        self._ledger.record_too_long(name, block.too_long)
+        self._pending += block.consumed
+        coverage = stream.coverage if archive is None else stream.archived
+        plausible = seen.time[seen.time <= (frontier.newest or 0)]
+        coverage.read(plausible, round(self.settings.time.silence * SECOND))
+
+    def _follow_clock(self, now: int, steady: int) -> None:
+        """While a log is followed and all of it is read, its seconds are covered."""
+        before = self._before or (now, steady)
+        jumped = abs((now - before[0]) - (steady - before[1])) > MINUTE
+        self._before = (now, steady)
+        for stream in self.streams:
+            follower = stream.follower
+            if follower.lost or jumped or (follower.live is None and not follower.blind):
+                stream.coverage.miss(now)
+                follower.lost = False
+            elif follower.caught_up:
+                stream.coverage.reach(now)
+
+    def watermark(self, now: int) -> int | None:
+        """Event time up to which all sources are counted, less the lateness; ms UTC."""
+        times = [
+            now if stream.follower.caught_up else stream.frontier.newest for stream in self.streams
+        ]
+        known = [time for time in times if time is not None]
+        if len(known) < len(times):
+            return None
+        return min(known) - round(self.settings.time.lateness * SECOND)
+
+    def begin_archive(self, stream: Stream) -> None:
+        """What is taken from now on is history, with a frontier of its own."""
+        stream.archive = Frontier()
+
+    def commit_archive(self, stream: Stream, now: int) -> None:
+        """Store what was read of an archive and close what its own event time has passed."""
+        self._store_batch(self._positions(), now)
+        newest = stream.archive.newest if stream.archive else None
+        if newest is not None:
+            self._closer.close(newest - round(self.settings.time.lateness * SECOND), now)
+
+    def end_archive(self, stream: Stream, now: int) -> None:
+        """Close all that has ended by the wall clock, and move the rolling windows up.
+
+        Nothing is destroyed here: the live log may go on where the archive stops.
+        """
+        newest = stream.archive.newest if stream.archive else None
+        stream.archive = None
+        if newest is not None and newest > (stream.frontier.newest or 0):
+            stream.frontier.newest = newest
+            stream.coverage.until = stream.archived.until
+        self._store_batch(self._positions(), now)
+        self._closer.close_ended(now)
+        if newest is not None and newest + MINUTE > self.store.rolling_end():
+            self._rolling.advance(newest + MINUTE)
+            self.store.show(self._rolling.figures())
+
+    def _positions(self) -> list[Position]:
+        return [p for stream in self.streams for p in stream.follower.positions()]
+
+    def commit(self, now: int, steady: int) -> None:
+        """Store everything read so far in one transaction, then close and show what is due."""
+        self._committed_at = steady
+        positions = self._positions()
+        events = any(stream.follower.events for stream in self.streams)
+        if positions or events or self._ledger.batch.counters or steady - self._stored_at >= IDLE:
+            self._store_batch(positions, now)
+            self._stored_at = steady
+        watermark = self.watermark(now)
+        if watermark is None:
+            return
+        self._closer.close(watermark, now)
+        caught_up = all(stream.follower.caught_up for stream in self.streams)
+        if not caught_up:
+            self._rolling.forget()
+        elif self._rolling.advance(watermark) or self._dirty:
+            self.store.show(self._rolling.figures())
+            self._dirty = False
+
+    def _store_batch(self, positions: list[Position], now: int) -> None:
+        for stream in self.streams:
+            for name, amount in stream.follower.events.items():
+                self._ledger.count(name, stream.source.name, amount)
+        covered: defaultdict[int, float] = defaultdict(float)
+        for stream in self.streams:
+            for part in (stream.coverage, stream.archived):
+                for hour, seconds in part.take().items():
+                    covered[hour] += seconds / len(self.streams)
+        batch = self._ledger.take()
+        progress = [stream.progress() for stream in self.streams]
+        if self._commit_errors:
+            batch.counters["commit_errors", "", ""] += self._commit_errors
+        self.store.checkpoint(batch, positions, progress, covered, now)
+        for stream in self.streams:
+            stream.committed()
+        self._pending = 0
+        self._commit_good, self._commit_errors, self._last_commit = True, 0, now
+        self._dirty |= self._rolling.record(batch.rows)
+
+    def _recover(self, error: sqlite3.Error, steady: int) -> None:
+        """Nothing of the batch was stored: go back to the last commit and read it again."""
+        self._commit_good = False
+        self._commit_errors += 1
+        self._committed_at = steady
+        if not isinstance(error, sqlite3.OperationalError):
+            raise StateError(
+                f"the database {self.store.path} is damaged",
+                "stop, restore a backup of the whole state directory, or set a new `state`",
+            ) from None
+        self._ledger.take()
+        self._pending = 0
+        self._rolling.forget()
+        for stream in self.streams:
+            stream.roll_back()
+
+    # -- what others may know ------------------------------------------------------------
+
+    def status(self) -> Status:
+        """The engine as it is now."""
+        return Status(
+            sources=tuple(
+                SourceStatus(
+                    name=stream.source.name,
+                    following=stream.follower.live is not None and not stream.follower.blind,
+                    caught_up=stream.follower.caught_up,
+                    lag_bytes=stream.follower.lag,
+                    offset_bytes=stream.follower.offset,
+                    last_event=stream.frontier.newest,
+                    error=stream.follower.error,
+                )
+                for stream in self.streams
+            ),
+            last_commit=self._last_commit,
+            commit_good=self._commit_good,
+            commit_errors=self._commit_errors,
+            lexicon=self._digest,
+            topics=tuple((topic.id, topic.categories) for topic in self.topics),
+        )
+
+    @property
+    def uncommitted(self) -> bool:
+        """Has something been read that is not stored yet?"""
+        return self._pending > 0
+
+    def directories(self) -> set[Path]:
+        """Where the doorbell should listen."""
+        return {d for stream in self.streams for d in stream.follower.directories()}
+
+    def close(self) -> None:
+        """Give everything back; what was not committed will be read again."""
+        for stream in self.streams:
+            stream.follower.close()
+        self.store.close()
+        self._lock.close()
+
+
+def line_reader(source: Source, detector: Detector) -> LineReader:
+    """The reader that a source's settings describe."""
+    return LineReader(
+        format=preset(source),
+        clock=Clock(ZoneInfo(source.timezone) if source.timezone else None, source.time_format),
+        syntax="enode-go" if source.format == "enode-go" else source.query_syntax,
+        encoding=source.encoding,
+        limit=source.max_line,
+        detector=detector,
+    )

@@ -1,0 +1,146 @@
+"""The JSON answers: their form, and how views become them."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from donkeywatch.counting.estimates import Estimate
+from donkeywatch.counting.tallies import THRESHOLDS
+from donkeywatch.counting.windows import iso, week_name
+from donkeywatch.publish.snapshot import TopicView, WindowView
+
+
+class Interval(BaseModel):
+    """A fraction from 0 to 1 with its 95 % interval."""
+
+    value: float = Field(examples=[0.00251])
+    lower: float = Field(examples=[0.00219])
+    upper: float = Field(examples=[0.00288])
+    design_effect: float = Field(
+        examples=[1.7], description="how much wider than for independent trials the variance is"
+    )
+
+
+class TopicAnswer(BaseModel):
+    """One topic in one window."""
+
+    topic: str = Field(examples=["pedophile"])
+    queries: int = Field(examples=[203], description="flagged queries")
+    query_fraction: Interval | None = Field(
+        description="flagged queries over queries, interval clustered by address;"
+        " null until the window closes and where there were no queries"
+    )
+    addresses: dict[str, int] | None = Field(
+        examples=[{"1": 151, "2": 33, "3": 11}],
+        description="distinct addresses with at least so many flagged queries",
+    )
+    address_fraction: dict[str, Interval | None] = Field(
+        description="the same over all distinct addresses, Wilson interval"
+    )
+    categories: dict[str, int] = Field(
+        examples=[{"explicit": 61, "child_sex": 142}],
+        description="flagged queries by category; empty for rolling windows",
+    )
+
+
+class WindowAnswer(BaseModel):
+    """One window of event time, UTC."""
+
+    window: str = Field(examples=["24h"], description="1h, 24h, 7d (rolling), hour or week")
+    start: str = Field(examples=["2026-11-22T10:31:00Z"])
+    end: str = Field(examples=["2026-11-23T10:31:00Z"], description="exclusive")
+    week: str | None = Field(examples=["2026-W47"], description="ISO week, for weeks only")
+    closed: bool = Field(description="false while lines are still expected")
+    coverage: float = Field(
+        examples=[1.0], description="share of its seconds for which the log was followed"
+    )
+    queries: int = Field(examples=[80518])
+    addresses: int | None = Field(examples=[31712], description="distinct; null until closed")
+    late: int = Field(examples=[0], description="queries that came after it had closed")
+    topics: list[TopicAnswer]
+
+
+class Fractions(BaseModel):
+    """What fraction of queries and of addresses is flagged, now."""
+
+    lexicon: str = Field(examples=["9f3c2a0d5b61e774"], description="keyed digest, nothing else")
+    windows: list[WindowAnswer]
+
+
+class Page(BaseModel):
+    """Windows in a range, oldest first."""
+
+    windows: list[WindowAnswer]
+    next: str | None = Field(
+        examples=[None], description="`from` of the next page, null on the last one"
+    )
+
+
+class ProfileHour(BaseModel):
+    """One local hour of the day; null where there is no closed hour."""
+
+    hour: int = Field(examples=[5])
+    days: int = Field(examples=[56])
+    queries: float | None = Field(examples=[21851.0], description="mean per day")
+    flagged: float | None = Field(examples=[118.0], description="mean per day")
+    mean_of_ratios: float | None = Field(examples=[0.00649])
+    ratio_of_sums: float | None = Field(examples=[0.0054])
+
+
+class ProfileAnswer(BaseModel):
+    """The 24 hours of the day in the countries' own time."""
+
+    topic: str = Field(examples=["pedophile"])
+    countries: list[str] = Field(examples=[["AR", "BR"]], description="empty: all countries")
+    hours: list[ProfileHour]
+
+
+class Health(BaseModel):
+    """Whether the daemon works, and if it is not ready, why."""
+
+    ready: bool
+    reasons: list[str] = Field(examples=[[]])
+
+
+def interval(estimate: Estimate | None) -> Interval | None:
+    """The answer for an estimate."""
+    if estimate is None:
+        return None
+    return Interval(
+        value=estimate.value,
+        lower=estimate.lower,
+        upper=estimate.upper,
+        design_effect=estimate.design_effect,
+    )
+
+
+def window_answer(view: WindowView) -> WindowAnswer:
+    """The answer for a window."""
+    return WindowAnswer(
+        window=view.kind,
+        start=iso(view.start),
+        end=iso(view.end),
+        week=week_name(view.start) if view.kind == "week" else None,
+        closed=view.closed,
+        coverage=view.coverage,
+        queries=view.queries,
+        addresses=view.addresses,
+        late=view.late,
+        topics=[topic_answer(topic) for topic in view.topics],
+    )
+
+
+def topic_answer(view: TopicView) -> TopicAnswer:
+    """The answer for a topic."""
+    names = [str(least) for least in THRESHOLDS]
+    return TopicAnswer(
+        topic=view.topic,
+        queries=view.queries,
+        query_fraction=interval(view.query_fraction),
+        addresses=dict(zip(names, view.addresses, strict=True)) if view.addresses else None,
+        address_fraction={
+            name: interval(estimate)
+            for name, estimate in zip(names, view.address_fractions, strict=True)
+        },
+        categories=view.categories,
+    )

@@ -1,0 +1,205 @@
+"""The web application: GET only, from one snapshot per request."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
+
+from donkeywatch import __version__
+from donkeywatch.config import Settings
+from donkeywatch.counting.windows import iso, milliseconds, week_start
+from donkeywatch.publish.answers import (
+    Fractions,
+    Health,
+    Page,
+    ProfileAnswer,
+    ProfileHour,
+    window_answer,
+)
+from donkeywatch.publish.metrics import Monitor
+from donkeywatch.publish.page import render
+from donkeywatch.publish.profile import profile
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.publish.table import csv_text
+from donkeywatch.status import Status
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+FAR = 1 << 52
+"""Later than any window, ms; small enough for SQLite and for dates to be printed never."""
+
+From = Annotated[
+    str | None,
+    Query(alias="from", description="first start, ISO 8601 with zone, a date, or an ISO week"),
+]
+To = Annotated[str | None, Query(description="end (exclusive), in the same forms")]
+Limit = Annotated[int, Query(ge=1, le=10_000, description="windows a page")]
+Form = Annotated[Literal["json", "csv"], Query(alias="format", description="form of the answer")]
+Country = Annotated[
+    list[str] | None,
+    Query(pattern="^[A-Z]{2}$", max_length=50, description="ISO 3166 codes to put together"),
+]
+
+
+def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
+    """The application over the database of ``settings`` and the engine's status."""
+    app = FastAPI(
+        title="donkeywatch",
+        version=__version__,
+        summary="What fraction of an eDonkey server's queries and addresses is flagged",
+        docs_url=None,
+        redoc_url=None,
+    )
+    registry = CollectorRegistry(auto_describe=False)
+
+    def snapshots() -> Snapshots:
+        return Snapshots(settings.state, [topic for topic, _ in status().topics])
+
+    registry.register(Monitor(snapshots, status))
+    _guard(app, settings)
+    _add_health(app, settings, status)
+    _add_figures(app, snapshots, status)
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def metrics(request: Request) -> Response:
+        """All metrics, in the Prometheus or the OpenMetrics text format."""
+        encoder, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encoder(registry), headers={"Content-Type": content_type})
+
+    @app.get("/", response_class=HTMLResponse)
+    def page() -> str:
+        """The current figures as one self-contained page."""
+        with snapshots().take() as snapshot:
+            return render(snapshot, status(), settings.follow.ready_lag)
+
+    return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    token = settings.http.token
+
+    @app.middleware("http")
+    async def guard(
+        request: Request, proceed: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            response: Response = JSONResponse({"detail": "GET only"}, 405, {"Allow": "GET"})
+        elif token and request.url.path != "/healthz" and not _knows(request, token):
+            response = JSONResponse(
+                {"detail": "send the header Authorization: Bearer <token>"},
+                401,
+                {"WWW-Authenticate": "Bearer"},
+            )
+        else:
+            response = await proceed(request)
+        response.headers.update(HEADERS)
+        return response
+
+
+def _knows(request: Request, token: SecretStr) -> bool:
+    given = request.headers.get("authorization", "").encode()
+    return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
+
+
+def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) -> None:
+    @app.get("/healthz")
+    def healthz() -> dict[str, bool]:
+        """The process answers; says nothing about the log."""
+        return {"healthy": True}
+
+    @app.get("/readyz", responses={503: {"model": Health}})
+    def readyz(response: Response) -> Health:
+        """Following, caught up to within `follow.ready_lag`, and the last commit was good."""
+        reasons = status().not_ready(settings.follow.ready_lag)
+        response.status_code = 503 if reasons else 200
+        return Health(ready=not reasons, reasons=reasons)
+
+
+def _add_figures(
+    app: FastAPI, snapshots: Callable[[], Snapshots], status: Callable[[], Status]
+) -> None:
+    @app.get("/api/v1/fractions")
+    def fractions() -> Fractions:
+        """The rolling windows, and the last closed hour and week."""
+        with snapshots().take() as snapshot:
+            windows = [window_answer(view) for view in snapshot.current()]
+        return Fractions(lexicon=status().lexicon, windows=windows)
+
+    def calendar(
+        kind: str, start: str | None, end: str | None, limit: int, form: str
+    ) -> Page | Response:
+        first, last = moment(start, 0), moment(end, FAR)
+        with snapshots().take() as snapshot:
+            views = snapshot.span(kind, first, last, limit + 1)
+        following = iso(views[limit].start) if len(views) > limit else None
+        if form == "csv":
+            links = {"Link": f'<?from={following}>; rel="next"'} if following else {}
+            return PlainTextResponse(
+                csv_text(views[:limit]), headers=links, media_type="text/csv; charset=utf-8"
+            )
+        return Page(windows=[window_answer(view) for view in views[:limit]], next=following)
+
+    csv_too: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+
+    @app.get("/api/v1/hours", response_model=Page, responses=csv_too)
+    def hours(
+        start: From = None, to: To = None, limit: Limit = 168, form: Form = "json"
+    ) -> Page | Response:
+        """Calendar hours, UTC, oldest first; hours that were not followed are missing."""
+        return calendar("hour", start, to, limit, form)
+
+    @app.get("/api/v1/weeks", response_model=Page, responses=csv_too)
+    def weeks(
+        start: From = None, to: To = None, limit: Limit = 520, form: Form = "json"
+    ) -> Page | Response:
+        """ISO weeks, UTC, oldest first."""
+        return calendar("week", start, to, limit, form)
+
+    @app.get("/api/v1/profile")
+    def day_profile(
+        topic: str = "pedophile", country: Country = None, start: From = None, to: To = None
+    ) -> ProfileAnswer:
+        """The 24 hours of the day over closed hours, each country in its own time."""
+        known = [name for name, _ in status().topics]
+        if topic not in known:
+            raise HTTPException(404, f"no such topic; there are: {', '.join(known)}")
+        countries = sorted(set(country or []))
+        with snapshots().take() as snapshot:
+            found = snapshot.hours_of_day(topic, countries, moment(start, 0), moment(to, FAR))
+        hours = [
+            ProfileHour(
+                hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,
+                mean_of_ratios=h.mean_of_ratios, ratio_of_sums=h.ratio_of_sums,
+            )
+            for h in profile(found)
+        ]  # fmt: skip
+        return ProfileAnswer(topic=topic, countries=countries, hours=hours)
+
+
+def moment(text: str | None, default: int) -> int:
+    """A time given as ISO 8601, a date (UTC) or an ISO week, in ms; HTTP 422 if it is none."""
+    if text is None:
+        return default
+    try:
+        if "-W" in text and "T" not in text:
+            return week_start(text)
+        # A plus sign that was not escaped arrives as a space.
+        given = datetime.fromisoformat(text.replace(" ", "+"))
+        return milliseconds(given if given.tzinfo else given.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise HTTPException(
+            422, "give times as 2026-11-23T10:00:00Z, 2026-11-23 or 2026-W48"
+        ) from None

@@ -1,0 +1,76 @@
+"""uvicorn in a thread of its own, so that the engine keeps the main one."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import uvicorn
+from fastapi import FastAPI
+
+from donkeywatch.config import Http
+from donkeywatch.errors import ConfigError
+
+START = 10.0
+"""Seconds the server may take to answer."""
+
+
+class Server:
+    """Bound at construction, so that a port that is taken refuses the start."""
+
+    def __init__(self, app: FastAPI, http: Http) -> None:
+        family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+        try:
+            self._socket = socket.create_server((http.host, http.port), family=family)
+        except OSError as error:
+            raise ConfigError(
+                f"http: cannot listen on {http.host} port {http.port} ({error.strerror})",
+                "stop what listens there, or set another `port` under [http]",
+            ) from None
+        host = f"[{http.host}]" if ":" in http.host else http.host
+        scheme = "https" if http.tls_certificate else "http"
+        self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
+        try:
+            self._server = uvicorn.Server(_settings(app, http))
+            self._server.config.load()
+        except OSError as error:
+            self._socket.close()
+            raise ConfigError(
+                f"http: the TLS files cannot be used ({type(error).__name__})",
+                "give a PEM certificate and its key",
+            ) from None
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="http", daemon=True
+        )
+
+    def start(self) -> None:
+        """Return once requests are answered."""
+        self._thread.start()
+        until = time.monotonic() + START
+        while not self._server.started and self._thread.is_alive() and time.monotonic() < until:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Finish open requests and end the thread."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(timeout=START)
+        self._socket.close()
+
+
+def _settings(app: FastAPI, http: Http) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=3,
+        limit_concurrency=512,
+        h11_max_incomplete_event_size=16 << 10,
+        ws="none",
+        ssl_certfile=http.tls_certificate,
+        ssl_keyfile=http.tls_key,
+    )

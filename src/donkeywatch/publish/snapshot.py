@@ -1,0 +1,213 @@
+"""One consistent view of the database; everything that is shown is read here."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
+from donkeywatch.counting.tallies import THRESHOLDS, Figures, TopicFigures
+from donkeywatch.counting.windows import ROLLING, SECOND
+from donkeywatch.store.store import DATABASE, connect
+
+
+@dataclass(frozen=True, slots=True)
+class TopicView:
+    """One topic in one window; address figures are None until the window closes."""
+
+    topic: str
+    queries: int
+    addresses: tuple[int, int, int] | None
+    query_fraction: Estimate | None
+    address_fractions: tuple[Estimate | None, ...]
+    """For addresses with at least 1, 2 and 3 flagged queries."""
+    categories: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowView:
+    """One window as it is shown; times in ms UTC, coverage from 0 to 1."""
+
+    kind: str
+    start: int
+    end: int
+    closed: bool
+    queries: int
+    addresses: int | None
+    late: int
+    coverage: float
+    topics: tuple[TopicView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HourOfDay:
+    """What one country had in one UTC hour, for one topic: queries and flagged queries."""
+
+    start: int
+    country: str
+    queries: int
+    flagged: int
+
+
+class Snapshot:
+    """Reads inside one transaction, so that all answers belong together."""
+
+    def __init__(self, connection: sqlite3.Connection, topics: Sequence[str]) -> None:
+        self._db = connection
+        self._topics = tuple(topics)
+
+    def current(self) -> list[WindowView]:
+        """The rolling windows, then the last closed hour and week, as far as there are any."""
+        views = [view for kind in ROLLING for view in self._newest(kind)]
+        return [*views, *self._newest("hour"), *self._newest("week")]
+
+    def _newest(self, kind: str) -> list[WindowView]:
+        return self.windows(kind, "closed = 1 and queries is not null", (), limit=1, newest=True)
+
+    def span(self, kind: str, start: int, end: int, limit: int) -> list[WindowView]:
+        """Windows of a calendar kind that start in [start, end) ms UTC, oldest first."""
+        return self.windows(kind, "start >= ? and start < ?", (start, end), limit=limit)
+
+    def windows(
+        self,
+        kind: str,
+        condition: str,
+        values: tuple[int, ...],
+        *,
+        limit: int,
+        newest: bool = False,
+    ) -> list[WindowView]:
+        """Windows that meet a condition of ours, with their topics."""
+        found = self._db.execute(
+            "select start, until, queries, addresses, sum_qq, late, covered_seconds, closed"  # noqa: S608 - conditions are ours
+            f" from windows where kind = ? and {condition}"
+            f" order by start {'desc' if newest else 'asc'} limit ?",
+            (kind, *values, limit),
+        ).fetchall()
+        if not found:
+            return []
+        starts = [row[0] for row in found]
+        bounds = (kind, min(starts), max(starts))
+        topics = self._by_window("window_topics", bounds)
+        categories = self._by_window("window_categories", bounds)
+        return [self._view(kind, row, topics, categories) for row in found]
+
+    def _by_window(
+        self, table: str, bounds: tuple[str, int, int]
+    ) -> dict[tuple[int, str], list[tuple[int | str, ...]]]:
+        rows = self._db.execute(
+            f"select * from {table} where kind = ? and start between ? and ?",  # noqa: S608 - our own names
+            bounds,
+        )
+        grouped: dict[tuple[int, str], list[tuple[int | str, ...]]] = {}
+        for _kind, start, topic, *rest in rows:
+            grouped.setdefault((start, topic), []).append(tuple(rest))
+        return grouped
+
+    def _view(
+        self,
+        kind: str,
+        row: tuple[int, ...],
+        topics: dict[tuple[int, str], list[tuple[int | str, ...]]],
+        categories: dict[tuple[int, str], list[tuple[int | str, ...]]],
+    ) -> WindowView:
+        start, end, queries, addresses, sum_qq, late, covered, closed = row
+        views = []
+        for topic in self._topics:
+            stored = topics.get((start, topic))
+            found = {str(name): int(n) for name, n in categories.get((start, topic), [])}
+            views.append(
+                self._topic(topic, queries, addresses, sum_qq, stored if closed else None, found)
+            )
+        length = (end - start) / SECOND
+        return WindowView(
+            kind, start, end, bool(closed), queries, addresses if closed else None, late,
+            min(1.0, covered / length), tuple(views),
+        )  # fmt: skip
+
+    @staticmethod
+    def _topic(
+        topic: str,
+        queries: int,
+        addresses: int,
+        sum_qq: int,
+        stored: list[tuple[int | str, ...]] | None,
+        categories: dict[str, int],
+    ) -> TopicView:
+        if stored is None:
+            none: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
+            return TopicView(topic, sum(categories.values()), None, None, none, categories)
+        flagged, one, two, three, sum_qk, sum_kk = (int(value) for value in stored[0])
+        figures = Figures(
+            queries, addresses, sum_qq,
+            (TopicFigures(flagged, (one, two, three), sum_qk, sum_kk),),
+        )  # fmt: skip
+        return TopicView(
+            topic,
+            flagged,
+            (one, two, three),
+            query_fraction(figures, 0),
+            tuple(address_fraction(figures, 0, least) for least in THRESHOLDS),
+            categories,
+        )
+
+    def counters(self) -> dict[tuple[str, str, str], int]:
+        """Totals by name, subject and detail."""
+        return {
+            (name, subject, detail): value
+            for name, subject, detail, value in self._db.execute("select * from counters")
+        }
+
+    def totals(self) -> int:
+        """All queries ever counted."""
+        found = self._db.execute(
+            "select coalesce(sum(value), 0) from counters where name = 'lines' and detail = 'query'"
+        )
+        return int(found.fetchone()[0])
+
+    def sources(self) -> dict[str, int | None]:
+        """Newest plausible event time by source, ms UTC."""
+        return dict(self._db.execute("select name, newest from sources").fetchall())
+
+    def hours_of_day(
+        self, topic: str, countries: Sequence[str], start: int, end: int
+    ) -> list[HourOfDay]:
+        """Closed hours that start in [start, end) ms, by country; no countries means all."""
+        marks = ",".join("?" * len(countries))
+        rows = self._db.execute(
+            "select c.start, c.country, c.queries, coalesce(t.queries, 0)"  # noqa: S608 - only placeholders
+            " from window_countries c left join window_country_topics t on t.kind = c.kind"
+            " and t.start = c.start and t.country = c.country and t.topic = ?"
+            " where c.kind = 'hour' and c.start >= ? and c.start < ?"
+            + (f" and c.country in ({marks})" if countries else ""),
+            (topic, start, end, *countries),
+        )
+        return [HourOfDay(*row) for row in rows]
+
+    def breaks(self, start: int, end: int) -> list[tuple[int, str]]:
+        """Time (ms UTC) and kind of the changes of the measurement itself."""
+        return self._db.execute(
+            "select time, kind from breaks where time >= ? and time < ? order by time",
+            (start, end),
+        ).fetchall()
+
+
+class Snapshots:
+    """Opens snapshots of one database; each has a connection of its own, read only."""
+
+    def __init__(self, state: Path, topics: Sequence[str]) -> None:
+        self._path = state / DATABASE
+        self._topics = tuple(topics)
+
+    @contextmanager
+    def take(self) -> Iterator[Snapshot]:
+        """A consistent view for as long as the block lasts."""
+        connection = connect(self._path, read_only=True)
+        try:
+            connection.execute("begin")
+            yield Snapshot(connection, self._topics)
+        finally:
+            connection.close()

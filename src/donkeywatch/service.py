@@ -1,0 +1,125 @@
+"""The daemon: start-up, the main loop, reload and shutdown."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from donkeywatch import config
+from donkeywatch.config import Settings
+from donkeywatch.doorbell import Doorbell
+from donkeywatch.engine import Engine
+from donkeywatch.errors import DonkeywatchError
+from donkeywatch.publish.app import create_app
+from donkeywatch.publish.server import Server
+from donkeywatch.status import Status
+
+log = logging.getLogger("donkeywatch")
+
+
+def wall() -> int:
+    """Now, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def steady() -> int:
+    """A clock that never jumps, ms."""
+    return time.monotonic_ns() // 1_000_000
+
+
+class Service:
+    """One daemon process: an engine in the main thread, the web server beside it."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
+        self._settings = settings
+        self._engine = Engine(settings, wall())
+        self._bell = self._hang_bell()
+        self._status = Status()
+        self._stopping = self._reloading = False
+        self._reload_good = True
+        self._server = Server(create_app(settings, lambda: self._status), settings.http)
+
+    def _hang_bell(self) -> Doorbell:
+        return Doorbell(self._engine.directories(), enabled=self._settings.follow.doorbell)
+
+    def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        try:
+            self._server.start()
+            log.info("listening on %s", self._server.url)
+            ready(self._server.url)
+            while not self._stopping:
+                self._step()
+            self._engine.commit(wall(), steady())
+            log.info("stopped, all that was read is stored")
+        finally:
+            self._bell.close()
+            self._server.stop()
+            self._engine.close()
+
+    def _step(self) -> None:
+        if self._reloading:
+            self._reloading = False
+            self._reload()
+        busy = self._engine.tick(wall(), steady())
+        before, self._status = self._status, self._current_status()
+        self._tell(before, self._status)
+        if not busy:
+            waiting = min(self._settings.follow.scan, self._settings.checkpoint.interval)
+            self._bell.wait(waiting if self._engine.uncommitted else self._settings.follow.scan)
+
+    def _current_status(self) -> Status:
+        return replace(self._engine.status(), reload_good=self._reload_good)
+
+    def _tell(self, before: Status, after: Status) -> None:
+        """Log a problem once when it comes and once when it goes; counts and paths only."""
+        lag = self._settings.follow.ready_lag
+        old, new = before.not_ready(lag), after.not_ready(lag)
+        if old and not new:
+            log.info("ready: %d source(s) followed and caught up", len(after.sources))
+        for reason in (
+            new if [r.split(":")[0] for r in old] != [r.split(":")[0] for r in new] else []
+        ):
+            log.warning("not ready: %s", reason)
+
+    def _on_stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+        self._bell.ring()
+
+    def _on_reload(self, _signal: int, _frame: object) -> None:
+        self._reloading = True
+        self._bell.ring()
+
+    def _reload(self) -> None:
+        """Take new settings, or keep the old ones if anything about the new is wrong."""
+        self._engine.commit(wall(), steady())
+        try:
+            fresh = config.load(self._path)
+        except DonkeywatchError as error:
+            self._keep(error)
+            return
+        self._engine.close()
+        try:
+            self._engine = Engine(fresh, wall())
+        except DonkeywatchError as error:
+            self._keep(error)
+            self._engine = Engine(self._settings, wall())
+        else:
+            if fresh.http != self._settings.http:
+                log.warning("new [http] settings take effect at the next start")
+            self._settings, self._reload_good = fresh, True
+            log.info("settings reloaded")
+        self._bell.close()
+        self._bell = self._hang_bell()
+
+    def _keep(self, error: DonkeywatchError) -> None:
+        self._reload_good = False
+        log.error("settings not reloaded, the old ones stay: %s", error)

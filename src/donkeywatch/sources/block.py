@@ -1,0 +1,47 @@
+"""Whole lines out of a buffer of bytes, with bounded memory on any line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SIZE = 1 << 20
+"""Bytes read at once; an over-long line is dropped in pieces of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines of one generation and what reading them means for its position.
+
+    ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
+    ``skipping`` tells that the next byte lies inside a line that is too long.
+    """
+
+    data: bytes
+    consumed: int
+    too_long: int
+    skipping: bool
+
+
+def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool) -> Block:
+    """Cut whole lines off a buffer that starts at a line, or inside one when ``skipping``.
+
+    A line of more than ``limit`` bytes is dropped unread and counted when it ends. ``final``
+    says that nothing will ever follow: an unterminated last line is a line. NUL bytes before a
+    line are a hole in the file, left by a writer that did not notice a truncation.
+    """
+    start, too_long = 0, 0
+    if skipping:
+        feed = buffer.find(b"\n")
+        if feed < 0:
+            ended = int(final)
+            return Block(b"", len(buffer), ended, skipping=not ended)
+        start, too_long = feed + 1, 1
+    if buffer[start : start + 1] == b"\0":
+        start = len(buffer) - len(buffer[start:].lstrip(b"\0"))
+    end = max(buffer.rfind(b"\n", start) + 1, start)
+    rest = len(buffer) - end
+    if final:
+        return Block(buffer[start:], len(buffer), too_long, skipping=False)
+    if rest > limit and buffer[end : end + 1] != b"\0":
+        return Block(buffer[start:end], len(buffer), too_long, skipping=True)
+    return Block(buffer[start:end], end, too_long, skipping=False)

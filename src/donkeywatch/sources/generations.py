@@ -1,0 +1,158 @@
+"""A generation: one physical life of a log file, known by its content, never by its inode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from donkeywatch.sources.block import SIZE, Block, cut
+from donkeywatch.sources.files import File
+from donkeywatch.store.positions import Position
+
+HEAD, TAIL = 4096, 256
+"""Bytes at the front and just before the offset that a generation is known by."""
+OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a generation is counted, and the fingerprint of what is counted."""
+
+    offset: int = 0
+    skipping: bool = False
+    head_length: int = 0
+    head_hash: bytes = b""
+    tail_length: int = 0
+    tail_hash: bytes = b""
+
+
+def hashed(content: bytes, key: bytes) -> bytes:
+    """Keyed, so that a stolen database confirms nothing about a log."""
+    return blake2b(content, key=key, digest_size=16).digest()
+
+
+def mark_at(file: File, offset: int, key: bytes, *, skipping: bool = False) -> Mark:
+    """The mark of a file at an offset, from its content."""
+    head = file.read(0, min(offset, HEAD))
+    tail = file.read(offset - min(offset, TAIL), min(offset, TAIL))
+    return Mark(offset, skipping, len(head), hashed(head, key), len(tail), hashed(tail, key))
+
+
+def same_head(head: bytes, mark: Mark, key: bytes) -> bool:
+    """Does a file that starts with ``head`` (up to HEAD bytes) start like the marked one?"""
+    if not mark.head_length or len(head) < mark.head_length:
+        return False
+    return hashed(head[: mark.head_length], key) == mark.head_hash
+
+
+def same_tail(file: File, mark: Mark, key: bytes) -> bool:
+    """Does the file hold the marked bytes just before the offset?"""
+    tail = file.read(mark.offset - mark.tail_length, mark.tail_length)
+    return len(tail) == mark.tail_length and hashed(tail, key) == mark.tail_hash
+
+
+class Changed(Exception):
+    """The file no longer holds what was counted: truncated, or written anew."""
+
+
+class Generation:
+    """A mark, the file that holds it while one is open, and what is committed of it."""
+
+    def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
+        self.id = number
+        self.source = source
+        self.mark = mark
+        self.state = state
+        self.size = mark.offset
+        self.file: File | None = None
+        self.live = False
+        """At the log's own path, so that more will be written to it."""
+        self.finished = False
+        """An archive, to which nothing will be added."""
+        self.unread = True
+        self.since = 0
+        """When it last grew, or lost its file, in steady ms."""
+        self._stored: Position | None = None
+
+    @classmethod
+    def restored(cls, stored: Position) -> Generation:
+        """The generation of a database row."""
+        mark = Mark(
+            stored.offset,
+            stored.skipping,
+            stored.head_length,
+            stored.head_hash,
+            stored.tail_length,
+            stored.tail_hash,
+        )
+        found = cls(stored.id, stored.source, mark, stored.state)
+        found.size = stored.size
+        found._stored = stored
+        return found
+
+    def position(self) -> Position:
+        """The row to store."""
+        m = self.mark
+        return Position(
+            self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
+            m.tail_length, m.tail_hash, self.size, self.state,
+        )  # fmt: skip
+
+    def changed(self) -> bool:
+        """Is there anything to store? A generation of no byte is found again by itself."""
+        if self._stored is None:
+            return self.mark.offset > 0
+        return self.position() != self._stored
+
+    def committed(self) -> None:
+        """What is known now is in the database."""
+        if self.changed():
+            self._stored = self.position()
+
+    def roll_back(self) -> None:
+        """Forget what was read since the last commit; the open file stays open."""
+        stored = self._stored
+        fresh = Generation.restored(stored) if stored else None
+        self.mark = fresh.mark if fresh else Mark()
+        self.unread = True
+        if self.file is not None:
+            self.state = OPEN
+
+    def read(self, key: bytes, limit: int, *, final: bool) -> Block | None:
+        """The next whole lines; None when there are none. Changed when the content is not ours."""
+        file, mark = self.file, self.mark
+        if file is None:
+            return None
+        size = file.size()
+        if size is not None:
+            if size < mark.offset:
+                raise Changed
+            # An archive is never written in place, and its head would have to be decoded again.
+            if mark.head_length and not same_head(file.read(0, mark.head_length), mark, key):
+                raise Changed
+        buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + SIZE)
+        if mark.tail_length and hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
+            raise Changed
+        fresh = buffer[mark.tail_length :]
+        over = final and len(fresh) < SIZE
+        if not fresh and not (over and mark.skipping):
+            return None
+        block = cut(fresh, limit, skipping=mark.skipping, final=over)
+        if block.consumed or block.too_long:
+            self._advance(file, buffer, block, key)
+            return block
+        return None
+
+    def _advance(self, file: File, buffer: bytes, block: Block, key: bytes) -> None:
+        mark = self.mark
+        offset = mark.offset + block.consumed
+        read = buffer[: mark.tail_length + block.consumed]
+        tail = read[-TAIL:]
+        head_length, head_hash = mark.head_length, mark.head_hash
+        if head_length < HEAD:
+            head = file.read(0, min(offset, HEAD)) if mark.offset else read[:HEAD]
+            head_length, head_hash = len(head), hashed(head, key)
+        self.mark = Mark(
+            offset, block.skipping, head_length, head_hash, len(tail), hashed(tail, key)
+        )
+        self.size = max(self.size, offset)

@@ -1,0 +1,51 @@
+"""What the running engine knows of itself, for readiness and the plumbing metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """One log as it is followed now."""
+
+    name: str
+    following: bool
+    caught_up: bool
+    lag_bytes: int
+    offset_bytes: int
+    last_event: int | None
+    """Newest plausible event time, ms UTC."""
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The engine at one instant; replaced whole, never changed."""
+
+    sources: tuple[SourceStatus, ...] = ()
+    last_commit: int | None = None
+    """Wall clock of the last good commit, ms UTC."""
+    commit_good: bool = True
+    commit_errors: int = 0
+    """Failed commits since the last good one; stored ones are in the database."""
+    reload_good: bool = True
+    lexicon: str = ""
+    """Keyed digest of the lexicon, and nothing else of it."""
+    topics: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    problems: tuple[str, ...] = field(default=())
+    """Why the engine is not ready, apart from the sources; empty when it is."""
+
+    def not_ready(self, ready_lag: int) -> list[str]:
+        """The reasons, for the operator; an empty list means ready."""
+        reasons = list(self.problems)
+        if not self.sources:
+            reasons.append("the first scan is not done")
+        if not self.commit_good:
+            reasons.append("the last commit failed")
+        for source in self.sources:
+            if not source.following:
+                reasons.append(f"source {source.name}: {source.error or 'not followed'}")
+            elif source.lag_bytes > ready_lag and not source.caught_up:
+                reasons.append(f"source {source.name}: {source.lag_bytes} bytes behind")
+        return reasons

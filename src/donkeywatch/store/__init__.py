@@ -1,0 +1,1 @@
+"""One SQLite database, one transaction per checkpoint."""

@@ -1,0 +1,373 @@
+"""The one SQLite database: opening it, and the one transaction per checkpoint."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from sqlite_utils import Database
+
+from donkeywatch.counting.ledger import Batch
+from donkeywatch.counting.rows import Rows
+from donkeywatch.counting.tallies import Figures
+from donkeywatch.counting.windows import HOUR, WEEK, floor, iso, week_name
+from donkeywatch.errors import BusyError, StateError
+from donkeywatch.store import segments
+from donkeywatch.store.positions import Position, Progress
+from donkeywatch.store.schema import migrate
+
+DATABASE = "donkeywatch.db"
+LENGTHS = {"hour": HOUR, "week": WEEK}
+"""Calendar windows by kind, ms."""
+
+
+def lock(state: Path) -> IO[str]:
+    """Take the state directory for this process; BusyError when another one holds it."""
+    held = (state / "lock").open("a")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        held.close()
+        raise BusyError(
+            f"another donkeywatch is at work on {state}",
+            "stop it first, or set another `state` directory",
+        ) from None
+    return held
+
+
+def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
+    """Open the database as every part of the program does; autocommit until a BEGIN."""
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("pragma busy_timeout = 5000")
+        if not read_only:
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma secure_delete = on")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection
+
+
+class Store:
+    """Writes of the engine; every public method that changes anything is one transaction."""
+
+    def __init__(self, state: Path, topics: Sequence[str]) -> None:
+        self.path = state / DATABASE
+        self.topics = tuple(topics)
+        try:
+            self.connection = connect(self.path)
+            try:
+                damage = self.connection.execute("pragma quick_check(1)").fetchone()[0]
+                if damage != "ok":
+                    raise sqlite3.DatabaseError(damage)
+                migrate(Database(self.connection))
+            except BaseException:
+                self.connection.close()
+                raise
+        except sqlite3.OperationalError as error:
+            raise StateError(
+                f"the database {self.path} cannot be opened ({error})",
+                "check that the state directory is writable, not full and owned by this user",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise StateError(
+                f"the database {self.path} is damaged",
+                "nothing was changed and nothing will be counted again by itself: restore"
+                " a backup of the whole state directory, or set a new `state` directory",
+            ) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; an error rolls everything back and is raised again."""
+        self.connection.execute("begin immediate")
+        try:
+            yield self.connection
+            self.connection.execute("commit")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("rollback")
+            raise
+
+    def checkpoint(
+        self,
+        batch: Batch,
+        positions: Sequence[Position],
+        progress: Sequence[Progress],
+        covered: Mapping[int, float],
+        now: int,
+    ) -> None:
+        """Store counts, segments, coverage and positions together."""
+        with self.transaction() as db:
+            for rows in batch.rows:
+                segments.insert(db, rows, self.topics)
+            self._write_windows(db, batch, covered)
+            db.executemany(
+                "insert into counters values (?, ?, ?, ?)"
+                " on conflict do update set value = value + excluded.value",
+                [(*key, value) for key, value in batch.counters.items()],
+            )
+            db.executemany(
+                "insert or replace into sources values (?, ?, ?, ?, ?)",
+                [(p.name, p.newest, p.suspect, p.witnesses, p.covered_until) for p in progress],
+            )
+            db.executemany(
+                "insert or replace into generations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
+                        p.tail_length, p.tail_hash, p.size, p.state, now,
+                    )
+                    for p in positions
+                ],
+            )  # fmt: skip
+
+    def _write_windows(
+        self, db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]
+    ) -> None:
+        for hour in sorted({*batch.hours, *covered}):
+            counts = batch.hours.get(hour)
+            for kind, unit in LENGTHS.items():
+                start = floor(hour, unit)
+                db.execute(
+                    "insert into windows (kind, start, until, utc, queries, late,"
+                    " covered_seconds, closed) values (?, ?, ?, ?, ?, ?, ?, 0)"
+                    " on conflict do update set queries = queries + excluded.queries,"
+                    " late = late + excluded.late, closed = closed and excluded.queries = 0,"
+                    " covered_seconds = min(covered_seconds + excluded.covered_seconds, ?)",
+                    (
+                        kind,
+                        start,
+                        start + unit,
+                        iso(start),
+                        counts.queries if counts else 0,
+                        counts.late if counts else 0,
+                        covered.get(hour, 0.0),
+                        unit / 1000,
+                    ),
+                )
+                if counts:
+                    db.executemany(
+                        "insert into window_categories values (?, ?, ?, ?, ?)"
+                        " on conflict do update set queries = queries + excluded.queries",
+                        [(kind, start, *key, n) for key, n in counts.categories.items()],
+                    )
+
+    def due(self, kind: str, watermark: int) -> list[tuple[int, int]]:
+        """Start and end of the windows of a calendar kind that wait to be closed, oldest first."""
+        return self.connection.execute(
+            "select start, until from windows where kind = ? and closed = 0 and until <= ?"
+            " order by start",
+            (kind, watermark),
+        ).fetchall()
+
+    def segments(self, start: int, end: int) -> Iterator[Rows]:
+        """The committed rows of all hours that touch [start, end) ms."""
+        return segments.load(self.connection, start, end, self.topics)
+
+    def close_hour(self, start: int, merged: Rows | None, figures: Figures) -> bool:
+        """Store a closed hour's figures and its one segment; false if the counts disagree."""
+        with self.transaction() as db:
+            if merged is not None:
+                segments.remove(db, start, start + HOUR)
+                segments.insert(db, merged, self.topics)
+            return self._write_figures(db, "hour", start, figures)
+
+    def close_week(self, start: int, figures: Figures) -> bool:
+        """Store a closed week's figures; false if the counts disagree."""
+        with self.transaction() as db:
+            return self._write_figures(db, "week", start, figures)
+
+    def show(self, rolling: Mapping[str, tuple[int, int, Figures]]) -> None:
+        """Replace the rolling windows by newer ones."""
+        with self.transaction() as db:
+            for kind, (start, end, figures) in rolling.items():
+                for table in ("windows", "window_topics"):
+                    db.execute(f"delete from {table} where kind = ?", (kind,))  # noqa: S608 - our own names
+                covered = db.execute(
+                    "select coalesce(sum(min(covered_seconds,"
+                    " (min(until, ?) - max(start, ?)) / 1000.0)), 0)"
+                    " from windows where kind = 'hour' and until > ? and start < ?",
+                    (end, start, start, end),
+                ).fetchone()[0]
+                db.execute(
+                    "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 1)",
+                    (kind, start, end, iso(start), covered),
+                )
+                self._write_figures(db, kind, start, figures)
+
+    def _write_figures(
+        self, db: sqlite3.Connection, kind: str, start: int, figures: Figures
+    ) -> bool:
+        counted = db.execute(
+            "select queries from windows where kind = ? and start = ?", (kind, start)
+        ).fetchone()[0]
+        db.execute(
+            "update windows set queries = ?, addresses = ?, sum_qq = ?, closed = 1"
+            " where kind = ? and start = ?",
+            (figures.queries, figures.addresses, figures.sum_qq, kind, start),
+        )
+        db.executemany(
+            "insert or replace into window_topics values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (kind, start, name, topic.queries, *topic.addresses, topic.sum_qk, topic.sum_kk)
+                for name, topic in zip(self.topics, figures.topics, strict=True)
+            ],
+        )
+        for country, found in figures.countries.items():
+            db.execute(
+                "insert or replace into window_countries values (?, ?, ?, ?, ?)",
+                (kind, start, country, found.queries, found.addresses),
+            )
+            db.executemany(
+                "insert or replace into window_country_topics values (?, ?, ?, ?, ?, ?)",
+                [
+                    (kind, start, country, name, *pair)
+                    for name, pair in zip(self.topics, found.topics, strict=True)
+                ],
+            )
+        agree = kind not in LENGTHS or counted == figures.queries
+        return agree and figures.invariants_hold()
+
+    def count(self, name: str, subject: str = "", amount: int = 1) -> None:
+        """Raise a counter outside a checkpoint."""
+        with self.transaction() as db:
+            db.execute(
+                "insert into counters values (?, ?, '', ?)"
+                " on conflict do update set value = value + excluded.value",
+                (name, subject, amount),
+            )
+
+    def positions(self, source: str) -> list[Position]:
+        """All generations of a source, oldest first."""
+        found = self.connection.execute(
+            'select id, source, "offset", skipping, head_length, head_hash, tail_length,'
+            " tail_hash, size, state from generations where source = ? order by id",
+            (source,),
+        )
+        return [
+            Position(number, name, offset, bool(skipping), *rest)
+            for number, name, offset, skipping, *rest in found
+        ]
+
+    def next_generation(self) -> int:
+        """A number no generation has yet."""
+        found = self.connection.execute("select coalesce(max(id), 0) + 1 from generations")
+        return int(found.fetchone()[0])
+
+    def progress(self, source: str) -> Progress:
+        """How far a source has been counted in event time."""
+        found = self.connection.execute(
+            "select * from sources where name = ?", (source,)
+        ).fetchone()
+        return Progress(*found) if found else Progress(source, None, 0, 0, None)
+
+    def setting(self, name: str) -> str | None:
+        """A small fact about this database."""
+        found = self.connection.execute(
+            "select value from settings where name = ?", (name,)
+        ).fetchone()
+        return None if found is None else str(found[0])
+
+    def set(self, name: str, value: str) -> None:
+        """Store a small fact."""
+        with self.transaction() as db:
+            db.execute("insert or replace into settings values (?, ?)", (name, value))
+
+    def rolling_end(self) -> int:
+        """End of the rolling windows that are shown, ms UTC; 0 when there are none."""
+        found = self.connection.execute(
+            "select coalesce(max(until), 0) from windows where kind not in ('hour', 'week')"
+        )
+        return int(found.fetchone()[0])
+
+    def note_break(self, kind: str, digest: str, now: int) -> bool:
+        """Record a changed lexicon, country database, format or normalisation as a break.
+
+        The first value ever seen is no break. True when something changed.
+        """
+        before = self.setting(f"break:{kind}")
+        if before == digest:
+            return False
+        with self.transaction() as db:
+            db.execute("insert or replace into settings values (?, ?)", (f"break:{kind}", digest))
+            if before is not None:
+                db.execute(
+                    "insert into breaks (time, kind, digest) values (?, ?, ?)",
+                    (now, kind, digest),
+                )
+        return before is not None
+
+    # -- keys and retention --------------------------------------------------------------
+
+    def epochs(self) -> dict[int, tuple[bytes, bool]]:
+        """Per week with a key: its proof and whether it is sealed."""
+        found = self.connection.execute("select week, proof, sealed from epochs")
+        return {week: (proof, bool(sealed)) for week, proof, sealed in found}
+
+    def open_epoch(self, week: int, proof: bytes) -> None:
+        """Record a new key before the first pseudonym is made with it."""
+        with self.transaction() as db:
+            db.execute("insert into epochs values (?, ?, ?, 0)", (week, week_name(week), proof))
+
+    def seal(self, week: int) -> None:
+        """Destroy what was made with the keys before ``week``, which has ended and closed.
+
+        Removes the segments older than it and the bridges of its own segments, and marks the
+        older epochs sealed; the caller destroys the key files after this.
+        """
+        with self.transaction() as db:
+            segments.remove(db, 0, week)
+            segments.burn_bridges(db, week, week + WEEK)
+            db.execute(
+                "update epochs set sealed = 1, proof = x'' where week < ? and sealed = 0",
+                (week,),
+            )
+        self.truncate_log()
+
+    def truncate_log(self) -> None:
+        """Empty the write-ahead log, so that destroyed pages do not live on in it."""
+        self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+
+    def prune(self, kind: str, before: int) -> None:
+        """Forget the closed windows of a kind that end before a time; counters stay."""
+        with self.transaction() as db:
+            for table in (
+                "window_topics",
+                "window_categories",
+                "window_countries",
+                "window_country_topics",
+            ):
+                db.execute(
+                    f"delete from {table} where kind = ? and start in"  # noqa: S608 - our own names
+                    " (select start from windows where kind = ? and until < ? and closed = 1)",
+                    (kind, kind, before),
+                )
+            db.execute(
+                "delete from windows where kind = ? and until < ? and closed = 1", (kind, before)
+            )
+
+
+def prepare(state: Path) -> None:
+    """Make the state directory, for its owner only."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state.chmod(0o700)
+        if not os.access(state, os.W_OK | os.X_OK):
+            raise PermissionError
+    except OSError as error:
+        raise StateError(
+            f"the state directory {state} cannot be used ({type(error).__name__})",
+            "create it and give it to the user donkeywatch runs as",
+        ) from None
