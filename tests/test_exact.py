@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
+import lzma
+import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import zstandard
+
+from donkeywatch.backfill import backfill
+from donkeywatch.counting.windows import MINUTE, WEEK, milliseconds
+from donkeywatch.lab.live import LiveWriter
+from donkeywatch.lab.simulate import Simulation
+from donkeywatch.lab.truth import Truth
 from support import (
     NOW,
     START,
@@ -16,29 +27,27 @@ from support import (
     simulated,
 )
 
-from donkeywatch.backfill import backfill
-from donkeywatch.counting.windows import MINUTE, WEEK, milliseconds
-from donkeywatch.lab.live import LiveWriter
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.lab.truth import Truth
-
 FORMATS = ("tsv", "enode-go", "jsonl", "regex")
+QUERIES = int(os.environ.get("DONKEYWATCH_QUERIES", "20000"))
+SEEDS = int(os.environ.get("DONKEYWATCH_SEEDS", "1"))
+"""`make million` raises both; the suite stays small enough to run after every change."""
 HOURS = 15 * 24
 LIVE_HOURS = 8 * 24
+LIVE_QUERIES = 8_000 if QUERIES == 20_000 else QUERIES
 
 
-def simulation(name: str, seed: int, queries: int = 20_000, hours: int = HOURS) -> Simulation:
+def simulation(name: str, seed: int, queries: int = QUERIES, hours: int = HOURS) -> Simulation:
     """Two weeks and a day, so that keys roll over and rolling windows cross them."""
     return Simulation(
-        seed=seed, start=START, hours=hours, queries=queries, addresses=4_000, format=name
+        seed=seed, start=START, hours=hours, queries=queries, addresses=queries // 5, format=name
     )
 
 
-@pytest.fixture(params=FORMATS)
+@pytest.fixture(params=[(name, seed + 1) for name in FORMATS for seed in range(SEEDS)])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Simulated:
     """A simulated archive of each format."""
-    name = str(request.param)
-    return simulated(tmp_path, simulation(name, seed=FORMATS.index(name) + 1))
+    name, seed = request.param
+    return simulated(tmp_path, simulation(str(name), int(seed)))
 
 
 def count(server: Simulated, *, step: int | None = None) -> None:
@@ -54,7 +63,7 @@ def test_one_backfill_equals_the_truth(server: Simulated) -> None:
     assert_rolling_equals(server.state, server.truth)
 
 
-@pytest.mark.parametrize("server", ["tsv"], indirect=True)
+@pytest.mark.parametrize("server", [("tsv", 1)], indirect=True)
 def test_a_second_backfill_counts_nothing(server: Simulated) -> None:
     """What was counted is recognised by its content, whatever the file is called now."""
     count(server)
@@ -66,22 +75,15 @@ def test_a_second_backfill_counts_nothing(server: Simulated) -> None:
     assert_calendar_equals(server.state, server.truth)
 
 
-@pytest.mark.parametrize("server", ["tsv", "enode-go"], indirect=True)
+@pytest.mark.parametrize("server", [("tsv", 1), ("enode-go", 1)], indirect=True)
 def test_compressed_twins_of_what_was_counted_are_not_counted_again(server: Simulated) -> None:
     """A .gz made of a counted log is the same log."""
     count(server)
     for path in server.archive:
-        (path.with_name(path.name + ".gz")).write_bytes(gzipped(path))
+        (path.with_name(path.name + ".gz")).write_bytes(gzip.compress(path.read_bytes()))
     with engine(server.settings) as opened:
         lines = backfill(opened, server.archive, None, lambda: NOW)
     assert set(lines.values()) == {0}
-
-
-def gzipped(path: Path) -> bytes:
-    """The compressed content of a file."""
-    import gzip
-
-    return gzip.compress(path.read_bytes())
 
 
 def test_tiny_blocks_count_the_same(server: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,15 +97,14 @@ def test_tiny_blocks_count_the_same(server: Simulated, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("ending", ["gz", "zst", "xz"])
 def test_compressed_archives_count_the_same(tmp_path: Path, ending: str) -> None:
     """Archives are decoded by the same blocks."""
-    import lzma
-
-    import zstandard
-
     server = simulated(tmp_path, simulation("tsv", 9, 5_000))
-    pack = {"gz": gzipped, "zst": lambda p: zstandard.compress(p.read_bytes()),
-            "xz": lambda p: lzma.compress(p.read_bytes())}  # fmt: skip
+    packs: dict[str, Callable[[bytes], bytes]] = {
+        "gz": gzip.compress,
+        "zst": zstandard.compress,
+        "xz": lzma.compress,
+    }
     for path in server.archive:
-        path.with_name(f"{path.name}.{ending}").write_bytes(pack[ending](path))
+        path.with_name(f"{path.name}.{ending}").write_bytes(packs[ending](path.read_bytes()))
         path.unlink()
     count(server)
     assert_calendar_equals(server.state, server.truth)
@@ -140,18 +141,25 @@ def finish(server: Simulated, now: int) -> None:
             opened.tick(now)
 
 
+@pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("name", FORMATS)
-def test_live_following_equals_the_truth(tmp_path: Path, name: str) -> None:
+def test_live_following_equals_the_truth(tmp_path: Path, name: str, seed: int) -> None:
     """Read live through rotations, with the clock stepped over a change of the week."""
-    server, truth, now = live(tmp_path, simulation(name, 5, 8_000, LIVE_HOURS), restarts=0)
+    server, truth, now = live(
+        tmp_path, simulation(name, seed + 5, LIVE_QUERIES, LIVE_HOURS), restarts=0
+    )
     assert_rolling_equals(server.state, truth, now - 2 * MINUTE)
     finish(server, now)
     assert_calendar_equals(server.state, truth)
 
 
-def test_fifty_restarts_change_no_figure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("name", FORMATS if SEEDS > 1 else ("tsv",))
+def test_fifty_restarts_change_no_figure(tmp_path: Path, name: str, seed: int) -> None:
     """Stopped and restarted 50 times, the figures are those of one run."""
-    server, truth, now = live(tmp_path, simulation("tsv", 6, 8_000, LIVE_HOURS), restarts=50)
+    server, truth, now = live(
+        tmp_path, simulation(name, seed + 6, LIVE_QUERIES, LIVE_HOURS), restarts=50
+    )
     assert_rolling_equals(server.state, truth, now - 2 * MINUTE)
     finish(server, now)
     assert_calendar_equals(server.state, truth)

@@ -282,7 +282,9 @@ def demo_command(
     directory: Annotated[Path, typer.Argument(help="where to keep it")] = Path("demo"),
     weeks: Weeks = 8,
     queries: Queries = 2_000_000,
-    rate: Annotated[float, typer.Option(min=0.01, help="live lines a second")] = 5.0,
+    rate: Annotated[
+        float | None, typer.Option(min=0.01, help="live lines a second; default the archive's")
+    ] = None,
 ) -> None:
     """Look at donkeywatch on a simulated server: eight weeks of archive, then a live log.
 
@@ -299,6 +301,8 @@ def demo_command(
             _with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None)
         finally:
             engine.close()
+    rate = rate or demo.rate_of(directory, weeks)
+    (directory / demo.LIVE).touch()
     command = [sys.executable, "-m", "donkeywatch", "simulate", str(directory), "--live"]
     writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command
     try:

@@ -53,6 +53,8 @@ class Stream:
     archive: Frontier | None = None
     """The frontier of the archives being counted, which may be far behind the live one."""
     archived: Coverage = field(default_factory=Coverage)
+    absent: bool = False
+    """The log was not there since it was last followed."""
 
     def progress(self) -> Progress:
         """The row to store."""
@@ -82,11 +84,28 @@ class Stream:
         self.coverage.until = stored.covered_until
 
 
-class Engine:
-    """Owns the state directory; stepped by `tick`, with the time given from outside."""
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """The files an engine works with, read and checked; ConfigError when one is not usable."""
 
-    def __init__(self, settings: Settings, now: int) -> None:
+    lexicon: lexicon.Lexicon
+    countries: Countries
+
+    @classmethod
+    def load(cls, settings: Settings) -> Materials:
+        """Read them all."""
+        return cls(lexicon.load(settings.lexicon), Countries(settings.countries))
+
+
+class Engine:
+    """Owns the state directory; stepped by `tick`, with the time given from outside.
+
+    ``now`` is the wall clock, ms UTC. Without ``materials`` the files are read at once.
+    """
+
+    def __init__(self, settings: Settings, now: int, materials: Materials | None = None) -> None:
         self.settings = settings
+        self.materials = materials or Materials.load(settings)
         stores.prepare(settings.state)
         self._lock = stores.lock(settings.state)
         try:
@@ -96,9 +115,8 @@ class Engine:
             raise
 
     def _open(self, settings: Settings, now: int) -> None:
-        words = lexicon.load(settings.lexicon)
+        words, countries = self.materials.lexicon, self.materials.countries
         detector = Detector(words)
-        countries = Countries(settings.countries)
         keyring.prepare(settings.key_directory)
         fresh = not (settings.state / stores.DATABASE).exists()
         install = keyring.install_key(settings.key_directory, fresh=fresh)
@@ -215,10 +233,13 @@ class Engine:
         self._before = (now, steady)
         for stream in self.streams:
             follower = stream.follower
-            if follower.lost or jumped or (follower.live is None and not follower.blind):
+            if follower.live is None or follower.searching or not follower.caught_up:
+                # What this time was worth is known when the log, or its lost part, is found.
+                stream.absent |= follower.live is None
+            elif follower.lost or jumped or stream.absent:
                 stream.coverage.miss(now)
-                follower.lost = False
-            elif follower.caught_up:
+                follower.lost = stream.absent = False
+            else:
                 stream.coverage.reach(now)
 
     def watermark(self, now: int) -> int | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from donkeywatch import config
 from donkeywatch.config import Settings
 from donkeywatch.doorbell import Doorbell
-from donkeywatch.engine import Engine
-from donkeywatch.errors import DonkeywatchError
+from donkeywatch.engine import Engine, Materials
+from donkeywatch.errors import ConfigError, DonkeywatchError
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import Status
@@ -100,18 +100,21 @@ class Service:
 
     def _reload(self) -> None:
         """Take new settings, or keep the old ones if anything about the new is wrong."""
-        self._engine.commit(wall(), steady())
         try:
             fresh = config.load(self._path)
+            if fresh.state != self._settings.state:
+                raise ConfigError("`state` cannot change while running", "restart instead")
+            materials = Materials.load(fresh)
         except DonkeywatchError as error:
             self._keep(error)
             return
+        old = self._engine.materials
         self._engine.close()
         try:
-            self._engine = Engine(fresh, wall())
+            self._engine = Engine(fresh, wall(), materials)
         except DonkeywatchError as error:
             self._keep(error)
-            self._engine = Engine(self._settings, wall())
+            self._engine = Engine(self._settings, wall(), old)
         else:
             if fresh.http != self._settings.http:
                 log.warning("new [http] settings take effect at the next start")

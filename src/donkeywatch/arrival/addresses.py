@@ -20,10 +20,18 @@ def packed(text: bytes) -> bytes | None:
     Takes ``a.b.c.d``, ``a.b.c.d:port``, ``v6``, ``[v6]:port`` and a HighID, the number eDonkey
     makes of an IPv4 address with its first octet lowest.
     """
+    quad = PLAIN.fullmatch(text)
+    if quad:
+        octets = quad[1].split(b".")
+        # A leading zero means octal to some readers and decimal to others.
+        if any(len(octet) > 1 and octet[0] == 48 for octet in octets):
+            return None
+        values = [int(octet) for octet in octets]
+        return MAPPED + bytes(values) if max(values) < 256 else None
     if text.isdigit():
         number = int(text) if len(text) <= 10 else 0
         return MAPPED + number.to_bytes(4, "little") if LOW_ID <= number < 1 << 32 else None
-    shape = PLAIN.fullmatch(text) or BRACKETED.fullmatch(text)
+    shape = BRACKETED.fullmatch(text)
     try:
         address = ipaddress.ip_address((shape[1] if shape else text).decode("ascii"))
     except ValueError:

@@ -11,6 +11,7 @@ import ahocorasick
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
 from donkeywatch.arrival.text import tokens
 
+DIGITS = "0123456789"
 Span = frozenset[int]
 """Indices of the tokens that meet a part of a rule together."""
 
@@ -30,8 +31,10 @@ class _Rules:
         for i, token in enumerate(query):
             for group in self.words.get(token, ()):
                 met.setdefault(group, []).append(frozenset((i,)))
-        if self.ages is not None:
+        if self.ages is not None and any(token[0] in DIGITS for token in query):
             met[AGE] = list(self._ages(query, self.ages))
+        if not met:
+            return 0
         for number, parts in enumerate(self.categories, 1):
             if _distinct([[s for g in part for s in met.get(g, ())] for part in parts]):
                 return number
@@ -39,7 +42,7 @@ class _Rules:
 
     def _ages(self, query: Sequence[str], ages: Ages) -> Iterable[Span]:
         for i, token in enumerate(query):
-            digits = token[: len(token) - len(token.lstrip("0123456789"))]
+            digits = token[: len(token) - len(token.lstrip(DIGITS))]
             if not 1 <= len(digits) <= 2 or not ages.minimum <= int(digits) <= ages.maximum:
                 continue
             if token[len(digits) :] in self.suffixes:

@@ -16,6 +16,18 @@ ASCII_FOLD = bytes(
 """Table for ``bytes.translate``: letters and digits folded, everything else a space."""
 
 
+class _Marks(dict[int, int | None]):
+    """A table for ``str.translate`` that removes combining marks, filled as letters occur."""
+
+    def __missing__(self, letter: int) -> int | None:
+        kept = None if unicodedata.category(chr(letter))[0] == "M" else letter
+        self[letter] = kept
+        return kept
+
+
+MARKS = _Marks()
+
+
 def decoded(raw: bytes, fallback: str) -> str:
     """The text of a query: UTF-8 where it is that, else the declared single-byte encoding."""
     try:
@@ -31,9 +43,7 @@ def folded(text: str) -> str:
     """
     if text.isascii():
         return text.lower()
-    split = unicodedata.normalize("NFKD", text.casefold())
-    bare = "".join(c for c in split if c.isascii() or unicodedata.category(c)[0] != "M")
-    return bare.casefold()
+    return unicodedata.normalize("NFKD", text.casefold()).translate(MARKS).casefold()
 
 
 def tokens(text: str) -> list[str]:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from donkeywatch.lab.live import LiveWriter
 from donkeywatch.lab.simulate import Simulation, write_archive, write_references
+from donkeywatch.lab.truth import Truth
 
 ARCHIVE = "archive"
+LIVE = "search.log"
 SETTINGS = "donkeywatch.toml"
 LIVE_TRUTH = "truth-live.json"
 ROTATE = 4 << 20
@@ -40,6 +42,13 @@ def prepare(sim: Simulation, directory: Path, *, compress: str | None = None) ->
     return sorted(archive.glob("search-*"))
 
 
+def rate_of(directory: Path, weeks: int) -> float:
+    """Lines a second of the archive, so that the live log goes on where it stops."""
+    told = Truth.load(directory / ARCHIVE / "truth.json")
+    lines: int = sum(told["lines"].values())
+    return lines / (weeks * 7 * 86_400)
+
+
 def write_settings(sim: Simulation, directory: Path) -> Path:
     """Settings for a daemon that follows the simulated log."""
     archive = directory / ARCHIVE
@@ -55,7 +64,7 @@ countries = "{ARCHIVE}/countries.mmdb"
 
 [[source]]
 name = "simulated"
-path = "search.log"
+path = "{LIVE}"
 {source_settings(sim.format)}""",
         encoding="utf-8",
     )
@@ -76,7 +85,7 @@ def write_live(
     sim: Simulation, directory: Path, rate: float, stop: threading.Event, seed: int
 ) -> None:
     """Write the log from the start of this hour until told to stop, then save its truth."""
-    writer = LiveWriter(sim, directory / "search.log", rate, ROTATE, 5, seed)
+    writer = LiveWriter(sim, directory / LIVE, rate, ROTATE, 5, seed)
     now = datetime.now(UTC)
     writer.step(now.replace(minute=0, second=0, microsecond=0))
     writer.step(now)

@@ -36,8 +36,9 @@ h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
 p{margin:.3rem 0}.soft,caption{color:var(--soft);font-size:.9rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 caption{text-align:left;padding-bottom:.3rem}
-th,td{text-align:right;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+th,td{text-align:right;vertical-align:top;padding:.3rem .5rem;line-height:1.3;
+border-bottom:1px solid var(--line);white-space:nowrap}
+th:first-child,td:first-child{text-align:left}small{color:var(--soft)}
 svg{width:100%;height:auto}svg text{fill:var(--soft);font:11px system-ui,sans-serif}
 .q{stroke:var(--one);fill:var(--one)}.a{stroke:var(--two);fill:var(--two)}
 path{fill:none!important;stroke-width:2}.band{stroke:none!important;opacity:.18}
@@ -111,7 +112,7 @@ def percent(estimate: Estimate | None) -> str:
     """A fraction in per cent with its interval."""
     if estimate is None:
         return "&ndash;"
-    return f"{estimate.value:.3%} ({estimate.lower:.3%}&ndash;{estimate.upper:.3%})"
+    return f"{estimate.value:.3%}<br><small>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</small>"
 
 
 def _chart(index: int, weeks: Sequence[WindowView]) -> str:

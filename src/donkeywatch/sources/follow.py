@@ -105,6 +105,11 @@ class Follower:
         return not self.blind and not any(g.unread for g in self._open())
 
     @property
+    def searching(self) -> bool:
+        """Some generation's counted file has vanished, and its rest is being looked for."""
+        return any(g.file is None and g.state == OPEN for g in self._known)
+
+    @property
     def lag(self) -> int:
         """Bytes on disk that are not counted yet, a partial last line included."""
         return sum(max(0, g.size - g.mark.offset) for g in self._open())

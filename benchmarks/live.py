@@ -1,0 +1,151 @@
+"""The bars of the running daemon: latency, idle CPU, and memory at a million addresses a week.
+
+`make bars` runs it; the figures are printed and depend on the machine. Loopback only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from donkeywatch.lab.nonsense import lexicon
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def daemon(directory: Path) -> Iterator[tuple[int, str]]:
+    """A daemon on ``directory``/search.log; its process id and URL."""
+    words = directory / "lexicon.toml"
+    words.write_text(lexicon(1).toml(), encoding="utf-8")
+    words.chmod(0o600)
+    settings = directory / "donkeywatch.toml"
+    settings.write_text(
+        'lexicon = "lexicon.toml"\nstate = "state"\n[http]\nport = 0\n'
+        '[[source]]\npath = "search.log"\nformat = "tsv"\n'
+    )
+    with (directory / "said").open("w") as said:
+        command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(settings)]
+        process = subprocess.Popen(command, stderr=said)
+    try:
+        while not (found := re.search(r"listening on (\S+)", (directory / "said").read_text())):
+            if process.poll() is not None:
+                sys.exit((directory / "said").read_text())
+            time.sleep(0.05)
+        yield process.pid, found[1]
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def queries(url: str) -> int:
+    """Queries counted so far."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return int(float(re.search(r"^donkeywatch_queries_total (\S+)", text, re.MULTILINE)[1]))  # type: ignore[index]
+
+
+def cpu(process: int) -> float:
+    """Seconds of CPU that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def peak(process: int) -> float:
+    """Largest resident set so far, MB."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+
+
+def latency(url: str, log: Path, lines: int) -> list[float]:
+    """Seconds from writing a line to seeing it in /metrics, for some single lines."""
+    found = []
+    for i in range(lines):
+        before = queries(url)
+        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        with log.open("a") as file:
+            file.write(f"{stamp}\t192.0.2.{i % 250}\tqvorm zqatal\n")
+        start = time.perf_counter()
+        while queries(url) == before:
+            time.sleep(0.01)
+        found.append(time.perf_counter() - start)
+        time.sleep(0.37)
+    return found
+
+
+def week(log: Path, addresses: int, lines: int) -> None:
+    """A week's log that ends now, with so many distinct addresses, a piece at a time."""
+    rng = np.random.default_rng(1)
+    end = datetime.now(UTC) - timedelta(minutes=5)
+    hours = 7 * 24
+    known = rng.integers(0, 1 << 24, size=addresses * 2, dtype=np.int64)
+    known = np.unique(known)[:addresses]
+    rng.shuffle(known)
+    drawn = np.concatenate((known, rng.choice(known, lines - len(known))))
+    rng.shuffle(drawn)
+    with log.open("w") as file:
+        for hour, part in enumerate(np.array_split(drawn, hours)):
+            start = end - timedelta(hours=hours - hour)
+            step = timedelta(hours=1) / len(part)
+            file.writelines(
+                f"{(start + i * step).isoformat(timespec='milliseconds')[:-6]}Z\t"
+                f"10.{a >> 16}.{a >> 8 & 255}.{a & 255}\tqvorm zqatal {a % 977}\n"
+                for i, a in enumerate(part.tolist())
+            )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--idle", type=int, default=60, help="seconds to watch an idle daemon")
+    parser.add_argument("--addresses", type=int, default=1_000_000)
+    parser.add_argument("--lines", type=int, default=3_000_000)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, daemon(Path(name)) as (process, url):
+        log = Path(name) / "search.log"
+        log.touch()
+        time.sleep(3)
+        found = latency(url, log, 20)
+        print(
+            f"written to visible: median {statistics.median(found):.2f} s, max {max(found):.2f} s"
+        )
+        time.sleep(3)
+        before = cpu(process)
+        time.sleep(asked.idle)
+        used = (cpu(process) - before) / asked.idle
+        print(f"idle: {used:.2%} of a core over {asked.idle} s")
+    with tempfile.TemporaryDirectory() as name:
+        log = Path(name) / "search.log"
+        week(log, asked.addresses, asked.lines)
+        with daemon(Path(name)) as (process, url):
+            start = time.perf_counter()
+            while queries(url) < asked.lines:
+                time.sleep(0.5)
+            took = time.perf_counter() - start
+            time.sleep(10)
+            seen = peak(process)
+            with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+                shown = re.findall(rb'window_addresses\{window="7d"\} (\S+)', answer.read())
+        size = (Path(name) / "state" / "donkeywatch.db").stat().st_size / 2**20
+        print(
+            f"a week of {asked.addresses:,} addresses, {asked.lines:,} lines: peak RSS"
+            f" {seen:.0f} MB, {asked.lines / took:,.0f} lines/s, database {size:.0f} MB,"
+            f" 7d window shows {[float(x) for x in shown]}"
+        )
+
+
+if __name__ == "__main__":
+    main()

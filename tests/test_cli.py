@@ -1,0 +1,213 @@
+"""The command line as its user meets it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from donkeywatch import cli
+from donkeywatch.lab.simulate import Simulation
+from support import START, Simulated, simulated
+
+SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "samples" / "enode-go.log"
+
+
+def donkeywatch(*arguments: str | Path, cwd: Path | None = None) -> tuple[int, str]:
+    """Run the command as a process; its exit code and all it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "donkeywatch", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "220", "NO_COLOR": "1"},
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Simulated:
+    """A small simulated archive."""
+    sim = Simulation(seed=3, start=START, hours=48, queries=1_500, addresses=300)
+    return simulated(tmp_path, sim, files=2)
+
+
+@pytest.mark.parametrize("verb", ["", "run", "backfill", "status", "check", "simulate", "demo"])
+def test_every_verb_explains_itself(verb: str) -> None:
+    """`--help` says what a verb does and exits with 0."""
+    code, said = donkeywatch(*filter(None, [verb]), "--help")
+    assert code == 0
+    assert "Usage:" in said
+
+
+def test_the_version_is_told() -> None:
+    """`--version` prints the version alone."""
+    code, said = donkeywatch("--version")
+    assert code == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", said)
+
+
+def test_the_genuine_sample_of_enode_go() -> None:
+    """All 32 searches of the real log are counted, none rejected, NOT-words not searched for."""
+    if not SAMPLE.exists():
+        pytest.skip("the sample log is not beside this checkout")
+    code, said = donkeywatch("check", "--format", "enode-go", SAMPLE)
+    assert code == 0
+    assert "136 lines, 32 searches" in said
+    assert re.search(r"query\D+31", said)
+    assert re.search(r"keywordless\D+1\b", said)
+    assert "rejected" not in said
+
+
+def test_a_backfill_is_counted_once_and_shown(server: Simulated) -> None:
+    """backfill counts, says so, can be repeated; status shows the fractions."""
+    code, said = donkeywatch("backfill", "-c", server.settings, *reversed(server.archive))
+    assert code == 0, said
+    assert said.count("lines counted") == 2
+    code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)
+    assert code == 0
+    assert said.count("counted before, nothing new") == 2
+    code, said = donkeywatch("status", "-c", server.settings)
+    assert code == 0
+    assert "pedophile" in said
+    assert "7d" in said
+    assert f"{sum(server.truth.lines.values()):,}" in said
+
+
+def test_check_finds_everything_in_place(server: Simulated) -> None:
+    """With good settings each part is told to be ok, and the sample's lines by outcome."""
+    code, said = donkeywatch("check", "-c", server.settings, server.archive[0])
+    assert code == 0, said
+    for part in ("lexicon", "countries", "state directory", "key directory", "source simulated"):
+        assert f"{part}: ok" in said
+    assert "keywordless" in said
+    assert "the line at byte" in said
+
+
+def test_check_never_shows_a_line(server: Simulated) -> None:
+    """Byte offsets of rejected lines, and nothing that stands in them."""
+    _, said = donkeywatch("check", "-c", server.settings, server.archive[0])
+    offsets = [int(found) for found in re.findall(r"the line at byte (\d+)", said)]
+    assert offsets
+    data = server.archive[0].read_bytes()
+    for offset in offsets:
+        assert offset == 0 or data[offset - 1 : offset] == b"\n"
+        line = data[offset:].split(b"\n", 1)[0]
+        fields = [field.decode("latin-1") for field in line.split(b"\t")]
+        assert not any(len(field) > 5 and field in said for field in fields[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (("run", "-c", "none.toml"), 2, "not readable"),
+        (("check", "-c", "none.toml"), 2, "not readable"),
+        (("status", "-c", "donkeywatch.toml"), 3, "no database"),
+        (("backfill", "-c", "donkeywatch.toml", "none.log"), 5, "No such file"),
+        (("backfill", "-c", "donkeywatch.toml", "archive"), 5, "is a directory"),
+        (("backfill", "-c", "donkeywatch.toml", "--source", "x", "search.log"), 2, "use one of"),
+        (("check", "-c", "donkeywatch.toml", "--source", "x", "search.log"), 2, "use one of"),
+        (("check", "--format", "tsv"), 2, "needs a sample"),
+        (("check", "--format", "tsv", "none.log"), 5, "No such file"),
+        (("lexicon", "check", "none.toml"), 2, "not readable"),
+        (("check", "--format", "enode-go", "archive/search-01.log"), 5, "log level `debug`"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    server: Simulated, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    """A clear message with a remedy and a documented exit code, never a traceback."""
+    found, said = donkeywatch(*arguments, cwd=server.directory)
+    assert found == code, said
+    assert told in said
+    assert "remedy:" in said
+    assert "Traceback" not in said
+
+
+def test_check_tells_all_that_is_wrong(server: Simulated) -> None:
+    """An open lexicon, a directory in place of the log: both are named, the first decides."""
+    (server.directory / "archive" / "lexicon.toml").chmod(0o644)
+    server.log.mkdir()
+    code, said = donkeywatch("check", "-c", server.settings)
+    assert code == 2
+    assert "chmod 600" in said
+    assert "is a directory" in said
+
+
+def test_lexicon_check_counts_and_shows_no_word(server: Simulated) -> None:
+    """Counts of groups and words, and no word."""
+    path = server.directory / "archive" / "lexicon.toml"
+    code, said = donkeywatch("lexicon", "check", path)
+    assert code == 0
+    assert "4 categories" in said
+    words = re.findall(r'"(\w{4,})"', path.read_text("utf-8"))
+    shown = set(re.findall(r"\w+", said))
+    assert not shown & (set(words) - {"terms", "child_sex"} - set(said.split()[:1]))
+
+
+def test_two_at_once_are_refused(server: Simulated) -> None:
+    """A second process on the same state directory is told that another is at work."""
+    from support import engine
+
+    with engine(server.settings):
+        code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)
+    assert code == 4
+    assert "another donkeywatch is at work" in said
+
+
+def test_simulate_writes_what_the_other_verbs_need(tmp_path: Path) -> None:
+    """Logs, lexicon, countries, truth and settings; check is content with them."""
+    code, said = donkeywatch(
+        "simulate", tmp_path / "out", "--weeks", "1", "--queries", "500", "--addresses", "50",
+        "--format", "regex", "--gz",
+    )  # fmt: skip
+    assert code == 0, said
+    archive = tmp_path / "out" / "archive"
+    assert {path.name for path in archive.iterdir()} == {
+        "search-01.log.gz", "lexicon.toml", "countries.mmdb", "truth.json",
+    }  # fmt: skip
+    settings = tmp_path / "out" / "donkeywatch.toml"
+    code, said = donkeywatch("check", "-c", settings, archive / "search-01.log.gz")
+    assert code == 0, said
+
+
+def test_a_damaged_archive_is_told_and_its_rest_can_follow(server: Simulated) -> None:
+    """A cut archive is refused with what to do; repeated whole, it counts to the last line."""
+    import gzip
+
+    first, second = server.archive
+    whole = gzip.compress(first.read_bytes())
+    path = first.with_suffix(".log.gz")
+    path.write_bytes(whole[: len(whole) // 2])
+    code, said = donkeywatch("backfill", "-c", server.settings, path)
+    assert code == 5
+    assert "repeat the command" in said
+    path.write_bytes(whole)
+    code, said = donkeywatch("backfill", "-c", server.settings, path, second)
+    assert code == 0, said
+    _, said = donkeywatch("status", "-c", server.settings)
+    assert f"{sum(server.truth.lines.values()):,}" in said
+
+
+def test_failures_leave_through_one_door(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`main` turns a failure into a message and its exit code, and Ctrl-C into 130."""
+    monkeypatch.setattr(sys, "argv", ["donkeywatch", "check", "-c", "/nonexistent.toml"])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 2
+    assert "remedy:" in capsys.readouterr().err
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", interrupted)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == 130

@@ -1,0 +1,118 @@
+"""One settings file: typed, checked at start, each error with its remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from donkeywatch import config
+from donkeywatch.errors import ConfigError
+
+SMALLEST = """
+lexicon = "lexicon.toml"
+[[source]]
+path = "search.log"
+format = "tsv"
+"""
+
+
+def written(directory: Path, text: str) -> Path:
+    """A settings file."""
+    path = directory / "donkeywatch.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def refusal(directory: Path, text: str, environ: dict[str, str] | None = None) -> str:
+    """What the user is told about settings that are refused."""
+    with pytest.raises(ConfigError) as refused:
+        config.load(written(directory, text), environ or {})
+    assert refused.value.exit_code == 2
+    return str(refused.value)
+
+
+def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
+    """Everything but the lexicon and a source has a default; paths are relative to the file."""
+    settings = config.load(written(tmp_path, SMALLEST), {})
+    assert settings.lexicon == tmp_path / "lexicon.toml"
+    assert settings.source[0].path == tmp_path / "search.log"
+    assert settings.state == tmp_path / "donkeywatch-state"
+    assert settings.key_directory == settings.state / "keys"
+    assert settings.http.host == "127.0.0.1"
+    assert settings.http.loopback
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "`lexicon` is missing"),
+        ('lexicon = "x"', "`source` is missing"),
+        ('lexicn = "x"\n' + SMALLEST, "did you mean `lexicon`?"),
+        (SMALLEST + "[checkpoint]\nintervall = 2\n", "did you mean `interval`?"),
+        (SMALLEST + "[nonsense]\n", "`nonsense` is not a setting"),
+        (SMALLEST + "pth = 1\n", "did you mean `path`?"),
+        (SMALLEST.replace('"tsv"', '"csv"'), "source.1.format"),
+        (SMALLEST + 'timezone = "Mars/Olympus"\n', "no such time zone"),
+        (SMALLEST + 'encoding = "utf-16"\n', "not an encoding that extends ASCII"),
+        (SMALLEST + 'pattern = "x"\n', "`pattern` goes with format `regex`"),
+        (SMALLEST.replace('"tsv"', '"regex"'), "needs `pattern`"),
+        (SMALLEST.replace('"tsv"', '"regex"') + "pattern = '('\n", "not a regular expression"),
+        (SMALLEST.replace('"tsv"', '"regex"') + "pattern = '(?P<ts>.)'\n", "lacks the named group"),
+        (SMALLEST + 'time_format = "%H:%M:%S"\n', "four-digit year"),
+        (SMALLEST + 'time_format = "%Y-%m-%d %H"\n', "set `timezone`"),
+        (SMALLEST + SMALLEST.partition("\n[[")[2].join(["[[", ""]), "the same name"),
+        (SMALLEST + "[checkpoint]\ninterval = 0\n", "checkpoint.interval"),
+        (SMALLEST + '[http]\nhost = "0.0.0.0"\n', "is not loopback and there is no token"),
+        (SMALLEST + '[http]\ntls_key = "k"\n', "go together"),
+        (SMALLEST + '[http]\ntoken_file = "missing"\n', "not readable"),
+        ("lexicon = ", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_remedy(tmp_path: Path, text: str, told: str) -> None:
+    """Missing, unknown, misspelt and impossible settings are refused by name."""
+    assert told in refusal(tmp_path, text)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """No settings file is a clear error, too."""
+    with pytest.raises(ConfigError, match="not readable"):
+        config.load(tmp_path / "none.toml", {})
+
+
+def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
+    """The token may come from a variable, a file or a systemd credential, in that order."""
+    text = SMALLEST + '[http]\nhost = "0.0.0.0"\ntoken_file = "token"\n'
+    (tmp_path / "token").write_text("from-file\n")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "token").write_text("from-credential")
+    by_file = config.load(written(tmp_path, text), {})
+    assert by_file.http.token is not None
+    assert by_file.http.token.get_secret_value() == "from-file"
+    by_variable = config.load(written(tmp_path, text), {"DONKEYWATCH_TOKEN": "from-variable"})
+    assert by_variable.http.token is not None
+    assert by_variable.http.token.get_secret_value() == "from-variable"
+    passed = {"CREDENTIALS_DIRECTORY": str(credentials)}
+    by_credential = config.load(written(tmp_path, SMALLEST), passed)
+    assert by_credential.http.token is not None
+    assert by_credential.http.token.get_secret_value() == "from-credential"
+    assert "from-credential" not in repr(by_credential)
+
+
+def test_an_empty_token_is_refused(tmp_path: Path) -> None:
+    """An empty token file protects nothing."""
+    (tmp_path / "token").write_text("\n")
+    assert "empty" in refusal(tmp_path, SMALLEST + '[http]\ntoken_file = "token"\n')
+
+
+def test_the_state_directory_can_be_overridden(tmp_path: Path) -> None:
+    """A variable moves the state, as container images like it."""
+    settings = config.load(written(tmp_path, SMALLEST), {"DONKEYWATCH_STATE": "/srv/state"})
+    assert settings.state == Path("/srv/state")
+
+
+def test_a_message_never_repeats_a_value(tmp_path: Path) -> None:
+    """A secret in the wrong place is not printed."""
+    told = refusal(tmp_path, SMALLEST + '[http]\nport = "hush-hush"\n')
+    assert "hush" not in told

@@ -1,0 +1,63 @@
+"""Documentation that is generated is up to date, and what it names exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def generator() -> ModuleType:
+    """docs/generate.py as a module."""
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_parts_are_up_to_date() -> None:
+    """Commands, settings, metrics, tables and API in docs/ are what the code says: `make docs`."""
+    made = generator()
+    documents = made.documents()
+    assert len(documents) >= 5
+    for path in documents:
+        assert made.rendered(path.read_text("utf-8")) == path.read_text("utf-8"), path.name
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_to_files(name: str) -> None:
+    """Every relative link of a document leads to a file of the project."""
+    path = ROOT / name
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", path.read_text("utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_paths_named_in_the_deployment_table_exist() -> None:
+    """docs/deployment.md names files that are there."""
+    text = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    for target in re.findall(r"^\| `([^`]+)`", text, re.MULTILINE):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_verb_is_documented() -> None:
+    """No command is missing from the list that the documentation is made from."""
+    from donkeywatch import cli
+
+    made = generator()
+    verbs = {
+        command.name or command.callback.__name__
+        for command in cli.app.registered_commands
+        if command.callback
+    }
+    documented = {verb[0] for verb in made.VERBS if verb}
+    assert verbs <= documented | {"backfill", "check", "demo"}
+    assert {"run", "backfill", "status", "check", "simulate", "demo", "lexicon"} == documented
