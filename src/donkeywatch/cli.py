@@ -36,6 +36,7 @@ from donkeywatch.errors import ConfigError, DonkeywatchError, SourceError, State
 from donkeywatch.hardening import harden
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
+from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.service import Service, wall
 from donkeywatch.store.store import DATABASE
@@ -167,6 +168,7 @@ def _status(snapshots: Snapshots, settings: Settings) -> RenderableType:
             names = [source.name for source in settings.source]
             parts: list[RenderableType] = [console.fractions(snapshot.current())]
             parts.append(console.sources(snapshot.sources(), snapshot.counters(), names))
+            parts.append(console.daemon(ask.health(settings.http)))
     except sqlite3.DatabaseError as error:
         raise StateError(
             f"the database in {settings.state} cannot be read ({error})",

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from donkeywatch.check import Sample
 from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.counting.windows import iso
+from donkeywatch.publish.answers import Health
 from donkeywatch.publish.snapshot import WindowView
 
 NAMES = {"hour": "hour (closed)", "week": "week (closed)"}
@@ -70,6 +72,17 @@ def sources(
             *(f"{counters.get((other, name, ''), 0):,}" for other in others),
         )
     return table
+
+
+def daemon(health: Health | None) -> Text:
+    """Whether a daemon runs, how far behind it is, and what it complains about."""
+    if health is None:
+        return Text("no daemon answers at the address in the settings")
+    lines = ["the daemon is ready" if health.ready else "the daemon is not ready:"]
+    lines += [f"  {reason}" for reason in health.reasons]
+    lines += [f"  {s.name}: {s.lag_bytes:,} bytes behind" for s in health.sources if s.following]
+    lines += [f"  {s.name}: last error: {s.error}" for s in health.sources if s.error]
+    return Text("\n".join(lines))
 
 
 def outcomes(found: Sample) -> Table:

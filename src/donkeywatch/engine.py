@@ -140,7 +140,7 @@ class Engine:
         self._followed: set[str] = set()
         self._pending = 0
         self._dirty = True
-        self._committed_at = self._stored_at = -(10**12)
+        self._tried_at = self._stored_at = -(10**12)
         self._before: tuple[int, int] | None = None
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
@@ -179,8 +179,9 @@ class Engine:
     def tick(self, now: int, steady: int | None = None) -> bool:
         """Scan, read, commit and close what is due; true when more is waiting to be read.
 
-        ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. A failing
-        database is retried by a later tick, from the last commit; StateError when it is damaged.
+        ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. When a commit
+        or a new key cannot be written, a later tick tries again from the last commit; StateError
+        when the database is damaged.
         """
         steady = now if steady is None else steady
         try:
@@ -188,9 +189,9 @@ class Engine:
             self._follow_clock(now, steady)
             interval = round(self.settings.checkpoint.interval * SECOND)
             full = self._pending >= self.settings.checkpoint.bytes
-            if full or steady - self._committed_at >= interval:
+            if full or steady - self._tried_at >= interval:
                 self.commit(now, steady)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
         return busy
@@ -284,12 +285,11 @@ class Engine:
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        self._committed_at = steady
         positions = self._positions()
         events = any(stream.follower.events for stream in self.streams)
         if positions or events or self._ledger.batch.counters or steady - self._stored_at >= IDLE:
             self._store_batch(positions, now)
-            self._stored_at = steady
+            self._stored_at = self._tried_at = steady
         watermark = self.watermark(now)
         if watermark is None:
             return
@@ -321,12 +321,12 @@ class Engine:
         self._commit_good, self._commit_errors, self._last_commit = True, 0, now
         self._dirty |= self._rolling.record(batch.rows)
 
-    def _recover(self, error: sqlite3.Error, steady: int) -> None:
+    def _recover(self, error: Exception, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
         self._commit_good = False
         self._commit_errors += 1
-        self._committed_at = steady
-        if not isinstance(error, sqlite3.OperationalError):
+        self._tried_at = steady
+        if not isinstance(error, sqlite3.OperationalError | OSError):
             raise StateError(
                 f"the database {self.store.path} is damaged",
                 "stop, restore a backup of the whole state directory, or set a new `state`",
@@ -361,10 +361,13 @@ class Engine:
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
         )
 
-    @property
-    def uncommitted(self) -> bool:
-        """Has something been read that is not stored yet?"""
-        return self._pending > 0
+    def wait(self, steady: int) -> float:
+        """Seconds the loop may sleep: until the next scan, or until a commit is due."""
+        scan = self.settings.follow.scan
+        if not self._pending:
+            return scan
+        due = self._tried_at / SECOND + self.settings.checkpoint.interval
+        return min(scan, max(0.0, due - steady / SECOND))
 
     def directories(self) -> set[Path]:
         """Where the doorbell should listen."""

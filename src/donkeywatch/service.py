@@ -73,8 +73,7 @@ class Service:
         before, self._status = self._status, self._current_status()
         self._tell(before, self._status)
         if not busy:
-            waiting = min(self._settings.follow.scan, self._settings.checkpoint.interval)
-            self._bell.wait(waiting if self._engine.uncommitted else self._settings.follow.scan)
+            self._bell.wait(self._engine.wait(steady()))
 
     def _current_status(self) -> Status:
         return replace(self._engine.status(), reload_good=self._reload_good)
@@ -83,12 +82,12 @@ class Service:
         """Log a problem once when it comes and once when it goes; counts and paths only."""
         lag = self._settings.follow.ready_lag
         old, new = before.not_ready(lag), after.not_ready(lag)
+        told = {reason.partition(":")[0] for reason in old}
+        for reason in new:
+            if reason.partition(":")[0] not in told:
+                log.warning("not ready: %s", reason)
         if old and not new:
             log.info("ready: %d source(s) followed and caught up", len(after.sources))
-        for reason in (
-            new if [r.split(":")[0] for r in old] != [r.split(":")[0] for r in new] else []
-        ):
-            log.warning("not ready: %s", reason)
 
     def _on_stop(self, _signal: int, _frame: object) -> None:
         self._stopping = True

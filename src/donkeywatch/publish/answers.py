@@ -8,6 +8,7 @@ from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.tallies import THRESHOLDS
 from donkeywatch.counting.windows import iso, week_name
 from donkeywatch.publish.snapshot import TopicView, WindowView
+from donkeywatch.status import SourceStatus
 
 
 class Interval(BaseModel):
@@ -95,11 +96,35 @@ class ProfileAnswer(BaseModel):
     hours: list[ProfileHour]
 
 
+class SourceHealth(BaseModel):
+    """One log as it is followed."""
+
+    name: str = Field(examples=["main"])
+    following: bool = Field(description="the log is there and can be read")
+    caught_up: bool = Field(description="all that is there has been read")
+    lag_bytes: int = Field(examples=[0], description="bytes on disk that are not counted yet")
+    last_event: str | None = Field(examples=["2026-11-23T10:31:07Z"])
+    error: str | None = Field(examples=[None], description="what went wrong last; never a line")
+
+
 class Health(BaseModel):
     """Whether the daemon works, and if it is not ready, why."""
 
     ready: bool
     reasons: list[str] = Field(examples=[[]])
+    sources: list[SourceHealth]
+
+
+def source_health(source: SourceStatus) -> SourceHealth:
+    """The answer for a log."""
+    return SourceHealth(
+        name=source.name,
+        following=source.following,
+        caught_up=source.caught_up,
+        lag_bytes=source.lag_bytes,
+        last_event=None if source.last_event is None else iso(source.last_event),
+        error=source.error,
+    )
 
 
 def interval(estimate: Estimate | None) -> Interval | None:

@@ -22,6 +22,7 @@ from donkeywatch.publish.answers import (
     Page,
     ProfileAnswer,
     ProfileHour,
+    source_health,
     window_answer,
 )
 from donkeywatch.publish.metrics import Monitor
@@ -123,9 +124,11 @@ def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) 
     @app.get("/readyz", responses={503: {"model": Health}})
     def readyz(response: Response) -> Health:
         """Following, caught up to within `follow.ready_lag`, and the last commit was good."""
-        reasons = status().not_ready(settings.follow.ready_lag)
+        current = status()
+        reasons = current.not_ready(settings.follow.ready_lag)
         response.status_code = 503 if reasons else 200
-        return Health(ready=not reasons, reasons=reasons)
+        sources = [source_health(source) for source in current.sources]
+        return Health(ready=not reasons, reasons=reasons, sources=sources)
 
 
 def _add_figures(

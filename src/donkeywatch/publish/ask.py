@@ -1,0 +1,42 @@
+"""Asking a running daemon how it is, for the command line."""
+
+from __future__ import annotations
+
+import ssl
+import urllib.error
+import urllib.request
+
+from pydantic import ValidationError
+
+from donkeywatch.config import Http
+from donkeywatch.publish.answers import Health
+
+PATIENCE = 2.0
+"""Seconds to wait for an answer."""
+
+
+def health(http: Http) -> Health | None:
+    """What `/readyz` says; None when nothing, or nothing of ours, answers."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - a look-up
+    host = f"[{host}]" if ":" in host else host
+    scheme = "https" if http.tls_certificate else "http"
+    request = urllib.request.Request(f"{scheme}://{host}:{http.port}/readyz")  # noqa: S310 - http(s)
+    if http.token:
+        request.add_header("Authorization", f"Bearer {http.token.get_secret_value()}")
+    context = None
+    if http.tls_certificate:
+        # Our own certificate may be self-signed: trust exactly that file.
+        context = ssl.create_default_context(cafile=str(http.tls_certificate))
+        context.check_hostname = False
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE, context=context) as answer:  # noqa: S310
+            text = answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            text = error.read()
+    except OSError:
+        return None
+    try:
+        return Health.model_validate_json(text)
+    except ValidationError:
+        return None
