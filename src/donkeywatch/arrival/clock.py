@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+from donkeywatch.counting.windows import HOUR, MINUTE
+
 ISO = re.compile(
     rb"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
     rb"(?:Z|([+-])(\d\d):?(\d\d))?",
@@ -14,6 +16,8 @@ ISO = re.compile(
 )
 UNIX = re.compile(rb"(\d{1,11})(?:\.(\d{1,9}))?", re.ASCII)
 
+EARLIEST = 946_684_800_000
+"""2000-01-01: no log is older than eDonkey itself (ms)."""
 BAD, IMPOSSIBLE = "bad_time", "impossible_time"
 
 
@@ -40,10 +44,12 @@ class Clock:
         """The moment of a stamp, or the outcome ``bad_time`` or ``impossible_time``."""
         try:
             if self.layout is not None:
-                return self._place(datetime.strptime(stamp.decode("ascii"), self.layout))
-            return self._standard(stamp)
+                read = self._place(datetime.strptime(stamp.decode("ascii"), self.layout))
+            else:
+                read = self._standard(stamp)
         except (ValueError, OverflowError):
             return BAD
+        return BAD if isinstance(read, Moment) and read.time < EARLIEST else read
 
     def _standard(self, stamp: bytes) -> Moment | str:
         unix = UNIX.fullmatch(stamp)
@@ -55,15 +61,20 @@ class Clock:
             return BAD
         year, month, day, hour, minute, second = (int(part) for part in iso.groups()[:6])
         # A leap second has no number of its own in Unix time: it is the end of the one before.
-        leap = second == 60 and minute == 59
+        leap = second == 60
         fraction = 999 if leap else int((iso[7] or b"").ljust(3, b"0")[:3])
         naive = datetime(year, month, day, hour, minute, 59 if leap else second, fraction * 1000)
         if iso[8]:
+            if int(iso[10]) > 59:
+                return BAD
             offset = timedelta(hours=int(iso[9]), minutes=int(iso[10]))
-            return self._place(
-                naive.replace(tzinfo=timezone(-offset if iso[8] == b"-" else offset))
-            )
-        return self._place(naive.replace(tzinfo=UTC) if stamp.endswith(b"Z") else naive)
+            naive = naive.replace(tzinfo=timezone(-offset if iso[8] == b"-" else offset))
+        elif stamp.endswith(b"Z"):
+            naive = naive.replace(tzinfo=UTC)
+        placed = self._place(naive)
+        if leap and isinstance(placed, Moment) and placed.time % HOUR // MINUTE != 59:
+            return BAD
+        return placed
 
     def _place(self, moment: datetime) -> Moment | str:
         if moment.tzinfo is not None:

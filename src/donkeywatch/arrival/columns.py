@@ -61,7 +61,7 @@ def stamps(data: Bytes, start: Offsets) -> tuple[Times, Mask]:
 
     year, month, day = number(0, 4), number(4, 6), number(6, 8)
     hour, minute, second = number(8, 10), number(10, 12), number(12, 14)
-    good &= (year >= 1970) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+    good &= (year >= 2000) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
     good &= (hour < 24) & (minute < 60) & (second < 60)
     months = (year - 1970) * 12 + np.where(good, month, 1) - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -32,7 +32,7 @@ class Countries:
             self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
             self.digest = sha256(path.read_bytes()).hexdigest()[:16]
             self._starts, self._codes = self._ranges(self._reader)
-        except (OSError, maxminddb.InvalidDatabaseError, ValueError) as error:
+        except Exception as error:  # a damaged file breaks its reader in many ways
             raise ConfigError(
                 f"country database {path}: not usable ({type(error).__name__})",
                 "set `countries` to a .mmdb file with countries, such as GeoLite2 or DB-IP",
@@ -66,9 +66,15 @@ class Countries:
         found[v4] = self._codes[np.searchsorted(self._starts, numbers, "right") - 1]
         if self._reader.metadata().ip_version == 6:
             for i in np.flatnonzero(~v4).tolist():
-                record = self._reader.get(ipaddress.IPv6Address(addresses[i].tobytes()))
-                found[i] = _code(record)
+                found[i] = self._of_v6(self._reader, addresses[i].tobytes())
         return found
+
+    @staticmethod
+    def _of_v6(reader: maxminddb.Reader, address: bytes) -> int:
+        try:
+            return _code(reader.get(ipaddress.IPv6Address(address)))
+        except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
+            return UNKNOWN
 
 
 def _code(record: Any) -> int:

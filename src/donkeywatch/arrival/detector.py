@@ -51,13 +51,21 @@ class _Rules:
                 yield frozenset((i, i + 1))
 
 
-def _distinct(parts: Sequence[Sequence[Span]], used: Span = frozenset()) -> bool:
-    """Can every part be met by tokens that no other part uses?"""
+def _distinct(parts: Sequence[Sequence[Span]]) -> bool:
+    """Can every part be met by tokens that no other part uses?
+
+    The others use two tokens each at the most, and a token stands in two spans of a group at
+    the most: a part with more spans than that is always met, however long the query.
+    """
+    choices = [list(dict.fromkeys(spans)) for spans in parts]
+    enough = 4 * len(parts)
+    return _assigned(sorted((c for c in choices if len(c) <= enough), key=len), frozenset())
+
+
+def _assigned(parts: Sequence[Sequence[Span]], used: Span) -> bool:
     if not parts:
         return True
-    return any(
-        _distinct(parts[1:], used | span) for span in dict.fromkeys(parts[0]) if not used & span
-    )
+    return any(_assigned(parts[1:], used | span) for span in parts[0] if not used & span)
 
 
 def _rules(topic: TopicWords) -> _Rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from pathlib import Path
@@ -132,8 +133,11 @@ def _guarded(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise ConfigError(f"{path}: not readable ({error.strerror})", "mend its owner") from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise ConfigError(f"{path}: not a regular file", "restore the key file")
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
         if mode & 0o077:
             raise ConfigError(
                 f"{path}: others can read it (mode {mode & 0o777:03o})",

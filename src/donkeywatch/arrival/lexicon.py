@@ -37,7 +37,7 @@ class Category(_Strict):
     """A rule: every part must be met by a token of its own; ``a|b`` is met by either group."""
 
     id: str = Field(pattern=ID)
-    all: tuple[str, ...] = Field(min_length=1, max_length=8)
+    all: tuple[str, ...] = Field(min_length=1, max_length=5)
 
 
 class TopicWords(_Strict):
@@ -68,16 +68,16 @@ def load(path: Path, now: datetime | None = None) -> Lexicon:
     text = _guarded_text(path)
     try:
         lexicon = Lexicon.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"lexicon {path}: not valid TOML near line {_line(error)}",
-            "mend the syntax there; words stand in double quotes",
-        ) from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False)[0]
         raise ConfigError(
             f"lexicon {path}: {_place(first['loc'])}: {first['msg']}",
             "see docs/lexicon.md for the form of the file",
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"lexicon {path}: not valid TOML near line {_line(error)}",
+            "mend the syntax there; words stand in double quotes",
         ) from None
     today = (now or datetime.now(UTC)).date()
     if lexicon.expires is not None and today > lexicon.expires:
@@ -104,10 +104,11 @@ def _guarded_text(path: Path) -> str:
             f"lexicon {path}: {kind}",
             "set `lexicon` to a regular file that the user of donkeywatch can read",
         ) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise ConfigError(f"lexicon {path}: not a regular file", "set `lexicon` to a file")
     with os.fdopen(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise ConfigError(f"lexicon {path}: not a regular file", "set `lexicon` to a file")
         if mode & 0o077:
             raise ConfigError(
                 f"lexicon {path}: others can read it (mode {mode & 0o777:03o})",
@@ -121,14 +122,28 @@ def _guarded_text(path: Path) -> str:
             ) from None
 
 
-def _line(error: tomllib.TOMLDecodeError) -> str:
+def _line(error: Exception) -> str:
     """The line number out of a decode error, whose whole text might hold an entry."""
     _, _, rest = str(error).rpartition("(at line ")
     return rest.partition(",")[0] if rest[:1].isdigit() else "its end"
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part + 1) if isinstance(part, int) else part for part in location)
+    """Where in the file: by numbers, names of ours, topics and groups.
+
+    Any other name might be an entry that stands in the wrong place.
+    """
+    shown = []
+    for i, part in enumerate(location):
+        named = i > 0 and location[i - 1] in ("topics", "groups") and _is_id(str(part))
+        if isinstance(part, int):
+            shown.append(str(part + 1))
+        else:
+            shown.append(part if part in OURS or named else "...")
+    return ".".join(shown)
+
+
+OURS = {name for model in (Lexicon, TopicWords, Ages, Category) for name in model.model_fields}
 
 
 def _check_topic(path: Path, name: str, topic: TopicWords) -> None:

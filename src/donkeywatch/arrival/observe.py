@@ -47,7 +47,8 @@ class Observer:
         tally["future"] += int(len(past) - past.sum())
         folds = seen.alternative if bool((seen.alternative != seen.time).any()) else None
         time, before = frontier.admit(seen.time[past], None if folds is None else folds[past])
-        timely = (time >= before - self.rules.keep) & self._unsealed(time)
+        timely = time >= before - self.rules.keep
+        timely[timely] = self._unsealed(time[timely])
         tally["too_late"] += int(len(timely) - timely.sum())
         time, address = time[timely], seen.address[past][timely]
         closed = np.maximum(before[timely] - self.rules.lateness, closed_until)

@@ -12,11 +12,12 @@ Syntax = Literal["plain", "boolean", "enode-go"]
 
 DEPTH = 64
 """How deep a search tree may be nested; real clients stay below 10."""
-LINK = re.compile(r"""[\s"'\ufeff]*(?:related|ed2k)::""", re.IGNORECASE)
+LINK = re.compile(r"""[\s"'\ufeff]*(?:related|ed2k)::""", re.IGNORECASE | re.ASCII)
 """A search for relatives of a file or for a hash has no words."""
 
 OPERATORS = {"AND", "OR", "NOT"}
-PART = re.compile(r'"[^"]*"?|[()]|[^\s()"]+')
+BRACKETS = {"(", "-("}
+PART = re.compile(r'-?"[^"]*"?|-\(|[()]|[^\s()"]+')
 
 
 def boolean(text: str) -> str:
@@ -29,10 +30,11 @@ def boolean(text: str) -> str:
     i = 0
     while i < len(parts):
         part = parts[i]
-        if part == "NOT" or (part == "-" and i + 1 < len(parts)):
-            i = _past(parts, i + 1)
+        if part in ("NOT", "-("):
+            i = _past(parts, i + (part == "NOT"))
             continue
-        if part not in OPERATORS and part not in "()" and not part.startswith("-"):
+        excluded = part.startswith("-") and len(part) > 1
+        if not excluded and part not in OPERATORS and part not in "()":
             words.append(part)
         i += 1
     return " ".join(words)
@@ -40,11 +42,11 @@ def boolean(text: str) -> str:
 
 def _past(parts: Sequence[str], i: int) -> int:
     """Index behind the word, phrase or bracket that starts at ``i``."""
-    if i >= len(parts) or parts[i] != "(":
+    if i >= len(parts) or parts[i] not in BRACKETS:
         return i + 1
     depth = 0
     while i < len(parts):
-        depth += (parts[i] == "(") - (parts[i] == ")")
+        depth += (parts[i] in BRACKETS) - (parts[i] == ")")
         i += 1
         if depth == 0:
             break

@@ -88,7 +88,8 @@ class LineReader:
 
     def block(self, block: bytes) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
-        if type(self.format) is Tsv and self.syntax == "plain" and block.count(b"\n") >= FEW:
+        columnar = isinstance(self.format, Tsv) and self.syntax == "plain"
+        if columnar and self.clock.layout is None and block.count(b"\n") >= FEW:
             return _Columns(self, block).sightings()
         found = block.split(b"\n")
         if not found[-1]:

@@ -40,7 +40,9 @@ class Coverage:
         if not len(times):
             return
         start = int(times[0]) if self.until is None else self.until
-        steps = np.unique(np.concatenate(([start], times[times > start])))
+        # The running maximum: what a line out of order fills must not depend on the blocks.
+        running = np.maximum.accumulate(times)
+        steps = np.unique(np.concatenate(([start], running[running > start])))
         gaps = np.flatnonzero(np.diff(steps) > silence)
         starts = [0, *(gaps + 1).tolist()]
         ends = [*gaps.tolist(), len(steps) - 1]

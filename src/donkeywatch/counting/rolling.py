@@ -12,6 +12,8 @@ from donkeywatch.counting.windows import HOUR, MINUTE, ROLLING, floor, week_of
 Load = Callable[[int, int], Iterable[Rows]]
 """Gives the committed segments of all hours that touch [start, end) ms."""
 
+FAR = 1 << 60
+"""Later than any row (ms)."""
 STEPS = 90 * MINUTE
 """A window that has to move further than this is built anew from the segments."""
 
@@ -92,9 +94,7 @@ class Rolling:
             else:
                 self._step(window, self.end, end)
         if self.end is None or end - self.end > STEPS:
-            self._ahead = [
-                rows.between(end, rows.hour + HOUR) for rows in self._load(end, end + 2 * HOUR)
-            ]
+            self._ahead = [rows.between(end, rows.hour + HOUR) for rows in self._load(end, FAR)]
         else:
             self._ahead = [rows.between(end, rows.hour + HOUR) for rows in self._ahead]
         self._ahead = [rows for rows in self._ahead if len(rows)]

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from collections.abc import Mapping
 
 from donkeywatch.arrival.formats.line import MALFORMED, OTHER, Search
+
+FIRST = 0x10FF00
+"""Private characters from here on stand for bytes that are not UTF-8."""
+STAND_IN = re.compile(f"([{chr(FIRST + 0x80)}-{chr(FIRST + 0xFF)}])")
+RAW = "donkeywatch-raw"
+
+
+def _stand_in(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - used for decoding alone
+    odd = error.object[error.start : error.end]
+    return "".join(chr(FIRST + byte) for byte in odd), error.end
+
+
+codecs.register_error(RAW, _stand_in)
 
 KEYS = {"ts": "ts", "ip": "ip", "query": "query"}
 
@@ -21,7 +37,7 @@ class Jsonl:
         if not line.strip():
             return OTHER
         try:
-            record = json.loads(line.decode("utf-8", "surrogateescape"))
+            record = json.loads(line.decode("utf-8", RAW))
         except (ValueError, RecursionError):
             return MALFORMED
         stamp, address, query = (self._value(record, path) for path in self._paths)
@@ -38,9 +54,8 @@ class Jsonl:
         if isinstance(record, bool) or not isinstance(record, str | int | float):
             return None
         # A lone surrogate escape in JSON is no character: it becomes a separator, not an error.
-        return str(record).encode("utf-8", "surrogateescape" if _bytes_only(record) else "replace")
-
-
-def _bytes_only(value: object) -> bool:
-    """Are all surrogates in it stand-ins for undecodable bytes?"""
-    return not any(0xD800 <= ord(c) < 0xDC80 or 0xDCFF < ord(c) <= 0xDFFF for c in str(value))
+        parts = STAND_IN.split(str(record))
+        return b"".join(
+            bytes((ord(part) - FIRST,)) if i % 2 else part.encode("utf-8", "replace")
+            for i, part in enumerate(parts)
+        )

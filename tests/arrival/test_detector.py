@@ -1,0 +1,179 @@
+"""The detector equals a plain search over all permutations, and its sieve misses nothing."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import permutations, product
+from types import FrameType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.lexicon import Lexicon, TopicWords
+from donkeywatch.arrival.text import spaced, tokens
+
+LEXICON = Lexicon.model_validate(
+    {
+        "topics": {
+            "one": {
+                "groups": {
+                    "plain": ["zqorv", "Qv\u00e9lt"],
+                    "child": ["xkuzq", "vzqat", "zqo12"],
+                    "other": ["xkuzq", "\u03be\u03c8\u03be\u03b1", "nqzuk"],
+                    "parent": ["tzqik", "vzqat", "zqu"],
+                },
+                "ages": {"minimum": 0, "maximum": 15, "suffixes": ["zqu", "\u00fdz", "99"]},
+                "categories": [
+                    {"id": "plain", "all": ["plain"]},
+                    {"id": "two", "all": ["child", "other"]},
+                    {"id": "three", "all": ["parent", "child", "other"]},
+                    {"id": "age", "all": ["age", "other|child"]},
+                    {"id": "ages", "all": ["age", "age", "parent"]},
+                ],
+            },
+            "two": {
+                "groups": {"terms": ["sex", "porno", "anal", "xxx", "porn"]},
+                "categories": [{"id": "terms", "all": ["terms"]}],
+            },
+        }
+    }
+)
+DETECTOR = Detector(LEXICON)
+VOCABULARY = (
+    "zqorv", "QVELT", "qv\u00e9lt", "xkuzq", "XK\u00dcZQ", "vzqat", "zqo12",
+    "\u03be\u03c8\u03be\u03b1", "\u039e\u03a8\u039e\u0391",
+    "nqzuk", "tzqik", "zqu", "yz", "99", "0", "00", "7", "07", "15", "16", "007", "12zqu", "3yz",
+    "03\u00fdz", "16zqu",
+    "1299", "7\uff59z", "\uff11\uff12zqu", "12", "sex", "sexy", "porno", "jazz", "zqorvs", "a",
+    "_", "xxx", "\u216b",
+)  # fmt: skip
+queries = st.lists(st.sampled_from(VOCABULARY), max_size=7).flatmap(
+    lambda words: st.sampled_from((" ", "-", "_", " & ", ", ", "\ufeff")).map(
+        lambda joiner: joiner.join(words)
+    )
+)
+
+
+def meets(topic: TopicWords, part: str, run: Sequence[str]) -> bool:
+    """Does a run of one or two neighbouring tokens meet a part, all of it being needed?"""
+    for group in part.split("|"):
+        if group != "age":
+            folded = {tokens(word)[0] for word in topic.groups[group]}
+            if len(run) == 1 and run[0] in folded:
+                return True
+            continue
+        assert topic.ages is not None
+        ages = range(topic.ages.minimum, topic.ages.maximum + 1)
+        written = {form for n in ages for form in (str(n), f"{n:02d}")}
+        suffixes = {tokens(word)[0] for word in topic.ages.suffixes}
+        if len(run) == 1 and any(
+            run[0] == n + s and not s[0].isdigit() for n, s in product(written, suffixes)
+        ):
+            return True
+        if len(run) == 2 and run[0] in written and run[1] in suffixes:
+            return True
+    return False
+
+
+def naive(topic: TopicWords, query: Sequence[str]) -> int:
+    """The first category of which every part has tokens of its own, by trying all orders."""
+    places = range(len(query))
+    runs = [(i,) for i in places] + [(i, i + 1) for i in places[:-1]]
+    for number, category in enumerate(topic.categories, 1):
+        for chosen in permutations(runs, len(category.all)):
+            used = [i for run in chosen for i in run]
+            if len(set(used)) == len(used) and all(
+                meets(topic, part, [query[i] for i in run])
+                for part, run in zip(category.all, chosen, strict=True)
+            ):
+                return number
+    return 0
+
+
+@given(queries)
+def test_codes_equal_a_search_over_all_permutations(query: str) -> None:
+    """Every category is met by different tokens, and the first one wins."""
+    found = tokens(query)
+    expected = tuple(naive(topic, found) for topic in LEXICON.topics.values())
+    assert DETECTOR.codes(found) == expected
+
+
+@given(queries | st.text(max_size=30))
+def test_the_sieve_never_misses(query: str) -> None:
+    """What is flagged has a hit in the spaced text, alone or among other lines."""
+    flagged = any(DETECTOR.codes(tokens(query)))
+    assert DETECTOR.hits(spaced(" " + query + " ")) or not flagged
+    query = query.replace("\n", " ")
+    text = spaced(" jazz \n " + query + " \n jazz ")
+    start, end = text.index("\n"), text.rindex("\n")
+    hits = DETECTOR.hits(text)
+    assert all(start < hit < end for hit in hits)
+    assert hits or not any(DETECTOR.codes(tokens(query)))
+
+
+def one(query: str) -> tuple[int, ...]:
+    """Codes of a query."""
+    return DETECTOR.codes(tokens(query))
+
+
+@pytest.mark.parametrize(
+    ("query", "codes"),
+    [
+        ("zqorv", (1, 0)), ("ZQ\u00d6RV", (1, 0)), ("zqorvs", (0, 0)), ("xkuzq", (0, 0)),
+        ("xkuzq xkuzq", (2, 0)), ("xkuzq nqzuk", (2, 0)), ("nqzuk vzqat", (2, 0)),
+        ("vzqat", (0, 0)), ("vzqat xkuzq", (2, 0)), ("tzqik vzqat nqzuk", (2, 0)),
+        ("12zqu nqzuk", (4, 0)), ("12 zqu nqzuk", (4, 0)), ("zqu 12 nqzuk", (0, 0)),
+        ("16zqu nqzuk", (0, 0)), ("012zqu nqzuk", (0, 0)), ("00zqu nqzuk", (4, 0)),
+        ("7 zqu zqu", (0, 0)), ("7 zqu 8zqu zqu", (5, 0)), ("12 99 xkuzq", (4, 0)),
+        ("1299 xkuzq", (0, 0)), ("porn", (0, 1)), ("zqorv porn", (1, 1)), ("pornographic", (0, 0)),
+        ("zqorv xkuzq nqzuk", (1, 0)), ("", (0, 0)),
+    ],
+)  # fmt: skip
+def test_examples(query: str, codes: tuple[int, ...]) -> None:
+    """One token never meets two parts, and whole tokens are compared."""
+    assert one(query) == codes
+
+
+def test_headings_hold_ids_only() -> None:
+    """What the rest of the program knows of the lexicon."""
+    assert [(t.id, t.categories) for t in DETECTOR.topics] == [
+        ("one", ("plain", "two", "three", "age", "ages")),
+        ("two", ("terms",)),
+    ]
+
+
+class Slow(Exception):
+    """It took too long."""
+
+
+@contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """Interrupt what takes longer."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise Slow
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_long_query_of_lexicon_words_costs_little() -> None:
+    """One line of 64 KiB from one client cannot hold up the log for minutes."""
+    query = ["tzqik"] * 5_000 + ["zqo12"] * 5_000
+    with limit(1.0):
+        assert DETECTOR.codes(query) == (0, 0)
+
+
+def test_a_long_ordinary_query_costs_little() -> None:
+    """A query of 30,000 words that meet nothing is read in one pass."""
+    with limit(2.0):
+        assert DETECTOR.codes(["jazz"] * 30_000) == (0, 0)

@@ -1,0 +1,289 @@
+"""The columns of a block equal the reader of a line, line by line, on hostile input."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from donkeywatch.arrival.clock import Clock
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.formats.tsv import Tsv
+from donkeywatch.arrival.lexicon import Lexicon
+from donkeywatch.arrival.sightings import FEW, LineReader, Sighting
+
+LEXICON = Lexicon.model_validate(
+    {
+        "topics": {
+            "one": {
+                "groups": {
+                    "plain": ["zqorv", "Qv\u00e9lt"],
+                    "child": ["xkuzq", "vzqat"],
+                    "other": ["xkuzq", "\u03be\u03c8\u03be\u03b1", "12"],
+                },
+                "ages": {"minimum": 1, "maximum": 15, "suffixes": ["zqu", "\u00fdz"]},
+                "categories": [
+                    {"id": "plain", "all": ["plain"]},
+                    {"id": "both", "all": ["child", "other"]},
+                    {"id": "age", "all": ["age", "other|child"]},
+                ],
+            },
+            "two": {
+                "groups": {"terms": ["sex", "porno", "anal", "xxx", "porn"]},
+                "categories": [{"id": "terms", "all": ["terms"]}],
+            },
+        }
+    }
+)
+LIMIT = 120
+READER = LineReader(
+    Tsv(), Clock(ZoneInfo("Europe/Paris")), "plain", "cp1252", LIMIT, Detector(LEXICON)
+)
+STAMP = "2026-11-23T10:44:36.285Z"
+
+
+def line(query: str | bytes, stamp: str = STAMP, address: str = "192.0.2.7") -> bytes:
+    """A line of the log."""
+    raw = query.encode() if isinstance(query, str) else query
+    return f"{stamp}\t{address}\t".encode() + raw
+
+
+def assert_columns_equal_lines(
+    lines: list[bytes], *, ended: bool = True, reader: LineReader = READER
+) -> None:
+    """Time, alternative, address, codes, order and tally of a block are those of its lines."""
+    lines = lines + [line("ordinary words")] * (FEW + 1 - len(lines))
+    block = b"\n".join(lines) + (b"\n" if ended else b"")
+    assert block.count(b"\n") >= FEW, "the columns are not taken"
+    if not ended and not lines[-1]:
+        lines = lines[:-1]
+    single = [reader.read(one) for one in lines]
+    seen = [one for one in single if isinstance(one, Sighting)]
+    found = reader.block(block)
+    assert found.tally == Counter(one for one in single if isinstance(one, str))
+    rows = zip(
+        found.time.tolist(),
+        found.alternative.tolist(),
+        [row.tobytes() for row in found.address],
+        zip(*found.codes.tolist(), strict=True),
+        strict=True,
+    )
+    assert [Sighting(*row) for row in rows] == seen
+    assert found.codes.shape == (len(reader.detector.topics), len(seen))
+    assert found.address.shape == (len(seen), 16)
+    assert found.address.dtype == found.codes.dtype == np.uint8
+    assert found.time.dtype == found.alternative.dtype == np.int64
+
+
+stamps = st.sampled_from(
+    (STAMP,) * 6
+    + ("2026-11-23T10:44:36.285+0100", "2026-11-23T10:44:36Z", "2026-11-23 10:44:36.285Z",
+       "1795430676.285", "2026-10-25T02:30:00.000", "2026-03-29T02:30:00.000",
+       "2026-02-29T00:00:00.000Z",
+       "2024-02-29T23:59:59.999Z", "2016-12-31T23:59:60.000Z", "1969-12-31T23:59:59.999Z",
+       "0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2026-00-10T00:00:00.000Z",
+       "2026-13-10T00:00:00.000Z",
+       "2026-04-31T00:00:00.000Z", "2026-11-23T24:00:00.000Z", "2026-11-23T10:44:3\uff16.285Z",
+       "2026-11-23T10:44:36.285z", "2026-11-23T10:44:36,285Z", " 026-11-23T10:44:36.285Z", "", "x",
+       "\0" + STAMP, "\ufeff" + STAMP, "\0\ufeff" + STAMP, "\ufeff\0" + STAMP, STAMP + " ")
+)  # fmt: skip
+addresses = st.sampled_from(
+    ("192.0.2.7", "198.51.100.255", "203.0.113.0") * 3
+    + ("192.0.2.7:4662", "[2001:db8::7]:80", "2001:db8::7", "::ffff:192.0.2.7", "192.0.2.07",
+    "192.0.2.256",
+       "192.0.2", "192.0.2.",
+       "192.0.2.7.", ".192.0.2.7", "192..0.2.7", "192..2.7", ".192.0.2", "192.0..7",
+       "192.0.2.7.1", "16777215",
+       "124007366", "117571776",
+       "4294967296", "123456789012345", "", " 192.0.2.7", "192.0.2.7 ", "19\uff12.0.2.7",
+       "192.0.2.7\0", "0192.0.2.7",
+       "192.0.2.777", "1920.0.2.7", "192,0,2,7")
+)  # fmt: skip
+words = st.sampled_from(
+    ("zqorv", "ZQORV", "zq\u00f6rv", "zqo\u0308rv", "qvelt", "Qv\u00e9lt", "QV\u00c9LT", "xkuzq",
+    "vzqat", "\u03be\u03c8\u03be\u03b1", "\u039e\u03a8\u039e\u0391",
+     "7zqu", "7", "zqu", "15yz", "3\u00fdz", "16zqu", "07zqu", "12", "sex", "porno", "xxx",
+     "jazz", "zqorvs", "azqorv",
+     "related::zqorv", "Related::", "ed2k::zqorv", "ED2K::", "ed2k:/zqorv", "related:zqorv",
+     "\ufeffrelated::a",
+     '"related::x"', "\u0301", "\uff5aqorv", "\ufb01", "\u212a", "\u0130", "\u00df", "\u2028",
+     "\u3400\u3401", "e", "r", "re", "NOT",
+     "-", "_", "\u00b2", "x" * 90)
+)  # fmt: skip
+joiners = st.sampled_from(
+    (" ", " ", "-", "_", "\t", "\0", "\r", "  ", ".", "", "\u00a0", "\x1c", "\x85", ":", "::")
+)
+ends = st.sampled_from(
+    (b"", b"", b"", b"\r", b"\r\r", b" ", b"\0", b"\xe9", b"\xc3", b"\x81", b"\t", b"\xef\xbb\xbf")
+)
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> bytes:
+    """A query in UTF-8 or in the fallback, with an odd end."""
+    text = draw(joiners).join(draw(st.lists(words, max_size=5)))
+    codec = draw(st.sampled_from(("utf-8", "utf-8", "cp1252")))
+    return text.encode(codec, "replace") + draw(ends)
+
+
+@st.composite
+def valid(draw: st.DrawFn) -> bytes:
+    """A line with its three fields, any of them odd."""
+    return line(draw(queries()), draw(stamps), draw(addresses))
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    """A line with some bytes replaced, taken out or put in."""
+    raw = draw(valid())
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(raw)))
+        by = draw(st.binary(max_size=3))
+        raw = raw[:at] + by + raw[at + draw(st.integers(0, 2)) :]
+    return raw.replace(b"\n", b"\t")
+
+
+noise = st.binary(max_size=150).map(lambda raw: raw.replace(b"\n", b"\0"))
+hostile = st.lists(valid() | mutated() | noise, min_size=FEW + 1, max_size=FEW + 8)
+
+
+@settings(max_examples=150, deadline=None)
+@given(hostile, st.booleans())
+@example([b""] * 40, False)
+@example([b"\t"] * 40, True)
+@example([b"\t\t"] * 40, False)
+@example([b"\0"] * 40, True)
+@example([b"no tab at all"] * 40, False)
+@example([line("zqorv")] * 40, False)
+@example([line("")] * 40, False)
+@example([line("\r")] * 40, True)
+@example([line("x" * 80 + " zqorv") + b"\t"] * 40, True)
+@example(
+    [
+        line("xkuzq 12", address="203.0.113.9"),
+        *[line("\u00e9 xkuzq \u039e\u03a8\u039e\u0391")] * 40,
+    ],
+    True,
+)
+def test_a_block_equals_its_lines(lines: list[bytes], ended: bool) -> None:
+    """Valid, mutated and random lines, with a last line feed or without."""
+    assert_columns_equal_lines(lines, ended=ended)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(queries(), min_size=FEW + 1, max_size=FEW + 8),
+    st.sampled_from(["cp1252", "cp1251", "shift_jis", "gb18030", "latin-1", "iso2022_jp"]),
+)
+def test_queries_in_any_encoding_have_the_same_codes(raw: list[bytes], encoding: str) -> None:
+    """The fallback makes no difference between the two ways, multi-byte or not."""
+    lines = [line(one.replace(b"\n", b" ")) for one in raw]
+    assert_columns_equal_lines(lines, reader=replace(READER, encoding=encoding))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.text(max_size=12).map(lambda t: t.encode("utf-8", "ignore").replace(b"\n", b"\r"))
+        | queries(),
+        min_size=FEW + 1,
+        max_size=FEW + 4,
+    ),
+    st.integers(0, 3),
+)
+def test_any_text_has_the_same_codes(raw: list[bytes], extra: int) -> None:
+    """All of Unicode around the words of the lexicon."""
+    lines = [
+        line(b"zqorv " * (i % 2) + one + b" sex" * (i % 3 == extra)) for i, one in enumerate(raw)
+    ]
+    assert_columns_equal_lines([*lines, line("zqorv")])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(LIMIT - 40, LIMIT + 3), st.booleans())
+def test_the_limit_counts_the_bytes_of_the_line(size: int, carriage: bool) -> None:
+    """A line of the limit is read, one byte more is too long, return included."""
+    text = line("zqorv ") + b"x" * 200
+    text = text[: size - carriage] + b"\r" * carriage
+    assert_columns_equal_lines([text] * 40)
+    expected = "too_long" if size > LIMIT else None
+    found = READER.read(text)
+    assert (found if isinstance(found, str) else None) == expected
+
+
+def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A regular line without a word of the lexicon never meets the line reader."""
+    asked: list[bytes] = []
+    read = LineReader.read
+
+    def noted(self: LineReader, one: bytes) -> Sighting | str:
+        asked.append(one)
+        return read(self, one)
+
+    monkeypatch.setattr(LineReader, "read", noted)
+    lines = [line("ordinary words"), line("zqorv"), line("x\u00e9"), line("12 zqu"), line("")] * 10
+    READER.block(b"\n".join(lines))
+    assert sorted(set(asked)) == sorted({lines[1], lines[3], lines[4]})
+
+
+@pytest.mark.parametrize("count", [0, 1, FEW - 1, FEW, FEW + 1])
+def test_few_lines_and_many_are_read_alike(count: int) -> None:
+    """The size of a block changes nothing, and an empty one has empty columns."""
+    lines = [line("zqorv"), line("xkuzq 12", address="2001:db8::7"), b"banner"] * count
+    found = READER.block(b"".join(one + b"\n" for one in lines))
+    assert len(found.time) == 2 * count
+    assert found.codes.tolist() == [[1, 2] * count, [0, 0] * count]
+    assert found.tally == Counter({"other": count})
+    assert found.address.shape == (2 * count, 16)
+
+
+@pytest.mark.parametrize(
+    ("raw", "outcome"),
+    [
+        (b"", "other"), (b"\r", "other"), (b"banner", "other"), (b"\xef\xbb\xbf", "other"),
+        (b"x" * (LIMIT + 1), "too_long"), (line("zqorv", stamp="x"), "bad_time"),
+        (line("", stamp="x"), "bad_time"), (line("zqorv", stamp="2026-03-29T02:30:00"),
+        "impossible_time"),
+        (line("zqorv", address="17"), "bad_address"), (line("", address="17"), "bad_address"),
+        (line(""), "keywordless"), (line("\0"), "keywordless"), (line("related::0123"),
+        "keywordless"),
+        (line("ed2k::0123"), "keywordless"), (line("_ - \u0301"), "keywordless"),
+    ],
+)  # fmt: skip
+def test_outcomes(raw: bytes, outcome: str) -> None:
+    """What a line is that is no sighting, by either way."""
+    assert READER.read(raw) == outcome
+    assert READER.block((raw + b"\n") * (FEW + 1)).tally == Counter({outcome: FEW + 1})
+
+
+def test_a_hole_and_a_byte_order_mark_before_a_line_are_nothing() -> None:
+    """NULs of a truncated file and an editor's mark are skipped, and carriage returns."""
+    expected = READER.read(line("zqorv"))
+    assert isinstance(expected, Sighting)
+    for lead in (b"\0" * 9, b"\xef\xbb\xbf", b"\0\xef\xbb\xbf"):
+        assert READER.read(lead + line("zqorv") + b"\r") == expected
+
+
+def test_a_link_with_a_kelvin_sign_is_the_same_both_ways() -> None:
+    """Both ways must agree whether `ed2` + U+212A + `::` is a link."""
+    assert_columns_equal_lines([line("ed2\u212a::zqorv")] * 40)
+
+
+@pytest.mark.parametrize("layout", ["%Y-%m-%dT%H:%M:%S.%fZ", "%d/%m/%Y %H:%M:%S"])
+def test_a_layout_is_obeyed_by_the_columns(layout: str) -> None:
+    """With `time_format` set, the same block has the same times whatever its size."""
+    clock = Clock(ZoneInfo("Europe/Paris"), layout)
+    assert_columns_equal_lines([line("zqorv")] * 40, reader=replace(READER, clock=clock))
+
+
+@settings(max_examples=20, deadline=None)
+@given(hostile)
+def test_other_syntaxes_are_read_line_by_line(lines: list[bytes]) -> None:
+    """Boolean queries and trees in a tsv log never take the columns."""
+    for reader in (replace(READER, syntax="boolean"), replace(READER, syntax="enode-go")):
+        assert_columns_equal_lines(lines, reader=reader)

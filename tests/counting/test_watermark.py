@@ -1,0 +1,118 @@
+"""The frontier follows the log, whatever the cuts, and one bogus stamp does not move it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from donkeywatch.counting.watermark import JUMP, WITNESSES, Frontier
+from donkeywatch.counting.windows import HOUR, MINUTE
+
+BASE = 1_790_000_000_000
+steps = st.sampled_from([-3 * JUMP, -JUMP, -1, 0, 1, MINUTE, JUMP - 1, JUMP, JUMP + 1, 2 * JUMP])
+walks = st.lists(steps | st.integers(-JUMP, 2 * JUMP), max_size=30)
+
+
+def fed(
+    frontier: Frontier, times: list[int], alternatives: list[int] | None, cuts: list[int]
+) -> tuple[list[int], list[int]]:
+    """Admit the times in pieces; what was decided, and the frontiers before."""
+    bounds = [0, *sorted(c for c in cuts if c <= len(times)), len(times)]
+    decided: list[int] = []
+    before: list[int] = []
+    for first, last in pairwise(bounds):
+        part = np.array(times[first:last], np.int64)
+        other = None if alternatives is None else np.array(alternatives[first:last], np.int64)
+        if other is not None and bool((other == part).all()):
+            other = None
+        found = frontier.admit(part, other)
+        decided += found[0].tolist()
+        before += found[1].tolist()
+    return decided, before
+
+
+@given(walks, st.lists(st.integers(0, 30), max_size=8), st.lists(st.booleans(), max_size=30))
+def test_the_result_does_not_depend_on_cuts(
+    walk: list[int], cuts: list[int], folds: list[bool]
+) -> None:
+    """One block, many blocks or line by line: the same decisions and the same frontier."""
+    times = [BASE + sum(walk[: i + 1]) for i in range(len(walk))]
+    folds = folds + [False] * (len(times) - len(folds))
+    alternatives = [t + HOUR * fold for t, fold in zip(times, folds, strict=False)]
+    for other in (None, alternatives):
+        whole, cutted, single = Frontier(), Frontier(), Frontier()
+        expected = fed(whole, times, other, [])
+        assert fed(cutted, times, other, cuts) == expected
+        assert fed(single, times, other, list(range(len(times)))) == expected
+        assert whole == cutted == single
+
+
+@given(walks)
+def test_the_frontier_before_a_time_never_falls(walk: list[int]) -> None:
+    """It is one of the times seen so far, and no time is changed without a second reading."""
+    times = [BASE + sum(walk[: i + 1]) for i in range(len(walk))]
+    frontier = Frontier()
+    decided, before = fed(frontier, times, None, [])
+    assert decided == times
+    assert before == sorted(before)
+    for i, value in enumerate(before):
+        assert value in times[: i + 1]
+    if times:
+        assert frontier.newest in times
+
+
+def test_one_bogus_stamp_closes_nothing() -> None:
+    """A lone stamp far ahead is not believed, however often one comes between good ones."""
+    frontier = Frontier()
+    good = [BASE + i for i in range(20)]
+    times = [t for one in good for t in (one, BASE + 5 * JUMP)]
+    frontier.admit(np.array(times, np.int64))
+    assert frontier.newest == good[-1]
+
+
+def test_a_jump_is_believed_when_the_next_ones_agree() -> None:
+    """After a pause of the server the third query in a row moves the frontier."""
+    frontier = Frontier()
+    frontier.admit(np.array([BASE], np.int64))
+    for i in range(WITNESSES):
+        assert frontier.newest == BASE
+        frontier.admit(np.array([BASE + 9 * JUMP + i], np.int64))
+    assert frontier.newest == BASE + 9 * JUMP + WITNESSES - 1
+    assert frontier.witnesses == 0
+
+
+def test_stamps_that_disagree_are_no_witnesses() -> None:
+    """Random garbage far ahead never makes three of a kind."""
+    frontier = Frontier(BASE)
+    frontier.admit(np.array([BASE + n * JUMP for n in (5, 9, 14, 20, 30, 7)], np.int64))
+    assert frontier.newest == BASE
+
+
+def test_a_first_stamp_is_taken_as_it_is() -> None:
+    """Without anything before, it is the frontier before itself."""
+    frontier = Frontier()
+    times, before = frontier.admit(np.array([BASE, BASE - 5], np.int64))
+    assert before.tolist() == [BASE, BASE]
+    assert times.tolist() == [BASE, BASE - 5]
+    assert frontier.newest == BASE
+
+
+def test_nothing_moves_nothing() -> None:
+    """An empty block has no frontier."""
+    frontier = Frontier()
+    empty = np.array([], np.int64)
+    times, before = frontier.admit(empty)
+    assert len(times) == len(before) == 0
+    assert frontier == Frontier()
+
+
+@pytest.mark.parametrize(("newest", "second"), [(30, False), (31, True), (95, True), (-60, False)])
+def test_the_reading_nearer_to_the_frontier_is_taken(newest: int, second: bool) -> None:
+    """In the repeated hour the order decides; at equal distance it is the first pass."""
+    frontier = Frontier(BASE + newest * MINUTE)
+    times, _ = frontier.admit(np.array([BASE], np.int64), np.array([BASE + HOUR], np.int64))
+    assert times.tolist() == [BASE + HOUR * second]

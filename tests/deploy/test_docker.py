@@ -1,0 +1,275 @@
+"""The Dockerfile: what it says, and its commands outside of a container."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from donkeywatch import __version__, config
+from donkeywatch.errors import ConfigError
+from donkeywatch.lab.simulate import Simulation
+from support import START, Simulated, simulated
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "a-token-of-the-test"
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Name and value of each instruction, in order, with continued lines joined."""
+    lines = [
+        line
+        for line in (ROOT / "Dockerfile").read_text("utf-8").splitlines()
+        if line and not line.startswith("#")
+    ]
+    joined = "\n".join(lines).replace("\\\n", " ").splitlines()
+    return [(name, value.strip()) for name, _, value in (line.partition(" ") for line in joined)]
+
+
+def values(name: str) -> list[str]:
+    """The values of all instructions of a name."""
+    return [value for found, value in instructions() if found == name]
+
+
+def last_stage() -> list[tuple[str, str]]:
+    """The instructions of the image that is kept."""
+    every = instructions()
+    return every[max(i for i, (name, _) in enumerate(every) if name == "FROM") :]
+
+
+def health_check() -> list[str]:
+    """The command of HEALTHCHECK."""
+    (value,) = values("HEALTHCHECK")
+    command: list[str] = json.loads(value.partition("CMD ")[2])
+    return command
+
+
+def sources() -> list[str]:
+    """What is copied from the build context."""
+    return [
+        source
+        for value in values("COPY")
+        if not value.startswith("--from=")
+        for source in value.split()[:-1]
+    ]
+
+
+def ignored(path: str) -> bool:
+    """Does .dockerignore keep a path out? The last line that matches decides."""
+    found = False
+    for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        pattern = line.removeprefix("!").removeprefix("**/")
+        parts = path.split("/")
+        names = parts if "**/" in line else ["/".join(parts[: i + 1]) for i in range(len(parts))]
+        if any(fnmatch(name, pattern) for name in names):
+            found = not line.startswith("!")
+    return found
+
+
+def test_every_instruction_is_known() -> None:
+    """The file parses as a sequence of Docker's instructions, and starts with a base."""
+    known = {
+        "COPY", "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "RUN",
+        "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    }  # fmt: skip
+    names = [name for name, _ in instructions()]
+    assert set(names) <= known
+    assert names[0] == "FROM"
+
+
+def test_the_image_is_built_in_two_stages_of_one_base() -> None:
+    """What builds the wheel stays behind, and what it installed fits the same interpreter."""
+    assert values("FROM") == ["python:3.12-slim AS build", "python:3.12-slim"]
+    copied = [value for name, value in last_stage() if name == "COPY"]
+    assert copied == ["--from=build /opt/donkeywatch /opt/donkeywatch"]
+
+
+def test_no_command_goes_through_a_shell() -> None:
+    """RUN, ENTRYPOINT, CMD and HEALTHCHECK are all lists of arguments."""
+    for name in ("RUN", "ENTRYPOINT", "CMD"):
+        for value in values(name):
+            assert all(isinstance(word, str) for word in json.loads(value)), value
+    assert health_check()[0] == "python"
+
+
+def test_the_container_runs_as_nobody_in_particular() -> None:
+    """The user is a number that is not root's, set before anything runs, and never changed back."""
+    stage = last_stage()
+    users = [value for name, value in stage if name == "USER"]
+    assert users == ["10001:10001"]
+    names = [name for name, _ in stage]
+    assert names.index("USER") < names.index("ENTRYPOINT")
+    assert "RUN" not in names[names.index("USER") :]
+
+
+def test_the_state_is_a_volume_of_that_user() -> None:
+    """The volume is the state directory, made for the user alone before it becomes a volume."""
+    (volume,) = json.loads(values("VOLUME")[0])
+    (made,) = [json.loads(value) for name, value in last_stage() if name == "RUN"]
+    assert made == ["install", "-d", "-o", "10001", "-g", "10001", "-m", "0700", volume]
+    assert environment()[config.STATE_VARIABLE] == volume
+
+
+def environment() -> dict[str, str]:
+    """The variables that the image sets."""
+    return dict(word.split("=", 1) for value in values("ENV") for word in shlex.split(value))
+
+
+def test_no_secret_is_baked_in() -> None:
+    """The token comes from outside."""
+    assert config.TOKEN_VARIABLE not in environment()
+    assert not values("ARG")
+
+
+def test_the_port_is_the_default_one() -> None:
+    """EXPOSE and HEALTHCHECK name the port of settings that name none."""
+    port = config.Http().port
+    assert values("EXPOSE") == [str(port)]
+    assert f"'127.0.0.1', {port}," in health_check()[2]
+
+
+def test_every_source_exists_and_nothing_else_leaves_the_directory() -> None:
+    """What is copied is in the build context; keys, logs, lexicons and databases are not."""
+    assert sources() == ["pyproject.toml", "README.md", "LICENSE", "src"]
+    for source in sources():
+        assert (ROOT / source).exists()
+        assert not ignored(source)
+    assert not ignored("src/donkeywatch/cli.py")
+    for name in (
+        ".git/config", "demo/search.log", "lexicon.toml", "donkeywatch.toml",
+        "state/donkeywatch.db", "state/keys/install.key", "tests/support.py",
+        "src/donkeywatch/__pycache__/cli.pyc",
+    ):  # fmt: skip
+        assert ignored(name), name
+
+
+def test_all_addresses_are_served_only_with_a_token(tmp_path: Path) -> None:
+    """Inside a container http.host is 0.0.0.0, and without a token that is refused."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(
+        'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
+        '[http]\nhost = "0.0.0.0"\n',
+        "utf-8",
+    )
+    with pytest.raises(ConfigError, match="is not loopback and there is no token"):
+        config.load(path, {})
+    assert config.load(path, {config.TOKEN_VARIABLE: TOKEN}).http.token is not None
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``bin`` directory of an environment made by the build's own RUN commands."""
+    base = tmp_path_factory.mktemp("image")
+    build, home = base / "build", base / "donkeywatch"
+    build.mkdir()
+    for source in sources():
+        if (ROOT / source).is_dir():
+            skip = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(ROOT / source, build / source, ignore=skip)
+        else:
+            shutil.copy(ROOT / source, build)
+    commands = [json.loads(value) for name, value in instructions() if name == "RUN"][:3]
+    for words in commands:
+        command = [str(word).replace("/opt/donkeywatch", str(home)) for word in words]
+        if command[0] == "python":
+            command[0] = sys.executable
+        # A cache of pip's own spares the network when tests run again, and compiling takes time.
+        command = [word for word in command if word != "--no-cache-dir"]
+        command += ["--no-compile"] if "install" in command else []
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        done = subprocess.run(
+            command, cwd=build, env=env, capture_output=True, text=True, timeout=100, check=False
+        )
+        if done.returncode and "No matching distribution found" in done.stdout + done.stderr:
+            if os.environ.get("CI") == "true":
+                pytest.fail(f"no package index, and CI must have one:\n{done.stderr}")
+            pytest.skip("no package index can be reached")
+        assert done.returncode == 0, done.stdout + done.stderr
+    return home / "bin"
+
+
+def test_the_entry_point_of_the_installed_wheel_tells_its_version(installed: Path) -> None:
+    """A wheel of what is copied, with its dependencies in a fresh environment, is complete."""
+    (program,) = json.loads(values("ENTRYPOINT")[0])
+    done = subprocess.run(
+        [installed / program, "--version"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=installed,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (0, __version__)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Simulated:
+    """A small simulated server whose settings are those of a container, but for loopback."""
+    sim = Simulation(seed=23, start=START, hours=24, queries=2_000, addresses=300)
+    found = simulated(tmp_path / "server", sim, files=1)
+    found.archive[0].rename(found.log)
+    with found.settings.open("a", encoding="utf-8") as settings:
+        settings.write("\n[http]\nport = 0\n")
+    return found
+
+
+def test_the_health_check_tells_a_live_daemon_from_a_dead_one(
+    installed: Path, server: Simulated, tmp_path: Path
+) -> None:
+    """HEALTHCHECK succeeds on a daemon started as the container starts it, and fails afterwards.
+
+    The daemon has a token, which the check does not know.
+    """
+    state = tmp_path / "volume"
+    env = {
+        **os.environ, "PATH": f"{installed}:/usr/bin:/bin", config.TOKEN_VARIABLE: TOKEN,
+        "DONKEYWATCH_CONFIG": str(server.settings), config.STATE_VARIABLE: str(state),
+    }  # fmt: skip
+    command = json.loads(values("ENTRYPOINT")[0]) + json.loads(values("CMD")[0])
+    command[0] = str(installed / command[0])
+    log = tmp_path / "out"
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=env, cwd=tmp_path, stdout=out, stderr=out) as daemon,
+    ):
+        try:
+            port = port_of(daemon, log)
+            assert checked(installed, port).returncode == 0
+        finally:
+            daemon.send_signal(signal.SIGTERM)
+            try:
+                daemon.wait(20)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+    assert daemon.returncode == 0
+    assert checked(installed, port).returncode == 1
+    assert (state / "donkeywatch.db").exists()
+
+
+def port_of(daemon: subprocess.Popen[bytes], log: Path) -> str:
+    """The port that the daemon took."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", log.read_text("utf-8")):
+            return found[1]
+        assert daemon.poll() is None, log.read_text("utf-8")
+        time.sleep(0.05)
+    raise AssertionError(log.read_text("utf-8"))
+
+
+def checked(installed: Path, port: str) -> subprocess.CompletedProcess[bytes]:
+    """The health check on another port, with a proxy set that must not be asked."""
+    program, *words = health_check()
+    words = [word.replace(str(config.Http().port), port) for word in words]
+    env = {"http_proxy": "http://192.0.2.1:9", "PATH": "/usr/bin:/bin"}
+    return subprocess.run(
+        [installed / program, *words], env=env, capture_output=True, timeout=30, check=False
+    )

@@ -1,0 +1,123 @@
+"""Plain and compressed files behind one way of reading."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from donkeywatch.errors import SourceError
+from donkeywatch.sources.files import (
+    CompressedFile,
+    Damaged,
+    PlainFile,
+    gone,
+    is_compressed,
+    open_file,
+)
+
+CONTENT = b"".join(b"%07d zqorv\n" % n for n in range(250_000))
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    ".gz": lambda data: gzip.compress(data, 1),
+    ".xz": lambda data: lzma.compress(data, preset=0),
+    ".zst": lambda data: zstandard.compress(data, 1),
+}
+
+
+def written(directory: Path, ending: str, content: bytes) -> Path:
+    """A file of that ending."""
+    path = directory / f"search.log.1{ending}"
+    path.write_bytes(PACK[ending](content) if ending else content)
+    return path
+
+
+@pytest.mark.parametrize("ending", ["", *PACK])
+def test_any_bytes_at_any_offset(tmp_path: Path, ending: str) -> None:
+    """Forward, backward, over the end and past it, as the content itself would give."""
+    file = open_file(written(tmp_path, ending, CONTENT))
+    rng = random.Random(5)
+    reads = [(0, 4096), (len(CONTENT) - 10, 100), (len(CONTENT), 1), (len(CONTENT) + 99, 5), (0, 0)]
+    reads += [(rng.randrange(len(CONTENT)), rng.randrange(1 << 20)) for _ in range(12)]
+    for offset, length in reads:
+        assert file.read(offset, length) == CONTENT[offset : offset + length]
+    assert isinstance(file, CompressedFile if ending else PlainFile)
+    file.close()
+
+
+@pytest.mark.parametrize("ending", list(PACK))
+def test_archives_of_several_parts_are_read_to_their_end(tmp_path: Path, ending: str) -> None:
+    """Archives that were put one behind the other (`cat a.gz b.gz`) are one log."""
+    path = tmp_path / f"search.log.1{ending}"
+    path.write_bytes(PACK[ending](CONTENT[:500]) + PACK[ending](CONTENT[500:900]))
+    file = open_file(path)
+    assert file.read(0, 10_000) == CONTENT[:900]
+    assert file.read(480, 40) == CONTENT[480:520]
+    file.close()
+
+
+@pytest.mark.parametrize("ending", list(PACK))
+@pytest.mark.parametrize("part", [0.3, 0.9, 0.999])
+def test_an_archive_cut_short_is_damaged(tmp_path: Path, ending: str, part: float) -> None:
+    """Never taken for the end of the log; whole lines before the cut may be read."""
+    path = written(tmp_path, ending, CONTENT)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * part)])
+    file = open_file(path)
+    with pytest.raises(Damaged):
+        file.read(0, len(CONTENT) + 1)
+    path.write_bytes(whole)
+    assert file.read(len(CONTENT) - 5, 5) == CONTENT[-5:]
+    file.close()
+
+
+@pytest.mark.parametrize("ending", list(PACK))
+def test_an_archive_of_noise_is_damaged(tmp_path: Path, ending: str) -> None:
+    """Bytes that are no archive at all."""
+    path = tmp_path / f"search.log.1{ending}"
+    path.write_bytes(random.Random(1).randbytes(5000))
+    file = open_file(path)
+    with pytest.raises(Damaged):
+        file.read(0, 10)
+    file.close()
+
+
+def test_a_plain_file_outlives_its_name(tmp_path: Path) -> None:
+    """Renamed and deleted, its bytes are read and its growth is seen."""
+    path = tmp_path / "search.log"
+    path.write_bytes(b"zqorv\n")
+    file = PlainFile(path)
+    with path.open("ab") as more:
+        path.unlink()
+        more.write(b"vroqz\n")
+    assert file.size() == 12
+    assert file.read(6, 99) == b"vroqz\n"
+    assert file.identity == (file.stat().st_dev, file.stat().st_ino)
+    file.close()
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "device"])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    """No hanging on a pipe, and no descriptor left open."""
+    path = {"directory": tmp_path, "pipe": tmp_path / "pipe", "device": Path("/dev/null")}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(SourceError, match=r"is (a directory|not a regular file) -> set"):
+        open_file(path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_only_absence_is_absence() -> None:
+    """ENOENT and ENOTDIR say that nothing is there; EACCES and EMFILE say nothing."""
+    assert gone(FileNotFoundError(2, ""))
+    assert gone(NotADirectoryError(20, ""))
+    assert not gone(PermissionError(13, ""))
+    assert not gone(OSError(24, ""))
+    assert is_compressed(Path("a.log.1.gz"))
+    assert not is_compressed(Path("a.gz.1"))

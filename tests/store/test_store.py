@@ -1,0 +1,225 @@
+"""The store: one transaction per change, locks, rights, sealing and pruning."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from donkeywatch.counting.ledger import Batch, HourCounts
+from donkeywatch.counting.rows import Rows
+from donkeywatch.counting.tallies import Figures, TopicFigures
+from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
+from donkeywatch.errors import BusyError, StateError
+from donkeywatch.store.positions import Position, Progress
+from donkeywatch.store.store import DATABASE, Store, connect, lock, prepare
+
+TOPICS = ("zqorv",)
+START = MONDAY + 2900 * WEEK
+POSITION = Position(1, "main", 100, False, 100, b"h", 100, b"t", 120, "open")
+PROGRESS = Progress("main", START + 5, 0, 0, START + 5)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store."""
+    made = Store(tmp_path, TOPICS)
+    yield made
+    made.close()
+
+
+def batch(hour: int = START, queries: int = 3) -> Batch:
+    """Some queries of one hour, one address each."""
+    made = Batch()
+    ones = np.ones(queries, np.int64)
+    numbers = np.arange(queries, dtype=np.uint64)
+    made.rows.append(
+        Rows(hour, numbers, numbers + np.uint64(1 << 40), ones.astype(np.uint16),
+             ones.astype(np.uint8), ones, np.ones((1, queries), np.int64))
+    )  # fmt: skip
+    made.hours[hour] = HourCounts(queries)
+    made.hours[hour].categories["zqorv", "vroqz"] = queries
+    made.counters["lines", "main", "query"] = queries
+    return made
+
+
+def dump(store: Store) -> list[list[tuple[object, ...]]]:
+    """All rows of all tables."""
+    names = store.connection.execute(
+        "select name from sqlite_master where type = 'table' order by name"
+    ).fetchall()
+    return [store.connection.execute(f"select * from {name}").fetchall() for (name,) in names]
+
+
+def checkpoint(store: Store, made: Batch) -> None:
+    """Store a batch with everything that belongs to it."""
+    store.checkpoint(made, [POSITION], [PROGRESS], {START: 60.0}, START)
+
+
+@pytest.mark.parametrize(
+    "table",
+    ["segments", "bridges", "windows", "window_categories", "counters", "sources", "generations"],
+)
+def test_a_failure_in_any_table_stores_nothing(store: Store, table: str) -> None:
+    """A trigger refuses the row: counts, segments and positions stay as they were."""
+    checkpoint(store, batch())
+    before = dump(store)
+    db = store.connection
+    for verb in ("insert", "update"):
+        db.execute(
+            f"create temp trigger no_{verb} before {verb} on main.{table}"
+            " begin select raise(abort, 'no'); end"
+        )
+    with pytest.raises(sqlite3.IntegrityError):
+        checkpoint(store, batch())
+    assert not db.in_transaction
+    assert dump(store) == before
+    db.execute("drop trigger no_insert")
+    db.execute("drop trigger no_update")
+    checkpoint(store, batch())
+    assert db.execute("select queries, covered_seconds from windows").fetchall() == [(6, 120.0)] * 2
+    assert store.positions("main") == [POSITION]
+    assert store.progress("main") == PROGRESS
+
+
+def test_coverage_never_exceeds_its_window(store: Store) -> None:
+    """However often it is added, an hour has 3600 seconds."""
+    for _ in range(3):
+        store.checkpoint(Batch(), [], [], {START: 2000.0}, START)
+    found = dict(store.connection.execute("select kind, covered_seconds from windows").fetchall())
+    assert found == {"hour": 3600.0, "week": 6000.0}
+
+
+def test_a_second_process_is_refused(tmp_path: Path) -> None:
+    """The lock is the directory's, and is given back with its file."""
+    held = lock(tmp_path)
+    with pytest.raises(BusyError, match=r"-> stop it first"):
+        lock(tmp_path)
+    held.close()
+    lock(tmp_path).close()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+def test_the_state_directory_is_for_its_owner_only(tmp_path: Path, umask: int) -> None:
+    """Mode 0700, new or old, whatever the umask."""
+    before = os.umask(umask)
+    try:
+        prepare(tmp_path / "new")
+        old = tmp_path / "old"
+        old.mkdir()
+        old.chmod(0o755)
+        prepare(old)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+    assert old.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_in_place_of_the_state_directory_is_refused(tmp_path: Path) -> None:
+    """StateError names the remedy."""
+    (tmp_path / "state").write_text("zqorv")
+    with pytest.raises(StateError, match=r"-> create it"):
+        prepare(tmp_path / "state")
+
+
+@pytest.mark.parametrize("content", [b"zqorv" * 1000, b"SQLite format 3\0" + b"\xff" * 8176])
+def test_garbage_is_refused_and_left_alone(tmp_path: Path, content: bytes) -> None:
+    """StateError names the remedy and no byte changes."""
+    path = tmp_path / DATABASE
+    path.write_bytes(content)
+    with pytest.raises(StateError, match=r"-> nothing was changed"):
+        Store(tmp_path, TOPICS)
+    assert path.read_bytes() == content
+
+
+def test_a_directory_in_place_of_the_database_is_refused(tmp_path: Path) -> None:
+    """StateError, not a traceback."""
+    (tmp_path / DATABASE).mkdir()
+    with pytest.raises(StateError, match=r" -> "):
+        Store(tmp_path, TOPICS)
+
+
+def test_every_write_is_durable_and_deletes_for_good(store: Store) -> None:
+    """WAL, full synchronisation and secure deletion are set on the writing connection."""
+    values = {
+        name: store.connection.execute(f"pragma {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous", "secure_delete")
+    }
+    assert values == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
+
+
+def test_a_reader_cannot_write(store: Store) -> None:
+    """The read-only connection of the publishing side changes nothing."""
+    reader = connect(store.path, read_only=True)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        reader.execute("delete from counters")
+    reader.close()
+
+
+def test_a_reopened_hour_closes_again_with_all_its_queries(store: Store) -> None:
+    """Late queries clear `closed`; figures are replaced, never added."""
+    checkpoint(store, batch(queries=3))
+    assert store.due("hour", START + HOUR) == [(START, START + HOUR)]
+    assert store.due("hour", START + HOUR - 1) == []
+    figures = Figures(3, 3, 3, (TopicFigures(3, (3, 0, 0), 3, 3),))
+    assert store.close_hour(START, None, figures)
+    assert store.due("hour", START + HOUR) == []
+    checkpoint(store, batch(queries=2))
+    assert store.due("hour", START + HOUR) == [(START, START + HOUR)]
+    assert not store.close_hour(START, None, figures), "5 were counted, 3 are in the segments"
+    assert store.close_hour(START, None, Figures(3, 3, 3, figures.topics))
+
+
+def test_figures_that_contradict_themselves_are_told(store: Store) -> None:
+    """More flagged addresses than addresses is no figure."""
+    checkpoint(store, batch())
+    assert not store.close_hour(START, None, Figures(3, 1, 3, (TopicFigures(3, (2, 0, 0), 3, 3),)))
+
+
+def test_sealing_destroys_rows_bridges_and_proofs(store: Store) -> None:
+    """Segments before the week, bridges of the week, and the older key's proof."""
+    for week in (-WEEK, 0, WEEK):
+        store.open_epoch(START + week, b"proof")
+        checkpoint(store, batch(START + week))
+    store.seal(START)
+    db = store.connection
+    assert db.execute("select hour from segments order by hour").fetchall() == [
+        (START,), (START + WEEK,),
+    ]  # fmt: skip
+    assert db.execute("select hour from segments join bridges on segment = id").fetchall() == [
+        (START + WEEK,)
+    ]
+    assert store.epochs() == {
+        START - WEEK: (b"", True), START: (b"proof", False), START + WEEK: (b"proof", False),
+    }  # fmt: skip
+    assert store.path.with_name(DATABASE + "-wal").stat().st_size == 0
+
+
+def test_pruning_forgets_closed_windows_only(store: Store) -> None:
+    """Open windows and younger ones stay, and no child row is orphaned."""
+    for n in range(4):
+        checkpoint(store, batch(START + n * HOUR))
+    for n in range(3):
+        store.close_hour(
+            START + n * HOUR, None, Figures(3, 3, 3, (TopicFigures(3, (3, 0, 0), 3, 3),))
+        )
+    store.prune("hour", START + 10 * HOUR)
+    left = "select start from {} where kind = 'hour' order by start"
+    for table in ("windows", "window_categories"):
+        assert store.connection.execute(left.format(table)).fetchall() == [(START + 3 * HOUR,)]
+    assert store.connection.execute(left.format("window_topics")).fetchall() == []
+    assert store.connection.execute("select value from counters").fetchall() == [(12,)]
+
+
+def test_breaks_are_changes_and_not_beginnings(store: Store) -> None:
+    """The first value is no break, the same value is none, another one is."""
+    assert not store.note_break("lexicon", "a", 1)
+    assert not store.note_break("lexicon", "a", 2)
+    assert store.note_break("lexicon", "b", 3)
+    assert store.connection.execute("select time, kind, digest from breaks").fetchall() == [
+        (3, "lexicon", "b")
+    ]
