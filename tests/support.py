@@ -56,9 +56,7 @@ class Simulated:
 def simulated(directory: Path, sim: Simulation, *, files: int = 3, gz: bool = False) -> Simulated:
     """Write the archive of a simulation, and settings."""
     directory.mkdir(parents=True, exist_ok=True)
-    truth = write_archive(
-        sim, directory / demo.ARCHIVE, files=files, compress="gz" if gz else None
-    )
+    truth = write_archive(sim, directory / demo.ARCHIVE, files=files, compress="gz" if gz else None)
     demo.write_settings(sim, directory)
     return Simulated(directory, truth)
 
@@ -98,9 +96,7 @@ def counted(state: Path, kind: str, start: int) -> dict[str, Any]:
         row["country"]: {"queries": row["queries"], "addresses": row["addresses"], "topics": {}}
         for row in db.execute("select * from window_countries where kind = ? and start = ?", key)
     }
-    for row in db.execute(
-        "select * from window_country_topics where kind = ? and start = ?", key
-    ):
+    for row in db.execute("select * from window_country_topics where kind = ? and start = ?", key):
         found["countries"][row["country"]]["topics"][row["topic"]] = {
             "queries": row["queries"],
             "addresses": row["addresses"],

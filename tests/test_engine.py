@@ -315,10 +315,6 @@ def test_rows_that_were_read_and_not_committed_are_read_again(world: World) -> N
 # -- first start ----------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Engine._read stores `followed:` before the checkpoint that stores what was skipped",
-)
 @pytest.mark.parametrize("start", ["beginning", "end"])
 def test_a_crash_before_the_first_commit_leaves_it_the_first_start(
     build: Callable[..., World], monkeypatch: pytest.MonkeyPatch, start: str
@@ -412,10 +408,6 @@ def test_the_oldest_stamp_of_all_as_the_first_line_does_no_harm(
     assert sum(outcomes(world.state).values()) == 11
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Coverage.read sets `until` to a lone old stamp and `reach(now)` covers all since then",
-)
 def test_an_old_stamp_in_the_first_line_covers_no_time(build: Callable[..., World]) -> None:
     """A server that starts with its clock unset: the days until now were not followed."""
     world = build()

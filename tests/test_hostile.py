@@ -23,7 +23,8 @@ from donkeywatch.counting.windows import SECOND
 from donkeywatch.engine import Engine
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
-from donkeywatch.sources.follow import Follower, Log
+from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.log import Log
 from support import NOW, outcomes
 
 SIM = Simulation(start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=50, addresses=50)
@@ -35,7 +36,8 @@ from pathlib import Path
 from donkeywatch import config
 from donkeywatch.engine import Engine
 from donkeywatch.errors import DonkeywatchError
-from donkeywatch.sources.follow import Follower, Log
+from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.log import Log
 
 place, now = Path(sys.argv[1]), int(sys.argv[2])
 # Only now: the interpreter and its packages may lie where nobody may look.
@@ -134,10 +136,6 @@ def test_a_log_that_may_not_be_read_for_a_while_is_not_gone(place: Path) -> None
     assert found["good"]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="scan() calls _give_up_and_release -> _can_go -> scandir outside its try: OSError",
-)
 def test_a_directory_that_may_not_be_listed_for_a_while_stops_nothing(place: Path) -> None:
     """A minute after a rotation the directory is closed for a moment: no crash."""
     found = as_nobody(
@@ -167,9 +165,6 @@ def test_a_directory_that_may_not_be_listed_for_a_while_stops_nothing(place: Pat
     assert found["blind"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an unreadable sibling with an unread tail leaves caught_up true"
-)
 def test_a_rotated_file_that_may_not_be_read_is_not_caught_up_with(place: Path) -> None:
     """Its unread tail is there, so not everything has been read; later it is."""
     found = as_nobody(
@@ -237,7 +232,6 @@ def test_a_database_of_somebody_else_is_refused(place: Path) -> None:
     assert database.read_bytes() == before
 
 
-@pytest.mark.xfail(strict=True, reason="store.lock lets PermissionError through: a traceback")
 def test_a_lock_of_somebody_else_is_refused(place: Path) -> None:
     """After one `backfill` by root the lock is root's: an error with a remedy."""
     lock = place / "state" / "lock"
@@ -266,10 +260,6 @@ def test_keys_that_cannot_be_read_are_refused(place: Path) -> None:
 # -- descriptors ----------------------------------------------------------------------------
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="scan() calls _give_up_and_release -> _can_go -> scandir outside its try: OSError",
-)
 def test_out_of_descriptors_nothing_is_taken_for_deleted(tmp_path: Path) -> None:
     """EMFILE for two minutes around rotations: blind while it lasts, exact afterwards."""
     log = tmp_path / "search.log"
@@ -386,8 +376,7 @@ def counted(tmp_path: Path) -> Path:
     "damage",
     [
         "zeroed page", "truncated", "garbage", "foreign",
-        pytest.param("emptied", marks=pytest.mark.xfail(strict=True,
-            reason="a database of 0 bytes is taken for a new one: everything is counted again")),
+        pytest.param("emptied"),
     ],
 )  # fmt: skip
 def test_a_damaged_database_is_refused_and_left_as_it_is(counted: Path, damage: str) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from donkeywatch.engine import Engine, Stream
+from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.sources.files import CompressedFile, Damaged, open_file
 from donkeywatch.sources.generations import Generation
+from donkeywatch.stream import Stream
 
 PEEK = 1 << 18
 """Bytes looked at to put archives in the order of their first query."""
@@ -114,7 +115,7 @@ def _count(
         report(Progress(path, _position(generation), total, lines))
     whole = generation.file is not None and follower.error is None
     engine.commit_archive(stream, clock())
-    follower.let_go()
+    follower.close()
     if not whole:
         raise damaged
     report(Progress(path, total, total, lines))

@@ -15,11 +15,11 @@ from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.config import Settings, Source
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
-from donkeywatch.engine import line_reader
 from donkeywatch.errors import DonkeywatchError, SourceError
 from donkeywatch.sources.block import SIZE, cut
 from donkeywatch.sources.files import Damaged, open_file
 from donkeywatch.store.store import prepare
+from donkeywatch.stream import line_reader
 
 FIRST = 10
 """Rejected lines whose place is told."""

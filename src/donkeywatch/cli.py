@@ -31,7 +31,7 @@ from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader
 from donkeywatch.config import FormatName, Settings, Source
-from donkeywatch.engine import Engine, line_reader
+from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.lab import demo
@@ -40,6 +40,7 @@ from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.service import Service, wall
 from donkeywatch.store.store import DATABASE
+from donkeywatch.stream import line_reader
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
 4 state in use by another process; 5 a log or archive cannot be read."""
@@ -181,7 +182,8 @@ def _status(snapshots: Snapshots, settings: Settings) -> RenderableType:
 def check_command(
     sample: Annotated[Path | None, typer.Argument(help="a log file to try the format on")] = None,
     config_path: Annotated[
-        Path | None, typer.Option("--config", "-c", help="the settings file")
+        Path | None,
+        typer.Option("--config", "-c", help="the settings file", envvar="DONKEYWATCH_CONFIG"),
     ] = None,
     format_name: Annotated[
         FormatName | None, typer.Option("--format", help="format of the sample, without settings")

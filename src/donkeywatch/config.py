@@ -47,6 +47,12 @@ def _encoding(name: str) -> str:
     return name
 
 
+def _token(token: SecretStr) -> SecretStr:
+    if not token.get_secret_value().strip():
+        raise ValueError("empty; give a long random word, or leave it out on loopback")
+    return token
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -154,7 +160,7 @@ class Http(_Strict):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(9461, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    token: SecretStr | None = Field(
+    token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None, description=f"bearer token; better set the variable {TOKEN_VARIABLE}"
     )
     token_file: Path | None = Field(None, description="file with the bearer token")

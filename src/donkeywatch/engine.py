@@ -5,20 +5,16 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from donkeywatch.arrival import keyring, lexicon
-from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.formats import preset
 from donkeywatch.arrival.observe import Observer, Rules
-from donkeywatch.arrival.sightings import LineReader
 from donkeywatch.arrival.text import NORMALISATION
 from donkeywatch.closing import Closer
-from donkeywatch.config import Settings, Source
+from donkeywatch.config import Settings
 from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
@@ -26,62 +22,21 @@ from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.errors import StateError
 from donkeywatch.sources.block import Block
-from donkeywatch.sources.follow import Follower, Log
-from donkeywatch.status import SourceStatus, Status
+from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.log import Log
+from donkeywatch.status import Status
 from donkeywatch.store import store as stores
-from donkeywatch.store.positions import Position, Progress
+from donkeywatch.store.positions import Position
+from donkeywatch.stream import Stream, line_reader
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
+INSTALLED = "installed"
+"""Setting that says that the lasting key was made for this database."""
 FOLLOWED = "followed:"
 """Setting that says that a source was followed before, so that what is new was not there then."""
 IDLE = 30 * SECOND
 """Longest time between two commits when only coverage is new (ms)."""
-
-
-@dataclass(slots=True)
-class Stream:
-    """One source on its way: its files, its reader, and where it stands in event time."""
-
-    source: Source
-    follower: Follower
-    reader: LineReader
-    frontier: Frontier
-    coverage: Coverage
-    stored: Progress
-    """What the database holds."""
-    archive: Frontier | None = None
-    """The frontier of the archives being counted, which may be far behind the live one."""
-    archived: Coverage = field(default_factory=Coverage)
-    absent: bool = False
-    """The log was not there since it was last followed."""
-
-    def progress(self) -> Progress:
-        """The row to store."""
-        frontier = self.frontier
-        return Progress(
-            self.source.name,
-            frontier.newest,
-            frontier.suspect,
-            frontier.witnesses,
-            self.coverage.until,
-        )
-
-    def committed(self) -> None:
-        """What is known now is in the database."""
-        self.follower.committed()
-        self.follower.events.clear()
-        self.stored = self.progress()
-
-    def roll_back(self) -> None:
-        """Forget what was read since the last commit."""
-        stored = self.stored
-        self.follower.roll_back()
-        self.frontier.newest = stored.newest
-        self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
-        self.coverage.take()
-        self.archived.take()
-        self.coverage.until = stored.covered_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +73,10 @@ class Engine:
         words, countries = self.materials.lexicon, self.materials.countries
         detector = Detector(words)
         keyring.prepare(settings.key_directory)
-        fresh = not (settings.state / stores.DATABASE).exists()
-        install = keyring.install_key(settings.key_directory, fresh=fresh)
+        self._refuse_orphaned_keys(settings)
         self.store = stores.Store(settings.state, [topic.id for topic in detector.topics])
         try:
+            install = self._install_key(settings)
             self._keys = keyring.Keyring(
                 settings.key_directory, self.store.epochs(), self.store.open_epoch
             )
@@ -137,13 +92,32 @@ class Engine:
         self._ledger = Ledger(detector.topics)
         self._rolling = Rolling(len(detector.topics), self.store.segments)
         self._closer = Closer(self.store, self._keys, settings.retention, len(detector.topics))
-        self._followed: set[str] = set()
         self._pending = 0
         self._dirty = True
         self._tried_at = self._stored_at = -(10**12)
         self._before: tuple[int, int] | None = None
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
+
+    @staticmethod
+    def _refuse_orphaned_keys(settings: Settings) -> None:
+        """A database that has vanished is never begun anew silently: all would count again."""
+        path = settings.state / stores.DATABASE
+        empty = not path.exists() or path.stat().st_size == 0
+        if empty and keyring.weeks_exist(settings.key_directory):
+            raise StateError(
+                f"{path} is empty or gone, but {settings.key_directory} holds the keys of a"
+                " database that was in use",
+                "restore the database; to begin anew remove the keys too, or set a new `state`",
+            )
+
+    def _install_key(self, settings: Settings) -> bytes:
+        """The lasting key; refused where keys and database do not belong together."""
+        installed = self.store.setting(INSTALLED) is not None
+        key = keyring.install_key(settings.key_directory, fresh=not installed)
+        if not installed:
+            self.store.set(INSTALLED, "1")
+        return key
 
     def _note_breaks(self, settings: Settings, countries: Countries, now: int) -> None:
         formats = ",".join(f"{s.name}={s.format}" for s in settings.source)
@@ -170,7 +144,15 @@ class Engine:
             frontier = Frontier(stored.newest, stored.suspect, stored.witnesses)
             coverage = Coverage(stored.covered_until)
             streams.append(
-                Stream(source, follower, line_reader(source, detector), frontier, coverage, stored)
+                Stream(
+                    source,
+                    follower,
+                    line_reader(source, detector),
+                    frontier,
+                    coverage,
+                    stored,
+                    new=new,
+                )
             )
         return streams
 
@@ -199,9 +181,6 @@ class Engine:
     def _read(self, now: int, steady: int) -> bool:
         for stream in self.streams:
             stream.follower.scan(steady)
-            if not stream.follower.blind and stream.source.name not in self._followed:
-                self.store.set(FOLLOWED + stream.source.name, "1")
-                self._followed.add(stream.source.name)
         budget = BUDGET
         for stream in self.streams:
             while budget > 0:
@@ -232,16 +211,18 @@ class Engine:
         before = self._before or (now, steady)
         jumped = abs((now - before[0]) - (steady - before[1])) > MINUTE
         self._before = (now, steady)
+        silence = round(self.settings.time.silence * SECOND)
         for stream in self.streams:
             follower = stream.follower
             if follower.live is None or follower.searching or not follower.caught_up:
                 # What this time was worth is known when the log, or its lost part, is found.
                 stream.absent |= follower.live is None
-            elif follower.lost or jumped or stream.absent:
+            elif follower.lost or jumped or (stream.absent and stream.silent(now, silence)):
                 stream.coverage.miss(now)
                 follower.lost = stream.absent = False
             else:
                 stream.coverage.reach(now)
+                stream.absent = False
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
@@ -314,7 +295,12 @@ class Engine:
         progress = [stream.progress() for stream in self.streams]
         if self._commit_errors:
             batch.counters["commit_errors", "", ""] += self._commit_errors
-        self.store.checkpoint(batch, positions, progress, covered, now)
+        followed = {
+            FOLLOWED + stream.source.name: "1"
+            for stream in self.streams
+            if stream.new and not stream.follower.blind
+        }
+        self.store.checkpoint(batch, positions, progress, covered, now, followed)
         for stream in self.streams:
             stream.committed()
         self._pending = 0
@@ -342,18 +328,7 @@ class Engine:
     def status(self) -> Status:
         """The engine as it is now."""
         return Status(
-            sources=tuple(
-                SourceStatus(
-                    name=stream.source.name,
-                    following=stream.follower.live is not None and not stream.follower.blind,
-                    caught_up=stream.follower.caught_up,
-                    lag_bytes=stream.follower.lag,
-                    offset_bytes=stream.follower.offset,
-                    last_event=stream.frontier.newest,
-                    error=stream.follower.error,
-                )
-                for stream in self.streams
-            ),
+            sources=tuple(stream.status() for stream in self.streams),
             last_commit=self._last_commit,
             commit_good=self._commit_good,
             commit_errors=self._commit_errors,
@@ -371,7 +346,7 @@ class Engine:
 
     def directories(self) -> set[Path]:
         """Where the doorbell should listen."""
-        return {d for stream in self.streams for d in stream.follower.directories()}
+        return {d for stream in self.streams for d in stream.follower.log.directories()}
 
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""
@@ -379,15 +354,3 @@ class Engine:
             stream.follower.close()
         self.store.close()
         self._lock.close()
-
-
-def line_reader(source: Source, detector: Detector) -> LineReader:
-    """The reader that a source's settings describe."""
-    return LineReader(
-        format=preset(source),
-        clock=Clock(ZoneInfo(source.timezone) if source.timezone else None, source.time_format),
-        syntax="enode-go" if source.format == "enode-go" else source.query_syntax,
-        encoding=source.encoding,
-        limit=source.max_line,
-        detector=detector,
-    )

@@ -39,9 +39,9 @@ class Service:
         self._settings = settings
         self._engine = Engine(settings, wall())
         self._bell = self._hang_bell()
-        self._status = Status()
         self._stopping = self._reloading = False
         self._reload_good = True
+        self._status = replace(self._engine.status(), problems=("the first scan is not done",))
         self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:

@@ -90,6 +90,7 @@ def test_no_address_can_be_in_an_answer() -> None:
         if "str" in str(field.annotation)
     }
     assert texts == {
+        ("BreakAnswer", "time"), ("BreakAnswer", "kind"),
         ("Fractions", "lexicon"), ("Health", "reasons"), ("Page", "next"),
         ("ProfileAnswer", "topic"), ("ProfileAnswer", "countries"), ("SourceHealth", "name"),
         ("SourceHealth", "error"), ("SourceHealth", "last_event"), ("TopicAnswer", "topic"),

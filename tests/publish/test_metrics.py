@@ -169,9 +169,6 @@ def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
             assert set(sample.labels) == set(described.labels)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="service.py: Status() is empty until the first tick has ended"
-)
 def test_the_first_scrape_has_the_labels_too(tmp_path: Path) -> None:
     """As soon as the daemon answers, before its first look at the log, labels are all there."""
     sim = Simulation(seed=43, start=START, hours=1, queries=50, addresses=50)

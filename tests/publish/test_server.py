@@ -212,10 +212,6 @@ def test_a_connection_that_idles_is_closed() -> None:
         server.stop()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="publish/server.py: uvicorn sets no time limit for a request to arrive",
-)
 @pytest.mark.parametrize("half", [b"", b"GET / HTTP/1.1\r\nHost:"], ids=["nothing", "half"])
 def test_a_request_that_never_comes_is_given_up(half: bytes) -> None:
     """A client that sends nothing, or half a request, does not hold one of the places for ever."""

@@ -240,10 +240,6 @@ def test_hours_of_the_day_are_by_country(store: Store, snapshots: Snapshots) -> 
     assert missing == [HourOfDay(TEN, "FR", 6, 0)]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="publish/snapshot.py: hours_of_day does not ask whether the hour is closed",
-)
 def test_an_hour_that_was_opened_again_is_in_no_profile(store: Store, snapshots: Snapshots) -> None:
     """Its country figures are older than its queries, and it says that only closed hours count."""
     count(store, TEN)

@@ -22,7 +22,8 @@ from hypothesis.stateful import (
 )
 
 from donkeywatch.sources.files import PlainFile
-from donkeywatch.sources.follow import GRACE, MAX_OPEN, RELEASE, SETTLE, Follower, Log, rotated_name
+from donkeywatch.sources.follow import GRACE, MAX_OPEN, RELEASE, SETTLE, Follower
+from donkeywatch.sources.log import Log, rotated_name
 from donkeywatch.store.positions import Position
 
 KEY = b"k" * 32
@@ -416,7 +417,6 @@ def test_a_gz_that_is_still_being_written_is_waited_for(rig: Rig) -> None:
     rig.exact()
 
 
-@pytest.mark.xfail(strict=True, reason=OPEN_FILES)
 @pytest.mark.parametrize("keep", [True, False])
 def test_an_unread_file_and_its_gz_twin_are_counted_once(rig: Rig, keep: bool) -> None:
     """Written, rotated and compressed between two looks; the empty log had been seen before."""
@@ -429,7 +429,6 @@ def test_an_unread_file_and_its_gz_twin_are_counted_once(rig: Rig, keep: bool) -
     rig.exact()
 
 
-@pytest.mark.xfail(strict=True, reason=OPEN_FILES)
 def test_a_start_while_a_file_is_being_compressed_counts_it_once(rig: Rig) -> None:
     """Rotated twice while stopped; gzip still has both the original and the archive there."""
     rig.follower.close()
@@ -462,7 +461,7 @@ def test_copytruncate_of_an_idle_log(rig: Rig) -> None:
 
 @pytest.mark.parametrize(
     "look",
-    [False, pytest.param(True, marks=pytest.mark.xfail(strict=True, reason=OPEN_FILES))],
+    [False, pytest.param(True)],
     ids=["unseen", "copy seen first"],
 )
 def test_copytruncate_of_a_busy_log_reads_the_tail_in_the_copy(rig: Rig, look: bool) -> None:
@@ -481,7 +480,6 @@ def test_copytruncate_of_a_busy_log_reads_the_tail_in_the_copy(rig: Rig, look: b
     rig.exact()
 
 
-@pytest.mark.xfail(strict=True, reason=SHORT_COPIES)
 def test_a_copy_in_the_making_is_not_counted_twice(rig: Rig) -> None:
     """While the copy grows it is shorter than what is counted already."""
     content = rig.path.read_bytes()
@@ -497,9 +495,7 @@ def test_a_copy_in_the_making_is_not_counted_twice(rig: Rig) -> None:
     rig.exact()
 
 
-@pytest.mark.parametrize(
-    "count", [pytest.param(0, marks=pytest.mark.xfail(strict=True, reason=SHORT_COPIES)), 500]
-)
+@pytest.mark.parametrize("count", [pytest.param(0), 500])
 def test_lines_counted_after_the_copy_was_made_are_not_doubled_by_it(rig: Rig, count: int) -> None:
     """The copy ends before the offset: it holds nothing new, now and after a restart."""
     rig.write(count)
@@ -568,10 +564,6 @@ def test_a_hole_of_nul_bytes_is_stepped_over(tmp_path: Path, hole: int) -> None:
     rig.exact()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a shortened log is a new generation: everything left in it is counted twice",
-)
 @pytest.mark.parametrize("running", [False, True])
 @pytest.mark.parametrize("left", [0.5, 0.9])
 def test_a_log_that_lost_its_last_lines_is_not_counted_again(
@@ -647,11 +639,6 @@ def test_two_files_with_the_same_first_kilobyte(tmp_path: Path, stopped: bool) -
     rig.exact()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a new log that begins like the counted part of the old one takes its place, and the"
-    " unread rest of the old one is lost",
-)
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_log_of_which_only_the_banner_was_read_is_not_taken_for_the_next(
     tmp_path: Path, stopped: bool
@@ -840,9 +827,6 @@ def test_utf_16_is_refused(tmp_path: Path, mark: bytes) -> None:
     assert rig.follower.live is None
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Follower._read sets unread = False on OSError: EIO looks caught up"
-)
 def test_a_failing_read_is_not_taken_for_the_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that gives EIO is not caught up with, and is read on when it works again."""
     real = PlainFile.read
@@ -862,9 +846,6 @@ def test_a_failing_read_is_not_taken_for_the_end(rig: Rig, monkeypatch: pytest.M
     assert not caught_up
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Follower._scan_live does not close the file when reading its head fails"
-)
 def test_a_new_log_that_cannot_be_read_leaks_no_descriptor(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -970,10 +951,6 @@ def test_start_at_the_end_begins_with_the_next_line(tmp_path: Path) -> None:
     rig.exact()
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Generation.roll_back of an unstored generation goes to byte 0, not to where it began",
-)
 @pytest.mark.parametrize("from_end", [False, True])
 def test_a_rolled_back_first_commit_does_not_forget_where_to_start(
     tmp_path: Path, from_end: bool
@@ -1001,8 +978,8 @@ def test_a_rolled_back_first_commit_does_not_forget_where_to_start(
     [
         1,
         2,
-        pytest.param(3, marks=pytest.mark.xfail(strict=True, reason=RELEASED)),
-        pytest.param(5, marks=pytest.mark.xfail(strict=True, reason=RELEASED)),
+        pytest.param(3),
+        pytest.param(5),
     ],
 )
 def test_what_was_rolled_back_is_read_again_however_long_it_takes(rig: Rig, looks: int) -> None:
@@ -1020,7 +997,6 @@ def test_what_was_rolled_back_is_read_again_however_long_it_takes(rig: Rig, look
     rig.exact()
 
 
-@pytest.mark.xfail(strict=True, reason=RELEASED)
 def test_a_deleted_file_is_not_let_go_before_its_lines_are_stored(rig: Rig) -> None:
     """The only copy of unstored lines is the open descriptor."""
     rig.write(10)
@@ -1208,7 +1184,6 @@ def test_anything_in_any_order() -> None:
     run_state_machine_as_test(Machine, settings=SETTINGS)
 
 
-@pytest.mark.xfail(strict=True, reason=OPEN_FILES)
 def test_anything_in_any_order_between_two_looks() -> None:
     """The same, with twins that appear before the follower has looked."""
     run_state_machine_as_test(Careless, settings=SETTINGS)

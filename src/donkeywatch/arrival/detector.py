@@ -54,11 +54,11 @@ class _Rules:
 def _distinct(parts: Sequence[Sequence[Span]]) -> bool:
     """Can every part be met by tokens that no other part uses?
 
-    The others use two tokens each at the most, and a token stands in two spans of a group at
-    the most: a part with more spans than that is always met, however long the query.
+    The others use two tokens each at the most, and two tokens stand in five spans of a part
+    at the most: a part with more spans than that is always met, however long the query.
     """
     choices = [list(dict.fromkeys(spans)) for spans in parts]
-    enough = 4 * len(parts)
+    enough = 5 * len(parts)
     return _assigned(sorted((c for c in choices if len(c) <= enough), key=len), frozenset())
 
 

@@ -121,6 +121,11 @@ def install_key(directory: Path, *, fresh: bool) -> bytes:
     return key
 
 
+def weeks_exist(directory: Path) -> bool:
+    """Is there the key of any week?"""
+    return any(directory.glob("*-W*.key"))
+
+
 def proof(key: bytes) -> bytes:
     """A value that tells whether a key is the right one and nothing else about it."""
     return blake2b(b"donkeywatch key proof", key=key, digest_size=16).digest()

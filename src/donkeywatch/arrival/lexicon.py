@@ -129,17 +129,17 @@ def _line(error: Exception) -> str:
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """Where in the file: by numbers, names of ours, topics and groups.
+    """Where in the file: by numbers, names of ours and topics.
 
     Any other name might be an entry that stands in the wrong place.
     """
     shown = []
     for i, part in enumerate(location):
-        named = i > 0 and location[i - 1] in ("topics", "groups") and _is_id(str(part))
+        named = i > 0 and location[i - 1] == "topics" and _is_id(str(part))
         if isinstance(part, int):
             shown.append(str(part + 1))
         else:
-            shown.append(part if part in OURS or named else "...")
+            shown.append(part if part in OURS or named else "*")
     return ".".join(shown)
 
 

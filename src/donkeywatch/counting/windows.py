@@ -1,5 +1,6 @@
 """The calendar of the windows: UTC hours, ISO weeks and the rolling spans."""
 
+import re
 from datetime import UTC, date, datetime
 
 SECOND = 1_000
@@ -14,6 +15,9 @@ ROLLING = {"1h": HOUR, "24h": DAY, "7d": WEEK}
 
 MONDAY = 4 * DAY
 """The first Monday of the Unix era, 1970-01-05."""
+
+
+WEEK_NAME = re.compile(r"[0-9]{4}-W[0-9]{2}")
 
 
 def floor(time: int, unit: int) -> int:
@@ -46,6 +50,8 @@ def week_name(time: int) -> str:
 
 def week_start(name: str) -> int:
     """Start of the ISO week ``2026-W48`` in ms; ValueError when there is none of that name."""
+    if not WEEK_NAME.fullmatch(name):
+        raise ValueError("not the name of an ISO week")
     year, _, number = name.partition("-W")
     monday = date.fromisocalendar(int(year), int(number), 1)
     return int(datetime(monday.year, monday.month, monday.day, tzinfo=UTC).timestamp()) * SECOND

@@ -68,10 +68,18 @@ class Fractions(BaseModel):
     windows: list[WindowAnswer]
 
 
+class BreakAnswer(BaseModel):
+    """A change of the measurement itself; no trend may be drawn across it."""
+
+    time: str = Field(examples=["2026-11-20T08:00:00Z"])
+    kind: str = Field(examples=["lexicon"], description="lexicon, countries, format, normalisation")
+
+
 class Page(BaseModel):
     """Windows in a range, oldest first."""
 
     windows: list[WindowAnswer]
+    breaks: list[BreakAnswer] = Field(description="changes of the measurement in the range")
     next: str | None = Field(
         examples=[None], description="`from` of the next page, null on the last one"
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -11,12 +13,13 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from pydantic import SecretStr
+from pydantic import SecretStr, StringConstraints
 
 from donkeywatch import __version__
 from donkeywatch.config import Settings
 from donkeywatch.counting.windows import iso, milliseconds, week_start
 from donkeywatch.publish.answers import (
+    BreakAnswer,
     Fractions,
     Health,
     Page,
@@ -31,6 +34,8 @@ from donkeywatch.publish.profile import profile
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.table import csv_text
 from donkeywatch.status import Status
+
+log = logging.getLogger("donkeywatch")
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
@@ -50,8 +55,8 @@ To = Annotated[str | None, Query(description="end (exclusive), in the same forms
 Limit = Annotated[int, Query(ge=1, le=10_000, description="windows a page")]
 Form = Annotated[Literal["json", "csv"], Query(alias="format", description="form of the answer")]
 Country = Annotated[
-    list[str] | None,
-    Query(pattern="^[A-Z]{2}$", max_length=50, description="ISO 3166 codes to put together"),
+    list[Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]] | None,
+    Query(max_length=50, description="ISO 3166 codes to put together"),
 ]
 
 
@@ -91,6 +96,7 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
 
 def _guard(app: FastAPI, settings: Settings) -> None:
     token = settings.http.token
+    names = {"localhost", "127.0.0.1", "::1", settings.http.host}
 
     @app.middleware("http")
     async def guard(
@@ -98,20 +104,38 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     ) -> Response:
         if request.method not in ("GET", "HEAD"):
             response: Response = JSONResponse({"detail": "GET only"}, 405, {"Allow": "GET"})
-        elif token and request.url.path != "/healthz" and not _knows(request, token):
+        elif token is None and request.url.hostname not in names:
+            # Without a token only this machine may ask: not a page that a browser of this
+            # machine shows, under a name that its server lets point here.
+            response = JSONResponse({"detail": f"ask as {settings.http.host}"}, 421)
+        elif token is not None and request.url.path != "/healthz" and not _knows(request, token):
             response = JSONResponse(
                 {"detail": "send the header Authorization: Bearer <token>"},
                 401,
                 {"WWW-Authenticate": "Bearer"},
             )
         else:
-            response = await proceed(request)
+            response = await _answered(request, proceed)
         response.headers.update(HEADERS)
         return response
 
 
+async def _answered(
+    request: Request, proceed: Callable[[Request], Awaitable[Response]]
+) -> Response:
+    """The answer; a failure is told by its kind alone, here and in the log."""
+    try:
+        return await proceed(request)
+    except sqlite3.Error as error:
+        log.warning("a request failed: %s", type(error).__name__)
+        return JSONResponse({"detail": "the database cannot be read now; try again"}, 503)
+    except Exception as error:
+        log.exception("a request failed: %s", type(error).__name__, exc_info=False)
+        return JSONResponse({"detail": "this request failed; the daemon's log says when"}, 500)
+
+
 def _knows(request: Request, token: SecretStr) -> bool:
-    given = request.headers.get("authorization", "").encode()
+    given = request.headers.get("authorization", "").encode("latin-1")
     return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
 
 
@@ -142,34 +166,40 @@ def _add_figures(
         return Fractions(lexicon=status().lexicon, windows=windows)
 
     def calendar(
-        kind: str, start: str | None, end: str | None, limit: int, form: str
+        kind: str, request: Request, start: str | None, end: str | None, limit: int, form: str
     ) -> Page | Response:
         first, last = moment(start, 0), moment(end, FAR)
         with snapshots().take() as snapshot:
             views = snapshot.span(kind, first, last, limit + 1)
+            breaks = snapshot.breaks(first, last)
         following = iso(views[limit].start) if len(views) > limit else None
         if form == "csv":
-            links = {"Link": f'<?from={following}>; rel="next"'} if following else {}
+            url = request.url.include_query_params(**{"from": following})
+            links = {"Link": f'<{url.path}?{url.query}>; rel="next"'} if following else {}
             return PlainTextResponse(
                 csv_text(views[:limit]), headers=links, media_type="text/csv; charset=utf-8"
             )
-        return Page(windows=[window_answer(view) for view in views[:limit]], next=following)
+        return Page(
+            windows=[window_answer(view) for view in views[:limit]],
+            breaks=[BreakAnswer(time=iso(time), kind=kind) for time, kind in breaks],
+            next=following,
+        )
 
     csv_too: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
     @app.get("/api/v1/hours", response_model=Page, responses=csv_too)
     def hours(
-        start: From = None, to: To = None, limit: Limit = 168, form: Form = "json"
+        request: Request, start: From = None, to: To = None, limit: Limit = 168, form: Form = "json"
     ) -> Page | Response:
         """Calendar hours, UTC, oldest first; hours that were not followed are missing."""
-        return calendar("hour", start, to, limit, form)
+        return calendar("hour", request, start, to, limit, form)
 
     @app.get("/api/v1/weeks", response_model=Page, responses=csv_too)
     def weeks(
-        start: From = None, to: To = None, limit: Limit = 520, form: Form = "json"
+        request: Request, start: From = None, to: To = None, limit: Limit = 520, form: Form = "json"
     ) -> Page | Response:
         """ISO weeks, UTC, oldest first."""
-        return calendar("week", start, to, limit, form)
+        return calendar("week", request, start, to, limit, form)
 
     @app.get("/api/v1/profile")
     def day_profile(
@@ -181,13 +211,15 @@ def _add_figures(
             raise HTTPException(404, f"no such topic; there are: {', '.join(known)}")
         countries = sorted(set(country or []))
         with snapshots().take() as snapshot:
-            found = snapshot.hours_of_day(topic, countries, moment(start, 0), moment(to, FAR))
+            first, last = moment(start, 0), moment(to, FAR)
+            found = snapshot.hours_of_day(topic, countries, first, last)
+            closed = snapshot.closed_hours(first, last)
         hours = [
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,
                 mean_of_ratios=h.mean_of_ratios, ratio_of_sums=h.ratio_of_sums,
             )
-            for h in profile(found)
+            for h in profile(found, closed, countries)
         ]  # fmt: skip
         return ProfileAnswer(topic=topic, countries=countries, hours=hours)
 

@@ -7,7 +7,8 @@ from html import escape
 from string import Template
 
 from donkeywatch.counting.estimates import Estimate
-from donkeywatch.counting.windows import iso, week_name
+from donkeywatch.counting.windows import iso
+from donkeywatch.publish.chart import chart
 from donkeywatch.publish.snapshot import Snapshot, WindowView
 from donkeywatch.status import Status
 
@@ -18,7 +19,6 @@ NAMES = {
     "hour": "last closed hour",
     "week": "last closed week",
 }
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 720, 220, 56, 26, 12
 SHOWN_WEEKS = 160
 
 PAGE = Template("""<!doctype html>
@@ -41,7 +41,8 @@ border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}small{color:var(--soft)}
 svg{width:100%;height:auto}svg text{fill:var(--soft);font:11px system-ui,sans-serif}
 .q{stroke:var(--one);fill:var(--one)}.a{stroke:var(--two);fill:var(--two)}
-path{fill:none!important;stroke-width:2}.band{stroke:none!important;opacity:.18}
+path{fill:none!important;stroke-width:2}circle{stroke:none}
+.break{stroke:var(--soft);stroke-dasharray:4 3}.band{stroke:none!important;opacity:.18}
 polygon.band{stroke:none}.axis{stroke:var(--line)}.key{font-weight:600}.kq{color:var(--one)}
 .ka{color:var(--two)}
 </style>
@@ -61,7 +62,8 @@ def render(snapshot: Snapshot, status: Status, ready_lag: int) -> str:
     current = snapshot.current()
     weeks = snapshot.windows("week", "closed = 1", (), limit=SHOWN_WEEKS, newest=True)[::-1]
     topics = [topic for topic, _ in status.topics]
-    sections = [_section(i, topic, current, weeks) for i, topic in enumerate(topics)]
+    breaks = snapshot.breaks(weeks[0].start, weeks[-1].end) if weeks else []
+    sections = [_section(i, topic, current, weeks, breaks) for i, topic in enumerate(topics)]
     reasons = status.not_ready(ready_lag)
     health = "not ready: " + "; ".join(reasons) if reasons else "ready: following and caught up"
     return PAGE.substitute(
@@ -85,26 +87,32 @@ def _sentence(current: Sequence[WindowView]) -> str:
 
 
 def _section(
-    index: int, topic: str, current: Sequence[WindowView], weeks: Sequence[WindowView]
+    index: int,
+    topic: str,
+    current: Sequence[WindowView],
+    weeks: Sequence[WindowView],
+    breaks: Sequence[tuple[int, str]],
 ) -> str:
     rows = "".join(_row(index, view) for view in current)
-    chart = _chart(index, weeks) if len(weeks) > 1 else ""
+    drawn = chart(index, weeks, breaks) if len(weeks) > 1 else ""
     return f"""<h2>{escape(topic)}</h2>
-<div class="scroll"><table><caption>Fractions of queries and of distinct addresses</caption>
-<thead><tr><th scope="col">window</th><th scope="col">queries</th><th scope="col">flagged</th>
-<th scope="col">of queries</th><th scope="col">addresses</th><th scope="col">flagged</th>
-<th scope="col">of addresses</th><th scope="col">covered</th></tr></thead>
-<tbody>{rows}</tbody></table></div>{chart}"""
+<div class="scroll" tabindex="0" role="region" aria-label="Fractions, {escape(topic)}">
+<table><caption>Flagged, of queries and of distinct addresses</caption>
+<thead><tr><th scope="col">window</th><th scope="col">of queries</th>
+<th scope="col">of addresses</th><th scope="col">queries</th><th scope="col">addresses</th>
+<th scope="col">covered</th></tr></thead>
+<tbody>{rows}</tbody></table></div>{drawn}"""
 
 
 def _row(index: int, view: WindowView) -> str:
     topic = view.topics[index]
     flagged = topic.addresses[0] if topic.addresses else 0
     return (
-        f'<tr><th scope="row">{NAMES[view.kind]}</th><td>{view.queries:,}</td>'
-        f"<td>{topic.queries:,}</td><td>{percent(topic.query_fraction)}</td>"
-        f"<td>{view.addresses or 0:,}</td><td>{flagged:,}</td>"
-        f"<td>{percent(topic.address_fractions[0])}</td><td>{view.coverage:.0%}</td></tr>"
+        f'<tr><th scope="row">{NAMES[view.kind]}</th><td>{percent(topic.query_fraction)}</td>'
+        f"<td>{percent(topic.address_fractions[0])}</td>"
+        f"<td>{topic.queries:,}<br><small>of {view.queries:,}</small></td>"
+        f"<td>{flagged:,}<br><small>of {view.addresses or 0:,}</small></td>"
+        f"<td>{view.coverage:.0%}</td></tr>"
     )
 
 
@@ -113,61 +121,3 @@ def percent(estimate: Estimate | None) -> str:
     if estimate is None:
         return "&ndash;"
     return f"{estimate.value:.3%}<br><small>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</small>"
-
-
-def _chart(index: int, weeks: Sequence[WindowView]) -> str:
-    """Both fractions by closed week, with bands; no line across a week that is missing."""
-    series = {
-        "q": [(w.start, w.topics[index].query_fraction) for w in weeks],
-        "a": [(w.start, w.topics[index].address_fractions[0]) for w in weeks],
-    }
-    top = max((e.upper for points in series.values() for _, e in points if e), default=0) or 1
-    first, last = weeks[0].start, weeks[-1].start
-
-    def x(time: int) -> float:
-        return LEFT + (WIDTH - LEFT - 8) * (time - first) / (last - first)
-
-    def y(value: float) -> float:
-        return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP) * value / top
-
-    shapes = [
-        f'<line class="axis" x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(v):.1f}" y2="{y(v):.1f}"/>'
-        f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.2%}</text>'
-        for v in (0, top / 2, top)
-    ]
-    for week, anchor in ((weeks[0], "start"), (weeks[-1], "end")):
-        shapes.append(
-            f'<text x="{x(week.start):.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">'
-            f"{week_name(week.start)}</text>"
-        )
-    for name, points in series.items():
-        for run in _runs(points):
-            line = " ".join(f"{x(t):.1f},{y(e.value):.1f}" for t, e in run)
-            band = " ".join(
-                [f"{x(t):.1f},{y(e.upper):.1f}" for t, e in run]
-                + [f"{x(t):.1f},{y(e.lower):.1f}" for t, e in reversed(run)]
-            )
-            shapes.append(f'<polygon class="{name} band" points="{band}"/>')
-            shapes.append(f'<path class="{name}" d="M{line.replace(" ", "L")}"/>')
-    return (
-        '<p class="soft"><span class="key kq">of queries</span> and'
-        ' <span class="key ka">of addresses</span>, by closed week</p>'
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Weekly fractions from'
-        f' {week_name(first)} to {week_name(last)}">{"".join(shapes)}</svg>'
-    )
-
-
-def _runs(
-    points: Sequence[tuple[int, Estimate | None]],
-) -> list[list[tuple[int, Estimate]]]:
-    """Stretches of neighbouring weeks that have a fraction."""
-    week = 7 * 86_400_000
-    runs: list[list[tuple[int, Estimate]]] = []
-    for time, estimate in points:
-        if estimate is None:
-            continue
-        if runs and time - runs[-1][-1][0] == week:
-            runs[-1].append((time, estimate))
-        else:
-            runs.append([(time, estimate)])
-    return runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -47,15 +47,22 @@ class LocalHour:
     ratio_of_sums: float | None
 
 
-def profile(hours: Iterable[HourOfDay]) -> list[LocalHour]:
+def profile(
+    hours: Sequence[HourOfDay], closed: Iterable[int] = (), countries: Iterable[str] = ()
+) -> list[LocalHour]:
     """Sum countries per local day and hour, then average over days.
 
-    A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have
-    a place too.
+    ``closed`` are the starts of all closed hours: one in which no query came from the asked
+    ``countries`` (none: from those that occur) is a day with zeros. A UTC hour belongs to the
+    local hour that holds its middle, so zones of half an hour have a place too.
     """
     sums: defaultdict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
+    zones = {zone(name) for name in countries or {found.country for found in hours}}
+    for start in closed:
+        for place in zones:
+            sums[_local(place, start)]  # a day with zeros, if nothing is added
     for found in hours:
-        local = _local(found.country, found.start)
+        local = _local(zone(found.country), found.start)
         sums[local][0] += found.queries
         sums[local][1] += found.flagged
     by_hour: defaultdict[int, list[list[int]]] = defaultdict(list)
@@ -77,9 +84,9 @@ def _hour(hour: int, days: list[list[int]]) -> LocalHour:
     )
 
 
-def _local(country: str, start: int) -> tuple[int, int]:
+def _local(place: ZoneInfo, start: int) -> tuple[int, int]:
     """Ordinal of the local day, and local hour, of the middle of a UTC hour."""
-    local = utc(start + HOUR // 2).astimezone(zone(country))
+    local = utc(start + HOUR // 2).astimezone(place)
     return local.toordinal(), local.hour
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from donkeywatch.config import Http
 from donkeywatch.errors import ConfigError
@@ -48,7 +50,12 @@ class Server:
         """Return once requests are answered."""
         self._thread.start()
         until = time.monotonic() + START
-        while not self._server.started and self._thread.is_alive() and time.monotonic() < until:
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > until:
+                raise ConfigError(
+                    f"http: the server did not start within {START:.0f} s",
+                    "see the messages above; try another `port` under [http]",
+                )
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -59,12 +66,45 @@ class Server:
         self._socket.close()
 
 
+class _Impatient(H11Protocol):
+    """HTTP/1.1 that closes a connection on which a request does not arrive in time."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start to wait for a request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """A whole request stops the clock, a piece of one does not."""
+        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+            self._wait()
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing to wait for any more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
+
+    def _stop(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
 def _settings(app: FastAPI, http: Http) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
         access_log=False,
         lifespan="off",
+        http=_Impatient,
         server_header=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=3,

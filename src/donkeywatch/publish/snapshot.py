@@ -179,13 +179,23 @@ class Snapshot:
         marks = ",".join("?" * len(countries))
         rows = self._db.execute(
             "select c.start, c.country, c.queries, coalesce(t.queries, 0)"  # noqa: S608 - only placeholders
-            " from window_countries c left join window_country_topics t on t.kind = c.kind"
+            " from window_countries c join windows w on w.kind = c.kind and w.start = c.start"
+            " and w.closed = 1 left join window_country_topics t on t.kind = c.kind"
             " and t.start = c.start and t.country = c.country and t.topic = ?"
             " where c.kind = 'hour' and c.start >= ? and c.start < ?"
             + (f" and c.country in ({marks})" if countries else ""),
             (topic, start, end, *countries),
         )
         return [HourOfDay(*row) for row in rows]
+
+    def closed_hours(self, start: int, end: int) -> list[int]:
+        """Starts of the closed hours in [start, end) ms, with or without queries."""
+        found = self._db.execute(
+            "select start from windows where kind = 'hour' and closed = 1"
+            " and start >= ? and start < ? order by start",
+            (start, end),
+        )
+        return [row[0] for row in found]
 
     def breaks(self, start: int, end: int) -> list[tuple[int, str]]:
         """Time (ms UTC) and kind of the changes of the measurement itself."""

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from fnmatch import fnmatch
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from donkeywatch.counting.windows import MINUTE, SECOND
@@ -21,19 +17,10 @@ from donkeywatch.sources.files import (
     is_compressed,
     open_file,
 )
-from donkeywatch.sources.generations import (
-    DONE,
-    HEAD,
-    LOST,
-    OPEN,
-    SKIPPED,
-    Changed,
-    Generation,
-    Mark,
-    mark_at,
-    same_head,
-    same_tail,
-)
+from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Changed, Generation
+from donkeywatch.sources.identity import Identity
+from donkeywatch.sources.log import Log
+from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
 from donkeywatch.store.positions import Position
 
 SETTLE = 5 * SECOND
@@ -45,26 +32,6 @@ RELEASE = MINUTE
 MAX_OPEN = 32
 WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """What to follow: ``rotated`` are name patterns, empty for the usual ones."""
-
-    name: str
-    path: Path
-    limit: int = 1 << 16
-    rotated: tuple[str, ...] = ()
-    from_end: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a file on disk turned out to be."""
-
-    generation: Generation | None
-    shorter: bool = False
-    """It begins like a known generation and stops before its offset: a copy in the making."""
 
 
 class Follower:
@@ -90,6 +57,9 @@ class Follower:
         self._number = number
         self._fresh = fresh
         self._known = [Generation.restored(position) for position in stored]
+        self._identity = Identity(key)
+        self._hidden = False
+        """A file may not be read that may hold the rest of a generation."""
         self._names: dict[tuple[int, int], tuple[int, int]] = {}
 
     # -- what is known -------------------------------------------------------------------
@@ -122,27 +92,27 @@ class Follower:
     def _open(self) -> list[Generation]:
         return [g for g in self._known if g.file is not None]
 
-    def directories(self) -> set[Path]:
-        """Where something can happen to this log."""
-        return {self.log.path.parent, self.log.path.resolve().parent}
-
     # -- finding files -------------------------------------------------------------------
 
     def scan(self, now: int) -> None:
         """Look at the log's path and at its rotated siblings."""
-        self.error, self.blind = None, True
+        self.error, self.blind, self._hidden = None, True, False
         try:
             self._scan_live(now)
             self._scan_siblings(now)
+            self._give_up_lost(now)
+            self._release_drained(now)
         except SourceError as error:
             self.error = str(error)
+        except Damaged:
+            self.error = f"{self.log.name}: a compressed file is damaged or not complete yet"
         except OSError as error:
             # Out of descriptors, forbidden, stale: nothing is known, so nothing has changed.
             self.events["read_errors"] += 1
             self.error = f"{self.log.path}: {error.strerror}"
         else:
-            self.blind = self._fresh = False
-        self._give_up_and_release(now)
+            self.blind = self._hidden
+            self._fresh = False
 
     def _scan_live(self, now: int) -> None:
         live = self.live
@@ -155,30 +125,55 @@ class Follower:
                 self._retire(live, now)
             self.error = f"{self.log.path}: not there yet"
             return
-        if live and live.file and live.file.identity == (state.st_dev, state.st_ino):
+        identity = (state.st_dev, state.st_ino)
+        held = next((g for g in self._open() if g.file and g.file.identity == identity), None)
+        if held is not None:
+            self._go_live(held, now)
             return
         file = open_file(self.log.path)
+        try:
+            generation = self._at_live_path(file, live)
+            self._go_live(generation, now)
+            self._attach(generation, file, now)
+        finally:
+            self._close_unless_held(file)
+
+    def _go_live(self, generation: Generation, now: int) -> None:
+        for other in self._open():
+            if other.live and other is not generation:
+                self._retire(other, now)
+        generation.live = True
+
+    def _at_live_path(
+        self, file: PlainFile | CompressedFile, live: Generation | None
+    ) -> Generation:
+        """Whose content a file is that has come to stand at the log's path."""
         if file.read(0, 2) in WIDE:
-            file.close()
             raise SourceError(
                 f"{self.log.path} is UTF-16", "have the server write UTF-8 or a one-byte encoding"
             )
-        if live:
-            self._retire(live, now)
-        self._attach(self._identify(file).generation or self._live_start(file), file, now)
-        for generation in self._open():
-            generation.live = generation.file is file
+        old = live.file if live else None
+        replaced = isinstance(old, PlainFile) and old.stat().st_nlink == 0 and old.size() > 0
+        # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
+        if live and old and replaced and is_part_of(old, file):
+            return live
+        return self._known_or_new(file, shortened=True)
 
-    def _live_start(self, file: PlainFile | CompressedFile) -> Generation:
-        if not (self._fresh and self.log.from_end):
-            return self._new(Mark())
-        return self._new(self._last_line_end(file))
-
-    def _last_line_end(self, file: PlainFile | CompressedFile) -> Mark:
-        size = file.size() or 0
-        step = min(size, 1 << 20)
-        end = size - step + file.read(size - step, step).rfind(b"\n") + 1
-        return mark_at(file, end, self._key)
+    def _known_or_new(self, file: PlainFile | CompressedFile, *, shortened: bool) -> Generation:
+        """The generation without a file that this content belongs to, or a new one."""
+        found = self._identity.of(file, [g for g in self._known if g.file is None])
+        generation = found.generation
+        if generation is not None and not self._identity.has_rival(generation, file, self.log):
+            return generation
+        if generation is None and shortened and found.shorter is not None:
+            # All of its head is there: a log that lost its end, in a power cut say. What is
+            # left is counted.
+            found.shorter.mark = mark_at(file, last_line_end(file), self._key)
+            found.shorter.size = file.size() or 0
+            return found.shorter
+        if self._fresh and self.log.from_end:
+            return self._new(mark_at(file, last_line_end(file), self._key))
+        return self._new(Mark())
 
     def _retire(self, generation: Generation, now: int) -> None:
         generation.live, generation.since, generation.unread = False, now, True
@@ -186,7 +181,7 @@ class Follower:
 
     def _scan_siblings(self, now: int) -> None:
         held = {g.file.identity for g in self._open() if g.file}
-        for path, state in sorted(self._siblings(), key=lambda found: found[1].st_mtime_ns):
+        for path, state in sorted(self.log.siblings(), key=lambda found: found[1].st_mtime_ns):
             identity = (state.st_dev, state.st_ino)
             signature = (state.st_size, state.st_mtime_ns)
             if identity in held or not state.st_size or self._names.get(identity) == signature:
@@ -196,46 +191,31 @@ class Follower:
             except (Damaged, SourceError):
                 decided = False
             except OSError as error:
-                if not gone(error):
+                decided = gone(error)
+                if not decided:
                     self.events["read_errors"] += 1
                     self.error = f"{path}: {error.strerror}"
-                decided = False
+                    # It may hold the rest of what is being looked for.
+                    self._hidden |= self.searching
             if decided:
                 self._names[identity] = signature
-
-    def _siblings(self) -> Iterable[tuple[Path, os.stat_result]]:
-        for directory in self.directories():
-            try:
-                entries = list(os.scandir(directory))
-            except OSError as error:
-                if gone(error):
-                    continue
-                raise
-            for entry in entries:
-                if entry.name != self.log.path.name and self._is_rotated(entry.name):
-                    try:
-                        if entry.is_file():
-                            yield Path(entry.path), entry.stat()
-                    except OSError:
-                        continue
-
-    def _is_rotated(self, name: str) -> bool:
-        if self.log.rotated:
-            return any(fnmatch(name, pattern) for pattern in self.log.rotated)
-        return rotated_name(self.log.path.name).fullmatch(name) is not None
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
         file = open_file(path)
         try:
-            found = self._identify(file)
+            if any(g.file is not None and is_part_of(file, g.file) for g in self._open()):
+                return True  # A copy or a twin: asked again when that file is given up.
+            found = self._identity.of(file, self._known)
+            if found.generation is not None and found.generation.file is not None:
+                if not found.generation.is_intact(self._key):
+                    return False  # Truncated under our eyes: whose content this is, reading tells.
+                found = self._identity.of(file, [g for g in self._known if g.file is None])
             generation = found.generation
-            if generation is None and found.shorter:
-                return False
+            if generation is None and found.covered:
+                return True
             if generation is None and self._fresh:
                 self._skip(file, path)
-                return True
-            if generation is not None and generation.file is not None:
                 return True
             if generation is not None and generation.state == SKIPPED:
                 return True
@@ -248,8 +228,11 @@ class Follower:
             self._attach(generation, file, now)
             return True
         finally:
-            if not any(g.file is file for g in self._known):
-                file.close()
+            self._close_unless_held(file)
+
+    def _close_unless_held(self, file: PlainFile | CompressedFile) -> None:
+        if not any(g.file is file for g in self._known):
+            file.close()
 
     def _skip(self, file: PlainFile | CompressedFile, path: Path) -> None:
         """What was rotated away before the first start is history: `backfill` reads it."""
@@ -257,22 +240,7 @@ class Follower:
             head = file.read(0, HEAD)
             self._new(mark_at(file, len(head), self._key), SKIPPED)
         else:
-            self._new(self._last_line_end(file), DONE)
-
-    def _identify(self, file: PlainFile | CompressedFile) -> Found:
-        """Which generation the content belongs to: same head, and same bytes at its offset."""
-        head = file.read(0, HEAD)
-        best: Generation | None = None
-        shorter = False
-        for generation in self._known:
-            mark = generation.mark
-            if not same_head(head, mark, self._key):
-                continue
-            if not same_tail(file, mark, self._key):
-                shorter |= len(file.read(mark.offset - 1, 1)) == 0
-            elif best is None or mark.offset > best.mark.offset:
-                best = generation
-        return Found(best, shorter)
+            self._new(mark_at(file, last_line_end(file), self._key), DONE)
 
     def _new(self, mark: Mark, state: str = OPEN) -> Generation:
         generation = Generation(self._number(), self.log.name, mark, state)
@@ -293,9 +261,9 @@ class Follower:
         """
         file = open_file(path)
         try:
-            found = self._identify(file)
+            found = self._identity.of(file, self._known)
             generation = found.generation
-            if generation is None and found.shorter:
+            if generation is None and found.covered:
                 return None
             if generation is not None and generation.state == SKIPPED:
                 self._known.remove(generation)
@@ -308,8 +276,7 @@ class Follower:
             generation.finished = not generation.live
             return generation
         finally:
-            if not any(g.file is file for g in self._known):
-                file.close()
+            self._close_unless_held(file)
 
     # -- reading -------------------------------------------------------------------------
 
@@ -334,8 +301,8 @@ class Follower:
             return None
         except (Damaged, OSError) as error:
             self.events["read_errors"] += 1
-            generation.unread = False
             if isinstance(error, OSError):
+                generation.unread = True
                 self.error = f"{self.log.path}: {error.strerror}"
             else:
                 self.error = f"{self.log.name}: a compressed file is damaged or not complete yet"
@@ -360,9 +327,7 @@ class Follower:
         live, generation.live = generation.live, False
         generation.file, generation.since = None, now
         self._names.clear()
-        fresh = self._identify(file).generation
-        if fresh is None or fresh.file is not None or fresh is generation:
-            fresh = self._new(Mark())
+        fresh = self._known_or_new(file, shortened=True)
         self._attach(fresh, file, now)
         fresh.live = live
 
@@ -373,13 +338,16 @@ class Follower:
         # What was left alone because this file was open has to be asked again.
         self._names.clear()
 
-    def _give_up_and_release(self, now: int) -> None:
+    def _give_up_lost(self, now: int) -> None:
         for generation in self._known:
-            if generation.file is None and generation.state == OPEN:
+            if generation.file is None and generation.state == OPEN and not self._hidden:
                 generation.since = generation.since or now
                 if now - generation.since >= GRACE:
                     self._give_up(generation)
-        drained = [g for g in self._open() if g.state == DONE and not g.live]
+
+    def _release_drained(self, now: int) -> None:
+        """Give descriptors back, but never the last way to lines that are not committed."""
+        drained = [g for g in self._open() if g.state == DONE and not g.live and not g.changed()]
         excess = len(drained) - MAX_OPEN
         for i, generation in enumerate(drained):
             if now - generation.since >= RELEASE and (i < excess or self._can_go(generation)):
@@ -400,7 +368,7 @@ class Follower:
         state = file.stat()
         if state.st_nlink == 0:
             return True
-        named = {(s.st_dev, s.st_ino) for _, s in self._siblings()}
+        named = {(s.st_dev, s.st_ino) for _, s in self.log.siblings()}
         if file.identity in named:
             self._names[file.identity] = (state.st_size, state.st_mtime_ns)
             return True
@@ -422,25 +390,7 @@ class Follower:
         for generation in self._known:
             generation.roll_back()
 
-    def let_go(self) -> None:
-        """Close the archives that were taken up; their positions stay."""
+    def close(self) -> None:
+        """Close all files; their positions stay."""
         for generation in self._open():
             self._detach(generation, 0)
-
-    def close(self) -> None:
-        """Close all files."""
-        for generation in self._open():
-            if generation.file is not None:
-                generation.file.close()
-                generation.file = None
-
-
-def rotated_name(name: str) -> re.Pattern[str]:
-    """Names that logrotate and servers give rotated files: .1, -20261123, .old, .2.gz and so on."""
-    stem, dot, suffix = name.rpartition(".")
-    mark = r"[.\-_](?:\d[\dT.:_\-]*|old)"
-    compressed = r"(?:\.(?:gz|zst|xz))?"
-    shapes = [re.escape(name) + mark + compressed]
-    if dot and stem:
-        shapes.append(re.escape(stem) + mark + re.escape(dot + suffix) + compressed)
-    return re.compile("|".join(f"(?:{shape})" for shape in shapes))

@@ -2,53 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from hashlib import blake2b
-
 from donkeywatch.sources.block import SIZE, Block, cut
 from donkeywatch.sources.files import File
+from donkeywatch.sources.marks import HEAD, TAIL, Mark, hashed, head_hash, same_head, same_tail
 from donkeywatch.store.positions import Position
 
-HEAD, TAIL = 4096, 256
-"""Bytes at the front and just before the offset that a generation is known by."""
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """How far a generation is counted, and the fingerprint of what is counted."""
-
-    offset: int = 0
-    skipping: bool = False
-    head_length: int = 0
-    head_hash: bytes = b""
-    tail_length: int = 0
-    tail_hash: bytes = b""
-
-
-def hashed(content: bytes, key: bytes) -> bytes:
-    """Keyed, so that a stolen database confirms nothing about a log."""
-    return blake2b(content, key=key, digest_size=16).digest()
-
-
-def mark_at(file: File, offset: int, key: bytes, *, skipping: bool = False) -> Mark:
-    """The mark of a file at an offset, from its content."""
-    head = file.read(0, min(offset, HEAD))
-    tail = file.read(offset - min(offset, TAIL), min(offset, TAIL))
-    return Mark(offset, skipping, len(head), hashed(head, key), len(tail), hashed(tail, key))
-
-
-def same_head(head: bytes, mark: Mark, key: bytes) -> bool:
-    """Does a file that starts with ``head`` (up to HEAD bytes) start like the marked one?"""
-    if not mark.head_length or len(head) < mark.head_length:
-        return False
-    return hashed(head[: mark.head_length], key) == mark.head_hash
-
-
-def same_tail(file: File, mark: Mark, key: bytes) -> bool:
-    """Does the file hold the marked bytes just before the offset?"""
-    tail = file.read(mark.offset - mark.tail_length, mark.tail_length)
-    return len(tail) == mark.tail_length and hashed(tail, key) == mark.tail_hash
 
 
 class Changed(Exception):
@@ -63,6 +22,7 @@ class Generation:
         self.source = source
         self.mark = mark
         self.state = state
+        self._origin = mark
         self.size = mark.offset
         self.file: File | None = None
         self.live = False
@@ -111,12 +71,20 @@ class Generation:
 
     def roll_back(self) -> None:
         """Forget what was read since the last commit; the open file stays open."""
-        stored = self._stored
-        fresh = Generation.restored(stored) if stored else None
-        self.mark = fresh.mark if fresh else Mark()
+        if self._stored is None:
+            self.mark = self._origin
+        else:
+            stored = Generation.restored(self._stored)
+            self.mark = stored.mark
+            self.state = stored.state if self.file is None else OPEN
         self.unread = True
-        if self.file is not None:
-            self.state = OPEN
+
+    def is_intact(self, key: bytes) -> bool:
+        """Does the open file still hold what is counted?"""
+        if self.file is None or not self.mark.head_length:
+            return False
+        head = self.file.read(0, self.mark.head_length)
+        return same_head(head, self.mark, key) and same_tail(self.file, self.mark, key)
 
     def read(self, key: bytes, limit: int, *, final: bool) -> Block | None:
         """The next whole lines; None when there are none. Changed when the content is not ours."""
@@ -148,11 +116,11 @@ class Generation:
         offset = mark.offset + block.consumed
         read = buffer[: mark.tail_length + block.consumed]
         tail = read[-TAIL:]
-        head_length, head_hash = mark.head_length, mark.head_hash
+        head_length, hash_of_head = mark.head_length, mark.head_hash
         if head_length < HEAD:
             head = file.read(0, min(offset, HEAD)) if mark.offset else read[:HEAD]
-            head_length, head_hash = len(head), hashed(head, key)
+            head_length, hash_of_head = len(head), head_hash(head, key)
         self.mark = Mark(
-            offset, block.skipping, head_length, head_hash, len(tail), hashed(tail, key)
+            offset, block.skipping, head_length, hash_of_head, len(tail), hashed(tail, key)
         )
         self.size = max(self.size, offset)

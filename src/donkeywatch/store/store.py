@@ -28,7 +28,13 @@ LENGTHS = {"hour": HOUR, "week": WEEK}
 
 def lock(state: Path) -> IO[str]:
     """Take the state directory for this process; BusyError when another one holds it."""
-    held = (state / "lock").open("a")
+    try:
+        held = (state / "lock").open("a")
+    except OSError as error:
+        raise StateError(
+            f"{state / 'lock'} cannot be opened ({error.strerror})",
+            f"give everything in {state} to the user donkeywatch runs as",
+        ) from None
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -107,8 +113,9 @@ class Store:
         progress: Sequence[Progress],
         covered: Mapping[int, float],
         now: int,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Store counts, segments, coverage and positions together."""
+        """Store counts, segments, coverage, positions and small facts together."""
         with self.transaction() as db:
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
@@ -117,6 +124,9 @@ class Store:
                 "insert into counters values (?, ?, ?, ?)"
                 " on conflict do update set value = value + excluded.value",
                 [(*key, value) for key, value in batch.counters.items()],
+            )
+            db.executemany(
+                "insert or replace into settings values (?, ?)", list((facts or {}).items())
             )
             db.executemany(
                 "insert or replace into sources values (?, ?, ?, ?, ?)",

@@ -1,0 +1,94 @@
+"""One source on its way: its files, its reader, and where it stands in event time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from donkeywatch.arrival.clock import Clock
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.formats import preset
+from donkeywatch.arrival.sightings import LineReader
+from donkeywatch.config import Source
+from donkeywatch.counting.coverage import Coverage
+from donkeywatch.counting.watermark import Frontier
+from donkeywatch.sources.follow import Follower
+from donkeywatch.status import SourceStatus
+from donkeywatch.store.positions import Progress
+
+
+@dataclass(slots=True)
+class Stream:
+    """One source on its way: its files, its reader, and where it stands in event time."""
+
+    source: Source
+    follower: Follower
+    reader: LineReader
+    frontier: Frontier
+    coverage: Coverage
+    stored: Progress
+    """What the database holds."""
+    archive: Frontier | None = None
+    """The frontier of the archives being counted, which may be far behind the live one."""
+    archived: Coverage = field(default_factory=Coverage)
+    absent: bool = True
+    """The log was not followed until now: it was not there, or this process was not."""
+    new: bool = False
+    """It was never followed by any process."""
+
+    def progress(self) -> Progress:
+        """The row to store."""
+        frontier = self.frontier
+        return Progress(
+            self.source.name,
+            frontier.newest,
+            frontier.suspect,
+            frontier.witnesses,
+            self.coverage.until,
+        )
+
+    def silent(self, now: int, silence: int) -> bool:
+        """Has more than ``silence`` ms passed since the last thing known of this log?"""
+        return self.coverage.until is None or now - self.coverage.until > silence
+
+    def committed(self) -> None:
+        """What is known now is in the database."""
+        self.follower.committed()
+        self.follower.events.clear()
+        self.new &= self.follower.blind
+        self.stored = self.progress()
+
+    def roll_back(self) -> None:
+        """Forget what was read since the last commit."""
+        stored = self.stored
+        self.follower.roll_back()
+        self.frontier.newest = stored.newest
+        self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
+        self.coverage.take()
+        self.archived.take()
+        self.coverage.until = stored.covered_until
+
+    def status(self) -> SourceStatus:
+        """What others may know of it."""
+        follower = self.follower
+        return SourceStatus(
+            name=self.source.name,
+            following=follower.live is not None and not follower.blind,
+            caught_up=follower.caught_up,
+            lag_bytes=follower.lag,
+            offset_bytes=follower.offset,
+            last_event=self.frontier.newest,
+            error=follower.error,
+        )
+
+
+def line_reader(source: Source, detector: Detector) -> LineReader:
+    """The reader that a source's settings describe."""
+    return LineReader(
+        format=preset(source),
+        clock=Clock(ZoneInfo(source.timezone) if source.timezone else None, source.time_format),
+        syntax="enode-go" if source.format == "enode-go" else source.query_syntax,
+        encoding=source.encoding,
+        limit=source.max_line,
+        detector=detector,
+    )
