@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -211,3 +217,70 @@ def test_failures_leave_through_one_door(
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 130
+
+
+def test_the_demo_shows_the_truth(tmp_path: Path) -> None:
+    """`make run`: an archive is counted, a live log followed, and every closed hour is true."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    place = tmp_path / "demo"
+    command = [sys.executable, "-m", "donkeywatch", "demo", str(place), "--weeks", "2"]
+    command += ["--queries", "6000", "--rate", "20", "--port", str(port)]
+    with (tmp_path / "said").open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: ready(url), process)
+        truth = json.loads((place / "archive" / "truth.json").read_text("utf-8"))
+        hours = {w["start"]: w for w in answer(f"{url}/api/v1/hours?limit=1000")["windows"]}
+        assert len(truth["hours"]) > 300
+        for start, told in truth["hours"].items():
+            shown = hours[start]
+            assert shown["closed"]
+            assert (shown["queries"], shown["addresses"]) == (told["queries"], told["addresses"])
+            for topic in shown["topics"]:
+                known = told["topics"][topic["topic"]]
+                assert topic["queries"] == known["queries"]
+                assert topic["addresses"]["1"] == known["addresses_1"]
+        counted = sum(truth["lines"].values())
+        wait_until(lambda: lines(url) > counted + 20, process)
+        settings = place / "donkeywatch.toml"
+        settings.write_text(settings.read_text("utf-8") + f"\n[http]\nport = {port}\n")
+        code, told = donkeywatch("status", "-c", settings)
+        assert code == 0, told
+        assert "the daemon is ready" in told
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+    code, told = donkeywatch("status", "-c", settings)
+    assert "no daemon answers" in told
+
+
+def answer(url: str) -> Any:
+    """A JSON answer."""
+    with urllib.request.urlopen(url, timeout=10) as found:
+        return json.load(found)
+
+
+def ready(url: str) -> bool:
+    """Does the daemon say that it is ready?"""
+    try:
+        return bool(answer(f"{url}/readyz")["ready"])
+    except OSError:
+        return False
+
+
+def lines(url: str) -> float:
+    """Lines counted so far."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as found:
+        text = found.read().decode()
+    return sum(map(float, re.findall(r"^donkeywatch_lines_total\{.*\} (\S+)", text, re.MULTILINE)))
+
+
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Until something is true, for a minute at the most."""
+    until = time.monotonic() + 60
+    while not true():
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.1)

@@ -289,6 +289,7 @@ def demo_command(
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="live lines a second; default the archive's")
     ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="port of the page")] = 9461,
 ) -> None:
     """Look at donkeywatch on a simulated server: eight weeks of archive, then a live log.
 
@@ -299,18 +300,20 @@ def demo_command(
     settings = directory / demo.SETTINGS
     if not settings.exists():
         out.print(f"simulating {weeks} weeks in {directory} ...", highlight=False)
-        simulate(directory, weeks, queries)
+        simulate(directory, weeks, queries, max(1_000, queries // 5))
         engine = Engine(config.load(settings), wall())
         try:
             _with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None)
         finally:
             engine.close()
     rate = rate or demo.rate_of(directory, weeks)
+    chosen = config.load(settings)
+    chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
     (directory / demo.LIVE).touch()
     command = [sys.executable, "-m", "donkeywatch", "simulate", str(directory), "--live"]
     writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command
     try:
-        Service(settings, config.load(settings)).run(_tell_where)
+        Service(settings, chosen).run(_tell_where)
     finally:
         writer.terminate()
         writer.wait(timeout=10)
