@@ -4,12 +4,13 @@ BIN := .venv/bin
 CONFIG ?=
 PYTEST ?=
 
-.PHONY: help run test million bars lint docs clean
+.PHONY: help run test lowest million bars lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
 	@echo 'make run CONFIG=my.toml  a real log'
 	@echo 'make test                everything: types, style, tests, coverage'
+	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
 	@echo 'make lint                types and style alone'
@@ -43,6 +44,17 @@ test: lint
 	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST)
 	$(BIN)/coverage report
 
+.venv-lowest/test: pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab]'
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly scipy statsmodels
+	@touch $@
+
+lowest: .venv-lowest/test
+	.venv-lowest/bin/python -m pytest -q tests/arrival tests/counting tests/sources tests/store tests/lab \
+	  tests/test_config.py tests/test_canary.py tests/publish/test_app.py tests/publish/test_metrics.py
+
 million: .venv/test
 	DONKEYWATCH_QUERIES=1000000 DONKEYWATCH_SEEDS=3 $(BIN)/python -m pytest tests/test_exact.py $(PYTEST)
 
@@ -53,4 +65,4 @@ docs: .venv/test
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf .venv demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lowest demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -309,10 +309,10 @@ def demo_command(
     rate = rate or demo.rate_of(directory, weeks)
     chosen = config.load(settings)
     chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
-    (directory / demo.LIVE).touch()
     command = [sys.executable, "-m", "donkeywatch", "simulate", str(directory), "--live"]
     writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command
     try:
+        demo.wait_for_log(directory)
         Service(settings, chosen).run(_tell_where)
     finally:
         writer.terminate()

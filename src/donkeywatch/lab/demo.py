@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,13 +82,25 @@ def source_settings(name: str) -> str:
     return lines
 
 
+def wait_for_log(directory: Path) -> None:
+    """Until the live writer has written, for half a minute at the most."""
+    log = directory / LIVE
+    for _ in range(300):
+        if log.exists() and log.stat().st_size:
+            return
+        time.sleep(0.1)
+
+
 def write_live(
     sim: Simulation, directory: Path, rate: float, stop: threading.Event, seed: int
 ) -> None:
-    """Write the log from the start of this hour until told to stop, then save its truth."""
-    writer = LiveWriter(sim, directory / LIVE, rate, ROTATE, 5, seed)
+    """Write the log from where it stands until told to stop, then save its truth."""
+    log = directory / LIVE
+    writer = LiveWriter(sim, log, rate, ROTATE, 5, seed)
     now = datetime.now(UTC)
-    writer.step(now.replace(minute=0, second=0, microsecond=0))
+    if not log.exists():
+        # The archive ends with the last full hour: go on there, so that no minute is missing.
+        writer.step(now.replace(minute=0, second=0, microsecond=0))
     writer.step(now)
     try:
         writer.run(stop)

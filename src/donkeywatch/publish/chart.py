@@ -12,6 +12,8 @@ from donkeywatch.publish.snapshot import WindowView
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 480, 200, 44, 10, 12, 22
 ENOUGH = 0.95
 """A week covered less than this is a gap: its fractions are those of other hours."""
+ROUND = (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10)
+"""Tops of an axis, times a power of ten."""
 LABELS = 5
 """Weeks that are named below the axis, at the most."""
 
@@ -62,9 +64,9 @@ def _shown(week: WindowView, estimate: Estimate | None) -> Estimate | None:
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 4 or 5 times a power of ten, so that the axis has round numbers."""
+    """The next round number, such that its half is a round number, too."""
     power = 10.0 ** math.floor(math.log10(value)) if value > 0 else 0.01
-    return next(power * step for step in (1, 2, 4, 5, 10) if power * step >= value)
+    return next(power * step for step in ROUND if power * step >= value)
 
 
 def _axes(scale: _Scale, weeks: Sequence[WindowView]) -> list[str]:

@@ -39,7 +39,8 @@ caption{text-align:left;padding-bottom:.3rem}
 th,td{text-align:right;vertical-align:top;padding:.3rem .5rem;line-height:1.3;
 border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left}small{color:var(--soft)}
-svg{width:100%;height:auto}svg text{fill:var(--soft);font:11px system-ui,sans-serif}
+svg{display:block;width:100%;max-width:40rem;height:auto}
+svg text{fill:var(--soft);font:11px system-ui,sans-serif}
 .q{stroke:var(--one);fill:var(--one)}.a{stroke:var(--two);fill:var(--two)}
 path{fill:none!important;stroke-width:2}circle{stroke:none}
 .break{stroke:var(--soft);stroke-dasharray:4 3}.band{stroke:none!important;opacity:.18}
