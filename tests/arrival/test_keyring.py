@@ -200,7 +200,7 @@ def test_a_symbolic_link_is_no_key(records: Records, tmp_path: Path) -> None:
     path = records.directory / "2026-W40.key"
     path.rename(tmp_path / "elsewhere.key")
     path.symlink_to(tmp_path / "elsewhere.key")
-    assert "not readable" in refusal(records, key)
+    assert "symbolic link" in refusal(records, key)
 
 
 def test_a_directory_is_no_key(records: Records) -> None:

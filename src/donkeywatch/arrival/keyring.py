@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-import stat
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
+from donkeywatch.arrival import guarded
 from donkeywatch.counting.windows import week_name
 from donkeywatch.errors import ConfigError
 
@@ -68,7 +68,7 @@ class Keyring:
         return self.directory / f"{week_name(week)}.key"
 
     def _read(self, week: int, expected: bytes) -> bytes:
-        key = _guarded(self._path(week))
+        key = _key(self._path(week))
         if key is None or proof(key) != expected:
             raise ConfigError(
                 f"key of week {week_name(week)}: "
@@ -109,7 +109,7 @@ def prepare(directory: Path) -> None:
 def install_key(directory: Path, *, fresh: bool) -> bytes:
     """The lasting key, made when the state is ``fresh``; refused when it is gone later."""
     path = directory / INSTALL
-    key = _guarded(path)
+    key = _key(path)
     if key is None and not fresh:
         raise ConfigError(
             f"{path}: missing, but the database was made with it",
@@ -131,24 +131,13 @@ def proof(key: bytes) -> bytes:
     return blake2b(b"donkeywatch key proof", key=key, digest_size=16).digest()
 
 
-def _guarded(path: Path) -> bytes | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
+def _key(path: Path) -> bytes | None:
+    """The key in a file; None when there is no such file."""
+    if not os.path.lexists(path):
         return None
-    except OSError as error:
-        raise ConfigError(f"{path}: not readable ({error.strerror})", "mend its owner") from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise ConfigError(f"{path}: not a regular file", "restore the key file")
-    with os.fdopen(descriptor, "rb") as file:
-        if mode & 0o077:
-            raise ConfigError(
-                f"{path}: others can read it (mode {mode & 0o777:03o})",
-                f"run: chmod 600 {path}; if others may have read it, start a new state directory",
-            )
-        key = file.read(SIZE + 1)
+    key = guarded.contents(
+        path, str(path), "; if others may have read it, start a new state directory"
+    )
     if len(key) != SIZE:
         raise ConfigError(f"{path}: not a key of {SIZE} bytes", "restore the right file")
     return key

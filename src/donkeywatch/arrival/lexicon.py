@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
-import stat
 import tomllib
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from donkeywatch.arrival import guarded
 from donkeywatch.arrival.text import tokens
 from donkeywatch.counting.ledger import Topic
 from donkeywatch.errors import ConfigError
@@ -65,7 +64,7 @@ class Lexicon(_Strict):
 
 def load(path: Path, now: datetime | None = None) -> Lexicon:
     """Read and check a lexicon file; ConfigError tells place and remedy, never an entry."""
-    text = _guarded_text(path)
+    text = _text(path)
     try:
         lexicon = Lexicon.model_validate(tomllib.loads(text))
     except ValidationError as error:
@@ -95,31 +94,13 @@ def digest(lexicon: Lexicon, key: bytes) -> str:
     return hmac.new(key, lexicon.model_dump_json().encode(), sha256).hexdigest()[:16]
 
 
-def _guarded_text(path: Path) -> str:
+def _text(path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        kind = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
+        return guarded.contents(path, f"lexicon {path}").decode("utf-8")
+    except UnicodeDecodeError as error:
         raise ConfigError(
-            f"lexicon {path}: {kind}",
-            "set `lexicon` to a regular file that the user of donkeywatch can read",
+            f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
         ) from None
-    mode = os.fstat(descriptor).st_mode
-    if not stat.S_ISREG(mode):
-        os.close(descriptor)
-        raise ConfigError(f"lexicon {path}: not a regular file", "set `lexicon` to a file")
-    with os.fdopen(descriptor, "rb") as file:
-        if mode & 0o077:
-            raise ConfigError(
-                f"lexicon {path}: others can read it (mode {mode & 0o777:03o})",
-                f"run: chmod 600 {path}",
-            )
-        try:
-            return file.read().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ConfigError(
-                f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
-            ) from None
 
 
 def _line(error: Exception) -> str:

@@ -157,15 +157,15 @@ class Follower:
         # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
         if live and old and replaced and is_part_of(old, file):
             return live
-        return self._known_or_new(file, shortened=True)
+        return self._known_or_new(file)
 
-    def _known_or_new(self, file: PlainFile | CompressedFile, *, shortened: bool) -> Generation:
+    def _known_or_new(self, file: PlainFile | CompressedFile) -> Generation:
         """The generation without a file that this content belongs to, or a new one."""
         found = self._identity.of(file, [g for g in self._known if g.file is None])
         generation = found.generation
         if generation is not None and not self._identity.has_rival(generation, file, self.log):
             return generation
-        if generation is None and shortened and found.shorter is not None:
+        if generation is None and found.shorter is not None:
             # All of its head is there: a log that lost its end, in a power cut say. What is
             # left is counted.
             found.shorter.mark = mark_at(file, last_line_end(file), self._key)
@@ -327,7 +327,7 @@ class Follower:
         live, generation.live = generation.live, False
         generation.file, generation.since = None, now
         self._names.clear()
-        fresh = self._known_or_new(file, shortened=True)
+        fresh = self._known_or_new(file)
         self._attach(fresh, file, now)
         fresh.live = live
 

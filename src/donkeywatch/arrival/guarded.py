@@ -1,0 +1,34 @@
+"""Reading files that nobody else may read: the lexicon and the keys."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from donkeywatch.errors import ConfigError
+
+
+def contents(path: Path, name: str, exposed: str = "") -> bytes:
+    """The content of a regular file of mode 0600 or less; ConfigError otherwise.
+
+    ``name`` begins every message; ``exposed`` is what else to do when others could read it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        kind = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
+        raise ConfigError(
+            f"{name}: {kind}", "name a regular file that the user of donkeywatch owns"
+        ) from None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise ConfigError(f"{name}: not a regular file", "name a regular file")
+    with os.fdopen(descriptor, "rb") as file:
+        if mode & 0o077:
+            raise ConfigError(
+                f"{name}: others can read it (mode {mode & 0o777:03o})",
+                f"run: chmod 600 {path}{exposed}",
+            )
+        return file.read()
