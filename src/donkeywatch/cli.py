@@ -285,7 +285,7 @@ def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> Non
 def demo_command(
     directory: Annotated[Path, typer.Argument(help="where to keep it")] = Path("demo"),
     weeks: Weeks = 8,
-    queries: Queries = 2_000_000,
+    queries: Queries = 1_000_000,
     rate: Annotated[
         float | None, typer.Option(min=0.01, help="live lines a second; default the archive's")
     ] = None,
