@@ -117,7 +117,9 @@ def live(directory: Path, sim: Simulation, *, restarts: int) -> tuple[Simulated,
     """
     server = simulated(directory, sim, files=1)
     rate = sim.queries / (sim.hours * 3600)
-    writer = LiveWriter(sim, server.log, rate, 60_000, 3, seed=8)
+    # As many rotations whatever the volume: more than `keep` between two looks would lose lines.
+    rotate = 60_000 * sim.queries // 8_000
+    writer = LiveWriter(sim, server.log, rate, rotate, 3, seed=8)
     moments = [sim.start + timedelta(minutes=20 * i) for i in range(3 * sim.hours + 1)]
     every = len(moments) // (restarts + 1) + 1
     for first in range(0, len(moments), every):
