@@ -1,0 +1,1 @@
+"""The conformance suite: every scenario a log follower must survive, under its matrix."""

@@ -1,0 +1,100 @@
+"""A process that has imported donkeywatch and forks daemons from itself: real ones, sooner.
+
+Speaks JSON lines: ``{"argv": [...], "errors": path, "files": limit or null}`` answers with a pid,
+``{"poll": pid}`` with the exit code, or null while it runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class Zygote:
+    """The parent's side; forked daemons are children of the zygote, not of the caller."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def _ask(self, question: dict[str, Any]) -> int | None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(question) + "\n")
+        self._process.stdin.flush()
+        answer: int | None = json.loads(self._process.stdout.readline())
+        return answer
+
+    def fork(self, argv: list[str], errors: Path, files: int | None = None) -> int:
+        """Start ``donkeywatch argv...`` with its messages appended to a file; the pid.
+
+        ``files`` lowers its limit of open files.
+        """
+        pid = self._ask({"argv": argv, "errors": str(errors), "files": files})
+        assert pid is not None
+        return pid
+
+    def poll(self, pid: int) -> int | None:
+        """The exit code, as of subprocess; None while it runs."""
+        return self._ask({"poll": pid})
+
+    def close(self) -> None:
+        """End the zygote; daemons that still run are the caller's."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(10)
+
+
+def _become(question: dict[str, Any]) -> None:
+    """In the child: the daemon, with nothing of the zygote's."""
+    descriptor = os.open(question["errors"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, source in ((0, nothing), (1, descriptor), (2, descriptor)):
+        os.dup2(source, number)
+    os.closerange(3, 64)
+    if question["files"]:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (question["files"],) * 2)
+    sys.argv = ["donkeywatch", *question["argv"]]
+    from donkeywatch import cli
+
+    cli.main()
+
+
+def _main() -> None:
+    import donkeywatch.cli  # noqa: F401 - what makes the fork worth it
+
+    codes: dict[int, int] = {}
+    for line in sys.stdin:
+        question = json.loads(line)
+        if "poll" in question:
+            pid = question["poll"]
+            if pid not in codes:
+                found, status = os.waitpid(pid, os.WNOHANG)
+                if found:
+                    codes[pid] = os.waitstatus_to_exitcode(status)
+            answer = codes.get(pid)
+        else:
+            answer = os.fork()
+            if not answer:
+                try:
+                    _become(question)
+                except SystemExit as end:
+                    sys.stderr.flush()
+                    os._exit(end.code if isinstance(end.code, int) else 1)
+                except BaseException:
+                    sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                    os._exit(70)
+                os._exit(0)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    _main()
