@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from conformance.readers import Daemon
@@ -63,20 +64,62 @@ class PreparedZygote(Zygote):
         )
 
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    """Makes daemons that run some Python first: with other rights, or parts that fail."""
-    made: list[tuple[PreparedZygote, Daemon]] = []
+@pytest.fixture(scope="session")
+def prepared_zygotes() -> Iterator[dict[str, PreparedZygote]]:
+    """Zygotes by what their children run first."""
+    parents: dict[str, PreparedZygote] = {}
+    yield parents
+    for parent in parents.values():
+        parent.close()
 
-    def make(prelude: str, case: Case, directory: Path = tmp_path) -> Daemon:
-        parent = PreparedZygote(prelude)
-        made.append((parent, Daemon(directory, case, parent)))
-        return made[-1][1]
+
+@pytest.fixture
+def prepared(
+    tmp_path: Path, prepared_zygotes: dict[str, PreparedZygote]
+) -> Iterator[Callable[..., Daemon]]:
+    """Makes daemons that run some Python first: with other rights, or parts that fail."""
+    made: list[Daemon] = []
+
+    def make(prelude: str, case: Case = Case(), directory: Path = tmp_path) -> Daemon:  # noqa: B008
+        parent = prepared_zygotes.get(prelude) or PreparedZygote(prelude)
+        prepared_zygotes[prelude] = parent
+        made.append(Daemon(directory, case, parent))
+        return made[-1]
 
     yield make
-    for parent, one in made:
+    for one in made:
         one.close()
-        parent.close()
+
+
+CASES = (Case(), Case(end="kill"), Case(bell="polling"), Case(bell="polling", end="kill"))
+
+
+@pytest.fixture(params=CASES, ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    """Both bells, each with both ends."""
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture
+def ask() -> Iterator[Callable[[Daemon, str], httpx.Response]]:
+    """Asks a running daemon for a path, past any proxy."""
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        yield lambda daemon, path: client.get(daemon.url() + path)
+
+
+@pytest.fixture
+def reasons(ask: Callable[[Daemon, str], httpx.Response]) -> Callable[[Daemon], str]:
+    """Why a daemon is not ready; empty when it is. It must be healthy in any case."""
+
+    def told(daemon: Daemon) -> str:
+        answer = ask(daemon, "/readyz")
+        found = " ".join(answer.json()["reasons"])
+        assert answer.status_code == (503 if found else 200)
+        assert ask(daemon, "/healthz").json() == {"healthy": True}
+        return found
+
+    return told
 
 
 class Nobody:
@@ -86,11 +129,14 @@ class Nobody:
         found = pwd.getpwnam("nobody")
         self.directory = directory
         self.user, self.group = found.pw_uid, found.pw_gid
-        self.prelude = (
+
+    @property
+    def prelude(self) -> str:
+        """Makes a daemon his; what it needs of Python may lie where only root may look."""
+        return (
             "import os, uvicorn.loops.auto, uvicorn.protocols.http.h11_impl\n"
-            f"os.setgroups([]); os.setgid({self.group}); os.setuid({self.user})"
+            f"os.setgroups([]); os.setgid({self.group}); os.setuid({self.user})\n"
         )
-        """Makes a daemon his."""
 
     def own(self) -> None:
         """Give him everything in the directory."""

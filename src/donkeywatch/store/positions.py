@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -30,3 +32,42 @@ class Progress:
     suspect: int
     witnesses: int
     covered_until: int | None
+
+
+def write(
+    db: sqlite3.Connection, positions: Sequence[Position], progress: Sequence[Progress], now: int
+) -> None:
+    """Store how far the sources and their files are counted; part of a checkpoint."""
+    db.executemany(
+        "insert or replace into sources values (?, ?, ?, ?, ?)",
+        [(p.name, p.newest, p.suspect, p.witnesses, p.covered_until) for p in progress],
+    )
+    db.executemany(
+        "insert or replace into generations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
+                p.tail_length, p.tail_hash, p.size, p.state, now,
+            )
+            for p in positions
+        ],
+    )  # fmt: skip
+
+
+def load(db: sqlite3.Connection, source: str) -> list[Position]:
+    """All generations of a source, oldest first."""
+    found = db.execute(
+        'select id, source, "offset", skipping, head_length, head_hash, tail_length,'
+        " tail_hash, size, state from generations where source = ? order by id",
+        (source,),
+    )
+    return [
+        Position(number, name, offset, bool(skipping), *rest)
+        for number, name, offset, skipping, *rest in found
+    ]
+
+
+def progress(db: sqlite3.Connection, source: str) -> Progress:
+    """How far a source has been counted in event time."""
+    found = db.execute("select * from sources where name = ?", (source,)).fetchone()
+    return Progress(*found) if found else Progress(source, None, 0, 0, None)

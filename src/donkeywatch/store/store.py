@@ -15,15 +15,14 @@ from sqlite_utils import Database
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.tallies import Figures
-from donkeywatch.counting.windows import HOUR, WEEK, floor, iso, week_name
+from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import BusyError, StateError
-from donkeywatch.store import segments
+from donkeywatch.store import positions as places
+from donkeywatch.store import segments, windows
 from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.schema import migrate
 
 DATABASE = "donkeywatch.db"
-LENGTHS = {"hour": HOUR, "week": WEEK}
-"""Calendar windows by kind, ms."""
 
 
 def lock(state: Path) -> IO[str]:
@@ -119,7 +118,7 @@ class Store:
         with self.transaction() as db:
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
-            self._write_windows(db, batch, covered)
+            windows.add(db, batch, covered)
             db.executemany(
                 "insert into counters values (?, ?, ?, ?)"
                 " on conflict do update set value = value + excluded.value",
@@ -128,51 +127,7 @@ class Store:
             db.executemany(
                 "insert or replace into settings values (?, ?)", list((facts or {}).items())
             )
-            db.executemany(
-                "insert or replace into sources values (?, ?, ?, ?, ?)",
-                [(p.name, p.newest, p.suspect, p.witnesses, p.covered_until) for p in progress],
-            )
-            db.executemany(
-                "insert or replace into generations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
-                        p.tail_length, p.tail_hash, p.size, p.state, now,
-                    )
-                    for p in positions
-                ],
-            )  # fmt: skip
-
-    def _write_windows(
-        self, db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]
-    ) -> None:
-        for hour in sorted({*batch.hours, *covered}):
-            counts = batch.hours.get(hour)
-            for kind, unit in LENGTHS.items():
-                start = floor(hour, unit)
-                db.execute(
-                    "insert into windows (kind, start, until, utc, queries, late,"
-                    " covered_seconds, closed) values (?, ?, ?, ?, ?, ?, ?, 0)"
-                    " on conflict do update set queries = queries + excluded.queries,"
-                    " late = late + excluded.late, closed = closed and excluded.queries = 0,"
-                    " covered_seconds = min(covered_seconds + excluded.covered_seconds, ?)",
-                    (
-                        kind,
-                        start,
-                        start + unit,
-                        iso(start),
-                        counts.queries if counts else 0,
-                        counts.late if counts else 0,
-                        covered.get(hour, 0.0),
-                        unit / 1000,
-                    ),
-                )
-                if counts:
-                    db.executemany(
-                        "insert into window_categories values (?, ?, ?, ?, ?)"
-                        " on conflict do update set queries = queries + excluded.queries",
-                        [(kind, start, *key, n) for key, n in counts.categories.items()],
-                    )
+            places.write(db, positions, progress, now)
 
     def due(self, kind: str, watermark: int) -> list[tuple[int, int]]:
         """Start and end of the windows of a calendar kind that wait to be closed, oldest first."""
@@ -192,63 +147,17 @@ class Store:
             if merged is not None:
                 segments.remove(db, start, start + HOUR)
                 segments.insert(db, merged, self.topics)
-            return self._write_figures(db, "hour", start, figures)
+            return windows.close(db, "hour", start, figures, self.topics)
 
     def close_week(self, start: int, figures: Figures) -> bool:
         """Store a closed week's figures; false if the counts disagree."""
         with self.transaction() as db:
-            return self._write_figures(db, "week", start, figures)
+            return windows.close(db, "week", start, figures, self.topics)
 
     def show(self, rolling: Mapping[str, tuple[int, int, Figures]]) -> None:
         """Replace the rolling windows by newer ones."""
         with self.transaction() as db:
-            for kind, (start, end, figures) in rolling.items():
-                for table in ("windows", "window_topics"):
-                    db.execute(f"delete from {table} where kind = ?", (kind,))  # noqa: S608 - our own names
-                covered = db.execute(
-                    "select coalesce(sum(min(covered_seconds,"
-                    " (min(until, ?) - max(start, ?)) / 1000.0)), 0)"
-                    " from windows where kind = 'hour' and until > ? and start < ?",
-                    (end, start, start, end),
-                ).fetchone()[0]
-                db.execute(
-                    "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 1)",
-                    (kind, start, end, iso(start), covered),
-                )
-                self._write_figures(db, kind, start, figures)
-
-    def _write_figures(
-        self, db: sqlite3.Connection, kind: str, start: int, figures: Figures
-    ) -> bool:
-        counted = db.execute(
-            "select queries from windows where kind = ? and start = ?", (kind, start)
-        ).fetchone()[0]
-        db.execute(
-            "update windows set queries = ?, addresses = ?, sum_qq = ?, closed = 1"
-            " where kind = ? and start = ?",
-            (figures.queries, figures.addresses, figures.sum_qq, kind, start),
-        )
-        db.executemany(
-            "insert or replace into window_topics values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (kind, start, name, topic.queries, *topic.addresses, topic.sum_qk, topic.sum_kk)
-                for name, topic in zip(self.topics, figures.topics, strict=True)
-            ],
-        )
-        for country, found in figures.countries.items():
-            db.execute(
-                "insert or replace into window_countries values (?, ?, ?, ?, ?)",
-                (kind, start, country, found.queries, found.addresses),
-            )
-            db.executemany(
-                "insert or replace into window_country_topics values (?, ?, ?, ?, ?, ?)",
-                [
-                    (kind, start, country, name, *pair)
-                    for name, pair in zip(self.topics, found.topics, strict=True)
-                ],
-            )
-        agree = kind not in LENGTHS or counted == figures.queries
-        return agree and figures.invariants_hold()
+            windows.show(db, rolling, self.topics)
 
     def count(self, name: str, subject: str = "", amount: int = 1) -> None:
         """Raise a counter outside a checkpoint."""
@@ -261,15 +170,7 @@ class Store:
 
     def positions(self, source: str) -> list[Position]:
         """All generations of a source, oldest first."""
-        found = self.connection.execute(
-            'select id, source, "offset", skipping, head_length, head_hash, tail_length,'
-            " tail_hash, size, state from generations where source = ? order by id",
-            (source,),
-        )
-        return [
-            Position(number, name, offset, bool(skipping), *rest)
-            for number, name, offset, skipping, *rest in found
-        ]
+        return places.load(self.connection, source)
 
     def next_generation(self) -> int:
         """A number no generation has yet."""
@@ -278,10 +179,7 @@ class Store:
 
     def progress(self, source: str) -> Progress:
         """How far a source has been counted in event time."""
-        found = self.connection.execute(
-            "select * from sources where name = ?", (source,)
-        ).fetchone()
-        return Progress(*found) if found else Progress(source, None, 0, 0, None)
+        return places.progress(self.connection, source)
 
     def setting(self, name: str) -> str | None:
         """A small fact about this database."""
@@ -353,20 +251,7 @@ class Store:
     def prune(self, kind: str, before: int) -> None:
         """Forget the closed windows of a kind that end before a time; counters stay."""
         with self.transaction() as db:
-            for table in (
-                "window_topics",
-                "window_categories",
-                "window_countries",
-                "window_country_topics",
-            ):
-                db.execute(
-                    f"delete from {table} where kind = ? and start in"  # noqa: S608 - our own names
-                    " (select start from windows where kind = ? and until < ? and closed = 1)",
-                    (kind, kind, before),
-                )
-            db.execute(
-                "delete from windows where kind = ? and until < ? and closed = 1", (kind, before)
-            )
+            windows.prune(db, kind, before)
 
 
 def prepare(state: Path) -> None:
