@@ -213,7 +213,7 @@ def test_failures_leave_through_one_door(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "app", interrupted)
+    monkeypatch.setattr("donkeywatch.cli.front.app", interrupted)
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 130

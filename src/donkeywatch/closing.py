@@ -7,14 +7,18 @@ from donkeywatch.config import Retention
 from donkeywatch.counting.rows import joined
 from donkeywatch.counting.tallies import Figures, Tallies
 from donkeywatch.counting.windows import HOUR, WEEK, floor, week_of
+from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
 
 
 class Closer:
     """Merges segments into the figures of hours and weeks; safe to repeat after any crash."""
 
-    def __init__(self, store: Store, keys: Keyring, retention: Retention, topics: int) -> None:
+    def __init__(
+        self, store: Store, backups: Backups, keys: Keyring, retention: Retention, topics: int
+    ) -> None:
         self._store = store
+        self._backups = backups
         self._keys = keys
         self._retention = retention
         self._topics = topics
@@ -28,6 +32,7 @@ class Closer:
             self.closed_until = floor(watermark, HOUR)
             self._destroy(watermark)
             self._prune(now)
+            self._backups.finish()  # A reader would keep the log from being emptied.
             self._store.truncate_log()
 
     def close_ended(self, watermark: int) -> None:
@@ -60,6 +65,7 @@ class Closer:
         """
         ended = week_of(watermark) - WEEK
         if any(week < ended for week in self._keys.unsealed()):
+            self._backups.destroy()
             self._store.seal(ended)
             self._keys.destroy(ended)
 

@@ -148,6 +148,13 @@ class Follow(_Strict):
     ready_lag: int = Field(1 << 20, ge=0, description="bytes it may be behind and still be ready")
 
 
+class Backup(_Strict):
+    """Copies of the database in `state`/backups; all of them are destroyed with a week's key."""
+
+    interval: float = Field(21600, ge=0, description="time between two copies, s; 0 makes none")
+    keep: int = Field(3, ge=1, le=1000, description="how many are kept")
+
+
 class Retention(_Strict):
     """How long aggregates are kept; per-address rows live one to two weeks, always."""
 
@@ -187,6 +194,7 @@ class Settings(_Strict):
     time: Time = Time()
     checkpoint: Checkpoint = Checkpoint()
     follow: Follow = Follow()
+    backup: Backup = Backup()
     retention: Retention = Retention()
     http: Http = Http()
 
@@ -309,6 +317,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "time": Time,
     "checkpoint": Checkpoint,
     "follow": Follow,
+    "backup": Backup,
     "retention": Retention,
     "http": Http,
 }

@@ -23,11 +23,11 @@ from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.errors import StateError
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.follow import Follower
-from donkeywatch.sources.log import Log
 from donkeywatch.status import Status
 from donkeywatch.store import store as stores
+from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
-from donkeywatch.stream import Stream, line_reader
+from donkeywatch.stream import Stream, line_reader, log_of
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
@@ -82,6 +82,10 @@ class Engine:
             )
             self._digest = lexicon.digest(words, install)
             self._note_breaks(settings, countries, now)
+            self.backups = Backups(
+                self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
+            )
+            self.backups.destroy_outlived(self._keys.sealed())
             self.streams = self._streams(settings, detector, install)
         except BaseException:
             self.store.close()
@@ -91,7 +95,9 @@ class Engine:
         self.topics = detector.topics
         self._ledger = Ledger(detector.topics)
         self._rolling = Rolling(len(detector.topics), self.store.segments)
-        self._closer = Closer(self.store, self._keys, settings.retention, len(detector.topics))
+        self._closer = Closer(
+            self.store, self.backups, self._keys, settings.retention, len(detector.topics)
+        )
         self._pending = 0
         self._dirty = True
         self._tried_at = self._stored_at = -(10**12)
@@ -108,7 +114,8 @@ class Engine:
             raise StateError(
                 f"{path} is empty or gone, but {settings.key_directory} holds the keys of a"
                 " database that was in use",
-                "restore the database; to begin anew remove the keys too, or set a new `state`",
+                "`donkeywatch recover` goes on from the newest good backup; `donkeywatch reset`"
+                " begins anew",
             )
 
     def _install_key(self, settings: Settings) -> bytes:
@@ -135,12 +142,8 @@ class Engine:
         for source in settings.source:
             stored = self.store.progress(source.name)
             new = self.store.setting(FOLLOWED + source.name) is None
-            log = Log(
-                source.name, source.path, source.max_line, source.rotated, source.start == "end"
-            )
-            follower = Follower(
-                log, key, self.store.positions(source.name), numbers.__next__, fresh=new
-            )
+            stored_at = self.store.positions(source.name)
+            follower = Follower(log_of(source), key, stored_at, numbers.__next__, fresh=new)
             frontier = Frontier(stored.newest, stored.suspect, stored.witnesses)
             coverage = Coverage(stored.covered_until)
             streams.append(
@@ -301,6 +304,8 @@ class Engine:
             if stream.new and not stream.follower.blind
         }
         self.store.checkpoint(batch, positions, progress, covered, now, followed)
+        if followed:
+            self.backups.hasten()
         for stream in self.streams:
             stream.committed()
         self._pending = 0
@@ -313,15 +318,26 @@ class Engine:
         self._commit_errors += 1
         self._tried_at = steady
         if not isinstance(error, sqlite3.OperationalError | OSError):
-            raise StateError(
-                f"the database {self.store.path} is damaged",
-                "stop, restore a backup of the whole state directory, or set a new `state`",
-            ) from None
+            stores.condemn(self.store.path)
+            raise stores.damaged(self.store.path) from None
         self._ledger.take()
         self._pending = 0
         self._rolling.forget()
         for stream in self.streams:
             stream.roll_back()
+
+    def back_up(self, now: int, steady: int) -> None:
+        """Begin a copy of the database if one is due; it is made in a thread of its own.
+
+        Not before the first commit: a copy that says that nothing was ever followed would, when
+        it is restored, leave out what was rotated away since.
+        """
+        if all(stream.new for stream in self.streams):
+            return
+        self.backups.step(now, steady)
+        if self.backups.errors:
+            self._ledger.count("backup_errors", "", self.backups.errors)
+            self.backups.errors = 0
 
     # -- what others may know ------------------------------------------------------------
 
@@ -330,6 +346,7 @@ class Engine:
         return Status(
             sources=tuple(stream.status() for stream in self.streams),
             last_commit=self._last_commit,
+            last_backup=self.backups.last,
             commit_good=self._commit_good,
             commit_errors=self._commit_errors,
             lexicon=self._digest,
@@ -350,6 +367,7 @@ class Engine:
 
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""
+        self.backups.cancel()
         for stream in self.streams:
             stream.follower.close()
         self.store.close()

@@ -70,6 +70,7 @@ class Service:
             self._reloading = False
             self._reload()
         busy = self._engine.tick(wall(), steady())
+        self._engine.back_up(wall(), steady())
         before, self._status = self._status, self._current_status()
         self._tell(before, self._status)
         if not busy:

@@ -26,6 +26,8 @@ class Status:
     sources: tuple[SourceStatus, ...] = ()
     last_commit: int | None = None
     """Wall clock of the last good commit, ms UTC."""
+    last_backup: int | None = None
+    """Wall clock of the newest backup, ms UTC."""
     commit_good: bool = True
     commit_errors: int = 0
     """Failed commits since the last good one; stored ones are in the database."""

@@ -13,6 +13,7 @@ from donkeywatch.config import Source
 from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.log import Log
 from donkeywatch.status import SourceStatus
 from donkeywatch.store.positions import Progress
 
@@ -80,6 +81,11 @@ class Stream:
             last_event=self.frontier.newest,
             error=follower.error,
         )
+
+
+def log_of(source: Source) -> Log:
+    """The log that a source's settings describe."""
+    return Log(source.name, source.path, source.max_line, source.rotated, source.start == "end")
 
 
 def line_reader(source: Source, detector: Detector) -> LineReader:

@@ -90,7 +90,7 @@ def _main() -> None:
                     sys.stderr.flush()
                     os._exit(end.code if isinstance(end.code, int) else 1)
                 except BaseException:
-                    sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+                    sys.excepthook(*sys.exc_info())
                     os._exit(70)
                 os._exit(0)
         print(json.dumps(answer), flush=True)

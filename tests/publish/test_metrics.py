@@ -163,6 +163,7 @@ def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
 def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
+    status = replace(status, last_backup=NOW)
     for described, family in zip(EVERY, collected(server.state, status), strict=True):
         assert family.samples, described.name
         for sample in family.samples:
@@ -374,6 +375,9 @@ donkeywatch_read_errors_total{source="main"} 0.0
 # HELP donkeywatch_commit_errors_total Failed checkpoints; each was repeated.
 # TYPE donkeywatch_commit_errors_total counter
 donkeywatch_commit_errors_total 0.0
+# HELP donkeywatch_backup_errors_total Backups that could not be made.
+# TYPE donkeywatch_backup_errors_total counter
+donkeywatch_backup_errors_total 0.0
 # HELP donkeywatch_invariant_violations_total Windows whose counts contradicted each other.
 # TYPE donkeywatch_invariant_violations_total counter
 donkeywatch_invariant_violations_total 0.0
@@ -456,6 +460,8 @@ donkeywatch_last_event_timestamp_seconds{source="main"} 1.7954351995e+09
 # HELP donkeywatch_last_commit_timestamp_seconds Last good checkpoint, Unix time.
 # TYPE donkeywatch_last_commit_timestamp_seconds gauge
 donkeywatch_last_commit_timestamp_seconds 1.7954352e+09
+# HELP donkeywatch_last_backup_timestamp_seconds Newest backup, Unix time.
+# TYPE donkeywatch_last_backup_timestamp_seconds gauge
 # HELP donkeywatch_config_last_reload_successful 1 unless the last SIGHUP was refused.
 # TYPE donkeywatch_config_last_reload_successful gauge
 donkeywatch_config_last_reload_successful 0.0

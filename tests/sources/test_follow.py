@@ -322,7 +322,7 @@ def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
     rig.settle()
     rig.tick(RELEASE)
     rig.exact()
-    held = [g for g in rig.follower._known if g.file is not None]
+    held = [g for g in rig.follower.known if g.file is not None]
     assert len(held) <= MAX_OPEN + 1
 
 

@@ -40,7 +40,7 @@ class Keyring:
             if sealed:
                 self._remove(week)
             else:
-                self._weeks[week] = self._read(week, proof)
+                self._weeks[week] = read(directory, week, proof)
 
     def key(self, week: int) -> bytes | None:
         """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
@@ -57,6 +57,10 @@ class Keyring:
         """Weeks whose keys exist, oldest first."""
         return sorted(self._weeks)
 
+    def sealed(self) -> set[int]:
+        """Weeks whose keys are destroyed."""
+        return set(self._sealed)
+
     def destroy(self, before: int) -> None:
         """Destroy the keys of the weeks that start before a time."""
         for week in [week for week in self._weeks if week < before]:
@@ -65,28 +69,33 @@ class Keyring:
             self._remove(week)
 
     def _path(self, week: int) -> Path:
-        return self.directory / f"{week_name(week)}.key"
-
-    def _read(self, week: int, expected: bytes) -> bytes:
-        key = _key(self._path(week))
-        if key is None or proof(key) != expected:
-            raise ConfigError(
-                f"key of week {week_name(week)}: "
-                + ("missing" if key is None else "not the one this database was made with"),
-                f"restore {self._path(week)} from where it was moved to; without it the addresses"
-                " of that week cannot be told apart, so set a new `state` directory",
-            )
-        return key
+        return _path(self.directory, week)
 
     def _remove(self, week: int) -> None:
         path = self._path(week)
         if path.exists():
-            with path.open("r+b") as file:
-                file.write(secrets.token_bytes(SIZE))
-                file.flush()
-                os.fsync(file.fileno())
-            path.unlink()
-            _sync(self.directory)
+            _destroy(path)
+
+
+def read(directory: Path, week: int, expected: bytes) -> bytes:
+    """The key of a week; ConfigError when it is gone or not the one with this proof."""
+    path = _path(directory, week)
+    key = _key(path)
+    if key is None or proof(key) != expected:
+        raise ConfigError(
+            f"key of week {week_name(week)}: "
+            + ("missing" if key is None else "not the one this database was made with"),
+            f"restore {path} from where it was moved to; without it the addresses"
+            " of that week cannot be told apart, so set a new `state` directory",
+        )
+    return key
+
+
+def destroy_all(directory: Path) -> None:
+    """Destroy every key, the lasting one too: nothing made with them can be asked about."""
+    for path in (*directory.glob("*-W*.key"), directory / INSTALL):
+        if path.exists():
+            _destroy(path)
 
 
 def prepare(directory: Path) -> None:
@@ -129,6 +138,19 @@ def weeks_exist(directory: Path) -> bool:
 def proof(key: bytes) -> bytes:
     """A value that tells whether a key is the right one and nothing else about it."""
     return blake2b(b"donkeywatch key proof", key=key, digest_size=16).digest()
+
+
+def _path(directory: Path, week: int) -> Path:
+    return directory / f"{week_name(week)}.key"
+
+
+def _destroy(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(secrets.token_bytes(SIZE))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    _sync(path.parent)
 
 
 def _key(path: Path) -> bytes | None:

@@ -50,6 +50,7 @@ COUNTERS = (
     Described("late_lines", "counter", S, "Queries counted after their hour had closed."),
     Described("read_errors", "counter", S, "Failed attempts to open or read a file."),
     Described("commit_errors", "counter", (), "Failed checkpoints; each was repeated."),
+    Described("backup_errors", "counter", (), "Backups that could not be made."),
     Described(
         "invariant_violations", "counter", (), "Windows whose counts contradicted each other.",
     ),
@@ -103,6 +104,10 @@ STATUS_GAUGES: tuple[tuple[Described, Callable[[Status], float | None]], ...] = 
     (
         Described("last_commit_timestamp_seconds", "gauge", (), "Last good checkpoint, Unix time."),
         lambda s: None if s.last_commit is None else s.last_commit / SECOND,
+    ),
+    (
+        Described("last_backup_timestamp_seconds", "gauge", (), "Newest backup, Unix time."),
+        lambda s: None if s.last_backup is None else s.last_backup / SECOND,
     ),
     (
         Described(

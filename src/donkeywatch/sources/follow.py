@@ -56,7 +56,8 @@ class Follower:
         self._key = key
         self._number = number
         self._fresh = fresh
-        self._known = [Generation.restored(position) for position in stored]
+        self.known = [Generation.restored(position) for position in stored]
+        """Every generation there has been, oldest first."""
         self._identity = Identity(key)
         self._hidden = False
         """A file may not be read that may hold the rest of a generation."""
@@ -77,7 +78,7 @@ class Follower:
     @property
     def searching(self) -> bool:
         """Some generation's counted file has vanished, and its rest is being looked for."""
-        return any(g.file is None and g.state == OPEN for g in self._known)
+        return any(g.file is None and g.state == OPEN for g in self.known)
 
     @property
     def lag(self) -> int:
@@ -90,7 +91,7 @@ class Follower:
         return self.live.mark.offset if self.live else 0
 
     def _open(self) -> list[Generation]:
-        return [g for g in self._known if g.file is not None]
+        return [g for g in self.known if g.file is not None]
 
     # -- finding files -------------------------------------------------------------------
 
@@ -161,7 +162,7 @@ class Follower:
 
     def _known_or_new(self, file: PlainFile | CompressedFile) -> Generation:
         """The generation without a file that this content belongs to, or a new one."""
-        found = self._identity.of(file, [g for g in self._known if g.file is None])
+        found = self._identity.of(file, [g for g in self.known if g.file is None])
         generation = found.generation
         if generation is not None and not self._identity.has_rival(generation, file, self.log):
             return generation
@@ -206,11 +207,11 @@ class Follower:
         try:
             if any(g.file is not None and is_part_of(file, g.file) for g in self._open()):
                 return True  # A copy or a twin: asked again when that file is given up.
-            found = self._identity.of(file, self._known)
+            found = self._identity.of(file, self.known)
             if found.generation is not None and found.generation.file is not None:
                 if not found.generation.is_intact(self._key):
                     return False  # Truncated under our eyes: whose content this is, reading tells.
-                found = self._identity.of(file, [g for g in self._known if g.file is None])
+                found = self._identity.of(file, [g for g in self.known if g.file is None])
             generation = found.generation
             if generation is None and found.covered:
                 return True
@@ -231,7 +232,7 @@ class Follower:
             self._close_unless_held(file)
 
     def _close_unless_held(self, file: PlainFile | CompressedFile) -> None:
-        if not any(g.file is file for g in self._known):
+        if not any(g.file is file for g in self.known):
             file.close()
 
     def _skip(self, file: PlainFile | CompressedFile, path: Path) -> None:
@@ -244,7 +245,7 @@ class Follower:
 
     def _new(self, mark: Mark, state: str = OPEN) -> Generation:
         generation = Generation(self._number(), self.log.name, mark, state)
-        self._known.append(generation)
+        self.known.append(generation)
         return generation
 
     def _attach(self, generation: Generation, file: PlainFile | CompressedFile, now: int) -> None:
@@ -261,12 +262,12 @@ class Follower:
         """
         file = open_file(path)
         try:
-            found = self._identity.of(file, self._known)
+            found = self._identity.of(file, self.known)
             generation = found.generation
             if generation is None and found.covered:
                 return None
             if generation is not None and generation.state == SKIPPED:
-                self._known.remove(generation)
+                self.known.remove(generation)
                 generation = None
             if generation is not None and not file.read(generation.mark.offset, 1):
                 return None
@@ -339,7 +340,7 @@ class Follower:
         self._names.clear()
 
     def _give_up_lost(self, now: int) -> None:
-        for generation in self._known:
+        for generation in self.known:
             if generation.file is None and generation.state == OPEN and not self._hidden:
                 generation.since = generation.since or now
                 if now - generation.since >= GRACE:
@@ -378,16 +379,16 @@ class Follower:
 
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""
-        return [g.position() for g in self._known if g.changed()]
+        return [g.position() for g in self.known if g.changed()]
 
     def committed(self) -> None:
         """The positions are in the database."""
-        for generation in self._known:
+        for generation in self.known:
             generation.committed()
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
-        for generation in self._known:
+        for generation in self.known:
             generation.roll_back()
 
     def close(self) -> None:

@@ -222,14 +222,19 @@ def _tables(db: Database) -> None:
 
 def migrate(db: Database) -> None:
     """Bring an older database up to date; StateError when it is newer than this program."""
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
-    newer = [step.name for step in migrations.applied(db) if step.name not in known]
+    newer = unknown_steps(db)
     if newer:
         raise StateError(
             f"the database was written by a newer donkeywatch (step {newer[-1]})",
             "install that version or newer, or set another state directory",
         )
     migrations.apply(db)
+
+
+def unknown_steps(db: Database) -> list[str]:
+    """Migrations that were applied to a database and that this program does not know."""
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    return [step.name for step in migrations.applied(db) if step.name not in known]
 
 
 def document() -> str:

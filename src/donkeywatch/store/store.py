@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +23,8 @@ from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.schema import migrate
 
 DATABASE = "donkeywatch.db"
+CONDEMNED = "damaged"
+"""A file in the state directory that says: nothing opens this database to write any more."""
 
 
 def lock(state: Path) -> IO[str]:
@@ -67,6 +69,8 @@ class Store:
     def __init__(self, state: Path, topics: Sequence[str]) -> None:
         self.path = state / DATABASE
         self.topics = tuple(topics)
+        if (state / CONDEMNED).exists():
+            raise damaged(self.path)
         try:
             self.connection = connect(self.path)
             try:
@@ -83,17 +87,14 @@ class Store:
                 "check that the state directory is writable, not full and owned by this user",
             ) from error
         except sqlite3.DatabaseError as error:
-            raise StateError(
-                f"the database {self.path} is damaged",
-                "nothing was changed and nothing will be counted again by itself: restore"
-                " a backup of the whole state directory, or set a new `state` directory",
-            ) from error
+            condemn(self.path)
+            raise damaged(self.path) from error
 
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
 
-    @contextmanager
+    @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; an error rolls everything back and is raised again."""
         self.connection.execute("begin immediate")
@@ -251,7 +252,23 @@ class Store:
     def prune(self, kind: str, before: int) -> None:
         """Forget the closed windows of a kind that end before a time; counters stay."""
         with self.transaction() as db:
-            windows.prune(db, kind, before)
+            if windows.prune(db, kind, before):
+                db.execute("insert or replace into settings values (?, '1')", (f"pruned:{kind}",))
+
+
+def damaged(path: Path) -> StateError:
+    """What is said of a damaged database, whenever and wherever it is found."""
+    return StateError(
+        f"the database {path} is damaged; it is left as it is, and nothing is counted twice",
+        "`donkeywatch recover` goes on from the newest good backup and tells which bytes are read"
+        " again; `donkeywatch reset` begins anew",
+    )
+
+
+def condemn(path: Path) -> None:
+    """Remember that a database is damaged: the next look might not come upon the place."""
+    with contextlib.suppress(OSError):
+        path.with_name(CONDEMNED).touch(mode=0o600)
 
 
 def prepare(state: Path) -> None:

@@ -1,20 +1,14 @@
-"""The command line: one verb each for what an operator does."""
+"""What an operator does every day: run, backfill, status, check."""
 
 from __future__ import annotations
 
-import logging
-import signal
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -25,64 +19,29 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from donkeywatch import __version__, backfill, check, config, console
+from donkeywatch import backfill, check, config, console
 from donkeywatch.arrival import lexicon as lexicons
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader
+from donkeywatch.cli.front import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    app,
+    err,
+    lexicon_app,
+    log_to_stderr,
+    out,
+)
 from donkeywatch.config import FormatName, Settings, Source
 from donkeywatch.engine import Engine
-from donkeywatch.errors import ConfigError, DonkeywatchError, SourceError, StateError
+from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
-from donkeywatch.lab import demo
-from donkeywatch.lab.simulate import Simulation
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.service import Service, wall
 from donkeywatch.store.store import DATABASE
 from donkeywatch.stream import line_reader
-
-EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
-4 state in use by another process; 5 a log or archive cannot be read."""
-
-app = typer.Typer(
-    help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"
-    f" is flagged, counted exactly, with no trace of any person.\n\n{EXIT_CODES}",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-lexicon_app = typer.Typer(help="Work on the word list.", no_args_is_help=True)
-app.add_typer(lexicon_app, name="lexicon")
-
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="the settings file", envvar="DONKEYWATCH_CONFIG")
-]
-DEFAULT_CONFIG = Path("donkeywatch.toml")
-
-
-def main() -> None:
-    """Run the command line; every failure is one message and an exit code."""
-    try:
-        app()
-    except DonkeywatchError as error:
-        err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
-        err.print(f"  remedy: {error.remedy}", markup=False)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-@app.callback(invoke_without_command=True)
-def _version(
-    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
-) -> None:
-    if version:
-        out.print(__version__)
-        raise typer.Exit
 
 
 @app.command()
@@ -92,7 +51,7 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
     """
     harden()
-    _log_to_stderr()
+    log_to_stderr()
     Service(config_path, config.load(config_path)).run()
 
 
@@ -112,7 +71,7 @@ def backfill_command(
     harden()
     engine = Engine(config.load(config_path), wall())
     try:
-        lines = _with_bar(engine, files, source)
+        lines = with_bar(engine, files, source)
     finally:
         engine.close()
     for path, count in lines.items():
@@ -120,7 +79,8 @@ def backfill_command(
         out.print(f"{path.name}: {said}", highlight=False)
 
 
-def _with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path, int]:
+def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path, int]:
+    """Backfill with a progress bar on the terminal; lines by file."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -235,96 +195,6 @@ def _show_sample(path: Path, reader: LineReader) -> None:
         )
 
 
-Weeks = Annotated[int, typer.Option(min=1, max=520, help="weeks of archive, up to this hour")]
-Queries = Annotated[int, typer.Option(min=1, help="queries in the archive, about")]
-Addresses = Annotated[int, typer.Option(min=10, max=16_000_000, help="addresses there are")]
-Seed = Annotated[int, typer.Option(help="the same seed gives the same bytes")]
-
-
-@app.command()
-def simulate(
-    directory: Annotated[Path, typer.Argument(help="where to write")],
-    weeks: Weeks = 8,
-    queries: Queries = 2_000_000,
-    addresses: Addresses = 400_000,
-    seed: Seed = 1,
-    format_name: Annotated[FormatName, typer.Option("--format", help="form of the lines")] = "tsv",
-    compress: Annotated[bool, typer.Option("--gz", help="compress the archive")] = False,
-    live: Annotated[
-        bool, typer.Option(help="write search.log now, in real time, until Ctrl-C; no archive")
-    ] = False,
-    rate: Annotated[float, typer.Option(min=0.01, help="lines a second when live")] = 5.0,
-) -> None:
-    """Simulate a server: logs, a nonsense lexicon, countries, settings, and the exact truth.
-
-    Everything is invented: no real word, no real address.
-    """
-    now = datetime.now(UTC)
-    sim = demo.simulation(
-        now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
-    )
-    directory.mkdir(parents=True, exist_ok=True)
-    if live:
-        demo.write_settings(sim, directory)
-        _write_live(sim, directory, rate, seed)
-        return
-    files = demo.prepare(sim, directory, compress="gz" if compress else None)
-    size = sum(path.stat().st_size for path in files)
-    out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
-    out.print(f"next: donkeywatch backfill -c {directory / demo.SETTINGS} ...", highlight=False)
-
-
-def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
-    demo.write_live(sim, directory, rate, stop, seed)
-
-
-@app.command("demo")
-def demo_command(
-    directory: Annotated[Path, typer.Argument(help="where to keep it")] = Path("demo"),
-    weeks: Weeks = 8,
-    queries: Queries = 1_000_000,
-    rate: Annotated[
-        float | None, typer.Option(min=0.01, help="live lines a second; default the archive's")
-    ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="port of the page")] = 9461,
-) -> None:
-    """Look at donkeywatch on a simulated server: eight weeks of archive, then a live log.
-
-    A second start goes on with the same directory.
-    """
-    harden()
-    _log_to_stderr()
-    settings = directory / demo.SETTINGS
-    if not settings.exists():
-        out.print(f"simulating {weeks} weeks in {directory} ...", highlight=False)
-        simulate(directory, weeks, queries, max(1_000, queries // 5))
-        engine = Engine(config.load(settings), wall())
-        try:
-            _with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None)
-        finally:
-            engine.close()
-    rate = rate or demo.rate_of(directory, weeks)
-    chosen = config.load(settings)
-    chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
-    command = [sys.executable, "-m", "donkeywatch", "simulate", str(directory), "--live"]
-    writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command
-    try:
-        demo.wait_for_log(directory)
-        Service(settings, chosen).run(_tell_where)
-    finally:
-        writer.terminate()
-        writer.wait(timeout=10)
-
-
-def _tell_where(url: str) -> None:
-    out.print(f"\nthe page:       {url}/", highlight=False)
-    out.print(f"the fractions:  {url}/api/v1/fractions", highlight=False)
-    out.print(f"for Prometheus: {url}/metrics\n", highlight=False)
-
-
 @lexicon_app.command("check")
 def lexicon_check(
     path: Annotated[Path, typer.Argument(help="the word list")],
@@ -340,12 +210,3 @@ def lexicon_check(
             highlight=False,
         )
     out.print(f"expires: {lexicon.expires or 'never'}", highlight=False)
-
-
-def _log_to_stderr() -> None:
-    """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

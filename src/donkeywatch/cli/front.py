@@ -1,0 +1,65 @@
+"""The front door: what every verb shares. The verbs are in `monitor`, `upkeep` and `showroom`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from donkeywatch import __version__
+from donkeywatch.errors import DonkeywatchError
+
+EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
+4 state in use by another process; 5 a log or archive cannot be read."""
+
+app = typer.Typer(
+    help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"
+    f" is flagged, counted exactly, with no trace of any person.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+lexicon_app = typer.Typer(help="Work on the word list.", no_args_is_help=True)
+app.add_typer(lexicon_app, name="lexicon")
+
+out = Console()
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="the settings file", envvar="DONKEYWATCH_CONFIG")
+]
+DEFAULT_CONFIG = Path("donkeywatch.toml")
+
+
+def main() -> None:
+    """Run the command line; every failure is one message and an exit code."""
+    try:
+        app()
+    except DonkeywatchError as error:
+        err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
+        err.print(f"  remedy: {error.remedy}", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    if version:
+        out.print(__version__)
+        raise typer.Exit
+
+
+def log_to_stderr() -> None:
+    """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)

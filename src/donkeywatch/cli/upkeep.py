@@ -1,0 +1,115 @@
+"""What an operator does when something may be wrong: verify, recover, reset."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+
+from donkeywatch import config, recovery
+from donkeywatch.arrival import lexicon as lexicons
+from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.config import Settings
+from donkeywatch.counting.windows import iso
+from donkeywatch.errors import SourceError, StateError
+from donkeywatch.recovery import Span
+from donkeywatch.service import wall
+from donkeywatch.sources.follow import Follower
+from donkeywatch.store import backups
+from donkeywatch.store.audit import audit
+from donkeywatch.store.store import DATABASE, connect
+
+
+@app.command()
+def verify(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Check the database, every hour and week in it, the backups, and the positions in the logs.
+
+    Changes nothing, and may be used while the daemon runs.
+    """
+    settings = config.load(config_path)
+    failed = 0
+    for name, problem in _checks(settings):
+        out.print(f"{name}: {problem or 'ok'}", highlight=False, markup=False, soft_wrap=True)
+        failed += problem is not None
+    if failed:
+        raise StateError(
+            f"{failed} of the checks failed",
+            "keep a copy of the state directory; `donkeywatch recover` goes back to a backup",
+        )
+
+
+def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
+    path = settings.state / DATABASE
+    if not path.exists():
+        raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
+    topics = [topic.id for topic in lexicons.load(settings.lexicon).headings()]
+    try:
+        db = connect(path, read_only=True)
+        try:
+            db.execute("begin")
+            yield from audit(db, topics)
+            for follower in recovery.followers(settings, db):
+                yield f"positions in the log of {follower.log.name}", _unreachable(follower)
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        yield "the database can be read", f"no ({error})"
+    for copy in backups.found(settings.state / backups.DIRECTORY):
+        yield f"backup {copy.name}", backups.damage(copy)
+
+
+def _unreachable(follower: Follower) -> str | None:
+    """What is counted stands in the files, and what is not counted yet is still there."""
+    try:
+        gone = [span for span in recovery.spans(follower) if span.path is None]
+    except SourceError as error:
+        return error.problem
+    return "; ".join(_told(span) for span in gone) or None
+
+
+@app.command()
+def recover(
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    force: Annotated[
+        bool, typer.Option("--force", help="even if the database is not damaged")
+    ] = False,
+) -> None:
+    """Go on from the newest good backup after the database was damaged.
+
+    The damaged database is kept in `quarantine` beside it. Tells which bytes of which files the
+    next start will read again; what is in no file any more is lost, and named too.
+    """
+    settings = config.load(config_path)
+    done = recovery.recover(settings, wall(), force=force)
+    out.print(f"restored {done.backup.name}, made {iso(done.made)}", highlight=False)
+    out.print(f"the damaged database is in {done.quarantine}", highlight=False, soft_wrap=True)
+    for span in done.spans:
+        out.print(f"{span.source}: {_told(span)}", highlight=False, markup=False, soft_wrap=True)
+    if not done.spans:
+        out.print("nothing has to be read again", highlight=False)
+    out.print("next: start donkeywatch, then `donkeywatch verify`", highlight=False)
+
+
+def _told(span: Span) -> str:
+    if span.path is None:
+        return f"what followed byte {span.start:,} of a file that is gone is lost"
+    end = "its end" if span.end is None else f"{span.end:,}"
+    return f"{span.path.name}, from byte {span.start:,} to {end}, will be read again"
+
+
+@app.command()
+def reset(
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Begin anew: remove the database, its backups and all keys. Every count is lost."""
+    settings = config.load(config_path)
+    if not yes:
+        typer.confirm(
+            f"Remove every count in {settings.state} and all keys? This cannot be undone.",
+            abort=True,
+        )
+    for path in recovery.reset(settings):
+        out.print(f"removed {path}", highlight=False, soft_wrap=True)

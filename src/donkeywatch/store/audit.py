@@ -1,0 +1,132 @@
+"""Does a database agree with itself? Every hour, every week, every counter."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+
+from donkeywatch.counting.tallies import Tallies
+from donkeywatch.counting.windows import HOUR, iso
+from donkeywatch.store import segments
+
+SHOWN = 5
+"""Windows that are named when a check fails; the others are counted."""
+
+CHECKS = {
+    "addresses <= queries in every window": """
+        select kind, start from windows where closed and addresses > queries""",
+    "flagged addresses <= flagged queries <= queries": """
+        select t.kind, t.start from window_topics t join windows w using (kind, start)
+        where w.closed and (addresses_1 > t.queries or t.queries > w.queries)""",
+    "flagged addresses <= addresses": """
+        select t.kind, t.start from window_topics t join windows w using (kind, start)
+        where w.closed and addresses_1 > addresses""",
+    "fewer addresses with more flagged queries": """
+        select kind, start from window_topics
+        where addresses_3 > addresses_2 or addresses_2 > addresses_1""",
+    "categories add up to their topic": """
+        select kind, start from (
+          select t.kind, t.start, t.queries, coalesce(sum(c.queries), 0) as parts
+          from window_topics t join windows w using (kind, start)
+          left join window_categories c using (kind, start, topic)
+          where w.closed and t.kind in ('hour', 'week') group by t.kind, t.start, t.topic)
+        where parts != queries""",
+    "countries add up to their window": """
+        select kind, start from (
+          select w.kind, w.start, w.queries, coalesce(sum(c.queries), 0) as parts
+          from windows w left join window_countries c using (kind, start)
+          where w.closed and w.kind in ('hour', 'week') group by w.kind, w.start)
+        where parts != queries""",
+    "countries add up to their topic": """
+        select kind, start from (
+          select t.kind, t.start, t.queries, coalesce(sum(c.queries), 0) as parts
+          from window_topics t join windows w using (kind, start)
+          left join window_country_topics c using (kind, start, topic)
+          where w.closed and t.kind in ('hour', 'week') group by t.kind, t.start, t.topic)
+        where parts != queries""",
+    "hours add up to their week": """
+        select 'week', start from (
+          select w.start, w.queries, sum(h.queries) as parts
+          from windows w join windows h on h.kind = 'hour' and h.start >= w.start
+          and h.start < w.until where w.kind = 'week'
+          and w.start >= (select min(start) from windows where kind = 'hour') group by w.start)
+        where parts != queries""",
+    "coverage no longer than its window": """
+        select kind, start from windows where covered_seconds > (until - start) / 1000.0 + 0.001""",
+}
+"""What must give no row, by what it says."""
+
+
+def audit(db: sqlite3.Connection, topics: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Every check and what is wrong, or None; to be called inside one read transaction.
+
+    ``topics`` are those of the loaded lexicon.
+    """
+    pages = [row[0] for row in db.execute("pragma integrity_check(3)")]
+    yield "the file is whole", None if pages == ["ok"] else "; ".join(pages)
+    for name, query in CHECKS.items():
+        yield name, _named(db.execute(query).fetchall())
+    yield "every query is in an hour", _all_queries(db)
+    yield "per-address rows give the closed hours", _named(_disagreeing(db, topics))
+    yield "every older pseudonym belongs to a row", _widowed(db)
+
+
+def _named(found: Sequence[tuple[str, int]]) -> str | None:
+    if not found:
+        return None
+    names = ", ".join(f"{kind} {iso(start)}" for kind, start in found[:SHOWN])
+    more = len(found) - SHOWN
+    return names + (f" and {more} more" if more > 0 else "")
+
+
+def _all_queries(db: sqlite3.Connection) -> str | None:
+    """The totals and the hours agree, where no hour has been forgotten."""
+    counted = db.execute(
+        "select coalesce(sum(value), 0) from counters where name = 'lines' and detail = 'query'"
+    ).fetchone()[0]
+    held = db.execute(
+        "select coalesce(sum(queries), 0) from windows where kind = 'hour'"
+    ).fetchone()[0]
+    pruned = db.execute("select 1 from settings where name = 'pruned:hour'").fetchone()
+    if counted == held or (pruned and held < counted):
+        return None
+    return f"{counted:,} counted, {held:,} in the hours"
+
+
+def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[str, int]]:
+    """Closed hours whose stored figures are not those of their rows."""
+    wrong = []
+    for (start,) in db.execute("select distinct hour from segments order by hour").fetchall():
+        window = db.execute(
+            "select queries, addresses, sum_qq from windows"
+            " where kind = 'hour' and start = ? and closed",
+            (start,),
+        ).fetchone()
+        if window is None:
+            continue
+        tallies = Tallies(len(topics))
+        for rows in segments.load(db, start, start + HOUR, topics):
+            tallies.add(rows.pseudonym, rows.country, rows.queries, rows.flagged)
+        figures = tallies.figures(countries=False)
+        told = {
+            topic: tuple(rest)
+            for topic, *rest in db.execute(
+                "select topic, queries, addresses_1, addresses_2, addresses_3"
+                " from window_topics where kind = 'hour' and start = ?",
+                (start,),
+            )
+        }
+        same = all(
+            told.get(name, (topic.queries, *topic.addresses)) == (topic.queries, *topic.addresses)
+            for name, topic in zip(topics, figures.topics, strict=True)
+        )
+        if window != (figures.queries, figures.addresses, figures.sum_qq) or not same:
+            wrong.append(("hour", start))
+    return wrong
+
+
+def _widowed(db: sqlite3.Connection) -> str | None:
+    found = db.execute(
+        "select count(*) from bridges where segment not in (select id from segments)"
+    ).fetchone()[0]
+    return f"{found} belong to none" if found else None

@@ -1,0 +1,208 @@
+"""Copies of the database that are made while it is in use, kept a few deep."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from donkeywatch.counting.windows import SECOND
+from donkeywatch.store.schema import unknown_steps
+
+DIRECTORY = "backups"
+QUARANTINE = "quarantine"
+"""Where a damaged database is kept, until the keys of its weeks are destroyed."""
+PATTERN = "donkeywatch-*.db"
+ROOM = 2
+"""A copy is only made where this many times its size is free: counting goes before copies."""
+
+
+class Backups:
+    """Makes a copy every ``interval`` ms in a thread of its own, and keeps the newest ones.
+
+    A copy holds per-address rows like the database itself, so it is destroyed with the keys,
+    and so is what was put in quarantine.
+    """
+
+    def __init__(self, database: Path, interval: int, keep: int) -> None:
+        self._database = database
+        self.directory = database.parent / DIRECTORY
+        self._interval, self._keep = interval, keep
+        self._begun: int | None = None
+        self._thread: threading.Thread | None = None
+        self._reading: sqlite3.Connection | None = None
+        self.last: int | None = None
+        """When the newest copy was made, ms UTC."""
+        self.errors = 0
+        """Copies that failed since this was last cleared."""
+        for newest in found(self.directory)[:1]:
+            self.last = made(newest)
+
+    def step(self, now: int, steady: int) -> None:
+        """Begin a copy if one is due; ``now`` is ms UTC, ``steady`` never jumps."""
+        if not self._interval or self.busy:
+            return
+        if self._begun is None:
+            since = now - self.last if self.last is not None else self._interval
+            self._begun = steady - max(0, since)
+        if steady - self._begun >= self._interval:
+            self._begun = steady
+            self._thread = threading.Thread(target=self.make, args=(now,), name="backup")
+            self._thread.start()
+
+    def hasten(self) -> None:
+        """The copies there are lack something that matters: the next is due now."""
+        self.last = self._begun = None
+
+    @property
+    def busy(self) -> bool:
+        """Is a copy being made?"""
+        return self._thread is not None and self._thread.is_alive()
+
+    def finish(self) -> None:
+        """Wait until the copy that is being made is complete."""
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def cancel(self) -> None:
+        """Give up the copy that is being made."""
+        reading = self._reading
+        if reading is not None:
+            with contextlib.suppress(sqlite3.ProgrammingError):  # it has just been closed
+                reading.interrupt()
+        self.finish()
+
+    def make(self, now: int) -> Path | None:
+        """Make a copy now and drop the oldest ones; None, and an error counted, if it fails."""
+        stamp = datetime.fromtimestamp(now / SECOND, UTC).strftime("%Y%m%dT%H%M%SZ")
+        target = self.directory / PATTERN.replace("*", stamp)
+        part = target.with_suffix(".part")
+        try:
+            self.directory.mkdir(mode=0o700, exist_ok=True)
+            self.directory.chmod(0o700)
+            self._copy(part)
+            part.rename(target)
+            _sync(self.directory)
+        except (OSError, sqlite3.Error):
+            self.errors += 1
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            return None
+        self.last = now
+        for old in found(self.directory)[self._keep :]:
+            old.unlink(missing_ok=True)
+        return target
+
+    def destroy(self) -> None:
+        """Remove all copies and what is in quarantine; OSError when that fails."""
+        self.cancel()
+        for path in self.directory.glob("*"):
+            path.unlink(missing_ok=True)
+        if (quarantine := self._database.parent / QUARANTINE).exists():
+            shutil.rmtree(quarantine)
+        self.last = None
+        self._begun = None
+
+    def destroy_outlived(self, sealed: set[int]) -> None:
+        """Remove the copies that hold rows of weeks whose keys are destroyed.
+
+        A crash may have come between the destruction of the keys and that of the copies.
+        """
+        for path in self.directory.glob("*.part"):
+            path.unlink(missing_ok=True)
+        for path in found(self.directory):
+            if sealed & open_weeks(path):
+                path.unlink(missing_ok=True)
+
+    def _copy(self, part: Path) -> None:
+        """A compact copy without deleted pages, from one moment; writers go on meanwhile."""
+        size = self._database.stat().st_size
+        if shutil.disk_usage(part.parent).free < ROOM * size:
+            raise OSError("not enough room for a copy")
+        part.unlink(missing_ok=True)
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with _reading(self._database) as self._reading:
+            self._reading.execute("vacuum into ?", (str(part),))
+        self._reading = None
+        _sync(part)
+
+
+def found(directory: Path) -> list[Path]:
+    """The copies there are, newest first."""
+    return sorted(directory.glob(PATTERN), reverse=True)
+
+
+def made(path: Path) -> int:
+    """When a copy was made, ms UTC, by its name."""
+    stamp = datetime.strptime(path.stem.rpartition("-")[2], "%Y%m%dT%H%M%SZ")
+    return round(stamp.replace(tzinfo=UTC).timestamp() * SECOND)
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a database file, in a few words; None when it is whole."""
+    try:
+        with _reading(path) as db:
+            answer = str(db.execute("pragma integrity_check(1)").fetchone()[0])
+            if answer != "ok":
+                return "its pages are damaged"
+            db.execute("select 1 from settings")
+            return "it was written by a newer donkeywatch" if unknown_steps(Database(db)) else None
+    except sqlite3.Error as error:
+        return str(error)
+
+
+def open_weeks(path: Path) -> set[int]:
+    """Weeks (ms UTC) whose keys a copy needs; none if it cannot be read."""
+    try:
+        with _reading(path) as db:
+            return {week for (week,) in db.execute("select week from epochs where sealed = 0")}
+    except sqlite3.Error:
+        return set()
+
+
+def restore(copy: Path, database: Path, quarantine: Path) -> None:
+    """Put a copy in the database's place; what stood there is kept in ``quarantine``."""
+    part = database.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    shutil.copyfile(copy, part)
+    part.chmod(0o600)
+    _sync(part)
+    set_aside(database, quarantine)
+    part.rename(database)
+    _sync(database.parent)
+
+
+def set_aside(database: Path, quarantine: Path) -> None:
+    """Move a database and its write-ahead log into a directory of their own."""
+    quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for suffix in ("-wal", "-shm", ""):
+        path = database.with_name(database.name + suffix)
+        if path.exists():
+            path.rename(quarantine / path.name)
+    _sync(quarantine)
+    _sync(database.parent)
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,118 @@
+"""The windows' tables: what is added to them, what closes them, what is shown of them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from donkeywatch.counting.ledger import Batch
+from donkeywatch.counting.tallies import Figures
+from donkeywatch.counting.windows import HOUR, WEEK, floor, iso
+
+LENGTHS = {"hour": HOUR, "week": WEEK}
+"""Calendar windows by kind, ms."""
+
+
+def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> None:
+    """Add what is new to the open hours and weeks; a closed one that gets more opens again."""
+    for hour in sorted({*batch.hours, *covered}):
+        counts = batch.hours.get(hour)
+        for kind, unit in LENGTHS.items():
+            start = floor(hour, unit)
+            db.execute(
+                "insert into windows (kind, start, until, utc, queries, late,"
+                " covered_seconds, closed) values (?, ?, ?, ?, ?, ?, ?, 0)"
+                " on conflict do update set queries = queries + excluded.queries,"
+                " late = late + excluded.late, closed = closed and excluded.queries = 0,"
+                " covered_seconds = min(covered_seconds + excluded.covered_seconds, ?)",
+                (
+                    kind,
+                    start,
+                    start + unit,
+                    iso(start),
+                    counts.queries if counts else 0,
+                    counts.late if counts else 0,
+                    covered.get(hour, 0.0),
+                    unit / 1000,
+                ),
+            )
+            if counts:
+                db.executemany(
+                    "insert into window_categories values (?, ?, ?, ?, ?)"
+                    " on conflict do update set queries = queries + excluded.queries",
+                    [(kind, start, *key, n) for key, n in counts.categories.items()],
+                )
+
+
+def close(
+    db: sqlite3.Connection, kind: str, start: int, figures: Figures, topics: Sequence[str]
+) -> bool:
+    """Write the figures of a window that is over; false if they contradict what was counted."""
+    counted = db.execute(
+        "select queries from windows where kind = ? and start = ?", (kind, start)
+    ).fetchone()[0]
+    db.execute(
+        "update windows set queries = ?, addresses = ?, sum_qq = ?, closed = 1"
+        " where kind = ? and start = ?",
+        (figures.queries, figures.addresses, figures.sum_qq, kind, start),
+    )
+    db.executemany(
+        "insert or replace into window_topics values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (kind, start, name, topic.queries, *topic.addresses, topic.sum_qk, topic.sum_kk)
+            for name, topic in zip(topics, figures.topics, strict=True)
+        ],
+    )
+    for country, found in figures.countries.items():
+        db.execute(
+            "insert or replace into window_countries values (?, ?, ?, ?, ?)",
+            (kind, start, country, found.queries, found.addresses),
+        )
+        db.executemany(
+            "insert or replace into window_country_topics values (?, ?, ?, ?, ?, ?)",
+            [
+                (kind, start, country, name, *pair)
+                for name, pair in zip(topics, found.topics, strict=True)
+            ],
+        )
+    agree = kind not in LENGTHS or counted == figures.queries
+    return agree and figures.invariants_hold()
+
+
+def show(
+    db: sqlite3.Connection, rolling: Mapping[str, tuple[int, int, Figures]], topics: Sequence[str]
+) -> None:
+    """Replace the rolling windows by newer ones."""
+    for kind, (start, end, figures) in rolling.items():
+        for table in ("windows", "window_topics"):
+            db.execute(f"delete from {table} where kind = ?", (kind,))  # noqa: S608 - our own names
+        covered = db.execute(
+            "select coalesce(sum(min(covered_seconds,"
+            " (min(until, ?) - max(start, ?)) / 1000.0)), 0)"
+            " from windows where kind = 'hour' and until > ? and start < ?",
+            (end, start, start, end),
+        ).fetchone()[0]
+        db.execute(
+            "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 1)",
+            (kind, start, end, iso(start), covered),
+        )
+        close(db, kind, start, figures, topics)
+
+
+def prune(db: sqlite3.Connection, kind: str, before: int) -> bool:
+    """Forget the closed windows of a kind that end before a time; true if there were any."""
+    for table in (
+        "window_topics",
+        "window_categories",
+        "window_countries",
+        "window_country_topics",
+    ):
+        db.execute(
+            f"delete from {table} where kind = ? and start in"  # noqa: S608 - our own names
+            " (select start from windows where kind = ? and until < ? and closed = 1)",
+            (kind, kind, before),
+        )
+    gone = db.execute(
+        "delete from windows where kind = ? and until < ? and closed = 1", (kind, before)
+    )
+    return gone.rowcount > 0

@@ -1,0 +1,102 @@
+"""Every check of the audit finds what it is there for, and nothing in a good database."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.backfill import backfill
+from donkeywatch.counting.windows import milliseconds
+from donkeywatch.lab.simulate import Simulation
+from donkeywatch.store.audit import audit
+from support import TOPICS, Simulated, engine, simulated
+
+SLIPS = {
+    "addresses <= queries in every window": (
+        "update windows set addresses = queries + 1 where kind = 'hour' and queries > 0"
+    ),
+    "flagged addresses <= flagged queries <= queries": (
+        "update window_topics set addresses_1 = queries + 1 where kind = 'week'"
+    ),
+    "flagged addresses <= addresses": (
+        "update windows set addresses = 0 where kind = 'hour'"
+    ),
+    "fewer addresses with more flagged queries": (
+        "update window_topics set addresses_3 = addresses_2 + 1"
+    ),
+    "categories add up to their topic": (
+        "update window_categories set queries = queries + 1 where kind = 'hour'"
+    ),
+    "countries add up to their window": (
+        "update window_countries set queries = queries + 1 where kind = 'week'"
+    ),
+    "countries add up to their topic": (
+        "update window_country_topics set queries = queries + 1 where kind = 'hour'"
+    ),
+    "hours add up to their week": "update windows set queries = queries + 1 where kind = 'week'",
+    "coverage no longer than its window": "update windows set covered_seconds = 999999",
+    "every query is in an hour": "update counters set value = value + 1 where detail = 'query'",
+    "per-address rows give the closed hours": (
+        "update segments set queries = zeroblob(length(queries)) where rows > 0"
+    ),
+    "every older pseudonym belongs to a row": "insert into bridges values (999999, x'00')",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
+    """A database of two days, with rows of its last week."""
+    directory = tmp_path_factory.mktemp("audit")
+    start = datetime(2026, 11, 16, tzinfo=UTC)
+    place = simulated(
+        directory, Simulation(start=start, hours=48, queries=4_000, addresses=300), files=1
+    )
+    now = milliseconds(start) + 9 * 24 * 3_600_000
+    with engine(place.settings, now) as daemon:
+        backfill(daemon, place.archive, None, lambda: now)
+    return place
+
+
+def findings(path: Path) -> dict[str, str | None]:
+    """What the audit says of a database."""
+    with sqlite3.connect(path) as db:
+        found = dict(audit(db, TOPICS))
+    db.close()
+    return found
+
+
+def test_a_good_database_passes_every_check(counted: Simulated) -> None:
+    """And every check is one that is tested below."""
+    found = findings(counted.state / "donkeywatch.db")
+    assert not any(found.values()), found
+    assert set(found) == {"the file is whole", *SLIPS}
+
+
+@pytest.mark.parametrize("check", SLIPS)
+def test_a_slip_is_found_and_named(counted: Simulated, tmp_path: Path, check: str) -> None:
+    """The check that is there for it fails, and says where."""
+    path = tmp_path / "donkeywatch.db"
+    shutil.copy(counted.state / "donkeywatch.db", path)
+    with sqlite3.connect(path) as db:
+        db.execute(SLIPS[check])
+    db.close()
+    assert findings(path)[check]
+
+
+def test_hours_that_were_forgotten_are_no_slip(counted: Simulated, tmp_path: Path) -> None:
+    """Retention removes hours; totals stay."""
+    path = tmp_path / "donkeywatch.db"
+    shutil.copy(counted.state / "donkeywatch.db", path)
+    with sqlite3.connect(path) as db:
+        first = "(select min(start) from windows where kind = 'hour')"
+        for table in ("windows", "window_topics", "window_categories"):
+            db.execute(f"delete from {table} where kind = 'hour' and start = {first}")
+        db.execute("insert into settings values ('pruned:hour', '1')")
+    db.close()
+    found = findings(path)
+    assert not found["every query is in an hour"]
+    assert not found["hours add up to their week"]
