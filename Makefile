@@ -3,8 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 CONFIG ?=
 PYTEST ?=
+MINUTES ?= 10
+SEED ?=
 
-.PHONY: help run test lowest million bars lint docs clean
+.PHONY: help run test lowest million bars torture conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -13,6 +15,8 @@ help:
 	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
+	@echo 'make conformance-peers  donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
+	@echo 'make torture             ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
 	@echo 'make lint                types and style alone'
 	@echo 'make docs                write the generated parts of docs/ and README.md anew'
 
@@ -60,6 +64,13 @@ million: .venv/test
 
 bars: .venv/test
 	$(BIN)/python benchmarks/live.py
+
+conformance-peers: .venv/test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check pygtail
+	PYTHONPATH=tests $(BIN)/python -m conformance.report
+
+torture: .venv/test
+	$(BIN)/python benchmarks/torture.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 docs: .venv/test
 	$(BIN)/python docs/generate.py

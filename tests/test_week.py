@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from donkeywatch import config
 from donkeywatch.arrival.addresses import packed
@@ -105,43 +104,6 @@ class Server:
         files = [path for path in self.state.rglob("*") if path.is_file()]
         content = b"\0|\0".join(path.read_bytes() for path in files)
         return sum(needle in content for needle in needles)
-
-
-@pytest.mark.parametrize("restarts", [False, True], ids=["running", "restarted"])
-def test_seven_days_are_exact_across_the_change_of_keys(tmp_path: Path, restarts: bool) -> None:
-    """At every step over two Mondays the rolling windows equal a brute-force count."""
-    server = Server(tmp_path, MONDAY - 2 * DAY)
-    while server.now < MONDAY + WEEK + 2 * DAY:
-        near = min(abs(server.now - MONDAY), abs(server.now - MONDAY - WEEK)) < HOUR
-        server.step(7 * MINUTE + 13_000 if near else 3 * HOUR + 11_000, 12)
-        server.step(3 * MINUTE)
-        if restarts and server.random.random() < 0.3:
-            server.restart()
-            server.engine.tick(server.now)
-        server.rolling()
-    server.engine.close()
-    assert outcomes(server.state) == {"query": len(server.asked)}
-
-
-def test_a_weeks_last_and_first_millisecond_belong_to_their_own_weeks(tmp_path: Path) -> None:
-    """Queries at 23:59:59.999 on Sunday and 00:00:00.000 on Monday, with both keys."""
-    server = Server(tmp_path, MONDAY - HOUR)
-    server.step(MINUTE, 1)
-    for time in (MONDAY - 1, MONDAY, MONDAY + HOUR - 1, MONDAY + HOUR):
-        server.now = time
-        stamp = iso(time)[:-1] + f".{time % 1000:03d}Z"
-        with server.log.open("a") as log:
-            log.write(f"{stamp}\t192.0.2.77\tzqorv\n")
-        server.asked.append((time, "192.0.2.77"))
-        server.engine.tick(server.now)
-    server.step(WEEK)
-    server.engine.close()
-    for kind, start, length in (
-        ("hour", MONDAY - HOUR, HOUR), ("hour", MONDAY, HOUR), ("hour", MONDAY + HOUR, HOUR),
-        ("week", MONDAY - WEEK, WEEK), ("week", MONDAY, WEEK),
-    ):  # fmt: skip
-        found, told = counted(server.state, kind, start), server.truth(start, start + length)
-        assert {name: found[name] for name in told} == told, (kind, iso(start))
 
 
 def test_nothing_of_a_destroyed_week_is_left(tmp_path: Path) -> None:

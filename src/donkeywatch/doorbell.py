@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from watchfiles import Change, watch
 
@@ -19,7 +21,8 @@ class Doorbell:
 
     def __init__(self, directories: Iterable[Path], *, enabled: bool = True) -> None:
         self._directories = sorted(directories)
-        self._rang = threading.Event()
+        # Not an Event: its lock would be taken twice when a signal comes while it is waited for.
+        self._rings: SimpleQueue[None] = SimpleQueue()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         if enabled:
@@ -50,7 +53,7 @@ class Doorbell:
             raise_interrupt=False,
         ):
             if changes:
-                self._rang.set()
+                self.ring()
             if any(change is Change.deleted for change, _ in changes) or not changes:
                 current = [d.stat().st_ino if d.is_dir() else 0 for d in directories]
                 if current != inodes:
@@ -58,12 +61,14 @@ class Doorbell:
 
     def ring(self) -> None:
         """Wake the loop by hand; safe in a signal handler."""
-        self._rang.set()
+        self._rings.put(None)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until a ring or a time-out."""
-        self._rang.wait(seconds)
-        self._rang.clear()
+        """Sleep until a ring or a time-out; all rings so far are answered."""
+        with contextlib.suppress(Empty):
+            self._rings.get(timeout=seconds)
+            while True:
+                self._rings.get_nowait()
 
     def close(self) -> None:
         """End the thread."""

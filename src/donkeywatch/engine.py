@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from donkeywatch.stream import Stream, line_reader, log_of
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
+AHEAD = 1 << 18
+"""Rows that may wait for the rolling windows while a log is read that is behind."""
 INSTALLED = "installed"
 """Setting that says that the lasting key was made for this database."""
 FOLLOWED = "followed:"
@@ -161,16 +164,19 @@ class Engine:
 
     # -- the daemon's step ---------------------------------------------------------------
 
-    def tick(self, now: int, steady: int | None = None) -> bool:
+    def tick(
+        self, now: int, steady: int | None = None, enough: Callable[[], bool] = lambda: False
+    ) -> bool:
         """Scan, read, commit and close what is due; true when more is waiting to be read.
 
-        ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. When a commit
-        or a new key cannot be written, a later tick tries again from the last commit; StateError
-        when the database is damaged.
+        ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. Once
+        ``enough`` says so no further block is read, so that signals and commits are not kept
+        waiting. When a commit or a new key cannot be written, a later tick tries again from the
+        last commit; StateError when the database is damaged.
         """
         steady = now if steady is None else steady
         try:
-            busy = self._read(now, steady)
+            busy = self._read(now, steady, enough)
             self._follow_clock(now, steady)
             interval = round(self.settings.checkpoint.interval * SECOND)
             full = self._pending >= self.settings.checkpoint.bytes
@@ -181,7 +187,7 @@ class Engine:
             return False
         return busy
 
-    def _read(self, now: int, steady: int) -> bool:
+    def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
         for stream in self.streams:
             stream.follower.scan(steady)
         budget = BUDGET
@@ -190,8 +196,8 @@ class Engine:
                 block = stream.follower.read(steady)
                 if block is None:
                     break
-                budget -= block.consumed
                 self.take(stream, block, now)
+                budget = 0 if enough() else budget - block.consumed
         return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
@@ -241,6 +247,14 @@ class Engine:
         """What is taken from now on is history, with a frontier of its own."""
         stream.archive = Frontier()
 
+    def finish(self, now: int, steady: int) -> bool:
+        """The last commit of this process; false when it fails: its lines are read again."""
+        try:
+            self.commit(now, steady)
+        except (sqlite3.Error, OSError):
+            return False
+        return True
+
     def commit_archive(self, stream: Stream, now: int) -> None:
         """Store what was read of an archive and close what its own event time has passed."""
         self._store_batch(self._positions(), now)
@@ -280,7 +294,8 @@ class Engine:
         self._closer.close(watermark, now)
         caught_up = all(stream.follower.caught_up for stream in self.streams)
         if not caught_up:
-            self._rolling.forget()
+            if self._rolling.waiting > AHEAD:
+                self._rolling.forget()
         elif self._rolling.advance(watermark) or self._dirty:
             self.store.show(self._rolling.figures())
             self._dirty = False

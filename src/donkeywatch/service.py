@@ -19,6 +19,8 @@ from donkeywatch.publish.server import Server
 from donkeywatch.status import Status
 
 log = logging.getLogger("donkeywatch")
+TURN = 250
+"""Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
 
 
 def wall() -> int:
@@ -58,8 +60,12 @@ class Service:
             ready(self._server.url)
             while not self._stopping:
                 self._step()
-            self._engine.commit(wall(), steady())
-            log.info("stopped, all that was read is stored")
+            if self._engine.finish(wall(), steady()):
+                log.info("stopped, all that was read is stored")
+            else:
+                log.warning(
+                    "stopped; the last lines could not be stored, the next start reads them again"
+                )
         finally:
             self._bell.close()
             self._server.stop()
@@ -69,7 +75,8 @@ class Service:
         if self._reloading:
             self._reloading = False
             self._reload()
-        busy = self._engine.tick(wall(), steady())
+        end = steady() + TURN
+        busy = self._engine.tick(wall(), steady(), lambda: steady() > end)
         self._engine.back_up(wall(), steady())
         before, self._status = self._status, self._current_status()
         self._tell(before, self._status)

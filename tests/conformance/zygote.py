@@ -1,11 +1,13 @@
 """A process that has imported donkeywatch and forks daemons from itself: real ones, sooner.
 
-Speaks JSON lines: ``{"argv": [...], "errors": path, "files": limit or null}`` answers with a pid,
-``{"poll": pid}`` with the exit code, or null while it runs.
+Speaks JSON lines: ``{"argv": [...], "errors": path, "files": limit or null}`` answers with the pid
+of a daemon, ``{"call": "module:function", "arguments": {...}, "errors": path}`` with that of a
+process that makes a call, and ``{"poll": pid}`` with the exit code, or null while it runs.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
@@ -40,6 +42,13 @@ class Zygote:
         assert pid is not None
         return pid
 
+    def call(self, function: str, errors: Path, **arguments: Any) -> int:
+        """Call ``module:function`` in a process of its own; the pid."""
+        question = {"call": function, "arguments": arguments, "errors": str(errors)}
+        pid = self._ask({**question, "files": None})
+        assert pid is not None
+        return pid
+
     def poll(self, pid: int) -> int | None:
         """The exit code, as of subprocess; None while it runs."""
         return self._ask({"poll": pid})
@@ -62,6 +71,10 @@ def _become(question: dict[str, Any]) -> None:
     os.closerange(3, 64)
     if question["files"]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (question["files"],) * 2)
+    if "call" in question:
+        module, _, function = question["call"].partition(":")
+        getattr(importlib.import_module(module), function)(**question["arguments"])
+        return
     sys.argv = ["donkeywatch", *question["argv"]]
     from donkeywatch import cli
 
@@ -70,6 +83,8 @@ def _become(question: dict[str, Any]) -> None:
 
 def _main() -> None:
     import donkeywatch.cli  # noqa: F401 - what makes the fork worth it
+
+    sys.path[0] = str(Path(__file__).parents[1])
 
     codes: dict[int, int] = {}
     for line in sys.stdin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -62,10 +63,9 @@ def simulate(
 
 
 def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.signal(signal.SIGINT, lambda *_: stop.set())
-    demo.write_live(sim, directory, rate, stop, seed)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        demo.write_live(sim, directory, rate, threading.Event(), seed)
 
 
 @app.command("demo")

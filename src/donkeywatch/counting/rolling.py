@@ -79,6 +79,11 @@ class Rolling:
         self._ahead = [rows for rows in self._ahead if len(rows)]
         return changed
 
+    @property
+    def waiting(self) -> int:
+        """Rows in memory that are newer than the windows."""
+        return sum(len(rows) for rows in self._ahead)
+
     def forget(self) -> None:
         """Drop everything in memory; the next advance builds it from the segments."""
         self.end, self._ahead, self._leaving = None, [], {}

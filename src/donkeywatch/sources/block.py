@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIZE = 1 << 20
-"""Bytes read at once; an over-long line is dropped in pieces of this size."""
+SIZE = 1 << 18
+"""Bytes read at once, or twice the longest line; between two blocks a stop is obeyed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,11 +98,12 @@ class Generation:
             # An archive is never written in place, and its head would have to be decoded again.
             if mark.head_length and not same_head(file.read(0, mark.head_length), mark, key):
                 raise Changed
-        buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + SIZE)
+        room = max(SIZE, 2 * limit)
+        buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + room)
         if mark.tail_length and hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
             raise Changed
         fresh = buffer[mark.tail_length :]
-        over = final and len(fresh) < SIZE
+        over = final and len(fresh) < room
         if not fresh and not (over and mark.skipping):
             return None
         block = cut(fresh, limit, skipping=mark.skipping, final=over)

@@ -97,6 +97,8 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; an error rolls everything back and is raised again."""
+        if self.connection.in_transaction:  # the last one could not even be rolled back
+            self.connection.execute("rollback")
         self.connection.execute("begin immediate")
         try:
             yield self.connection

@@ -1,0 +1,1 @@
+"""The parts of the soak that `benchmarks/torture.py` puts together."""

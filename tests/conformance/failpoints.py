@@ -1,0 +1,211 @@
+"""SIGKILL at any statement: a process that traces itself and dies where it is told to.
+
+A failpoint is a statement of ours, named ``store/store.py:123``. Nothing in the program knows
+of them: the process under test sets a trace function, so none can be forgotten.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import donkeywatch
+from conformance.readers import write_settings
+from conformance.site import Case
+from donkeywatch import config
+from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, floor, utc
+from donkeywatch.engine import Engine
+
+SOURCE = Path(donkeywatch.__file__).parent
+MONDAY = floor(1_780_000_000_000, WEEK) + WEEK
+"""The week changes while the process under test is at work, ms UTC."""
+LAST = MONDAY + 5 * MINUTE
+"""When a process that was killed is started again."""
+
+
+@cache
+def statements(path: str) -> dict[int, int]:
+    """The first line of the statement that a line belongs to; bodies are statements apart."""
+    owner: dict[int, int] = {}
+    for node in ast.walk(ast.parse(Path(path).read_bytes())):
+        if isinstance(node, ast.stmt) and not isinstance(node, ast.FunctionDef | ast.ClassDef):
+            body = getattr(node, "body", None)
+            end = body[0].lineno - 1 if body else node.end_lineno or node.lineno
+            for line in range(node.lineno, max(end, node.lineno) + 1):
+                owner[line] = max(node.lineno, owner.get(line, 0))
+    return owner
+
+
+def functions(path: Path) -> dict[str, set[int]]:
+    """Statements of each function of a module, by its name, docstrings left out."""
+    found: dict[str, set[int]] = {}
+
+    def walk(node: ast.AST, prefix: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                walk(child, f"{child.name}.")
+            elif isinstance(child, ast.FunctionDef):
+                found[prefix + child.name] = {
+                    inner.lineno
+                    for outer in child.body
+                    for inner in ast.walk(outer)
+                    if isinstance(inner, ast.stmt)
+                    and not (isinstance(inner, ast.Expr) and isinstance(inner.value, ast.Constant))
+                    and not isinstance(inner, ast.Global | ast.Nonlocal | ast.Try)
+                }
+
+    walk(ast.parse(path.read_bytes()), "")
+    return found
+
+
+def prepare(directory: Path) -> None:
+    """A state with two counted hours, and a log that was rotated and written to since."""
+    write_settings(directory, Case(), "[backup]\ninterval = 0\n")
+    logs = directory / "logs"
+    logs.mkdir()
+    log = logs / "search.log"
+    first = MONDAY - 4 * HOUR
+    _write(log, first, 20)
+    for now in (first + 10 * MINUTE, first + 70 * MINUTE):
+        _work(directory, [now])
+        _write(log, now, 10)
+    log.rename(log.with_name("search.log.1"))
+    _write(log, MONDAY - 2 * HOUR + 20 * MINUTE, 15)
+    _write(log, MONDAY - 40 * MINUTE, 15)
+
+
+def _write(log: Path, first: int, count: int) -> None:
+    """Queries of ten addresses, a second apart; every third is flagged, and some lines are odd."""
+    with log.open("a") as lines:
+        for number in range(count):
+            stamp = utc(first + number * SECOND).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            word = "porno" if number % 3 == 0 else "zqorv"
+            lines.write(f"{stamp}\t192.0.2.{number % 10}\t{word} {number}\n")
+        lines.write("not a query\n")
+
+
+def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None:
+    engine = Engine(config.load(directory / "donkeywatch.toml", {}), times[0])
+    for step, now in enumerate(times):
+        if fault is not None:
+            fault(directory, engine, step)
+        # The wall clock jumps from step to step, while the steady one goes on by a second.
+        while engine.tick(now, times[0] + step * SECOND):
+            pass
+    engine.commit(times[-1], times[0] + len(times) * SECOND)
+    engine.close()
+
+
+def _unwritable(directory: Path, engine: Engine, step: int) -> None:
+    """Every write of more than a few instructions fails at first, and when windows are closed."""
+    failing = step in (0, 2)
+    engine.store.connection.set_progress_handler((lambda: 1) if failing else None, 10)
+
+
+def _truncated(directory: Path, _engine: Engine, step: int) -> None:
+    """Copied and truncated after the first step, and longer than before at the next look."""
+    if step == 1:
+        truncate(directory)
+
+
+def truncate(directory: Path) -> None:
+    """The log is copied away, and begins with lines that are no queries; done once."""
+    log = directory / "logs" / "search.log"
+    aside = log.with_name("search.log.2")
+    if not aside.exists():
+        shutil.copy2(log, aside)
+        log.write_text("not a query\n" * 400)
+
+
+Fault = Callable[[Path, Engine, int], None]
+FAULTS: dict[str, Fault | None] = {
+    "none": None, "first start": None, "unwritable": _unwritable, "truncated": _truncated,
+}  # fmt: skip
+TIMES = {
+    "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
+    "unwritable": [
+        MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 3 * MINUTE, MONDAY + 4 * MINUTE,
+    ],
+}  # fmt: skip
+TIMES["truncated"] = TIMES["first start"] = TIMES["none"]
+
+
+def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
+    """In a process of its own: open, count, close an hour and a week, destroy a key.
+
+    Dies at the ``hit``-th time that a statement is about to run; without ``die_at`` it writes
+    which ones were run how often to ``trace.json``.
+    """
+    seen: Counter[str] = Counter()
+    home = str(SOURCE) + os.sep
+    watched = home + (die_at or "").partition(":")[0]
+
+    def on_call(frame: FrameType, event: str, _argument: Any) -> Any:
+        return on_line if frame.f_code.co_filename.startswith(watched) else None
+
+    def on_line(frame: FrameType, event: str, _argument: Any) -> Any:
+        path = frame.f_code.co_filename
+        line = statements(path).get(frame.f_lineno)
+        if event == "line" and line is not None:
+            name = f"{path[len(home) :]}:{line}"
+            seen[name] += 1
+            if name == die_at and seen[name] == hit:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return on_line
+
+    if fault == "first start":
+        shutil.rmtree(Path(directory, "state"))
+    sys.settrace(on_call)
+    try:
+        _work(Path(directory), TIMES[fault], FAULTS[fault])
+    finally:
+        sys.settrace(None)
+    if die_at is None:
+        Path(directory, "trace.json").write_text(json.dumps(seen))
+
+
+def go_on(directory: Path, fault: str) -> None:
+    """What the operator does: start it again, a little later."""
+    if fault == "truncated":
+        truncate(directory)
+    _work(directory, [LAST, LAST + MINUTE])
+
+
+def figures(directory: Path) -> dict[str, Any]:
+    """Everything that is counted and shown, and which keys there are."""
+    db = sqlite3.connect(directory / "state" / "donkeywatch.db")
+    tables = {
+        table: db.execute(f"select * from {table} order by 1, 2, 3").fetchall()
+        for table in ("windows", "window_topics", "window_categories", "window_countries",
+                      "window_country_topics", "epochs")
+    }  # fmt: skip
+    tables["windows"] = [row[:8] + row[9:] for row in tables["windows"]]
+    tables["epochs"] = [(week, sealed) for week, _, _, sealed in tables["epochs"]]
+    found: dict[str, Any] = {
+        **tables,
+        "counters": db.execute(
+            "select * from counters where name in ('lines', 'flagged', 'invariant_violations',"
+            " 'abandoned_bytes', 'late_lines') order by 1, 2, 3"
+        ).fetchall(),
+        "rows": db.execute("select count(*), sum(rows) from segments").fetchone(),
+        "bridges": db.execute("select count(*) from bridges").fetchone(),
+        "keys": sorted(path.name for path in (directory / "state" / "keys").iterdir()),
+    }
+    db.close()
+    return found
+
+
+def copy(template: Path, to: Path) -> Path:
+    """The prepared place, once more."""
+    return Path(shutil.copytree(template, to))

@@ -1,0 +1,130 @@
+"""SIGKILL, SIGTERM and power cuts, wherever they hurt most."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import failpoints
+from conformance.failpoints import FAULTS, SOURCE
+from conformance.zygote import Zygote
+
+TRUNK = {
+    "engine.py": (
+        "Engine.tick", "Engine._read", "Engine.take", "Engine._follow_clock", "Engine.watermark",
+        "Engine.commit", "Engine._store_batch", "Engine._recover",
+    ),
+    "stream.py": ("Stream.committed", "Stream.roll_back", "Stream.progress"),
+    "closing.py": (
+        "Closer.close", "Closer.close_ended", "Closer._close_hour", "Closer._figures",
+        "Closer._destroy",
+    ),
+    "sources/follow.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
+    "sources/generations.py": ("Generation.read", "Generation._advance", "Generation.roll_back"),
+    "arrival/observe.py": ("Observer.observe",),
+    "arrival/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
+    "counting/ledger.py": ("Ledger.record", "Ledger.take"),
+    "store/store.py": (
+        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments", "Store.close_hour",
+        "Store.close_week", "Store.show", "Store.seal", "Store.truncate_log",
+    ),
+    "store/windows.py": ("add", "close", "show"),
+    "store/positions.py": ("write",),
+    "store/segments.py": ("insert", "remove", "burn_bridges"),
+}  # fmt: skip
+"""From reading a block to having it committed, and from closing a window to showing it."""
+EXCUSED = (
+    "stores.condemn(self.store.path)", "raise stores.damaged(self.store.path) from None", "raise Changed", "return", "return None",
+    'self.connection.execute("rollback")',
+)  # fmt: skip
+"""Statements of the trunk after which nothing more is read or committed."""
+
+
+class Runs:
+    """The template, what an undisturbed run does and gives, and processes that die."""
+
+    def __init__(self, directory: Path, zygote: Zygote) -> None:
+        self._directory, self._zygote = directory, zygote
+        self._template = directory / "template"
+        self._template.mkdir()
+        failpoints.prepare(self._template)
+        self._number = 0
+        self.traces: dict[str, dict[str, int]] = {}
+        self.expected: dict[str, dict[str, Any]] = {}
+        for fault in FAULTS:
+            place, code = self.work(fault, None)
+            assert code == 0, (directory / "errors.txt").read_text()
+            self.traces[fault] = json.loads((place / "trace.json").read_text())
+            failpoints.go_on(place, fault)
+            self.expected[fault] = failpoints.figures(place)
+
+    def work(self, fault: str, die_at: str | None, hit: int = 1) -> tuple[Path, int]:
+        """One process on a fresh copy; the place, and the exit code."""
+        self._number += 1
+        place = failpoints.copy(self._template, self._directory / str(self._number))
+        pid = self._zygote.call(
+            "conformance.failpoints:work", self._directory / "errors.txt",
+            directory=str(place), fault=fault, die_at=die_at, hit=hit,
+        )  # fmt: skip
+        while (code := self._zygote.poll(pid)) is None:
+            time.sleep(0.002)
+        return place, code
+
+
+@pytest.fixture(scope="module")
+def runs(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """One preparation for all failpoints, in memory where it can be: a power cut is K03's."""
+    memory = Path("/dev/shm")
+    base = memory if memory.is_dir() else tmp_path_factory.getbasetemp()
+    with tempfile.TemporaryDirectory(prefix="failpoints-", dir=base) as directory:
+        yield Runs(Path(directory), zygote)
+
+
+def _reached(runs: Runs, module: str) -> list[tuple[str, str, int]]:
+    """Every statement of a module that a run comes to: the run, its name, how often."""
+    found, known = [], set()
+    for fault, trace in runs.traces.items():
+        for name, hits in trace.items():
+            if name.startswith(f"{module}:") and name not in known:
+                known.add(name)
+                found.append((fault, name, hits))
+    return found
+
+
+MODULES = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
+
+
+@pytest.mark.scenario("K01")
+@pytest.mark.parametrize("module", MODULES)
+def test_killed_at_every_statement(runs: Runs, module: str) -> None:
+    """A restart gives the same figures; on the trunk, also for the middle and the last time."""
+    for fault, name, hits in _reached(runs, module):
+        for hit in sorted({1, hits // 2 + 1, hits} if module in TRUNK else {1}):
+            place, code = runs.work(fault, name, hit)
+            assert code == -9, f"{name} was not reached again"
+            failpoints.go_on(place, fault)
+            assert failpoints.figures(place) == runs.expected[fault], f"{name}, hit {hit}"
+            shutil.rmtree(place)
+
+
+@pytest.mark.scenario("K01")
+@pytest.mark.parametrize("module", TRUNK)
+def test_no_statement_of_the_trunk_is_left_out(runs: Runs, module: str) -> None:
+    """Each one between reading and showing is reached by a run, or excused by name."""
+    reached = {int(name.rpartition(":")[2]) for _, name, _ in _reached(runs, module)}
+    text = (SOURCE / module).read_text().splitlines()
+    found = failpoints.functions(SOURCE / module)
+    for function in TRUNK[module]:
+        missed = [
+            text[line - 1].strip()
+            for line in sorted(found[function] - reached)
+            if text[line - 1].strip() not in EXCUSED
+        ]
+        assert not missed, function

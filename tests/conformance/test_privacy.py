@@ -1,0 +1,385 @@
+"""Z: no address and no word leaves the memory it was read into, and nothing is left open."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import ipaddress
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from conformance.conftest import TWO, Ask, Begun, Make, Nobody, Prepared, fill, refused, tmpfs
+from conformance.readers import Daemon
+from conformance.site import Case, Site
+from conformance.zygote import Zygote
+
+WORDS = ("zqcanaryalpha", "zqcanarybeta", "qvcanarygamma", "xkcanarydelta", "zqvcanaryé")
+ADDRESSES = (
+    "203.0.113.77", "198.51.100.201", "192.0.2.99", "2001:db8::ca:fe", "2001:db8:0:7::b0:0b",
+)  # fmt: skip
+LEXICON = f"""
+[topics.pedophile.groups]
+child = ["{WORDS[0]}"]
+sex = ["{WORDS[1]}"]
+[[topics.pedophile.categories]]
+id = "child_sex"
+all = ["child", "sex"]
+"""
+PATHS = ("/", "/metrics", "/api/v1/fractions", "/api/v1/hours", "/api/v1/weeks", "/readyz",
+         "/api/v1/weeks?format=csv", "/api/v1/profile", "/openapi.json", "/healthz",
+         f"/{WORDS[0]}", f"/api/v1/profile?topic={WORDS[1]}",
+         f"/api/v1/hours?from={WORDS[2]}")  # fmt: skip
+
+
+def forms(address: str) -> Iterator[str]:
+    """All the ways in which a server may write an address."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.version == 4:
+        whole = int(parsed)
+        yield from (address, f"{address}:4662", f"::ffff:{address}", f"[::ffff:{address}]:4662")
+        yield from (f"::FFFF:{address}", f"::ffff:{whole >> 16:x}:{whole & 0xFFFF:x}")
+    else:
+        exploded = parsed.exploded
+        yield from (address, f"[{address}]", f"[{address}]:4662", address.upper(), exploded)
+        yield from (f"[{exploded.upper()}]:1", f"{address}%eth0")
+
+
+def lines() -> tuple[bytes, int]:
+    """Normal use and everything that can go wrong in a line, all with canaries; and how many."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
+    a, b, c, d, _ = words = [word.encode() for word in WORDS]
+    found = [
+        now + b"\t" + form.encode() + b"\t" + words[number % 5] + b" " + words[(number + 1) % 5]
+        for address in ADDRESSES
+        for number, form in enumerate(forms(address))
+    ]
+    for address in ADDRESSES:
+        raw = address.encode()
+        found += [
+            now + b"\t" + raw + b"\t" + a + b"," + b,
+            b"not a stamp\t" + raw + b"\t" + a,
+            now + b"\t" + b + b"\t" + raw,
+            now + b"\tnot an address " + raw + b"\t" + c,
+            b"2099-01-01T00:00:00Z\t" + raw + b"\t" + a,
+            b"2001-01-01T00:00:00Z\t" + raw + b"\t" + b,
+            a + b" " + raw + b" no tabs at all",
+            now + b"\t" + raw + b"\t" + c * 5_100,
+            now + b"\t" + raw + b"\t\xff\xfe\x00" + d + b"\x1b[31m\r",
+            now + b"\t" + raw + b"\t" + "zqvcanaryé".encode("latin-1"),
+            now + b"\t" + raw + b"\tERROR " + d + b"\xe2\x80\xa8WARNING " + raw,
+        ]
+    return b"\n".join(found) + b"\n", len(found)
+
+
+def traces(canary: str) -> Iterator[bytes]:
+    """The forms in which a canary might survive."""
+    for raw in {canary.encode(), canary.upper().encode(), canary.encode("utf-16-le")}:
+        yield raw
+        yield raw.hex().encode()
+        for cut in range(3):
+            whole = base64.b64encode(b"\0" * cut + raw)
+            yield whole[4 if cut else 0 : -4]
+        for algorithm in ("md5", "sha1", "sha256", "blake2b"):
+            digest = hashlib.new(algorithm, raw, usedforsecurity=False)
+            yield from (digest.digest(), digest.hexdigest().encode())
+
+
+def needles() -> set[bytes]:
+    """All canaries in all forms."""
+    found = {trace for word in WORDS for trace in traces(word)}
+    for address in ADDRESSES:
+        found |= {trace for form in forms(address) for trace in traces(form)}
+        packed = ipaddress.ip_address(address).packed
+        found |= {hashlib.sha256(packed).digest(), hashlib.md5(packed).digest()}
+        # Four bytes alone are found anywhere by chance.
+        found |= {packed, packed[::-1]} if len(packed) == 16 else {b"\xff\xff" + packed}
+        found.add(str(int.from_bytes(packed)).encode())
+    assert all(len(needle) > 5 for needle in found)
+    return found
+
+
+def place(reader: Daemon, case: Case) -> Site:
+    """A site whose lexicon and log are the operator's own."""
+    lexicon = reader.settings.parent / "archive" / "lexicon.toml"
+    lexicon.write_text(LEXICON)
+    lexicon.chmod(0o600)
+    return Site(reader.settings.parent, reader, case)
+
+
+def pour(site: Site) -> None:
+    """Canaries are logged."""
+    data, count = lines()
+    with site.path.open("ab") as log:
+        log.write(data)
+    site.written += count
+
+
+def counted(ask: Ask, reader: Daemon) -> float:
+    """All lines, whatever became of them."""
+    found = re.findall(r"^donkeywatch_lines_total\{.*\} (\S+)", ask(reader, "/metrics").text, re.M)
+    return sum(map(float, found))
+
+
+def told(ask: Ask, reader: Daemon) -> dict[str, bytes]:
+    """Everything a daemon tells over HTTP."""
+    answers = {path: ask(reader, path) for path in PATHS}
+    assert b"pedophile" in answers["/metrics"].content
+    return {f"HTTP {path}": a.content + str(a.headers).encode() for path, a in answers.items()}
+
+
+def assert_clean(directory: Path, more: dict[str, bytes]) -> None:
+    """No canary in any file but the operator's own, nor in anything else."""
+    own = {directory / "logs", directory / "archive"}
+    kept = [p for p in directory.rglob("*") if p.is_file() and not own & set(p.parents)]
+    assert any(path.name == "donkeywatch.db" for path in kept)
+    haystacks = {str(path): path.read_bytes() for path in kept} | more
+    sought = needles()
+    for name, haystack in haystacks.items():
+        for needle in sought:
+            assert needle not in haystack, f"{needle!r} in {name}"
+
+
+class Real(Zygote):
+    """Daemons of an own interpreter, so that their arguments and surroundings are their own."""
+
+    def __init__(self) -> None:
+        self._daemons: dict[int, subprocess.Popen[bytes]] = {}
+
+    def fork(self, argv: list[str], errors: Path, files: int | None = None) -> int:
+        """Start one in development mode, which warns of everything."""
+        with errors.open("ab") as sink:
+            command = [sys.executable, "-X", "dev", "-m", "donkeywatch", *argv]
+            found = subprocess.Popen(command, stdout=sink, stderr=sink)
+        self._daemons[found.pid] = found
+        return found.pid
+
+    def poll(self, pid: int) -> int | None:
+        """The exit code; None while it runs."""
+        return self._daemons[pid].poll()
+
+
+@pytest.mark.scenario("Z01")
+@pytest.mark.scenario("Z02")
+@TWO
+def test_canaries_in_a_real_process(tmp_path: Path, case: Case, ask: Ask) -> None:
+    """Use, rejects, a bad lexicon at SIGHUP, an end and a restart; files, answers, /proc."""
+    reader = Daemon(tmp_path, case, Real())
+    site = place(reader, case)
+    lexicon = tmp_path / "archive" / "lexicon.toml"
+    seen: dict[str, bytes] = {}
+    try:
+        pour(site)
+        reader.start()
+        reader.until(lambda: counted(ask, reader) >= site.written)
+        for number, slip in enumerate((f'"{WORDS[2]}" = {WORDS[3]}\n', f"[{WORDS[2]}.x]\n", "\0")):
+            lexicon.write_text(LEXICON + slip)
+            reader.signal(signal.SIGHUP)
+            reader.until(lambda number=number: reader.said().count("not reloaded") > number)  # type: ignore[misc]
+        pour(site)
+        site.rename()
+        pour(site)
+        reader.until(lambda: counted(ask, reader) >= site.written)
+        seen |= told(ask, reader)
+        proc = Path(f"/proc/{reader.pid}")
+        seen |= {name: (proc / name).read_bytes() for name in ("cmdline", "environ", "comm")}
+        assert re.search(r"Max core file size +0 +0 ", (proc / "limits").read_text())
+        lexicon.write_text(LEXICON)
+        site.restart()
+        reader.until(lambda: counted(ask, reader) >= site.written)
+        seen |= told(ask, reader)
+        reader.stop()
+        lexicon.write_text(LEXICON + f'"{WORDS[0]}" = {WORDS[1]}\n')
+        refused(reader, 2)
+    finally:
+        if reader.pid is not None:
+            reader.close()
+    assert_clean(tmp_path, seen)
+
+
+@pytest.mark.scenario("Z02")
+@pytest.mark.parametrize("case", [Case(end="kill"), Case(bell="polling", end="kill")], ids=str)
+def test_canaries_where_nothing_can_be_stored(
+    daemon: Make, case: Case, tmp_path: Path, ask: Ask
+) -> None:
+    """Commits fail on a full disk with canaries in hand; then the database is damaged."""
+    reader = daemon(case)
+    with tmpfs(reader.state, "512k"):
+        site = place(reader, case)
+        reader.start()
+        pour(site)
+        reader.until(lambda: counted(ask, reader) >= site.written)
+        ballast = fill(reader.state)
+        pour(site)
+        site.write(1_000)
+        reader.until(lambda: "the last commit failed" in ask(reader, "/readyz").text)
+        seen = told(ask, reader)
+        site.end()
+        ballast.unlink()
+        path = reader.state / "donkeywatch.db"
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        said = refused(reader, 3)
+        assert "damaged" in said
+        assert_clean(tmp_path, seen)
+
+
+@pytest.mark.scenario("Z02")
+def test_the_search_itself_works() -> None:
+    """The canaries would be found if they were there."""
+    text = json.dumps({"query": WORDS[0], "from": "[2001:DB8::CA:FE]:4662"}).encode()
+    hidden = base64.b64encode(b"xx" + WORDS[1].encode() + b"yyy")
+    packed = b"\0" * 9 + ipaddress.ip_address(ADDRESSES[3]).packed + b"\0"
+    for haystack in (text, hidden, packed, hashlib.sha256(ADDRESSES[0].encode()).digest()):
+        assert any(needle in haystack for needle in needles())
+
+
+DUMPABLE = """
+import ctypes, os, signal
+def tell(*_):
+    with open({!r}, "w") as file:
+        file.write(f"dumpable {{ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)}}")
+signal.signal(signal.SIGUSR1, tell)
+"""
+
+
+@pytest.mark.scenario("Z01")
+def test_no_core_is_dumped(prepared: Prepared, tmp_path: Path) -> None:
+    """The kernel is told so twice: by the limit, and by PR_SET_DUMPABLE."""
+    answer = tmp_path / "answer"
+    reader = prepared(DUMPABLE.format(str(answer)), Case())
+    reader.start()
+    reader.signal(signal.SIGUSR1)
+    reader.until(lambda: answer.exists() and answer.read_text() == "dumpable 0")
+    limits = Path(f"/proc/{reader.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    reader.stop()
+
+
+@pytest.mark.scenario("Z03")
+@pytest.mark.parametrize(
+    "how", ["group", "world", "directory", "missing", "week missing", "link", "short", "other"]
+)
+@TWO
+def test_keys_that_cannot_be_trusted(begun: Begun, case: Case, tmp_path: Path, how: str) -> None:
+    """Refused at the start and at a reload; no key is made in its place; mended, it goes on."""
+    reader, site = begun(case)
+    keys = reader.state / "keys"
+    shutil.copytree(keys, tmp_path / "kept")
+    week, install = max(keys.glob("*-W*.key")), keys / "install.key"
+    site.end()
+    if how in ("group", "world"):
+        install.chmod(0o640 if how == "group" else 0o604)
+    elif how == "directory":
+        keys.chmod(0o750)
+    elif how == "link":
+        week.rename(tmp_path / "elsewhere")
+        week.symlink_to(tmp_path / "elsewhere")
+    elif how in ("short", "other"):
+        week.write_bytes(b"z" * (31 if how == "short" else 32))
+    else:
+        (install if how == "missing" else week).unlink()
+    before = {path.name for path in keys.iterdir()}
+    for _ in range(2):
+        refused(reader, 2)
+        assert {path.name for path in keys.iterdir()} == before
+    shutil.rmtree(keys)
+    shutil.move(tmp_path / "kept", keys)
+    site.write(10)
+    reader.start()
+    assert site.outcome() == (0, 0)
+    reader.stop()
+
+
+@pytest.mark.scenario("Z03")
+@pytest.mark.parametrize("what", ["install.key", ""])
+@TWO
+def test_keys_of_somebody_else(nobody: Nobody, his: Begun, case: Case, what: str) -> None:
+    """Root's key, or root's directory of keys: refused, and exact when they are given back."""
+    reader, site = his(case)
+    site.end()
+    os.chown(reader.state / "keys" / what, 0, 0)
+    refused(reader, 2)
+    nobody.own()
+    site.write(10)
+    reader.start()
+    assert site.outcome() == (0, 0)
+    reader.stop()
+
+
+@pytest.mark.scenario("Z04")
+@pytest.mark.parametrize("umask", [0, 0o777])
+@TWO
+def test_modes_whatever_the_umask(
+    prepared: Prepared, case: Case, tmp_path: Path, umask: int
+) -> None:
+    """Directories 0700 and files 0600 while it runs, after it, and with the state made by hand."""
+    reader = prepared(f"import os; os.umask({umask})", case)
+    if umask == 0:
+        reader.state.mkdir(mode=0o755)
+    site = Site(tmp_path, reader, case)
+    for _ in range(2):
+        reader.start()
+        site.write(10)
+        site.look()
+        for running in (True, False):
+            for path in (reader.state, *reader.state.rglob("*")):
+                mode = path.stat().st_mode & 0o777
+                assert mode == (0o700 if path.is_dir() else 0o600), f"{path} {mode:o}"
+            if running:
+                site.end()
+    reader.start()
+    assert site.outcome() == (0, 0)
+    reader.stop()
+
+
+def ticks(pid: int) -> int:
+    """Clock ticks of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+@pytest.mark.scenario("Z04")
+@pytest.mark.parametrize("case", [Case(), Case(bell="polling")], ids=str)
+def test_idle_costs_nothing(begun: Begun, case: Case, ask: Ask) -> None:
+    """Less than a tenth of one core over three seconds without a line; a bound, not a figure."""
+    reader, site = begun(case)
+    reader.until(lambda: ask(reader, "/readyz").status_code == 200)
+    assert reader.pid is not None
+    before = ticks(reader.pid)
+    time.sleep(3)
+    assert ticks(reader.pid) - before < 0.1 * 3 * os.sysconf("SC_CLK_TCK")
+    assert site.outcome() == (0, 0)
+    reader.stop()
+
+
+@pytest.mark.scenario("Z04")
+def test_memory_stays_flat(begun: Begun, ask: Ask) -> None:
+    """Three million lines take no more than one million: the same addresses, always new words."""
+    reader, site = begun(Case())
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    block = "".join(f"{stamp}\t198.51.100.{n % 256}\tzqorv {n}\n" for n in range(50_000)).encode()
+    sizes = []
+    for turn in range(3):
+        for _ in range(20):
+            with site.path.open("ab") as log:
+                log.write(block)
+        goal = 10 + (turn + 1) * 1_000_000
+        reader.until(lambda goal=goal: reader.tally().total >= goal, 60)  # type: ignore[misc]
+        if turn != 1:
+            pages = int(Path(f"/proc/{reader.pid}/statm").read_text().split()[1])
+            sizes.append(pages * os.sysconf("SC_PAGE_SIZE"))
+        site.rename()
+        site.path.touch()
+    assert sizes[1] < 1.2 * sizes[0], sizes
+    reader.stop()
+    assert reader.tally().total == 3_000_010
