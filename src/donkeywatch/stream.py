@@ -74,7 +74,7 @@ class Stream:
         follower = self.follower
         return SourceStatus(
             name=self.source.name,
-            following=follower.live is not None and not follower.blind,
+            following=follower.live is not None and not follower.blind and not follower.failing,
             caught_up=follower.caught_up,
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,

@@ -690,8 +690,9 @@ class World:
         """
         self.start()
         self._complete()
-        self.step(SECOND)
-        self.step(SECOND)
+        # A piece at the end of a rotated file is read when that has settled, not weeks later.
+        for ms in (SECOND, SECOND, SETTLE + SECOND, SECOND):
+            self.step(ms)
         self._skip_to(week_of(self.now) + WEEK + 30 * MINUTE)
 
     def _skip_to(self, time: int) -> None:

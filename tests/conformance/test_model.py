@@ -204,6 +204,7 @@ SETTINGS = settings(
     deadline=None,
     derandomize=False,
     print_blob=True,
+    report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -224,12 +225,6 @@ def world() -> Iterator[World]:
     made.close()
 
 
-def unfixed(reason: str) -> pytest.MarkDecorator:
-    """A bug of the product that this machine found, and that is not mended yet."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
-@unfixed("_release_drained and _can_go take the size of now for the size that was read")
 def test_a_line_written_just_before_a_renamed_file_is_released(world: World) -> None:
     """The descriptor was given back with an unread line, and the file's new size noted as read."""
     world.write()
@@ -242,7 +237,6 @@ def test_a_line_written_just_before_a_renamed_file_is_released(world: World) -> 
     world.check()
 
 
-@unfixed("_read takes the size of the new content for the size of the old one")
 def test_a_refilled_log_that_had_been_read_is_no_loss(world: World) -> None:
     """A log emptied and refilled beyond the old offset was told as abandoned bytes."""
     world.write()
@@ -252,7 +246,6 @@ def test_a_refilled_log_that_had_been_read_is_no_loss(world: World) -> None:
     world.check()
 
 
-@unfixed("what is found by reading is only read at the next look")
 def test_a_log_that_is_rewritten_with_every_look(world: World) -> None:
     """The new lines were there at a look that only noticed that the old ones were not."""
     world.write(12)
@@ -263,7 +256,6 @@ def test_a_log_that_is_rewritten_with_every_look(world: World) -> None:
     world.check()
 
 
-@unfixed("_consider does not ask whether an unread open file is the beginning of another one")
 def test_an_archive_of_a_file_that_went_on_growing(world: World) -> None:
     """Nothing had been read of either, and the lines in the .gz were counted twice."""
     world.rename()
@@ -274,7 +266,6 @@ def test_an_archive_of_a_file_that_went_on_growing(world: World) -> None:
     world.check()
 
 
-@unfixed("_known_or_new does not ask whether all of a short file is counted")
 def test_a_short_log_that_loses_its_end(world: World) -> None:
     """What was left of a log of less than 4096 bytes was counted again."""
     world.write(3)
@@ -283,7 +274,6 @@ def test_a_short_log_that_loses_its_end(world: World) -> None:
     world.check()
 
 
-@unfixed("roll_back keeps verdicts on files that rest on what it forgets")
 def test_a_copy_is_read_when_what_was_read_of_the_log_is_not_stored(world: World) -> None:
     """The lines stood in the copy, which had been found to hold nothing new."""
     world.write()
@@ -295,7 +285,6 @@ def test_a_copy_is_read_when_what_was_read_of_the_log_is_not_stored(world: World
     world.check()
 
 
-@unfixed("_consider takes a copy that goes on where a deleted open file ends for a new log")
 def test_a_replaced_log_that_is_copied_and_emptied_before_a_look(world: World) -> None:
     """The deleted file, still open, was counted, and its lines in the copy once more."""
     world.write()
@@ -304,7 +293,6 @@ def test_a_replaced_log_that_is_copied_and_emptied_before_a_look(world: World) -
     world.check()
 
 
-@unfixed("_consider forgets that the offset may lie in an over-long line that has yet to end")
 def test_an_over_long_line_that_never_ends_and_a_restart(world: World) -> None:
     """Rotated in the middle of an over-long line, and stopped: the line had no outcome."""
     world.write()
@@ -316,7 +304,6 @@ def test_an_over_long_line_that_never_ends_and_a_restart(world: World) -> None:
     world.check()
 
 
-@unfixed("roll_back forgets the head of what was read, so that nothing tells other content from it")
 def test_a_new_log_that_is_rewritten_after_a_failed_commit(world: World) -> None:
     """Lines that had been read were gone, and neither counter nor coverage said so."""
     world.write(12)

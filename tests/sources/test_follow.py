@@ -894,7 +894,7 @@ def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: Rig) -> None:
     rig.write(10)
     rig.follower.scan(rig.now)
     # Seen but not read: as when the database was not ready.
-    for generation in rig.follower._open():
+    for generation in rig.follower.known:
         generation.size = rig.path.stat().st_size
     rig.commit()
     rig.restart()

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from donkeywatch.sources.block import SIZE, Block, cut
 from donkeywatch.sources.files import File
-from donkeywatch.sources.marks import HEAD, TAIL, Mark, hashed, head_hash, same_head, same_tail
+from donkeywatch.sources.marks import (
+    HEAD,
+    TAIL,
+    WHOLE,
+    Mark,
+    hashed,
+    head_hash,
+    same_head,
+    same_tail,
+)
 from donkeywatch.store.positions import Position
 
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
@@ -72,7 +81,11 @@ class Generation:
     def roll_back(self) -> None:
         """Forget what was read since the last commit; the open file stays open."""
         if self._stored is None:
-            self.mark = self._origin
+            # The head stays known, so that other content in its place is not taken for it; what
+            # a copy cut short begins with does not: nothing is counted of it.
+            mark, origin = self.mark, self._origin
+            head = (mark.head_length, mark.head_hash[:WHOLE])
+            self.mark = origin if origin.offset else Mark(0, False, *head)
         else:
             stored = Generation.restored(self._stored)
             self.mark = stored.mark
@@ -118,7 +131,7 @@ class Generation:
         read = buffer[: mark.tail_length + block.consumed]
         tail = read[-TAIL:]
         head_length, hash_of_head = mark.head_length, mark.head_hash
-        if head_length < HEAD:
+        if head_length < HEAD or not mark.offset:
             head = file.read(0, min(offset, HEAD)) if mark.offset else read[:HEAD]
             head_length, hash_of_head = len(head), head_hash(head, key)
         self.mark = Mark(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from donkeywatch.errors import SourceError
@@ -20,8 +20,8 @@ class Found:
     """Everything counted of it is in the file; the rest of the file is unread."""
     shorter: Generation | None = None
     """The file has its whole head and ends before its offset."""
-    covered: bool = False
-    """All of the file has been counted: it is an earlier or a shortened copy."""
+    covering: Generation | None = None
+    """All of the file has been counted in this one: it is an earlier or a shortened copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,19 @@ class Identity:
         head = file.read(0, HEAD)
         best: Generation | None = None
         shorter: Generation | None = None
-        covered = False
+        covering: Generation | None = None
         for generation in candidates:
             mark = generation.mark
             if not same_head(head, mark, self.key):
-                covered |= is_beginning(head, mark, self.key)
+                if is_beginning(head, mark, self.key):
+                    covering = generation
             elif not same_tail(file, mark, self.key):
-                ends_before = not file.read(mark.offset - 1, 1)
-                covered |= ends_before
-                if ends_before and mark.head_length == HEAD:
-                    shorter = generation
+                if not file.read(mark.offset - 1, 1):
+                    covering = generation
+                    shorter = generation if mark.head_length == HEAD else shorter
             elif best is None or mark.offset > best.mark.offset:
                 best = generation
-        return Found(best, shorter, covered)
+        return Found(best, shorter, covering)
 
     def has_rival(self, generation: Generation, file: File, log: Log) -> bool:
         """Does a rotated file hold what is counted too, and go on differently?
@@ -56,14 +56,26 @@ class Identity:
         """
         if generation.mark.offset >= HEAD:
             return False
+        return self._among_siblings(
+            generation,
+            log,
+            lambda other: not is_part_of(other, file) and not is_part_of(file, other),
+        )
+
+    def stands_elsewhere(self, generation: Generation, log: Log) -> bool:
+        """Does a rotated file hold all that is counted?"""
+        return self._among_siblings(generation, log, lambda _: True)
+
+    def _among_siblings(
+        self, generation: Generation, log: Log, condition: Callable[[File], bool]
+    ) -> bool:
         for path, _ in log.siblings():
             try:
                 other = open_file(path)
             except (OSError, SourceError):
                 continue
             try:
-                same = self.of(other, [generation]).generation is not None
-                if same and not is_part_of(other, file) and not is_part_of(file, other):
+                if self.of(other, [generation]).generation is not None and condition(other):
                     return True
             except Damaged:
                 continue

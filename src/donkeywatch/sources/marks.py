@@ -63,6 +63,8 @@ def same_head(head: bytes, mark: Mark, key: bytes) -> bool:
 
 def same_tail(file: File, mark: Mark, key: bytes) -> bool:
     """Does the file hold the marked bytes just before the offset?"""
+    if not mark.offset:
+        return True
     tail = file.read(mark.offset - mark.tail_length, mark.tail_length)
     return len(tail) == mark.tail_length and hashed(tail, key) == mark.tail_hash
 
@@ -82,15 +84,22 @@ def is_part_of(part: File, whole: File) -> bool:
     head, other = part.read(0, HEAD), whole.read(0, HEAD)
     if not head or len(head) > len(other) or other[: len(head)] != head:
         return False
-    size = whole.size()
-    if size is None or len(head) < HEAD:
+    if len(head) < HEAD:
         return True
-    if part.read(size, 1):
-        return False
-    own = part.size()
-    end = size if own is None else min(size, own)
+    end = length(part)
     tail = part.read(end - TAIL, TAIL)
-    return not tail or tail == whole.read(end - TAIL, len(tail))
+    return tail == whole.read(end - TAIL, len(tail))
+
+
+def length(file: File) -> int:
+    """Bytes of the content; an archive is decoded to its end."""
+    size = file.size()
+    if size is not None:
+        return size
+    end = 0
+    while piece := file.read(end, 1 << 20):
+        end += len(piece)
+    return end
 
 
 def last_line_end(file: File) -> int:

@@ -1,0 +1,244 @@
+"""Finding the files of a log: at its own path, and among its rotated siblings."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from donkeywatch.errors import SourceError
+from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
+from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.identity import Identity
+from donkeywatch.sources.log import Log
+from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
+from donkeywatch.sources.shelf import Descriptor, Shelf
+
+WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
+
+
+class Finder:
+    """Says whose content each file holds, and puts it on the shelf."""
+
+    def __init__(
+        self, log: Log, shelf: Shelf, key: bytes, events: Counter[str], *, fresh: bool
+    ) -> None:
+        self.error: str | None = None
+        self.hidden = False
+        """A file may not be read that may hold the rest of a generation."""
+        self.fresh = fresh
+        """The log was never followed before: what is rotated away already is history."""
+        self._log, self._shelf, self._key = log, shelf, key
+        self._events = events
+        self._identity = Identity(key)
+
+    def scan(self, now: int) -> None:
+        """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
+        self.error, self.hidden = None, False
+        self._scan_live(now)
+        self._scan_siblings(now)
+
+    # -- the log's own path --------------------------------------------------------------
+
+    def _scan_live(self, now: int) -> None:
+        live = self._shelf.live
+        try:
+            state = self._log.path.stat()
+        except OSError as error:
+            if not gone(error):
+                raise
+            if live:
+                self._retire(live, now)
+            self.error = f"{self._log.path}: not there yet"
+            return
+        held = self._held((state.st_dev, state.st_ino))
+        if held is not None:
+            self._go_live(held, now)
+            return
+        file = open_file(self._log.path)
+        try:
+            generation = self._at_live_path(file, live)
+            self._go_live(generation, now)
+            self._shelf.attach(generation, file, now)
+        finally:
+            self._shelf.close_unless_held(file)
+
+    def _held(self, identity: tuple[int, int]) -> Generation | None:
+        opened = self._shelf.open()
+        return next((g for g in opened if g.file and g.file.identity == identity), None)
+
+    def _go_live(self, generation: Generation, now: int) -> None:
+        for other in self._shelf.open():
+            if other.live and other is not generation:
+                self._retire(other, now)
+        generation.live = True
+
+    def _retire(self, generation: Generation, now: int) -> None:
+        generation.live, generation.since, generation.unread = False, now, True
+        self._events["rotations"] += 1
+
+    def _at_live_path(self, file: Descriptor, live: Generation | None) -> Generation:
+        """Whose content a file is that has come to stand at the log's path."""
+        if file.read(0, 2) in WIDE:
+            raise SourceError(
+                f"{self._log.path} is UTF-16", "have the server write UTF-8 or a one-byte encoding"
+            )
+        # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
+        if live and live.file and _is_deleted(live) and is_part_of(live.file, file):
+            return live
+        return self.known_or_new(file)
+
+    def known_or_new(self, file: Descriptor) -> Generation:
+        """The generation without a file that this content belongs to, or a new one."""
+        found = self._identity.of(file, self._shelf.closed())
+        generation = found.generation
+        if generation is not None and not self._identity.has_rival(generation, file, self._log):
+            return generation
+        if generation is None and (cut := found.shorter or self._cut_short(found.covering)):
+            # A log that lost its end, in a power cut say. What is left is counted.
+            cut.mark = mark_at(file, last_line_end(file), self._key)
+            cut.size = file.size() or 0
+            return cut
+        if self.fresh and self._log.from_end:
+            return self._shelf.new(mark_at(file, last_line_end(file), self._key))
+        return self._shelf.new(Mark())
+
+    def _cut_short(self, generation: Generation | None) -> Generation | None:
+        """The generation, if no rotated file holds it: then the log itself was cut.
+
+        Otherwise a new log begins with the same lines as the old one.
+        """
+        if generation is None or generation.state != OPEN:
+            return None
+        return None if self._identity.stands_elsewhere(generation, self._log) else generation
+
+    # -- rotated siblings ----------------------------------------------------------------
+
+    def _scan_siblings(self, now: int) -> None:
+        held = {g.file.identity for g in self._shelf.open() if g.file}
+        for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
+            identity, verdict = _signature(state)
+            known = self._shelf.verdicts.get(identity) == verdict
+            if identity in held or not state.st_size or known:
+                continue
+            try:
+                decided = self._consider(path, now)
+            except (Damaged, SourceError):
+                decided = False
+            except OSError as error:
+                decided = gone(error)
+                if not decided:
+                    self._events["read_errors"] += 1
+                    self.error = f"{path}: {error.strerror}"
+                    # It may hold the rest of what is being looked for.
+                    self.hidden |= any(g.state == OPEN for g in self._shelf.closed())
+            if decided:
+                self._shelf.verdicts[identity] = verdict
+
+    def _consider(self, path: Path, now: int) -> bool:
+        """Take up a sibling if it has something unread; true when it need not be asked again."""
+        file = open_file(path)
+        try:
+            return self._decide(file, path, now)
+        finally:
+            self._shelf.close_unless_held(file)
+
+    def _decide(self, file: Descriptor, path: Path, now: int) -> bool:
+        if any(g.file is not None and is_part_of(file, g.file) for g in self._shelf.open()):
+            return True  # A copy or a twin: asked again when that file is given up.
+        if (outgrown := self._outgrown(file)) is not None:
+            self._shelf.attach(outgrown, file, now)
+            return True
+        found = self._identity.of(file, self._shelf.known)
+        if found.generation is not None and found.generation.file is not None:
+            if not found.generation.is_intact(self._key):
+                return False  # Truncated under our eyes: whose content this is, reading tells.
+            found = self._identity.of(file, self._shelf.closed())
+        generation = found.generation
+        if generation is None and found.covering is not None:
+            return True
+        if generation is None and self.fresh:
+            self._skip(file, path)
+            return True
+        if generation is not None and generation.state == SKIPPED:
+            return True
+        # The end of a file may be the end of an over-long line, which has its outcome to come.
+        mark = generation.mark if generation else None
+        if generation and mark and not mark.skipping and not file.read(mark.offset, 1):
+            generation.state = DONE
+            return True
+        if generation is None:
+            generation = self._shelf.new(Mark())
+            self._events["rotations"] += 1
+        self._shelf.attach(generation, file, now)
+        return True
+
+    def _outgrown(self, file: Descriptor) -> Generation | None:
+        """The generation whose archive, or whose deleted file, this one begins with."""
+        for generation in self._shelf.open():
+            held = generation.file
+            archive = generation.finished and isinstance(file, PlainFile)
+            ended = archive or (not generation.live and _is_deleted(generation))
+            if ended and held is not None and is_part_of(held, file):
+                return generation
+        return None
+
+    def _skip(self, file: Descriptor, path: Path) -> None:
+        """What was rotated away before the first start is history: `backfill` reads it."""
+        if is_compressed(path):
+            head = file.read(0, HEAD)
+            self._shelf.new(mark_at(file, len(head), self._key), SKIPPED)
+        else:
+            self._shelf.new(mark_at(file, last_line_end(file), self._key), DONE)
+
+    # -- archives and descriptors --------------------------------------------------------
+
+    def take_up(self, path: Path, now: int) -> Generation | None:
+        """Open a finished archive; None when all of it has been counted.
+
+        OSError and SourceError as the file gives them; Damaged when it does not decode.
+        """
+        file = open_file(path)
+        try:
+            found = self._identity.of(file, self._shelf.known)
+            generation = found.generation
+            if generation is None and found.covering is not None:
+                return None
+            if generation is not None and generation.state == SKIPPED:
+                self._shelf.known.remove(generation)
+                generation = None
+            if generation is not None and not file.read(generation.mark.offset, 1):
+                return None
+            generation = generation or self._shelf.new(Mark())
+            self._shelf.attach(generation, file, now)
+            generation.live = path.resolve() == self._log.path.resolve()
+            generation.finished = not generation.live
+            return generation
+        finally:
+            self._shelf.close_unless_held(file)
+
+    def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
+        """Close a drained file if it is deleted, or if a scan would see that it grew."""
+        file = generation.file
+        if not isinstance(file, PlainFile):
+            self._shelf.detach(generation, now)
+            return
+        state = file.stat()
+        if state.st_size > generation.mark.offset:
+            generation.state, generation.unread = OPEN, True
+            return
+        identity, verdict = _signature(state)
+        named = identity in {_signature(s)[0] for _, s in self._log.siblings()}
+        if named or anyway or state.st_nlink == 0:
+            self._shelf.detach(generation, now)
+            self._shelf.verdicts[identity] = verdict
+
+
+def _is_deleted(generation: Generation) -> bool:
+    file = generation.file
+    return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0
+
+
+def _signature(state: os.stat_result) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (state.st_dev, state.st_ino), (state.st_size, state.st_mtime_ns)

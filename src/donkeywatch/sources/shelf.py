@@ -1,0 +1,71 @@
+"""The generations of one log, and the open files that hold some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from donkeywatch.sources.files import CompressedFile, PlainFile
+from donkeywatch.sources.generations import OPEN, Generation
+from donkeywatch.sources.marks import Mark
+from donkeywatch.store.positions import Position
+
+Descriptor = PlainFile | CompressedFile
+
+
+class Shelf:
+    """Owns the open files; ``now`` is a steady clock, ms."""
+
+    def __init__(self, source: str, stored: Sequence[Position], number: Callable[[], int]) -> None:
+        self.known = [Generation.restored(position) for position in stored]
+        """Every generation there has been, oldest first."""
+        self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
+        """Files that need not be looked into while they stay as they were: inode to size and
+        time of change. A verdict rests on which files are open, and on what is counted."""
+        self._source = source
+        self._number = number
+
+    @property
+    def live(self) -> Generation | None:
+        """The generation at the log's own path."""
+        return next((g for g in self.open() if g.live), None)
+
+    def open(self) -> list[Generation]:
+        """Those with a file."""
+        return [g for g in self.known if g.file is not None]
+
+    def closed(self) -> list[Generation]:
+        """Those whose file has gone, or was given back."""
+        return [g for g in self.known if g.file is None]
+
+    def new(self, mark: Mark, state: str = OPEN) -> Generation:
+        """A generation that was not there before."""
+        generation = Generation(self._number(), self._source, mark, state)
+        self.known.append(generation)
+        return generation
+
+    def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
+        """Read a generation from this file from now on."""
+        if generation.file is not None:
+            generation.file.close()
+        generation.file, generation.state = file, OPEN
+        generation.finished = isinstance(file, CompressedFile)
+        generation.since, generation.unread = now, True
+
+    def detach(self, generation: Generation, now: int) -> None:
+        """Close a generation's file."""
+        if generation.file is not None:
+            generation.file.close()
+        generation.file, generation.live, generation.since = None, False, now
+        # What was left alone because this file was open has to be asked again.
+        self.verdicts.clear()
+
+    def close_unless_held(self, file: Descriptor) -> None:
+        """Close a file that no generation took."""
+        if not any(g.file is file for g in self.known):
+            file.close()
+
+    def roll_back(self) -> None:
+        """Go back to what is committed; open files stay open, so nothing rotated is lost."""
+        self.verdicts.clear()
+        for generation in self.known:
+            generation.roll_back()
