@@ -6,7 +6,7 @@ PYTEST ?=
 MINUTES ?= 10
 SEED ?=
 
-.PHONY: help run test lowest million bars torture conformance-peers lint docs clean
+.PHONY: help run test lowest million bars torture conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -15,7 +15,8 @@ help:
 	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
-	@echo 'make conformance-peers  donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
+	@echo 'make conformance         what happens to logs: 67 scenarios, real processes'
+	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
 	@echo 'make torture             ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
 	@echo 'make lint                types and style alone'
 	@echo 'make docs                write the generated parts of docs/ and README.md anew'
@@ -45,25 +46,28 @@ lint: .venv/test
 
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest --cov --cov-report= $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --cov --cov-report= $(PYTEST)
 	$(BIN)/coverage report
 
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab]'
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly scipy statsmodels
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist scipy statsmodels
 	@touch $@
 
 lowest: .venv-lowest/test
-	.venv-lowest/bin/python -m pytest -q tests/arrival tests/counting tests/sources tests/store tests/lab \
-	  tests/test_config.py tests/test_canary.py tests/publish/test_app.py tests/publish/test_metrics.py
+	.venv-lowest/bin/python -m pytest -q -n 3 tests/arrival tests/counting tests/sources tests/store tests/lab \
+	  tests/test_config.py tests/test_recovery.py tests/publish/test_app.py tests/publish/test_metrics.py
 
 million: .venv/test
 	DONKEYWATCH_QUERIES=1000000 DONKEYWATCH_SEEDS=3 $(BIN)/python -m pytest tests/test_exact.py $(PYTEST)
 
 bars: .venv/test
 	$(BIN)/python benchmarks/live.py
+
+conformance: .venv/test
+	$(BIN)/python -m pytest -n 3 tests/conformance $(PYTEST)
 
 conformance-peers: .venv/test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check pygtail

@@ -9,7 +9,7 @@ from pathlib import Path
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.sources.files import CompressedFile, Damaged, open_file
-from donkeywatch.sources.generations import Generation
+from donkeywatch.sources.generations import WIDE, Generation
 from donkeywatch.stream import Stream
 
 PEEK = 1 << 18
@@ -48,6 +48,9 @@ def backfill(
     try:
         for path in sorted(files, key=lambda path: _first_time(stream, path)):
             lines[path] = _count(engine, stream, path, clock, report, step)
+    except BaseException:
+        engine.abandon(stream)
+        raise
     finally:
         engine.end_archive(stream, clock())
     return lines
@@ -66,9 +69,17 @@ def _stream(engine: Engine, name: str | None) -> Stream:
 
 def _readable(path: Path) -> None:
     try:
-        open_file(path).close()
+        file = open_file(path)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}", "name finished log files") from None
+    try:
+        wide = file.read(0, 2) in WIDE
+    except Damaged:
+        wide = False  # Its whole lines are counted, and then the damage is told.
+    finally:
+        file.close()
+    if wide:
+        raise SourceError(f"{path} is UTF-16", "convert it to UTF-8 first, with iconv say")
 
 
 def _first_time(stream: Stream, path: Path) -> tuple[int, str]:

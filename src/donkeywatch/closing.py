@@ -25,12 +25,16 @@ class Closer:
         self.closed_until = 0
         """End of the newest hour that is closed, ms UTC."""
 
-    def close(self, watermark: int, now: int) -> None:
-        """Close every hour and week that ends at or before ``watermark``; both ms UTC."""
+    def close(self, watermark: int, now: int, sure: int | None = None) -> None:
+        """Close every hour and week that ends at or before ``watermark``; all ms UTC.
+
+        What is over by ``sure`` (default the watermark) is destroyed: closing can be undone by
+        a later line, destroying cannot, so a clock that has just jumped is not believed.
+        """
         self.close_ended(watermark)
         if floor(watermark, HOUR) > self.closed_until:
             self.closed_until = floor(watermark, HOUR)
-            self._destroy(watermark)
+            self._destroy(watermark if sure is None else sure)
             self._prune(now)
             self._backups.finish()  # A reader would keep the log from being emptied.
             self._store.truncate_log()
@@ -56,6 +60,10 @@ class Closer:
     def _check(self, agree: bool) -> None:
         if not agree:
             self._store.count("invariant_violations")
+
+    def reopen(self, now: int) -> None:
+        """The wall clock was set back: what comes now is not late."""
+        self.closed_until = min(self.closed_until, floor(now, HOUR))
 
     def _destroy(self, watermark: int) -> None:
         """When a week has ended, all that was made with the keys before it goes.

@@ -94,6 +94,15 @@ class Source(_Strict):
         "beginning", description="where to begin in a log that is followed for the first time"
     )
 
+    @property
+    def reading(self) -> str:
+        """Everything that decides what a line means; a change of it is a break in the series."""
+        parts = (
+            "pattern", "keys", "time_format", "timezone", "encoding", "query_syntax", "strip_ansi",
+        )  # fmt: skip
+        told = self.model_dump(include=set(parts), exclude_defaults=True)
+        return ";".join([self.format, *(f"{name}:{told[name]}" for name in parts if name in told)])
+
     @model_validator(mode="after")
     def _fits(self) -> Source:
         if self.format == "regex":

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
-from donkeywatch.arrival.text import NORMALISATION
+from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.config import Settings
 from donkeywatch.counting.coverage import Coverage
@@ -21,7 +22,6 @@ from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND
-from donkeywatch.errors import StateError
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.follow import Follower
 from donkeywatch.status import Status
@@ -34,8 +34,6 @@ BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
-INSTALLED = "installed"
-"""Setting that says that the lasting key was made for this database."""
 FOLLOWED = "followed:"
 """Setting that says that a source was followed before, so that what is new was not there then."""
 IDLE = 30 * SECOND
@@ -68,6 +66,9 @@ class Engine:
         self._lock = stores.lock(settings.state)
         try:
             self._open(settings, now)
+        except sqlite3.OperationalError as error:
+            self._lock.close()
+            raise stores.unavailable(settings.state / stores.DATABASE, error) from None
         except BaseException:
             self._lock.close()
             raise
@@ -76,15 +77,15 @@ class Engine:
         words, countries = self.materials.lexicon, self.materials.countries
         detector = Detector(words)
         keyring.prepare(settings.key_directory)
-        self._refuse_orphaned_keys(settings)
+        installation.refuse_orphaned_keys(settings)
         self.store = stores.Store(settings.state, [topic.id for topic in detector.topics])
         try:
-            install = self._install_key(settings)
+            install = installation.key(settings, self.store)
             self._keys = keyring.Keyring(
                 settings.key_directory, self.store.epochs(), self.store.open_epoch
             )
             self._digest = lexicon.digest(words, install)
-            self._note_breaks(settings, countries, now)
+            installation.note_breaks(self.store, settings, self._digest, countries.digest, now)
             self.backups = Backups(
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
@@ -104,40 +105,9 @@ class Engine:
         self._pending = 0
         self._dirty = True
         self._tried_at = self._stored_at = -(10**12)
-        self._before: tuple[int, int] | None = None
+        self._clocks = Clocks()
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
-
-    @staticmethod
-    def _refuse_orphaned_keys(settings: Settings) -> None:
-        """A database that has vanished is never begun anew silently: all would count again."""
-        path = settings.state / stores.DATABASE
-        empty = not path.exists() or path.stat().st_size == 0
-        if empty and keyring.weeks_exist(settings.key_directory):
-            raise StateError(
-                f"{path} is empty or gone, but {settings.key_directory} holds the keys of a"
-                " database that was in use",
-                "`donkeywatch recover` goes on from the newest good backup; `donkeywatch reset`"
-                " begins anew",
-            )
-
-    def _install_key(self, settings: Settings) -> bytes:
-        """The lasting key; refused where keys and database do not belong together."""
-        installed = self.store.setting(INSTALLED) is not None
-        key = keyring.install_key(settings.key_directory, fresh=not installed)
-        if not installed:
-            self.store.set(INSTALLED, "1")
-        return key
-
-    def _note_breaks(self, settings: Settings, countries: Countries, now: int) -> None:
-        formats = ",".join(f"{s.name}={s.format}" for s in settings.source)
-        for kind, value in (
-            ("lexicon", self._digest),
-            ("countries", countries.digest),
-            ("format", formats),
-            ("normalisation", NORMALISATION),
-        ):
-            self.store.note_break(kind, value, now)
 
     def _streams(self, settings: Settings, detector: Detector, key: bytes) -> list[Stream]:
         numbers = itertools.count(self.store.next_generation())
@@ -147,7 +117,7 @@ class Engine:
             new = self.store.setting(FOLLOWED + source.name) is None
             stored_at = self.store.positions(source.name)
             follower = Follower(log_of(source), key, stored_at, numbers.__next__, fresh=new)
-            frontier = Frontier(stored.newest, stored.suspect, stored.witnesses)
+            frontier = Frontier.restored(stored.newest, stored.suspect, stored.witnesses)
             coverage = Coverage(stored.covered_until)
             streams.append(
                 Stream(
@@ -217,16 +187,19 @@ class Engine:
 
     def _follow_clock(self, now: int, steady: int) -> None:
         """While a log is followed and all of it is read, its seconds are covered."""
-        before = self._before or (now, steady)
-        jumped = abs((now - before[0]) - (steady - before[1])) > MINUTE
-        self._before = (now, steady)
+        jump = self._clocks.look(now, steady)
+        if jump < 0:
+            self._rolling.forget()
+            self._closer.reopen(now)
+            for stream in self.streams:
+                stream.coverage.set_back(now)
         silence = round(self.settings.time.silence * SECOND)
         for stream in self.streams:
             follower = stream.follower
             if follower.live is None or follower.searching or not follower.caught_up:
                 # What this time was worth is known when the log, or its lost part, is found.
                 stream.absent |= follower.live is None
-            elif follower.lost or jumped or (stream.absent and stream.silent(now, silence)):
+            elif follower.lost or jump or (stream.absent and stream.silent(now, silence)):
                 stream.coverage.miss(now)
                 follower.lost = stream.absent = False
             else:
@@ -243,6 +216,12 @@ class Engine:
             return None
         return min(known) - round(self.settings.time.lateness * SECOND)
 
+    def _sure(self, watermark: int, steady: int) -> int:
+        """How far time has come beyond doubt: by the log, or by a clock that runs evenly."""
+        if self._clocks.even(steady):
+            return watermark
+        return min([watermark, *(stream.frontier.newest or 0 for stream in self.streams)])
+
     def begin_archive(self, stream: Stream) -> None:
         """What is taken from now on is history, with a frontier of its own."""
         stream.archive = Frontier()
@@ -254,6 +233,11 @@ class Engine:
         except (sqlite3.Error, OSError):
             return False
         return True
+
+    def abandon(self, stream: Stream) -> None:
+        """Forget what is not stored: an interruption may have come between bytes and counts."""
+        self._ledger.take()
+        stream.roll_back()
 
     def commit_archive(self, stream: Stream, now: int) -> None:
         """Store what was read of an archive and close what its own event time has passed."""
@@ -291,7 +275,7 @@ class Engine:
         watermark = self.watermark(now)
         if watermark is None:
             return
-        self._closer.close(watermark, now)
+        self._closer.close(watermark, now, self._sure(watermark, steady))
         caught_up = all(stream.follower.caught_up for stream in self.streams)
         if not caught_up:
             if self._rolling.waiting > AHEAD:

@@ -24,6 +24,10 @@ class StateError(DonkeywatchError):
     exit_code = 3
 
 
+class Unavailable(StateError):
+    """The database cannot be used now; a later try may succeed."""
+
+
 class BusyError(DonkeywatchError):
     """Another process holds the state directory."""
 

@@ -13,7 +13,7 @@ from donkeywatch import config
 from donkeywatch.config import Settings
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine, Materials
-from donkeywatch.errors import ConfigError, DonkeywatchError
+from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import Status
@@ -43,7 +43,7 @@ class Service:
         self._bell = self._hang_bell()
         self._stopping = self._reloading = False
         self._reload_good = True
-        self._status = replace(self._engine.status(), problems=("the first scan is not done",))
+        self._status = replace(self._engine.status(), sources=())  # The first scan is not done.
         self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:
@@ -112,6 +112,7 @@ class Service:
             if fresh.state != self._settings.state:
                 raise ConfigError("`state` cannot change while running", "restart instead")
             materials = Materials.load(fresh)
+            self._server.renew(fresh.http)
         except DonkeywatchError as error:
             self._keep(error)
             return
@@ -121,7 +122,7 @@ class Service:
             self._engine = Engine(fresh, wall(), materials)
         except DonkeywatchError as error:
             self._keep(error)
-            self._engine = Engine(self._settings, wall(), old)
+            self._engine = self._go_back(old)
         else:
             if fresh.http != self._settings.http:
                 log.warning("new [http] settings take effect at the next start")
@@ -129,6 +130,16 @@ class Service:
             log.info("settings reloaded")
         self._bell.close()
         self._bell = self._hang_bell()
+
+    def _go_back(self, old: Materials) -> Engine:
+        """The engine with the old settings, as soon as the database can be opened."""
+        while True:
+            try:
+                return Engine(self._settings, wall(), old)
+            except Unavailable:
+                if self._stopping:
+                    raise
+                self._bell.wait(1.0)
 
     def _keep(self, error: DonkeywatchError) -> None:
         self._reload_good = False

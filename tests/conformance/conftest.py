@@ -527,11 +527,6 @@ def again(reader: Reader, case: Case) -> None:
     reader.start()
 
 
-def known(reason: str) -> pytest.MarkDecorator:
-    """A bug that a test has found and that waits to be mended."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason)
-
-
 stepped_ends = pytest.mark.parametrize(
     "ending", [None, Case(end="stop"), Case(end="kill")], ids=["runs on", "stop", "kill"]
 )

@@ -100,8 +100,11 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
     for step, now in enumerate(times):
         if fault is not None:
             fault(directory, engine, step)
+        if now > MONDAY + 3 * MINUTE:
+            arrive(directory)
         # The wall clock jumps from step to step, while the steady one goes on by a second.
-        while engine.tick(now, times[0] + step * SECOND):
+        # In one of the schedules a turn of the loop ends after its first block.
+        while engine.tick(now, times[0] + step * SECOND, lambda: fault is _gone):
             pass
     engine.commit(times[-1], times[0] + len(times) * SECOND)
     engine.close()
@@ -119,6 +122,30 @@ def _truncated(directory: Path, _engine: Engine, step: int) -> None:
         truncate(directory)
 
 
+def _gone(directory: Path, _engine: Engine, step: int) -> None:
+    """For a step there is no log; it is found again."""
+    log, kept = directory / "logs" / "search.log", directory / "logs" / "kept"
+    if step == 1:
+        log.rename(kept)
+    if step == 2:
+        restore(directory)
+
+
+def restore(directory: Path) -> None:
+    """The log comes back, if it is gone."""
+    if (kept := directory / "logs" / "kept").exists():
+        kept.rename(kept.with_name("search.log"))
+
+
+def arrive(directory: Path) -> None:
+    """The first query of the new week, once: event time goes over the change of the week."""
+    log = directory / "logs" / "search.log"
+    stamp = utc(MONDAY + 3 * MINUTE).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    if stamp not in log.read_text():
+        with log.open("a") as lines:
+            lines.write(f"{stamp}\t192.0.2.99\tzqorv\n")
+
+
 def truncate(directory: Path) -> None:
     """The log is copied away, and begins with lines that are no queries; done once."""
     log = directory / "logs" / "search.log"
@@ -130,7 +157,8 @@ def truncate(directory: Path) -> None:
 
 Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
-    "none": None, "first start": None, "unwritable": _unwritable, "truncated": _truncated,
+    "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
+    "truncated": _truncated,
 }  # fmt: skip
 TIMES = {
     "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
@@ -138,7 +166,11 @@ TIMES = {
         MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 3 * MINUTE, MONDAY + 4 * MINUTE,
     ],
 }  # fmt: skip
-TIMES["truncated"] = TIMES["first start"] = TIMES["none"]
+TIMES["gone"] = TIMES["first start"] = TIMES["none"]
+# The wall clock is set back by a few minutes, too.
+TIMES["truncated"] = [
+    MONDAY - 35 * MINUTE, MONDAY - 30 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE,
+]  # fmt: skip
 
 
 def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
@@ -177,6 +209,7 @@ def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
 
 def go_on(directory: Path, fault: str) -> None:
     """What the operator does: start it again, a little later."""
+    restore(directory)
     if fault == "truncated":
         truncate(directory)
     _work(directory, [LAST, LAST + MINUTE])

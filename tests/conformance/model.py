@@ -790,6 +790,9 @@ class World:
         self._check_windows(("hour",), closed=True)
         self._skip_to(week_of(self.now) + WEEK + 3 * MINUTE)
         self._check_windows(("hour", "week"), closed=True)
+        # A clock that was just started is believed after six hours.
+        for ms in (6 * HOUR, HOUR):
+            self.step(ms)
         self._check_destroyed()
 
     def _check_addresses(self) -> None:

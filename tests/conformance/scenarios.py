@@ -11,7 +11,7 @@ SCENARIOS = {
     "R03": "the writer keeps the renamed file open and goes on writing to it",
     "R04": "renamed out of the pattern, or into another directory",
     "R05": "several rotations between two looks",
-    "R06": "date-stamped names; the oldest backup is deleted unread: counted as lost, never doubled",
+    "R06": "date-stamped names; the oldest backup deleted unread: told as lost, never doubled",
     "R07": "a symbolic link is pointed elsewhere, removed and restored, left dangling",
     "R08": "a rotated file is compressed in place; its unread tail is read once",
     "R09": "rotated once, and twice, while stopped",

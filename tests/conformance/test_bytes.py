@@ -28,7 +28,6 @@ from conformance.conftest import (
     Run,
     again,
     amend,
-    known,
     stamp,
 )  # fmt: skip
 from conformance.readers import Daemon
@@ -259,9 +258,6 @@ def test_a_log_in_utf_16_is_refused(
 
 @pytest.mark.scenario("B03")
 @WIDE
-@known(
-    "what is wrong at the first look passes for told: `Service._tell` compares with `not followed`"
-)
 def test_a_daemon_says_in_its_own_log_that_it_begins_with_utf_16(
     daemon: Daemons, reasons: Reasons, diary: Diary, codec: str
 ) -> None:
@@ -278,11 +274,9 @@ def test_a_daemon_says_in_its_own_log_that_it_begins_with_utf_16(
 @WIDE
 @pytest.mark.parametrize("verb", ["check", "check without settings", "backfill"])
 def test_a_file_in_utf_16_is_refused_by_the_verbs(
-    request: pytest.FixtureRequest, daemon: Daemons, run: Run, diary: Diary, codec: str, verb: str
+    daemon: Daemons, run: Run, diary: Diary, codec: str, verb: str
 ) -> None:
     """Exit code 5, and in so many words."""
-    if verb == "backfill":
-        request.applymarker(known("`Follower.take_up` does not look for the mark of UTF-16"))
     path = diary.log.with_name("old.log")
     path.write_bytes(wide(codec))
     argv: tuple[str | Path, ...] = ("--config", daemon(Case()).settings)
@@ -297,7 +291,6 @@ def test_a_file_in_utf_16_is_refused_by_the_verbs(
 @WIDE
 @pytest.mark.parametrize("how", ["created empty", "truncated", "rotated"])
 def test_a_file_that_becomes_utf_16_is_refused_too(
-    request: pytest.FixtureRequest,
     daemon: Daemons,
     reasons: Reasons,
     diary: Diary,
@@ -305,7 +298,6 @@ def test_a_file_that_becomes_utf_16_is_refused_too(
     how: str,
 ) -> None:
     """The mark comes into a file that is open already, or stands in one beside the log."""
-    request.applymarker(known("the mark is looked for only where a file comes to the log's path"))
     reader = daemon(Case(bell="polling"))
     diary.log.touch()
     reader.start()

@@ -25,7 +25,6 @@ from conformance.conftest import (
     Shifted,
     again,
     amend,
-    known,
     stepped_ends,
 )  # fmt: skip
 from conformance.readers import Daemon
@@ -109,11 +108,9 @@ def test_a_jump_of_the_wall_clock_loses_and_doubles_nothing(
 @pytest.mark.parametrize("figure", ["rolling", "late", "covered"])
 @jumps
 def test_when_the_clock_is_right_again_so_are_the_live_figures(
-    request: pytest.FixtureRequest, stepped: Engines, diary: Diary, jump: int, figure: str
+    stepped: Engines, diary: Diary, jump: int, figure: str
 ) -> None:
     """Two hours later rolling windows move, nothing is late, and all time is covered."""
-    if jump > 0:
-        request.applymarker(known(f"what was ahead stays there until that time comes: {figure}"))
     engine = stepped(Case(), NOON)
     engine.start()
 
@@ -144,11 +141,9 @@ def test_when_the_clock_is_right_again_so_are_the_live_figures(
 @pytest.mark.parametrize("late", [False, True], ids=["in time", "a late line"])
 @pytest.mark.parametrize("jump", [DAY, 8 * DAY], ids=["a day", "eight days"])
 def test_a_jump_over_a_monday_destroys_no_key_that_is_needed(
-    request: pytest.FixtureRequest, stepped: Engines, diary: Diary, jump: int, late: bool
+    stepped: Engines, diary: Diary, jump: int, late: bool
 ) -> None:
     """On Sunday evening the clock is for a minute in another week; then it is right again."""
-    if late or jump > DAY:
-        request.applymarker(known("keys go by the wall clock, whatever the week of what comes"))
     engine = stepped(Case(), SUNDAY - 7 * DAY)
     engine.start()
     while engine.now < SUNDAY:
@@ -439,7 +434,7 @@ def test_stamps_of_2099_close_nothing_of_a_real_daemon(
 @pytest.mark.parametrize(
     "place",
     [
-        pytest.param(0, marks=known("the first stamp is believed, whatever those after it say")),
+        0,
         300, 600,
     ],
     ids=["first", "middle", "last"],

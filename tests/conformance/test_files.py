@@ -18,7 +18,7 @@ from support import counters, outcomes
 
 Make = Callable[[Case], Daemon]
 CASES = [Case(bell="inotify"), Case(bell="polling")]
-ENDS = [Case(bell=case.bell, end=end) for case in CASES for end in ("stop", "kill")]  # type: ignore[arg-type]
+ENDS = [Case(bell=case.bell, end=end) for case in CASES for end in ("stop", "kill")]
 
 
 def covered(state: Path) -> float:
@@ -136,9 +136,10 @@ def test_truncated_while_the_database_cannot_be_written(tmp_path: Path, copy: bo
     for _ in range(4):
         reader.tick(GRACE)
     assert site.outcome() == (0, 0)
+    reader.tick(MINUTE)
     assert counters(reader.state).get("abandoned_bytes", 0) == (0 if copy else len(unread))
     gap = (reader.now - begun) / SECOND - covered(reader.state)
-    assert (gap == 0) is copy
+    assert (gap > 0) is not copy
     reader.stop()
 
 

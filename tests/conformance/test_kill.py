@@ -41,10 +41,11 @@ TRUNK = {
 }  # fmt: skip
 """From reading a block to having it committed, and from closing a window to showing it."""
 EXCUSED = (
-    "stores.condemn(self.store.path)", "raise stores.damaged(self.store.path) from None", "raise Changed", "return", "return None",
-    'self.connection.execute("rollback")',
+    "stores.condemn(self.store.path)", "raise stores.damaged(self.store.path) from None",
+    "raise Changed", "raise Wide", "return", "return None",
+    'self.connection.execute("rollback")', "self._rolling.forget()",
 )  # fmt: skip
-"""Statements of the trunk after which nothing more is read or committed."""
+"""Statements of the trunk after which nothing is committed, or that concern memory alone."""
 
 
 class Runs:

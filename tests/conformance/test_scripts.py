@@ -57,5 +57,5 @@ def test_a_process_counts_every_line_once(
 def test_a_stepped_engine_counts_every_line_once(
     tmp_path: Path, scripted: Scripted, case: Case
 ) -> None:
-    """The same with a clock that only the test moves: a kill always falls between read and commit."""
+    """The same with a clock that only the test moves: a kill falls between read and commit."""
     _go(tmp_path, Stepped(tmp_path, case), scripted, case)

@@ -25,7 +25,6 @@ from conformance.conftest import (
     Run,
     again,
     end,
-    known,
     stamp,
     stepped_ends,
 )  # fmt: skip
@@ -192,10 +191,7 @@ def test_a_real_daemon_at_the_edges(daemon: Daemons, diary: Diary, case: Case) -
 @pytest.mark.scenario("A03")
 @pytest.mark.parametrize(
     "beside",
-    [
-        False,
-        pytest.param(True, marks=known("plain files rotated before the first start pass for done")),
-    ],
+    [False, True],
     ids=["elsewhere", "beside the log"],
 )
 def test_backfills_beside_the_live_log_count_each_line_once(

@@ -55,14 +55,22 @@ def test_the_result_does_not_depend_on_cuts(
 def test_the_frontier_before_a_time_never_falls(walk: list[int]) -> None:
     """It is one of the times seen so far, and no time is changed without a second reading."""
     times = [BASE + sum(walk[: i + 1]) for i in range(len(walk))]
-    frontier = Frontier()
+    frontier = Frontier.restored(BASE, 0, 0)
     decided, before = fed(frontier, times, None, [])
     assert decided == times
     assert before == sorted(before)
     for i, value in enumerate(before):
-        assert value in times[: i + 1]
-    if times:
-        assert frontier.newest in times
+        assert value in [BASE, *times[: i + 1]]
+    assert frontier.newest in [BASE, *times]
+
+
+def test_a_first_stamp_that_the_next_ones_contradict_is_given_up() -> None:
+    """An archive that begins with a stamp a year ahead: what follows is not late."""
+    frontier = Frontier()
+    times = [BASE + 365 * 24 * HOUR, *(BASE + n * MINUTE for n in range(5))]
+    _, before = fed(frontier, times, None, [])
+    assert before[1:] == [times[1], times[2], times[3], times[3], times[4]]
+    assert frontier.newest == times[-1]
 
 
 def test_one_bogus_stamp_closes_nothing() -> None:

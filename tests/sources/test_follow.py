@@ -824,7 +824,7 @@ def test_utf_16_is_refused(tmp_path: Path, mark: bytes) -> None:
     assert rig.seen.total() == 0
     assert rig.follower.error is not None
     assert "UTF-16 -> have" in rig.follower.error
-    assert rig.follower.live is None
+    assert rig.follower.failing
 
 
 def test_a_failing_read_is_not_taken_for_the_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -225,13 +225,18 @@ def test_breaks_are_changes_and_not_beginnings(store: Store) -> None:
     ]
 
 
-def test_a_rollback_that_failed_is_made_good_by_the_next_transaction(tmp_path: Path) -> None:
-    """Not even the rollback got through: the connection does not stay in a dead transaction."""
-    store = Store(tmp_path, TOPICS)
-    with pytest.raises(sqlite3.OperationalError), store.transaction() as db:
+def _interrupted(store: Store) -> None:
+    with store.transaction() as db:
         db.execute("insert into settings values ('zqorv', '1')")
         db.set_progress_handler(lambda: 1, 1)
         db.execute("insert into settings values ('zqorv', '2')")
+
+
+def test_a_rollback_that_failed_is_made_good_by_the_next_transaction(tmp_path: Path) -> None:
+    """Not even the rollback got through: the connection does not stay in a dead transaction."""
+    store = Store(tmp_path, TOPICS)
+    with pytest.raises(sqlite3.OperationalError):
+        _interrupted(store)
     store.connection.set_progress_handler(None, 1)
     store.set("after", "1")
     assert store.setting("zqorv") is None

@@ -66,9 +66,10 @@ class LineReader:
 
     def read(self, line: bytes) -> Sighting | str:
         """A sighting, or the outcome of a line that is none; ``line`` has no line feed."""
+        line = line.lstrip(b"\0")
         if len(line) > self.limit:
             return TOO_LONG
-        search = self.format.read(line.removesuffix(b"\r").lstrip(b"\0").removeprefix(MARK))
+        search = self.format.read(line.removesuffix(b"\r").removeprefix(MARK))
         if isinstance(search, str):
             return search
         try:

@@ -31,6 +31,11 @@ class Coverage:
         """What lies between ``until`` and ``now`` was not followed, or bytes of it are lost."""
         self.until = max(now, self.until or now)
 
+    def set_back(self, now: int) -> None:
+        """The clock was ahead: the time from ``now`` on is to come."""
+        if self.until is not None:
+            self.until = min(self.until, now)
+
     def read(self, times: Times, silence: int) -> None:
         """Queries with these event times were read from the past of the log.
 

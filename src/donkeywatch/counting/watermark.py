@@ -1,5 +1,7 @@
 """How far event time has come: a frontier per source that one bogus stamp cannot move."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,13 @@ class Frontier:
     newest: int | None = None
     suspect: int = 0
     witnesses: int = 0
+    confirmed: int = 0
+    """How many stamps have agreed with the first one; until enough have, it may be the odd one."""
+
+    @classmethod
+    def restored(cls, newest: int | None, suspect: int, witnesses: int) -> Frontier:
+        """As it was stored, of a log that is followed live: its stamps are never ahead of now."""
+        return cls(newest, suspect, witnesses, WITNESSES)
 
     def admit(self, times: Times, alternatives: Times | None = None) -> tuple[Times, Times]:
         """Move the frontier over ``times``.
@@ -37,8 +46,12 @@ class Frontier:
         start = self.newest if self.newest is not None else int(times[0])
         if alternatives is None:
             running = np.maximum.accumulate(np.concatenate(([start], times)))
-            if self.witnesses == 0 and bool((times <= running[:-1] + JUMP).all()):
+            even = times <= running[:-1] + JUMP
+            if self.confirmed < WITNESSES:
+                even &= times >= running[:-1] - JUMP
+            if self.witnesses == 0 and bool(even.all()):
                 self.newest = int(running[-1])
+                self.confirmed += len(times)
                 return times, running[:-1]
         return self._one_by_one(times, alternatives)
 
@@ -52,18 +65,25 @@ class Frontier:
                 if abs(second - self.newest) < abs(first - self.newest):
                     time = second
             decided[i] = time
-            before[i] = self.newest if self.newest is not None else time
+            doubtful = self.newest is None or self._doubts(time)
+            before[i] = time if doubtful or self.newest is None else self.newest
             self._advance(time)
         return decided, before
 
+    def _doubts(self, time: int) -> bool:
+        """Does a stamp far behind the first ones make them doubtful?"""
+        young = self.newest is not None and self.confirmed < WITNESSES
+        return young and time < (self.newest or 0) - JUMP
+
     def _advance(self, time: int) -> None:
-        if self.newest is None or time <= self.newest + JUMP:
+        if self.newest is None or (time <= self.newest + JUMP and not self._doubts(time)):
             self.newest = time if self.newest is None else max(self.newest, time)
             self.witnesses = 0
+            self.confirmed += 1
         elif self.witnesses and abs(time - self.suspect) <= JUMP:
             self.witnesses += 1
             self.suspect = max(self.suspect, time)
             if self.witnesses >= WITNESSES:
-                self.newest, self.witnesses = self.suspect, 0
+                self.newest, self.witnesses, self.confirmed = self.suspect, 0, WITNESSES
         else:
             self.suspect, self.witnesses = time, 1

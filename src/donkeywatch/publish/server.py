@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
+import ssl
 import threading
 import time
 
@@ -38,19 +40,23 @@ class Server:
             self._server.config.load()
         except OSError as error:
             self._socket.close()
-            raise ConfigError(
-                f"http: the TLS files cannot be used ({type(error).__name__})",
-                "give a PEM certificate and its key",
-            ) from None
-        self._thread = threading.Thread(
-            target=self._server.run, args=([self._socket],), name="http", daemon=True
-        )
+            raise _refusal(error) from None
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+
+    def _run(self) -> None:
+        try:
+            self._server.run([self._socket])
+        except OSError as error:
+            self._failure = error
 
     def start(self) -> None:
         """Return once requests are answered."""
         self._thread.start()
         until = time.monotonic() + START
         while not self._server.started:
+            if self._failure is not None:
+                raise _refusal(self._failure)
             if not self._thread.is_alive() or time.monotonic() > until:
                 raise ConfigError(
                     f"http: the server did not start within {START:.0f} s",
@@ -58,12 +64,34 @@ class Server:
                 )
             time.sleep(0.01)
 
+    def renew(self, http: Http) -> None:
+        """Read the TLS files again; ConfigError, and the old ones stay, when they are no good."""
+        if self._server.config.ssl is None or not http.tls_certificate or not http.tls_key:
+            return
+        try:
+            for context in (ssl.create_default_context(), self._server.config.ssl):
+                context.load_cert_chain(http.tls_certificate, http.tls_key)
+        except OSError as error:
+            raise _refusal(error) from None
+
     def stop(self) -> None:
         """Finish open requests and end the thread."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(timeout=START)
         self._socket.close()
+
+
+def _refusal(error: OSError) -> ConfigError:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return ConfigError(
+            "http: too few open files are allowed to this process",
+            "raise the limit (ulimit -n, or LimitNOFILE= in the systemd unit)",
+        )
+    return ConfigError(
+        f"http: the TLS files cannot be used ({type(error).__name__})",
+        "give a PEM certificate and its key",
+    )
 
 
 class _Impatient(H11Protocol):

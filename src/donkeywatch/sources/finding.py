@@ -14,9 +14,6 @@ from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
 from donkeywatch.sources.shelf import Descriptor, Shelf
 
-WIDE = (b"\xff\xfe", b"\xfe\xff")
-"""Byte order marks of UTF-16."""
-
 
 class Finder:
     """Says whose content each file holds, and puts it on the shelf."""
@@ -80,10 +77,6 @@ class Finder:
 
     def _at_live_path(self, file: Descriptor, live: Generation | None) -> Generation:
         """Whose content a file is that has come to stand at the log's path."""
-        if file.read(0, 2) in WIDE:
-            raise SourceError(
-                f"{self._log.path} is UTF-16", "have the server write UTF-8 or a one-byte encoding"
-            )
         # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
         if live and live.file and _is_deleted(live) and is_part_of(live.file, file):
             return live
@@ -161,12 +154,12 @@ class Finder:
         if generation is None and self.fresh:
             self._skip(file, path)
             return True
-        if generation is not None and generation.state == SKIPPED:
+        if generation is not None and generation.state == SKIPPED and is_compressed(path):
             return True
         # The end of a file may be the end of an over-long line, which has its outcome to come.
         mark = generation.mark if generation else None
         if generation and mark and not mark.skipping and not file.read(mark.offset, 1):
-            generation.state = DONE
+            generation.state = SKIPPED if generation.state == SKIPPED else DONE
             return True
         if generation is None:
             generation = self._shelf.new(Mark())
@@ -186,11 +179,8 @@ class Finder:
 
     def _skip(self, file: Descriptor, path: Path) -> None:
         """What was rotated away before the first start is history: `backfill` reads it."""
-        if is_compressed(path):
-            head = file.read(0, HEAD)
-            self._shelf.new(mark_at(file, len(head), self._key), SKIPPED)
-        else:
-            self._shelf.new(mark_at(file, last_line_end(file), self._key), DONE)
+        end = len(file.read(0, HEAD)) if is_compressed(path) else last_line_end(file)
+        self._shelf.new(mark_at(file, end, self._key), SKIPPED)
 
     # -- archives and descriptors --------------------------------------------------------
 
@@ -206,8 +196,7 @@ class Finder:
             if generation is None and found.covering is not None:
                 return None
             if generation is not None and generation.state == SKIPPED:
-                self._shelf.known.remove(generation)
-                generation = None
+                generation.begin_again()
             if generation is not None and not file.read(generation.mark.offset, 1):
                 return None
             generation = generation or self._shelf.new(Mark())
@@ -229,10 +218,13 @@ class Finder:
             generation.state, generation.unread = OPEN, True
             return
         identity, verdict = _signature(state)
-        named = identity in {_signature(s)[0] for _, s in self._log.siblings()}
-        if named or anyway or state.st_nlink == 0:
+        if anyway or state.st_nlink == 0 or self.is_named(identity):
             self._shelf.detach(generation, now)
             self._shelf.verdicts[identity] = verdict
+
+    def is_named(self, identity: tuple[int, int]) -> bool:
+        """Would a scan of the rotated files come upon this one?"""
+        return identity in {_signature(state)[0] for _, state in self._log.siblings()}
 
 
 def _is_deleted(generation: Generation) -> bool:

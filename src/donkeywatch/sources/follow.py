@@ -12,7 +12,7 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.files import Damaged, PlainFile
 from donkeywatch.sources.finding import Finder
-from donkeywatch.sources.generations import DONE, LOST, OPEN, Changed, Generation
+from donkeywatch.sources.generations import DONE, LOST, OPEN, Changed, Generation, Wide
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.shelf import Shelf
 from donkeywatch.store.positions import Position
@@ -142,6 +142,9 @@ class Follower:
         except Changed:
             self._truncated(generation, now)
             return None
+        except Wide:
+            self._refuse(generation, now)
+            return None
         except (Damaged, OSError) as error:
             self._failed(generation, error, now)
             return None
@@ -153,6 +156,17 @@ class Follower:
         elif final:
             generation.state = DONE
         return block
+
+    def _refuse(self, generation: Generation, now: int) -> None:
+        """A file in UTF-16: said for as long as it stands there."""
+        file = generation.file
+        if file is not None and not generation.live and not self._finder.is_named(file.identity):
+            generation.state = DONE
+            self._shelf.detach(generation, now)
+            return
+        self.failing = True
+        remedy = "have the server write UTF-8 or a one-byte encoding"
+        self.error = str(SourceError(f"{self.log.path} is UTF-16", remedy))
 
     def _failed(self, generation: Generation, error: Damaged | OSError, now: int) -> None:
         self.events["read_errors"] += 1

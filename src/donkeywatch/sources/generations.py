@@ -19,6 +19,14 @@ from donkeywatch.store.positions import Position
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 
 
+WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks of UTF-16."""
+
+
+class Wide(Exception):
+    """The file is UTF-16."""
+
+
 class Changed(Exception):
     """The file no longer holds what was counted: truncated, or written anew."""
 
@@ -67,6 +75,11 @@ class Generation:
             m.tail_length, m.tail_hash, self.size, self.state,
         )  # fmt: skip
 
+    def begin_again(self) -> None:
+        """Count from the front what was left out before."""
+        self.mark = self._origin = Mark()
+        self.state, self._stored = OPEN, None
+
     def changed(self) -> bool:
         """Is there anything to store? A generation of no byte is found again by itself."""
         if self._stored is None:
@@ -100,7 +113,10 @@ class Generation:
         return same_head(head, self.mark, key) and same_tail(self.file, self.mark, key)
 
     def read(self, key: bytes, limit: int, *, final: bool) -> Block | None:
-        """The next whole lines; None when there are none. Changed when the content is not ours."""
+        """The next whole lines; None when there are none.
+
+        Changed when the content is not ours, Wide when it is UTF-16.
+        """
         file, mark = self.file, self.mark
         if file is None:
             return None
@@ -116,6 +132,8 @@ class Generation:
         if mark.tail_length and hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
             raise Changed
         fresh = buffer[mark.tail_length :]
+        if not mark.offset and fresh[:2] in WIDE:
+            raise Wide
         over = final and len(fresh) < room
         if not fresh and not (over and mark.skipping):
             return None

@@ -16,7 +16,7 @@ from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.tallies import Figures
 from donkeywatch.counting.windows import HOUR, WEEK, week_name
-from donkeywatch.errors import BusyError, StateError
+from donkeywatch.errors import BusyError, StateError, Unavailable
 from donkeywatch.store import positions as places
 from donkeywatch.store import segments, windows
 from donkeywatch.store.positions import Position, Progress
@@ -72,20 +72,16 @@ class Store:
         if (state / CONDEMNED).exists():
             raise damaged(self.path)
         try:
+            _examine(self.path)
             self.connection = connect(self.path)
             try:
-                damage = self.connection.execute("pragma quick_check(1)").fetchone()[0]
-                if damage != "ok":
-                    raise sqlite3.DatabaseError(damage)
                 migrate(Database(self.connection))
+                self._inode = self.path.stat().st_ino
             except BaseException:
                 self.connection.close()
                 raise
         except sqlite3.OperationalError as error:
-            raise StateError(
-                f"the database {self.path} cannot be opened ({error})",
-                "check that the state directory is writable, not full and owned by this user",
-            ) from error
+            raise unavailable(self.path, error) from error
         except sqlite3.DatabaseError as error:
             condemn(self.path)
             raise damaged(self.path) from error
@@ -93,6 +89,19 @@ class Store:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
+
+    def _still_there(self) -> None:
+        """SQLite goes on writing into a file that was deleted, and nobody would ever read it."""
+        try:
+            same = self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise StateError(
+                f"the database {self.path} was removed or replaced while it was in use",
+                "put it back, or go on from a backup with `donkeywatch recover`, or begin anew"
+                " with `donkeywatch reset`",
+            )
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -118,6 +127,7 @@ class Store:
         facts: Mapping[str, str] | None = None,
     ) -> None:
         """Store counts, segments, coverage, positions and small facts together."""
+        self._still_there()
         with self.transaction() as db:
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
@@ -256,6 +266,28 @@ class Store:
         with self.transaction() as db:
             if windows.prune(db, kind, before):
                 db.execute("insert or replace into settings values (?, '1')", (f"pruned:{kind}",))
+
+
+def _examine(path: Path) -> None:
+    """DatabaseError when a database is damaged; a reader leaves its write-ahead log alone."""
+    if not path.exists():
+        return
+    reading = connect(path, read_only=True)
+    try:
+        damage = reading.execute("pragma quick_check(1)").fetchone()[0]
+    finally:
+        reading.close()
+    if damage != "ok":
+        raise sqlite3.DatabaseError(damage)
+
+
+def unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
+    """What is said of a database that cannot be opened or written at the start."""
+    return Unavailable(
+        f"the database {path} cannot be opened ({error})",
+        "check that the state directory is writable, not full, owned by this user, and that no"
+        " other program holds the database",
+    )
 
 
 def damaged(path: Path) -> StateError:
