@@ -70,7 +70,6 @@ conformance: .venv/test
 	$(BIN)/python -m pytest -n 3 tests/conformance $(PYTEST)
 
 conformance-peers: .venv/test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check pygtail
 	PYTHONPATH=tests $(BIN)/python -m conformance.report
 
 torture: .venv/test

@@ -17,19 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from conformance.conftest import (
-    CASES,
-    Ask,
-    Clocks,
-    Daemons,
-    Diary,
-    Engines,
-    Reasons,
-    Run,
-    again,
-    amend,
-    stamp,
-)  # fmt: skip
+from conformance.cases import CASES, Ask, Daemons, Engines, Reasons, Run
+from conformance.diary import Clocks, Diary, again, amend, stamp
 from conformance.readers import Daemon
 from conformance.site import Case
 from donkeywatch.arrival.detector import Detector

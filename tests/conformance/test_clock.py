@@ -11,24 +11,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from conformance.conftest import (
-    DAY,
-    EPOCH,
-    HOUR,
-    MINUTE,
-    SECOND,
-    Ask,
-    Daemons,
-    Diary,
-    Engines,
-    Run,
-    Shifted,
-    again,
-    amend,
-    stepped_ends,
-)  # fmt: skip
+from conformance.cases import Ask, Daemons, Engines, Run, stepped_ends
+from conformance.diary import DAY, EPOCH, HOUR, MINUTE, SECOND, Diary, again, amend
 from conformance.readers import Daemon
 from conformance.site import Case
+from conformance.surroundings import Shifted
 
 
 def utc(*parts: int) -> int:

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.conftest import TWO, Begun, Make, Nobody, Reasons
+from conformance.cases import TWO, Begun, Make, Reasons
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
+from conformance.surroundings import Nobody
 from donkeywatch.counting.windows import MINUTE
 
 FORBIDDEN = "Permission denied"

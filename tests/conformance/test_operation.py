@@ -20,9 +20,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conformance.conftest import CASES, Ask, Begun, Make, Prepared, Reasons, refused
+from conformance.cases import CASES, Ask, Begun, Make, Prepared, Reasons
 from conformance.readers import Daemon
 from conformance.site import Case, Site
+from conformance.surroundings import refused
 from conformance.zygote import Zygote
 from donkeywatch import config
 from donkeywatch.publish.app import create_app

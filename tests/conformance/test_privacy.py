@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.conftest import TWO, Ask, Begun, Make, Nobody, Prepared, fill, refused, tmpfs
+from conformance.cases import TWO, Ask, Begun, Make, Prepared
 from conformance.readers import Daemon
 from conformance.site import Case, Site
+from conformance.surroundings import Nobody, fill, refused, tmpfs
 from conformance.zygote import Zygote
 
 WORDS = ("zqcanaryalpha", "zqcanarybeta", "qvcanarygamma", "xkcanarydelta", "zqvcanaryé")

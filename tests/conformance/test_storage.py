@@ -17,20 +17,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from conformance.conftest import (
-    TWO,
-    Ask,
-    Begun,
-    Make,
-    Nobody,
-    Prepared,
-    Reasons,
-    fill,
-    refused,
-    tmpfs,
-)
+from conformance.cases import TWO, Ask, Begun, Make, Prepared, Reasons
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
+from conformance.surroundings import Nobody, fill, refused, tmpfs
 from donkeywatch import config
 from donkeywatch.engine import Engine
 from donkeywatch.errors import StateError

@@ -13,21 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.conftest import (
-    DAY,
-    HOUR,
-    MINUTE,
-    SECOND,
-    Ask,
-    Daemons,
-    Diary,
-    Engines,
-    Run,
-    again,
-    end,
-    stamp,
-    stepped_ends,
-)  # fmt: skip
+from conformance.cases import Ask, Daemons, Engines, Run, stepped_ends
+from conformance.diary import DAY, HOUR, MINUTE, SECOND, Diary, again, end, stamp
 from conformance.readers import Daemon
 from conformance.site import Case
 
