@@ -310,3 +310,14 @@ def test_a_new_log_that_is_rewritten_after_a_failed_commit(world: World) -> None
     world.fail(SECOND)
     world.rewrite()
     world.check()
+
+
+def test_a_copy_is_looked_for_though_another_file_has_lines_to_read(world: World) -> None:
+    """The emptied log was renamed, and the new one kept the daemon from asking for the copy."""
+    world.write()
+    world.step(SECOND)
+    world.write()
+    world.copytruncate()
+    world.rename(create=False)
+    world.write()
+    world.check()

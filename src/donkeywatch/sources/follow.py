@@ -121,13 +121,13 @@ class Follower:
     def read(self, now: int) -> Block | None:
         """The next whole lines, rotated files before the live one; None when all is read."""
         for _ in range(ROUNDS):
-            self._anew = False
             for generation in sorted(self._shelf.open(), key=lambda g: (g.live, g.id)):
                 block = self._read(generation, now)
                 if block is not None:
                     return block
             if not self._anew:
                 break
+            self._anew = False
             self.scan(now)  # What is missing from that file may stand in a copy.
         return None
 
