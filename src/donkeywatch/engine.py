@@ -22,6 +22,7 @@ from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND
+from donkeywatch.memory import trim
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.follow import Follower
 from donkeywatch.status import Status
@@ -275,6 +276,7 @@ class Engine:
         watermark = self.watermark(now)
         if watermark is None:
             return
+        closed = self._closer.closed_until
         self._closer.close(watermark, now, self._sure(watermark, steady))
         caught_up = all(stream.follower.caught_up for stream in self.streams)
         if not caught_up:
@@ -283,6 +285,8 @@ class Engine:
         elif self._rolling.advance(watermark) or self._dirty:
             self.store.show(self._rolling.figures())
             self._dirty = False
+        if self._closer.closed_until > closed:
+            trim()
 
     def _store_batch(self, positions: list[Position], now: int) -> None:
         for stream in self.streams:
