@@ -21,6 +21,13 @@ CASES = [Case(bell="inotify"), Case(bell="polling")]
 ENDS = [Case(bell=case.bell, end=end) for case in CASES for end in ("stop", "kill")]
 
 
+def at_work(reader: Daemon, directory: Path, case: Case) -> tuple[Daemon, Site]:
+    """A daemon that follows an empty log."""
+    site = Site(directory, reader, case)
+    prepare(site)
+    return reader, site
+
+
 def covered(state: Path) -> float:
     """Seconds for which the log was followed, by the hours."""
     db = sqlite3.connect(state / "donkeywatch.db")
@@ -40,9 +47,7 @@ def test_the_oldest_backup_deleted_while_it_is_read(
     daemon: Make, tmp_path: Path, case: Case
 ) -> None:
     """What the daemon has open it reads to the end, though nothing names it any more."""
-    reader = daemon(case)
-    site = Site(tmp_path, reader, case)
-    prepare(site)
+    reader, site = at_work(daemon(case), tmp_path, case)
     site.write(50)
     site.look()
     reader.signal(signal.SIGSTOP)
@@ -61,9 +66,7 @@ def test_the_oldest_backup_deleted_while_it_is_read(
 @pytest.mark.parametrize("case", ENDS, ids=str)
 def test_the_oldest_backup_deleted_unread(daemon: Make, tmp_path: Path, case: Case) -> None:
     """Deleted while the daemon was down: exactly its unread lines are lost, none is doubled."""
-    reader = daemon(case)
-    site = Site(tmp_path, reader, case)
-    prepare(site)
+    reader, site = at_work(daemon(case), tmp_path, case)
     site.write(50)
     site.look()
     site.end()
@@ -149,9 +152,7 @@ def test_copied_and_truncated_while_another_process_locks(
     daemon: Make, tmp_path: Path, case: Case
 ) -> None:
     """A real daemon in front of a real lock; the copy holds what it could not store."""
-    reader = daemon(case)
-    site = Site(tmp_path, reader, case)
-    prepare(site)
+    reader, site = at_work(daemon(case), tmp_path, case)
     site.write(50)
     site.look()
     other = sqlite3.connect(reader.state / "donkeywatch.db", isolation_level=None)
@@ -199,9 +200,7 @@ def peak(reader: Daemon) -> int:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_very_long_line(daemon: Make, tmp_path: Path, case: Case, size: int) -> None:
     """It is dropped in pieces and counted once; the next line counts, memory is bounded."""
-    reader = daemon(case)
-    site = Site(tmp_path, reader, case)
-    prepare(site)
+    reader, site = at_work(daemon(case), tmp_path, case)
     site.write(5)
     site.look()
     before = peak(reader)
@@ -220,9 +219,7 @@ def test_a_very_long_line(daemon: Make, tmp_path: Path, case: Case, size: int) -
 @pytest.mark.parametrize("case", ENDS, ids=str)
 def test_a_line_without_end(daemon: Make, tmp_path: Path, case: Case) -> None:
     """Eight pieces of 4 MiB with restarts between; it ends at last, and counts as one."""
-    reader = daemon(case)
-    site = Site(tmp_path, reader, case)
-    prepare(site)
+    reader, site = at_work(daemon(case), tmp_path, case)
     site.write(5)
     for number in range(8):
         site.append(b"z" * (4 << 20))
