@@ -21,8 +21,14 @@ class Zygote:
     """The parent's side; forked daemons are children of the zygote, not of the caller."""
 
     def __init__(self) -> None:
+        # Not measured: a signal may come while coverage holds its lock, and hang the child.
+        bare = {name: value for name, value in os.environ.items() if "COVERAGE" not in name}
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=bare,
         )
 
     def _ask(self, question: dict[str, Any]) -> int | None:
