@@ -153,7 +153,7 @@ def test_asked_to_stop_in_the_middle_of_a_batch(
     """Exit code 0 within five seconds, and the next life counts the rest once."""
     reader = daemon(case)
     site = Site(tmp_path, reader, case)
-    site.write(60_000)
+    site.write(25_000)
     reader.launch()
     reader.until(lambda: tally(reader.state).total > 0 or "listening" in reader.said())
     reader.signal(number)
