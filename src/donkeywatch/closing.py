@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.config import Retention
+from donkeywatch.counting.figures import Figures, figures_of, nothing
 from donkeywatch.counting.rows import joined
-from donkeywatch.counting.tallies import Figures, Tallies
 from donkeywatch.counting.windows import HOUR, WEEK, floor, week_of
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
@@ -47,15 +47,18 @@ class Closer:
             self._check(self._store.close_week(start, self._figures(start, end)))
 
     def _close_hour(self, start: int, end: int) -> bool:
+        if self._store.is_final(start):
+            return self._store.close_hour(start, None, self._figures(start, end))
         parts = list(self._store.segments(start, end))
-        merged = joined(parts) if parts else None
-        return self._store.close_hour(start, merged, self._figures(start, end))
+        if not parts:
+            return self._store.close_hour(start, None, nothing(self._topics))
+        rows = joined(parts)
+        figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
+        return self._store.close_hour(start, rows, figures)
 
     def _figures(self, start: int, end: int) -> Figures:
-        tallies = Tallies(self._topics)
-        for rows in self._store.segments(start, end):
-            tallies.add(rows.pseudonym, rows.country, rows.queries, rows.flagged)
-        return tallies.figures(countries=True)
+        """Part by part: an address is in one of them, and memory holds one at a time."""
+        return sum(self._store.figures(start, end), nothing(self._topics))
 
     def _check(self, agree: bool) -> None:
         if not agree:

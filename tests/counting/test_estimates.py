@@ -19,7 +19,7 @@ from donkeywatch.counting.estimates import (
     query_fraction,
     wilson,
 )
-from donkeywatch.counting.tallies import Figures, TopicFigures
+from donkeywatch.counting.figures import Figures, TopicFigures
 
 Addresses = list[tuple[int, int]]
 """Queries and flagged queries of each address."""

@@ -11,10 +11,10 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.rolling import STEPS, Rolling
 from donkeywatch.counting.rows import Rows, rows_of
-from donkeywatch.counting.tallies import Figures, TopicFigures
 from donkeywatch.counting.windows import (
     DAY,
     HOUR,
@@ -63,11 +63,12 @@ class Store:
     watermark: int = 0
 
     def load(self, start: int, end: int) -> Iterator[Rows]:
-        """Segments of the hours that touch [start, end)."""
+        """Rows of the minutes in [start, end)."""
         for rows in self.rows:
-            if rows.hour < end and start < rows.hour + HOUR:
+            inside = rows.between(start, end)
+            if len(inside):
                 ended = week_of(rows.hour) < week_of(self.watermark)
-                yield replace(rows, previous=None) if ended else rows
+                yield replace(inside, previous=None) if ended else inside
 
 
 def brute(queries: list[Query], start: int, end: int) -> Figures:

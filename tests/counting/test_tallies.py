@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.observations import country_code
-from donkeywatch.counting.tallies import CountryFigures, Figures, Tallies, TopicFigures
+from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.tallies import Tallies
 
-COUNTRIES = ("FR", "DE", "ZZ")
 Row = tuple[int, int, int, int]
 """Address, queries, and flagged queries of two topics."""
 
@@ -32,18 +29,12 @@ def pseudonym(address: int) -> int:
     return (address * 0x9E3779B97F4A7C15 + 3) % 2**64 if address else 2**64 - 1
 
 
-def home(address: int) -> str:
-    """An address has one country."""
-    return COUNTRIES[address % 3]
-
-
 def add(tallies: Tallies, batch: list[Row], sign: int = 1) -> None:
     """Add a batch as columns."""
     tallies.add(
         np.array([pseudonym(row[0]) for row in batch], np.uint64),
-        np.array([country_code(home(row[0])) for row in batch], np.uint16),
-        np.array([row[1] for row in batch], np.int64),
-        np.array([row[2:] for row in batch], np.int64).reshape(-1, 2).T,
+        np.array([row[1] for row in batch], np.uint32),
+        np.array([row[2:] for row in batch], np.uint32).reshape(-1, 2).T,
         sign,
     )
 
@@ -64,15 +55,8 @@ def brute(batch: list[Row]) -> Figures:
             sum(k * k for _, k in ks),
         )
 
-    countries = {}
-    for name in sorted({home(address) for address in total}):
-        own = [one for address, one in total.items() if home(address) == name]
-        topics = tuple((sum(o[t] for o in own), sum(o[t] > 0 for o in own)) for t in (1, 2))
-        countries[name] = CountryFigures(sum(one[0] for one in own), len(own), topics)
     queries = [one[0] for one in total.values()]
-    return Figures(
-        sum(queries), len(total), sum(q * q for q in queries), (topic(1), topic(2)), countries
-    )
+    return Figures(sum(queries), len(total), sum(q * q for q in queries), (topic(1), topic(2)))
 
 
 @given(batches, st.sampled_from([0, 3, 1 << 18]), st.lists(st.booleans(), max_size=8))
@@ -86,11 +70,9 @@ def test_figures_equal_a_dictionary(parts: list[list[Row]], size: int, ask: list
             add(tallies, part)
             so_far += part
             if i < len(ask) and ask[i]:
-                assert tallies.figures(countries=True) == brute(so_far)
-        assert tallies.figures(countries=True) == brute(so_far)
-        figures = tallies.figures()
-        assert figures.countries == {}
-        assert figures.invariants_hold()
+                assert tallies.figures() == brute(so_far)
+        assert tallies.figures() == brute(so_far)
+        assert tallies.figures().invariants_hold()
 
 
 @given(batches, st.data(), st.sampled_from([0, 3, 1 << 18]))
@@ -108,11 +90,11 @@ def test_what_is_taken_away_leaves_no_trace(
             if data.draw(st.booleans()):
                 add(tallies, inside.pop(data.draw(st.integers(0, len(inside) - 1))), -1)
         left = [row for part in inside for row in part]
-        assert tallies.figures(countries=True) == brute(left)
+        assert tallies.figures() == brute(left)
         for part in inside:
             add(tallies, part, -1)
-        assert tallies.figures(countries=True) == brute([])
-        assert len(tallies.pseudonym) == 0
+        assert tallies.figures() == brute([])
+        assert [len(column) for column in tallies.queries.items()] == [0, 0]
 
 
 @settings(max_examples=10)
@@ -120,12 +102,9 @@ def test_what_is_taken_away_leaves_no_trace(
 def test_nothing_is_zero_everywhere(topics: int) -> None:
     """No rows, or only empty ones, make a window of zeros."""
     tallies = Tallies(topics)
-    empty = np.empty(0, np.int64)
-    tallies.add(
-        empty.astype(np.uint64), empty.astype(np.uint16), empty, np.empty((topics, 0), np.int64)
-    )
-    figures = tallies.figures(countries=True)
-    assert figures == Figures(0, 0, 0, (TopicFigures(0, (0, 0, 0), 0, 0),) * topics, {})
+    tallies.add(np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty((topics, 0), np.uint32))
+    figures = tallies.figures()
+    assert figures == Figures(0, 0, 0, (TopicFigures(0, (0, 0, 0), 0, 0),) * topics)
     assert figures.invariants_hold()
 
 
@@ -133,31 +112,7 @@ def test_squares_of_a_very_busy_address_do_not_overflow() -> None:
     """Sums of squares are 64 bits wide."""
     tallies = Tallies(1)
     count = 2_000_000_000
-    one = np.array([count], np.int64)
-    tallies.add(np.array([5], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
+    one = np.array([count], np.uint32)
+    tallies.add(np.array([5], np.uint64), one, one.reshape(1, 1))
     figures = tallies.figures()
     assert figures.sum_qq == count * count == figures.topics[0].sum_kk
-
-
-def test_the_batch_limit_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits is merged before it grows beyond the limit."""
-    monkeypatch.setattr("donkeywatch.counting.tallies.BATCH", 10)
-    tallies = Tallies(2)
-    for i in range(12):
-        add(tallies, [(i, 1, 0, 0)])
-    assert len(tallies.pseudonym) >= 10
-
-
-def test_broken_counts_do_not_hold() -> None:
-    """Each comparison of the invariants is made."""
-    good = Figures(5, 3, 9, (TopicFigures(2, (2, 0, 0), 3, 2),))
-    topic = good.topics[0]
-    assert good.invariants_hold()
-    for bad in (
-        replace(good, addresses=6),
-        replace(good, topics=(replace(topic, queries=6),)),
-        replace(good, topics=(replace(topic, addresses=(3, 0, 0)),)),
-        replace(good, topics=(replace(topic, queries=5, addresses=(4, 0, 0)),)),
-        replace(good, topics=(topic, replace(topic, queries=6))),
-    ):
-        assert not bad.invariants_hold()

@@ -21,9 +21,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from donkeywatch import __version__, config
 from donkeywatch.backfill import backfill
+from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.observations import OUTCOMES
-from donkeywatch.counting.tallies import Figures, TopicFigures
 from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.lab.truth import TOPICS as CATEGORIES

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.tallies import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, milliseconds, week_of
 from donkeywatch.publish.snapshot import HourOfDay, Snapshot, Snapshots
 from donkeywatch.store.positions import Progress

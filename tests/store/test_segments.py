@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
-from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.figures import figures_of, nothing
+from donkeywatch.counting.rows import Rows, compacted, joined
+from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
 from donkeywatch.store.schema import migrate
 
@@ -30,12 +31,12 @@ def rows(hour: int, count: int, *, largest: int = 9, bridged: bool = True, seed:
     rng = np.random.default_rng(seed)
     return Rows(
         hour,
-        rng.integers(0, 1 << 64, count, np.uint64),
+        np.sort(rng.integers(0, 1 << 64, count, np.uint64)),
         rng.integers(0, 1 << 64, count, np.uint64) if bridged else None,
         rng.integers(0, 1 << 16, count).astype(np.uint16),
         rng.integers(0, 60, count).astype(np.uint8),
-        rng.integers(1, largest + 1, count),
-        rng.integers(0, largest + 1, (len(TOPICS), count)),
+        rng.integers(1, largest + 1, count).astype(np.uint32),
+        rng.integers(0, largest + 1, (len(TOPICS), count)).astype(np.uint32),
     )
 
 
@@ -60,7 +61,7 @@ def same(one: Rows, other: Rows) -> bool:
 @given(st.lists(st.integers(0, (1 << 32) - 1), max_size=50))
 def test_counts_of_any_width_come_back(counts: list[int]) -> None:
     """Packed into the narrowest width and unpacked again."""
-    column = np.array(counts, np.int64)
+    column = np.array(counts, np.uint32)
     blob = segments.packed(column)
     assert segments.unpacked(blob, len(counts)).tolist() == counts
     width = len(blob) // max(len(counts), 1)
@@ -82,19 +83,78 @@ def test_rows_come_back_as_they_were(largest: int, bridged: bool) -> None:
     db.close()
 
 
-def test_hours_that_touch_the_span_are_loaded() -> None:
-    """The span is half open and given in ms; hours are loaded whole."""
+@given(st.integers(-70, 130), st.integers(-70, 130))
+def test_the_minutes_of_a_span_are_loaded(first: int, second: int) -> None:
+    """The span is half open; nothing outside of it comes along."""
     db = database()
-    for n in range(5):
-        segments.insert(db, rows(n * HOUR, 3), TOPICS)
+    made = [rows(n * HOUR, 200, seed=n + 1) for n in range(-1, 3)]
+    for one in made:
+        segments.insert(db, one, TOPICS)
+    start, end = first * MINUTE, second * MINUTE
+    found = list(segments.load(db, start, end, TOPICS))
+    wanted = [one.between(start, end) for one in made]
+    assert all(map(same, found, [one for one in wanted if len(one)]))
+    assert sum(map(len, found)) == sum(map(len, wanted))
+    db.close()
 
-    def hours(start: int, end: int) -> list[int]:
-        return [one.hour // HOUR for one in segments.load(db, start, end, TOPICS)]
 
-    assert hours(HOUR, 3 * HOUR) == [1, 2]
-    assert hours(HOUR + 1, 3 * HOUR + 1) == [1, 2, 3]
-    assert hours(2 * HOUR - 1, 2 * HOUR) == [1]
-    assert hours(2 * HOUR, 2 * HOUR) in ([], [1])
+def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the first bits of the pseudonyms, so that every address is in one part."""
+    monkeypatch.setattr(segments, "LONG", 100)
+    db = database()
+    made = rows(0, 1000)
+    segments.insert(db, made, TOPICS)
+    found = list(segments.load(db, 0, HOUR, TOPICS))
+    parts = db.execute("select part from segments order by id").fetchall()
+    assert [part for (part,) in parts] == list(range(segments.PARTS))
+    for part, one in enumerate(found):
+        assert set((one.pseudonym >> np.uint64(60)).tolist()) == {part}
+    assert same(joined(found), made)
+    assert segments.is_final(db, 0)
+    segments.insert(db, rows(0, 3, seed=2), TOPICS)
+    assert not segments.is_final(db, 0)
+    db.close()
+
+
+@pytest.mark.parametrize("long", [1, 100, 10_000])
+def test_figures_part_by_part_are_those_of_all_rows(
+    long: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut segments and whole ones, several an hour."""
+    monkeypatch.setattr(segments, "LONG", long)
+    db = database()
+    made = [rows(n // 2 * HOUR, 70 * n, seed=n % 3) for n in range(8)]
+    for one in made:
+        segments.insert(db, one, TOPICS)
+    parts = [segments.figures(db, 0, 3 * HOUR, part, TOPICS) for part in range(segments.PARTS)]
+    inside = [one for one in made if one.hour < 3 * HOUR]
+    assert sum(parts, nothing(len(TOPICS))) == figures_of(
+        np.concatenate([one.pseudonym for one in inside]),
+        np.concatenate([one.country for one in inside]),
+        np.concatenate([one.queries for one in inside]),
+        np.concatenate([one.flagged for one in inside], axis=1),
+    )
+    db.close()
+
+
+def test_many_short_segments_become_one() -> None:
+    """Frequent checkpoints leave no pile; other hours and long segments stay as they are."""
+    db = database()
+    long = rows(0, segments.SHORT + 1, seed=9)
+    made = [compacted(rows(0, 5, seed=n)) for n in range(segments.MANY)]
+    for one in (long, *made[1:]):
+        segments.insert(db, one, TOPICS)
+    segments.insert(db, rows(HOUR, 5), TOPICS)
+    segments.join_short(db, 0, TOPICS)
+    assert len(list(segments.load(db, 0, HOUR, TOPICS))) == segments.MANY
+    segments.insert(db, made[0], TOPICS)
+    segments.join_short(db, 0, TOPICS)
+    found = list(segments.load(db, 0, HOUR, TOPICS))
+    assert len(found) == 2
+    assert same(found[0], long)
+    assert same(found[1], joined(made))
+    assert db.execute("select count(*) from bridges").fetchone() == (3,)
+    assert len(list(segments.load(db, HOUR, 2 * HOUR, TOPICS))) == 1
     db.close()
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.tallies import Figures, TopicFigures
 from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
 from donkeywatch.errors import BusyError, StateError
 from donkeywatch.store.positions import Position, Progress
@@ -35,11 +35,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def batch(hour: int = START, queries: int = 3) -> Batch:
     """Some queries of one hour, one address each."""
     made = Batch()
-    ones = np.ones(queries, np.int64)
+    ones = np.ones(queries, np.uint32)
     numbers = np.arange(queries, dtype=np.uint64)
     made.rows.append(
         Rows(hour, numbers, numbers + np.uint64(1 << 40), ones.astype(np.uint16),
-             ones.astype(np.uint8), ones, np.ones((1, queries), np.int64))
+             ones.astype(np.uint8), ones, np.ones((1, queries), np.uint32))
     )  # fmt: skip
     made.hours[hour] = HourCounts(queries)
     made.hours[hour].categories["zqorv", "vroqz"] = queries

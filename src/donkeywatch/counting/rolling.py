@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.tallies import Figures, Tallies
+from donkeywatch.counting.figures import Figures
+from donkeywatch.counting.rows import Rows, joined
+from donkeywatch.counting.tallies import Tallies
 from donkeywatch.counting.windows import HOUR, MINUTE, ROLLING, floor, week_of
 
 Load = Callable[[int, int], Iterable[Rows]]
-"""Gives the committed segments of all hours that touch [start, end) ms."""
+"""Gives the committed rows of the minutes in [start, end) ms."""
 
+MANY = 100
+"""Pieces that wait for the windows before they are put together."""
 FAR = 1 << 60
 """Later than any row (ms)."""
 STEPS = 90 * MINUTE
@@ -44,13 +47,13 @@ class Window:
             return
         bridged = week_of(rows.hour) != self.basis() and rows.previous is not None
         pseudonym = rows.previous if bridged and rows.previous is not None else rows.pseudonym
-        self.tallies.add(pseudonym, rows.country, rows.queries, rows.flagged, sign)
+        self.tallies.add(pseudonym, rows.queries, rows.flagged, sign)
 
     def build(self, end: int, load: Load) -> None:
         """Fill the window from the committed segments."""
         self.end, self.tallies = end, Tallies(self.topics)
         for rows in load(end - self.length, end):
-            self.add(rows.between(end - self.length, end))
+            self.add(rows)
 
 
 class Rolling:
@@ -60,7 +63,6 @@ class Rolling:
         self.windows = [Window(name, length, topics) for name, length in ROLLING.items()]
         self._load = load
         self._ahead: list[Rows] = []
-        self._leaving: dict[int, Sequence[Rows]] = {}
         self.end: int | None = None
 
     def record(self, batch: Iterable[Rows]) -> bool:
@@ -70,13 +72,15 @@ class Rolling:
         changed = False
         for rows in batch:
             self._ahead.append(rows.between(self.end, rows.hour + HOUR))
-            self._leaving.pop(rows.hour, None)
             for window in self.windows:
                 inside = rows.between(self.end - window.length, self.end)
                 if len(inside):
                     window.add(inside)
                     changed = True
         self._ahead = [rows for rows in self._ahead if len(rows)]
+        if len(self._ahead) > MANY:
+            hours = sorted({rows.hour for rows in self._ahead})
+            self._ahead = [joined([r for r in self._ahead if r.hour == hour]) for hour in hours]
         return changed
 
     @property
@@ -86,7 +90,7 @@ class Rolling:
 
     def forget(self) -> None:
         """Drop everything in memory; the next advance builds it from the segments."""
-        self.end, self._ahead, self._leaving = None, [], {}
+        self.end, self._ahead = None, []
 
     def advance(self, watermark: int) -> bool:
         """Move the windows' end to the watermark's minute; true when they moved."""
@@ -99,12 +103,10 @@ class Rolling:
             else:
                 self._step(window, self.end, end)
         if self.end is None or end - self.end > STEPS:
-            self._ahead = [rows.between(end, rows.hour + HOUR) for rows in self._load(end, FAR)]
+            self._ahead = list(self._load(end, FAR))
         else:
             self._ahead = [rows.between(end, rows.hour + HOUR) for rows in self._ahead]
         self._ahead = [rows for rows in self._ahead if len(rows)]
-        kept = {floor(end - window.length, HOUR) for window in self.windows}
-        self._leaving = {hour: rows for hour, rows in self._leaving.items() if hour in kept}
         self.end = end
         return True
 
@@ -115,17 +117,9 @@ class Rolling:
     def _step(self, window: Window, old: int, new: int) -> None:
         for rows in self._ahead:
             window.add(rows.between(old, new))
-        start = floor(old - window.length, HOUR)
-        while start < new - window.length:
-            for rows in self._hour(start):
-                window.add(rows.between(old - window.length, new - window.length), -1)
-            start += HOUR
+        for rows in self._load(old - window.length, new - window.length):
+            window.add(rows, -1)
         window.end = new
-
-    def _hour(self, hour: int) -> Sequence[Rows]:
-        if hour not in self._leaving:
-            self._leaving[hour] = list(self._load(hour, hour + HOUR))
-        return self._leaving[hour]
 
     def figures(self) -> dict[str, tuple[int, int, Figures]]:
         """Start, end and figures of each window by name; empty before the first advance."""

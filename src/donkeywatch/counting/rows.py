@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from donkeywatch.counting.figures import Counts
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms
 from donkeywatch.counting.windows import HOUR, MINUTE
 
-Counts = npt.NDArray[np.int64]
+Narrow = npt.NDArray[np.uint32]
+"""Counts of one address in one minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns of one hour, one row per pseudonym, country and minute.
+    """Columns of one hour, one row per pseudonym, country and minute, sorted by them.
 
     ``minute`` counts from the start of the hour (0-59); ``flagged`` has one row per topic.
     ``previous`` is None once the older key is destroyed.
@@ -27,14 +29,14 @@ class Rows:
     previous: Pseudonyms | None
     country: Countries
     minute: npt.NDArray[np.uint8]
-    queries: Counts
-    flagged: Counts
+    queries: Narrow
+    flagged: Narrow
 
     def __len__(self) -> int:
         return len(self.pseudonym)
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> Rows:
-        """The rows that ``keep`` is true for."""
+    def where(self, keep: npt.NDArray[np.bool_] | Counts) -> Rows:
+        """The rows that ``keep`` is true for, or those at these places, in their order."""
         return Rows(
             self.hour,
             self.pseudonym[keep],
@@ -47,27 +49,33 @@ class Rows:
 
     def between(self, start: int, end: int) -> Rows:
         """The rows whose minute lies in [start, end), both ms and whole minutes."""
-        if start <= self.hour and self.hour + HOUR <= end:
+        low, high = minutes(self.hour, start, end)
+        if (low, high) == (0, 60):
             return self
-        time = self.hour + self.minute.astype(np.int64) * MINUTE
-        return self.where((time >= start) & (time < end))
+        return self.where((self.minute >= low) & (self.minute < high))
+
+
+def minutes(hour: int, start: int, end: int) -> tuple[int, int]:
+    """Which minutes of an hour lie in [start, end) ms: the first, and the one behind the last."""
+    low, high = ((min(max(time - hour, 0), HOUR)) // MINUTE for time in (start, end))
+    return low, high
 
 
 def rows_of(seen: Observations) -> Iterator[Rows]:
     """Group observations into rows, hour by hour in rising order."""
-    hours = seen.time // HOUR * HOUR
+    hours = seen.time // HOUR
     for hour in np.unique(hours).tolist():
         chosen = np.flatnonzero(hours == hour)
-        minute = ((seen.time[chosen] - hour) // MINUTE).astype(np.uint8)
+        start = hour * HOUR
         yield compacted(
             Rows(
-                hour,
+                start,
                 seen.pseudonym[chosen],
                 seen.previous[chosen],
                 seen.country[chosen],
-                minute,
-                np.ones(len(chosen), np.int64),
-                (seen.categories[:, chosen] > 0).astype(np.int64),
+                ((seen.time[chosen] - start) // MINUTE).astype(np.uint8),
+                np.ones(len(chosen), np.uint32),
+                (seen.categories[:, chosen] > 0).astype(np.uint32),
             )
         )
 
@@ -76,29 +84,56 @@ def compacted(rows: Rows) -> Rows:
     """The same counts with one row per pseudonym, country and minute, sorted by them."""
     if not len(rows):
         return rows
-    order = np.lexsort((rows.minute, rows.country, rows.pseudonym))
-    pseudonym, country, minute = rows.pseudonym[order], rows.country[order], rows.minute[order]
+    order = _order(rows)
+    key = rows.country.astype(np.uint32) << 8 | rows.minute
+    pseudonym, key = rows.pseudonym[order], key[order]
     new = np.empty(len(order), bool)
     new[0] = True
-    new[1:] = (
-        (pseudonym[1:] != pseudonym[:-1])
-        | (country[1:] != country[:-1])
-        | (minute[1:] != minute[:-1])
-    )
+    np.not_equal(pseudonym[1:], pseudonym[:-1], out=new[1:])
+    new[1:] |= key[1:] != key[:-1]
     first = np.flatnonzero(new)
+    if len(first) == len(order):
+        return rows.where(order)
     return Rows(
         rows.hour,
         pseudonym[first],
-        None if rows.previous is None else rows.previous[order][first],
-        country[first],
-        minute[first],
+        None if rows.previous is None else rows.previous[order[first]],
+        (key[first] >> 8).astype(np.uint16),
+        key[first].astype(np.uint8),
         np.add.reduceat(rows.queries[order], first),
-        np.add.reduceat(rows.flagged[:, order], first, axis=1),
+        _summed(rows.flagged, order, first),
     )
+
+
+def _order(rows: Rows) -> Counts:
+    """The order by pseudonym, country and minute: few rows need more than the first."""
+    order = np.argsort(rows.pseudonym)
+    pseudonym = rows.pseudonym[order]
+    same = pseudonym[1:] == pseudonym[:-1]
+    tied = np.zeros(len(order), bool)
+    tied[1:] = same
+    tied[:-1] |= same
+    places = np.flatnonzero(tied)
+    if len(places):
+        rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
+        asked = order[places]
+        key = rank << 24 | rows.country[asked].astype(np.uint64) << 8 | rows.minute[asked]
+        order[places] = asked[np.argsort(key)]
+    return order
+
+
+def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
+    found = np.zeros((len(flagged), len(first)), np.uint32)
+    for column, sums in zip(flagged, found, strict=True):
+        if column.any():
+            sums[:] = np.add.reduceat(column[order], first)
+    return found
 
 
 def joined(parts: Sequence[Rows]) -> Rows:
     """All rows of several segments of one hour, compacted."""
+    if len(parts) == 1:
+        return parts[0]
     bridged = all(part.previous is not None for part in parts)
     return compacted(
         Rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from donkeywatch.counting.estimates import Estimate
-from donkeywatch.counting.tallies import THRESHOLDS
+from donkeywatch.counting.figures import THRESHOLDS
 from donkeywatch.counting.windows import iso, week_name
 from donkeywatch.publish.snapshot import TopicView, WindowView
 from donkeywatch.status import SourceStatus

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 
 from donkeywatch import __version__
 from donkeywatch.counting.estimates import Estimate
+from donkeywatch.counting.figures import THRESHOLDS
 from donkeywatch.counting.observations import OUTCOMES
-from donkeywatch.counting.tallies import THRESHOLDS
 from donkeywatch.counting.windows import ROLLING, SECOND
 from donkeywatch.publish.snapshot import Snapshot, Snapshots, WindowView
 from donkeywatch.status import SourceStatus, Status

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
-from donkeywatch.counting.tallies import THRESHOLDS, Figures, TopicFigures
+from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
 from donkeywatch.counting.windows import ROLLING, SECOND
 from donkeywatch.store.store import DATABASE, connect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from donkeywatch.counting.tallies import Tallies
+from donkeywatch.counting.figures import nothing
 from donkeywatch.counting.windows import HOUR, iso
 from donkeywatch.store import segments
 
@@ -104,10 +104,10 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
         ).fetchone()
         if window is None:
             continue
-        tallies = Tallies(len(topics))
-        for rows in segments.load(db, start, start + HOUR, topics):
-            tallies.add(rows.pseudonym, rows.country, rows.queries, rows.flagged)
-        figures = tallies.figures(countries=False)
+        figures = sum(
+            (segments.figures(db, start, start + HOUR, p, topics) for p in range(segments.PARTS)),
+            nothing(len(topics)),
+        )
         told = {
             topic: tuple(rest)
             for topic, *rest in db.execute(

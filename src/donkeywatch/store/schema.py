@@ -31,6 +31,9 @@ class Table:
 KIND = Column("kind", str, "`hour` and `week` (calendar, UTC), or `1h`, `24h`, `7d` (rolling)")
 START = Column("start", int, "start of the window, milliseconds since 1970-01-01 UTC")
 TOPIC = Column("topic", str, "topic id from the lexicon")
+PART = Column(
+    "part", int, "first four bits of all its pseudonyms; NULL where the segment is not cut"
+)
 WINDOW_KEY = ("kind", "start")
 FLAGGED = "distinct addresses with at least {} flagged quer{} in the window"
 
@@ -176,6 +179,7 @@ TABLES = (
             Column("minutes", bytes, "minute of the hour, 0-59"),
             Column("queries", bytes, "queries of the address in the minute"),
             Column("flagged", bytes, "per topic, flagged queries of the address in the minute"),
+            PART,
         ),
     ),
     Table(
@@ -218,6 +222,12 @@ def _tables(db: Database) -> None:
     db.table("segments").create_index(["hour"])
     db.create_view("hours", "select * from windows where kind = 'hour' order by start")
     db.create_view("weeks", "select * from windows where kind = 'week' order by start")
+
+
+@migrations(name="0002_parts")
+def _parts(db: Database) -> None:
+    if PART.name not in db.table("segments").columns_dict:
+        db.table("segments").add_column(PART.name, PART.type)
 
 
 def migrate(db: Database) -> None:

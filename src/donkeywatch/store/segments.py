@@ -4,85 +4,209 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from donkeywatch.counting.rows import Counts, Rows
+from donkeywatch.counting.figures import Figures, figures_of, nothing
+from donkeywatch.counting.observations import Pseudonyms
+from donkeywatch.counting.rows import Narrow, Rows, joined, minutes
 from donkeywatch.counting.windows import HOUR
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")
+BITS = 4
+PARTS = 1 << BITS
+"""A long segment is cut by the first bits of its pseudonyms, so that a week of millions of
+addresses can be counted a sixteenth at a time."""
+LONG = 1 << 14
+"""Rows above which a segment is cut."""
+SHORT, MANY = 1 << 12, 64
+"""So many segments of an hour, of so few rows each, are joined to one."""
 
 
-def packed(column: Counts) -> bytes:
+def packed(column: Narrow) -> bytes:
     """Counts in the narrowest of 1, 2 or 4 bytes an item that holds the largest one."""
     largest = int(column.max()) if column.size else 0
     width = next(width for width in WIDTHS if largest < 256**width.itemsize)
     return column.astype(width).tobytes()
 
 
-def unpacked(blob: bytes, items: int) -> Counts:
+def unpacked(blob: bytes, items: int) -> Narrow:
     """The counts of a BLOB with ``items`` items."""
     if not items:
-        return np.empty(0, np.int64)
+        return np.empty(0, np.uint32)
     width = next(width for width in WIDTHS if width.itemsize == len(blob) // items)
-    return np.frombuffer(blob, width).astype(np.int64)
+    return np.frombuffer(blob, width).astype(np.uint32)
 
 
 def insert(connection: sqlite3.Connection, rows: Rows, topics: Sequence[str]) -> None:
-    """Store the rows of one hour as a new segment."""
+    """Store the rows of one hour, which are sorted: as one segment, or cut into parts."""
+    if len(rows) <= LONG:
+        _insert(connection, rows, None, topics)
+        return
+    cuts = [0, *np.searchsorted(rows.pseudonym, _bounds()).tolist(), len(rows)]
+    for part, (low, high) in enumerate(pairwise(cuts)):
+        if low < high:
+            _insert(connection, _slice(rows, low, high), part, topics)
+
+
+def _bounds() -> np.ndarray:
+    """The lowest pseudonym of every part but the first."""
+    return np.arange(1, PARTS, dtype=np.uint64) << np.uint64(64 - BITS)
+
+
+def _slice(rows: Rows, low: int, high: int) -> Rows:
+    cut = slice(low, high)
+    return Rows(
+        rows.hour,
+        rows.pseudonym[cut],
+        None if rows.previous is None else rows.previous[cut],
+        rows.country[cut],
+        rows.minute[cut],
+        rows.queries[cut],
+        rows.flagged[:, cut],
+    )
+
+
+def _insert(
+    connection: sqlite3.Connection, rows: Rows, part: int | None, topics: Sequence[str]
+) -> None:
     cursor = connection.execute(
         "insert into segments (hour, rows, topics, pseudonyms, countries, minutes, queries,"
-        " flagged) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        " flagged, part) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             rows.hour,
             len(rows),
             ",".join(topics),
-            rows.pseudonym.astype(PSEUDONYM).tobytes(),
-            rows.country.astype("<u2").tobytes(),
+            rows.pseudonym.astype(PSEUDONYM, copy=False).tobytes(),
+            rows.country.astype("<u2", copy=False).tobytes(),
             rows.minute.tobytes(),
             packed(rows.queries),
             packed(rows.flagged),
+            part,
         ),
     )
     if rows.previous is not None:
         connection.execute(
             "insert into bridges (segment, previous) values (?, ?)",
-            (cursor.lastrowid, rows.previous.astype(PSEUDONYM).tobytes()),
+            (cursor.lastrowid, rows.previous.astype(PSEUDONYM, copy=False).tobytes()),
         )
+
+
+class _Stored(NamedTuple):
+    """A row of the table ``segments``, its bridge last."""
+
+    hour: int
+    rows: int
+    topics: str
+    pseudonyms: bytes
+    countries: bytes
+    minutes: bytes
+    queries: bytes
+    flagged: bytes
+    previous: bytes | None = None
+
+    def unpacked(self, topics: Sequence[str]) -> Rows:
+        """The rows, their flagged columns in the order of ``topics``."""
+        names = self.topics.split(",")
+        return Rows(
+            self.hour,
+            _pseudonyms(self.pseudonyms),
+            None if self.previous is None else _pseudonyms(self.previous),
+            np.frombuffer(self.countries, "<u2").astype(np.uint16, copy=False),
+            np.frombuffer(self.minutes, np.uint8),
+            unpacked(self.queries, self.rows),
+            _by_topic(unpacked(self.flagged, self.rows * len(names)), names, topics),
+        )
+
+
+def _pseudonyms(blob: bytes) -> Pseudonyms:
+    return np.frombuffer(blob, PSEUDONYM).astype(np.uint64, copy=False)
+
+
+COLUMNS = ", ".join(_Stored._fields[:-1])
+WHOLE = f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
 
 
 def load(
     connection: sqlite3.Connection, start: int, end: int, topics: Sequence[str]
 ) -> Iterator[Rows]:
-    """The segments of all hours that touch [start, end) ms, oldest first, whole."""
+    """The rows of the minutes in [start, end) ms by segment, oldest hour first."""
     found = connection.execute(
-        "select hour, rows, topics, pseudonyms, countries, minutes, queries, flagged, previous"
-        " from segments left join bridges on segment = segments.id"
-        " where hour > ? and hour < ? order by hour, segments.id",
-        (start - HOUR, end),
+        f"{WHOLE} where hour > ? and hour < ? order by hour, segments.id", (start - HOUR, end)
     )
-    for hour, count, names, pseudonyms, countries, minutes, queries, flagged, previous in found:
-        yield Rows(
-            hour,
-            np.frombuffer(pseudonyms, PSEUDONYM).astype(np.uint64),
-            None if previous is None else np.frombuffer(previous, PSEUDONYM).astype(np.uint64),
-            np.frombuffer(countries, "<u2").astype(np.uint16),
-            np.frombuffer(minutes, np.uint8),
-            unpacked(queries, count),
-            _by_topic(unpacked(flagged, count * len(names.split(","))), names.split(","), topics),
-        )
+    for columns in found:
+        stored = _Stored(*columns)
+        low, high = minutes(stored.hour, start, end)
+        if (low, high) == (0, 60):
+            yield stored.unpacked(topics)
+            continue
+        minute = np.frombuffer(stored.minutes, np.uint8)
+        kept = np.flatnonzero((minute >= low) & (minute < high))
+        if len(kept):
+            yield stored.unpacked(topics).where(kept)
 
 
-def _by_topic(flagged: Counts, stored: Sequence[str], wanted: Sequence[str]) -> Counts:
+def figures(
+    connection: sqlite3.Connection, start: int, end: int, part: int, topics: Sequence[str]
+) -> Figures:
+    """The figures of the hours in [start, end) ms, of pseudonyms that begin with ``part``."""
+    found = connection.execute(
+        f"select {COLUMNS}, null, part from segments"  # noqa: S608 - our own names
+        " where hour >= ? and hour < ? and (part = ? or part is null) order by hour, id",
+        (start, end, part),
+    )
+    chosen = []
+    for *columns, own in found:
+        rows = _Stored(*columns).unpacked(topics)
+        if own is None:
+            first = rows.pseudonym >> np.uint64(64 - BITS)
+            low, high = np.searchsorted(first, np.array((part, part + 1), np.uint64)).tolist()
+            rows = _slice(rows, low, high)
+        chosen.append(rows)
+    if not chosen:
+        return nothing(len(topics))
+    return figures_of(
+        np.concatenate([rows.pseudonym for rows in chosen]),
+        np.concatenate([rows.country for rows in chosen]),
+        np.concatenate([rows.queries for rows in chosen]),
+        np.concatenate([rows.flagged for rows in chosen], axis=1),
+    )
+
+
+def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> Narrow:
     """Flagged columns in the order of the loaded lexicon, zeros for topics it added."""
     table = flagged.reshape(len(stored), -1)
-    columns: list[npt.NDArray[np.int64]] = [
-        table[stored.index(topic)] if topic in stored else np.zeros(table.shape[1], np.int64)
-        for topic in wanted
-    ]
-    return np.stack(columns)
+    if tuple(stored) == tuple(wanted):
+        return table
+    return np.stack(
+        [
+            table[stored.index(topic)] if topic in stored else np.zeros(table.shape[1], np.uint32)
+            for topic in wanted
+        ]
+    )
+
+
+def join_short(connection: sqlite3.Connection, hour: int, topics: Sequence[str]) -> None:
+    """Join the short segments of an hour to one when frequent checkpoints have left many."""
+    short = "from segments where hour = ? and part is null and rows <= ?"
+    places = connection.execute(f"select id {short}", (hour, SHORT)).fetchall()
+    if len(places) < MANY:
+        return
+    chosen = ",".join(str(number) for (number,) in places)
+    found = connection.execute(f"{WHOLE} where segments.id in ({chosen})").fetchall()
+    rows = joined([_Stored(*columns).unpacked(topics) for columns in found])
+    _insert(connection, rows, None, topics)
+    connection.executemany("delete from bridges where segment = ?", places)
+    connection.executemany("delete from segments where id = ?", places)
+
+
+def is_final(connection: sqlite3.Connection, hour: int) -> bool:
+    """Does every pseudonym of the hour stand in one segment?"""
+    parts = connection.execute("select part from segments where hour = ?", (hour,)).fetchall()
+    return len(parts) == 1 or ((None,) not in parts and len(set(parts)) == len(parts))
 
 
 def remove(connection: sqlite3.Connection, start: int, end: int) -> None:

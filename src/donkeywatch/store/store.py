@@ -12,9 +12,9 @@ from typing import IO
 
 from sqlite_utils import Database
 
+from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.tallies import Figures
 from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import BusyError, StateError, Unavailable
 from donkeywatch.store import positions as places
@@ -131,6 +131,7 @@ class Store:
         with self.transaction() as db:
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
+                segments.join_short(db, rows.hour, self.topics)
             windows.add(db, batch, covered)
             db.executemany(
                 "insert into counters values (?, ?, ?, ?)"
@@ -151,11 +152,23 @@ class Store:
         ).fetchall()
 
     def segments(self, start: int, end: int) -> Iterator[Rows]:
-        """The committed rows of all hours that touch [start, end) ms."""
+        """The committed rows of the minutes in [start, end) ms."""
         return segments.load(self.connection, start, end, self.topics)
 
+    def figures(self, start: int, end: int) -> Iterator[Figures]:
+        """The figures of whole hours, part by part of their pseudonyms."""
+        for part in range(segments.PARTS):
+            yield segments.figures(self.connection, start, end, part, self.topics)
+
+    def is_final(self, hour: int) -> bool:
+        """Does every pseudonym of an hour stand in one segment of it?"""
+        return segments.is_final(self.connection, hour)
+
     def close_hour(self, start: int, merged: Rows | None, figures: Figures) -> bool:
-        """Store a closed hour's figures and its one segment; false if the counts disagree."""
+        """Store a closed hour's figures; false if the counts disagree.
+
+        ``merged`` are its rows, to be written again where their segments were many.
+        """
         with self.transaction() as db:
             if merged is not None:
                 segments.remove(db, start, start + HOUR)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
+from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
-from donkeywatch.counting.tallies import Figures
 from donkeywatch.counting.windows import HOUR, WEEK, floor, iso
 
 LENGTHS = {"hour": HOUR, "week": WEEK}

@@ -1,0 +1,162 @@
+"""The figures of a window, and how they follow from rows: exact, whatever the number of rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.counting.observations import Countries, Pseudonyms, country_name
+
+THRESHOLDS = (1, 2, 3)
+"""An address counts as flagged at this many flagged queries or more."""
+
+Counts = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFigures:
+    """One topic in one window: k_i is the flagged queries of address i, q_i all its queries."""
+
+    queries: int
+    addresses: tuple[int, int, int]
+    sum_qk: int
+    sum_kk: int
+
+    @classmethod
+    def of(cls, q: Counts, k: Counts) -> TopicFigures:
+        """From the queries and flagged queries of each address; those with k = 0 may lack."""
+        one, two, three = (int(np.count_nonzero(k >= least)) for least in THRESHOLDS)
+        return cls(int(k.sum()), (one, two, three), int(q @ k), int(k @ k))
+
+    def __add__(self, other: TopicFigures) -> TopicFigures:
+        """Of the addresses of both, which have none in common."""
+        one, two, three = map(sum, zip(self.addresses, other.addresses, strict=True))
+        return TopicFigures(
+            self.queries + other.queries,
+            (one, two, three),
+            self.sum_qk + other.sum_qk,
+            self.sum_kk + other.sum_kk,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CountryFigures:
+    """One country in one window; per topic the flagged queries and the flagged addresses."""
+
+    queries: int
+    addresses: int
+    topics: tuple[tuple[int, int], ...]
+
+    def __add__(self, other: CountryFigures) -> CountryFigures:
+        """Of the addresses of both, which have none in common."""
+        return CountryFigures(
+            self.queries + other.queries,
+            self.addresses + other.addresses,
+            tuple(
+                (mine[0] + theirs[0], mine[1] + theirs[1])
+                for mine, theirs in zip(self.topics, other.topics, strict=True)
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All counts of a window; ``sum_qq`` is the sum of squared queries per address."""
+
+    queries: int
+    addresses: int
+    sum_qq: int
+    topics: tuple[TopicFigures, ...]
+    countries: dict[str, CountryFigures] = field(default_factory=dict)
+
+    def invariants_hold(self) -> bool:
+        """No more flagged than there are, and no more addresses than queries."""
+        return self.addresses <= self.queries and all(
+            topic.addresses[0] <= min(topic.queries, self.addresses)
+            and topic.queries <= self.queries
+            for topic in self.topics
+        )
+
+    def __add__(self, other: Figures) -> Figures:
+        """Of the addresses of both, which have none in common."""
+        countries = dict(self.countries)
+        for name, theirs in other.countries.items():
+            countries[name] = countries[name] + theirs if name in countries else theirs
+        return Figures(
+            self.queries + other.queries,
+            self.addresses + other.addresses,
+            self.sum_qq + other.sum_qq,
+            tuple(a + b for a, b in zip(self.topics, other.topics, strict=True)),
+            countries,
+        )
+
+
+def nothing(topics: int) -> Figures:
+    """The figures of no row."""
+    return Figures(0, 0, 0, (TopicFigures(0, (0, 0, 0), 0, 0),) * topics)
+
+
+def figures_of(
+    pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
+    flagged: npt.NDArray[np.uint32],
+) -> Figures:  # fmt: skip
+    """The figures of some rows; a pseudonym may stand in many of them, in any order.
+
+    ``flagged`` has one row per topic. An address that was found in two countries (their
+    database changed in between) counts in the one that is later in the alphabet.
+    """
+    if not len(pseudonym):
+        return nothing(len(flagged))
+    if bool((pseudonym[1:] < pseudonym[:-1]).any()):
+        # Columns of several segments: runs that are sorted already, which this sort only merges.
+        order = np.argsort(pseudonym, kind="stable")
+        pseudonym, country, queries = pseudonym[order], country[order], queries[order]
+        flagged = flagged[:, order]
+    first = starts(pseudonym)
+    q = np.add.reduceat(queries, first, dtype=np.int64)
+    home = np.maximum.reduceat(country, first)
+    ks = [_per_address(column, first) for column in flagged]
+    topics = tuple(TopicFigures.of(q[which], k) for which, k in ks)
+    return Figures(int(q.sum()), len(first), int(q @ q), topics, _by_country(home, q, ks))
+
+
+def starts(column: npt.NDArray[np.uint64]) -> Counts:
+    """Where each run of equal items of a sorted column begins."""
+    new = np.empty(len(column), bool)
+    new[:1] = True
+    np.not_equal(column[1:], column[:-1], out=new[1:])
+    return np.flatnonzero(new)
+
+
+def _per_address(flagged: npt.NDArray[np.uint32], first: Counts) -> tuple[Counts, Counts]:
+    """Which addresses were flagged at all, and how often; few are."""
+    rows = np.flatnonzero(flagged)
+    which, place = np.unique(np.searchsorted(first, rows, "right") - 1, return_inverse=True)
+    k = np.zeros(len(which), np.int64)
+    np.add.at(k, place, flagged[rows])
+    return which, k
+
+
+def _by_country(
+    home: Countries, q: Counts, ks: Iterable[tuple[Counts, Counts]]
+) -> dict[str, CountryFigures]:
+    addresses = np.bincount(home)
+    queries = np.bincount(home, q)
+    topics = []
+    for which, k in ks:
+        asked = Counter[int]()
+        for code, count in zip(home[which].tolist(), k.tolist(), strict=True):
+            asked[code] += count
+        topics.append((asked, Counter(home[which].tolist())))
+    return {
+        country_name(code): CountryFigures(
+            round(queries[code]),
+            int(addresses[code]),
+            tuple((asked[code], found[code]) for asked, found in topics),
+        )
+        for code in np.flatnonzero(addresses).tolist()
+    }

@@ -1,0 +1,105 @@
+"""Figures of rows equal a plain dictionary, in one piece or in many."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from donkeywatch.counting.figures import (
+    CountryFigures,
+    Figures,
+    TopicFigures,
+    figures_of,
+    nothing,
+)
+from donkeywatch.counting.observations import country_code
+
+COUNTRIES = ("DE", "FR", "ZZ")
+Row = tuple[int, int, int, int, int]
+"""Pseudonym, country, queries, and flagged queries of two topics."""
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    """A row as the ledger makes them, pseudonyms from all of the 64 bits."""
+    q = draw(st.integers(1, 5))
+    address = draw(st.integers(0, 12)) * 0x9E3779B97F4A7C15 % 2**64
+    return address, draw(st.integers(0, 2)), q, draw(st.integers(0, q)), draw(st.integers(0, q))
+
+
+def columns(batch: list[Row]) -> Figures:
+    """The figures of rows."""
+    return figures_of(
+        np.array([row[0] for row in batch], np.uint64),
+        np.array([country_code(COUNTRIES[row[1]]) for row in batch], np.uint16),
+        np.array([row[2] for row in batch], np.uint32),
+        np.array([row[3:] for row in batch], np.uint32).reshape(-1, 2).T,
+    )
+
+
+def brute(batch: list[Row]) -> Figures:
+    """The same from dictionaries."""
+    total: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
+    home: defaultdict[int, int] = defaultdict(int)
+    for address, country, *counts in batch:
+        total[address] = [a + b for a, b in zip(total[address], counts, strict=True)]
+        home[address] = max(home[address], country)
+    topics = []
+    for t in (1, 2):
+        ks = [(one[0], one[t]) for one in total.values()]
+        one, two, three = (sum(k >= least for _, k in ks) for least in (1, 2, 3))
+        topics.append(
+            TopicFigures(
+                sum(k for _, k in ks), (one, two, three), sum(q * k for q, k in ks),
+                sum(k * k for _, k in ks),
+            )
+        )  # fmt: skip
+    countries = {}
+    for number, name in enumerate(COUNTRIES):
+        own = [total[address] for address in total if home[address] == number]
+        if own:
+            found = tuple((sum(o[t] for o in own), sum(o[t] > 0 for o in own)) for t in (1, 2))
+            countries[name] = CountryFigures(sum(o[0] for o in own), len(own), found)
+    queries = [one[0] for one in total.values()]
+    squares = sum(q * q for q in queries)
+    return Figures(sum(queries), len(total), squares, tuple(topics), countries)
+
+
+@given(st.lists(rows(), max_size=40))
+def test_figures_equal_a_dictionary(batch: list[Row]) -> None:
+    """Whatever the order, and an address that changed its country counts once."""
+    assert columns(batch) == (brute(batch) if batch else nothing(2))
+
+
+@given(st.lists(rows(), max_size=40), st.integers(1, 63))
+def test_figures_of_parts_add_up(batch: list[Row], bit: int) -> None:
+    """Cut by a bit of the pseudonym, no address is in two parts."""
+    high = [row for row in batch if row[0] >> bit & 1]
+    low = [row for row in batch if not row[0] >> bit & 1]
+    assert columns(high) + columns(low) == columns(batch)
+
+
+def test_sums_are_wide() -> None:
+    """Counts of 32 bits have squares of 64."""
+    one = np.array([4_000_000_000 // 2], np.uint32)
+    found = figures_of(np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
+    assert found.sum_qq == found.topics[0].sum_qk == int(one[0]) ** 2
+
+
+def test_broken_counts_do_not_hold() -> None:
+    """Each comparison of the invariants is made."""
+    good = Figures(5, 3, 9, (TopicFigures(2, (2, 0, 0), 3, 2),))
+    topic = good.topics[0]
+    assert good.invariants_hold()
+    for bad in (
+        replace(good, addresses=6),
+        replace(good, topics=(replace(topic, queries=6),)),
+        replace(good, topics=(replace(topic, addresses=(3, 0, 0)),)),
+        replace(good, topics=(replace(topic, queries=5, addresses=(4, 0, 0)),)),
+        replace(good, topics=(topic, replace(topic, queries=6))),
+    ):
+        assert not bad.invariants_hold()
