@@ -158,9 +158,13 @@ class Engine:
             return False
         return busy
 
-    def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
+    def look(self, steady: int) -> None:
+        """Look at the files of every source, reading nothing."""
         for stream in self.streams:
             stream.follower.scan(steady)
+
+    def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
+        self.look(steady)
         budget = BUDGET
         for stream in self.streams:
             while budget > 0:

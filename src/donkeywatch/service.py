@@ -55,6 +55,8 @@ class Service:
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
         try:
+            # Before anyone is told: what is rotated away from now on is no history.
+            self._engine.look(steady())
             self._server.start()
             log.info("listening on %s", self._server.url)
             ready(self._server.url)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 
 from conformance.readers import Daemon, Stepped, tally
 from conformance.scripts import prepare
-from conformance.site import Case, Site
+from conformance.site import Case, Site, Tally
 from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.sources.follow import GRACE
 from support import counters, outcomes
@@ -231,3 +234,41 @@ def test_a_line_without_end(daemon: Make, tmp_path: Path, case: Case) -> None:
     assert site.outcome() == (0, 0)
     reader.stop()
     assert outcomes(reader.state) == {"query": 6, "too_long": 1}
+
+
+ANNOUNCED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from conformance.readers import tally
+from donkeywatch import config
+from donkeywatch.service import Service
+
+settings, log, day = map(Path, sys.argv[1:])
+
+def rotated(_url):
+    log.rename(day)
+    threading.Thread(target=stop).start()
+
+def stop():
+    end = time.monotonic() + 10
+    while not tally(settings.parent / "state").total and time.monotonic() < end:
+        time.sleep(0.02)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+Service(settings, config.load(settings)).run(rotated)
+"""
+
+
+@pytest.mark.scenario("R07")
+def test_what_is_rotated_once_the_start_is_told_is_no_history(tmp_path: Path) -> None:
+    """At the first start of all, between the words `listening on` and the first turn."""
+    case = Case(bell="polling")
+    reader = Stepped(tmp_path, case)
+    site = Site(tmp_path, reader, case)
+    site.write(20)
+    day = site.path.with_name("search-2026-01-01.log")
+    command = [sys.executable, "-c", ANNOUNCED, *map(str, (reader.settings, site.path, day))]
+    tests = str(Path(__file__).parents[1])
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": tests}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert tally(reader.state) == Tally(20, 20)
