@@ -11,6 +11,7 @@ from pathlib import Path
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
+from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
@@ -124,7 +125,7 @@ class Engine:
                 Stream(
                     source,
                     follower,
-                    line_reader(source, detector),
+                    BlockReader(line_reader(source, detector)),
                     frontier,
                     coverage,
                     stored,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
@@ -24,7 +25,7 @@ class Stream:
 
     source: Source
     follower: Follower
-    reader: LineReader
+    reader: BlockReader
     frontier: Frontier
     coverage: Coverage
     stored: Progress

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
@@ -199,7 +200,7 @@ def test_every_line_has_exactly_one_outcome(parts: list[bytes], ended: bool, nam
     if not lines[-1]:
         lines.pop()
     single = [READERS[name].read(line) for line in lines]
-    seen = READERS[name].block(block)
+    seen = BlockReader(READERS[name]).block(block)
     assert len(lines) == len(seen.time) + seen.tally.total()
     assert set(seen.tally) <= set(OUTCOMES) - {"query"}
     assert seen.tally == Counter(one for one in single if isinstance(one, str))

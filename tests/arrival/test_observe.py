@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
@@ -185,7 +186,7 @@ def test_a_stamp_of_the_year_1_stops_nothing(room: Room, stamp: str) -> None:
     """The zero time of Go is only one odd line, first in the log or later."""
     words = {"groups": {"a": ["zqorv"]}, "categories": [{"id": "a", "all": ["a"]}]}
     detector = Detector(Lexicon.model_validate({"topics": {"one": words}}))
-    reader = LineReader(Tsv(), Clock(), "plain", "cp1252", 999, detector)
+    reader = BlockReader(LineReader(Tsv(), Clock(), "plain", "cp1252", 999, detector))
     line = f"{stamp}\t192.0.2.7\tzqorv\n".encode()
     good = f"{NOW // 1000}\t192.0.2.7\tzqorv\n".encode()
     for block in (line + good, good + line, line * 40):

@@ -1,101 +1,251 @@
-"""Stamps, addresses and lines of a block as columns; whatever is odd is left to the line reader."""
+"""Lines, stamps and addresses of a block as columns, eight bytes at a time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.arrival.addresses import MAPPED
+from donkeywatch.arrival.clock import Moment
 from donkeywatch.arrival.pseudonyms import Addresses
 from donkeywatch.counting.observations import Times
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND
+from donkeywatch.counting.windows import MINUTE, SECOND
 
 Bytes = npt.NDArray[np.uint8]
+Words = npt.NDArray[np.uint64]
 Offsets = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
-TAB, FEED, RETURN, DOT = 9, 10, 13, 46
-STAMP = b"0000-00-00T00:00:00.000Z"
-"""The shape of the one stamp that is read by columns; 0 stands for any digit."""
-QUAD = 15
-"""Bytes of the longest dotted quad."""
-PAD = 32
+FEED = 10
+PAD = 64
 """Bytes that may be read behind the end of a block."""
+MINUTES = 16
+"""Bytes of a stamp up to its minute, as in ``2026-11-23T10:44``."""
+ZONE = 6
+"""Bytes of the longest zone, as in ``+01:00``."""
+HIGH = np.uint64(0x8080808080808080)
+_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
+
+
+def first(count: int) -> np.uint64:
+    """A mask of the first bytes of a word."""
+    return np.uint64((1 << 8 * min(count, 8)) - 1)
+
+
+MASKS: Words = np.array([first(count) for count in range(9)], np.uint64)
+"""Masks of the first 0 to 8 bytes of a word."""
+
+
+def word(text: bytes) -> np.uint64:
+    """Up to eight bytes as they stand in a word, the first one lowest."""
+    return np.uint64(int.from_bytes(text[:8], "little"))
+
+
+class Block:
+    """The bytes of a block and its lines: ``start`` and ``end`` (without line feed)."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.data: Bytes = np.frombuffer(raw + bytes(PAD), np.uint8)
+        feeds = np.flatnonzero(self.data[: len(raw)] == FEED)
+        if raw and not raw.endswith(b"\n"):
+            feeds = np.append(feeds, len(raw))
+        self.end: Offsets = feeds
+        self.start: Offsets = np.empty_like(feeds)
+        self.start[:1] = 0
+        self.start[1:] = feeds[:-1] + 1
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def words(self) -> Words:
+        """The eight bytes that begin at each offset."""
+        return every_word(self.data)
+
+    def line(self, i: int) -> bytes:
+        """One line."""
+        return self.raw[int(self.start[i]) : int(self.end[i])]
+
+    def lines_at(self, offsets: Offsets) -> Offsets:
+        """In which lines some offsets lie."""
+        return np.searchsorted(self.start, offsets, "right") - 1
+
+    def wide(self) -> Offsets:
+        """Lines with bytes beyond ASCII, and perhaps a very short one before such a line."""
+        whole = self.data[: len(self.data) & ~7].view("<u8") & HIGH != 0
+        before = np.cumsum(whole, dtype=np.int32)
+        # Whole words inside the line, and those that begin and end with it.
+        inside = before[np.maximum((self.end >> 3) - 1, 0)] > before[self.start >> 3]
+        last = np.maximum(self.end - 8, self.start)
+        edges = (self.words[self.start] | self.words[last]) & HIGH != 0
+        return np.flatnonzero(inside | edges)
+
+
+def spans(data: Bytes, start: Offsets, end: Offsets) -> tuple[Bytes, Offsets]:
+    """The bytes of some spans one behind the other, and where each span begins in them."""
+    size = end - start
+    stop = np.cumsum(size)
+    begin = stop - size
+    place = np.repeat((start - begin).astype(np.int32), size)
+    place += np.arange(len(place), dtype=np.int32)
+    return data[place], begin
+
+
+def every_word(data: Bytes) -> Words:
+    """The eight bytes that begin at each of the offsets, PAD bytes before the end excepted."""
+    return np.ndarray((len(data) - 8,), "<u8", data, 0, (1,))
+
+
+def has(words: Words, at: Offsets, text: bytes) -> Mask:
+    """Where a text stands at some offsets."""
+    found: Mask = np.ones(len(at), bool)
+    for i in range(0, len(text), 8):
+        piece = text[i : i + 8]
+        found &= (words[at + i] ^ word(piece)) & first(len(piece)) == 0
+    return found
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
-    """Where the lines of a block start and end (exclusive, without line feed), as bytes."""
+class Shape:
+    """How the stamps of a block are written: all alike, but for their digits.
 
-    data: Bytes
-    start: Offsets
-    end: Offsets
+    ``length`` is in bytes; ``separator`` stands before three digits of a fraction, or is empty;
+    ``zone`` is what follows.
+    """
 
+    length: int
+    separator: bytes
+    zone: bytes
 
-def lines(block: bytes) -> Lines:
-    """Cut a block at its line feeds; the last line may lack one."""
-    data = np.frombuffer(block + bytes(PAD), np.uint8)
-    feeds = np.flatnonzero(data[: len(block)] == FEED)
-    if block and not block.endswith(b"\n"):
-        feeds = np.append(feeds, len(block))
-    start = np.concatenate((np.zeros(1, np.int64), feeds[:-1] + 1))[: len(feeds)]
-    return Lines(data, start, feeds)
-
-
-def stamps(data: Bytes, start: Offsets) -> tuple[Times, Mask]:
-    """Times in ms of the stamps at ``start``, and which of them have the shape of STAMP."""
-    text = data[start[:, None] + np.arange(len(STAMP))]
-    shape = np.frombuffer(STAMP, np.uint8)
-    digit = shape == ord("0")
-    digits = text[:, digit] - np.uint8(ord("0"))
-    good: Mask = (digits < 10).all(axis=1) & (text[:, ~digit] == shape[~digit]).all(axis=1)
-    value = digits.astype(np.int64)
-
-    def number(first: int, last: int) -> Times:
-        total: Times = value[:, first]
-        for i in range(first + 1, last):
-            total = total * 10 + value[:, i]
-        return total
-
-    year, month, day = number(0, 4), number(4, 6), number(6, 8)
-    hour, minute, second = number(8, 10), number(10, 12), number(12, 14)
-    good &= (year >= 2000) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
-    good &= (hour < 24) & (minute < 60) & (second < 60)
-    months = (year - 1970) * 12 + np.where(good, month, 1) - 1
-    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    following = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    good &= day <= following - first
-    time = (first + day - 1) * DAY + hour * HOUR + minute * MINUTE + second * SECOND
-    return time + number(14, 17), good
+    @classmethod
+    def of(cls, stamp: bytes) -> Shape | None:
+        """The shape of a stamp that begins like ISO 8601; None when columns cannot read it."""
+        fraction = stamp[19:20] in (b".", b",")
+        zone = stamp[23:] if fraction else stamp[19:]
+        if len(stamp) < 19 or len(zone) > ZONE or (fraction and not stamp[20:23].isdigit()):
+            return None
+        if zone[:1].isdigit():
+            return None
+        return cls(len(stamp), stamp[19:20] if fraction else b"", zone)
 
 
-def quads(data: Bytes, start: Offsets, end: Offsets) -> tuple[Addresses, Mask]:
-    """IPv4 addresses as 16 bytes, and which of the fields are plain dotted quads."""
-    count = len(start)
-    length = end - start
-    good: Mask = (length >= 7) & (length <= QUAD)
-    octets = np.zeros((count, 5), np.int64)
-    digits = np.zeros(count, np.int64)
-    place = np.zeros(count, np.int64)
-    every = np.arange(count)
-    for i in range(QUAD):
-        byte = data[start + i].astype(np.int64)
-        inside = i < length
-        dot = inside & (byte == DOT)
-        digit = inside & ~dot
-        good &= ~digit | ((byte >= 48) & (byte <= 57))
-        # A leading zero means octal to some readers: the line reader refuses it.
-        good &= ~(digit & (digits == 1) & (octets[every, place] == 0))
-        good &= ~(dot & (digits == 0))
-        octets[every, place] = np.where(
-            digit, octets[every, place] * 10 + byte - 48, octets[every, place]
-        )
-        digits = np.where(dot, 0, digits + digit)
-        place = np.minimum(place + dot, 4)
-    good &= (place == 3) & (digits > 0) & (octets[:, :4] <= 255).all(axis=1)
-    found = np.empty((count, 16), np.uint8)
+def stamps(
+    block: Block, start: Offsets, shape: Shape, read: Callable[[bytes], Moment | str]
+) -> tuple[Times, Times, Mask]:
+    """Times and their second readings (ms), and which stamps have the shape and are real.
+
+    ``read`` is asked once for each run of stamps in the same minute.
+    """
+    words = block.words
+    one, two = words[start], words[start + 8]
+    new = np.empty(len(start), bool)
+    new[:1] = True
+    new[1:] = (one[1:] != one[:-1]) | (two[1:] != two[:-1])
+    runs = np.flatnonzero(new)
+    minutes = [_minute(block.raw, int(start[i]), shape, read) for i in runs]
+    length = np.diff(np.append(runs, len(start)))
+    base = np.repeat(np.array([minute[0] for minute in minutes], np.int64), length)
+    other = np.repeat(np.array([minute[1] for minute in minutes], np.int64), length)
+    offset, good = _seconds(words[start + MINUTES], shape)
+    good &= base >= 0
+    at = shape.length - len(shape.zone)
+    if len(shape.zone) > 1 or not shape.separator:
+        good &= has(words, start + at, shape.zone)
+    return base + offset, other + offset, good
+
+
+def _minute(
+    raw: bytes, at: int, shape: Shape, read: Callable[[bytes], Moment | str]
+) -> tuple[int, int]:
+    """The moments at which a minute begins; negative when there is none, or not a whole one."""
+    moment = read(raw[at : at + MINUTES] + b":00" + shape.zone)
+    if isinstance(moment, str) or moment.time % MINUTE:
+        return -1, -1
+    return moment.time, moment.alternative
+
+
+def _seconds(found: Words, shape: Shape) -> tuple[Times, Mask]:
+    """Milliseconds into the minute of ``:SS`` or ``:SS.mmm``, and which are well formed."""
+    pattern, limits, _ = _pattern(shape.separator, shape.zone[:1])
+    digits = found ^ pattern
+    good = (((digits & _LOW) + limits) | digits) & HIGH & _checked(shape) == 0
+    low = digits.view(np.int64)
+    second = ((low >> 8) & 15) * 10 + ((low >> 16) & 15)
+    good &= second < 60
+    total = second * SECOND
+    if shape.separator:
+        total += ((low >> 32) & 15) * 100 + ((low >> 40) & 15) * 10 + ((low >> 48) & 15)
+    return total, good
+
+
+def _checked(shape: Shape) -> np.uint64:
+    """The bytes of the word that are looked at: the zone's first one too, if it is in it."""
+    return first((7 if shape.separator else 3) + bool(shape.zone))
+
+
+@lru_cache(maxsize=8)
+def _pattern(separator: bytes, zone: bytes) -> tuple[np.uint64, np.uint64, int]:
+    """What the word holds apart from digits, and what makes a byte too large when added to it.
+
+    Exclusive-or with the pattern leaves 0-9 of a digit and 0 of anything else; adding 0x76 (or
+    0x7F) sets the highest bit of what is larger.
+    """
+    text = (b":00" + separator + (b"000" if separator else b"") + zone).ljust(8, b"\0")[:8]
+    limits = bytes(0x76 if byte == ord("0") else 0x7F for byte in text)
+    return word(text), word(limits), len(text)
+
+
+def _octets() -> npt.NDArray[np.uint16]:
+    """Value and length (high byte) of an octet, by the low five bits of its three characters.
+
+    Length 0 is no octet. A leading zero means octal to some readers: the line reader refuses it.
+    """
+    table = np.zeros(1 << 15, np.uint16)
+    others = [code for code in range(32) if not 16 <= code <= 25]
+    for value in range(256):
+        codes = [ord(digit) & 31 for digit in str(value)]
+        seconds = [codes[1]] if len(codes) > 1 else others
+        for second in seconds:
+            thirds = [codes[2]] if len(codes) > 2 else others if len(codes) > 1 else range(32)
+            for third in thirds:
+                table[codes[0] | second << 5 | third << 10] = len(codes) << 8 | value
+    return table
+
+
+_OCTETS = _octets()
+_CHARACTERS = np.uint64(0xE0E0E0E0E0E0E0E0)
+_DIGITS = np.uint64(0x2020202020202020)
+
+
+def quads(block: Block, start: Offsets, closing: int) -> tuple[Addresses, Offsets, Mask]:
+    """IPv4 addresses as 16 bytes, where each ends, and which are dotted quads before ``closing``.
+
+    The table knows characters by five bits alone; that they are digits and dots is asked of
+    the other three, of all characters together.
+    """
+    words, data, at = block.words, block.data, start
+    found = np.empty((len(start), 16), np.uint8)
     found[:, :12] = np.frombuffer(MAPPED, np.uint8)
-    found[:, 12:] = np.where(good[:, None], octets[:, :4], 0)
-    return found, good
+    good: Mask = np.ones(len(start), bool)
+    for octet in range(4):
+        three = words[at]
+        entry = _OCTETS[
+            ((three & 31) | (three >> 3 & 0x3E0) | (three >> 6 & 0x7C00)).view(np.int64)
+        ]
+        length = entry >> 8
+        found[:, 12 + octet] = entry.astype(np.uint8)
+        good &= length > 0
+        at = at + length
+        good &= data[at] == (ord(".") if octet < 3 else closing)
+        at = at + 1
+    end = at - 1
+    size = np.minimum(end - start, 16)
+    odd = (words[start] ^ _DIGITS) & _CHARACTERS & MASKS[np.minimum(size, 8)]
+    odd |= (words[start + 8] ^ _DIGITS) & _CHARACTERS & MASKS[np.maximum(size - 8, 0)]
+    good &= odd == 0
+    return found, end, good

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
-import ahocorasick
-
+from donkeywatch.arrival.columns import Offsets
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
+from donkeywatch.arrival.sieve import Automaton, fastest
 from donkeywatch.arrival.text import tokens
 
 DIGITS = "0123456789"
+KNOWN = 4096
+"""Combinations of groups whose code is remembered, at the most."""
 Span = frozenset[int]
 """Indices of the tokens that meet a part of a rule together."""
 
@@ -24,17 +26,27 @@ class _Rules:
     ages: Ages | None
     suffixes: frozenset[str]
     categories: tuple[tuple[frozenset[str], ...], ...]
+    decided: dict[tuple[frozenset[str], ...], int] = field(default_factory=dict)
+    """Codes by the groups of the words that were met; holds no word."""
 
     def code(self, query: Sequence[str]) -> int:
         """Number of the first category that matches, from 1; 0 when none does."""
-        met: dict[str, list[Span]] = {}
+        found = tuple(self.words[token] for token in query if token in self.words)
+        if self.ages is not None and any(token[0] in DIGITS for token in query):
+            return self._decide(query, list(self._ages(query, self.ages)))
+        if not found:
+            return 0
+        if found not in self.decided:
+            if len(self.decided) >= KNOWN:
+                self.decided.clear()
+            self.decided[found] = self._decide(query, [])
+        return self.decided[found]
+
+    def _decide(self, query: Sequence[str], ages: list[Span]) -> int:
+        met: dict[str, list[Span]] = {AGE: ages}
         for i, token in enumerate(query):
             for group in self.words.get(token, ()):
                 met.setdefault(group, []).append(frozenset((i,)))
-        if self.ages is not None and any(token[0] in DIGITS for token in query):
-            met[AGE] = list(self._ages(query, self.ages))
-        if not met:
-            return 0
         for number, parts in enumerate(self.categories, 1):
             if _distinct([[s for g in part for s in met.get(g, ())] for part in parts]):
                 return number
@@ -91,22 +103,22 @@ class Detector:
     def __init__(self, lexicon: Lexicon) -> None:
         self.topics = lexicon.headings()
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
-        self._sieve = ahocorasick.Automaton(ahocorasick.STORE_INTS)
-        for word in {word for rules in self._rules for word in _sieve_words(rules)}:
-            self._sieve.add_word(f" {word} ", len(word))
-        self._sieve.make_automaton()
+        words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
+        self._sieve = Automaton(words)
+        self.narrow = fastest(words)
+        """The sieve for folded ASCII text."""
 
     def codes(self, query: Sequence[str]) -> tuple[int, ...]:
         """Per topic the number of the matching category, from 1, or 0; the specification."""
         return tuple(rules.code(query) for rules in self._rules)
 
-    def hits(self, text: str) -> list[int]:
+    def hits(self, text: str) -> Offsets:
         """Where in a folded, spaced text a word of the lexicon ends.
 
         A text without a hit cannot be flagged; one with a hit may be. Words have to stand
         between single spaces, so a text of a line each is passed with its ends spaced too.
         """
-        return [end - 1 for end, _ in self._sieve.iter(text)]
+        return self._sieve.hits(text)
 
 
 def _sieve_words(rules: _Rules) -> Iterable[str]:

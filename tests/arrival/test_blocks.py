@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from donkeywatch.arrival.blocks import FEW, BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.lexicon import Lexicon
-from donkeywatch.arrival.sightings import FEW, LineReader, Sighting
+from donkeywatch.arrival.sightings import LineReader, Sighting
 
 LEXICON = Lexicon.model_validate(
     {
@@ -64,7 +66,7 @@ def assert_columns_equal_lines(
         lines = lines[:-1]
     single = [reader.read(one) for one in lines]
     seen = [one for one in single if isinstance(one, Sighting)]
-    found = reader.block(block)
+    found = BlockReader(reader).block(block)
     assert found.tally == Counter(one for one in single if isinstance(one, str))
     rows = zip(
         found.time.tolist(),
@@ -219,15 +221,16 @@ def test_the_limit_counts_the_bytes_of_the_line(size: int, carriage: bool) -> No
 def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """A regular line without a word of the lexicon never meets the line reader."""
     asked: list[bytes] = []
-    read = LineReader.read
+    for name in ("read", "codes"):
+        way = getattr(LineReader, name)
 
-    def noted(self: LineReader, one: bytes) -> Sighting | str:
-        asked.append(one)
-        return read(self, one)
+        def noted(self: LineReader, one: bytes, way: Any = way) -> Any:
+            asked.append(one)
+            return way(self, one)
 
-    monkeypatch.setattr(LineReader, "read", noted)
+        monkeypatch.setattr(LineReader, name, noted)
     lines = [line("ordinary words"), line("zqorv"), line("x\u00e9"), line("12 zqu"), line("")] * 10
-    READER.block(b"\n".join(lines))
+    BlockReader(READER).block(b"\n".join(lines))
     assert sorted(set(asked)) == sorted({lines[1], lines[3], lines[4]})
 
 
@@ -235,7 +238,7 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_few_lines_and_many_are_read_alike(count: int) -> None:
     """The size of a block changes nothing, and an empty one has empty columns."""
     lines = [line("zqorv"), line("xkuzq 12", address="2001:db8::7"), b"banner"] * count
-    found = READER.block(b"".join(one + b"\n" for one in lines))
+    found = BlockReader(READER).block(b"".join(one + b"\n" for one in lines))
     assert len(found.time) == 2 * count
     assert found.codes.tolist() == [[1, 2] * count, [0, 0] * count]
     assert found.tally == Counter({"other": count})
@@ -258,7 +261,7 @@ def test_few_lines_and_many_are_read_alike(count: int) -> None:
 def test_outcomes(raw: bytes, outcome: str) -> None:
     """What a line is that is no sighting, by either way."""
     assert READER.read(raw) == outcome
-    assert READER.block((raw + b"\n") * (FEW + 1)).tally == Counter({outcome: FEW + 1})
+    assert BlockReader(READER).block((raw + b"\n") * (FEW + 1)).tally == Counter({outcome: FEW + 1})
 
 
 def test_a_hole_and_a_byte_order_mark_before_a_line_are_nothing() -> None:

@@ -1,0 +1,1 @@
+"""The speed comparison: donkeywatch beside what a user would reach for instead, on one file."""

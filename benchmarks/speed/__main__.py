@@ -1,0 +1,161 @@
+"""The whole comparison: `PYTHONPATH=benchmarks python -m speed`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from donkeywatch.lab.truth import TOPICS
+from speed import monitor, report, rivals
+from speed.contender import Contender
+from speed.harness import Harness, first_cores, pick
+from speed.input import Input, Plan, generate
+from speed.result import Outcome, Session, machine, said_by
+
+SLOWER = 10
+"""A tool with a limit qualifies with so many times fewer lines than that."""
+STDERR = Console(stderr=True, highlight=False)
+
+
+def options() -> argparse.ArgumentParser:
+    """What may be asked for."""
+    parser = argparse.ArgumentParser(prog="speed", description=__doc__)
+    add = parser.add_argument
+    add("--lines", type=_count, nargs="+", default=[5_000_000], help="such as 1e6 5e6 20e6")
+    add("--runs", type=int, default=5, help="how often each row runs, in turns")
+    add(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="ROW",
+        help="names or patterns, such as 'donkeywatch*'",
+    )
+    add("--cores", type=int, default=2, help="how many, the same for all")
+    add("--qualify", type=_count, default=2_000_000, help="lines of the qualifying round; 0: none")
+    add("--qualify-runs", type=int, default=3)
+    add("--seed", type=int, default=1)
+    add("--timeout", type=float, default=1800, help="of one run, s")
+    add("--keep", type=Path, help="directory for the logs, which are used again if they are there")
+    add("--json", type=Path, help="where to write the figures")
+    add("--markdown", type=Path, help="where to write the report")
+    return parser
+
+
+def _count(text: str) -> int:
+    return int(float(text))
+
+
+def wanted(only: Sequence[str]) -> list[Contender]:
+    """The rows that are asked for and can run; tells why one cannot."""
+    found = []
+    reasons: dict[str, None] = {}
+    for one in (*monitor.rows(), *rivals.rows()):
+        if only and not any(fnmatchcase(one.name, pattern) for pattern in only):
+            continue
+        if reason := one.missing():
+            reasons[f"left out: {one.name}, {reason}"] = None
+        else:
+            found.append(one)
+    for reason in reasons:
+        STDERR.print(reason)
+    return found
+
+
+def _input(place: Path, lines: int, seed: int, contenders: Sequence[Contender]) -> Input:
+    plan = Plan(lines=lines, seed=seed)
+    made = Input(place / plan.name)
+    formats = tuple(dict.fromkeys(one.log for one in contenders))
+    if not all(made.log(name).exists() for name in formats) or not made.finished:
+        STDERR.print(f"generating {lines:,} lines ({', '.join(formats)})")
+        generate(plan, made.directory, formats)
+    return made
+
+
+def _told(made: Input) -> dict[str, Any]:
+    truth = made.truth()
+    flagged = sum(hour[topic] for hour in truth["hours"].values() for topic in list(TOPICS)[:1])
+    return {
+        "lines": truth["lines"],
+        "bytes": made.log("tsv").stat().st_size if made.log("tsv").exists() else 0,
+        "hours": len(truth["hours"]),
+        "wide": truth["wide"],
+        "distinct": truth["distinct"],
+        "flagged": flagged / truth["lines"],
+    }
+
+
+def qualify(
+    harness: Harness, contenders: Sequence[Contender], place: Path, asked: argparse.Namespace
+) -> list[Outcome]:
+    """Run every form of the tools that have several."""
+    names = [one.name for one in contenders]
+    several = [one for one in contenders if names.count(one.name) > 1]
+    found = []
+    for limit in dict.fromkeys(one.limit for one in several):
+        lines = min(asked.qualify, limit // SLOWER) if limit else asked.qualify
+        group = [one for one in several if one.limit == limit]
+        made = _input(place, lines, asked.seed, group)
+        found += harness.compare(group, made, lines, asked.qualify_runs)
+    return found
+
+
+def session(asked: argparse.Namespace, place: Path) -> Session:
+    """Generate, qualify, compare."""
+    harness = Harness(first_cores(asked.cores), place, asked.timeout, STDERR.print)
+    contenders = wanted(asked.only)
+    qualified = qualify(harness, contenders, place, asked) if asked.qualify else []
+    chosen = pick(qualified, contenders)
+    inputs, outcomes = [], []
+    for lines in asked.lines:
+        able = [one for one in chosen if one.limit is None or lines <= one.limit]
+        made = _input(place, lines, asked.seed, able)
+        inputs.append(_told(made))
+        outcomes += harness.compare(able, made, lines, asked.runs)
+    date = datetime.now(UTC).strftime("%Y-%m-%d")
+    return Session(
+        date, _command(asked), machine(set(harness.cores), _versions), inputs, qualified, outcomes
+    )
+
+
+def _command(asked: argparse.Namespace) -> str:
+    """How to ask for the same again, without the paths of this machine."""
+    lines = " ".join(f"{lines:g}".replace("e+0", "e") for lines in asked.lines)
+    only = f" --only {' '.join(map(repr, asked.only))}" if asked.only else ""
+    return f"python -m speed --lines {lines} --runs {asked.runs} --cores {asked.cores}{only}"
+
+
+def _versions() -> dict[str, str]:
+    found = rivals.versions()
+    for name, command in (("mtail", ("mtail", "-version")), ("mawk", ("mawk", "-W", "version"))):
+        if rivals.no_program(name) is None:
+            said = said_by(*command).removeprefix(f"{name} ").removeprefix("version ")
+            found[name] = said.partition(" ")[0]
+    return found
+
+
+def main() -> int:
+    """Run it, print the table and write what is asked for; 1 when a row of ours is not exact."""
+    asked = options().parse_args()
+    with tempfile.TemporaryDirectory(prefix="donkeywatch-speed-") as name:
+        place = (asked.keep or Path(name)).resolve()
+        place.mkdir(parents=True, exist_ok=True)
+        told = session(asked, place)
+    report.console(told)
+    if asked.json:
+        told.save(asked.json)
+    if asked.markdown:
+        asked.markdown.write_text(report.markdown(told), encoding="utf-8")
+    ours = [one for one in told.outcomes if one.name.startswith("donkeywatch")]
+    return int(any(one.verdict != "exact" for one in ours))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

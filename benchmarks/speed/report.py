@@ -1,0 +1,122 @@
+"""A session as a table on the terminal, and as Markdown: `python -m speed.report FILE.json`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from speed.result import Outcome, Session
+
+HEADS = ("", "wall, s", "ratio", "M lines/s", "CPU, s", "ratio", "peak, MB", "ratio", "figures")
+READING = (
+    "Medians with the least and the most; a ratio is that of the median to donkeywatch's, so"
+    " above 1 is slower or larger. Start-up is included. Peak memory is that of all processes"
+    " together (PSS), looked at every 25 ms or so; pages of a mapped log count."
+)
+
+
+def console(session: Session) -> None:
+    """Print a table for every size."""
+    for lines in _sizes(session):
+        shown = Table(title=f"{lines:,} lines")
+        for at, head in enumerate(HEADS):
+            shown.add_column(head, justify="left" if at in (0, len(HEADS) - 1) else "right")
+        for row in _rows(session, lines):
+            shown.add_row(*row)
+        Console().print(shown)
+    Console().print(_disturbed(session))
+
+
+def markdown(session: Session) -> str:
+    """The whole report."""
+    parts = [f"Measured on {session.date} with `{session.command}`.", _machine(session)]
+    parts += [_input(told) for told in session.inputs]
+    for lines in _sizes(session):
+        parts.append(f"## {lines:,} lines")
+        parts.append(_table(HEADS, _rows(session, lines)))
+    parts += [f"{READING} {_disturbed(session)}", "## What each leaves out", _left_out(session)]
+    if session.qualifying:
+        parts += ["## The qualifying round", _qualifying(session)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _sizes(session: Session) -> list[int]:
+    return sorted({one.lines for one in session.outcomes})
+
+
+def _machine(session: Session) -> str:
+    return "; ".join(f"{name} {value}" for name, value in session.machine.items()) + "."
+
+
+def _input(told: dict[str, float]) -> str:
+    return (
+        f"{told['lines']:,} lines: {told['bytes'] / told['lines']:.1f} bytes a line,"
+        f" {told['hours']:,} hours, {told['wide']:.0%} of lines with other than ASCII letters,"
+        f" {told['distinct']:.0%} distinct addresses, {told['flagged']:.2%} flagged."
+    )
+
+
+def _rows(session: Session, lines: int) -> list[list[str]]:
+    base = session.base(lines)
+    return [_row(one, base) for one in session.outcomes if one.lines == lines]
+
+
+def _row(one: Outcome, base: Outcome | None) -> list[str]:
+    label = f"{one.name} ({one.form})" if one.form else one.name
+    if not one.runs:
+        return [label, *[""] * (len(HEADS) - 2), one.verdict]
+    wall, cpu, peak = (_cells(one, base, of) for of in ("wall", "cpu", "peak"))
+    rate = f"{one.lines / one.median('wall') / 1e6:.3g}"
+    return [label, *wall, rate, *cpu, *peak, one.verdict]
+
+
+def _cells(one: Outcome, base: Outcome | None, of: str) -> tuple[str, str]:
+    digits = 0 if of == "peak" else 2
+    low, high = one.span(of)
+    value = f"{one.median(of):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+    ratio = f"{one.median(of) / base.median(of):.2f}" if base and base.median(of) else ""
+    return value, ratio
+
+
+def _disturbed(session: Session) -> str:
+    """How busy the cores were with other things: figures of a busy machine are worth little."""
+    shares = [run.others for one in session.outcomes for run in one.runs]
+    return f"Anything else took {max(shares, default=0):.0%} of the cores' time at the most."
+
+
+def _left_out(session: Session) -> str:
+    told = {one.name: one.leaves_out for one in session.outcomes if one.leaves_out}
+    return "\n".join(f"- {name}: {what}." for name, what in told.items())
+
+
+def _qualifying(session: Session) -> str:
+    rows = [
+        [
+            one.name,
+            one.form,
+            f"{one.lines:,}",
+            f"{one.median('wall'):.2f}" if one.runs else "",
+            one.verdict,
+        ]
+        for one in session.qualifying
+    ]
+    said = (
+        "Of the forms whose figures are nearest to the truth, the quickest runs in the comparison."
+    )
+    return f"{said}\n\n" + _table(("tool", "form", "lines", "wall, s", "figures"), rows)
+
+
+def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:
+    ruled = [list(heads), ["---"] * len(heads), *rows]
+    return "\n".join("| " + " | ".join(_cell(c) for c in row) + " |" for row in ruled)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown(Session.load(Path(sys.argv[1]))))

@@ -1,0 +1,160 @@
+"""Blocks of lines to countable searches, by columns; equal to the line reader, line by line."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from donkeywatch.arrival.columns import (
+    MASKS,
+    Block,
+    Mask,
+    Offsets,
+    Shape,
+    every_word,
+    quads,
+    spans,
+    stamps,
+    word,
+)
+from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
+from donkeywatch.arrival.layouts import Layout, layout_of
+from donkeywatch.arrival.sightings import MARK, LineReader, Sighting, Sightings
+from donkeywatch.arrival.text import ASCII_FOLD, decoded
+from donkeywatch.counting.observations import Codes
+
+FEW = 30
+"""Below this many lines the line reader is faster than the columns."""
+_BLANK = word(b" " * 8)
+_ODD = np.zeros(256, bool)
+_ODD[list(b"\t\n\v\f\r \"'")] = True
+"""Before these a search for relatives may stand, and before a byte order mark."""
+_MARK = word(MARK)
+_COLON = np.zeros(256, np.int64)
+_COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
+"""Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
+
+
+class BlockReader:
+    """Reads blocks of one source."""
+
+    def __init__(self, reader: LineReader) -> None:
+        self.reader = reader
+        columnar = reader.clock.layout is None
+        self._layout = layout_of(reader.format, reader.syntax) if columnar else None
+        self._folds = FoldTable()
+
+    def block(self, raw: bytes) -> Sightings:
+        """Read whole lines, each with its line feed but perhaps the last."""
+        if self._layout is not None and raw.count(b"\n", 0, 1 << 14) >= FEW:
+            block = Block(raw)
+            shape = self._layout.shape(block)
+            if shape is not None:
+                return _Reading(self.reader, self._layout, self._folds, block, shape).sightings()
+        return self.reader.lines(raw)
+
+
+class _Reading:
+    """One block on its way through the columns."""
+
+    def __init__(
+        self, reader: LineReader, layout: Layout, folds: FoldTable, block: Block, shape: Shape
+    ) -> None:
+        self._reader, self._block, self._folds = reader, block, folds
+        self.time, self.alternative, good = stamps(block, block.start, shape, reader.clock.read)
+        at, fine = layout.addresses(block, shape)
+        good &= fine & (block.end - block.start <= reader.limit)
+        self.address, end, fine = quads(block, at, layout.closing)
+        self._searches = layout.queries(block, end, good & fine)
+
+    def sightings(self) -> Sightings:
+        """The countable searches of the block."""
+        wide = self._block.wide()
+        good = self._searches.good.copy()
+        narrow, hits = self._narrow()
+        wordy, suspects = self._wide(wide)
+        narrow[wide] = wordy
+        good &= narrow
+        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
+        doubtful = np.zeros(len(self._block), bool)
+        doubtful[hits] = doubtful[suspects] = True
+        for i in np.flatnonzero(doubtful & good).tolist():
+            codes[:, i] = self._reader.codes(self._block.line(i))
+        return self._completed(good, codes)
+
+    def _narrow(self) -> tuple[Mask, Offsets]:
+        """ASCII lines with a word near their front that are no link; those to be looked at."""
+        block, start = self._block, self._searches.start
+        folded = block.raw.translate(ASCII_FOLD)
+        words = every_word(np.frombuffer(folded + b" " * 64, np.uint8))
+        size = np.clip(self._searches.end - start, 0, 8)
+        wordy: Mask = (words[start] ^ _BLANK) & MASKS[size] != 0
+        return wordy & ~self._perhaps_link(start), self._suspects(folded)
+
+    def _suspects(self, folded: bytes) -> Offsets:
+        """Lines in which a word of the lexicon may stand, if they are ASCII."""
+        sieve = self._reader.detector.narrow
+        if not sieve.short:
+            return self._block.lines_at(sieve.hits(folded.decode("ascii") + " "))
+        text, start = spans(
+            np.frombuffer(folded + b" ", np.uint8), self._searches.start - 1, self._searches.end + 1
+        )
+        found = sieve.hits(text.tobytes().decode("ascii"))
+        return np.searchsorted(start, found, "right") - 1
+
+    def _perhaps_link(self, start: Offsets) -> Mask:
+        """Queries that the line reader may take for a link, a first byte order mark aside."""
+        data, words = self._block.data, self._block.words
+        marked = words[start] & MASKS[3] == _MARK
+        if marked.any():
+            start = start + len(MARK) * marked
+            marked = words[start] & MASKS[3] == _MARK
+        letter = data[start]
+        colon = _COLON[letter]
+        link: Mask = _ODD[letter] | marked
+        if colon.any():
+            link = link | ((colon > 0) & (data[start + colon] == ord(":")))
+        return link
+
+    def _wide(self, wide: Offsets) -> tuple[Mask, Offsets]:
+        """Of the lines beyond ASCII those that have a word, and those a lexicon word may be in."""
+        searches = self._searches
+        texts = self._texts(wide)
+        if not len(wide):
+            return np.zeros(0, bool), wide
+        codes = self._folds.folded(code_points(texts))
+        feeds = np.flatnonzero(codes == FEED)
+        lettered = np.add.reduceat(codes > SPACE, np.concatenate(([0], feeds[:-1])), dtype=np.int64)
+        hits = self._reader.detector.hits(text_of(codes))
+        link = self._perhaps_link(searches.start[wide])
+        return (lettered > 0) & ~link, wide[np.unique(np.searchsorted(feeds, hits))]
+
+    def _texts(self, wide: Offsets) -> str:
+        """The queries of some lines, each between spaces and ended by a line feed."""
+        raw, searches = self._block.raw, self._searches
+        first, last = searches.start[wide].tolist(), searches.end[wide].tolist()
+        parts = [raw[a:b] for a, b in zip(first, last, strict=True)]
+        try:
+            return " " + b" \n ".join([*parts, b""]).decode("utf-8")
+        except UnicodeDecodeError:
+            encoding = self._reader.encoding
+            return " " + " \n ".join([*(decoded(part, encoding) for part in parts), ""])
+
+    def _completed(self, good: Mask, codes: Codes) -> Sightings:
+        """The line reader decides on all lines that are not plain."""
+        kept, tally = good.copy(), Counter[str]()
+        others = self._searches.others
+        left = ~good if others is None else ~good & ~others
+        tally.update(other=self._searches.other)
+        for i in np.flatnonzero(left).tolist():
+            result = self._reader.read(self._block.line(i))
+            if not isinstance(result, Sighting):
+                tally[result] += 1
+                continue
+            kept[i] = True
+            self.time[i], self.alternative[i] = result.time, result.alternative
+            self.address[i] = np.frombuffer(result.address, np.uint8)
+            codes[:, i] = result.codes
+        found = Sightings(self.time, self.alternative, self.address, codes, +tally)
+        return found if kept.all() else found.where(kept)
