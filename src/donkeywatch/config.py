@@ -147,6 +147,21 @@ class Checkpoint(_Strict):
     bytes: int = Field(64 << 20, ge=1 << 20, description="log bytes after which not to wait")
 
 
+class Ingest(_Strict):
+    """How much of the machine is used while there is a lot to read."""
+
+    processes: int = Field(
+        0, ge=0, le=64, description="processes that read blocks; 0: one a core, 1: this one alone"
+    )
+
+    @property
+    def usable(self) -> int:
+        """How many there are to be."""
+        if hasattr(os, "sched_getaffinity"):
+            return self.processes or min(8, len(os.sched_getaffinity(0)))
+        return self.processes or 1
+
+
 class Follow(_Strict):
     """How files are watched."""
 
@@ -202,6 +217,7 @@ class Settings(_Strict):
     source: tuple[Source, ...] = Field(min_length=1, description="the logs, one table each")
     time: Time = Time()
     checkpoint: Checkpoint = Checkpoint()
+    ingest: Ingest = Ingest()
     follow: Follow = Follow()
     backup: Backup = Backup()
     retention: Retention = Retention()
@@ -325,6 +341,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "source": Source,
     "time": Time,
     "checkpoint": Checkpoint,
+    "ingest": Ingest,
     "follow": Follow,
     "backup": Backup,
     "retention": Retention,

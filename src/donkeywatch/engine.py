@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,10 @@ from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.countries import Countries
+from donkeywatch.arrival.crew import Crew, Gone
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
+from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.config import Settings
@@ -104,6 +106,8 @@ class Engine:
         self._closer = Closer(
             self.store, self.backups, self._keys, settings.retention, len(detector.topics)
         )
+        self._crew: Crew | None = None
+        self._waiting: deque[tuple[Stream, Block]] = deque()
         self._pending = 0
         self._dirty = True
         self._tried_at = self._stored_at = -(10**12)
@@ -149,6 +153,8 @@ class Engine:
         steady = now if steady is None else steady
         try:
             busy = self._read(now, steady, enough)
+            if not busy:
+                self.dismiss()
             self._follow_clock(now, steady)
             interval = round(self.settings.checkpoint.interval * SECOND)
             full = self._pending >= self.settings.checkpoint.bytes
@@ -164,6 +170,11 @@ class Engine:
         for stream in self.streams:
             stream.follower.scan(steady)
 
+    @property
+    def lag(self) -> int:
+        """Bytes on disk that are not counted yet."""
+        return sum(stream.follower.lag for stream in self.streams)
+
     def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
         self.look(steady)
         budget = BUDGET
@@ -174,15 +185,57 @@ class Engine:
                     break
                 self.take(stream, block, now)
                 budget = 0 if enough() else budget - block.consumed
+        self.settle(now)
         return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
-        """Count one block of a source; not yet stored."""
+        """Take one block of a source to be counted; `settle` waits until all are.
+
+        While others read for this process, its own part is to count what they have read.
+        """
+        if self._crew is None:
+            self._count(stream, block, stream.reader.block(block.data), now)
+            return
+        if self._crew.full:
+            self._count_oldest(now)
+        self._waiting.append((stream, block))
+        if self._crew is not None:
+            try:
+                self._crew.put(self.streams.index(stream), block.data)
+            except Gone:
+                self.dismiss()
+
+    def settle(self, now: int) -> None:
+        """Count every block that was taken."""
+        while self._waiting:
+            self._count_oldest(now)
+
+    def _count_oldest(self, now: int) -> None:
+        stream, block = self._waiting[0]
+        try:
+            seen = self._crew.get() if self._crew else stream.reader.block(block.data)
+        except Gone:
+            self.dismiss()
+            seen = stream.reader.block(block.data)
+        self._waiting.popleft()
+        self._count(stream, block, seen, now)
+
+    def enlist(self) -> None:
+        """Have blocks read on every core that may be used; before this process has threads."""
+        processes = self.settings.ingest.usable
+        if processes > 1 and self._crew is None:
+            self._crew = Crew([stream.reader for stream in self.streams], processes)
+
+    def dismiss(self) -> None:
+        """Read everything here again, what was being read by others included."""
+        if self._crew is not None:
+            self._crew.dismiss()
+            self._crew = None
+
+    def _count(self, stream: Stream, block: Block, read: Sightings, now: int) -> None:
         archive = stream.archive
         frontier = stream.frontier if archive is None else archive
-        seen = self._observer.observe(
-            stream.reader.block(block.data), frontier, now, self._closer.closed_until
-        )
+        seen = self._observer.observe(read, frontier, now, self._closer.closed_until)
         name = stream.source.name
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, block.too_long)
@@ -242,11 +295,12 @@ class Engine:
 
     def abandon(self, stream: Stream) -> None:
         """Forget what is not stored: an interruption may have come between bytes and counts."""
-        self._ledger.take()
+        self._forget()
         stream.roll_back()
 
     def commit_archive(self, stream: Stream, now: int) -> None:
         """Store what was read of an archive and close what its own event time has passed."""
+        self.settle(now)
         self._store_batch(self._positions(), now)
         newest = stream.archive.newest if stream.archive else None
         if newest is not None:
@@ -328,11 +382,16 @@ class Engine:
         if not isinstance(error, sqlite3.OperationalError | OSError):
             stores.condemn(self.store.path)
             raise stores.damaged(self.store.path) from None
-        self._ledger.take()
+        self._forget()
         self._pending = 0
         self._rolling.forget()
         for stream in self.streams:
             stream.roll_back()
+
+    def _forget(self) -> None:
+        self.dismiss()
+        self._waiting.clear()
+        self._ledger.take()
 
     def back_up(self, now: int, steady: int) -> None:
         """Begin a copy of the database if one is due; it is made in a thread of its own.
@@ -376,6 +435,7 @@ class Engine:
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""
         self.backups.cancel()
+        self.dismiss()
         for stream in self.streams:
             stream.follower.close()
         self.store.close()

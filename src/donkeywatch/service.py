@@ -23,6 +23,10 @@ TURN = 250
 """Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
 
 
+MUCH = 64 << 20
+"""Bytes to catch up with at the start for which other processes are worth while."""
+
+
 def wall() -> int:
     """Now, ms UTC."""
     return time.time_ns() // 1_000_000
@@ -40,6 +44,10 @@ class Service:
         self._path = path
         self._settings = settings
         self._engine = Engine(settings, wall())
+        # Before anyone is told that it runs: what is rotated away from now on is no history.
+        self._engine.look(steady())
+        if self._engine.lag > MUCH:
+            self._engine.enlist()
         self._bell = self._hang_bell()
         self._stopping = self._reloading = False
         self._reload_good = True
@@ -55,8 +63,6 @@ class Service:
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
         try:
-            # Before anyone is told: what is rotated away from now on is no history.
-            self._engine.look(steady())
             self._server.start()
             log.info("listening on %s", self._server.url)
             ready(self._server.url)

@@ -321,3 +321,13 @@ def test_a_copy_is_looked_for_though_another_file_has_lines_to_read(world: World
     world.rename(create=False)
     world.write()
     world.check()
+
+
+def test_a_line_that_was_read_and_not_stored_is_cut_off(world: World) -> None:
+    """The log shrank to exactly what was stored, and nothing said that a line was gone."""
+    world.write()
+    world.step()
+    world.write()
+    world.fail()
+    world.truncate(keep=1)
+    world.check()

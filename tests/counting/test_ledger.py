@@ -90,7 +90,7 @@ def test_a_taken_batch_is_gone() -> None:
     assert ledger.take() == Batch()
     ledger.record("main", observations([(BASE, 1, 0, 0, False)], {}))
     assert taken.queries == 1
-    assert ledger.batch.queries == 1
+    assert ledger.take().queries == 1
 
 
 def test_what_never_happened_is_not_counted() -> None:

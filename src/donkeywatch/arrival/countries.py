@@ -32,6 +32,7 @@ class Countries:
             self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
             self.digest = sha256(path.read_bytes()).hexdigest()[:16]
             self._starts, self._codes = self._ranges(self._reader)
+            self._short = _prefixes(self._starts, self._codes)
         except Exception as error:  # a damaged file breaks its reader in many ways
             raise ConfigError(
                 f"country database {path}: not usable ({type(error).__name__})",
@@ -62,11 +63,20 @@ class Countries:
         if self._reader is None or not len(addresses):
             return found
         v4 = (addresses[:, :12] == MAPPED).all(axis=1)
-        numbers = np.ascontiguousarray(addresses[v4, 12:]).view(">u4").ravel()
-        found[v4] = self._codes[np.searchsorted(self._starts, numbers, "right") - 1]
+        numbers = np.ascontiguousarray(addresses[v4, 12:]).view(">u4").ravel().astype(np.uint32)
+        found[v4] = self._of_v4(numbers)
         if self._reader.metadata().ip_version == 6:
             for i in np.flatnonzero(~v4).tolist():
                 found[i] = self._of_v6(self._reader, addresses[i].tobytes())
+        return found
+
+    def _of_v4(self, numbers: npt.NDArray[np.uint32]) -> Column:
+        """By the first 16 bits where a country holds all behind them, else by the ranges."""
+        found: Column = self._short[numbers >> 16]
+        mixed = np.flatnonzero(found == 0)
+        if len(mixed):
+            place = np.searchsorted(self._starts, numbers[mixed], "right") - 1
+            found[mixed] = self._codes[place]
         return found
 
     @staticmethod
@@ -75,6 +85,14 @@ class Countries:
             return _code(reader.get(ipaddress.IPv6Address(address)))
         except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
             return UNKNOWN
+
+
+def _prefixes(starts: npt.NDArray[np.uint32], codes: Column) -> Column:
+    """The country of each 16-bit prefix, 0 where there are several."""
+    low = np.arange(1 << 16, dtype=np.uint32) << 16
+    first = np.searchsorted(starts, low, "right") - 1
+    last = np.searchsorted(starts, low | 0xFFFF, "right") - 1
+    return np.where(first == last, codes[first], 0).astype(np.uint16)
 
 
 def _code(record: Any) -> int:

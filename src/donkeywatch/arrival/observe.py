@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from donkeywatch.arrival.pseudonyms import Addresses, pseudonyms
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.counting.observations import Observations, Pseudonyms, Times
 from donkeywatch.counting.watermark import Frontier
-from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
+from donkeywatch.counting.windows import HOUR, MONDAY, WEEK, floor
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,18 @@ class Observer:
         """
         tally = Counter(seen.tally)
         past = seen.time <= now + self.rules.future
-        tally["future"] += int(len(past) - past.sum())
+        if not past.all():
+            tally["future"] += int(len(past) - past.sum())
+            seen = seen.where(past)
         folds = seen.alternative if bool((seen.alternative != seen.time).any()) else None
-        time, before = frontier.admit(seen.time[past], None if folds is None else folds[past])
+        time, before = frontier.admit(seen.time, folds)
         timely = time >= before - self.rules.keep
         timely[timely] = self._unsealed(time[timely])
-        tally["too_late"] += int(len(timely) - timely.sum())
-        time, address = time[timely], seen.address[past][timely]
-        closed = np.maximum(before[timely] - self.rules.lateness, closed_until)
+        if not timely.all():
+            tally["too_late"] += int(len(timely) - timely.sum())
+            seen, time, before = seen.where(timely), time[timely], before[timely]
+        address = seen.address
+        closed = np.maximum(before - self.rules.lateness, closed_until)
         tally["query"] += len(time)
         hashed = self._hashed(time, address, 0)
         return Observations(
@@ -59,31 +64,36 @@ class Observer:
             pseudonym=hashed,
             previous=self._hashed(time, address, WEEK),
             country=self.countries.of(address),
-            categories=seen.codes[:, past][:, timely],
+            categories=seen.codes,
             late=time // HOUR * HOUR + HOUR <= closed,
             tally=+tally,
         )
 
     def _unsealed(self, time: Times) -> np.ndarray:
         fine = np.ones(len(time), bool)
-        weeks = _weeks(time)
-        for week in np.unique(weeks).tolist():
+        for week, chosen in _weeks(time):
             if self.keyring.key(week) is None:
-                fine &= weeks != week
+                fine[chosen] = False
         return fine
 
     def _hashed(self, time: Times, address: Addresses, back: int) -> Pseudonyms:
         """Pseudonyms under the key of the week ``back`` ms before each line's own."""
         found = np.zeros(len(time), np.uint64)
-        weeks = _weeks(time)
-        for week in np.unique(weeks).tolist():
+        for week, chosen in _weeks(time):
             key = self.keyring.key(week - back)
-            chosen = weeks == week
             if key is not None:
                 found[chosen] = pseudonyms(address[chosen], key)
         return found
 
 
-def _weeks(time: Times) -> Times:
-    """Start of the ISO week of each time, ms."""
-    return (time - MONDAY) // WEEK * WEEK + MONDAY
+def _weeks(time: Times) -> Iterator[tuple[int, slice | np.ndarray]]:
+    """Start of each ISO week (ms) that some times lie in, and which of them do."""
+    if not len(time):
+        return
+    first, last = (floor(int(end), WEEK) for end in (time.min(), time.max()))
+    if first == last:
+        yield first, slice(None)
+        return
+    weeks = (time - MONDAY) // WEEK * WEEK + MONDAY
+    for week in np.unique(weeks).tolist():
+        yield week, weeks == week

@@ -79,6 +79,10 @@ def backfill_command(
         out.print(f"{path.name}: {said}", highlight=False)
 
 
+MUCH = 8 << 20
+"""Bytes on disk for which it is worth while to start other processes."""
+
+
 def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path, int]:
     """Backfill with a progress bar on the terminal; lines by file."""
     columns = (
@@ -89,6 +93,8 @@ def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path
         TextColumn("{task.fields[rate]:>12} lines/s"),
         TimeRemainingColumn(),
     )
+    if sum(path.stat().st_size for path in files if path.exists()) > MUCH:
+        engine.enlist()
     with Progress(*columns, console=err) as bar:
         tasks = {path: bar.add_task(path.name, total=None, rate="") for path in files}
         begun: dict[Path, float] = {}

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from donkeywatch.counting.observations import Observations
-from donkeywatch.counting.rows import Rows, rows_of
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.observations import Observations, together
+from donkeywatch.counting.rows import Places, Rows, hours_of, rows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +44,35 @@ class Batch:
 
 
 class Ledger:
-    """Collects observations between two checkpoints."""
+    """Collects observations between two checkpoints; what is collected is grouped at once."""
 
     def __init__(self, topics: Sequence[Topic]) -> None:
         self.topics = tuple(topics)
         self.batch = Batch()
+        self._seen: list[Observations] = []
 
     def record(self, source: str, seen: Observations) -> None:
         """Count some lines of one source."""
         counters = self.batch.counters
         for outcome, lines in seen.tally.items():
             counters["lines", source, outcome] += lines
-        if not len(seen):
-            return
-        counters["late_lines", source, ""] += int(seen.late.sum())
-        self.batch.rows.extend(rows_of(seen))
-        hours = seen.time // HOUR * HOUR
-        for hour in np.unique(hours).tolist():
-            self._count_hour(self.batch.hours[hour], seen, hours == hour)
+        if len(seen):
+            counters["late_lines", source, ""] += int(np.count_nonzero(seen.late))
+            self._seen.append(seen)
 
-    def _count_hour(self, counts: HourCounts, seen: Observations, chosen: np.ndarray) -> None:
-        counts.queries += int(chosen.sum())
-        counts.late += int(seen.late[chosen].sum())
+    def _group(self) -> None:
+        """Turn what was collected into rows and counts by hour."""
+        if not self._seen:
+            return
+        seen, self._seen = together(self._seen), []
+        self.batch.rows.extend(rows_of(seen))
+        for hour, chosen in hours_of(seen.time):
+            self._count_hour(self.batch.hours[hour], seen, chosen)
+
+    def _count_hour(self, counts: HourCounts, seen: Observations, chosen: Places) -> None:
+        late = seen.late[chosen]
+        counts.queries += len(late)
+        counts.late += int(np.count_nonzero(late))
         for topic, codes in zip(self.topics, seen.categories, strict=True):
             found = np.bincount(codes[chosen], minlength=len(topic.categories) + 1)[1:]
             for category, queries in zip(topic.categories, found.tolist(), strict=True):
@@ -86,5 +92,6 @@ class Ledger:
 
     def take(self) -> Batch:
         """Hand over the batch and start an empty one."""
+        self._group()
         taken, self.batch = self.batch, Batch()
         return taken

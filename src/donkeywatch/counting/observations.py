@@ -1,6 +1,7 @@
 """What leaves the sealed room: columns without any field that could hold an address or a word."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,6 +49,20 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.time)
+
+
+def together(parts: Sequence[Observations]) -> Observations:
+    """Some observations one behind the other, without their tallies."""
+    if len(parts) == 1:
+        return parts[0]
+    return Observations(
+        np.concatenate([part.time for part in parts]),
+        np.concatenate([part.pseudonym for part in parts]),
+        np.concatenate([part.previous for part in parts]),
+        np.concatenate([part.country for part in parts]),
+        np.concatenate([part.categories for part in parts], axis=1),
+        np.concatenate([part.late for part in parts]),
+    )
 
 
 def country_code(iso: str) -> int:

@@ -9,9 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.figures import Counts
-from donkeywatch.counting.observations import Countries, Observations, Pseudonyms
+from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
 from donkeywatch.counting.windows import HOUR, MINUTE
 
+Places = slice | Counts
+"""Some items of a column: a span of them, or their places."""
 Narrow = npt.NDArray[np.uint32]
 """Counts of one address in one minute."""
 
@@ -61,20 +63,35 @@ def minutes(hour: int, start: int, end: int) -> tuple[int, int]:
     return low, high
 
 
+def hours_of(time: Times) -> Iterator[tuple[int, Places]]:
+    """Start of each hour (ms) that some times lie in, in rising order, and which of them do."""
+    if not len(time):
+        return
+    first, last = (int(end) // HOUR for end in (time.min(), time.max()))
+    if first == last:
+        yield first * HOUR, slice(None)
+        return
+    hours = time // HOUR - first
+    wide = last - first > 1 << 16
+    for hour in (np.unique(hours) if wide else np.flatnonzero(np.bincount(hours))).tolist():
+        places = np.flatnonzero(hours == hour)
+        low, high = int(places[0]), int(places[-1]) + 1
+        # Nearly always the lines of an hour stand together.
+        yield (first + hour) * HOUR, slice(low, high) if high - low == len(places) else places
+
+
 def rows_of(seen: Observations) -> Iterator[Rows]:
     """Group observations into rows, hour by hour in rising order."""
-    hours = seen.time // HOUR
-    for hour in np.unique(hours).tolist():
-        chosen = np.flatnonzero(hours == hour)
-        start = hour * HOUR
+    for hour, chosen in hours_of(seen.time):
+        minute = ((seen.time[chosen] - hour) // MINUTE).astype(np.uint8)
         yield compacted(
             Rows(
-                start,
+                hour,
                 seen.pseudonym[chosen],
                 seen.previous[chosen],
                 seen.country[chosen],
-                ((seen.time[chosen] - start) // MINUTE).astype(np.uint8),
-                np.ones(len(chosen), np.uint32),
+                minute,
+                np.ones(len(minute), np.uint32),
                 (seen.categories[:, chosen] > 0).astype(np.uint32),
             )
         )

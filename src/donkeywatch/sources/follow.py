@@ -149,6 +149,8 @@ class Follower:
             self._failed(generation, error, now)
             return None
         # Only now is it sure that the size is that of the content that is counted.
+        if size is not None and size < generation.size and generation.mark.head_length:
+            self._cut_off(generation, size)
         generation.size = max(generation.size, size or 0)
         generation.unread = block is not None
         if block is not None:
@@ -197,6 +199,11 @@ class Follower:
         fresh = self._finder.known_or_new(file)
         self._shelf.attach(fresh, file, now)
         fresh.live = live
+
+    def _cut_off(self, generation: Generation, size: int) -> None:
+        """The file has lost its end, all of which was there to be counted at an earlier look."""
+        self.events["abandoned_bytes"] += generation.size - max(size, generation.mark.offset)
+        generation.size, self.lost = size, True
 
     def _give_up_lost(self, now: int) -> None:
         for generation in self._shelf.closed():
