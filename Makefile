@@ -4,9 +4,12 @@ BIN := .venv/bin
 CONFIG ?=
 PYTEST ?=
 MINUTES ?= 10
+LINES ?= 5e6
+RUNS ?= 5
+BENCH ?=
 SEED ?=
 
-.PHONY: help run test lowest million bars torture conformance conformance-peers lint docs clean
+.PHONY: help run test lowest million bars bench torture conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -15,6 +18,7 @@ help:
 	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
+	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
 	@echo 'make conformance         what happens to logs: 67 scenarios, real processes'
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
 	@echo 'make torture             ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
@@ -66,6 +70,20 @@ million: .venv/test
 bars: .venv/test
 	$(BIN)/python benchmarks/live.py
 
+# donkeywatch has an environment to itself: what its rivals bring along would slow its start.
+.venv-bench/done: pyproject.toml
+	for name in own peers; do $(PYTHON) -m venv .venv-bench/$$name && \
+	  .venv-bench/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --upgrade 'pip>=25.1' && .venv-bench/$$name/bin/python -m pip install --quiet \
+	  --disable-pip-version-check --editable '.[lab,fast]' || exit 1; done
+	.venv-bench/peers/bin/python -m pip install --quiet --disable-pip-version-check --group bench
+	@touch $@
+
+bench: .venv-bench/done
+	PYTHONPATH=benchmarks DONKEYWATCH_PYTHON=.venv-bench/own/bin/python \
+	  .venv-bench/peers/bin/python -m speed --lines $(LINES) --runs $(RUNS) \
+	  --json docs/performance.json --markdown docs/performance.md $(BENCH)
+
 conformance: .venv/test
 	$(BIN)/python -m pytest -n 3 tests/conformance $(PYTEST)
 
@@ -79,4 +97,4 @@ docs: .venv/test
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf .venv .venv-lowest demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lowest .venv-bench demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import sys
 from functools import partial
@@ -10,6 +11,8 @@ from donkeywatch.lab.truth import TOPICS
 from speed.contender import Contender, Site
 from speed.figures import Counts, Figures
 
+OWN = os.environ.get("DONKEYWATCH_PYTHON", sys.executable)
+"""The interpreter of an environment without the rivals: what they bring along slows a start."""
 HOURS = """
     select substr(utc, 1, 13), w.start, queries, addresses from windows w
     where kind = ? order by w.start
@@ -21,6 +24,7 @@ def rows() -> list[Contender]:
     """All of them; add one by its name, its log, its cores or its settings."""
     return [
         _row("donkeywatch"),
+        _row("donkeywatch, pyahocorasick", extra='[ingest]\nmatcher = "pyahocorasick"\n'),
         _row("donkeywatch, one core", cores=1, extra="[ingest]\nprocesses = 1\n"),
         _row("donkeywatch, enode-go", log="enode-go"),
         _row("donkeywatch, .gz", log="tsv.gz"),
@@ -45,7 +49,7 @@ format = "{log.removesuffix(".gz")}"
 """,
         encoding="utf-8",
     )
-    program = [sys.executable, "-m", "donkeywatch", "backfill", "-c", str(settings)]
+    program = [OWN, "-m", "donkeywatch", "backfill", "-c", str(settings)]
     return [*program, str(site.input.log(log))]
 
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
 from donkeywatch.counting.windows import HOUR, MINUTE
 
 EVEN = 6 * HOUR
 """After so long without a jump the wall clock alone may end a week (ms)."""
+
+
+def wall() -> int:
+    """Now, ms UTC."""
+    return time.time_ns() // 1_000_000
+
+
+def steady() -> int:
+    """A clock that never jumps, ms."""
+    return time.monotonic_ns() // 1_000_000
 
 
 class Clocks:

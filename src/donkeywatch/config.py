@@ -25,6 +25,7 @@ from pydantic import (
 from donkeywatch.arrival.searches import Syntax
 from donkeywatch.errors import ConfigError
 
+Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
 FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
 TOKEN_VARIABLE = "DONKEYWATCH_TOKEN"  # noqa: S105 - the name, not the secret
 STATE_VARIABLE = "DONKEYWATCH_STATE"
@@ -152,6 +153,9 @@ class Ingest(_Strict):
 
     processes: int = Field(
         0, ge=0, le=64, description="processes that read blocks; 0: one a core, 1: this one alone"
+    )
+    matcher: Matcher = Field(
+        "auto", description="`auto` takes `hyperscan` where the extra `[fast]` is installed"
     )
 
     @property

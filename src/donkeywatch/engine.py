@@ -2,44 +2,38 @@
 
 from __future__ import annotations
 
-import itertools
 import sqlite3
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
-from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.countries import Countries
-from donkeywatch.arrival.crew import Crew, Gone
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.config import Settings
-from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND
+from donkeywatch.desk import Desk
 from donkeywatch.memory import trim
 from donkeywatch.sources.block import Block
-from donkeywatch.sources.follow import Follower
 from donkeywatch.status import Status
 from donkeywatch.store import store as stores
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
-from donkeywatch.stream import Stream, line_reader, log_of
+from donkeywatch.stream import FOLLOWED, Stream, open_streams
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
-FOLLOWED = "followed:"
-"""Setting that says that a source was followed before, so that what is new was not there then."""
 IDLE = 30 * SECOND
 """Longest time between two commits when only coverage is new (ms)."""
 
@@ -79,7 +73,7 @@ class Engine:
 
     def _open(self, settings: Settings, now: int) -> None:
         words, countries = self.materials.lexicon, self.materials.countries
-        detector = Detector(words)
+        detector = Detector(words, settings.ingest.matcher)
         keyring.prepare(settings.key_directory)
         installation.refuse_orphaned_keys(settings)
         self.store = stores.Store(settings.state, [topic.id for topic in detector.topics])
@@ -94,7 +88,7 @@ class Engine:
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
             self.backups.destroy_outlived(self._keys.sealed())
-            self.streams = self._streams(settings, detector, install)
+            self.streams = open_streams(settings.source, self.store, detector, install)
         except BaseException:
             self.store.close()
             raise
@@ -106,37 +100,13 @@ class Engine:
         self._closer = Closer(
             self.store, self.backups, self._keys, settings.retention, len(detector.topics)
         )
-        self._crew: Crew | None = None
-        self._waiting: deque[tuple[Stream, Block]] = deque()
+        self._desk = Desk(self.streams)
         self._pending = 0
         self._dirty = True
         self._tried_at = self._stored_at = -(10**12)
         self._clocks = Clocks()
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
-
-    def _streams(self, settings: Settings, detector: Detector, key: bytes) -> list[Stream]:
-        numbers = itertools.count(self.store.next_generation())
-        streams = []
-        for source in settings.source:
-            stored = self.store.progress(source.name)
-            new = self.store.setting(FOLLOWED + source.name) is None
-            stored_at = self.store.positions(source.name)
-            follower = Follower(log_of(source), key, stored_at, numbers.__next__, fresh=new)
-            frontier = Frontier.restored(stored.newest, stored.suspect, stored.witnesses)
-            coverage = Coverage(stored.covered_until)
-            streams.append(
-                Stream(
-                    source,
-                    follower,
-                    BlockReader(line_reader(source, detector)),
-                    frontier,
-                    coverage,
-                    stored,
-                    new=new,
-                )
-            )
-        return streams
 
     # -- the daemon's step ---------------------------------------------------------------
 
@@ -154,7 +124,7 @@ class Engine:
         try:
             busy = self._read(now, steady, enough)
             if not busy:
-                self.dismiss()
+                self._desk.dismiss()
             self._follow_clock(now, steady)
             interval = round(self.settings.checkpoint.interval * SECOND)
             full = self._pending >= self.settings.checkpoint.bytes
@@ -189,48 +159,18 @@ class Engine:
         return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
-        """Take one block of a source to be counted; `settle` waits until all are.
-
-        While others read for this process, its own part is to count what they have read.
-        """
-        if self._crew is None:
-            self._count(stream, block, stream.reader.block(block.data), now)
-            return
-        if self._crew.full:
-            self._count_oldest(now)
-        self._waiting.append((stream, block))
-        if self._crew is not None:
-            try:
-                self._crew.put(self.streams.index(stream), block.data)
-            except Gone:
-                self.dismiss()
+        """Take one block of a source to be counted; not yet stored."""
+        for done in self._desk.take(stream, block):
+            self._count(*done, now)
 
     def settle(self, now: int) -> None:
         """Count every block that was taken."""
-        while self._waiting:
-            self._count_oldest(now)
-
-    def _count_oldest(self, now: int) -> None:
-        stream, block = self._waiting[0]
-        try:
-            seen = self._crew.get() if self._crew else stream.reader.block(block.data)
-        except Gone:
-            self.dismiss()
-            seen = stream.reader.block(block.data)
-        self._waiting.popleft()
-        self._count(stream, block, seen, now)
+        for done in self._desk.rest():
+            self._count(*done, now)
 
     def enlist(self) -> None:
         """Have blocks read on every core that may be used; before this process has threads."""
-        processes = self.settings.ingest.usable
-        if processes > 1 and self._crew is None:
-            self._crew = Crew([stream.reader for stream in self.streams], processes)
-
-    def dismiss(self) -> None:
-        """Read everything here again, what was being read by others included."""
-        if self._crew is not None:
-            self._crew.dismiss()
-            self._crew = None
+        self._desk.enlist(self.settings.ingest.usable)
 
     def _count(self, stream: Stream, block: Block, read: Sightings, now: int) -> None:
         archive = stream.archive
@@ -389,8 +329,7 @@ class Engine:
             stream.roll_back()
 
     def _forget(self) -> None:
-        self.dismiss()
-        self._waiting.clear()
+        self._desk.clear()
         self._ledger.take()
 
     def back_up(self, now: int, steady: int) -> None:
@@ -435,7 +374,7 @@ class Engine:
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""
         self.backups.cancel()
-        self.dismiss()
+        self._desk.dismiss()
         for stream in self.streams:
             stream.follower.close()
         self.store.close()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import signal
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from donkeywatch import config
+from donkeywatch.clocks import steady, wall
 from donkeywatch.config import Settings
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine, Materials
@@ -25,16 +25,6 @@ TURN = 250
 
 MUCH = 64 << 20
 """Bytes to catch up with at the start for which other processes are worth while."""
-
-
-def wall() -> int:
-    """Now, ms UTC."""
-    return time.time_ns() // 1_000_000
-
-
-def steady() -> int:
-    """A clock that never jumps, ms."""
-    return time.monotonic_ns() // 1_000_000
 
 
 class Service:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -17,6 +19,10 @@ from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
 from donkeywatch.status import SourceStatus
 from donkeywatch.store.positions import Progress
+from donkeywatch.store.store import Store
+
+FOLLOWED = "followed:"
+"""Setting that says that a source was followed before, so that what is new was not there then."""
 
 
 @dataclass(slots=True)
@@ -98,4 +104,29 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
         encoding=source.encoding,
         limit=source.max_line,
         detector=detector,
+    )
+
+
+def open_streams(
+    sources: Sequence[Source], store: Store, detector: Detector, key: bytes
+) -> list[Stream]:
+    """Every source where the database says it stands; ``key`` is the lasting one."""
+    numbers = itertools.count(store.next_generation())
+    return [_open(source, store, detector, key, numbers.__next__) for source in sources]
+
+
+def _open(
+    source: Source, store: Store, detector: Detector, key: bytes, number: Callable[[], int]
+) -> Stream:
+    stored = store.progress(source.name)
+    new = store.setting(FOLLOWED + source.name) is None
+    positions = store.positions(source.name)
+    return Stream(
+        source,
+        Follower(log_of(source), key, positions, number, fresh=new),
+        BlockReader(line_reader(source, detector)),
+        Frontier.restored(stored.newest, stored.suspect, stored.witnesses),
+        Coverage(stored.covered_until),
+        stored,
+        new=new,
     )

@@ -231,7 +231,7 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LineReader, name, noted)
     lines = [line("ordinary words"), line("zqorv"), line("x\u00e9"), line("12 zqu"), line("")] * 10
     BlockReader(READER).block(b"\n".join(lines))
-    assert sorted(set(asked)) == sorted({lines[1], lines[3], lines[4]})
+    assert sorted(set(asked)) == sorted({b"zqorv", b"12 zqu", lines[4]})
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW - 1, FEW, FEW + 1])

@@ -79,8 +79,10 @@ class _Reading:
         codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
         doubtful = np.zeros(len(self._block), bool)
         doubtful[hits] = doubtful[suspects] = True
-        for i in np.flatnonzero(doubtful & good).tolist():
-            codes[:, i] = self._reader.codes(self._block.line(i))
+        chosen = np.flatnonzero(doubtful & good)
+        first, last = self._searches.start[chosen].tolist(), self._searches.end[chosen].tolist()
+        for i, start, end in zip(chosen.tolist(), first, last, strict=True):
+            codes[:, i] = self._reader.codes(self._block.raw[start:end])
         return self._completed(good, codes)
 
     def _narrow(self) -> tuple[Mask, Offsets]:

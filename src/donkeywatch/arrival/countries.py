@@ -11,6 +11,7 @@ import maxminddb
 import numpy as np
 import numpy.typing as npt
 
+from donkeywatch.arrival.mmdb import ipv4_leaves
 from donkeywatch.arrival.pseudonyms import Addresses
 from donkeywatch.counting.observations import Countries as Column
 from donkeywatch.counting.observations import country_code
@@ -29,9 +30,10 @@ class Countries:
         if path is None:
             return
         try:
+            raw = path.read_bytes()
+            self.digest = sha256(raw).hexdigest()[:16]
             self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
-            self.digest = sha256(path.read_bytes()).hexdigest()[:16]
-            self._starts, self._codes = self._ranges(self._reader)
+            self._starts, self._codes = self._ranges(self._reader, raw)
             self._short = _prefixes(self._starts, self._codes)
         except Exception as error:  # a damaged file breaks its reader in many ways
             raise ConfigError(
@@ -40,22 +42,20 @@ class Countries:
             ) from None
 
     @staticmethod
-    def _ranges(reader: maxminddb.Reader) -> tuple[npt.NDArray[np.uint32], Column]:
-        starts, codes, end = [0], [UNKNOWN], 0
-        for network, record in reader:
-            if not isinstance(network, ipaddress.IPv4Network):
-                continue
-            first = int(network.network_address)
-            if first > end:
-                starts.append(end)
-                codes.append(UNKNOWN)
-            starts.append(first)
-            codes.append(_code(record))
-            end = first + network.num_addresses
-        if end < 1 << 32:
-            starts.append(end)
-            codes.append(UNKNOWN)
-        return np.array(starts, np.uint32), np.array(codes, np.uint16)
+    def _ranges(reader: maxminddb.Reader, raw: bytes) -> tuple[npt.NDArray[np.uint32], Column]:
+        """Where another country begins, and which; each record is decoded once."""
+        about = reader.metadata()
+        starts, records = ipv4_leaves(raw, about.node_count, about.record_size, about.ip_version)
+        some, first, place = np.unique(records, return_index=True, return_inverse=True)
+        known = [
+            UNKNOWN
+            if record == about.node_count
+            else _code(reader.get(ipaddress.IPv4Address(int(start))))
+            for record, start in zip(some.tolist(), starts[first].tolist(), strict=True)
+        ]
+        codes = np.array(known, np.uint16)[place]
+        new = np.concatenate(([True], codes[1:] != codes[:-1]))
+        return starts[new].astype(np.uint32), codes[new]
 
     def of(self, addresses: Addresses) -> Column:
         """The country of each address, ``ZZ`` where the database names none."""

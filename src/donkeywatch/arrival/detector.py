@@ -8,8 +8,9 @@ from itertools import product
 
 from donkeywatch.arrival.columns import Offsets
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
-from donkeywatch.arrival.sieve import Automaton, fastest
+from donkeywatch.arrival.sieve import Automaton, chosen
 from donkeywatch.arrival.text import tokens
+from donkeywatch.config import Matcher
 
 DIGITS = "0123456789"
 KNOWN = 4096
@@ -32,8 +33,11 @@ class _Rules:
     def code(self, query: Sequence[str]) -> int:
         """Number of the first category that matches, from 1; 0 when none does."""
         found = tuple(self.words[token] for token in query if token in self.words)
-        if self.ages is not None and any(token[0] in DIGITS for token in query):
-            return self._decide(query, list(self._ages(query, self.ages)))
+        # Nothing but a digit comes before the colon: tokens are letters and digits.
+        if self.ages is not None and min(query, default=":") < ":":
+            ages = list(self._ages(query, self.ages))
+            if ages:
+                return self._decide(query, ages)
         if not found:
             return 0
         if found not in self.decided:
@@ -100,12 +104,12 @@ def _rules(topic: TopicWords) -> _Rules:
 class Detector:
     """The loaded lexicon as a function of tokens, and as a sieve over a block of text."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, matcher: Matcher = "auto") -> None:
         self.topics = lexicon.headings()
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
         words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
         self._sieve = Automaton(words)
-        self.narrow = fastest(words)
+        self.narrow = chosen(matcher, words)
         """The sieve for folded ASCII text."""
 
     def codes(self, query: Sequence[str]) -> tuple[int, ...]:

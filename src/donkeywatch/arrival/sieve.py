@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ import ahocorasick
 import numpy as np
 
 from donkeywatch.arrival.columns import Offsets
+from donkeywatch.config import Matcher
+from donkeywatch.errors import ConfigError
 
 
 class Sieve(Protocol):
@@ -70,8 +73,15 @@ class Hyperscan:
         return np.sort(np.array(ends, np.int64)) - 2
 
 
-def fastest(words: Sequence[str]) -> Sieve:
-    """The sieve for ASCII texts: Hyperscan where the extra ``[fast]`` is installed."""
-    if any(word.isascii() for word in words) and importlib.util.find_spec("hyperscan"):
-        return Hyperscan(words)
-    return Automaton(words)
+def chosen(matcher: Matcher, words: Sequence[str]) -> Sieve:
+    """The sieve for ASCII texts; ConfigError where the one that was asked for is not installed."""
+    installed = importlib.util.find_spec("hyperscan") is not None
+    if matcher == "hyperscan" and not installed:
+        raise ConfigError(
+            "ingest.matcher: hyperscan is not installed",
+            "run: pip install 'donkeywatch[fast]'; or leave the setting out",
+        )
+    # Hyperscan takes no empty list of words.
+    if matcher == "pyahocorasick" or not installed or not any(word.isascii() for word in words):
+        return Automaton(words)
+    return Hyperscan(words)

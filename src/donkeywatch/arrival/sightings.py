@@ -12,7 +12,7 @@ import numpy.typing as npt
 from donkeywatch.arrival.addresses import packed
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.formats.line import MALFORMED, Format, Search
+from donkeywatch.arrival.formats.line import MALFORMED, Format
 from donkeywatch.arrival.pseudonyms import Addresses
 from donkeywatch.arrival.searches import Malformed, Syntax, words
 from donkeywatch.arrival.text import tokens
@@ -87,11 +87,9 @@ class LineReader:
             return KEYWORDLESS
         return Sighting(moment.time, moment.alternative, address, self.detector.codes(query))
 
-    def codes(self, line: bytes) -> tuple[int, ...]:
-        """The codes of a line that is known to be a countable search."""
-        search = self.format.read(line.removesuffix(b"\r"))
-        assert isinstance(search, Search)  # noqa: S101 - so it was found to be
-        return self.detector.codes(tokens(words(search.query, self.syntax, self.encoding)))
+    def codes(self, query: bytes) -> tuple[int, ...]:
+        """The codes of the query of a line that is known to be a countable search."""
+        return self.detector.codes(tokens(words(query, self.syntax, self.encoding)))
 
     def lines(self, block: bytes) -> Sightings:
         """Read whole lines one by one, each with its line feed but perhaps the last."""

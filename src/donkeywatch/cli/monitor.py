@@ -33,13 +33,13 @@ from donkeywatch.cli.front import (
     log_to_stderr,
     out,
 )
+from donkeywatch.clocks import wall
 from donkeywatch.config import FormatName, Settings, Source
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.service import Service, wall
 from donkeywatch.store.store import DATABASE
 from donkeywatch.stream import line_reader
 
@@ -50,6 +50,8 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
 
     SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
     """
+    from donkeywatch.service import Service  # The other verbs start faster without a web server.
+
     harden()
     log_to_stderr()
     Service(config_path, config.load(config_path)).run()

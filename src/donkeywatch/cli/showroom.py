@@ -16,12 +16,12 @@ import typer
 from donkeywatch import config
 from donkeywatch.cli.front import app, log_to_stderr, out
 from donkeywatch.cli.monitor import with_bar
+from donkeywatch.clocks import wall
 from donkeywatch.config import FormatName
 from donkeywatch.engine import Engine
 from donkeywatch.hardening import harden
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
-from donkeywatch.service import Service, wall
 
 Weeks = Annotated[int, typer.Option(min=1, max=520, help="weeks of archive, up to this hour")]
 Queries = Annotated[int, typer.Option(min=1, help="queries in the archive, about")]
@@ -82,6 +82,8 @@ def demo_command(
 
     A second start goes on with the same directory.
     """
+    from donkeywatch.service import Service  # The other verbs start faster without a web server.
+
     harden()
     log_to_stderr()
     settings = directory / demo.SETTINGS

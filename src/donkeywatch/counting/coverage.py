@@ -47,7 +47,7 @@ class Coverage:
         start = int(times[0]) if self.until is None else self.until
         # The running maximum: what a line out of order fills must not depend on the blocks.
         running = np.maximum.accumulate(times)
-        steps = np.unique(np.concatenate(([start], running[running > start])))
+        steps = np.maximum(np.concatenate(([start], running)), start)
         gaps = np.flatnonzero(np.diff(steps) > silence)
         starts = [0, *(gaps + 1).tolist()]
         ends = [*gaps.tolist(), len(steps) - 1]

@@ -23,24 +23,27 @@ class Tallies:
     def __init__(self, topics: int) -> None:
         self.queries = Multiset()
         self.flagged = tuple(Multiset(bits=0) for _ in range(topics))
-        self._waiting: list[tuple[Pseudonyms, Counts]] = []
+        self._waiting: list[list[tuple[Pseudonyms, Counts]]] = [[] for _ in range(1 + topics)]
         self._rows = 0
 
     def add(self, pseudonym: Pseudonyms, queries: Narrow, flagged: Narrow, sign: int = 1) -> None:
         """Add (or with ``sign=-1`` take away) rows; pseudonyms may repeat and come in any order."""
-        self._waiting.append((pseudonym, queries.astype(np.int64) * sign))
+        asked, *waiting = self._waiting
+        asked.append((pseudonym, queries.astype(np.int64) * sign))
         self._rows += len(pseudonym)
-        for multiset, column in zip(self.flagged, flagged, strict=True):
+        for parts, column in zip(waiting, flagged, strict=True):
             some = np.flatnonzero(column)
             if len(some):
-                multiset.add(pseudonym[some], column[some].astype(np.int64) * sign)
+                parts.append((pseudonym[some], column[some].astype(np.int64) * sign))
         if self._rows > BATCH:
             self._count()
 
     def _count(self) -> None:
-        if self._rows:
-            self.queries.add(*(np.concatenate(parts) for parts in zip(*self._waiting, strict=True)))
-        self._waiting, self._rows = [], 0
+        for multiset, parts in zip((self.queries, *self.flagged), self._waiting, strict=True):
+            if parts:
+                multiset.add(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+                parts.clear()
+        self._rows = 0
 
     def figures(self) -> Figures:
         """The figures of the window, without countries."""
