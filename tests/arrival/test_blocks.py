@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from donkeywatch.arrival.blocks import FEW, BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.formats.enode_go import EnodeGo
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
@@ -290,3 +291,85 @@ def test_other_syntaxes_are_read_line_by_line(lines: list[bytes]) -> None:
     """Boolean queries and trees in a tsv log never take the columns."""
     for reader in (replace(READER, syntax="boolean"), replace(READER, syntax="enode-go")):
         assert_columns_equal_lines(lines, reader=reader)
+
+
+ENODE = replace(READER, format=EnodeGo(), syntax="enode-go", limit=400)
+texts = st.sampled_from(
+    ("zqorv", "ordinary words", "Qv\u00e9lt", "\u03be\u03c8\u03be\u03b1", "12 zqu", "", "-",
+     "\u0301",
+     "related::0", "ed2k::0", r"\"zqorv\"", r"\xe9t\xe9", r"\\", r"a\tb", "xkuzq", "7", "expr=",
+     "\ufeffzqorv", "text and", "(", '"', "TEXT(", "\ufeff\ufeffa", "...........zqorv")
+)  # fmt: skip
+leaves = texts.map(lambda text: f'TEXT("{text}")')
+filters = st.sampled_from(('STRING(tag=0x30001,val="Audio")', "U32(tag=0x2000101,val=7)", "U32("))
+
+
+def joined(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Two trees under an operator."""
+    names = st.sampled_from(("AND", "AND", "AND", "OR", "ANDNOT", "XOR"))
+    return st.tuples(names, children, children).map("{0[0]}({0[1]},{0[2]})".format)
+
+
+@st.composite
+def chains(draw: st.DrawFn) -> str:
+    """Words that lean to one side, as clients send them."""
+    tree, *more = draw(st.lists(leaves, min_size=1, max_size=10))
+    for leaf in more:
+        tree = f"AND({tree},{leaf})" if draw(st.booleans()) else f"AND({leaf},{tree})"
+    return tree
+
+
+trees = leaves | chains() | st.recursive(leaves | filters, joined, max_leaves=6)
+modules = st.sampled_from(("tcp", "tcp", "tcp", "tcp-obfs", "udp", "tcp-obfs-obfs", "t"))
+tails = st.sampled_from(("", "", "", "", "\r", " ", ")", '"', "x"))
+
+
+@st.composite
+def logged(draw: st.DrawFn) -> bytes:
+    """A line of eNode-go: a search, or one of the others that it writes."""
+    stamp, address = draw(stamps), draw(addresses)
+    if draw(st.integers(0, 3)) == 0:
+        rest = draw(st.sampled_from(("proto=tcp, dir=recv", "expr=", "x expr=y", "")))
+        return f"{stamp}\tDEBUG\t[module=tcp] {rest} remote={address}".encode()
+    head = f"{stamp}\tDEBUG\t[module={draw(modules)}] tcp payload parsed remote={address}"
+    return f"{head} opcode=OP_SEARCHREQUEST expr={draw(trees)}{draw(tails)}".encode()
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> bytes:
+    """Such a line with some bytes replaced, taken out or put in."""
+    raw = draw(logged())
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(raw)))
+        raw = raw[:at] + draw(st.binary(max_size=2)) + raw[at + draw(st.integers(0, 2)) :]
+    return raw.replace(b"\n", b"\t")
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.lists(logged() | logged() | spoilt() | noise, min_size=FEW + 1, max_size=FEW + 8))
+def test_trees_by_columns_are_those_of_the_parser(lines: list[bytes]) -> None:
+    """Whatever stands between the quotes, and whatever is no tree at all."""
+    first = b"2026-11-23T10:44:36.285Z\tDEBUG\tlogin"
+    assert_columns_equal_lines([first, *lines], reader=ENODE)
+
+
+def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines of one TEXT or of a chain of ANDs, and lines that are no search."""
+    asked: list[bytes] = []
+
+    def noted(self: LineReader, one: bytes) -> Any:
+        asked.append(one)
+        return "other"
+
+    monkeypatch.setattr(LineReader, "read", noted)
+    head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
+    found = [
+        'TEXT("a")', 'AND(TEXT("a b"),TEXT("c"))', 'AND(AND(TEXT("a"),TEXT("b")),TEXT("\u00e9"))',
+        'AND(TEXT("a"),AND(TEXT("b"),TEXT("c")))', 'TEXT("\u03c8 a")',
+    ]  # fmt: skip
+    lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in found]
+    lines.append(f"{head}OP_LOGINREQUEST hash=0".encode())
+    seen = BlockReader(ENODE).block(b"\n".join(lines * 10))
+    assert not asked
+    assert len(seen.time) == 50
+    assert seen.tally == Counter(other=10)

@@ -19,6 +19,7 @@ from donkeywatch.arrival.columns import (
     word,
 )
 from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
+from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
 from donkeywatch.arrival.sightings import MARK, LineReader, Sighting, Sightings
 from donkeywatch.arrival.text import ASCII_FOLD, decoded
@@ -26,6 +27,8 @@ from donkeywatch.counting.observations import Codes
 
 FEW = 30
 """Below this many lines the line reader is faster than the columns."""
+CLOSING = b'")'
+"""What may stand behind the only text of a query."""
 _BLANK = word(b" " * 8)
 _ODD = np.zeros(256, bool)
 _ODD[list(b"\t\n\v\f\r \"'")] = True
@@ -74,7 +77,9 @@ class _Reading:
         good = self._searches.good.copy()
         narrow, hits = self._narrow()
         wordy, suspects = self._wide(wide)
-        narrow[wide] = wordy
+        # Only where the first text is the only one can words beyond ASCII be told from others.
+        alone = self._searches.text_end[wide] + len(CLOSING) >= self._searches.end[wide]
+        narrow[wide] = np.where(alone, wordy, narrow[wide])
         good &= narrow
         codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
         doubtful = np.zeros(len(self._block), bool)
@@ -87,10 +92,10 @@ class _Reading:
 
     def _narrow(self) -> tuple[Mask, Offsets]:
         """ASCII lines with a word near their front that are no link; those to be looked at."""
-        block, start = self._block, self._searches.start
+        block, start = self._block, self._searches.text
         folded = block.raw.translate(ASCII_FOLD)
         words = every_word(np.frombuffer(folded + b" " * 64, np.uint8))
-        size = np.clip(self._searches.end - start, 0, 8)
+        size = np.clip(self._searches.text_end - start, 0, 8)
         wordy: Mask = (words[start] ^ _BLANK) & MASKS[size] != 0
         return wordy & ~self._perhaps_link(start), self._suspects(folded)
 
@@ -129,13 +134,13 @@ class _Reading:
         feeds = np.flatnonzero(codes == FEED)
         lettered = np.add.reduceat(codes > SPACE, np.concatenate(([0], feeds[:-1])), dtype=np.int64)
         hits = self._reader.detector.hits(text_of(codes))
-        link = self._perhaps_link(searches.start[wide])
+        link = self._perhaps_link(searches.text[wide])
         return (lettered > 0) & ~link, wide[np.unique(np.searchsorted(feeds, hits))]
 
     def _texts(self, wide: Offsets) -> str:
         """The queries of some lines, each between spaces and ended by a line feed."""
         raw, searches = self._block.raw, self._searches
-        first, last = searches.start[wide].tolist(), searches.end[wide].tolist()
+        first, last = searches.text[wide].tolist(), searches.end[wide].tolist()
         parts = [raw[a:b] for a, b in zip(first, last, strict=True)]
         try:
             return " " + b" \n ".join([*parts, b""]).decode("utf-8")
@@ -146,9 +151,11 @@ class _Reading:
     def _completed(self, good: Mask, codes: Codes) -> Sightings:
         """The line reader decides on all lines that are not plain."""
         kept, tally = good.copy(), Counter[str]()
-        others = self._searches.others
-        left = ~good if others is None else ~good & ~others
-        tally.update(other=self._searches.other)
+        left, none = ~good, self._searches.none
+        if none is not None:
+            none &= self._block.end - self._block.start <= self._reader.limit
+            tally[OTHER] = int(np.count_nonzero(none))
+            left &= ~none
         for i in np.flatnonzero(left).tolist():
             result = self._reader.read(self._block.line(i))
             if not isinstance(result, Sighting):
