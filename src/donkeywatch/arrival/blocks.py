@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,12 +24,9 @@ from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
 from donkeywatch.arrival.sightings import MARK, LineReader, Sighting, Sightings
 from donkeywatch.arrival.text import ASCII_FOLD, decoded
-from donkeywatch.counting.observations import Codes
 
 FEW = 30
 """Below this many lines the line reader is faster than the columns."""
-CLOSING = b'")'
-"""What may stand behind the only text of a query."""
 _BLANK = word(b" " * 8)
 _ODD = np.zeros(256, bool)
 _ODD[list(b"\t\n\v\f\r \"'")] = True
@@ -74,21 +72,12 @@ class _Reading:
     def sightings(self) -> Sightings:
         """The countable searches of the block."""
         wide = self._block.wide()
-        good = self._searches.good.copy()
-        narrow, hits = self._narrow()
-        wordy, suspects = self._wide(wide)
-        # Only where the first text is the only one can words beyond ASCII be told from others.
-        alone = self._searches.text_end[wide] + len(CLOSING) >= self._searches.end[wide]
-        narrow[wide] = np.where(alone, wordy, narrow[wide])
-        good &= narrow
-        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
-        doubtful = np.zeros(len(self._block), bool)
+        wordy, hits = self._narrow()
+        wordy[wide], suspects = self._wide(wide)
+        told = self._searches.plain & wordy
+        doubtful = ~told
         doubtful[hits] = doubtful[suspects] = True
-        chosen = np.flatnonzero(doubtful & good)
-        first, last = self._searches.start[chosen].tolist(), self._searches.end[chosen].tolist()
-        for i, start, end in zip(chosen.tolist(), first, last, strict=True):
-            codes[:, i] = self._reader.codes(self._block.raw[start:end])
-        return self._completed(good, codes)
+        return self._completed(np.flatnonzero(doubtful & self._searches.good))
 
     def _narrow(self) -> tuple[Mask, Offsets]:
         """ASCII lines with a word near their front that are no link; those to be looked at."""
@@ -126,37 +115,51 @@ class _Reading:
 
     def _wide(self, wide: Offsets) -> tuple[Mask, Offsets]:
         """Of the lines beyond ASCII those that have a word, and those a lexicon word may be in."""
-        searches = self._searches
-        texts = self._texts(wide)
         if not len(wide):
             return np.zeros(0, bool), wide
-        codes = self._folds.folded(code_points(texts))
+        found = self._searches
+        cuts = [found.text[wide], found.text_end[wide]]
+        if bool((cuts[-1] < found.end[wide]).any()):
+            cuts.append(found.end[wide])
+        codes = self._folds.folded(code_points(self._texts(np.stack(cuts, axis=1))))
         feeds = np.flatnonzero(codes == FEED)
-        lettered = np.add.reduceat(codes > SPACE, np.concatenate(([0], feeds[:-1])), dtype=np.int64)
-        hits = self._reader.detector.hits(text_of(codes))
-        link = self._perhaps_link(searches.text[wide])
-        return (lettered > 0) & ~link, wide[np.unique(np.searchsorted(feeds, hits))]
+        front = np.concatenate(([0], feeds[:-1]))
+        # One text a line, or two: the first words of the query, and what follows them.
+        each = len(cuts) - 1
+        lettered = np.add.reduceat(codes > SPACE, front, dtype=np.int64)[::each] > 0
+        hits = np.searchsorted(feeds, self._reader.detector.hits(text_of(codes)))
+        link = self._perhaps_link(found.text[wide])
+        return lettered & ~link, wide[np.unique(hits // each)]
 
-    def _texts(self, wide: Offsets) -> str:
-        """The queries of some lines, each between spaces and ended by a line feed."""
-        raw, searches = self._block.raw, self._searches
-        first, last = searches.text[wide].tolist(), searches.end[wide].tolist()
-        parts = [raw[a:b] for a, b in zip(first, last, strict=True)]
+    def _texts(self, cuts: Offsets) -> str:
+        """The texts between the cuts of each line, between spaces and ended by line feeds."""
+        raw = self._block.raw
+        parts = [raw[a:b] for one in cuts.tolist() for a, b in pairwise(one)]
         try:
             return " " + b" \n ".join([*parts, b""]).decode("utf-8")
         except UnicodeDecodeError:
             encoding = self._reader.encoding
             return " " + " \n ".join([*(decoded(part, encoding) for part in parts), ""])
 
-    def _completed(self, good: Mask, codes: Codes) -> Sightings:
-        """The line reader decides on all lines that are not plain."""
-        kept, tally = good.copy(), Counter[str]()
-        left, none = ~good, self._searches.none
-        if none is not None:
-            none &= self._block.end - self._block.start <= self._reader.limit
-            tally[OTHER] = int(np.count_nonzero(none))
-            left &= ~none
-        for i in np.flatnonzero(left).tolist():
+    def _completed(self, doubtful: Offsets) -> Sightings:
+        """The exact functions decide on words that are doubtful, and on lines that are odd."""
+        found, tally = self._searches, Counter[str]()
+        kept = found.good.copy()
+        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
+        spans = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
+        for i, start, end in spans.tolist():
+            told = self._reader.codes(self._block.raw[start:end])
+            if isinstance(told, str):
+                tally[told] += 1
+                kept[i] = False
+            else:
+                codes[:, i] = told
+        odd = ~found.good
+        if found.none is not None:
+            none = found.none & odd & (self._block.end - self._block.start <= self._reader.limit)
+            tally[OTHER] += int(np.count_nonzero(none))
+            odd &= ~none
+        for i in np.flatnonzero(odd).tolist():
             result = self._reader.read(self._block.line(i))
             if not isinstance(result, Sighting):
                 tally[result] += 1
@@ -165,5 +168,5 @@ class _Reading:
             self.time[i], self.alternative[i] = result.time, result.alternative
             self.address[i] = np.frombuffer(result.address, np.uint8)
             codes[:, i] = result.codes
-        found = Sightings(self.time, self.alternative, self.address, codes, +tally)
-        return found if kept.all() else found.where(kept)
+        seen = Sightings(self.time, self.alternative, self.address, codes, +tally)
+        return seen if kept.all() else seen.where(kept)

@@ -7,13 +7,14 @@ from typing import Protocol
 
 import numpy as np
 
+from donkeywatch.arrival.chains import chains
 from donkeywatch.arrival.columns import Block, Mask, Offsets, Shape, has
 from donkeywatch.arrival.formats.enode_go import EnodeGo
 from donkeywatch.arrival.formats.line import Format
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.searches import Syntax
 
-RETURN, SPACE, TAB, QUOTE, BACKSLASH = 13, 32, 9, 34, 92
+RETURN, SPACE, TAB = 13, 32, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class Searches:
     """The queries of the lines of a block, as spans.
 
     ``start`` and ``end`` are those of the field, ``text`` and ``text_end`` those of the first
-    words in it. ``good`` are the lines of which the columns know all but the words; of the
-    others ``none`` are surely no search, and on the rest the line reader decides.
+    words in it. ``good`` are the lines of which the columns know all but the words, and
+    ``plain`` those whose words they can tell; of the others ``none`` are surely no search.
     """
 
     start: Offsets
@@ -30,6 +31,7 @@ class Searches:
     text: Offsets
     text_end: Offsets
     good: Mask
+    plain: Mask
     none: Mask | None = None
 
 
@@ -85,7 +87,8 @@ class TsvLayout:
     def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
         """Behind the second tab."""
         start, end = np.minimum(address_end + 1, block.end), ends(block)
-        return Searches(start, end, start, end, good & (address_end < block.end))
+        good = good & (address_end < block.end)
+        return Searches(start, end, start, end, good, good)
 
 
 MODULE, OBFUSCATED = b"\tDEBUG\t[module=tcp", b"-obfs"
@@ -93,8 +96,6 @@ PARSED = b"] tcp payload parsed remote="
 REQUEST = b" opcode=OP_SEARCHREQUEST expr="
 MARK = b" expr="
 """Without this a line is no search."""
-LEAVES = 8
-"""Words of the longest chain that is known without the parser."""
 
 
 class EnodeGoLayout:
@@ -126,16 +127,10 @@ class EnodeGoLayout:
         good = good & has(block.words, at, REQUEST)
         none = None if good.all() else ~_marked(block)
         start, end = np.minimum(at + len(REQUEST), block.end), ends(block)
-        quotes = np.flatnonzero(block.data == QUOTE)
-        if not len(quotes):
-            return Searches(start, end, start, end, np.zeros(len(block), bool), none)
-        first, behind = np.searchsorted(quotes, start), np.searchsorted(quotes, block.end)
-        good[block.lines_at(np.flatnonzero(block.data == BACKSLASH))] = False
-        good &= _chains(block, start, end, quotes, first, behind - first)
-        last = len(quotes) - 1
-        text = np.where(good, quotes[np.minimum(first, last)] + 1, start)
-        text_end = np.where(good, quotes[np.minimum(first + 1, last)], start)
-        return Searches(start, end, text, text_end, good, none)
+        found = chains(block, start, end)
+        plain = good & found.good
+        text, text_end = (np.where(plain, at, start) for at in (found.start, found.end))
+        return Searches(start, end, text, text_end, good, plain, none)
 
 
 def _marked(block: Block) -> Mask:
@@ -144,46 +139,6 @@ def _marked(block: Block) -> Mask:
     signs = np.flatnonzero(block.data == MARK[-1])
     signs = signs[has(block.words, np.maximum(signs - len(MARK) + 1, 0), MARK)]
     found[block.lines_at(signs)] = True
-    return found
-
-
-def _chains(
-    block: Block, start: Offsets, end: Offsets, quotes: Offsets, first: Offsets, count: Offsets
-) -> Mask:
-    """Trees that are one TEXT or a chain of ANDs, by the number of their quotes."""
-    found: Mask = np.zeros(len(block), bool)
-    for leaves in range(1, LEAVES + 1):
-        lines = np.flatnonzero(count == 2 * leaves)
-        if not len(lines):
-            continue
-        own = quotes[first[lines, None] + np.arange(2 * leaves)]
-        left: Mask = np.zeros(len(lines), bool)
-        for pieces in _leaning(leaves):
-            left |= _fits(block, start[lines], end[lines], own, pieces)
-        found[lines] = left
-    return found
-
-
-def _leaning(leaves: int) -> list[list[bytes]]:
-    """What stands before, between and behind the texts of a chain that leans left, or right."""
-    comma = b'"),TEXT("'
-    if leaves == 1:
-        return [[b'TEXT("', b'")']]
-    head, tail = b'AND(TEXT("', b'"))'
-    left = [b"AND(" * (leaves - 2) + head, comma, *[b'")),TEXT("'] * (leaves - 2), tail]
-    right = [head, *[b'"),AND(TEXT("'] * (leaves - 2), comma, tail + b")" * (leaves - 2)]
-    return [left] if leaves == 2 else [left, right]
-
-
-def _fits(block: Block, start: Offsets, end: Offsets, quotes: Offsets, pieces: list[bytes]) -> Mask:
-    """Trees that are texts between just these pieces."""
-    head, *gaps, tail = pieces
-    good = (quotes[:, 0] == start + len(head) - 1) & has(block.words, start, head)
-    for i, gap in enumerate(gaps):
-        before = quotes[:, 2 * i + 1]
-        good &= (quotes[:, 2 * i + 2] == before + len(gap) - 1) & has(block.words, before, gap)
-    last = quotes[:, -1]
-    found: Mask = good & (last == end - len(tail)) & has(block.words, last, tail)
     return found
 
 

@@ -87,9 +87,13 @@ class LineReader:
             return KEYWORDLESS
         return Sighting(moment.time, moment.alternative, address, self.detector.codes(query))
 
-    def codes(self, query: bytes) -> tuple[int, ...]:
-        """The codes of the query of a line that is known to be a countable search."""
-        return self.detector.codes(tokens(words(query, self.syntax, self.encoding)))
+    def codes(self, query: bytes) -> tuple[int, ...] | str:
+        """The codes of a query, or the outcome of a line that is no search because of it."""
+        try:
+            found = tokens(words(query, self.syntax, self.encoding))
+        except Malformed:
+            return MALFORMED
+        return self.detector.codes(found) if found else KEYWORDLESS
 
     def lines(self, block: bytes) -> Sightings:
         """Read whole lines one by one, each with its line feed but perhaps the last."""
