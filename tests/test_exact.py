@@ -88,7 +88,7 @@ def test_compressed_twins_of_what_was_counted_are_not_counted_again(server: Simu
 
 def test_tiny_blocks_count_the_same(server: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1 KiB and a commit after each few of them change no figure."""
-    monkeypatch.setattr("donkeywatch.sources.generations.SIZE", 1024)
+    monkeypatch.setattr("donkeywatch.backfill.LARGE", 1024)
     count(server, step=200_000)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError
+from donkeywatch.sources.block import LARGE, SIZE
 from donkeywatch.sources.files import CompressedFile, Damaged, open_file
 from donkeywatch.sources.generations import WIDE, Generation
 from donkeywatch.stream import Stream
@@ -44,6 +45,7 @@ def backfill(
     for path in files:
         _readable(path)
     engine.begin_archive(stream)
+    stream.follower.block = LARGE
     lines = {}
     try:
         for path in sorted(files, key=lambda path: _first_time(stream, path)):
@@ -52,6 +54,7 @@ def backfill(
         engine.abandon(stream)
         raise
     finally:
+        stream.follower.block = SIZE
         engine.end_archive(stream, clock())
     return lines
 
@@ -125,6 +128,7 @@ def _count(
             pending = 0
         report(Progress(path, _position(generation), total, lines))
     whole = generation.file is not None and follower.error is None
+    engine.settle(clock())
     engine.commit_archive(stream, clock())
     follower.close()
     if not whole:

@@ -145,7 +145,7 @@ class Checkpoint(_Strict):
     """When counts are committed."""
 
     interval: Annotated[float, Field(ge=0.05, le=60)] = Field(1.0, description="longest wait, s")
-    bytes: int = Field(64 << 20, ge=1 << 20, description="log bytes after which not to wait")
+    bytes: int = Field(16 << 20, ge=1 << 20, description="log bytes after which not to wait")
 
 
 class Ingest(_Strict):

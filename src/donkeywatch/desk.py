@@ -8,9 +8,12 @@ from collections.abc import Iterator, Sequence
 from donkeywatch.arrival.crew import Crew, Gone
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.sources.block import Block
+from donkeywatch.store.positions import Position
 from donkeywatch.stream import Stream
 
-Done = tuple[Stream, Block, Sightings]
+Taken = tuple[Stream, Block, list[Position]]
+"""A block, and the positions of its source when it had been read."""
+Done = tuple[Stream, Block, list[Position], Sightings]
 
 
 class Desk:
@@ -23,7 +26,7 @@ class Desk:
     def __init__(self, streams: Sequence[Stream]) -> None:
         self._streams = streams
         self._crew: Crew | None = None
-        self._waiting: deque[tuple[Stream, Block]] = deque()
+        self._waiting: deque[Taken] = deque()
 
     def enlist(self, processes: int) -> None:
         """Have blocks read by other processes; before this one has threads."""
@@ -40,7 +43,7 @@ class Desk:
         """Take one block; gives out what is done and makes room."""
         if self._crew is not None and self._crew.full:
             yield self._oldest()
-        self._waiting.append((stream, block))
+        self._waiting.append((stream, block, stream.follower.positions()))
         if self._crew is None:
             yield from self.rest()
             return
@@ -55,14 +58,18 @@ class Desk:
             yield self._oldest()
 
     def _oldest(self) -> Done:
-        stream, block = self._waiting[0]
+        stream, block, positions = self._waiting[0]
         try:
             seen = self._crew.get() if self._crew else stream.reader.block(block.data)
         except Gone:
             self.dismiss()
             seen = stream.reader.block(block.data)
         self._waiting.popleft()
-        return stream, block, seen
+        return stream, block, positions, seen
+
+    def holds(self, stream: Stream) -> bool:
+        """Is any block of a source still here?"""
+        return any(taken[0] is stream for taken in self._waiting)
 
     def clear(self) -> None:
         """Forget what was taken: it will be taken again."""

@@ -172,7 +172,10 @@ class Engine:
         """Have blocks read on every core that may be used; before this process has threads."""
         self._desk.enlist(self.settings.ingest.usable)
 
-    def _count(self, stream: Stream, block: Block, read: Sightings, now: int) -> None:
+    def _count(
+        self, stream: Stream, block: Block, positions: list[Position], read: Sightings, now: int
+    ) -> None:
+        stream.settled = positions
         archive = stream.archive
         frontier = stream.frontier if archive is None else archive
         seen = self._observer.observe(read, frontier, now, self._closer.closed_until)
@@ -239,8 +242,10 @@ class Engine:
         stream.roll_back()
 
     def commit_archive(self, stream: Stream, now: int) -> None:
-        """Store what was read of an archive and close what its own event time has passed."""
-        self.settle(now)
+        """Store what was counted of an archive and close what its own event time has passed.
+
+        What is being read meanwhile is not waited for: call `settle` before where that matters.
+        """
         self._store_batch(self._positions(), now)
         newest = stream.archive.newest if stream.archive else None
         if newest is not None:
@@ -263,7 +268,14 @@ class Engine:
             self.store.show(self._rolling.figures())
 
     def _positions(self) -> list[Position]:
-        return [p for stream in self.streams for p in stream.follower.positions()]
+        """Where counting stands: of a source whose blocks are being read, behind the last one."""
+        return [
+            position
+            for stream in self.streams
+            for position in (
+                stream.settled if self._desk.holds(stream) else stream.follower.positions()
+            )
+        ]
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
@@ -309,7 +321,7 @@ class Engine:
         if followed:
             self.backups.hasten()
         for stream in self.streams:
-            stream.committed()
+            stream.committed(positions)
         self._pending = 0
         self._commit_good, self._commit_errors, self._last_commit = True, 0, now
         self._dirty |= self._rolling.record(batch.rows)

@@ -18,7 +18,7 @@ from donkeywatch.counting.watermark import Frontier
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
 from donkeywatch.status import SourceStatus
-from donkeywatch.store.positions import Progress
+from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.store import Store
 
 FOLLOWED = "followed:"
@@ -41,6 +41,8 @@ class Stream:
     archived: Coverage = field(default_factory=Coverage)
     absent: bool = True
     """The log was not followed until now: it was not there, or this process was not."""
+    settled: list[Position] = field(default_factory=list)
+    """Positions behind the last block that was counted, where others are being read."""
     new: bool = False
     """It was never followed by any process."""
 
@@ -59,9 +61,9 @@ class Stream:
         """Has more than ``silence`` ms passed since the last thing known of this log?"""
         return self.coverage.until is None or now - self.coverage.until > silence
 
-    def committed(self) -> None:
-        """What is known now is in the database."""
-        self.follower.committed()
+    def committed(self, positions: Sequence[Position]) -> None:
+        """What is counted is in the database, and these positions are."""
+        self.follower.committed(positions)
         self.follower.events.clear()
         self.new &= self.follower.blind
         self.stored = self.progress()

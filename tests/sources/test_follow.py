@@ -125,7 +125,7 @@ class Rig:
         self.seen.update(self.unsaved)
         self.too_long += self.unsaved_long
         self.stored.update({position.id: position for position in self.follower.positions()})
-        self.follower.committed()
+        self.follower.committed(self.follower.positions())
         self.events.update(self.follower.events)
         self.follower.events.clear()
         self.unsaved, self.unsaved_long = Counter(), 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from donkeywatch.sources.block import SIZE
 from donkeywatch.sources.files import PlainFile
 from donkeywatch.sources.generations import Changed, Generation
 from donkeywatch.sources.marks import HEAD, TAIL, Mark, hashed, mark_at, same_head, same_tail
@@ -36,14 +37,11 @@ def close(generation: Generation) -> None:
 
 
 @pytest.mark.parametrize("block", [50, 999, 1 << 20])
-def test_the_mark_of_reading_is_the_mark_of_the_content(
-    path: Path, monkeypatch: pytest.MonkeyPatch, block: int
-) -> None:
+def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) -> None:
     """At every offset, however it was reached, head and tail are those of the file."""
-    monkeypatch.setattr("donkeywatch.sources.generations.SIZE", block)
     generation = opened(path)
     data = b""
-    while (found := generation.read(KEY, 1 << 16, final=False)) is not None:
+    while (found := generation.read(KEY, 20, block, final=False)) is not None:
         data += found.data
         assert generation.file is not None
         assert generation.mark == mark_at(generation.file, len(data), KEY)
@@ -88,7 +86,7 @@ def test_fingerprints_need_the_key() -> None:
 def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
     """Truncated, rewritten at the front, at the offset, and to exactly the same size."""
     generation = opened(path)
-    assert generation.read(KEY, 1 << 16, final=False) is not None
+    assert generation.read(KEY, 1 << 16, SIZE, final=False) is not None
     mark = generation.mark
     content = path.read_bytes()
     path.write_bytes(
@@ -100,7 +98,7 @@ def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
         }[change]
     )
     with pytest.raises(Changed):
-        generation.read(KEY, 1 << 16, final=False)
+        generation.read(KEY, 1 << 16, SIZE, final=False)
     assert generation.mark == mark
     close(generation)
 
@@ -109,18 +107,18 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
     """Read, stored, read on, and rolled back: the same bytes come again."""
     path.write_bytes(b"".join(LINES[:1000]))
     generation = opened(path)
-    generation.read(KEY, 1 << 16, final=False)
+    generation.read(KEY, 1 << 16, SIZE, final=False)
     assert generation.changed()
     stored = generation.position()
-    generation.committed()
+    generation.committed(generation.position())
     assert not generation.changed()
     with path.open("ab") as log:
         log.write(b"".join(LINES[1000:]))
-    first = generation.read(KEY, 1 << 16, final=False)
+    first = generation.read(KEY, 1 << 16, SIZE, final=False)
     assert generation.changed()
     generation.roll_back()
     assert generation.mark.offset == stored.offset
-    second = generation.read(KEY, 1 << 16, final=False)
+    second = generation.read(KEY, 1 << 16, SIZE, final=False)
     assert first == second
     close(generation)
 
@@ -128,7 +126,7 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
 def test_a_row_of_the_database_restores_a_generation(path: Path) -> None:
     """There and back, nothing is to be stored again."""
     generation = opened(path)
-    generation.read(KEY, 1 << 16, final=False)
+    generation.read(KEY, 1 << 16, SIZE, final=False)
     restored = Generation.restored(generation.position())
     assert restored.position() == generation.position()
     assert not restored.changed()
@@ -141,7 +139,7 @@ def test_rolling_back_an_unstored_generation_goes_to_where_it_began(path: Path) 
     file = PlainFile(path)
     generation = opened(path, mark_at(file, 1200, KEY))
     file.close()
-    generation.read(KEY, 1 << 16, final=False)
+    generation.read(KEY, 1 << 16, SIZE, final=False)
     generation.roll_back()
     assert generation.mark.offset == 1200
     close(generation)

@@ -24,8 +24,8 @@ from donkeywatch.arrival.sightings import Sightings
 
 ROOM = 3 << 19
 """Bytes of the longest block that is handed over, and half of what its result may take."""
-SLOTS = 2
-"""Blocks that each process holds: one being read, and one to go on with."""
+SLOTS = 4
+"""Blocks that each process holds: one being read, and some to go on with during a commit."""
 
 
 class Gone(Exception):

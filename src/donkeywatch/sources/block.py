@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIZE = 1 << 18
-"""Bytes read at once, or twice the longest line; between two blocks a stop is obeyed."""
+SIZE, LARGE = 1 << 18, 1 << 20
+"""Bytes read at once from a log and from an archive, or twice the longest line; between two
+blocks a stop is obeyed."""
 
 
 @dataclass(frozen=True, slots=True)

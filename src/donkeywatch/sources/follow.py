@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.block import Block
+from donkeywatch.sources.block import SIZE, Block
 from donkeywatch.sources.files import Damaged, PlainFile
 from donkeywatch.sources.finding import Finder
 from donkeywatch.sources.generations import DONE, LOST, OPEN, Changed, Generation, Wide
@@ -49,6 +49,8 @@ class Follower:
         """The log is there and cannot be read."""
         self.lost = False
         """Bytes went unread since this was last cleared: the coverage has a gap."""
+        self.block = SIZE
+        """Bytes read at once."""
         self._key = key
         self._shelf = Shelf(log.name, stored, number)
         self._finder = Finder(log, self._shelf, key, self.events, fresh=fresh)
@@ -138,7 +140,7 @@ class Follower:
                 generation.since = now
             settled = not generation.live and now - generation.since >= SETTLE
             final = generation.finished or settled
-            block = generation.read(self._key, self.log.limit, final=final)
+            block = generation.read(self._key, self.log.limit, self.block, final=final)
         except Changed:
             self._truncated(generation, now)
             return None
@@ -234,10 +236,12 @@ class Follower:
         """Rows that changed since the last commit."""
         return [g.position() for g in self.known if g.changed()]
 
-    def committed(self) -> None:
-        """The positions are in the database."""
+    def committed(self, positions: Iterable[Position]) -> None:
+        """These positions are in the database."""
+        stored = {position.id: position for position in positions}
         for generation in self.known:
-            generation.committed()
+            if generation.id in stored:
+                generation.committed(stored[generation.id])
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from donkeywatch.sources.block import SIZE, Block, cut
+from donkeywatch.sources.block import Block, cut
 from donkeywatch.sources.files import File
 from donkeywatch.sources.marks import (
     HEAD,
@@ -86,10 +86,9 @@ class Generation:
             return self.mark.offset > 0
         return self.position() != self._stored
 
-    def committed(self) -> None:
-        """What is known now is in the database."""
-        if self.changed():
-            self._stored = self.position()
+    def committed(self, position: Position) -> None:
+        """So much is in the database; more may have been read meanwhile."""
+        self._stored = position
 
     def roll_back(self) -> None:
         """Forget what was read since the last commit; the open file stays open."""
@@ -112,22 +111,22 @@ class Generation:
         head = self.file.read(0, self.mark.head_length)
         return same_head(head, self.mark, key) and same_tail(self.file, self.mark, key)
 
-    def read(self, key: bytes, limit: int, *, final: bool) -> Block | None:
-        """The next whole lines; None when there are none.
+    def read(self, key: bytes, limit: int, size: int, *, final: bool) -> Block | None:
+        """The next whole lines of ``size`` bytes; None when there are none.
 
         Changed when the content is not ours, Wide when it is UTF-16.
         """
         file, mark = self.file, self.mark
         if file is None:
             return None
-        size = file.size()
-        if size is not None:
-            if size < mark.offset:
+        length = file.size()
+        if length is not None:
+            if length < mark.offset:
                 raise Changed
             # An archive is never written in place, and its head would have to be decoded again.
             if mark.head_length and not same_head(file.read(0, mark.head_length), mark, key):
                 raise Changed
-        room = max(SIZE, 2 * limit)
+        room = max(size, 2 * limit)
         buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + room)
         if mark.tail_length and hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
             raise Changed
