@@ -1,0 +1,117 @@
+"""A backfill that is read by several processes counts what one process would have counted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.backfill import Progress, backfill
+from donkeywatch.config import Ingest
+from donkeywatch.engine import Engine
+from donkeywatch.lab.simulate import Simulation
+from support import (
+    NOW,
+    START,
+    Simulated,
+    assert_calendar_equals,
+    assert_rolling_equals,
+    engine,
+    simulated,
+)
+
+STEP = 100_000
+
+
+@pytest.fixture(params=["tsv", "enode-go"])
+def server(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Simulated:
+    """Nine days in many small blocks."""
+    monkeypatch.setattr("donkeywatch.backfill.LARGE", 4096)
+    sim = Simulation(
+        seed=3, start=START, hours=9 * 24, queries=20_000, addresses=5_000, format=request.param
+    )
+    made = simulated(tmp_path, sim)
+    text = made.settings.read_text("utf-8")
+    assert text.count("[[source]]") == 1
+    made.settings.write_text(text.replace("[[source]]", "[[source]]\nmax_line = 2000"), "utf-8")
+    return made
+
+
+def enlisted(opened: Engine, processes: int = 3) -> list[int]:
+    """Process ids of the crew."""
+    opened.settings = opened.settings.model_copy(update={"ingest": Ingest(processes=processes)})
+    opened.enlist()
+    crew = opened._desk._crew
+    assert crew is not None
+    return [worker.pid for worker in crew._workers]
+
+
+def dump(state: Path) -> list[tuple[object, ...]]:
+    """All figures of all windows."""
+    db = sqlite3.connect(state / "donkeywatch.db")
+    found = [
+        row
+        for table in ("windows", "window_topics", "window_categories", "window_countries",
+        "window_country_topics", "counters")
+        for row in db.execute(f"select * from {table} order by 1, 2, 3, 4")
+    ]  # fmt: skip
+    db.close()
+    return found
+
+
+def test_figures_are_those_of_one_process(server: Simulated, tmp_path: Path) -> None:
+    """Every table equal, and equal to the truth; committed while others read."""
+    with engine(server.settings) as opened:
+        enlisted(opened)
+        backfill(opened, server.archive, None, lambda: NOW, step=STEP)
+    assert_calendar_equals(server.state, server.truth)
+    assert_rolling_equals(server.state, server.truth)
+    many = dump(server.state)
+    server.state.rename(tmp_path / "many")
+    with engine(server.settings) as opened:
+        backfill(opened, server.archive, None, lambda: NOW, step=STEP)
+    assert dump(server.state) == many
+
+
+def test_processes_that_are_killed_change_nothing(server: Simulated) -> None:
+    """What they were reading is read again, once."""
+    seen = 0
+    with engine(server.settings) as opened:
+        pids = enlisted(opened)
+
+        def kill(_now: Progress) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == 20:
+                os.kill(pids[1], signal.SIGKILL)
+
+        backfill(opened, server.archive, None, lambda: NOW, kill, step=STEP)
+    assert seen > 20
+    assert_calendar_equals(server.state, server.truth)
+
+
+def test_an_interruption_while_others_read(server: Simulated) -> None:
+    """Ctrl-C at any block: the next run goes on behind what was counted."""
+    for stop in (3, 11, 30):
+        seen = 0
+
+        def interrupt(_now: Progress) -> None:
+            nonlocal seen
+            seen += 1
+            if seen == stop:  # noqa: B023 - used in this round alone
+                raise KeyboardInterrupt
+
+        with engine(server.settings) as opened:
+            enlisted(opened)
+            with pytest.raises(KeyboardInterrupt):
+                backfill(opened, server.archive, None, lambda: NOW, interrupt, step=9_000)
+    with engine(server.settings) as opened:
+        enlisted(opened, 2)
+        backfill(opened, server.archive, None, lambda: NOW)
+    assert_calendar_equals(server.state, server.truth)
+    assert_rolling_equals(server.state, server.truth)
