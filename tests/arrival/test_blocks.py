@@ -298,7 +298,8 @@ texts = st.sampled_from(
     ("zqorv", "ordinary words", "Qv\u00e9lt", "\u03be\u03c8\u03be\u03b1", "12 zqu", "", "-",
      "\u0301",
      "related::0", "ed2k::0", r"\"zqorv\"", r"\xe9t\xe9", r"\\", r"a\tb", "xkuzq", "7", "expr=",
-     "\ufeffzqorv", "text and", "(", '"', "TEXT(", "\ufeff\ufeffa", "...........zqorv")
+     "\ufeffzqorv", "Qv\udcc3\udca9lt", "caf\udce9", "text and", "(", '"', "TEXT(",
+     "\ufeff\ufeffa", "...........zqorv")
 )  # fmt: skip
 leaves = texts.map(lambda text: f'TEXT("{text}")')
 filters = st.sampled_from(('STRING(tag=0x30001,val="Audio")', "U32(tag=0x2000101,val=7)", "U32("))
@@ -332,7 +333,9 @@ def logged(draw: st.DrawFn) -> bytes:
         rest = draw(st.sampled_from(("proto=tcp, dir=recv", "expr=", "x expr=y", "")))
         return f"{stamp}\tDEBUG\t[module=tcp] {rest} remote={address}".encode()
     head = f"{stamp}\tDEBUG\t[module={draw(modules)}] tcp payload parsed remote={address}"
-    return f"{head} opcode=OP_SEARCHREQUEST expr={draw(trees)}{draw(tails)}".encode()
+    return f"{head} opcode=OP_SEARCHREQUEST expr={draw(trees)}{draw(tails)}".encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 @st.composite
@@ -376,3 +379,16 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not asked
     assert len(seen.time) == 70
     assert seen.tally == Counter(other=10)
+
+
+def test_texts_of_one_tree_have_encodings_of_their_own() -> None:
+    """A word in UTF-8 is found beside one that is not, whichever comes first."""
+    head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
+    utf8, other = "Qv\u00e9lt".encode(), b"caf\xe9"
+    trees = [
+        b'AND(AND(TEXT("a"),TEXT("%s")),TEXT("%s"))' % pair
+        for pair in ((utf8, other), (other, utf8))
+    ]
+    lines = [f"{head}OP_SEARCHREQUEST expr=".encode() + tree for tree in trees] * FEW
+    assert_columns_equal_lines(lines, reader=ENODE)
+    assert BlockReader(ENODE).block(b"\n".join(lines)).codes[0].all()

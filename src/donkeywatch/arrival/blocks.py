@@ -22,7 +22,7 @@ from donkeywatch.arrival.columns import (
 from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
 from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
-from donkeywatch.arrival.sightings import MARK, LineReader, Sighting, Sightings
+from donkeywatch.arrival.sightings import MARK, LineReader, Sightings
 from donkeywatch.arrival.text import ASCII_FOLD, decoded
 
 FEW = 30
@@ -121,23 +121,32 @@ class _Reading:
         cuts = [found.text[wide], found.text_end[wide]]
         if bool((cuts[-1] < found.end[wide]).any()):
             cuts.append(found.end[wide])
-        codes = self._folds.folded(code_points(self._texts(np.stack(cuts, axis=1))))
-        feeds = np.flatnonzero(codes == FEED)
-        front = np.concatenate(([0], feeds[:-1]))
         # One text a line, or two: the first words of the query, and what follows them.
         each = len(cuts) - 1
+        texts = self._texts(np.stack(cuts, axis=1))
+        if texts is None:
+            return np.zeros(len(wide), bool), wide
+        codes = self._folds.folded(code_points(texts))
+        feeds = np.flatnonzero(codes == FEED)
+        front = np.concatenate(([0], feeds[:-1]))
         lettered = np.add.reduceat(codes > SPACE, front, dtype=np.int64)[::each] > 0
         hits = np.searchsorted(feeds, self._reader.detector.hits(text_of(codes)))
         link = self._perhaps_link(found.text[wide])
         return lettered & ~link, wide[np.unique(hits // each)]
 
-    def _texts(self, cuts: Offsets) -> str:
-        """The texts between the cuts of each line, between spaces and ended by line feeds."""
+    def _texts(self, cuts: Offsets) -> str | None:
+        """The texts between the cuts of each line, between spaces and ended by line feeds.
+
+        None where that is not UTF-8 and where what follows the first text may be in several
+        encodings.
+        """
         raw = self._block.raw
         parts = [raw[a:b] for one in cuts.tolist() for a, b in pairwise(one)]
         try:
             return " " + b" \n ".join([*parts, b""]).decode("utf-8")
         except UnicodeDecodeError:
+            if cuts.shape[1] > 2:
+                return None
             encoding = self._reader.encoding
             return " " + " \n ".join([*(decoded(part, encoding) for part in parts), ""])
 
@@ -146,22 +155,17 @@ class _Reading:
         found, tally = self._searches, Counter[str]()
         kept = found.good.copy()
         codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
-        spans = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
-        for i, start, end in spans.tolist():
+        fields = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
+        for i, start, end in fields.tolist():
             told = self._reader.codes(self._block.raw[start:end])
             if isinstance(told, str):
                 tally[told] += 1
                 kept[i] = False
             else:
                 codes[:, i] = told
-        odd = ~found.good
-        if found.none is not None:
-            none = found.none & odd & (self._block.end - self._block.start <= self._reader.limit)
-            tally[OTHER] += int(np.count_nonzero(none))
-            odd &= ~none
-        for i in np.flatnonzero(odd).tolist():
+        for i in self._odd(tally).tolist():
             result = self._reader.read(self._block.line(i))
-            if not isinstance(result, Sighting):
+            if isinstance(result, str):
                 tally[result] += 1
                 continue
             kept[i] = True
@@ -170,3 +174,12 @@ class _Reading:
             codes[:, i] = result.codes
         seen = Sightings(self.time, self.alternative, self.address, codes, +tally)
         return seen if kept.all() else seen.where(kept)
+
+    def _odd(self, tally: Counter[str]) -> Offsets:
+        """Lines for the line reader; those that are surely no search are counted here."""
+        odd, none = ~self._searches.good, self._searches.none
+        if none is not None:
+            short = self._block.end - self._block.start <= self._reader.limit
+            tally[OTHER] += int(np.count_nonzero(none & odd & short))
+            odd &= ~(none & short)
+        return np.flatnonzero(odd)
