@@ -49,10 +49,7 @@ class Closer:
     def _close_hour(self, start: int, end: int) -> bool:
         if self._store.is_final(start):
             return self._store.close_hour(start, None, self._figures(start, end))
-        parts = list(self._store.segments(start, end))
-        if not parts:
-            return self._store.close_hour(start, None, nothing(self._topics))
-        rows = joined(parts)
+        rows = joined(list(self._store.segments(start, end)))
         figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
         return self._store.close_hour(start, rows, figures)
 

@@ -24,8 +24,9 @@ import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
 from donkeywatch import config
-from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, floor, utc
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
 from donkeywatch.engine import Engine
+from donkeywatch.store import segments
 
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor(1_780_000_000_000, WEEK) + WEEK
@@ -80,6 +81,9 @@ def prepare(directory: Path) -> None:
     for now in (first + 10 * MINUTE, first + 70 * MINUTE):
         _work(directory, [now])
         _write(log, now, 10)
+    # The last of these hours is committed in two parts, the second by the process under test.
+    _work(directory, [first + 75 * MINUTE])
+    _write(log, first + 80 * MINUTE, 12)
     log.rename(log.with_name("search.log.1"))
     _write(log, MONDAY - 2 * HOUR + 20 * MINUTE, 15)
     _write(log, MONDAY - 40 * MINUTE, 15)
@@ -93,9 +97,20 @@ def _write(log: Path, first: int, count: int) -> None:
             word = "porno" if number % 3 == 0 else "zqorv"
             lines.write(f"{stamp}\t192.0.2.{number % 10}\t{word} {number}\n")
         lines.write("not a query\n")
+        for days in (2, -30):
+            stamp = utc(first + days * DAY).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            lines.write(f"{stamp}\t192.0.2.1\tof another time\n")
 
 
 def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None:
+    long, segments.LONG = segments.LONG, 8  # So that ten addresses make a long segment.
+    try:
+        _turns(directory, times, fault)
+    finally:
+        segments.LONG = long
+
+
+def _turns(directory: Path, times: list[int], fault: Fault | None) -> None:
     engine = Engine(config.load(directory / "donkeywatch.toml", {}), times[0])
     for step, now in enumerate(times):
         if fault is not None:
@@ -131,6 +146,11 @@ def _gone(directory: Path, _engine: Engine, step: int) -> None:
         restore(directory)
 
 
+def _crewed(_directory: Path, engine: Engine, _step: int) -> None:
+    """Two other processes read the blocks."""
+    engine._desk.enlist(2)
+
+
 def restore(directory: Path) -> None:
     """The log comes back, if it is gone."""
     if (kept := directory / "logs" / "kept").exists():
@@ -158,7 +178,7 @@ def truncate(directory: Path) -> None:
 Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
     "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
-    "truncated": _truncated,
+    "truncated": _truncated, "crew": _crewed,
 }  # fmt: skip
 TIMES = {
     "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
@@ -166,7 +186,7 @@ TIMES = {
         MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 3 * MINUTE, MONDAY + 4 * MINUTE,
     ],
 }  # fmt: skip
-TIMES["gone"] = TIMES["first start"] = TIMES["none"]
+TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["none"]
 # The wall clock is set back by a few minutes, too.
 TIMES["truncated"] = [
     MONDAY - 35 * MINUTE, MONDAY - 30 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE,
@@ -231,8 +251,11 @@ def figures(directory: Path) -> dict[str, Any]:
             "select * from counters where name in ('lines', 'flagged', 'invariant_violations',"
             " 'abandoned_bytes', 'late_lines') order by 1, 2, 3"
         ).fetchall(),
-        "rows": db.execute("select count(*), sum(rows) from segments").fetchone(),
-        "bridges": db.execute("select count(*) from bridges").fetchone(),
+        # Into how many segments they are cut depends on the commits.
+        "rows": db.execute(
+            "select hour, sum(rows), sum(length(previous)) from segments"
+            " left join bridges on segment = segments.id group by hour"
+        ).fetchall(),
         "keys": sorted(path.name for path in (directory / "state" / "keys").iterdir()),
     }
     db.close()

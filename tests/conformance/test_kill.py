@@ -18,9 +18,11 @@ from conformance.zygote import Zygote
 
 TRUNK = {
     "engine.py": (
-        "Engine.tick", "Engine._read", "Engine.take", "Engine._follow_clock", "Engine.watermark",
-        "Engine.commit", "Engine._store_batch", "Engine._recover",
+        "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
+        "Engine._follow_clock", "Engine.watermark", "Engine.commit",
+        "Engine._store_batch", "Engine._recover",
     ),
+    "desk.py": ("Desk.rest",),
     "stream.py": ("Stream.committed", "Stream.roll_back", "Stream.progress"),
     "closing.py": (
         "Closer.close", "Closer.close_ended", "Closer._close_hour", "Closer._figures",

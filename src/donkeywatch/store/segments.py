@@ -204,7 +204,7 @@ def join_short(connection: sqlite3.Connection, hour: int, topics: Sequence[str])
 
 
 def is_final(connection: sqlite3.Connection, hour: int) -> bool:
-    """Does every pseudonym of the hour stand in one segment?"""
+    """Does every pseudonym of the hour stand in one segment, if it has any?"""
     parts = connection.execute("select part from segments where hour = ?", (hour,)).fetchall()
     return len(parts) == 1 or ((None,) not in parts and len(set(parts)) == len(parts))
 
