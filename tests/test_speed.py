@@ -119,13 +119,9 @@ def test_the_same_seed_gives_the_same_bytes(made: Input, tmp_path: Path) -> None
 
 
 def contenders() -> list[Any]:
-    """Every form of every rival, marked to be skipped where it cannot run."""
+    """Every form of every rival."""
     return [
-        pytest.param(
-            one,
-            id=one.label,
-            marks=pytest.mark.skipif(one.missing() is not None, reason=str(one.missing())),
-        )
+        pytest.param(one, id=one.label)
         for one in rivals.rows()
         if one.name != "mtail" or one.form == "rules"
     ]
@@ -134,6 +130,9 @@ def contenders() -> list[Any]:
 @pytest.mark.parametrize("one", contenders())
 def test_rivals_count_what_they_say(one: Contender, made: Input, tmp_path: Path) -> None:
     """Libraries are exact in every form; awk and mtail never miss a query, only some flags."""
+    if (missing := one.missing()) is not None:
+        assert not os.environ.get("CI"), missing
+        pytest.skip(missing)
     harness = Harness(first_cores(2), tmp_path, 60, lambda _said: None)
     (outcome,) = harness.compare([one], made, PLAN.lines, 1)
     assert not outcome.failure

@@ -76,7 +76,8 @@ def measure(
         raise Failed("timeout" if memory.late else f"exit code {code}")
     cpu = used.ru_utime + used.ru_stime
     others = max(0.0, busy(cores) - before - cpu) / (wall * len(cores))
-    return Run(wall, cpu, memory.peak, others)
+    # A process that is over before the first sample has the largest set it had by itself.
+    return Run(wall, cpu, memory.peak or used.ru_maxrss / 1024, others)
 
 
 def busy(cores: set[int]) -> float:

@@ -88,7 +88,8 @@ def _become(question: dict[str, Any]) -> None:
 
 
 def _main() -> None:
-    import donkeywatch.cli  # noqa: F401 - what makes the fork worth it
+    import donkeywatch.cli
+    import donkeywatch.service  # noqa: F401 - what makes the fork worth it
 
     sys.path[0] = str(Path(__file__).parents[1])
 
