@@ -29,7 +29,7 @@ help:
 	@$(PYTHON) -c 'import sys; sys.exit("donkeywatch needs Python 3.11 or newer: set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,fast]'
 	@touch $@
 
 .venv/test: .venv/run
@@ -56,7 +56,7 @@ test: lint
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab]'
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab,fast]'
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist scipy statsmodels
 	@touch $@
 
