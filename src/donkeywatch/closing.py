@@ -6,7 +6,7 @@ from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.config import Retention
 from donkeywatch.counting.figures import Figures, figures_of, nothing
 from donkeywatch.counting.rows import joined
-from donkeywatch.counting.windows import HOUR, WEEK, floor, week_of
+from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
 
@@ -47,15 +47,30 @@ class Closer:
             self._check(self._store.close_week(start, self._figures(start, end)))
 
     def _close_hour(self, start: int, end: int) -> bool:
-        if self._store.is_final(start):
+        if self._store.is_short(start):
             return self._store.close_hour(start, None, self._figures(start, end))
         rows = joined(list(self._store.segments(start, end)))
         figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
         return self._store.close_hour(start, rows, figures)
 
-    def _figures(self, start: int, end: int) -> Figures:
+    def _figures(self, start: int, end: int, *, countries: bool = True) -> Figures:
         """Part by part: an address is in one of them, and memory holds one at a time."""
-        return sum(self._store.figures(start, end), nothing(self._topics))
+        parts = self._store.figures(start, end, countries=countries)
+        return sum(parts, nothing(self._topics))
+
+    def rolling(self, end: int) -> dict[str, tuple[int, int, Figures]] | None:
+        """Start, end and figures of each rolling window that ends at ``end`` ms.
+
+        None where one has addresses of two weeks, whose keys differ.
+        """
+        windows = {name: (end - length, end) for name, length in ROLLING.items()}
+        first = self._store.begins(*max(windows.values(), key=lambda w: w[1] - w[0]))
+        if first is not None and week_of(first) != week_of(end - 1):
+            return None
+        return {
+            name: (*window, self._figures(*window, countries=False))
+            for name, window in windows.items()
+        }
 
     def _check(self, agree: bool) -> None:
         if not agree:

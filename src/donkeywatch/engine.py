@@ -17,10 +17,11 @@ from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.config import Settings
+from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.watermark import Frontier
-from donkeywatch.counting.windows import MINUTE, SECOND
+from donkeywatch.counting.windows import MINUTE, SECOND, floor
 from donkeywatch.desk import Desk
 from donkeywatch.memory import trim
 from donkeywatch.sources.block import Block
@@ -264,8 +265,15 @@ class Engine:
         self._store_batch(self._positions(), now)
         self._closer.close_ended(now)
         if newest is not None and newest + MINUTE > self.store.rolling_end():
-            self._rolling.advance(newest + MINUTE)
-            self.store.show(self._rolling.figures())
+            self.store.show(self._rolled(floor(newest + MINUTE, MINUTE)))
+
+    def _rolled(self, end: int) -> dict[str, tuple[int, int, Figures]]:
+        """The rolling windows at ``end`` ms; for this one look they are not built to be moved."""
+        seen = self._closer.rolling(end) if self._rolling.end is None else None
+        if seen is not None:
+            return seen
+        self._rolling.advance(end)
+        return self._rolling.figures()
 
     def _positions(self) -> list[Position]:
         """Where counting stands: of a source whose blocks are being read, behind the last one."""

@@ -18,14 +18,14 @@ words = st.lists(st.text("zq12", min_size=1, max_size=4), min_size=1, max_size=1
 @given(words, st.text(LETTERS, max_size=80))
 def test_hyperscan_finds_what_the_automaton_finds(listed: list[str], text: str) -> None:
     """Words that overlap, that stand at the ends, and that share their spaces."""
-    for whole in (text, f" {text} "):
+    for whole in (text.encode(), f" {text} ".encode()):
         found = sorted(Automaton(listed).hits(whole).tolist())
         assert Hyperscan(listed).hits(whole).tolist() == found
         assert found == sorted(
             at + len(word)
             for word in listed
             for at in range(len(whole))
-            if whole.startswith(f" {word} ", at)
+            if whole.startswith(f" {word} ".encode(), at)
         )
 
 

@@ -15,6 +15,7 @@ from donkeywatch.counting.figures import (
     TopicFigures,
     figures_of,
     nothing,
+    totals_of,
 )
 from donkeywatch.counting.observations import country_code
 
@@ -81,6 +82,19 @@ def test_figures_of_parts_add_up(batch: list[Row], bit: int) -> None:
     high = [row for row in batch if row[0] >> bit & 1]
     low = [row for row in batch if not row[0] >> bit & 1]
     assert columns(high) + columns(low) == columns(batch)
+
+
+@given(st.lists(rows(), max_size=40))
+def test_totals_are_the_figures_without_countries(batch: list[Row]) -> None:
+    """Whether an address asked once or a thousand times."""
+    for often in (1, 1000):
+        many = [(a, c, q * often, k * often, m) for a, c, q, k, m in batch]
+        found = totals_of(
+            np.array([row[0] for row in many], np.uint64),
+            np.array([row[2] for row in many], np.uint32),
+            np.array([row[3:] for row in many], np.uint32).reshape(-1, 2).T,
+        )
+        assert found == replace(columns(many), countries={})
 
 
 def test_sums_are_wide() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -110,9 +111,11 @@ def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPa
     for part, one in enumerate(found):
         assert set((one.pseudonym >> np.uint64(60)).tolist()) == {part}
     assert same(joined(found), made)
-    assert segments.is_final(db, 0)
-    segments.insert(db, rows(0, 3, seed=2), TOPICS)
-    assert not segments.is_final(db, 0)
+    for seed in range(segments.FEW - 1):
+        segments.insert(db, rows(0, 1000, seed=seed), TOPICS)
+    assert segments.is_short(db, 0)
+    segments.insert(db, rows(0, 1000, seed=99), TOPICS)
+    assert not segments.is_short(db, 0)
     db.close()
 
 
@@ -126,14 +129,21 @@ def test_figures_part_by_part_are_those_of_all_rows(
     made = [rows(n // 2 * HOUR, 70 * n, seed=n % 3) for n in range(8)]
     for one in made:
         segments.insert(db, one, TOPICS)
-    parts = [segments.figures(db, 0, 3 * HOUR, part, TOPICS) for part in range(segments.PARTS)]
-    inside = [one for one in made if one.hour < 3 * HOUR]
-    assert sum(parts, nothing(len(TOPICS))) == figures_of(
-        np.concatenate([one.pseudonym for one in inside]),
-        np.concatenate([one.country for one in inside]),
-        np.concatenate([one.queries for one in inside]),
-        np.concatenate([one.flagged for one in inside], axis=1),
-    )
+    for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
+        inside = [one.between(start, end) for one in made if one.hour < end]
+        whole = figures_of(
+            np.concatenate([one.pseudonym for one in inside]),
+            np.concatenate([one.country for one in inside]),
+            np.concatenate([one.queries for one in inside]),
+            np.concatenate([one.flagged for one in inside], axis=1),
+        )
+        for countries in (True, False):
+            parts = [
+                segments.figures(db, start, end, part, TOPICS, countries=countries)
+                for part in range(segments.PARTS)
+            ]
+            expected = whole if countries else replace(whole, countries={})
+            assert sum(parts, nothing(len(TOPICS))) == expected
     db.close()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from donkeywatch.arrival.columns import (
     stamps,
     word,
 )
-from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
+from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points
 from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
 from donkeywatch.arrival.sightings import MARK, LineReader, Sightings
@@ -82,8 +81,8 @@ class _Reading:
     def _narrow(self) -> tuple[Mask, Offsets]:
         """ASCII lines with a word near their front that are no link; those to be looked at."""
         block, start = self._block, self._searches.text
-        folded = block.raw.translate(ASCII_FOLD)
-        words = every_word(np.frombuffer(folded + b" " * 64, np.uint8))
+        folded = block.padded.translate(ASCII_FOLD)
+        words = every_word(np.frombuffer(folded, np.uint8))
         size = np.clip(self._searches.text_end - start, 0, 8)
         wordy: Mask = (words[start] ^ _BLANK) & MASKS[size] != 0
         return wordy & ~self._perhaps_link(start), self._suspects(folded)
@@ -92,11 +91,11 @@ class _Reading:
         """Lines in which a word of the lexicon may stand, if they are ASCII."""
         sieve = self._reader.detector.narrow
         if not sieve.short:
-            return self._block.lines_at(sieve.hits(folded.decode("ascii") + " "))
+            return self._block.lines_at(sieve.hits(folded))
         text, start = spans(
-            np.frombuffer(folded + b" ", np.uint8), self._searches.start - 1, self._searches.end + 1
+            np.frombuffer(folded, np.uint8), self._searches.start - 1, self._searches.end + 1
         )
-        found = sieve.hits(text.tobytes().decode("ascii"))
+        found = sieve.hits(text.tobytes())
         return np.searchsorted(start, found, "right") - 1
 
     def _perhaps_link(self, start: Offsets) -> Mask:
@@ -129,8 +128,8 @@ class _Reading:
         codes = self._folds.folded(code_points(texts))
         feeds = np.flatnonzero(codes == FEED)
         front = np.concatenate(([0], feeds[:-1]))
-        lettered = np.add.reduceat(codes > SPACE, front, dtype=np.int64)[::each] > 0
-        hits = np.searchsorted(feeds, self._reader.detector.hits(text_of(codes)))
+        lettered = np.maximum.reduceat(codes, front)[::each] > SPACE
+        hits = np.searchsorted(feeds, self._reader.detector.hits(codes))
         link = self._perhaps_link(found.text[wide])
         return lettered & ~link, wide[np.unique(hits // each)]
 
@@ -141,7 +140,8 @@ class _Reading:
         encodings.
         """
         raw = self._block.raw
-        parts = [raw[a:b] for one in cuts.tolist() for a, b in pairwise(one)]
+        begins, stops = cuts[:, :-1].ravel().tolist(), cuts[:, 1:].ravel().tolist()
+        parts = [raw[begin:stop] for begin, stop in zip(begins, stops, strict=True)]
         try:
             return " " + b" \n ".join([*parts, b""]).decode("utf-8")
         except UnicodeDecodeError:

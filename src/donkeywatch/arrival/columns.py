@@ -50,7 +50,8 @@ class Block:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.data: Bytes = np.frombuffer(raw + bytes(PAD), np.uint8)
+        self.padded = raw + bytes(PAD)
+        self.data: Bytes = np.frombuffer(self.padded, np.uint8)
         feeds = np.flatnonzero(self.data[: len(raw)] == FEED)
         if raw and not raw.endswith(b"\n"):
             feeds = np.append(feeds, len(raw))

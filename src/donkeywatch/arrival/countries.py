@@ -62,9 +62,11 @@ class Countries:
         found = np.full(len(addresses), UNKNOWN, np.uint16)
         if self._reader is None or not len(addresses):
             return found
-        v4 = (addresses[:, :12] == MAPPED).all(axis=1)
-        numbers = np.ascontiguousarray(addresses[v4, 12:]).view(">u4").ravel().astype(np.uint32)
-        found[v4] = self._of_v4(numbers)
+        quarters = np.ascontiguousarray(addresses).view(">u4")
+        v4 = (quarters[:, :3] == MAPPED.view(">u4")).all(axis=1)
+        if v4.all():
+            return self._of_v4(quarters[:, 3].astype(np.uint32))
+        found[v4] = self._of_v4(quarters[v4, 3].astype(np.uint32))
         if self._reader.metadata().ip_version == 6:
             for i in np.flatnonzero(~v4).tolist():
                 found[i] = self._of_v6(self._reader, addresses[i].tobytes())

@@ -6,12 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
+import numpy as np
+
 from donkeywatch.arrival.columns import Offsets
+from donkeywatch.arrival.folding import Characters, text_of
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
 from donkeywatch.arrival.sieve import Automaton, chosen
 from donkeywatch.arrival.text import tokens
 from donkeywatch.config import Matcher
 
+BEYOND, STRANGE = 0x80, 1
 DIGITS = "0123456789"
 KNOWN = 4096
 """Combinations of groups whose code is remembered, at the most."""
@@ -27,27 +31,31 @@ class _Rules:
     ages: Ages | None
     suffixes: frozenset[str]
     categories: tuple[tuple[frozenset[str], ...], ...]
-    decided: dict[tuple[frozenset[str], ...], int] = field(default_factory=dict)
-    """Codes by the groups of the words that were met; holds no word."""
+    decided: dict[tuple[object, object], int] = field(default_factory=dict)
+    """Codes by what was met: the groups of the words, or where they and ages stand. No word."""
 
     def code(self, query: Sequence[str]) -> int:
         """Number of the first category that matches, from 1; 0 when none does."""
-        found = tuple(self.words[token] for token in query if token in self.words)
+        words = self.words
+        found = tuple([words[token] for token in query if token in words])
         # Nothing but a digit comes before the colon: tokens are letters and digits.
         if self.ages is not None and min(query, default=":") < ":":
-            ages = list(self._ages(query, self.ages))
+            ages = tuple(self._ages(query, self.ages))
             if ages:
-                return self._decide(query, ages)
-        if not found:
-            return 0
-        if found not in self.decided:
+                places = tuple([(i, words[t]) for i, t in enumerate(query) if t in words])
+                return self._known((places, ages), query, ages)
+        return self._known((found, ()), query, ()) if found else 0
+
+    def _known(self, met: tuple[object, object], query: Sequence[str], ages: Sequence[Span]) -> int:
+        code = self.decided.get(met)
+        if code is None:
             if len(self.decided) >= KNOWN:
                 self.decided.clear()
-            self.decided[found] = self._decide(query, [])
-        return self.decided[found]
+            code = self.decided[met] = self._decide(query, ages)
+        return code
 
-    def _decide(self, query: Sequence[str], ages: list[Span]) -> int:
-        met: dict[str, list[Span]] = {AGE: ages}
+    def _decide(self, query: Sequence[str], ages: Sequence[Span]) -> int:
+        met: dict[str, list[Span]] = {AGE: list(ages)}
         for i, token in enumerate(query):
             for group in self.words.get(token, ()):
                 met.setdefault(group, []).append(frozenset((i,)))
@@ -108,21 +116,24 @@ class Detector:
         self.topics = lexicon.headings()
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
         words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
-        self._sieve = Automaton(words)
         self.narrow = chosen(matcher, words)
         """The sieve for folded ASCII text."""
+        self._wide = None if all(map(str.isascii, words)) else Automaton(words)
 
     def codes(self, query: Sequence[str]) -> tuple[int, ...]:
         """Per topic the number of the matching category, from 1, or 0; the specification."""
         return tuple(rules.code(query) for rules in self._rules)
 
-    def hits(self, text: str) -> Offsets:
+    def hits(self, text: Characters) -> Offsets:
         """Where in a folded, spaced text a word of the lexicon ends.
 
         A text without a hit cannot be flagged; one with a hit may be. Words have to stand
         between single spaces, so a text of a line each is passed with its ends spaced too.
         """
-        return self._sieve.hits(text)
+        if self._wide is not None:
+            return self._wide.hits(text_of(text))
+        # A letter that is in no word of the lexicon stands for all of those beyond ASCII.
+        return self.narrow.hits(np.where(text < BEYOND, text, STRANGE).astype(np.uint8).tobytes())
 
 
 def _sieve_words(rules: _Rules) -> Iterable[str]:

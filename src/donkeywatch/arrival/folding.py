@@ -29,21 +29,22 @@ class FoldTable:
 
     def folded(self, codes: Characters) -> Characters:
         """Folded, separators as single spaces; line feeds stay."""
-        pages = np.unique(codes >> 8)
-        for page in pages[~self._known[pages]].tolist():
-            self._learn(page)
+        pages = codes >> 8
+        if not (known := self._known[pages]).all():
+            for page in np.unique(pages[~known]).tolist():
+                self._learn(page)
         length = self._length[codes]
-        if not (length != 1).any():
-            return self._single[codes]
-        result = np.repeat(self._single[codes], length)
         several = np.flatnonzero(length > 1)
-        if len(several):
-            starts = np.cumsum(length, dtype=np.int64) - length
-            for code in np.unique(codes[several]).tolist():
-                text = self._several[code]
-                at = starts[several[codes[several] == code]]
-                for k, character in enumerate(text):
-                    result[at + k] = ord(character)
+        if not len(several):
+            single, gone = self._single[codes], length == 0
+            return single[~gone] if gone.any() else single
+        result = np.repeat(self._single[codes], length)
+        starts = np.cumsum(length, dtype=np.int64) - length
+        for code in np.unique(codes[several]).tolist():
+            text = self._several[code]
+            at = starts[several[codes[several] == code]]
+            for k, character in enumerate(text):
+                result[at + k] = ord(character)
         return result
 
     def _learn(self, page: int) -> None:
@@ -59,7 +60,8 @@ class FoldTable:
 
 def code_points(text: str) -> Characters:
     """The characters of a text as numbers; a lone surrogate is one that is no letter."""
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32)
+    raw = text.encode("utf-32-le", "surrogatepass")
+    return np.frombuffer(raw, "<u4").astype(np.uint32, copy=False)
 
 
 def text_of(codes: Characters) -> str:

@@ -21,8 +21,8 @@ class Sieve(Protocol):
     short: bool
     """Its time grows with the text, so that it pays to leave out what is no query."""
 
-    def hits(self, text: str) -> Offsets:
-        """Where in a folded, spaced text words end, in rising order."""
+    def hits(self, text: bytes) -> Offsets:
+        """Where in a folded, spaced ASCII text words end, in rising order."""
         ...
 
 
@@ -37,9 +37,10 @@ class Automaton:
             self._automaton.add_word(f" {word} ", len(word))
         self._automaton.make_automaton()
 
-    def hits(self, text: str) -> Offsets:
+    def hits(self, text: bytes | str) -> Offsets:
         """A position for every word that ends there."""
-        return np.array([end for end, _ in self._automaton.iter(text)], np.int64) - 1
+        letters = text if isinstance(text, str) else text.decode("ascii")
+        return np.array([end for end, _ in self._automaton.iter(letters)], np.int64) - 1
 
 
 class Hyperscan:
@@ -62,14 +63,14 @@ class Hyperscan:
             literal=True,
         )
 
-    def hits(self, text: str) -> Offsets:
+    def hits(self, text: bytes) -> Offsets:
         """A position for every word that ends there."""
         ends: list[int] = []
 
         def note(_word: int, _start: int, end: int, _flags: int, _context: object) -> None:
             ends.append(end)
 
-        self._database.scan(text.encode("ascii"), match_event_handler=note)
+        self._database.scan(text, match_event_handler=note)
         return np.sort(np.array(ends, np.int64)) - 2
 
 

@@ -71,6 +71,7 @@ def backfill_command(
     daemon must not be running on the same state directory.
     """
     harden()
+    keep()
     engine = Engine(config.load(config_path), wall())
     try:
         lines = with_bar(engine, files, source)

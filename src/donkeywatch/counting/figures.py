@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Countries, Pseudonyms, country_name
+from donkeywatch.counting.sorting import order_of, starts, sums
 
 THRESHOLDS = (1, 2, 3)
 """An address counts as flagged at this many flagged queries or more."""
@@ -111,31 +112,58 @@ def figures_of(
     """
     if not len(pseudonym):
         return nothing(len(flagged))
-    if bool((pseudonym[1:] < pseudonym[:-1]).any()):
-        # Columns of several segments: runs that are sorted already, which this sort only merges.
-        order = np.argsort(pseudonym, kind="stable")
-        pseudonym, country, queries = pseudonym[order], country[order], queries[order]
-        flagged = flagged[:, order]
-    first = starts(pseudonym)
-    q = np.add.reduceat(queries, first, dtype=np.int64)
-    home = np.maximum.reduceat(country, first)
-    ks = [_per_address(column, first) for column in flagged]
+    order = order_of(pseudonym)
+    address = pseudonym[order]
+    first = starts(address)
+    address = address[first]
+    q = sums(queries[order], first)
+    home = _homes(country[order], first)
+    ks = [_per_address(address, pseudonym, column) for column in flagged]
+    return _figures(q, ks, _by_country(home, q, ks))
+
+
+def totals_of(
+    pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32], flagged: npt.NDArray[np.uint32]
+) -> Figures:
+    """The same without countries."""
+    address, q = _asked(pseudonym, queries)
+    return _figures(q, [_per_address(address, pseudonym, column) for column in flagged], {})
+
+
+def _asked(pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32]) -> tuple[Pseudonyms, Counts]:
+    """Each address and its queries; numbers are sorted faster than their order is found."""
+    total = int(queries.sum(dtype=np.int64))
+    if total > 2 * len(pseudonym):
+        order = order_of(pseudonym)
+        asked = pseudonym[order]
+        first = starts(asked)
+        return asked[first], sums(queries[order], first)
+    asked = np.sort(pseudonym if total == len(pseudonym) else np.repeat(pseudonym, queries))
+    first = starts(asked)
+    return asked[first], np.diff(first, append=total)
+
+
+def _homes(country: Countries, first: Counts) -> Countries:
+    """The country of each address; nearly always all its rows name the same."""
+    homes = country[first]
+    if bool((np.repeat(homes, np.diff(first, append=len(country))) != country).any()):
+        return np.maximum.reduceat(country, first)
+    return homes
+
+
+def _figures(
+    q: Counts, ks: Sequence[tuple[Counts, Counts]], countries: dict[str, CountryFigures]
+) -> Figures:
     topics = tuple(TopicFigures.of(q[which], k) for which, k in ks)
-    return Figures(int(q.sum()), len(first), int(q @ q), topics, _by_country(home, q, ks))
+    return Figures(int(q.sum()), len(q), int(q @ q), topics, countries)
 
 
-def starts(column: npt.NDArray[np.uint64]) -> Counts:
-    """Where each run of equal items of a sorted column begins."""
-    new = np.empty(len(column), bool)
-    new[:1] = True
-    np.not_equal(column[1:], column[:-1], out=new[1:])
-    return np.flatnonzero(new)
-
-
-def _per_address(flagged: npt.NDArray[np.uint32], first: Counts) -> tuple[Counts, Counts]:
-    """Which addresses were flagged at all, and how often; few are."""
+def _per_address(
+    address: Pseudonyms, pseudonym: Pseudonyms, flagged: npt.NDArray[np.uint32]
+) -> tuple[Counts, Counts]:
+    """Which of the addresses (sorted) were flagged at all, and how often; few are."""
     rows = np.flatnonzero(flagged)
-    which, place = np.unique(np.searchsorted(first, rows, "right") - 1, return_inverse=True)
+    which, place = np.unique(np.searchsorted(address, pseudonym[rows]), return_inverse=True)
     k = np.zeros(len(which), np.int64)
     np.add.at(k, place, flagged[rows])
     return which, k

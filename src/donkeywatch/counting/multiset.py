@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Counts, starts
+from donkeywatch.counting.figures import Counts
 from donkeywatch.counting.observations import Pseudonyms
+from donkeywatch.counting.sorting import order_of, starts, sums
 
 Amounts = npt.NDArray[np.int32]
 Table = tuple[Pseudonyms, Amounts]
@@ -16,21 +17,16 @@ Table = tuple[Pseudonyms, Amounts]
 
 BITS = 6
 """A multiset is cut by so many leading bits: what is made anew at once is a small part of it."""
-FEW = 64
-"""Sorted runs in a column that is merged rather than sorted."""
 YOUNG = 4096
 """Numbers a part may hold apart from its bulk, at the least; beyond it an eighth of the bulk."""
 
 
 def summed(keys: Pseudonyms, amounts: Counts) -> tuple[Pseudonyms, Counts]:
     """Each number once, in rising order, with the sum of its amounts."""
-    runs = np.count_nonzero(keys[1:] < keys[:-1])
-    if runs:
-        # A stable sort merges a few sorted runs; a mere pile is sorted faster by the other one.
-        order = np.argsort(keys, kind="stable" if runs < FEW else None)
-        keys, amounts = keys[order], amounts[order]
+    order = order_of(keys)
+    keys, amounts = keys[order], amounts[order]
     first = starts(keys)
-    return keys[first], np.add.reduceat(amounts, first) if len(first) else amounts
+    return keys[first], sums(amounts, first)
 
 
 class _Part:
@@ -92,7 +88,7 @@ def _find(table: Pseudonyms, keys: Pseudonyms) -> tuple[Counts, npt.NDArray[np.b
 def _sorted(keys: Sequence[Pseudonyms], amounts: Sequence[Amounts]) -> Table:
     """One table of some that have no number in common; those of amount zero are left out."""
     number, amount = np.concatenate(keys), np.concatenate(amounts)
-    order = np.argsort(number, kind="stable")
+    order = order_of(number)
     order = order[amount[order] != 0]
     return number[order], amount[order]
 

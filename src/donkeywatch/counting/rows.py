@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from donkeywatch.counting.figures import Counts
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
+from donkeywatch.counting.sorting import order_of, sums
 from donkeywatch.counting.windows import HOUR, MINUTE
 
 Places = slice | Counts
@@ -102,8 +103,7 @@ def compacted(rows: Rows) -> Rows:
     if not len(rows):
         return rows
     order = _order(rows)
-    key = rows.country.astype(np.uint32) << 8 | rows.minute
-    pseudonym, key = rows.pseudonym[order], key[order]
+    pseudonym, key = rows.pseudonym[order], _key(rows)[order]
     new = np.empty(len(order), bool)
     new[0] = True
     np.not_equal(pseudonym[1:], pseudonym[:-1], out=new[1:])
@@ -111,39 +111,47 @@ def compacted(rows: Rows) -> Rows:
     first = np.flatnonzero(new)
     if len(first) == len(order):
         return rows.where(order)
+    key = key[first]
     return Rows(
         rows.hour,
         pseudonym[first],
         None if rows.previous is None else rows.previous[order[first]],
-        (key[first] >> 8).astype(np.uint16),
-        key[first].astype(np.uint8),
-        np.add.reduceat(rows.queries[order], first),
+        (key >> 8).astype(np.uint16),
+        key.astype(np.uint8),
+        sums(rows.queries[order], first).astype(np.uint32),
         _summed(rows.flagged, order, first),
     )
 
 
+def _key(rows: Rows) -> Narrow:
+    """Country and minute in one number."""
+    return (rows.country.astype(np.uint32) << np.uint32(8)) | rows.minute
+
+
 def _order(rows: Rows) -> Counts:
-    """The order by pseudonym, country and minute: few rows need more than the first."""
-    order = np.argsort(rows.pseudonym)
-    pseudonym = rows.pseudonym[order]
+    """The order by pseudonym, country and minute: a log is nearly in the order of the others."""
+    order = order_of(rows.pseudonym)
+    pseudonym, key = rows.pseudonym[order], _key(rows)[order]
     same = pseudonym[1:] == pseudonym[:-1]
+    if not bool((same & (key[1:] < key[:-1])).any()):
+        return order
     tied = np.zeros(len(order), bool)
     tied[1:] = same
     tied[:-1] |= same
     places = np.flatnonzero(tied)
-    if len(places):
-        rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
-        asked = order[places]
-        key = rank << 24 | rows.country[asked].astype(np.uint64) << 8 | rows.minute[asked]
-        order[places] = asked[np.argsort(key)]
+    rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
+    order[places] = order[places][np.argsort(rank << 24 | key[places])]
     return order
 
 
 def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
+    """Sums of the flagged, of which there are few, over the rows that become one."""
     found = np.zeros((len(flagged), len(first)), np.uint32)
-    for column, sums in zip(flagged, found, strict=True):
+    for column, totals in zip(flagged, found, strict=True):
         if column.any():
-            sums[:] = np.add.reduceat(column[order], first)
+            places = np.flatnonzero(column[order])
+            row = np.searchsorted(first, places, "right") - 1
+            np.add.at(totals, row, column[order[places]])
     return found
 
 

@@ -105,7 +105,10 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
         if window is None:
             continue
         figures = sum(
-            (segments.figures(db, start, start + HOUR, p, topics) for p in range(segments.PARTS)),
+            (
+                segments.figures(db, start, start + HOUR, part, topics, countries=True)
+                for part in range(segments.PARTS)
+            ),
             nothing(len(topics)),
         )
         told = {

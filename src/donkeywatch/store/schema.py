@@ -230,6 +230,13 @@ def _parts(db: Database) -> None:
         db.table("segments").add_column(PART.name, PART.type)
 
 
+@migrations(name="0003_places")
+def _places(db: Database) -> None:
+    # Reading a column behind the BLOBs reads them too: where a part stands is told by the index.
+    db.execute("drop index if exists idx_segments_hour")
+    db.table("segments").create_index(["hour", PART.name], if_not_exists=True)
+
+
 def migrate(db: Database) -> None:
     """Bring an older database up to date; StateError when it is newer than this program."""
     newer = unknown_steps(db)

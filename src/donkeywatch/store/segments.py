@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import Figures, figures_of, nothing
+from donkeywatch.counting.figures import Figures, figures_of, nothing, totals_of
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.rows import Narrow, Rows, joined, minutes
 from donkeywatch.counting.windows import HOUR
@@ -24,6 +24,8 @@ LONG = 1 << 14
 """Rows above which a segment is cut."""
 SHORT, MANY = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
+FEW = 4
+"""Segments that a part of an hour may have when it is closed; more are joined."""
 
 
 def packed(column: Narrow) -> bytes:
@@ -128,6 +130,11 @@ def _pseudonyms(blob: bytes) -> Pseudonyms:
 
 COLUMNS = ", ".join(_Stored._fields[:-1])
 WHOLE = f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
+OWN = (
+    f"select {COLUMNS}, null, part from segments where id in (select id from segments"  # noqa: S608 - our own names
+    " where hour > ? and hour < ? and (part = ? or part is null))"
+)
+"""Segments that have rows of a part; their places are found without a look at them."""
 
 
 def load(
@@ -138,42 +145,55 @@ def load(
         f"{WHOLE} where hour > ? and hour < ? order by hour, segments.id", (start - HOUR, end)
     )
     for columns in found:
-        stored = _Stored(*columns)
-        low, high = minutes(stored.hour, start, end)
-        if (low, high) == (0, 60):
-            yield stored.unpacked(topics)
-            continue
-        minute = np.frombuffer(stored.minutes, np.uint8)
-        kept = np.flatnonzero((minute >= low) & (minute < high))
-        if len(kept):
-            yield stored.unpacked(topics).where(kept)
+        yield from _inside(_Stored(*columns), start, end, topics)
+
+
+def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Iterator[Rows]:
+    """The rows of the minutes in [start, end) ms, if there are any; no other is unpacked."""
+    low, high = minutes(stored.hour, start, end)
+    if (low, high) == (0, 60):
+        yield stored.unpacked(topics)
+        return
+    minute = np.frombuffer(stored.minutes, np.uint8)
+    kept = np.flatnonzero((minute >= low) & (minute < high))
+    if len(kept):
+        yield stored.unpacked(topics).where(kept)
 
 
 def figures(
-    connection: sqlite3.Connection, start: int, end: int, part: int, topics: Sequence[str]
+    connection: sqlite3.Connection,
+    start: int,
+    end: int,
+    part: int,
+    topics: Sequence[str],
+    *,
+    countries: bool,
 ) -> Figures:
-    """The figures of the hours in [start, end) ms, of pseudonyms that begin with ``part``."""
-    found = connection.execute(
-        f"select {COLUMNS}, null, part from segments"  # noqa: S608 - our own names
-        " where hour >= ? and hour < ? and (part = ? or part is null) order by hour, id",
-        (start, end, part),
-    )
+    """The figures of the minutes in [start, end) ms, of pseudonyms that begin with ``part``.
+
+    Each counts under its own week's key, so the minutes are to lie in one week.
+    """
+    found = connection.execute(OWN, (start - HOUR, end, part))
     chosen = []
     for *columns, own in found:
-        rows = _Stored(*columns).unpacked(topics)
-        if own is None:
-            first = rows.pseudonym >> np.uint64(64 - BITS)
-            low, high = np.searchsorted(first, np.array((part, part + 1), np.uint64)).tolist()
-            rows = _slice(rows, low, high)
-        chosen.append(rows)
+        for rows in _inside(_Stored(*columns), start, end, topics):
+            chosen.append(rows if own is not None else _part(rows, part))
     if not chosen:
         return nothing(len(topics))
+    pseudonym = np.concatenate([rows.pseudonym for rows in chosen])
+    queries = np.concatenate([rows.queries for rows in chosen])
+    flagged = np.concatenate([rows.flagged for rows in chosen], axis=1)
+    if not countries:
+        return totals_of(pseudonym, queries, flagged)
     return figures_of(
-        np.concatenate([rows.pseudonym for rows in chosen]),
-        np.concatenate([rows.country for rows in chosen]),
-        np.concatenate([rows.queries for rows in chosen]),
-        np.concatenate([rows.flagged for rows in chosen], axis=1),
+        pseudonym, np.concatenate([rows.country for rows in chosen]), queries, flagged
     )
+
+
+def _part(rows: Rows, part: int) -> Rows:
+    first = rows.pseudonym >> np.uint64(64 - BITS)
+    low, high = np.searchsorted(first, np.array((part, part + 1), np.uint64)).tolist()
+    return _slice(rows, low, high)
 
 
 def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> Narrow:
@@ -203,10 +223,22 @@ def join_short(connection: sqlite3.Connection, hour: int, topics: Sequence[str])
     connection.executemany("delete from segments where id = ?", places)
 
 
-def is_final(connection: sqlite3.Connection, hour: int) -> bool:
-    """Does every pseudonym of the hour stand in one segment, if it has any?"""
-    parts = connection.execute("select part from segments where hour = ?", (hour,)).fetchall()
-    return len(parts) == 1 or ((None,) not in parts and len(set(parts)) == len(parts))
+def is_short(connection: sqlite3.Connection, hour: int) -> bool:
+    """Has an hour so few segments that joining them would not pay?"""
+    (most,) = connection.execute(
+        "select coalesce(max(number), 0) from"
+        " (select count(*) as number from segments where hour = ? group by part)",
+        (hour,),
+    ).fetchone()
+    return int(most) <= FEW
+
+
+def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
+    """The first hour in [start, end) ms that has rows."""
+    (first,) = connection.execute(
+        "select min(hour) from segments where hour > ? and hour < ?", (start - HOUR, end)
+    ).fetchone()
+    return None if first is None else int(first)
 
 
 def remove(connection: sqlite3.Connection, start: int, end: int) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -26,9 +27,15 @@ DATABASE = "donkeywatch.db"
 CONDEMNED = "damaged"
 """A file in the state directory that says: nothing opens this database to write any more."""
 
+TRIES, PAUSE = 20, 0.02
+"""How often, and how far apart (s), it is tried to take the state directory."""
+
 
 def lock(state: Path) -> IO[str]:
-    """Take the state directory for this process; BusyError when another one holds it."""
+    """Take the state directory for this process; BusyError when another one holds it.
+
+    A process that a killed daemon had just forked may still do so for a moment.
+    """
     try:
         held = (state / "lock").open("a")
     except OSError as error:
@@ -36,15 +43,16 @@ def lock(state: Path) -> IO[str]:
             f"{state / 'lock'} cannot be opened ({error.strerror})",
             f"give everything in {state} to the user donkeywatch runs as",
         ) from None
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        held.close()
-        raise BusyError(
-            f"another donkeywatch is at work on {state}",
-            "stop it first, or set another `state` directory",
-        ) from None
-    return held
+    for _ in range(TRIES):
+        with contextlib.suppress(OSError):
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return held
+        time.sleep(PAUSE)
+    held.close()
+    raise BusyError(
+        f"another donkeywatch is at work on {state}",
+        "stop it first, or set another `state` directory",
+    )
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
@@ -155,14 +163,23 @@ class Store:
         """The committed rows of the minutes in [start, end) ms."""
         return segments.load(self.connection, start, end, self.topics)
 
-    def figures(self, start: int, end: int) -> Iterator[Figures]:
-        """The figures of whole hours, part by part of their pseudonyms."""
-        for part in range(segments.PARTS):
-            yield segments.figures(self.connection, start, end, part, self.topics)
+    def figures(self, start: int, end: int, *, countries: bool = True) -> Iterator[Figures]:
+        """The figures of the minutes in [start, end) ms, part by part of their pseudonyms.
 
-    def is_final(self, hour: int) -> bool:
-        """Does every pseudonym of an hour stand in one segment of it?"""
-        return segments.is_final(self.connection, hour)
+        They are to lie in one week.
+        """
+        for part in range(segments.PARTS):
+            yield segments.figures(
+                self.connection, start, end, part, self.topics, countries=countries
+            )
+
+    def is_short(self, hour: int) -> bool:
+        """Has an hour so few segments that joining them would not pay?"""
+        return segments.is_short(self.connection, hour)
+
+    def begins(self, start: int, end: int) -> int | None:
+        """The first hour that reaches into [start, end) ms and has rows."""
+        return segments.begins(self.connection, start, end)
 
     def close_hour(self, start: int, merged: Rows | None, figures: Figures) -> bool:
         """Store a closed hour's figures; false if the counts disagree.

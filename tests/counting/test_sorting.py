@@ -1,0 +1,35 @@
+"""Orders, runs and sums of columns equal the plain ways to find them."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from donkeywatch.counting.sorting import order_of, starts, sums
+
+alike = st.integers(0, 7).map(lambda low: 0xFEDC_BA98_7654_3210 + low)
+"""Numbers that differ in their last bits alone, where places stand while they are sorted."""
+columns = st.lists(st.integers(0, 2**64 - 1) | st.integers(0, 5) | alike, max_size=300).map(
+    lambda items: np.array(items, np.uint64)
+)
+
+
+@given(columns)
+def test_an_order_is_that_of_a_stable_sort(column: np.ndarray) -> None:
+    """Equal numbers stay in their order, and numbers that hardly differ are not mixed up."""
+    assert order_of(column).tolist() == sorted(range(len(column)), key=column.tolist().__getitem__)
+    assert order_of(np.sort(column)).tolist() == list(range(len(column)))
+
+
+@given(columns)
+def test_runs_are_summed_whole(column: np.ndarray) -> None:
+    """Where each run begins, and the sum of what belongs to it."""
+    found = np.sort(column)
+    first = starts(found)
+    amounts = np.arange(len(found), dtype=np.int32) - 3
+    expected: dict[int, int] = {}
+    for item, amount in zip(found.tolist(), amounts.tolist(), strict=True):
+        expected[item] = expected.get(item, 0) + amount
+    assert found[first].tolist() == list(expected)
+    assert sums(amounts, first).tolist() == list(expected.values())
