@@ -1,5 +1,12 @@
 """Live monitor of an eDonkey server's search log."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("donkeywatch")
+
+def __getattr__(name: str) -> str:
+    """The version, looked up when it is asked for: that takes as long as loading the rest."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("donkeywatch")
+    raise AttributeError(name)

@@ -24,6 +24,7 @@ from pydantic import (
 
 from donkeywatch.arrival.searches import Syntax
 from donkeywatch.errors import ConfigError
+from donkeywatch.machine import cores
 
 Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
 FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
@@ -161,9 +162,7 @@ class Ingest(_Strict):
     @property
     def usable(self) -> int:
         """How many there are to be."""
-        if hasattr(os, "sched_getaffinity"):
-            return self.processes or min(8, len(os.sched_getaffinity(0)))
-        return self.processes or 1
+        return self.processes or cores()
 
 
 class Follow(_Strict):

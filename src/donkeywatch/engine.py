@@ -5,12 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
-from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.sightings import Sightings
@@ -23,7 +21,8 @@ from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND, floor
 from donkeywatch.desk import Desk
-from donkeywatch.memory import trim
+from donkeywatch.machine import trim
+from donkeywatch.materials import Materials
 from donkeywatch.sources.block import Block
 from donkeywatch.status import Status
 from donkeywatch.store import store as stores
@@ -37,19 +36,6 @@ AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
 IDLE = 30 * SECOND
 """Longest time between two commits when only coverage is new (ms)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Materials:
-    """The files an engine works with, read and checked; ConfigError when one is not usable."""
-
-    lexicon: lexicon.Lexicon
-    countries: Countries
-
-    @classmethod
-    def load(cls, settings: Settings) -> Materials:
-        """Read them all."""
-        return cls(lexicon.load(settings.lexicon), Countries(settings.countries))
 
 
 class Engine:

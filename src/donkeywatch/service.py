@@ -12,8 +12,9 @@ from donkeywatch import config
 from donkeywatch.clocks import steady, wall
 from donkeywatch.config import Settings
 from donkeywatch.doorbell import Doorbell
-from donkeywatch.engine import Engine, Materials
+from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import Status

@@ -37,7 +37,8 @@ from donkeywatch.counting.windows import (
     week_name,
     week_of,
 )
-from donkeywatch.engine import Engine, Materials
+from donkeywatch.engine import Engine
+from donkeywatch.materials import Materials
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
 
 MONDAY = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))

@@ -24,9 +24,9 @@ from conformance.site import Case
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.sightings import Sighting
 from donkeywatch.config import load
-from donkeywatch.engine import Materials
 from donkeywatch.lab import demo
 from donkeywatch.lab.render import FORMATS, go_quoted, searches
+from donkeywatch.materials import Materials
 from donkeywatch.stream import line_reader
 
 NOW = 1_791_374_400_000

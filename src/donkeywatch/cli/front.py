@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from donkeywatch import __version__
+import donkeywatch
 from donkeywatch.errors import DonkeywatchError
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
@@ -52,7 +52,7 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
     if version:
-        out.print(__version__)
+        out.print(donkeywatch.__version__)
         raise typer.Exit
 
 

@@ -38,6 +38,7 @@ from donkeywatch.config import FormatName, Settings, Source
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
+from donkeywatch.machine import keep
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.store.store import DATABASE

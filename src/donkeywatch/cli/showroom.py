@@ -9,7 +9,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,9 @@ from donkeywatch.clocks import wall
 from donkeywatch.config import FormatName
 from donkeywatch.engine import Engine
 from donkeywatch.hardening import harden
-from donkeywatch.lab import demo
-from donkeywatch.lab.simulate import Simulation
+
+if TYPE_CHECKING:  # The other verbs start faster without the simulator.
+    from donkeywatch.lab.simulate import Simulation
 
 Weeks = Annotated[int, typer.Option(min=1, max=520, help="weeks of archive, up to this hour")]
 Queries = Annotated[int, typer.Option(min=1, help="queries in the archive, about")]
@@ -47,6 +48,8 @@ def simulate(
 
     Everything is invented: no real word, no real address.
     """
+    from donkeywatch.lab import demo
+
     now = datetime.now(UTC)
     sim = demo.simulation(
         now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
@@ -63,6 +66,8 @@ def simulate(
 
 
 def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:
+    from donkeywatch.lab import demo
+
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
         demo.write_live(sim, directory, rate, threading.Event(), seed)
@@ -82,6 +87,7 @@ def demo_command(
 
     A second start goes on with the same directory.
     """
+    from donkeywatch.lab import demo
     from donkeywatch.service import Service  # The other verbs start faster without a web server.
 
     harden()

@@ -233,6 +233,15 @@ def is_short(connection: sqlite3.Connection, hour: int) -> bool:
     return int(most) <= FEW
 
 
+def count(connection: sqlite3.Connection, start: int, end: int) -> int:
+    """The rows of the hours that reach into [start, end) ms."""
+    (rows,) = connection.execute(
+        "select coalesce(sum(rows), 0) from segments where hour > ? and hour < ?",
+        (start - HOUR, end),
+    ).fetchone()
+    return int(rows)
+
+
 def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
     """The first hour in [start, end) ms that has rows."""
     (first,) = connection.execute(

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -18,6 +19,7 @@ from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import BusyError, StateError, Unavailable
+from donkeywatch.machine import cores
 from donkeywatch.store import positions as places
 from donkeywatch.store import segments, windows
 from donkeywatch.store.positions import Position, Progress
@@ -26,7 +28,8 @@ from donkeywatch.store.schema import migrate
 DATABASE = "donkeywatch.db"
 CONDEMNED = "damaged"
 """A file in the state directory that says: nothing opens this database to write any more."""
-
+APART = 1 << 20
+"""Rows of a window above which its parts are counted by several threads."""
 TRIES, PAUSE = 20, 0.02
 """How often, and how far apart (s), it is tried to take the state directory."""
 
@@ -166,12 +169,24 @@ class Store:
     def figures(self, start: int, end: int, *, countries: bool = True) -> Iterator[Figures]:
         """The figures of the minutes in [start, end) ms, part by part of their pseudonyms.
 
-        They are to lie in one week.
+        They are to lie in one week. Where the parts are long some are counted at a time.
         """
-        for part in range(segments.PARTS):
-            yield segments.figures(
-                self.connection, start, end, part, self.topics, countries=countries
-            )
+        parts = range(segments.PARTS)
+        if segments.count(self.connection, start, end) < APART:
+            yield from (self._figures(self.connection, start, end, p, countries) for p in parts)
+            return
+
+        def apart(part: int) -> Figures:
+            with contextlib.closing(connect(self.path, read_only=True)) as connection:
+                return self._figures(connection, start, end, part, countries)
+
+        with ThreadPoolExecutor(cores()) as pool:
+            yield from pool.map(apart, parts)
+
+    def _figures(
+        self, connection: sqlite3.Connection, start: int, end: int, part: int, countries: bool
+    ) -> Figures:
+        return segments.figures(connection, start, end, part, self.topics, countries=countries)
 
     def is_short(self, hour: int) -> bool:
         """Has an hour so few segments that joining them would not pay?"""

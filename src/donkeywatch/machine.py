@@ -1,15 +1,25 @@
-"""Giving memory back to the system."""
+"""The machine this runs on: its cores, and memory kept or given back."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
+MOST = 8
+"""Processes or threads that are worth while, at the most."""
 _TRIM, _MAP = -1, -3
 """Parameters of glibc's mallopt."""
+
+
+def cores() -> int:
+    """How many cores this process may use, up to a number that is worth while."""
+    if hasattr(os, "sched_getaffinity"):
+        return min(MOST, len(os.sched_getaffinity(0)))
+    return 1
 
 
 def keep() -> None:
