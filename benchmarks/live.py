@@ -1,4 +1,4 @@
-"""The bars of the running daemon: latency, idle CPU, and memory at a million addresses a week.
+"""The bars of the running daemon: latency and CPU under load and idle, memory in a full week.
 
 `make bars` runs it; the figures are printed and depend on the machine. Loopback only.
 """
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def daemon(directory: Path) -> Iterator[tuple[int, str]]:
+def daemon(directory: Path, interval: float = 1.0) -> Iterator[tuple[int, str]]:
     """A daemon on ``directory``/search.log; its process id and URL."""
     words = directory / "lexicon.toml"
     words.write_text(lexicon(1).toml(), encoding="utf-8")
@@ -35,6 +36,7 @@ def daemon(directory: Path) -> Iterator[tuple[int, str]]:
     settings = directory / "donkeywatch.toml"
     settings.write_text(
         'lexicon = "lexicon.toml"\nstate = "state"\n[http]\nport = 0\n'
+        f"[checkpoint]\ninterval = {interval}\n"
         '[[source]]\npath = "search.log"\nformat = "tsv"\n'
     )
     with (directory / "said").open("w") as said:
@@ -86,6 +88,61 @@ def latency(url: str, log: Path, lines: int) -> list[float]:
     return found
 
 
+class Writer(threading.Thread):
+    """Writes lines at an even rate, a hundredth of a second's worth at a time."""
+
+    def __init__(self, log: Path, rate: float) -> None:
+        super().__init__(daemon=True)
+        self._log, self._rate = log, rate
+        self.written = 0
+        self.stop = threading.Event()
+
+    def run(self) -> None:
+        """Write until told to stop; nothing is caught up that the machine did not allow."""
+        rng = np.random.default_rng(2)
+        begun = time.perf_counter()
+        with self._log.open("a") as file:
+            while not self.stop.wait(0.01):
+                due = int((time.perf_counter() - begun) * self._rate) - self.written
+                stamp = datetime.now(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+                numbers = rng.integers(0, 1 << 24, size=due).tolist()
+                file.writelines(
+                    f"{stamp}\t10.{a >> 16}.{a >> 8 & 255}.{a & 255}\tqvorm zqatal {a % 977}\n"
+                    for a in numbers
+                )
+                file.flush()
+                self.written += due
+
+
+def under_load(directory: Path, rate: float, seconds: float, interval: float) -> None:
+    """Latency from a line's end of writing to /metrics, and CPU while nobody asks."""
+    log = directory / "search.log"
+    log.touch()
+    with daemon(directory, interval) as (process, url):
+        writer = Writer(log, rate)
+        writer.start()
+        time.sleep(3)
+        before, begun = cpu(process), time.perf_counter()
+        time.sleep(seconds / 4)
+        used = (cpu(process) - before) / (time.perf_counter() - begun)
+        found = []
+        while time.perf_counter() - begun < seconds:
+            mark, start = writer.written, time.perf_counter()
+            while queries(url) < mark:
+                time.sleep(0.005)
+            found.append(time.perf_counter() - start)
+            time.sleep(0.25 + 0.1 * float(np.random.default_rng(len(found)).random()))
+        writer.stop.set()
+        writer.join()
+        took = time.perf_counter() - begun
+    middle, high = (1000 * float(np.quantile(found, q)) for q in (0.5, 0.99))
+    print(
+        f"{rate:,.0f} lines/s for {took:.0f} s ({writer.written:,} lines), commit interval"
+        f" {interval} s: written to visible p50 {middle:.0f} ms, p99 {high:.0f} ms, max"
+        f" {1000 * max(found):.0f} ms in {len(found)} looks; {used:.2%} of a core"
+    )
+
+
 def week(log: Path, addresses: int, lines: int) -> None:
     """A week's log that ends now, with so many distinct addresses, a piece at a time."""
     rng = np.random.default_rng(1)
@@ -113,7 +170,12 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=60, help="seconds to watch an idle daemon")
     parser.add_argument("--addresses", type=int, default=1_000_000)
     parser.add_argument("--lines", type=int, default=3_000_000)
+    parser.add_argument("--seconds", type=float, default=120, help="of each rate")
+    parser.add_argument("--rates", type=float, nargs="*", default=[10_000, 22], help="lines/s")
     asked = parser.parse_args()
+    for rate in asked.rates:
+        with tempfile.TemporaryDirectory() as name:
+            under_load(Path(name), rate, asked.seconds, 0.1)
     with tempfile.TemporaryDirectory() as name, daemon(Path(name)) as (process, url):
         log = Path(name) / "search.log"
         log.touch()

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from donkeywatch import config
+from donkeywatch import closing, config
+from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, iso, milliseconds
 from donkeywatch.engine import Engine
 from donkeywatch.errors import BusyError, StateError
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.sources.follow import GRACE
+from donkeywatch.store import segments
 from donkeywatch.store.store import Store
 from support import counters, outcomes
 
@@ -96,6 +98,10 @@ class World:
             "select start, addresses, sum_qq from windows where kind = 'hour' and closed = 1"
         ):
             assert addresses == squares == self.expected[hour]
+
+    def expected_in(self, week: int) -> int:
+        """Queries of a week."""
+        return sum(n for hour, n in self.expected.items() if floor(hour, WEEK) == week)
 
     def covered(self, hour: int) -> float:
         """Covered seconds of an hour, 0 where there is none."""
@@ -505,3 +511,30 @@ def test_lag_is_the_bytes_not_yet_counted(world: World) -> None:
     assert source.caught_up
     assert source.offset_bytes == world.log.stat().st_size - 16
     assert world.reasons() == []
+
+
+def test_a_long_week_is_closed_a_piece_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New lines are counted between the pieces, and one of the week that ends is not missed."""
+    monkeypatch.setattr(closing, "SHORT", 1)
+    monkeypatch.setattr(rolling, "BUDGET", 1)
+    monday = floor(NOON, WEEK) + WEEK
+    world = World(tmp_path, now=monday - 2 * HOUR)
+    for _ in range(24):
+        world.step(5 * MINUTE, count=2)
+    pieces = 0
+    for step in range(100):
+        world.write(at=monday - SECOND if step in (5, 16, 17, 40) else None)
+        pieces += world.step(7 * SECOND)
+    while world.step(SECOND):
+        pieces += 1
+    assert pieces > segments.PARTS
+    world.exact()
+    (week,) = world.query("select queries, addresses, closed from windows where kind = 'week'"
+                          " and start = ?", monday - WEEK)  # fmt: skip
+    assert week == (world.expected_in(monday - WEEK), world.expected_in(monday - WEEK), 1)
+    rolled = world.query("select queries, addresses from windows where kind = '7d'")
+    assert rolled[0][0] == rolled[0][1]
+    assert world.query("select 1 from counters where name = 'invariant_violations'") == []
+    world.engine.close()

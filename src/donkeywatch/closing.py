@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.config import Retention
 from donkeywatch.counting.figures import Figures, figures_of, nothing
@@ -9,6 +12,29 @@ from donkeywatch.counting.rows import joined
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
+
+SHORT = 1 << 18
+"""Rows of a week that are counted at a time."""
+
+
+@dataclass(slots=True)
+class Week:
+    """A week that is being counted."""
+
+    start: int
+    queries: int
+    """What it had when the counting began."""
+    parts: Iterator[Figures]
+    total: Figures
+
+    def count(self) -> bool:
+        """Count some parts; true when it is done."""
+        until = self.total.queries + SHORT
+        for part in self.parts:
+            self.total += part
+            if self.total.queries >= until:
+                return False
+        return True
 
 
 class Closer:
@@ -24,6 +50,7 @@ class Closer:
         self._topics = topics
         self.closed_until = 0
         """End of the newest hour that is closed, ms UTC."""
+        self._long: Week | None = None
 
     def close(self, watermark: int, now: int, sure: int | None = None) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
@@ -31,7 +58,8 @@ class Closer:
         What is over by ``sure`` (default the watermark) is destroyed: closing can be undone by
         a later line, destroying cannot, so a clock that has just jumped is not believed.
         """
-        self.close_ended(watermark)
+        self._close_hours(watermark)
+        self._close_weeks_at_leisure(watermark)
         if floor(watermark, HOUR) > self.closed_until:
             self.closed_until = floor(watermark, HOUR)
             self._destroy(watermark if sure is None else sure)
@@ -41,10 +69,33 @@ class Closer:
 
     def close_ended(self, watermark: int) -> None:
         """The same, destroying nothing: a line that comes later opens its window again."""
-        for start, end in self._store.due("hour", watermark):
-            self._check(self._close_hour(start, end))
+        self._close_hours(watermark)
         for start, end in self._store.due("week", watermark):
             self._check(self._store.close_week(start, self._figures(start, end)))
+
+    @property
+    def counting(self) -> bool:
+        """Is a week being counted, a part at each call?"""
+        return self._long is not None
+
+    def _close_hours(self, watermark: int) -> None:
+        for start, end in self._store.due("hour", watermark):
+            self._check(self._close_hour(start, end))
+
+    def _close_weeks_at_leisure(self, watermark: int) -> None:
+        """Weeks of many rows a part at a time, so that nobody waits for them."""
+        for start, end in self._store.due("week", watermark):
+            asked = self._store.queries("week", start)
+            # It is put back when there is more to count: not when the database failed.
+            week, self._long = self._long, None
+            if week is None or (week.start, week.queries) != (start, asked):
+                # A line that came meanwhile may have missed its part.
+                parts = self._store.parts(start, end)
+                week = Week(start, asked, parts, nothing(self._topics))
+            if not week.count():
+                self._long = week
+                return
+            self._check(self._store.close_week(start, week.total))
 
     def _close_hour(self, start: int, end: int) -> bool:
         if self._store.is_short(start):

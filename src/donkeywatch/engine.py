@@ -90,6 +90,7 @@ class Engine:
         self._desk = Desk(self.streams)
         self._pending = 0
         self._dirty = True
+        self._unfinished = False
         self._tried_at = self._stored_at = -(10**12)
         self._clocks = Clocks()
         self._commit_good, self._commit_errors = True, 0
@@ -117,10 +118,12 @@ class Engine:
             full = self._pending >= self.settings.checkpoint.bytes
             if full or steady - self._tried_at >= interval:
                 self.commit(now, steady)
+            elif self._unfinished:
+                self._close(now, steady)
         except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
-        return busy
+        return busy or self._unfinished
 
     def look(self, steady: int) -> None:
         """Look at the files of every source, reading nothing."""
@@ -258,7 +261,8 @@ class Engine:
         seen = self._closer.rolling(end) if self._rolling.end is None else None
         if seen is not None:
             return seen
-        self._rolling.advance(end)
+        while self._rolling.end is None or self._rolling.end < end:
+            self._rolling.advance(end)
         return self._rolling.figures()
 
     def _positions(self) -> list[Position]:
@@ -278,18 +282,26 @@ class Engine:
         if positions or events or self._ledger.batch.counters or steady - self._stored_at >= IDLE:
             self._store_batch(positions, now)
             self._stored_at = self._tried_at = steady
+        self._close(now, steady)
+
+    def _close(self, now: int, steady: int) -> None:
+        """Close and show what is due; what takes long is done a piece at a time."""
+        self._unfinished = False
         watermark = self.watermark(now)
         if watermark is None:
             return
         closed = self._closer.closed_until
         self._closer.close(watermark, now, self._sure(watermark, steady))
+        self._unfinished = self._closer.counting
         caught_up = all(stream.follower.caught_up for stream in self.streams)
         if not caught_up:
             if self._rolling.waiting > AHEAD:
                 self._rolling.forget()
-        elif self._rolling.advance(watermark) or self._dirty:
+        elif self._rolling.advance(watermark) or (self._dirty and not self._rolling.building):
             self.store.show(self._rolling.figures())
             self._dirty = False
+        else:
+            self._unfinished |= self._rolling.building
         if self._closer.closed_until > closed:
             trim()
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from donkeywatch.counting import rolling
 from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.rolling import STEPS, Rolling
@@ -116,7 +118,12 @@ class World:
         self.store.watermark = self.now
         end = floor(self.now, MINUTE)
         moves = self.rolling.end is None or end > self.rolling.end
-        assert self.rolling.advance(self.now) == moves
+        moved = self.rolling.advance(self.now)
+        while self.rolling.building:
+            assert not moved
+            assert self.rolling.figures() == {}
+            moved = self.rolling.advance(self.now + WEEK)
+        assert moved == moves
         assert self.rolling.end == end
         self.check()
 
@@ -176,6 +183,25 @@ def test_windows_equal_a_plain_count(
         else:
             world.commit([(world.now + q[0], *q[1:]) for q in step])
     world.advance(MINUTE)
+
+
+def test_windows_that_are_built_in_pieces_miss_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that are committed meanwhile, of hours that were read and of others."""
+    world = World(MONDAY + 3 * DAY)
+    world.commit([(MONDAY + n * HOUR, n % 9, n % 2, n % 3) for n in range(80)])
+    monkeypatch.setattr(rolling, "BUDGET", 5)
+    pieces = 0
+    while not world.rolling.advance(world.now):
+        assert world.rolling.building
+        pieces += 1
+        late = [(world.now - pieces * HOUR, pieces % 4, 1, 0), (world.now + MINUTE, 1, 1, 1)]
+        rows = grouped(late)
+        world.store.rows += rows
+        world.queries += late
+        world.rolling.record(rows)
+    assert pieces > 5
+    world.check()
+    world.advance(2 * MINUTE)
 
 
 def test_a_week_minute_by_minute_over_a_change_of_the_key() -> None:

@@ -19,6 +19,8 @@ FAR = 1 << 60
 """Later than any row (ms)."""
 STEPS = 90 * MINUTE
 """A window that has to move further than this is built anew from the segments."""
+BUDGET = 1 << 19
+"""Rows read at a time while windows are built, so that nobody waits long for anything else."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,8 @@ class Window:
     topics: int
     end: int | None = None
     tallies: Tallies | None = None
+    built: int | None = None
+    """While it is built: the rows of the hours before this are in (ms)."""
 
     def basis(self) -> int:
         """Start of the week whose key the totals are under."""
@@ -49,11 +53,32 @@ class Window:
         pseudonym = rows.previous if bridged and rows.previous is not None else rows.pseudonym
         self.tallies.add(pseudonym, rows.queries, rows.flagged, sign)
 
-    def build(self, end: int, load: Load) -> None:
-        """Fill the window from the committed segments."""
+    def begin(self, end: int) -> None:
+        """Build it anew, from the committed segments."""
         self.end, self.tallies = end, Tallies(self.topics)
-        for rows in load(end - self.length, end):
-            self.add(rows)
+        self.built = floor(end - self.length, HOUR)
+
+    def build(self, load: Load, budget: int) -> int:
+        """Take in hour after hour; what is left of a budget of rows."""
+        assert self.end is not None  # noqa: S101 - it was begun
+        while self.built is not None and budget > 0:
+            if self.built >= self.end:
+                self.built = None
+                break
+            start, self.built = self.built, self.built + HOUR
+            for rows in load(max(start, self.end - self.length), min(self.built, self.end)):
+                self.add(rows)
+                budget -= len(rows)
+        return budget
+
+    def record(self, rows: Rows) -> bool:
+        """Take over what was just committed and lies in it; the next hours will be read."""
+        assert self.end is not None  # noqa: S101 - only asked after the first advance
+        inside = rows.between(self.end - self.length, self.end)
+        if not len(inside) or (self.built is not None and rows.hour >= self.built):
+            return False
+        self.add(inside)
+        return True
 
 
 class Rolling:
@@ -64,19 +89,27 @@ class Rolling:
         self._load = load
         self._ahead: list[Rows] = []
         self.end: int | None = None
+        """End of the windows whose figures can be had."""
+        self._target: int | None = None
+        """End of those that are being built."""
+        self._afresh = False
+        """What waits is read from the segments when they are built."""
+
+    @property
+    def building(self) -> bool:
+        """Has `advance` to be called again before there are figures?"""
+        return self._target is not None
 
     def record(self, batch: Iterable[Rows]) -> bool:
         """Take over rows that were just committed; true when a shown window changed."""
-        if self.end is None:
+        end = self._target if self.building else self.end
+        if end is None:
             return False
         changed = False
         for rows in batch:
-            self._ahead.append(rows.between(self.end, rows.hour + HOUR))
+            self._ahead.append(rows.between(end, rows.hour + HOUR))
             for window in self.windows:
-                inside = rows.between(self.end - window.length, self.end)
-                if len(inside):
-                    window.add(inside)
-                    changed = True
+                changed |= window.record(rows)
         self._ahead = [rows for rows in self._ahead if len(rows)]
         if len(self._ahead) > MANY:
             hours = sorted({rows.hour for rows in self._ahead})
@@ -90,24 +123,41 @@ class Rolling:
 
     def forget(self) -> None:
         """Drop everything in memory; the next advance builds it from the segments."""
-        self.end, self._ahead = None, []
+        self.end, self._target, self._ahead = None, None, []
 
     def advance(self, watermark: int) -> bool:
-        """Move the windows' end to the watermark's minute; true when they moved."""
-        end = floor(watermark, MINUTE)
-        if self.end is not None and end <= self.end:
-            return False
+        """Move the windows' end to the watermark's minute; true when they moved.
+
+        A long window that has to be built is built a piece at each call, and moves with the last.
+        """
+        if self._target is None:
+            end = floor(watermark, MINUTE)
+            if self.end is not None and end <= self.end:
+                return False
+            self._set_out(end)
+        return self._arrive()
+
+    def _set_out(self, end: int) -> None:
+        self._target = end
+        self._afresh = self.end is None or end - self.end > STEPS
         for window in self.windows:
-            if self.end is None or end - self.end > STEPS or self._crosses(window, end):
-                window.build(end, self._load)
+            if self.end is None or self._afresh or self._crosses(window, end):
+                window.begin(end)
             else:
                 self._step(window, self.end, end)
-        if self.end is None or end - self.end > STEPS:
+        self._ahead = [rows.between(end, rows.hour + HOUR) for rows in self._ahead]
+
+    def _arrive(self) -> bool:
+        budget, end = BUDGET, self._target
+        assert end is not None  # noqa: S101 - it has set out
+        for window in self.windows:
+            budget = window.build(self._load, budget)
+        if any(window.built is not None for window in self.windows):
+            return False
+        if self._afresh:
             self._ahead = list(self._load(end, FAR))
-        else:
-            self._ahead = [rows.between(end, rows.hour + HOUR) for rows in self._ahead]
         self._ahead = [rows for rows in self._ahead if len(rows)]
-        self.end = end
+        self.end, self._target = end, None
         return True
 
     @staticmethod
@@ -122,8 +172,8 @@ class Rolling:
         window.end = new
 
     def figures(self) -> dict[str, tuple[int, int, Figures]]:
-        """Start, end and figures of each window by name; empty before the first advance."""
-        if self.end is None:
+        """Start, end and figures of each window by name; empty while there are none."""
+        if self.end is None or self.building:
             return {}
         return {
             window.name: (window.end - window.length, window.end, window.tallies.figures())

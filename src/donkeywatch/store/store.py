@@ -171,22 +171,30 @@ class Store:
 
         They are to lie in one week. Where the parts are long some are counted at a time.
         """
-        parts = range(segments.PARTS)
         if segments.count(self.connection, start, end) < APART:
-            yield from (self._figures(self.connection, start, end, p, countries) for p in parts)
+            yield from self.parts(start, end, countries=countries)
             return
 
         def apart(part: int) -> Figures:
-            with contextlib.closing(connect(self.path, read_only=True)) as connection:
-                return self._figures(connection, start, end, part, countries)
+            with contextlib.closing(connect(self.path, read_only=True)) as own:
+                return segments.figures(own, start, end, part, self.topics, countries=countries)
 
         with ThreadPoolExecutor(cores()) as pool:
-            yield from pool.map(apart, parts)
+            yield from pool.map(apart, range(segments.PARTS))
 
-    def _figures(
-        self, connection: sqlite3.Connection, start: int, end: int, part: int, countries: bool
-    ) -> Figures:
-        return segments.figures(connection, start, end, part, self.topics, countries=countries)
+    def parts(self, start: int, end: int, *, countries: bool = True) -> Iterator[Figures]:
+        """The same, each part when it is asked for."""
+        for part in range(segments.PARTS):
+            yield segments.figures(
+                self.connection, start, end, part, self.topics, countries=countries
+            )
+
+    def queries(self, kind: str, start: int) -> int:
+        """The queries that were counted in a window."""
+        (found,) = self.connection.execute(
+            "select queries from windows where kind = ? and start = ?", (kind, start)
+        ).fetchone()
+        return int(found)
 
     def is_short(self, hour: int) -> bool:
         """Has an hour so few segments that joining them would not pay?"""
