@@ -84,6 +84,9 @@ bench: .venv-bench/done
 	  .venv-bench/peers/bin/python -m speed --lines $(LINES) --runs $(RUNS) \
 	  --json docs/performance.json --markdown docs/performance.md $(BENCH)
 
+profile: .venv-bench/done
+	PYTHONPATH=benchmarks .venv-bench/own/bin/python -m speed.stages $(PROFILE)
+
 conformance: .venv/test
 	$(BIN)/python -m pytest -n 3 tests/conformance $(PYTEST)
 

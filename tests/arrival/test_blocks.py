@@ -299,7 +299,10 @@ texts = st.sampled_from(
      "\u0301",
      "related::0", "ed2k::0", r"\"zqorv\"", r"\xe9t\xe9", r"\\", r"a\tb", "xkuzq", "7", "expr=",
      "\ufeffzqorv", "Qv\udcc3\udca9lt", "caf\udce9", "text and", "(", '"', "TEXT(",
-     "\ufeff\ufeffa", "...........zqorv")
+     "\ufeff\ufeffa", "...........zqorv",
+     r"\ufeffzqorv", r"zqorv\ufeffxkuzq", r"\ufeff\ufeff related::x", r"\\ufeffzqorv",
+     r"\\\ufeffzqorv", r"\ufeff", "  ' \ufeffed2k::zqorv", "          related::zqorv",
+     "\"" + "\ufeff" * 12 + "related::x")
 )  # fmt: skip
 leaves = texts.map(lambda text: f'TEXT("{text}")')
 filters = st.sampled_from(('STRING(tag=0x30001,val="Audio")', "U32(tag=0x2000101,val=7)", "U32("))

@@ -26,6 +26,8 @@ from donkeywatch.arrival.text import ASCII_FOLD, decoded
 
 FEW = 30
 """Below this many lines the line reader is faster than the columns."""
+STEPS = 8
+"""Spaces, quotes and marks before a query that are skipped before it is looked at."""
 _BLANK = word(b" " * 8)
 _ODD = np.zeros(256, bool)
 _ODD[list(b"\t\n\v\f\r \"'")] = True
@@ -48,7 +50,7 @@ class BlockReader:
     def block(self, raw: bytes) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
         if self._layout is not None and raw.count(b"\n", 0, 1 << 14) >= FEW:
-            block = Block(raw)
+            block = Block(raw, self._layout.blank)
             shape = self._layout.shape(block)
             if shape is not None:
                 return _Reading(self.reader, self._layout, self._folds, block, shape).sightings()
@@ -99,17 +101,21 @@ class _Reading:
         return np.searchsorted(start, found, "right") - 1
 
     def _perhaps_link(self, start: Offsets) -> Mask:
-        """Queries that the line reader may take for a link, a first byte order mark aside."""
+        """Queries that the line reader may take for a link."""
         data, words = self._block.data, self._block.words
-        marked = words[start] & MASKS[3] == _MARK
-        if marked.any():
-            start = start + len(MARK) * marked
-            marked = words[start] & MASKS[3] == _MARK
-        letter = data[start]
-        colon = _COLON[letter]
-        link: Mask = _ODD[letter] | marked
-        if colon.any():
-            link = link | ((colon > 0) & (data[start + colon] == ord(":")))
+        start = start.copy()
+        front = np.arange(len(start))
+        for _ in range(STEPS):
+            at = start[front]
+            marked = words[at] & MASKS[3] == _MARK
+            skipped = marked | _ODD[data[at]]
+            front = front[skipped]
+            if not len(front):
+                break
+            start[front] += np.where(marked[skipped], len(MARK), 1)
+        colon = _COLON[data[start]]
+        link: Mask = (colon > 0) & (data[start + colon] == ord(":"))
+        link[front] = True
         return link
 
     def _wide(self, wide: Offsets) -> tuple[Mask, Offsets]:

@@ -46,9 +46,15 @@ def word(text: bytes) -> np.uint64:
 
 
 class Block:
-    """The bytes of a block and its lines: ``start`` and ``end`` (without line feed)."""
+    """The bytes of a block and its lines: ``start`` and ``end`` (without line feed).
 
-    def __init__(self, raw: bytes) -> None:
+    ``blank`` is an escape that stands for a separator: columns find spaces in its place.
+    """
+
+    def __init__(self, raw: bytes, blank: bytes = b"") -> None:
+        self._written = raw
+        if blank and blank in raw:
+            raw = _blanked(raw, blank)
         self.raw = raw
         self.padded = raw + bytes(PAD)
         self.data: Bytes = np.frombuffer(self.padded, np.uint8)
@@ -69,8 +75,8 @@ class Block:
         return every_word(self.data)
 
     def line(self, i: int) -> bytes:
-        """One line."""
-        return self.raw[int(self.start[i]) : int(self.end[i])]
+        """One line, as it was written."""
+        return self._written[int(self.start[i]) : int(self.end[i])]
 
     def lines_at(self, offsets: Offsets) -> Offsets:
         """In which lines some offsets lie."""
@@ -85,6 +91,17 @@ class Block:
         last = np.maximum(self.end - 8, self.start)
         edges = (self.words[self.start] | self.words[last]) & HIGH != 0
         return np.flatnonzero(inside | edges)
+
+
+def _blanked(raw: bytes, escape: bytes) -> bytes:
+    """Spaces for an escape, but where its backslash may be one that was escaped."""
+    before, *rest = raw.split(escape)
+    pieces = [before]
+    for piece in rest:
+        pieces.append(escape if before.endswith(b"\\") else b" " * len(escape))
+        pieces.append(piece)
+        before = piece
+    return b"".join(pieces)
 
 
 def spans(data: Bytes, start: Offsets, end: Offsets) -> tuple[Bytes, Offsets]:

@@ -40,6 +40,8 @@ class Layout(Protocol):
 
     closing: int
     """The byte behind the address."""
+    blank: bytes
+    """How the format writes a byte order mark in a query, if it has a way of its own."""
 
     def shape(self, block: Block) -> Shape | None:
         """How the stamps of a block are written, told from its first lines."""
@@ -72,6 +74,8 @@ def ends(block: Block) -> Offsets:
 
 class TsvLayout:
     """``<ts>\\t<ip>\\t<query>``."""
+
+    blank = b""
 
     closing = TAB
 
@@ -106,6 +110,7 @@ class EnodeGoLayout:
     """
 
     closing = SPACE
+    blank = b"\\ufeff"
 
     def shape(self, block: Block) -> Shape | None:
         """Told from the first line of that server."""

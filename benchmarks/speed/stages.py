@@ -1,0 +1,130 @@
+"""Where the time goes, in one process: `make profile`, ns of CPU a line by stage."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from donkeywatch import config
+from donkeywatch.arrival import blocks, layouts
+from donkeywatch.arrival.blocks import BlockReader, _Reading
+from donkeywatch.arrival.columns import Block
+from donkeywatch.arrival.countries import Countries
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.folding import FoldTable
+from donkeywatch.arrival.observe import Observer
+from donkeywatch.arrival.sieve import Automaton, Hyperscan
+from donkeywatch.arrival.sightings import LineReader
+from donkeywatch.backfill import backfill
+from donkeywatch.clocks import wall
+from donkeywatch.closing import Closer
+from donkeywatch.counting.ledger import Ledger
+from donkeywatch.engine import Engine
+from donkeywatch.machine import keep
+from donkeywatch.sources.follow import Follower
+from donkeywatch.store.store import Store
+from speed.input import Input, Plan, generate
+
+STAGES: dict[str, list[tuple[Any, str]]] = {
+    "reading": [(Follower, "read")],
+    "lines": [(Block, "__init__"), (Block, "wide")],
+    "stamps": [(blocks, "stamps")],
+    "addresses": [(blocks, "quads")],
+    "queries": [(layouts.TsvLayout, "queries"), (layouts.EnodeGoLayout, "queries")],
+    "folding": [(_Reading, "_narrow"), (_Reading, "_wide"), (FoldTable, "folded")],
+    "matching": [(Automaton, "hits"), (Hyperscan, "hits"), (Detector, "hits")],
+    "deciding": [(_Reading, "_completed"), (LineReader, "codes"), (LineReader, "read")],
+    "countries": [(Countries, "of")],
+    "pseudonyms": [(Observer, "_hashed")],
+    "ledger": [(Ledger, "record"), (Ledger, "take")],
+    "commit": [(Store, "checkpoint"), (Store, "truncate_log")],
+    "closing": [(Closer, "close"), (Closer, "close_ended")],
+    "rolling": [(Engine, "_rolled")],
+    "the rest": [(BlockReader, "block"), (Observer, "observe")],
+}
+"""What each stage is: calls, without the calls of other stages in them."""
+
+
+class Stopwatch:
+    """CPU time of calls, less that of the timed calls inside of them."""
+
+    def __init__(self) -> None:
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self._inside: list[float] = []
+
+    def time(self, stage: str, owner: Any, name: str) -> None:
+        """Time a function or method from now on."""
+        plain: Callable[..., Any] = getattr(owner, name)
+
+        @functools.wraps(plain)
+        def timed(*positional: Any, **named: Any) -> Any:
+            begun = time.process_time()
+            self._inside.append(0.0)
+            try:
+                return plain(*positional, **named)
+            finally:
+                took = time.process_time() - begun
+                self.spent[stage] += took - self._inside.pop()
+                if self._inside:
+                    self._inside[-1] += took
+
+        setattr(owner, name, timed)
+
+
+def settings(made: Input, place: Path, log: str) -> config.Settings:
+    """Of a backfill that reads and counts in one process."""
+    path = place / "donkeywatch.toml"
+    path.write_text(
+        f'state = "state"\nlexicon = "{made.lexicon.resolve()}"\n'
+        f'countries = "{made.countries.resolve()}"\n[ingest]\nprocesses = 1\n'
+        f'[[source]]\npath = "search.log"\nformat = "{log}"\n',
+        encoding="utf-8",
+    )
+    return config.load(path)
+
+
+def main() -> None:
+    """Generate, count, print."""
+    parser = argparse.ArgumentParser(prog="speed.stages", description=__doc__)
+    parser.add_argument("--lines", type=lambda text: int(float(text)), default=2_000_000)
+    parser.add_argument("--log", choices=["tsv", "enode-go"], default="tsv")
+    asked = parser.parse_args()
+    watch = Stopwatch()
+    for stage, calls in STAGES.items():
+        for owner, name in calls:
+            watch.time(stage, owner, name)
+    keep()
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        plan = Plan(lines=asked.lines)
+        made = Input(place / plan.name)
+        generate(plan, made.directory, (asked.log,))
+        engine = Engine(settings(made, place, asked.log), wall())
+        begun = time.process_time()
+        try:
+            backfill(engine, [made.log(asked.log)], None, wall)
+        finally:
+            engine.close()
+        total = time.process_time() - begun
+    shown = Table(title=f"{asked.log}, {asked.lines:,} lines: CPU in one process")
+    shown.add_column("stage")
+    shown.add_column("ns a line", justify="right")
+    watch.spent["the rest"] += total - sum(watch.spent.values())
+    for stage in STAGES:
+        shown.add_row(stage, f"{watch.spent[stage] / asked.lines * 1e9:.0f}")
+    shown.add_section()
+    shown.add_row("all", f"{total / asked.lines * 1e9:.0f}")
+    Console().print(shown)
+
+
+if __name__ == "__main__":
+    main()
