@@ -188,12 +188,15 @@ class Engine:
         silence = round(self.settings.time.silence * SECOND)
         for stream in self.streams:
             follower = stream.follower
+            if follower.lost and follower.caught_up:
+                stream.coverage.miss(now)
+                follower.lost = False
             if follower.live is None or follower.searching or not follower.caught_up:
                 # What this time was worth is known when the log, or its lost part, is found.
                 stream.absent |= follower.live is None
-            elif follower.lost or jump or (stream.absent and stream.silent(now, silence)):
+            elif jump or (stream.absent and stream.silent(now, silence)):
                 stream.coverage.miss(now)
-                follower.lost = stream.absent = False
+                stream.absent = False
             else:
                 stream.coverage.reach(now)
                 stream.absent = False
@@ -258,11 +261,9 @@ class Engine:
 
     def _rolled(self, end: int) -> dict[str, tuple[int, int, Figures]]:
         """The rolling windows at ``end`` ms; for this one look they are not built to be moved."""
-        seen = self._closer.rolling(end) if self._rolling.end is None else None
-        if seen is not None:
+        if self._rolling.end is None and (seen := self._closer.rolling(end)):
             return seen
-        while self._rolling.end is None or self._rolling.end < end:
-            self._rolling.advance(end)
+        self._rolling.reach(end)
         return self._rolling.figures()
 
     def _positions(self) -> list[Position]:
@@ -311,6 +312,7 @@ class Engine:
                 self._ledger.count(name, stream.source.name, amount)
         covered: defaultdict[int, float] = defaultdict(float)
         for stream in self.streams:
+            stream.tell_loss()
             for part in (stream.coverage, stream.archived):
                 for hour, seconds in part.take().items():
                     covered[hour] += seconds / len(self.streams)
@@ -380,10 +382,8 @@ class Engine:
     def wait(self, steady: int) -> float:
         """Seconds the loop may sleep: until the next scan, or until a commit is due."""
         scan = self.settings.follow.scan
-        if not self._pending:
-            return scan
         due = self._tried_at / SECOND + self.settings.checkpoint.interval
-        return min(scan, max(0.0, due - steady / SECOND))
+        return min(scan, max(0.0, due - steady / SECOND)) if self._pending else scan
 
     def directories(self) -> set[Path]:
         """Where the doorbell should listen."""

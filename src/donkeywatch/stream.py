@@ -15,6 +15,7 @@ from donkeywatch.arrival.sightings import LineReader
 from donkeywatch.config import Source
 from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.watermark import Frontier
+from donkeywatch.counting.windows import SECOND
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
 from donkeywatch.status import SourceStatus
@@ -56,6 +57,11 @@ class Stream:
             frontier.witnesses,
             self.coverage.until,
         )
+
+    def tell_loss(self) -> None:
+        """A loss whose time is not known yet costs a second: a restart would forget it."""
+        if self.follower.lost and self.follower.events["abandoned_bytes"]:
+            self.coverage.miss((self.coverage.until or 0) + SECOND)
 
     def silent(self, now: int, silence: int) -> bool:
         """Has more than ``silence`` ms passed since the last thing known of this log?"""

@@ -331,3 +331,17 @@ def test_a_line_that_was_read_and_not_stored_is_cut_off(world: World) -> None:
     world.fail()
     world.truncate(keep=1)
     world.check()
+
+
+def test_a_loss_that_is_found_while_there_is_no_log() -> None:
+    """It was counted, and a restart forgot that the time it belongs to is not covered."""
+    world = World(link=True)
+    world.rename(create=False)
+    world.write_part("text", "query")
+    world.step(100)
+    world.copytruncate()
+    world.write_old()
+    world.swap(gap=SECOND)
+    world.stop()
+    world.check()
+    world.close()

@@ -137,6 +137,11 @@ class Rolling:
             self._set_out(end)
         return self._arrive()
 
+    def reach(self, end: int) -> None:
+        """Move all the way."""
+        while self.end is None or self.end < end:
+            self.advance(end)
+
     def _set_out(self, end: int) -> None:
         self._target = end
         self._afresh = self.end is None or end - self.end > STEPS
