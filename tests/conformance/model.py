@@ -823,7 +823,8 @@ class World:
         assert self.engine is not None
         found = self.engine.store.connection.execute(
             "select w.kind, w.start, w.until, w.queries, w.addresses, w.sum_qq, w.closed,"
-            " t.queries, t.addresses_1, t.sum_qk, t.sum_kk from windows w left join"
+            " t.queries, t.addresses_1, t.sum_qk, t.sum_kk, coalesce(t.alone, t.queries)"
+            " from windows w left join"
             " window_topics t on w.kind = t.kind and w.start = t.start"
         ).fetchall()
         sums: Counter[str] = Counter()
@@ -836,7 +837,7 @@ class World:
             assert queries == addresses == qq, (kind, start, queries, addresses, qq)
             if queries:
                 assert least[1] <= flagged <= most[1], (kind, start, flagged, least, most)
-                assert rest == [flagged] * 3, (kind, start, flagged, rest)
+                assert rest == [flagged] * 4, (kind, start, flagged, rest)
             sums[kind] += queries
         told = self._lines()
         for kind in {"hour", "week"} & set(kinds):

@@ -28,7 +28,7 @@ Row = tuple[int, int, int, int, int]
 def rows(draw: st.DrawFn) -> Row:
     """A row as the ledger makes them, pseudonyms from all of the 64 bits."""
     q = draw(st.integers(1, 5))
-    address = draw(st.integers(0, 12)) * 0x9E3779B97F4A7C15 % 2**64
+    address = draw(st.integers(0, 25)) * 0x9E3779B97F4A7C15 % 2**64
     return address, draw(st.integers(0, 2)), q, draw(st.integers(0, q)), draw(st.integers(0, q))
 
 
@@ -40,6 +40,12 @@ def columns(batch: list[Row]) -> Figures:
         np.array([row[2] for row in batch], np.uint32),
         np.array([row[3:] for row in batch], np.uint32).reshape(-1, 2).T,
     )
+
+
+def bare(figures: Figures) -> Figures:
+    """Without countries and without those who asked most."""
+    topics = tuple(replace(topic, top=()) for topic in figures.topics)
+    return replace(figures, countries={}, topics=topics)
 
 
 def brute(batch: list[Row]) -> Figures:
@@ -57,6 +63,7 @@ def brute(batch: list[Row]) -> Figures:
             TopicFigures(
                 sum(k for _, k in ks), (one, two, three), sum(q * k for q, k in ks),
                 sum(k * k for _, k in ks),
+                tuple(sorted((k for _, k in ks if k), reverse=True)[:10]),
             )
         )  # fmt: skip
     countries = {}
@@ -94,7 +101,19 @@ def test_totals_are_the_figures_without_countries(batch: list[Row]) -> None:
             np.array([row[2] for row in many], np.uint32),
             np.array([row[3:] for row in many], np.uint32).reshape(-1, 2).T,
         )
-        assert found == replace(columns(many), countries={})
+        assert found == bare(columns(many))
+
+
+def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
+    """Eleven addresses and more, in one piece or put together; ties do not matter."""
+    batch = [
+        (address, 0, 9, k, 0) for address, k in enumerate((3, 1, 9, 2, 2, 7, 1, 1, 5, 4, 2, 6))
+    ]
+    whole = columns(batch).topics[0]
+    assert whole.top == (9, 7, 6, 5, 4, 3, 2, 2, 2, 1)
+    assert (columns(batch[:5]) + columns(batch[5:])).topics[0] == whole
+    assert (whole.of_top(1), whole.of_top(10)) == (9, 41)
+    assert columns(batch).topics[1].of_top(10) == 0
 
 
 def test_sums_are_wide() -> None:

@@ -66,6 +66,9 @@ def test_a_batch_holds_every_block_once(
         expected = Counter(("one", TOPICS[0].categories[row[2] - 1]) for row in own if row[2])
         expected += Counter(("two", "only") for row in own if row[3])
         assert counts.categories == expected
+        alone = {"one": sum(bool(row[2]) > row[3] for row in own)}
+        alone["two"] = sum(row[3] > bool(row[2]) for row in own)
+        assert counts.alone == Counter(alone)
     flagged = Counter[tuple[str, str]]()
     for counts in batch.hours.values():
         flagged += counts.categories

@@ -204,6 +204,7 @@ def counted(queries: list[Any]) -> dict[str, Any]:
 
     def topic(at: int) -> dict[str, Any]:
         flagged = {a: sum(q[at] is not None for q in rows) for a, rows in by.items()}
+        falling = sorted(flagged.values(), reverse=True)
         names = (["explicit", "child_sex", "family_sex", "age_sex"], ["terms"])[at - 3]
         return {
             "queries": sum(flagged.values()),
@@ -212,6 +213,9 @@ def counted(queries: list[Any]) -> dict[str, Any]:
             "addresses_3": len({a for a, k in flagged.items() if k > 2}),
             "sum_qk": sum(len(by[a]) * k for a, k in flagged.items()),
             "sum_kk": sum(k**2 for k in flagged.values()),
+            "top_1": sum(falling[:1]),
+            "top_10": sum(falling[:10]),
+            "alone": sum(q[at] is not None and q[7 - at] is None for q in queries),
             "categories": {n: sum(q[at] == n for q in queries) for n in names},
         }
 

@@ -132,7 +132,8 @@ def told(window: dict[str, Any]) -> dict[str, Any]:
     window = without_zeros(window)
     del window["countries"], window["sum_qq"]
     for topic in window["topics"].values():
-        del topic["sum_qk"], topic["sum_kk"]
+        for name in ("sum_qk", "sum_kk", "alone", "top_1", "top_10"):
+            del topic[name]
     return window
 
 

@@ -28,6 +28,15 @@ SLIPS = {
     "fewer addresses with more flagged queries": (
         "update window_topics set addresses_3 = addresses_2 + 1"
     ),
+    "queries of one topic alone <= its queries": (
+        "update window_topics set alone = queries + 1 where kind = 'hour'"
+    ),
+    "queries of the first address <= of the first ten <= of all": (
+        "update window_topics set top_1 = top_10 + 1 where kind = 'week'"
+    ),
+    "queries of one topic alone add up to their week": (
+        "update window_topics set alone = alone - 1 where kind = 'hour' and alone > 0"
+    ),
     "categories add up to their topic": (
         "update window_categories set queries = queries + 1 where kind = 'hour'"
     ),

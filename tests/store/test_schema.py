@@ -5,9 +5,14 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlite_utils import Database
 
+from donkeywatch.counting.figures import nothing
+from donkeywatch.counting.ledger import Batch, Ledger, Topic
+from donkeywatch.counting.observations import Observations
+from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
 from donkeywatch.store.schema import TABLES, document, migrate
 from donkeywatch.store.store import DATABASE, Store
@@ -59,3 +64,47 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StateError, match=r"newer donkeywatch .*9999_zqorv.* -> install"):
         Store(tmp_path, ["zqorv"])
     assert path.read_bytes() == before
+
+
+def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> None:
+    """A window begun before there was `alone` has none, however much is added; others have."""
+    store = Store(tmp_path, ["zqorv", "vroqz"])
+    store.checkpoint(_batch(0, "zqorv"), [], [], {}, 0)
+    db = sqlite3.connect(tmp_path / DATABASE)
+    with db:
+        db.execute("delete from window_topics")
+        for name in ("alone", "top_1", "top_10"):
+            db.execute(f"alter table window_topics drop column {name}")
+        db.execute("delete from _sqlite_migrations where name = '0003_alone_and_top'")
+    db.close()
+    store.close()
+    store = Store(tmp_path, ["zqorv", "vroqz"])
+    for hour in (0, HOUR):
+        for topic in ("zqorv", "vroqz"):
+            store.checkpoint(_batch(hour, topic), [], [], {}, 0)
+    for hour in (0, HOUR):
+        store.close_hour(hour, None, sum(store.figures(hour, hour + HOUR), nothing(2)))
+    found = store.connection.execute(
+        "select start, topic, queries, alone, top_1, top_10 from window_topics"
+        " where kind = 'hour' order by start, topic"
+    ).fetchall()
+    store.close()
+    assert found == [
+        (0, "vroqz", 1, 1, 1, 1), (0, "zqorv", 2, None, 2, 2),
+        (HOUR, "vroqz", 1, 1, 1, 1), (HOUR, "zqorv", 1, 1, 1, 1),
+    ]  # fmt: skip
+
+
+def _batch(hour: int, topic: str) -> Batch:
+    """One flagged query of one address."""
+    ledger = Ledger([Topic("zqorv", ("one",)), Topic("vroqz", ("one",))])
+    ones = np.ones(1, np.uint64)
+    codes = np.array([[topic == "zqorv"], [topic == "vroqz"]], np.uint8)
+    ledger.record(
+        "main",
+        Observations(
+            np.array([hour], np.int64), ones, ones, ones.astype(np.uint16), codes,
+            np.zeros(1, bool),
+        ),
+    )  # fmt: skip
+    return ledger.take()

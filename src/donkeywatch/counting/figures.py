@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,17 +16,24 @@ from donkeywatch.counting.sorting import order_of, starts, sums
 THRESHOLDS = (1, 2, 3)
 """An address counts as flagged at this many flagged queries or more."""
 
+TOP = 10
+"""How many of the addresses with most flagged queries are told apart, without their names."""
+
 Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class TopicFigures:
-    """One topic in one window: k_i is the flagged queries of address i, q_i all its queries."""
+    """One topic in one window: k_i is the flagged queries of address i, q_i all its queries.
+
+    ``top`` holds the largest k_i, at most ten, in falling order; empty where nobody asked for it.
+    """
 
     queries: int
     addresses: tuple[int, int, int]
     sum_qk: int
     sum_kk: int
+    top: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, q: Counts, k: Counts) -> TopicFigures:
@@ -41,7 +49,12 @@ class TopicFigures:
             (one, two, three),
             self.sum_qk + other.sum_qk,
             self.sum_kk + other.sum_kk,
+            tuple(heapq.nlargest(TOP, (*self.top, *other.top))),
         )
+
+    def of_top(self, addresses: int) -> int:
+        """Flagged queries of the so many addresses with most of them, up to ten."""
+        return sum(self.top[:addresses])
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +132,15 @@ def figures_of(
     q = sums(queries[order], first)
     home = _homes(country[order], first)
     ks = [_per_address(address, pseudonym, column) for column in flagged]
-    return _figures(q, ks, _by_country(home, q, ks))
+    found = _figures(q, ks, _by_country(home, q, ks))
+    pairs = zip(found.topics, ks, strict=True)
+    return replace(found, topics=tuple(replace(topic, top=_largest(k)) for topic, (_, k) in pairs))
 
 
 def totals_of(
     pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32], flagged: npt.NDArray[np.uint32]
 ) -> Figures:
-    """The same without countries."""
+    """The same without countries and without those who asked most."""
     address, q = _asked(pseudonym, queries)
     return _figures(q, [_per_address(address, pseudonym, column) for column in flagged], {})
 
@@ -167,6 +182,11 @@ def _per_address(
     k = np.zeros(len(which), np.int64)
     np.add.at(k, place, flagged[rows])
     return which, k
+
+
+def _largest(k: Counts) -> tuple[int, ...]:
+    few = np.partition(k, len(k) - TOP)[-TOP:] if len(k) > TOP else k
+    return tuple(np.sort(few)[::-1].tolist())
 
 
 def _by_country(

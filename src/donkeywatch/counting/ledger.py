@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from donkeywatch.counting.observations import Observations, together
+from donkeywatch.counting.observations import Codes, Observations, together
 from donkeywatch.counting.rows import Places, Rows, hours_of, rows_of
 
 
@@ -22,11 +22,15 @@ class Topic:
 
 @dataclass(slots=True)
 class HourCounts:
-    """Query counts of one hour; categories by (topic, category)."""
+    """Query counts of one hour; categories by (topic, category).
+
+    ``alone`` counts by topic the flagged queries that no other topic flagged.
+    """
 
     queries: int = 0
     late: int = 0
     categories: Counter[tuple[str, str]] = field(default_factory=Counter)
+    alone: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -79,6 +83,9 @@ class Ledger:
                 if queries:
                     counts.categories[topic.id, category] += queries
                     self.batch.counters["flagged", topic.id, category] += queries
+            alone = _alone(codes[chosen], seen.categories[:, chosen])
+            if alone:
+                counts.alone[topic.id] += alone
 
     def record_too_long(self, source: str, lines: int) -> None:
         """Count lines that were dropped unread because they were too long."""
@@ -95,3 +102,9 @@ class Ledger:
         self._group()
         taken, self.batch = self.batch, Batch()
         return taken
+
+
+def _alone(own: Codes, every: Codes) -> int:
+    """Queries that this topic flagged and no other one of ``every``."""
+    few = every[:, np.flatnonzero(own != 0)]
+    return int(np.count_nonzero(np.count_nonzero(few, axis=0) == 1))

@@ -90,6 +90,7 @@ def _tally(queries: Iterable[Query]) -> dict[str, Any]:
     asked: Counter[str] = Counter()
     flagged: tuple[Counter[str], ...] = tuple(Counter() for _ in TOPICS)
     categories: tuple[Counter[str], ...] = tuple(Counter() for _ in TOPICS)
+    alone = [0 for _ in TOPICS]
     home: dict[str, str] = {}
     for _, address, country, *found in queries:
         asked[address] += 1
@@ -98,26 +99,31 @@ def _tally(queries: Iterable[Query]) -> dict[str, Any]:
             if category is not None:
                 flagged[at][address] += 1
                 categories[at][category] += 1
+                alone[at] += all(other is None for other in (*found[:at], *found[at + 1 :]))
     return {
         "queries": asked.total(),
         "addresses": len(asked),
         "sum_qq": sum(q * q for q in asked.values()),
         "topics": {
-            topic: _topic(asked, flagged[at], {name: categories[at][name] for name in names})
+            topic: {
+                **_topic(asked, flagged[at]),
+                "alone": alone[at],
+                "categories": {name: categories[at][name] for name in names},
+            }
             for at, (topic, names) in enumerate(TOPICS.items())
         },
         "countries": _countries(asked, flagged, home),
     }
 
 
-def _topic(asked: Counter[str], flagged: Counter[str], found: dict[str, int]) -> dict[str, Any]:
+def _topic(asked: Counter[str], flagged: Counter[str]) -> dict[str, Any]:
     counts = flagged.values()
     return {
         "queries": sum(counts),
         **{f"addresses_{n}": sum(k >= n for k in counts) for n in (1, 2, 3)},
         "sum_qk": sum(asked[address] * k for address, k in flagged.items()),
         "sum_kk": sum(k * k for k in counts),
-        "categories": found,
+        **{f"top_{n}": sum(k for _, k in flagged.most_common(n)) for n in (1, 10)},
     }
 
 

@@ -13,6 +13,9 @@ from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
 from donkeywatch.counting.windows import ROLLING, SECOND
 from donkeywatch.store.store import DATABASE, connect
 
+Cells = tuple[int | str | None, ...]
+"""A row of a table behind its key."""
+
 
 @dataclass(frozen=True, slots=True)
 class TopicView:
@@ -97,12 +100,12 @@ class Snapshot:
 
     def _by_window(
         self, table: str, bounds: tuple[str, int, int]
-    ) -> dict[tuple[int, str], list[tuple[int | str, ...]]]:
+    ) -> dict[tuple[int, str], list[Cells]]:
         rows = self._db.execute(
             f"select * from {table} where kind = ? and start between ? and ?",  # noqa: S608 - our own names
             bounds,
         )
-        grouped: dict[tuple[int, str], list[tuple[int | str, ...]]] = {}
+        grouped: dict[tuple[int, str], list[Cells]] = {}
         for _kind, start, topic, *rest in rows:
             grouped.setdefault((start, topic), []).append(tuple(rest))
         return grouped
@@ -111,14 +114,14 @@ class Snapshot:
         self,
         kind: str,
         row: tuple[int, ...],
-        topics: dict[tuple[int, str], list[tuple[int | str, ...]]],
-        categories: dict[tuple[int, str], list[tuple[int | str, ...]]],
+        topics: dict[tuple[int, str], list[Cells]],
+        categories: dict[tuple[int, str], list[Cells]],
     ) -> WindowView:
         start, end, queries, addresses, sum_qq, late, covered, closed = row
         views = []
         for topic in self._topics:
             stored = topics.get((start, topic))
-            found = {str(name): int(n) for name, n in categories.get((start, topic), [])}
+            found = {str(name): int(n or 0) for name, n in categories.get((start, topic), [])}
             views.append(
                 self._topic(topic, queries, addresses, sum_qq, stored if closed else None, found)
             )
@@ -134,13 +137,13 @@ class Snapshot:
         queries: int,
         addresses: int,
         sum_qq: int,
-        stored: list[tuple[int | str, ...]] | None,
+        stored: list[Cells] | None,
         categories: dict[str, int],
     ) -> TopicView:
-        if stored is None:
+        if stored is None or stored[0][0] is None:
             none: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
             return TopicView(topic, sum(categories.values()), None, None, none, categories)
-        flagged, one, two, three, sum_qk, sum_kk = (int(value) for value in stored[0])
+        flagged, one, two, three, sum_qk, sum_kk = (int(value or 0) for value in stored[0][:6])
         figures = Figures(
             queries, addresses, sum_qq,
             (TopicFigures(flagged, (one, two, three), sum_qk, sum_kk),),

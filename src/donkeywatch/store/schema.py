@@ -35,6 +35,20 @@ PART = Column(
     "part", int, "first four bits of all its pseudonyms; NULL where the segment is not cut"
 )
 WINDOW_KEY = ("kind", "start")
+ALONE = Column(
+    "alone",
+    int,
+    "flagged queries that no other topic flagged; hours and weeks only; NULL where it was not "
+    "counted from the start of the window",
+)
+TOP = tuple(
+    Column(
+        f"top_{n}",
+        int,
+        f"flagged queries of the {who} with most of them; hours and weeks only; NULL until closed",
+    )
+    for n, who in ((1, "address"), (10, "ten addresses"))
+)
 FLAGGED = "distinct addresses with at least {} flagged quer{} in the window"
 
 TABLES = (
@@ -59,18 +73,20 @@ TABLES = (
     ),
     Table(
         "window_topics",
-        "one row per window and topic",
+        "one row per window and topic; in an open hour or week, only `alone` is up to date",
         (*WINDOW_KEY, "topic"),
         (
             KIND,
             START,
             TOPIC,
-            Column("queries", int, "flagged queries"),
-            Column("addresses_1", int, FLAGGED.format(1, "y") + "; NULL until closed"),
+            Column("queries", int, "flagged queries; NULL until closed"),
+            Column("addresses_1", int, FLAGGED.format(1, "y")),
             Column("addresses_2", int, FLAGGED.format(2, "ies")),
             Column("addresses_3", int, FLAGGED.format(3, "ies")),
             Column("sum_qk", int, "sum over addresses of queries times flagged queries"),
             Column("sum_kk", int, "sum over addresses of squared flagged queries"),
+            ALONE,
+            *TOP,
         ),
     ),
     Table(
@@ -235,6 +251,25 @@ def _places(db: Database) -> None:
     # Reading a column behind the BLOBs reads them too: where a part stands is told by the index.
     db.execute("drop index if exists idx_segments_hour")
     db.table("segments").create_index(["hour", PART.name], if_not_exists=True)
+
+
+@migrations(name="0004_alone_and_top")
+def _alone_and_top(db: Database) -> None:
+    table = db.table("window_topics")
+    if ALONE.name in table.columns_dict:
+        return
+    for column in (ALONE, *TOP):
+        table.add_column(column.name, column.type)
+    # What was flagged before this step cannot be told apart any more: NULL, and it stays NULL
+    # when more is added. Where nothing was flagged so far, it is known.
+    db.execute(
+        "insert or ignore into window_topics (kind, start, topic)"
+        " select distinct kind, start, topic from window_categories"
+    )
+    db.execute(
+        "update window_topics set alone = 0 where kind in ('hour', 'week')"
+        " and (kind, start, topic) not in (select kind, start, topic from window_categories)"
+    )
 
 
 def migrate(db: Database) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from donkeywatch.counting.figures import Figures
+from donkeywatch.counting.figures import TOP, Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.windows import HOUR, WEEK, floor, iso
 
@@ -42,6 +42,11 @@ def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> N
                     " on conflict do update set queries = queries + excluded.queries",
                     [(kind, start, *key, n) for key, n in counts.categories.items()],
                 )
+                db.executemany(
+                    "insert into window_topics (kind, start, topic, alone) values (?, ?, ?, ?)"
+                    " on conflict do update set alone = alone + excluded.alone",
+                    [(kind, start, *pair) for pair in counts.alone.items()],
+                )
 
 
 def close(
@@ -56,10 +61,19 @@ def close(
         " where kind = ? and start = ?",
         (figures.queries, figures.addresses, figures.sum_qq, kind, start),
     )
+    # Rolling windows are not told of the single addresses in them, nor counted query by query.
+    calendar = kind in LENGTHS
     db.executemany(
-        "insert or replace into window_topics values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into window_topics values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " on conflict do update set queries = excluded.queries,"
+        " addresses_1 = excluded.addresses_1, addresses_2 = excluded.addresses_2,"
+        " addresses_3 = excluded.addresses_3, sum_qk = excluded.sum_qk,"
+        " sum_kk = excluded.sum_kk, top_1 = excluded.top_1, top_10 = excluded.top_10",
         [
-            (kind, start, name, topic.queries, *topic.addresses, topic.sum_qk, topic.sum_kk)
+            (
+                *(kind, start, name, topic.queries, *topic.addresses, topic.sum_qk, topic.sum_kk),
+                *((0, topic.of_top(1), topic.of_top(TOP)) if calendar else (None,) * 3),
+            )
             for name, topic in zip(topics, figures.topics, strict=True)
         ],
     )
@@ -75,7 +89,7 @@ def close(
                 for name, pair in zip(topics, found.topics, strict=True)
             ],
         )
-    agree = kind not in LENGTHS or counted == figures.queries
+    agree = not calendar or counted == figures.queries
     return agree and figures.invariants_hold()
 
 
