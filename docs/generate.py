@@ -27,6 +27,7 @@ VERBS = (
     ("recover",),
     ("reset",),
     ("lexicon", "check"),
+    ("evaluate",),
     ("simulate",),
     ("demo",),
 )

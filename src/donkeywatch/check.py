@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from donkeywatch import validation
 from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
@@ -94,6 +95,8 @@ def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]
     """Each thing the daemon needs, and what is wrong with it, if anything."""
     yield _tried("lexicon", lambda: lexicon.load(settings.lexicon))
     yield _tried("countries", lambda: Countries(settings.countries))
+    if settings.correction.record is not None:
+        yield _tried("correction record", lambda: validation.load(settings.correction.record))
     yield _tried("state directory", lambda: prepare(settings.state))
     yield _tried("key directory", lambda: keyring.prepare(settings.key_directory))
     for source in settings.source:

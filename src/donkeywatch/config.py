@@ -189,6 +189,14 @@ class Retention(_Strict):
     weeks: Weeks | None = Field(None, description="weeks to keep weekly counts; default for ever")
 
 
+class Correction(_Strict):
+    """The fraction corrected for errors of the detector; see evaluation.md."""
+
+    record: Path | None = Field(
+        None, description="record of `donkeywatch evaluate`; none: no corrected fraction"
+    )
+
+
 class Http(_Strict):
     """The web server."""
 
@@ -224,6 +232,7 @@ class Settings(_Strict):
     follow: Follow = Follow()
     backup: Backup = Backup()
     retention: Retention = Retention()
+    correction: Correction = Correction()
     http: Http = Http()
 
     @property
@@ -313,6 +322,7 @@ def _anchored(settings: Settings, base: Path) -> Settings:
             "source": tuple(
                 source.model_copy(update={"path": base / source.path}) for source in settings.source
             ),
+            "correction": Correction(record=at(settings.correction.record)),
             "http": http,
         }
     )
@@ -348,6 +358,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "follow": Follow,
     "backup": Backup,
     "retention": Retention,
+    "correction": Correction,
     "http": Http,
 }
 """Tables of the settings file by name."""

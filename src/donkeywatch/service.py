@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from donkeywatch import config
+from donkeywatch import config, validation
 from donkeywatch.clocks import steady, wall
 from donkeywatch.config import Settings
+from donkeywatch.counting.correction import Accuracy
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
@@ -18,6 +19,7 @@ from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import Status
+from donkeywatch.validation import Record
 
 log = logging.getLogger("donkeywatch")
 TURN = 250
@@ -34,7 +36,9 @@ class Service:
     def __init__(self, path: Path, settings: Settings) -> None:
         self._path = path
         self._settings = settings
+        record = validation.load(settings.correction.record)
         self._engine = Engine(settings, wall())
+        self._accuracies = self._fitting(record)
         # Before anyone is told that it runs: what is rotated away from now on is no history.
         self._engine.look(steady())
         if self._engine.lag > MUCH:
@@ -42,7 +46,7 @@ class Service:
         self._bell = self._hang_bell()
         self._stopping = self._reloading = False
         self._reload_good = True
-        self._status = replace(self._engine.status(), sources=())  # The first scan is not done.
+        self._status = replace(self._current_status(), sources=())  # The first scan is not done.
         self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:
@@ -83,7 +87,21 @@ class Service:
             self._bell.wait(self._engine.wait(steady()))
 
     def _current_status(self) -> Status:
-        return replace(self._engine.status(), reload_good=self._reload_good)
+        return replace(
+            self._engine.status(), reload_good=self._reload_good, accuracies=self._accuracies
+        )
+
+    def _fitting(self, record: Record | None) -> Mapping[str, Accuracy]:
+        """What a validation record says of the loaded lexicon; the log tells why it is nothing."""
+        if record is None:
+            return {}
+        lexicon = self._engine.status().lexicon
+        reason = validation.misfit(record, lexicon)
+        if reason is not None:
+            log.warning("no corrected fraction: the record does not fit, %s", reason)
+        else:
+            log.info("fractions are corrected by the record of %s", record.made)
+        return validation.accuracies(record, lexicon)
 
     def _tell(self, before: Status, after: Status) -> None:
         """Log a problem once when it comes and once when it goes; counts and paths only."""
@@ -111,6 +129,7 @@ class Service:
             if fresh.state != self._settings.state:
                 raise ConfigError("`state` cannot change while running", "restart instead")
             materials = Materials.load(fresh)
+            record = validation.load(fresh.correction.record)
             self._server.renew(fresh.http)
         except DonkeywatchError as error:
             self._keep(error)
@@ -126,6 +145,7 @@ class Service:
             if fresh.http != self._settings.http:
                 log.warning("new [http] settings take effect at the next start")
             self._settings, self._reload_good = fresh, True
+            self._accuracies = self._fitting(record)
             log.info("settings reloaded")
         self._bell.close()
         self._bell = self._hang_bell()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from donkeywatch.counting.correction import Accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Status:
     lexicon: str = ""
     """Keyed digest of the lexicon, and nothing else of it."""
     topics: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
+    """By topic, from a validation record that fits the lexicon; else there are none."""
     problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
@@ -22,6 +24,7 @@ ESTIMATE = Estimate(0.25, 0.1, 0.5, 1.5)
 def view(kind: str = "hour", length: int = HOUR, **changes: object) -> WindowView:
     """A closed window with one topic."""
     topic = TopicView("pedophile", 2, (2, 1, 0), ESTIMATE, (ESTIMATE, None, None), {"explicit": 2})
+    topic = replace(topic, corrected=Estimate(0.75, 0.5, 1.0, 1.5))
     values: dict[str, object] = {
         "kind": kind, "start": MONDAY, "end": MONDAY + length, "closed": True, "queries": 8,
         "addresses": 4, "late": 1, "coverage": 0.5, "topics": (topic,),
@@ -51,6 +54,8 @@ def test_a_window_keeps_all_its_figures() -> None:
                 "topic": "pedophile", "queries": 2,
                 "query_fraction":
                     {"value": 0.25, "lower": 0.1, "upper": 0.5, "design_effect": 1.5},
+                "corrected_query_fraction":
+                    {"value": 0.75, "lower": 0.5, "upper": 1.0, "design_effect": 1.5},
                 "addresses": {"1": 2, "2": 1, "3": 0},
                 "address_fraction": {
                     "1": {"value": 0.25, "lower": 0.1, "upper": 0.5, "design_effect": 1.5},

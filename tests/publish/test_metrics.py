@@ -21,6 +21,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from donkeywatch import __version__, config
 from donkeywatch.backfill import backfill
+from donkeywatch.counting.correction import Accuracy, Rate
 from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.observations import OUTCOMES
@@ -36,13 +37,18 @@ from donkeywatch.store.store import Store, prepare
 from support import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+ACCURACIES = {"pedophile": Accuracy(Rate(0.74, 200), Rate(0.00004, 400_000))}
 NOON = milliseconds(datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
 def collected(state: Path, status: Status) -> list[Metric]:
     """All families, as a scrape collects them."""
-    topics = [topic for topic, _ in status.topics]
-    return list(Monitor(lambda: Snapshots(state, topics), lambda: status).collect())
+    return list(Monitor(lambda: views(state, status), lambda: status).collect())
+
+
+def views(state: Path, status: Status) -> Snapshots:
+    """Views as the application takes them."""
+    return Snapshots(state, [topic for topic, _ in status.topics], status.accuracies)
 
 
 def samples(state: Path, status: Status) -> Samples:
@@ -56,9 +62,8 @@ def samples(state: Path, status: Status) -> Samples:
 
 def exposed(state: Path, status: Status) -> str:
     """The text that Prometheus reads."""
-    topics = [topic for topic, _ in status.topics]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Monitor(lambda: Snapshots(state, topics), lambda: status))
+    registry.register(Monitor(lambda: views(state, status), lambda: status))
     return generate_latest(registry).decode()
 
 
@@ -163,7 +168,7 @@ def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
 def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
-    status = replace(status, last_backup=NOW)
+    status = replace(status, last_backup=NOW, accuracies=ACCURACIES)
     for described, family in zip(EVERY, collected(server.state, status), strict=True):
         assert family.samples, described.name
         for sample in family.samples:
@@ -241,6 +246,23 @@ def test_gauges_equal_the_windows(counted: tuple[Simulated, Status]) -> None:
                 wide = labels | {("least", least)}
                 flagged = found["donkeywatch_window_topic_addresses", wide]
                 assert found["donkeywatch_window_address_ratio", wide] == flagged / addresses
+
+
+def test_corrected_ratios_are_there_with_a_record_alone(counted: tuple[Simulated, Status]) -> None:
+    """Under names of their own, for the topics of the record; observed ones stay as they are."""
+    server, status = counted
+    without = samples(server.state, status)
+    found = samples(server.state, replace(status, accuracies=ACCURACIES))
+    more = {name: value for name, value in found.items() if name not in without}
+    assert {key: found[key] for key in without} == without
+    names = {f"donkeywatch_window_corrected_query_ratio{end}" for end in ("", "_lower", "_upper")}
+    assert {name for name, _ in more} == names
+    assert {dict(labels)["topic"] for _, labels in more} == {"pedophile"}
+    for kind in WINDOWS:
+        labels = frozenset({("window", kind), ("topic", "pedophile")})
+        observed = found["donkeywatch_window_query_ratio", labels]
+        corrected = found["donkeywatch_window_corrected_query_ratio", labels]
+        assert corrected == pytest.approx(max(0.0, (observed - 0.00004) / (0.74 - 0.00004)))
 
 
 def test_counters_survive_a_restart_and_a_prune(tmp_path: Path) -> None:
@@ -413,6 +435,12 @@ donkeywatch_window_query_ratio_lower{topic="one",window="hour"} 0.00756721374
 # TYPE donkeywatch_window_query_ratio_upper gauge
 donkeywatch_window_query_ratio_upper{topic="one",window="24h"} 0.792945449
 donkeywatch_window_query_ratio_upper{topic="one",window="hour"} 0.792945449
+# HELP donkeywatch_window_corrected_query_ratio The query ratio corrected for errors of the detector; only with a validation record that fits the lexicon.
+# TYPE donkeywatch_window_corrected_query_ratio gauge
+# HELP donkeywatch_window_corrected_query_ratio_lower Lower end of its 95 % interval (Lang & Reiczigel).
+# TYPE donkeywatch_window_corrected_query_ratio_lower gauge
+# HELP donkeywatch_window_corrected_query_ratio_upper Upper end of the same interval.
+# TYPE donkeywatch_window_corrected_query_ratio_upper gauge
 # HELP donkeywatch_window_address_ratio Flagged addresses over addresses, 0 to 1.
 # TYPE donkeywatch_window_address_ratio gauge
 donkeywatch_window_address_ratio{least="1",topic="one",window="24h"} 0.25

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from donkeywatch.counting.correction import Accuracy, Rate
+from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, milliseconds, week_of
@@ -271,3 +273,31 @@ def test_totals_outlive_a_prune(store: Store, snapshots: Snapshots) -> None:
         assert by_country(snapshot) == []
         assert snapshot.totals() == 8
         assert snapshot.sources() == {"main": TEN + HOUR - 1}
+
+
+def test_windows_are_corrected_back_to_the_last_change_of_the_lexicon(store: Store) -> None:
+    """A window that an older lexicon had a part in stays as it was observed; so do other topics."""
+    accuracy = Accuracy(Rate(0.8, 100), Rate(0.05, 1000))
+    for hour in (TEN, TEN + HOUR):
+        count(store, hour)
+        store.close_hour(hour, None, FIGURES)
+    views = Snapshots(store.path.parent, TOPICS, {"one": accuracy, "three": accuracy})
+
+    def shown() -> list[list[Estimate | None]]:
+        with views.take() as snapshot:
+            hours = snapshot.span("hour", 0, 1 << 52, 9)
+        return [[topic.corrected for topic in hour.topics] for hour in hours]
+
+    both = shown()
+    assert [[value is not None for value in hour] for hour in both] == [[True, False]] * 2
+    assert both[0][0] is not None
+    assert both[0][0].value == pytest.approx((2 / 8 - 0.05) / (0.8 - 0.05))
+    store.note_break("lexicon", "a", TEN)
+    store.note_break("lexicon", "b", TEN + 1)
+    assert shown() == [[None, None], both[1]]
+    store.note_break("countries", "a", TEN)
+    store.note_break("countries", "b", TEN + 2 * HOUR)
+    assert shown() == [[None, None], both[1]], "who asked has nothing to do with it"
+    store.note_break("normalisation", "a", TEN)
+    store.note_break("normalisation", "b", TEN + HOUR + 1)
+    assert shown() == [[None, None]] * 2

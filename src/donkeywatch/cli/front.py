@@ -1,4 +1,4 @@
-"""The front door: what every verb shares. The verbs are in `monitor`, `upkeep` and `showroom`."""
+"""The front door: what every verb shares. The verbs are in the other modules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import donkeywatch
 from donkeywatch.errors import DonkeywatchError
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
-4 state in use by another process; 5 a log or archive cannot be read."""
+4 state in use by another process; 5 a log, an archive or labels
+cannot be read."""
 
 app = typer.Typer(
     help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"

@@ -31,6 +31,10 @@ class TopicAnswer(BaseModel):
         description="flagged queries over queries, interval clustered by address;"
         " null until the window closes and where there were no queries"
     )
+    corrected_query_fraction: Interval | None = Field(
+        description="the query fraction corrected for errors of the detector, Lang-Reiczigel"
+        " interval; null without a validation record that fits the lexicon of the window"
+    )
     addresses: dict[str, int] | None = Field(
         examples=[{"1": 151, "2": 33, "3": 11}],
         description="distinct addresses with at least so many flagged queries",
@@ -170,6 +174,7 @@ def topic_answer(view: TopicView) -> TopicAnswer:
         topic=view.topic,
         queries=view.queries,
         query_fraction=interval(view.query_fraction),
+        corrected_query_fraction=interval(view.corrected),
         addresses=dict(zip(names, view.addresses, strict=True)) if view.addresses else None,
         address_fraction={
             name: interval(estimate)

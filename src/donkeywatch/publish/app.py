@@ -72,7 +72,8 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
     registry = CollectorRegistry(auto_describe=False)
 
     def snapshots() -> Snapshots:
-        return Snapshots(settings.state, [topic for topic, _ in status().topics])
+        now = status()
+        return Snapshots(settings.state, [topic for topic, _ in now.topics], now.accuracies)
 
     registry.register(Monitor(snapshots, status))
     _guard(app, settings)

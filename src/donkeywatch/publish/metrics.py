@@ -70,6 +70,18 @@ WINDOW_GAUGES = (
     ),
     Described("window_query_ratio_upper", "gauge", WT, "Upper end of the same interval."),
     Described(
+        "window_corrected_query_ratio", "gauge", WT,
+        "The query ratio corrected for errors of the detector; only with a validation record"
+        " that fits the lexicon.",
+    ),
+    Described(
+        "window_corrected_query_ratio_lower", "gauge", WT,
+        "Lower end of its 95 % interval (Lang & Reiczigel).",
+    ),
+    Described(
+        "window_corrected_query_ratio_upper", "gauge", WT, "Upper end of the same interval.",
+    ),
+    Described(
         "window_address_ratio", "gauge", WTL, "Flagged addresses over addresses, 0 to 1.",
     ),
     Described("window_address_ratio_lower", "gauge", WTL, "Lower end of its 95 % interval."),
@@ -210,6 +222,7 @@ class Monitor(Collector):
                 labels = (kind, topic.topic)
                 _add(families["window_topic_queries"], labels, topic.queries)
                 _add_estimate(families, "window_query_ratio", labels, topic.query_fraction)
+                _add_estimate(families, "window_corrected_query_ratio", labels, topic.corrected)
                 for least, addresses, estimate in zip(
                     THRESHOLDS, topic.addresses or (), topic.address_fractions, strict=False
                 ):

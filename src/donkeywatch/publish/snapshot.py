@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
+from donkeywatch.counting.correction import Accuracy, corrected
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
 from donkeywatch.counting.windows import ROLLING, SECOND
 from donkeywatch.store.store import DATABASE, connect
 
+NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
 Cells = tuple[int | str | None, ...]
 """A row of a table behind its key."""
 
@@ -28,6 +32,8 @@ class TopicView:
     address_fractions: tuple[Estimate | None, ...]
     """For addresses with at least 1, 2 and 3 flagged queries."""
     categories: dict[str, int]
+    corrected: Estimate | None = None
+    """The query fraction corrected for errors of the detector, where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,15 @@ class HourOfDay:
 class Snapshot:
     """Reads inside one transaction, so that all answers belong together."""
 
-    def __init__(self, connection: sqlite3.Connection, topics: Sequence[str]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        topics: Sequence[str],
+        accuracies: Mapping[str, Accuracy],
+    ) -> None:
         self._db = connection
         self._topics = tuple(topics)
+        self._accuracies = accuracies
 
     def current(self) -> list[WindowView]:
         """The rolling windows, then the last closed hour and week, as far as there are any."""
@@ -118,18 +130,29 @@ class Snapshot:
         categories: dict[tuple[int, str], list[Cells]],
     ) -> WindowView:
         start, end, queries, addresses, sum_qq, late, covered, closed = row
+        known = start >= self._judged_alike if self._accuracies else False
         views = []
         for topic in self._topics:
             stored = topics.get((start, topic))
             found = {str(name): int(n or 0) for name, n in categories.get((start, topic), [])}
-            views.append(
-                self._topic(topic, queries, addresses, sum_qq, stored if closed else None, found)
-            )
+            view = self._topic(topic, queries, addresses, sum_qq, stored if closed else None, found)
+            accuracy = self._accuracies.get(topic) if known else None
+            if accuracy is not None and view.query_fraction is not None:
+                view = replace(view, corrected=corrected(view.query_fraction, queries, accuracy))
+            views.append(view)
         length = (end - start) / SECOND
         return WindowView(
             kind, start, end, bool(closed), queries, addresses if closed else None, late,
             min(1.0, covered / length), tuple(views),
         )  # fmt: skip
+
+    @cached_property
+    def _judged_alike(self) -> int:
+        """Since when the lexicon and its comparison are those of now, ms UTC."""
+        found = self._db.execute(
+            "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
+        )
+        return int(found.fetchone()[0])
 
     @staticmethod
     def _topic(
@@ -211,9 +234,12 @@ class Snapshot:
 class Snapshots:
     """Opens snapshots of one database; each has a connection of its own, read only."""
 
-    def __init__(self, state: Path, topics: Sequence[str]) -> None:
+    def __init__(
+        self, state: Path, topics: Sequence[str], accuracies: Mapping[str, Accuracy] = NOTHING
+    ) -> None:
         self._path = state / DATABASE
         self._topics = tuple(topics)
+        self._accuracies = accuracies
 
     @contextmanager
     def take(self) -> Iterator[Snapshot]:
@@ -221,6 +247,6 @@ class Snapshots:
         connection = connect(self._path, read_only=True)
         try:
             connection.execute("begin")
-            yield Snapshot(connection, self._topics)
+            yield Snapshot(connection, self._topics, self._accuracies)
         finally:
             connection.close()

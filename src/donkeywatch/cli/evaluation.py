@@ -1,0 +1,158 @@
+"""How well the word list does: evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from donkeywatch import config
+from donkeywatch.arrival import keyring
+from donkeywatch.arrival import lexicon as lexicons
+from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.lexicon import Lexicon
+from donkeywatch.arrival.searches import Syntax
+from donkeywatch.arrival.text import NORMALISATION
+from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.config import Settings
+from donkeywatch.counting.correction import Rate
+from donkeywatch.counting.estimates import Estimate
+from donkeywatch.errors import ConfigError
+from donkeywatch.hardening import harden
+from donkeywatch.lab import evaluate as evaluation
+from donkeywatch.lab import labels
+from donkeywatch.lab.evaluate import Evaluation, Part
+from donkeywatch.lab.labels import Row
+from donkeywatch.validation import RateRecord, Record, TopicRecord
+
+HEADINGS = ("TP", "FP", "FN", "TN", "precision, %", "recall, %")
+"""Rows by what they are and what was said of them; rates with their 95 % intervals."""
+
+
+@app.command()
+def evaluate(
+    path: Annotated[Path, typer.Argument(metavar="LABELS", help="labelled queries, CSV")],
+    lexicon: Annotated[
+        Path | None, typer.Option(help="the word list; default that of the settings")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="write a validation record here; needs the settings")
+    ] = None,
+    syntax: Annotated[Syntax, typer.Option(help="how the texts are written")] = "plain",
+    sampled_from: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the sample")
+    ] = None,
+    sampled_to: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="last day of the sample")
+    ] = None,
+    config_path: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Run the detector over labelled queries: precision, recall, and a validation record.
+
+    Prints counts and rates, never a query. With the record in [correction], the daemon shows the
+    corrected fraction as long as the word list stays the same. See docs/evaluation.md.
+    """
+    harden()
+    key = None if record is None else _key(config.load(config_path))
+    words = lexicons.load(lexicon or config.load(config_path).lexicon)
+    rows, results = _results(path, words, syntax)
+    for result in results:
+        _show(result)
+    if record is not None and key is not None:
+        digest = lexicons.digest(words, key)
+        made = Record(
+            made=datetime.now(UTC).date(),
+            sampled_from=sampled_from.date() if sampled_from else None,
+            sampled_to=sampled_to.date() if sampled_to else None,
+            lexicon=digest,
+            normalisation=NORMALISATION,
+            languages=tuple(sorted({row.language for row in rows})),
+            topics={result.topic: _recorded(result) for result in results},
+        )
+        made.save(record)
+        out.print(f"record: {record}, lexicon {digest}", highlight=False, soft_wrap=True)
+
+
+def _key(settings: Settings) -> bytes:
+    directory = settings.key_directory
+    if not (directory / keyring.INSTALL).exists():
+        raise ConfigError(
+            f"there is no key in {directory} yet, and a record is bound to it",
+            "start `donkeywatch run` or `donkeywatch backfill` once, then evaluate again",
+        )
+    return keyring.install_key(directory, fresh=False)
+
+
+def _results(path: Path, words: Lexicon, syntax: Syntax) -> tuple[list[Row], list[Evaluation]]:
+    detector = Detector(words)
+    rows = labels.read(path, [topic.id for topic in detector.topics])
+    judged = evaluation.judge(path, rows, detector, syntax)
+    return rows, [evaluation.evaluate(topic, found) for topic, found in judged.items()]
+
+
+def _recorded(result: Evaluation) -> TopicRecord:
+    counts, accuracy = result.whole.confusion, result.accuracy
+    return TopicRecord(
+        labelled=sum(
+            (
+                counts.true_positives, counts.false_positives, counts.false_negatives,
+                counts.true_negatives,
+            )
+        ),
+        true_positives=counts.true_positives,
+        false_positives=counts.false_positives,
+        false_negatives=counts.false_negatives,
+        true_negatives=counts.true_negatives,
+        recall_labelled=result.recall_rows,
+        recall_true_positives=result.recall_found,
+        sensitivity=_rate(accuracy.sensitivity) if accuracy else None,
+        false_positive_rate=_rate(accuracy.false_positives) if accuracy else None,
+    )  # fmt: skip
+
+
+def _rate(rate: Rate) -> RateRecord:
+    return RateRecord(value=rate.value, trials=rate.trials)
+
+
+def _show(result: Evaluation) -> None:
+    out.print(f"\ntopic {result.topic}", highlight=False, markup=False)
+    _table("all", [result.whole])
+    _table("category", result.categories)
+    _table("language", result.languages)
+    _table("stratum", result.strata)
+    if result.accuracy is None:
+        out.print("no correction: the sample does not tell both precision and recall")
+        return
+    rate = result.accuracy.false_positives.value
+    out.print(f"share of irrelevant queries that is flagged: {rate:.3g}", highlight=False)
+
+
+def _table(title: str, parts: Iterable[Part]) -> None:
+    rows = [(title, *HEADINGS), *((part.name, *_cells(part)) for part in parts)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for name, *cells in rows:
+        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        line = "  ".join((name.ljust(widths[0]), *padded))
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _cells(part: Part) -> tuple[str, ...]:
+    counts = part.confusion
+    return (
+        f"{counts.true_positives:,}",
+        f"{counts.false_positives:,}",
+        f"{counts.false_negatives:,}",
+        f"{counts.true_negatives:,}",
+        _percent(part.precision),
+        _percent(part.recall),
+    )
+
+
+def _percent(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "-"
+    value, lower, upper = (100 * n for n in (estimate.value, estimate.lower, estimate.upper))
+    return f"{value:.1f} ({lower:.1f}-{upper:.1f})"
