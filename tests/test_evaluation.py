@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from donkeywatch import cli, config
+from donkeywatch import check, cli, config
 from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.backfill import backfill
 from donkeywatch.lab import nonsense
@@ -150,6 +150,19 @@ def test_a_record_needs_the_key_of_an_installation(
     assert "start `donkeywatch run`" in told
     code, told = said(path, "--record", record, "-c", tmp_path / "none.toml")
     assert (code, record.exists()) == (2, False)
+
+
+def test_check_tells_whether_the_record_can_be_read(tmp_path: Path) -> None:
+    """Before the daemon is started with it."""
+    lexicon_file(tmp_path)
+    settings = tmp_path / "donkeywatch.toml"
+    settings.write_text(
+        'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
+        '[correction]\nrecord = "validation.json"\n'
+    )
+    found = dict(check.problems(config.load(settings, {})))
+    assert "validation.json: not readable" in str(found["correction record"])
+    assert found["lexicon"] is None
 
 
 # -- with a daemon -----------------------------------------------------------------------

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from donkeywatch import cli
 from donkeywatch.backfill import backfill
 from donkeywatch.counting.windows import milliseconds
+from donkeywatch.errors import StateError
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.store.audit import audit
 from support import TOPICS, Simulated, engine, simulated
@@ -109,3 +112,30 @@ def test_hours_that_were_forgotten_are_no_slip(counted: Simulated, tmp_path: Pat
     found = findings(path)
     assert not found["every query is in an hour"]
     assert not found["hours add up to their week"]
+
+
+def test_verify_looks_at_a_whole_installation(counted: Simulated) -> None:
+    """Every check of the audit is told, and the position in each log."""
+    counted.log.touch()
+    done = CliRunner().invoke(cli.app, ["verify", "-c", str(counted.settings)])
+    assert done.exit_code == 0, done.output
+    told = done.output.splitlines()
+    assert len(told) > len(SLIPS)
+    assert all(line.endswith(": ok") for line in told), done.output
+
+
+def test_verify_does_not_take_an_older_database_for_a_bad_one(
+    counted: Simulated, tmp_path: Path
+) -> None:
+    """What this version would add is not there yet: told as that, and nothing is changed."""
+    place = Path(shutil.copytree(counted.directory, tmp_path / "old"))
+    path = place / "state" / "donkeywatch.db"
+    with sqlite3.connect(path) as db:
+        db.execute("alter table window_topics drop column alone")
+        db.execute("delete from _sqlite_migrations where name = '0003_alone_and_top'")
+    db.close()
+    before = path.read_bytes()
+    done = CliRunner().invoke(cli.app, ["verify", "-c", str(place / counted.settings.name)])
+    assert isinstance(done.exception, StateError)
+    assert "written by an older donkeywatch" in done.exception.problem
+    assert path.read_bytes() == before

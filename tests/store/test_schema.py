@@ -14,7 +14,7 @@ from donkeywatch.counting.ledger import Batch, Ledger, Topic
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
-from donkeywatch.store.schema import TABLES, document, migrate
+from donkeywatch.store.schema import TABLES, document, migrate, missing_steps
 from donkeywatch.store.store import DATABASE, Store
 
 
@@ -76,9 +76,11 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         for name in ("alone", "top_1", "top_10"):
             db.execute(f"alter table window_topics drop column {name}")
         db.execute("delete from _sqlite_migrations where name = '0003_alone_and_top'")
+    assert missing_steps(Database(db)) == ["0003_alone_and_top"]
     db.close()
     store.close()
     store = Store(tmp_path, ["zqorv", "vroqz"])
+    assert missing_steps(Database(store.connection)) == []
     for hour in (0, HOUR):
         for topic in ("zqorv", "vroqz"):
             store.checkpoint(_batch(hour, topic), [], [], {}, 0)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
+from sqlite_utils import Database
 
 from donkeywatch import config, recovery
 from donkeywatch.arrival import lexicon as lexicons
@@ -17,7 +18,7 @@ from donkeywatch.counting.windows import iso
 from donkeywatch.errors import SourceError, StateError
 from donkeywatch.recovery import Span
 from donkeywatch.sources.follow import Follower
-from donkeywatch.store import backups
+from donkeywatch.store import backups, schema
 from donkeywatch.store.audit import audit
 from donkeywatch.store.store import DATABASE, connect
 
@@ -49,6 +50,11 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
         db = connect(path, read_only=True)
         try:
             db.execute("begin")
+            if schema.missing_steps(Database(db)):
+                raise StateError(
+                    f"the database {path} was written by an older donkeywatch",
+                    "start this one on it once, which brings it up to date, then verify again",
+                )
             yield from audit(db, topics)
             for follower in recovery.followers(settings, db):
                 yield f"positions in the log of {follower.log.name}", _unreachable(follower)

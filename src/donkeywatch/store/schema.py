@@ -289,6 +289,13 @@ def unknown_steps(db: Database) -> list[str]:
     return [step.name for step in migrations.applied(db) if step.name not in known]
 
 
+def missing_steps(db: Database) -> list[str]:
+    """Migrations of this program that were not applied to a database yet; changes nothing."""
+    applied = {step.name for step in migrations.applied(db)}
+    known = [migration.name for migration in migrations.pending(Database(memory=True))]
+    return [name for name in known if name not in applied]
+
+
 def document() -> str:
     """The tables as Markdown, for docs/database.md."""
     parts = []
