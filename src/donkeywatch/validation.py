@@ -29,7 +29,11 @@ class RateRecord(_Strict):
 
 
 class TopicRecord(_Strict):
-    """One topic: rows by what they are and what was said of them, and the weighted rates."""
+    """One topic: rows by what they are and what was said of them, and the weighted rates.
+
+    ``recall_labelled`` are the relevant rows that recall comes from, of a sample of their own or
+    among the others.
+    """
 
     labelled: Count
     true_positives: Count

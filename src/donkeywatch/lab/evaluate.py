@@ -124,35 +124,43 @@ def evaluate(topic: str, rows: Sequence[Judged]) -> Evaluation:
 
     Rows of a stratified sample count with their weights (Horvitz & Thompson 1952, J. Am. Stat.
     Assoc. 47, 663-685). Relevant rows of the stratum `recall` are a sample of their own: where
-    there are any, recall comes from them alone, and nothing else does.
+    there are any, recall comes from them alone, and nothing else does; only their own stratum
+    counts them.
     """
     drawn = [row for row in rows if not row.for_recall]
     known = [row for row in rows if row.for_recall and row.relevant]
     sample = _Sample(drawn)
     recall = _Sample(known) if known else sample
 
-    def part(name: str, kept: Callable[[Judged], bool], *, recalled: bool = True) -> Part:
+    def part(
+        name: str, kept: Callable[[Judged], bool], among: Sequence[Judged], *, recalled: bool
+    ) -> Part:
         flagged, relevant = (
             np.array([kept(row) for row in s.rows], bool) for s in (sample, recall)
         )
         return Part(
             name,
-            Confusion.of([row for row in rows if kept(row)]),
+            Confusion.of([row for row in among if kept(row)]),
             _estimate(sample.precision(flagged)),
             _estimate(recall.recall(relevant)) if recalled else None,
         )
 
-    def parts(name: Callable[[Judged], str | None], *, recalled: bool = False) -> tuple[Part, ...]:
+    def parts(
+        name: Callable[[Judged], str | None], among: Sequence[Judged], *, recalled: bool = False
+    ) -> tuple[Part, ...]:
         names = sorted({given for row in rows if (given := name(row)) is not None})
-        return tuple(part(one, lambda row: name(row) == one, recalled=recalled) for one in names)  # noqa: B023 - used at once
+        return tuple(
+            part(one, lambda row: name(row) == one, among, recalled=recalled)  # noqa: B023 - used at once
+            for one in names
+        )
 
     basis = known or [row for row in drawn if row.relevant]
     return Evaluation(
         topic,
-        part(topic, lambda _: True),
-        parts(lambda row: row.category),
-        parts(lambda row: row.language, recalled=True),
-        parts(lambda row: row.stratum),
+        part(topic, lambda _: True, drawn, recalled=True),
+        parts(lambda row: row.category, drawn),
+        parts(lambda row: row.language, drawn, recalled=True),
+        parts(lambda row: row.stratum, rows),
         sample.accuracy(recall.recall(np.ones(len(recall.rows), bool))),
         len(basis),
         sum(row.category is not None for row in basis),
