@@ -184,6 +184,22 @@ def test_a_reopened_hour_closes_again_with_all_its_queries(store: Store) -> None
     assert store.close_hour(START, None, Figures(3, 3, 3, figures.topics))
 
 
+def test_what_no_other_topic_flagged_is_added_up_over_closings(store: Store) -> None:
+    """Late queries raise `alone`; a closing replaces what comes from figures, and nothing else."""
+    asked = "select alone, queries, top_1, top_10 from window_topics where kind = 'hour'"
+    checkpoint(store, batch(queries=3))
+    assert store.connection.execute(asked).fetchall() == [(3, None, None, None)]
+    store.close_hour(START, None, Figures(3, 3, 3, (TopicFigures(3, (3, 0, 0), 3, 3, (1, 1, 1)),)))
+    assert store.connection.execute(asked).fetchall() == [(3, 3, 1, 3)]
+    checkpoint(store, batch(queries=2))
+    topic = TopicFigures(5, (3, 2, 0), 9, 9, (2, 2, 1))
+    store.close_hour(START, None, Figures(5, 3, 9, (topic,)))
+    assert store.connection.execute(asked).fetchall() == [(5, 5, 2, 5)]
+    store.show({"24h": (START, START + 24 * HOUR, Figures(5, 3, 9, (topic,)))})
+    rolling = store.connection.execute(asked.replace("'hour'", "'24h'")).fetchall()
+    assert rolling == [(None, 5, None, None)]
+
+
 def test_figures_that_contradict_themselves_are_told(store: Store) -> None:
     """More flagged addresses than addresses is no figure."""
     checkpoint(store, batch())
