@@ -132,7 +132,7 @@ def test_verify_does_not_take_an_older_database_for_a_bad_one(
     path = place / "state" / "donkeywatch.db"
     with sqlite3.connect(path) as db:
         db.execute("alter table window_topics drop column alone")
-        db.execute("delete from _sqlite_migrations where name = '0003_alone_and_top'")
+        db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
     db.close()
     before = path.read_bytes()
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(place / counted.settings.name)])

@@ -75,8 +75,8 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         db.execute("delete from window_topics")
         for name in ("alone", "top_1", "top_10"):
             db.execute(f"alter table window_topics drop column {name}")
-        db.execute("delete from _sqlite_migrations where name = '0003_alone_and_top'")
-    assert missing_steps(Database(db)) == ["0003_alone_and_top"]
+        db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
+    assert missing_steps(Database(db)) == ["0004_alone_and_top"]
     db.close()
     store.close()
     store = Store(tmp_path, ["zqorv", "vroqz"])
