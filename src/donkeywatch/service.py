@@ -87,8 +87,12 @@ class Service:
             self._bell.wait(self._engine.wait(steady()))
 
     def _current_status(self) -> Status:
+        status = self._engine.status()
         return replace(
-            self._engine.status(), reload_good=self._reload_good, accuracies=self._accuracies
+            status,
+            reload_good=self._reload_good,
+            ready=not status.not_ready(self._settings.follow.ready_lag),
+            accuracies=self._accuracies,
         )
 
     def _fitting(self, record: Record | None) -> Mapping[str, Accuracy]:

@@ -35,6 +35,8 @@ class Status:
     commit_errors: int = 0
     """Failed commits since the last good one; stored ones are in the database."""
     reload_good: bool = True
+    ready: bool = False
+    """What `/readyz` says, by the settings of the running service."""
     lexicon: str = ""
     """Keyed digest of the lexicon, and nothing else of it."""
     topics: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -22,13 +22,22 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from donkeywatch import __version__, config
 from donkeywatch.backfill import backfill
 from donkeywatch.counting.correction import Accuracy, Rate
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
 from donkeywatch.lab.simulate import Simulation
+from donkeywatch.lab.truth import COUNTRIES
 from donkeywatch.lab.truth import TOPICS as CATEGORIES
-from donkeywatch.publish.metrics import COUNTERS, EVERY, WINDOWS, Described, Monitor, document
+from donkeywatch.publish.metrics import (
+    BREAKS,
+    COUNTERS,
+    EVERY,
+    WINDOWS,
+    Described,
+    Monitor,
+    document,
+)
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.service import Service
 from donkeywatch.status import SourceStatus, Status
@@ -94,6 +103,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status
     server = simulated(tmp_path_factory.mktemp("metrics"), sim)
     with engine(server.settings) as opened:
         backfill(opened, server.archive, None, lambda: NOW)
+        assert opened.store.note_break("countries", "another", milliseconds(START))
         return server, opened.status()
 
 
@@ -116,6 +126,7 @@ def expected_labels(described: Described) -> set[frozenset[tuple[str, str]]]:
         ("source",): [("simulated",)],
         ("source", "outcome"): [("simulated", outcome) for outcome in OUTCOMES],
         ("topic",): [(topic,) for topic in TOPICS],
+        ("kind",): [(kind,) for kind in BREAKS],
         ("topic", "category"): [(t, c) for t in TOPICS for c in CATEGORIES[t]],
     }
     labels = described.labels
@@ -342,14 +353,15 @@ def tiny(state: Path) -> Status:
     batch = Batch([], {start: counts}, counters)
     progress = [Progress("main", NOON - 500, 0, 0, NOON)]
     store.checkpoint(batch, [], progress, {start: 1800.0}, NOON)
-    figures = Figures(8, 4, 18, (TopicFigures(2, (1, 1, 0), 6, 4),))
+    countries = {"ZZ": CountryFigures(8, 4, ((2, 1),))}
+    figures = Figures(8, 4, 18, (TopicFigures(2, (1, 1, 0), 6, 4),), countries)
     assert store.close_hour(start, None, figures)
     store.show({"24h": (NOON - DAY, NOON, figures)})
     store.close()
     source = SourceStatus("main", True, True, 7, 1234, NOON - 500, None)
     return Status(
         (source,), NOON, reload_good=False, lexicon="0123456789abcdef",
-        topics=(("one", ("first", "second")),),
+        topics=(("one", ("first", "second")),), ready=True,
     )  # fmt: skip
 
 
@@ -394,6 +406,12 @@ donkeywatch_late_lines_total{source="main"} 1.0
 # HELP donkeywatch_read_errors_total Failed attempts to open or read a file.
 # TYPE donkeywatch_read_errors_total counter
 donkeywatch_read_errors_total{source="main"} 0.0
+# HELP donkeywatch_breaks_total Changes of the measurement itself, across which no trend may be drawn.
+# TYPE donkeywatch_breaks_total counter
+donkeywatch_breaks_total{kind="lexicon"} 0.0
+donkeywatch_breaks_total{kind="countries"} 0.0
+donkeywatch_breaks_total{kind="format"} 0.0
+donkeywatch_breaks_total{kind="normalisation"} 0.0
 # HELP donkeywatch_commit_errors_total Failed checkpoints; each was repeated.
 # TYPE donkeywatch_commit_errors_total counter
 donkeywatch_commit_errors_total 0.0
@@ -473,6 +491,27 @@ donkeywatch_window_coverage_ratio{window="hour"} 0.5
 # TYPE donkeywatch_window_end_timestamp_seconds gauge
 donkeywatch_window_end_timestamp_seconds{window="24h"} 1.7954352e+09
 donkeywatch_window_end_timestamp_seconds{window="hour"} 1.7954352e+09
+# HELP donkeywatch_window_country_queries Keyword searches in the last closed hour and week by country of the address: the ten largest, and `other`; `ZZ` is unknown.
+# TYPE donkeywatch_window_country_queries gauge
+donkeywatch_window_country_queries{country="ZZ",window="hour"} 8.0
+donkeywatch_window_country_queries{country="other",window="hour"} 0.0
+# HELP donkeywatch_window_country_topic_queries Flagged queries of the same countries.
+# TYPE donkeywatch_window_country_topic_queries gauge
+donkeywatch_window_country_topic_queries{country="ZZ",topic="one",window="hour"} 2.0
+donkeywatch_window_country_topic_queries{country="other",topic="one",window="hour"} 0.0
+# HELP donkeywatch_profile_queries Keyword searches per day in a local hour of the day, mean of the last four weeks or since the last break.
+# TYPE donkeywatch_profile_queries gauge
+# HELP donkeywatch_profile_query_ratio Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over the same days.
+# TYPE donkeywatch_profile_query_ratio gauge
+# HELP donkeywatch_fraction_level_shift_score CUSUM of the weekly query fraction over its threshold, after the last whole week: above 1 the level has changed. 0 below nine weeks, and again after an alarm.
+# TYPE donkeywatch_fraction_level_shift_score gauge
+donkeywatch_fraction_level_shift_score{direction="up",topic="one"} 0.0
+donkeywatch_fraction_level_shift_score{direction="down",topic="one"} 0.0
+# HELP donkeywatch_unbroken_windows Closed weeks covered to 95 % or more since the last break; `window` is `week`.
+# TYPE donkeywatch_unbroken_windows gauge
+donkeywatch_unbroken_windows{window="week"} 0.0
+# HELP donkeywatch_last_break_timestamp_seconds Last change of the lexicon, the countries, the format or the normalisation, Unix time.
+# TYPE donkeywatch_last_break_timestamp_seconds gauge
 # HELP donkeywatch_source_lag_bytes Bytes on disk that are not counted yet.
 # TYPE donkeywatch_source_lag_bytes gauge
 donkeywatch_source_lag_bytes{source="main"} 7.0
@@ -485,6 +524,9 @@ donkeywatch_source_following{source="main"} 1.0
 # HELP donkeywatch_last_event_timestamp_seconds Newest plausible event time, Unix time.
 # TYPE donkeywatch_last_event_timestamp_seconds gauge
 donkeywatch_last_event_timestamp_seconds{source="main"} 1.7954351995e+09
+# HELP donkeywatch_ready 1 while `/readyz` answers 200.
+# TYPE donkeywatch_ready gauge
+donkeywatch_ready 1.0
 # HELP donkeywatch_last_commit_timestamp_seconds Last good checkpoint, Unix time.
 # TYPE donkeywatch_last_commit_timestamp_seconds gauge
 donkeywatch_last_commit_timestamp_seconds 1.7954352e+09
@@ -552,7 +594,10 @@ def test_openmetrics_can_be_parsed(counted: tuple[Simulated, Status]) -> None:
 
 
 def test_no_address_and_no_word_is_a_label(counted: tuple[Simulated, Status]) -> None:
-    """Label values are ids, windows, outcomes, thresholds, a version and a digest."""
+    """Label values are ids, windows, outcomes, thresholds, hours, countries, kinds of breaks,
+
+    directions, a version and a digest.
+    """
     server, status = counted
     text = exposed(server.state, status)
     assert not re.search(r"\d+\.\d+\.\d+\.\d+|2001:db8", text)
@@ -560,7 +605,8 @@ def test_no_address_and_no_word_is_a_label(counted: tuple[Simulated, Status]) ->
     categories = {category for topic in TOPICS for category in CATEGORIES[topic]}
     assert values == {
         *TOPICS, *categories, *WINDOWS, *OUTCOMES, "1", "2", "3", "simulated", __version__,
-        status.lexicon,
+        status.lexicon, *BREAKS, "up", "down", *(f"{hour:02d}" for hour in range(24)),
+        *COUNTRIES, "other",
     }  # fmt: skip
 
 

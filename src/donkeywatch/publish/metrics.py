@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -14,6 +15,7 @@ from donkeywatch.counting.figures import THRESHOLDS
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.counting.windows import ROLLING, SECOND
 from donkeywatch.publish.snapshot import Snapshot, Snapshots, WindowView
+from donkeywatch.publish.tendency import Tendencies, Tendency
 from donkeywatch.status import SourceStatus, Status
 
 WINDOWS = (*ROLLING, "hour", "week")
@@ -49,6 +51,10 @@ COUNTERS = (
     Described("abandoned_bytes", "counter", S, "Bytes that vanished before they could be read."),
     Described("late_lines", "counter", S, "Queries counted after their hour had closed."),
     Described("read_errors", "counter", S, "Failed attempts to open or read a file."),
+    Described(
+        "breaks", "counter", ("kind",),
+        "Changes of the measurement itself, across which no trend may be drawn.",
+    ),
     Described("commit_errors", "counter", (), "Failed checkpoints; each was repeated."),
     Described("backup_errors", "counter", (), "Backups that could not be made."),
     Described(
@@ -92,6 +98,41 @@ WINDOW_GAUGES = (
     ),
     Described("window_end_timestamp_seconds", "gauge", W, "End of the window, Unix time."),
 )  # fmt: skip
+DERIVED_GAUGES = (
+    Described(
+        "window_country_queries", "gauge", ("window", "country"),
+        "Keyword searches in the last closed hour and week by country of the address: the ten"
+        " largest, and `other`; `ZZ` is unknown.",
+    ),
+    Described(
+        "window_country_topic_queries", "gauge", ("window", "topic", "country"),
+        "Flagged queries of the same countries.",
+    ),
+    Described(
+        "profile_queries", "gauge", ("hour",),
+        "Keyword searches per day in a local hour of the day, mean of the last four weeks or"
+        " since the last break.",
+    ),
+    Described(
+        "profile_query_ratio", "gauge", ("topic", "hour"),
+        "Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over"
+        " the same days.",
+    ),
+    Described(
+        "fraction_level_shift_score", "gauge", ("topic", "direction"),
+        "CUSUM of the weekly query fraction over its threshold, after the last whole week: above"
+        " 1 the level has changed. 0 below nine weeks, and again after an alarm.",
+    ),
+    Described(
+        "unbroken_windows", "gauge", W,
+        "Closed weeks covered to 95 % or more since the last break; `window` is `week`.",
+    ),
+    Described(
+        "last_break_timestamp_seconds", "gauge", ("kind",),
+        "Last change of the lexicon, the countries, the format or the normalisation, Unix time.",
+    ),
+)  # fmt: skip
+BREAKS = ("lexicon", "countries", "format", "normalisation")
 SOURCE_GAUGES: tuple[tuple[Described, Callable[[SourceStatus], float | None]], ...] = (
     (
         Described("source_lag_bytes", "gauge", S, "Bytes on disk that are not counted yet."),
@@ -114,6 +155,10 @@ SOURCE_GAUGES: tuple[tuple[Described, Callable[[SourceStatus], float | None]], .
 )
 STATUS_GAUGES: tuple[tuple[Described, Callable[[Status], float | None]], ...] = (
     (
+        Described("ready", "gauge", (), "1 while `/readyz` answers 200."),
+        lambda s: int(s.ready),
+    ),
+    (
         Described("last_commit_timestamp_seconds", "gauge", (), "Last good checkpoint, Unix time."),
         lambda s: None if s.last_commit is None else s.last_commit / SECOND,
     ),
@@ -135,6 +180,7 @@ INFOS = (
 EVERY = (
     *COUNTERS,
     *WINDOW_GAUGES,
+    *DERIVED_GAUGES,
     *(described for described, _ in SOURCE_GAUGES),
     *(described for described, _ in STATUS_GAUGES),
     *INFOS,
@@ -150,6 +196,7 @@ class Monitor(Collector):
     def __init__(self, snapshots: Callable[[], Snapshots], status: Callable[[], Status]) -> None:
         self._snapshots = snapshots
         self._status = status
+        self._tendencies = Tendencies()
 
     def describe(self) -> list[Metric]:
         """Nothing is collected at registration."""
@@ -159,9 +206,12 @@ class Monitor(Collector):
         """All metric families."""
         status = self._status()
         with self._snapshots().take() as snapshot:
-            yield from self._counters(snapshot, status)
+            topics = [topic for topic, _ in status.topics]
+            tendency = self._tendencies.of(snapshot, topics)
+            yield from self._counters(snapshot, status, tendency)
             views = {view.kind: view for view in snapshot.current()}
         yield from self._windows(views)
+        yield from self._derived(tendency, topics)
         for described, value in SOURCE_GAUGES:
             family = _family(described)
             for source in status.sources:
@@ -177,9 +227,10 @@ class Monitor(Collector):
             yield family
 
     @staticmethod
-    def _counters(snapshot: Snapshot, status: Status) -> Iterator[Metric]:
+    def _counters(snapshot: Snapshot, status: Status, tendency: Tendency) -> Iterator[Metric]:
         counted = snapshot.counters()
         sources = [source.name for source in status.sources]
+        breaks = Counter(kind for _, kind in tendency.breaks)
         flagged = {
             (topic, category): counted.get(("flagged", topic, category), 0)
             for topic, categories in status.topics
@@ -199,6 +250,9 @@ class Monitor(Collector):
             elif described.name == "category_queries":
                 for labels, value in flagged.items():
                     _add(family, labels, value)
+            elif described.name == "breaks":
+                for kind in BREAKS:
+                    _add(family, (kind,), breaks[kind])
             elif described.labels:
                 for source in sources:
                     _add(family, (source,), counted.get((described.name, source, ""), 0))
@@ -229,6 +283,30 @@ class Monitor(Collector):
                     wide = (*labels, str(least))
                     _add(families["window_topic_addresses"], wide, addresses)
                     _add_estimate(families, "window_address_ratio", wide, estimate)
+        yield from families.values()
+
+    @staticmethod
+    def _derived(tendency: Tendency, topics: Sequence[str]) -> Iterator[Metric]:
+        families = {described.name: _family(described) for described in DERIVED_GAUGES}
+        for window, shares in tendency.countries.items():
+            for share in shares:
+                _add(families["window_country_queries"], (window, share.country), share.queries)
+                for topic, flagged in zip(topics, share.flagged, strict=True):
+                    labels = (window, topic, share.country)
+                    _add(families["window_country_topic_queries"], labels, flagged)
+        for topic, hours in tendency.profiles.items():
+            for hour in hours:
+                name = f"{hour.hour:02d}"
+                _add(families["profile_query_ratio"], (topic, name), hour.ratio_of_sums)
+                if topic == topics[0]:
+                    _add(families["profile_queries"], (name,), hour.queries)
+        for topic, score in tendency.scores.items():
+            for direction in ("up", "down"):
+                value = 0.0 if score is None else getattr(score, direction)
+                _add(families["fraction_level_shift_score"], (topic, direction), value)
+        _add(families["unbroken_windows"], ("week",), tendency.weeks)
+        for kind, time in {kind: time for time, kind in tendency.breaks}.items():
+            _add(families["last_break_timestamp_seconds"], (kind,), time / SECOND)
         yield from families.values()
 
 

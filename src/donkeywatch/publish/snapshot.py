@@ -13,7 +13,7 @@ from types import MappingProxyType
 from donkeywatch.counting.correction import Accuracy, corrected
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
-from donkeywatch.counting.windows import ROLLING, SECOND
+from donkeywatch.counting.windows import HOUR, ROLLING, SECOND
 from donkeywatch.store.store import DATABASE, connect
 
 NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
@@ -59,6 +59,25 @@ class HourOfDay:
     country: str
     queries: int
     flagged: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountryShare:
+    """What one country had in a window: queries, and flagged ones by topic."""
+
+    country: str
+    queries: int
+    flagged: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How far the windows of a kind are closed; it changes when one of them does."""
+
+    windows: int
+    newest: int
+    """Start of the newest one, ms UTC; 0 where there is none."""
+    queries: int
 
 
 class Snapshot:
@@ -222,6 +241,48 @@ class Snapshot:
             (start, end),
         )
         return [row[0] for row in found]
+
+    def whole_hours(self, start: int, end: int, coverage: float) -> list[int]:
+        """Starts of the closed hours in [start, end) ms with at least this coverage (0 to 1)."""
+        found = self._db.execute(
+            "select start from windows where kind = 'hour' and closed = 1"
+            " and start >= ? and start < ? and covered_seconds >= ? order by start",
+            (start, end, coverage * HOUR / SECOND),
+        )
+        return [row[0] for row in found]
+
+    def closed(self, kind: str, span: int) -> Closed:
+        """How far the windows of a calendar kind are closed, of those in the last ``span`` ms."""
+        newest = self._db.execute(
+            "select max(start) from windows where kind = ? and closed = 1", (kind,)
+        ).fetchone()[0]
+        if newest is None:
+            return Closed(0, 0, 0)
+        found = self._db.execute(
+            "select count(*), max(start), sum(queries) from windows"
+            " where kind = ? and closed = 1 and start > ?",
+            (kind, newest - span),
+        )
+        return Closed(*found.fetchone())
+
+    def countries(self, kind: str, topics: Sequence[str]) -> list[CountryShare]:
+        """The countries of the newest closed window of a calendar kind."""
+        key = (kind, self.closed(kind, 1).newest)
+        flagged = {
+            (country, topic): queries
+            for country, topic, queries in self._db.execute(
+                "select country, topic, queries from window_country_topics"
+                " where kind = ? and start = ?",
+                key,
+            )
+        }
+        rows = self._db.execute(
+            "select country, queries from window_countries where kind = ? and start = ?", key
+        )
+        return [
+            CountryShare(name, queries, tuple(flagged.get((name, topic), 0) for topic in topics))
+            for name, queries in rows
+        ]
 
     def breaks(self, start: int, end: int) -> list[tuple[int, str]]:
         """Time (ms UTC) and kind of the changes of the measurement itself."""

@@ -1,0 +1,108 @@
+"""What many closed windows say together: level shift, hour-of-day profile, countries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from donkeywatch.counting.cusum import Score, level_shifts, point
+from donkeywatch.counting.windows import HOUR, WEEK
+from donkeywatch.publish.profile import LocalHour, profile
+from donkeywatch.publish.snapshot import CountryShare, Snapshot, WindowView
+
+WHOLE = 0.95
+"""Coverage from which on a window is compared with others; less is left out."""
+SPAN = 4 * WEEK
+"""What the hour-of-day profile looks back at, ms; it begins at a break if one is nearer."""
+LARGEST = 10
+"""Countries that have a name of their own in the metrics; the rest is put together."""
+OTHER = "other"
+FAR = 1 << 52
+"""Later than any window, ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tendency:
+    """Figures that change when a window closes; by topic where they are of one."""
+
+    breaks: Sequence[tuple[int, str]]
+    """Time (ms UTC) and kind, oldest first."""
+    weeks: int
+    """Whole weeks since the last break."""
+    scores: Mapping[str, Score | None]
+    """After the newest whole week; None where there is none."""
+    profiles: Mapping[str, Sequence[LocalHour]]
+    countries: Mapping[str, Sequence[CountryShare]]
+    """By kind of window, those of the newest closed hour and week."""
+
+
+class Tendencies:
+    """Remembers what was derived until a window closes or changes, or the topics do."""
+
+    def __init__(self) -> None:
+        self._last: tuple[object, Tendency] | None = None
+
+    def of(self, snapshot: Snapshot, topics: Sequence[str]) -> Tendency:
+        """The figures of a snapshot, derived anew only if they may have changed."""
+        breaks = snapshot.breaks(0, FAR)
+        closed = snapshot.closed("hour", SPAN), snapshot.closed("week", FAR)
+        key = (tuple(topics), tuple(breaks), closed)
+        last = self._last
+        if last is None or last[0] != key:
+            last = key, derived(snapshot, topics, breaks)
+            self._last = last
+        return last[1]
+
+
+def derived(
+    snapshot: Snapshot, topics: Sequence[str], breaks: Sequence[tuple[int, str]]
+) -> Tendency:
+    """All figures; windows that hold a break belong to neither side of it."""
+    since = max((time for time, _ in breaks), default=0)
+    weeks = [
+        week
+        for week in snapshot.windows(
+            "week", "closed = 1 and queries is not null and start >= ?", (since,), limit=FAR
+        )
+        if week.coverage >= WHOLE
+    ]
+    end = snapshot.closed("hour", SPAN).newest + HOUR
+    start = max(since, end - SPAN)
+    hours = snapshot.whole_hours(start, end, WHOLE)
+    return Tendency(
+        breaks,
+        len(weeks),
+        {topic: _score(weeks, number) for number, topic in enumerate(topics)},
+        {topic: _profile(snapshot, topic, hours) for topic in topics},
+        {kind: _largest(snapshot.countries(kind, topics)) for kind in ("hour", "week")},
+    )
+
+
+def _score(weeks: Sequence[WindowView], number: int) -> Score | None:
+    points = []
+    for week in weeks:
+        topic = week.topics[number]
+        if topic.query_fraction is not None:
+            effect = topic.query_fraction.design_effect
+            points.append(point(week.start // WEEK, topic.queries, week.queries, effect))
+    scores = level_shifts(found for found in points if found is not None)
+    return scores[-1] if scores else None
+
+
+def _profile(snapshot: Snapshot, topic: str, hours: Sequence[int]) -> Sequence[LocalHour]:
+    if not hours:
+        return ()
+    whole = set(hours)
+    found = snapshot.hours_of_day(topic, (), hours[0], hours[-1] + HOUR)
+    return profile([hour for hour in found if hour.start in whole], hours)
+
+
+def _largest(found: Sequence[CountryShare]) -> list[CountryShare]:
+    """The largest countries by name, and the sum of the others where there is any window."""
+    ordered = sorted(found, key=lambda share: (-share.queries, share.country))
+    named, others = ordered[:LARGEST], ordered[LARGEST:]
+    if not named:
+        return []
+    flagged = zip(*(share.flagged for share in others), strict=True)
+    rest = tuple(sum(numbers) for numbers in flagged) or (0,) * len(named[0].flagged)
+    return [*named, CountryShare(OTHER, sum(share.queries for share in others), rest)]
