@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,9 +142,14 @@ def test_it_is_derived_anew_only_when_a_window_changes(
     weeks: Weeks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scrape after scrape gives the same answer unasked, until a week closes or a break comes."""
-    derived = []
+    derived: list[Tendency] = []
     real = tendency.derived
-    monkeypatch.setattr(tendency, "derived", lambda *a: derived.append(1) or real(*a))
+
+    def noted(*given: Any) -> Tendency:
+        derived.append(real(*given))
+        return derived[-1]
+
+    monkeypatch.setattr(tendency, "derived", noted)
     weeks.add(*[FLAGGED] * 9)
     assert weeks.now is weeks.now
     assert len(derived) == 1
