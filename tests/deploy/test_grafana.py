@@ -1,15 +1,12 @@
-"""The dashboard: what is committed, its form, and its queries on a real Prometheus."""
+"""Every query of every dashboard, and every rule, on a real Prometheus beside a real daemon."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import re
-import runpy
 import shutil
-import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,153 +14,35 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.parse import urlencode
-from urllib.request import ProxyHandler, build_opener
 
 import pytest
+import yaml
 
+import instruments
+from donkeywatch.counting.windows import milliseconds
 from donkeywatch.lab.live import LiveWriter
 from donkeywatch.lab.simulate import Simulation
-from donkeywatch.publish.metrics import EVERY
+from instruments import Prometheus, listening, process
 from support import TOPICS, simulated
 
-GRAFANA = Path(__file__).parents[2] / "grafana"
-DASHBOARD: dict[str, Any] = json.loads((GRAFANA / "fractions.json").read_text("utf-8"))
-PANELS: list[dict[str, Any]] = [p for p in DASHBOARD["panels"] if p["type"] != "row"]
-ROWS: list[dict[str, Any]] = [p for p in DASHBOARD["panels"] if p["type"] == "row"]
-QUERIES = [
-    pytest.param(target["expr"], id=f"{panel['id']}{target['refId']}")
-    for panel in PANELS
-    for target in panel["targets"]
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy" / "prometheus"
+Json = dict[str, Any]
+BOARDS: dict[str, Json] = {
+    path.stem: json.loads(path.read_text("utf-8"))
+    for path in sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
+}
+RECORDED = [
+    rule["record"]
+    for group in yaml.safe_load((RULES / "recording.yml").read_text("utf-8"))["groups"]
+    for rule in group["rules"]
 ]
-VARIABLES = {v["name"]: v for v in DASHBOARD["templating"]["list"]}
 JOB = "donkeywatch-test"
 DAYS = 15
 """Enough for one whole week, whatever today is."""
-OPEN = build_opener(ProxyHandler({})).open
-
-
-def test_the_committed_dashboard_is_the_rendered_one() -> None:
-    """Whoever changes grafana/dashboard.py renders it again."""
-    module = runpy.run_path(str(GRAFANA / "dashboard.py"))
-    assert module["rendered"]() == (GRAFANA / "fractions.json").read_text("utf-8")
-
-
-def test_the_dashboard_as_a_whole_keeps_the_conventions() -> None:
-    """A stable uid, UTC, not editable, a current schema, and the four variables."""
-    assert DASHBOARD["uid"] == "donkeywatch-fractions"
-    assert "id" not in DASHBOARD
-    assert (DASHBOARD["timezone"], DASHBOARD["editable"]) == ("utc", False)
-    assert DASHBOARD["schemaVersion"] >= 41
-    assert list(VARIABLES) == ["datasource", "job", "instance", "topic"]
-    assert VARIABLES["datasource"]["type"] == "datasource"
-    assert (VARIABLES["topic"]["multi"], VARIABLES["topic"]["includeAll"]) == (True, True)
-
-
-@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: str(panel["id"]))
-def test_every_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
-    """Title, description and unit are there, and all data come from the chosen source."""
-    assert panel["title"]
-    assert panel["description"].endswith(".")
-    assert panel["fieldConfig"]["defaults"]["unit"]
-    sources = [panel["datasource"], *(target["datasource"] for target in panel["targets"])]
-    assert all(source == {"type": "prometheus", "uid": "${datasource}"} for source in sources)
-    refs = [target["refId"] for target in panel["targets"]]
-    assert len(set(refs)) == len(refs) > 0
-
-
-def test_panels_have_places_of_their_own() -> None:
-    """Numbers are unique, nothing sticks out of the 24 columns, and nothing overlaps."""
-    every = DASHBOARD["panels"]
-    assert len({panel["id"] for panel in every}) == len(every)
-    cells: set[tuple[int, int]] = set()
-    for place in (panel["gridPos"] for panel in every):
-        assert place["x"] + place["w"] <= 24
-        own = {
-            (place["x"] + i, place["y"] + j) for i in range(place["w"]) for j in range(place["h"])
-        }
-        assert not own & cells
-        cells |= own
-
-
-def test_a_band_is_drawn_between_the_ends_of_each_interval() -> None:
-    """In every fraction over time, `upper` is filled down to `lower`, and both are queried."""
-    banded = [p for p in PANELS if p["type"] == "timeseries" and p["title"].startswith("$topic")]
-    assert len(banded) == 6
-    for panel in banded:
-        names = [target["legendFormat"] for target in panel["targets"]]
-        assert names == ["fraction", "lower", "upper"]
-        by_name = {
-            o["matcher"]["options"]: {p["id"]: p["value"] for p in o["properties"]}
-            for o in panel["fieldConfig"]["overrides"]
-        }
-        assert by_name["upper"]["custom.fillBelowTo"] == "lower"
-        assert not panel["fieldConfig"]["defaults"]["custom"]["spanNulls"]
-
-
-def test_the_panels_of_a_topic_repeat_for_each() -> None:
-    """The first row repeats by topic, and only its panels ask for one."""
-    assert ROWS[0]["repeat"] == "topic"
-    end = ROWS[1]["gridPos"]["y"]
-    for panel in PANELS:
-        assert ("$topic" in panel["title"]) == (panel["gridPos"]["y"] < end)
-
-
-def test_both_fractions_are_shown_for_every_window() -> None:
-    """Query and address fraction over 1h, 24h and 7d, and of the last closed hour and week."""
-    text = "\n".join(target["expr"] for panel in PANELS for target in panel["targets"])
-    for window in ("1h", "24h", "7d", "hour", "week"):
-        for kind in ("query", "address"):
-            for end in ("", "_lower", "_upper"):
-                name = f"donkeywatch_window_{kind}_ratio{end}"
-                assert re.search(rf'{name}{{[^}}]*window="{window}"', text)
-
-
-@pytest.mark.parametrize("expression", QUERIES)
-def test_a_counter_is_only_shown_as_a_rate(expression: str) -> None:
-    """Counters stand inside rate or increase over $__rate_interval; gauges never do."""
-    known = {
-        f"donkeywatch_{d.name}" + ("_total" if d.type == "counter" else ""): d.type for d in EVERY
-    }
-    names = re.findall(r"donkeywatch_\w+", expression)
-    assert names
-    for name in names:
-        assert name in known
-        rated = re.search(
-            rf"(rate|increase)\({name}{{[^}}]*}}\[\$__(rate_interval|range)\]\)", expression
-        )
-        assert bool(rated) == (known[name] == "counter")
-    assert 'job="$job",instance="$instance"' in expression
-
-
-# -- on a real Prometheus ----------------------------------------------------------------
-
-
-def component(name: str) -> str:
-    """The path of a program; without it the test skips, but fails under CI."""
-    found = shutil.which(name)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{name} is not installed, and CI must have it")
-        pytest.skip(f"{name} is not installed")
-    return found
-
-
-@contextmanager
-def process(command: list[str], log: Path) -> Iterator[None]:
-    """A program that is ended by its own process id."""
-    with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as started:
-        try:
-            yield
-        finally:
-            started.send_signal(signal.SIGTERM)
-            try:
-                started.wait(20)
-            except subprocess.TimeoutExpired:
-                started.kill()
 
 
 @contextmanager
@@ -179,46 +58,10 @@ def writing(writer: LiveWriter) -> Iterator[None]:
         thread.join()
 
 
-def listening(log: Path) -> str:
-    """Host and port in the daemon's log, once they are there."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        if found := re.search(r"listening on http://(\S+)", log.read_text("utf-8")):
-            return found[1]
-        time.sleep(0.05)
-    raise AssertionError(log.read_text("utf-8"))
-
-
-class Prometheus:
-    """A running Prometheus."""
-
-    def __init__(self, url: str, instance: str) -> None:
-        self.url, self.instance = url, instance
-
-    def asked(self, path: str, **parameters: str) -> Any:
-        """The data of an answer; None while there is none."""
-        try:
-            with OPEN(f"{self.url}{path}?{urlencode(parameters)}", timeout=10) as answer:
-                return json.load(answer)["data"]
-        except (URLError, ConnectionError):
-            return None
-
-    def query(self, expression: str) -> list[dict[str, Any]]:
-        """The series of an expression, now."""
-        data = self.asked("/api/v1/query", query=expression)
-        found: list[dict[str, Any]] = data["result"] if data else []
-        return found
-
-    def put_in(self, text: str, topic: str = "|".join(TOPICS)) -> str:
-        """A query as Grafana sends it."""
-        text = text.replace("$__rate_interval", "5s").replace("$job", JOB)
-        return text.replace("$instance", self.instance).replace("$topic", topic)
-
-
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """A Prometheus that has scraped a daemon on a simulated replay for a few seconds."""
-    program = component("prometheus")
+    """A Prometheus with our rules that has scraped a daemon on a replay for a few seconds."""
+    instruments.component("prometheus")
     base = tmp_path_factory.mktemp("grafana")
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
     sim = Simulation(seed=24, start=start, hours=DAYS * 24, queries=12_000, addresses=2_000)
@@ -230,6 +73,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         [*command, "backfill", "-c", str(server.settings), *map(str, server.archive)],
         check=True, timeout=60, capture_output=True,
     )  # fmt: skip
+    with sqlite3.connect(server.state / "donkeywatch.db") as db:
+        values = (milliseconds(start), "format", "before")
+        db.execute("insert into breaks (time, kind, digest) values (?, ?, ?)", values)
+    db.close()
     writer = LiveWriter(sim, server.log, 3.0, 1 << 20, 3, seed=5)
     writer.step(start + timedelta(days=DAYS))
     writer.step(datetime.now(UTC))
@@ -237,78 +84,136 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         stack.enter_context(writing(writer))
         log = base / "daemon"
         stack.enter_context(process([*command, "run", "-c", str(server.settings)], log))
-        instance = listening(log)
         config = base / "prometheus.yml"
-        config.write_text(
-            json.dumps(
-                {
-                    "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-                    "scrape_configs": [
-                        {"job_name": JOB, "static_configs": [{"targets": [instance]}]}
-                    ],
-                }
-            ),
-            "utf-8",
-        )
-        with socket.create_server(("127.0.0.1", 0)) as taken:
-            port = taken.getsockname()[1]
-        arguments = [
-            f"--config.file={config}", f"--storage.tsdb.path={base / 'tsdb'}",
-            f"--web.listen-address=127.0.0.1:{port}",
-        ]  # fmt: skip
-        stack.enter_context(process([program, *arguments], base / "prometheus"))
-        found = Prometheus(f"http://127.0.0.1:{port}", instance)
-        until = time.monotonic() + 40
-        while not found.query("count_over_time(donkeywatch_window_query_ratio[1m]) > 3"):
-            assert time.monotonic() < until, (base / "prometheus").read_text("utf-8")
-            time.sleep(0.2)
+        target = {"job_name": JOB, "static_configs": [{"targets": [listening(log)]}]}
+        often = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        settled = {
+            "global": often, "rule_files": ["recording.yml", "alerts.yml"],
+            "scrape_configs": [target],
+        }  # fmt: skip
+        config.write_text(json.dumps(settled), "utf-8")
+        for name in ("recording.yml", "alerts.yml"):
+            shutil.copy(RULES / name, base)
+        found = stack.enter_context(instruments.prometheus(config, base))
+        scraped = "count_over_time(donkeywatch_window_query_ratio[1m]) > 3"
+        found.wait_for(f"{scraped} and on (job) donkeywatch_ready == 1", base / "prometheus")
         yield found
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-@pytest.mark.parametrize("expression", QUERIES)
+@pytest.fixture(scope="module")
+def instance(prometheus: Prometheus) -> str:
+    """The daemon's host and port."""
+    (series,) = prometheus.query("donkeywatch_build_info")
+    return str(series["metric"]["instance"])
+
+
+def put_in(text: str, instance: str, topic: str = "|".join(TOPICS)) -> str:
+    """A query as Grafana sends it."""
+    text = text.replace("$__rate_interval", "5s").replace("$__range", "1h")
+    return text.replace("$job", JOB).replace("$instance", instance).replace("$topic", topic)
+
+
+def shown(text: str, labels: Json) -> str:
+    """A legend or another text with the labels put in; KeyError where there is no such label."""
+    return re.sub(r"{{(\w+)}}", lambda label: labels[label[1]], text)
+
+
+def finite(found: list[Json]) -> bool:
+    """Whether the newest value of each series is a number."""
+    return all(math.isfinite(float(series["value"][1])) for series in found)
+
+
+def panels(name: str) -> list[Json]:
+    """The panels of a dashboard that ask for anything."""
+    found = [panel for panel in BOARDS[name]["panels"] if "targets" in panel]
+    assert len(found) > 10
+    return found
+
+
+# All panels of a dashboard are one test: each worker of pytest that gets one of these tests has to
+# start a daemon and a Prometheus.
+
+
+@pytest.mark.parametrize("name", BOARDS)
 def test_every_query_of_every_panel_has_finite_data(
-    prometheus: Prometheus, expression: str, topic: str
+    prometheus: Prometheus, instance: str, name: str
 ) -> None:
-    """No panel is empty on a working daemon, whichever topic its row repeats for."""
-    found = prometheus.query(prometheus.put_in(expression, topic))
-    assert found, expression
-    assert all(math.isfinite(float(series["value"][1])) for series in found)
+    """No panel is empty on a working daemon, whichever topic its row repeats for.
+
+    The labels that its legend shows are there in each series, and tell them apart.
+    """
+    for panel, topic in product(panels(name), TOPICS):
+        for target in panel["targets"]:
+            expression = put_in(target["expr"], instance, topic)
+            found = prometheus.query(expression)
+            assert found, (panel["title"], expression)
+            assert finite(found), (panel["title"], expression)
+            if target.get("format") != "table":
+                names = [shown(target["legendFormat"], series["metric"]) for series in found]
+                assert len(set(names)) == len(names), (panel["title"], names)
 
 
-@pytest.mark.parametrize("expression", QUERIES)
-def test_every_query_draws_a_line(prometheus: Prometheus, expression: str) -> None:
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_line_is_drawn_over_time(prometheus: Prometheus, instance: str, name: str) -> None:
     """Over a range, too, every query with all topics gives finite points."""
     now = time.time()
-    data = prometheus.asked(
-        "/api/v1/query_range", query=prometheus.put_in(expression),
-        start=str(now - 4), end=str(now), step="1",
-    )  # fmt: skip
-    points = [value for series in data["result"] for _, value in series["values"]]
-    assert points
-    assert all(math.isfinite(float(value)) for value in points)
+    for panel in panels(name):
+        for target in panel["targets"]:
+            data = prometheus.asked(
+                "/api/v1/query_range", query=put_in(target["expr"], instance),
+                start=str(now - 4), end=str(now), step="1",
+            )  # fmt: skip
+            points = [value for series in data["result"] for _, value in series["values"]]
+            assert points, (panel["title"], target["expr"])
+            assert all(math.isfinite(float(value)) for value in points)
 
 
-@pytest.mark.parametrize("name", ["job", "instance", "topic"])
-def test_every_variable_finds_its_values(prometheus: Prometheus, name: str) -> None:
+@pytest.mark.parametrize("name", ["fractions", "fleet"])
+def test_columns_and_bars_are_made_of_labels_that_exist(
+    prometheus: Prometheus, instance: str, name: str
+) -> None:
+    """Each column that a transformation keeps is a label of the first query, or a value."""
+    changed = [panel for panel in panels(name) if "transformations" in panel]
+    assert changed
+    for panel in changed:
+        (kept,) = [
+            change["options"]["include"]["names"]
+            for change in panel["transformations"]
+            if change["id"] == "filterFieldsByName"
+        ]
+        labels = {column for column in kept if not column.startswith("Value")}
+        assert labels
+        for series in prometheus.query(put_in(panel["targets"][0]["expr"], instance, TOPICS[0])):
+            assert labels <= set(series["metric"]), panel["title"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_variable_finds_its_values(prometheus: Prometheus, instance: str, name: str) -> None:
     """The variables' queries give this daemon and its topics."""
-    query = VARIABLES[name]["query"]["query"]
-    parts = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
-    assert parts
-    found = prometheus.asked(
-        f"/api/v1/label/{parts[2]}/values", **{"match[]": prometheus.put_in(parts[1])}
-    )
-    expected = {"job": [JOB], "instance": [prometheus.instance], "topic": sorted(TOPICS)}
-    assert found == expected[name]
+    expected = {"job": [JOB], "instance": [instance], "topic": sorted(TOPICS)}
+    asked = [v for v in BOARDS[name]["templating"]["list"] if v["type"] == "query"]
+    assert {"job", "instance"} <= {variable["name"] for variable in asked}
+    for variable in asked:
+        parts = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
+        assert parts
+        found = prometheus.asked(
+            f"/api/v1/label/{parts[2]}/values", **{"match[]": put_in(parts[1], instance)}
+        )
+        assert found == expected[variable["name"]]
 
 
-def test_panels_that_repeat_have_one_series_for_each_name(prometheus: Prometheus) -> None:
-    """A row of one topic shows one fraction, one lower and one upper end in each panel."""
-    for panel in PANELS:
-        if "$topic" in panel["title"]:
-            for target in panel["targets"]:
-                (series,) = prometheus.query(prometheus.put_in(target["expr"], TOPICS[0]))
-                assert 0 <= float(series["value"][1]) <= 1
+@pytest.mark.parametrize("name", BOARDS)
+def test_breaks_are_marked_where_they_were(
+    prometheus: Prometheus, instance: str, name: str
+) -> None:
+    """The annotation's value is the time of the break in ms, and its texts' labels exist."""
+    (annotation,) = BOARDS[name]["annotations"]["list"]
+    (found,) = prometheus.query(put_in(annotation["expr"], instance))
+    ago = time.time() * 1000 - float(found["value"][1])
+    assert 0 <= ago - DAYS * 86_400_000 < 3 * 3_600_000
+    for text in (annotation["titleFormat"], annotation["textFormat"]):
+        assert shown(text, found["metric"])
+    assert annotation["tagKeys"] in found["metric"]
 
 
 def test_the_ends_of_the_intervals_enclose_the_fractions(prometheus: Prometheus) -> None:
@@ -318,3 +223,22 @@ def test_the_ends_of_the_intervals_enclose_the_fractions(prometheus: Prometheus)
         assert prometheus.query(f"{name}_lower <= {name}")
         assert not prometheus.query(f"{name}_lower > {name}")
         assert not prometheus.query(f"{name}_upper < {name}")
+
+
+def test_every_recording_rule_has_finite_data(prometheus: Prometheus) -> None:
+    """What is recorded is there, and carries the labels that its name promises."""
+    for record in RECORDED:
+        found = prometheus.query(record)
+        assert found, record
+        assert finite(found), record
+        level = record.partition(":")[0]
+        assert all(set(level.split("_")) <= set(series["metric"]) for series in found)
+
+
+def test_rules_evaluate_without_an_error_and_nothing_is_wrong(prometheus: Prometheus) -> None:
+    """Each rule is healthy; on a working daemon no alert but that of another job's name stands."""
+    groups = prometheus.asked("/api/v1/rules")["groups"]
+    every = [rule for group in groups for rule in group["rules"]]
+    assert {rule["health"] for rule in every} == {"ok"}
+    raised = {alert["labels"]["alertname"] for rule in every for alert in rule.get("alerts", [])}
+    assert raised <= {"DonkeywatchDown"}

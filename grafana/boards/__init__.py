@@ -1,0 +1,1 @@
+"""The dashboards as plain data; `python grafana/render.py` writes them to grafana/dashboards."""
