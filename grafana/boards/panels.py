@@ -41,10 +41,11 @@ def _panel(
     overrides: Sequence[Json],
     **defaults: object,
 ) -> Panel:
-    shown: dict[str, object] = {
+    settled: dict[str, object] = {
         "unit": unit,
         "color": {"mode": "palette-classic"},
         "custom": custom,
+        **defaults,
     }
     return {
         "type": kind,
@@ -53,7 +54,7 @@ def _panel(
         "datasource": DATASOURCE,
         "targets": list(queries),
         "options": options,
-        "fieldConfig": {"defaults": {**shown, **defaults}, "overrides": list(overrides)},
+        "fieldConfig": {"defaults": settled, "overrides": list(overrides)},
     }
 
 
