@@ -6,11 +6,15 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from grafana_foundation_sdk.cog import plugins
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard
 
 from donkeywatch.publish.metrics import EVERY
 
@@ -219,6 +223,47 @@ def test_every_metric_is_shown_somewhere() -> None:
         "donkeywatch_window_topic_addresses",
     }  # fmt: skip
     assert set(TYPES) - shown == unseen
+
+
+def unknown(given: Any, read: Any, path: str = "") -> Iterator[str]:
+    """Where something that was given is not in what Grafana's own types made of it."""
+    if isinstance(given, dict) and isinstance(read, dict):
+        for key, value in given.items():
+            yield from unknown(value, read.get(key), f"{path}.{key}")
+    elif isinstance(given, list) and isinstance(read, list) and len(given) == len(read):
+        for one, other in zip(given, read, strict=True):
+            yield from unknown(one, other, path)
+    elif given != read:
+        yield path
+
+
+def as_grafana_reads(board: Json) -> Json:
+    """A dashboard through the types of Grafana's SDK, which drop what they do not know."""
+    plugins.register_default_plugins()
+    found: Json = json.loads(JSONEncoder().encode(dashboard.Dashboard.from_json(board)))
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_grafana_knows_every_field(name: str) -> None:
+    """No option is misspelt or stands in the wrong place, in no kind of panel.
+
+    The SDK leaves out the `definition` that Grafana writes beside a variable's query, and has
+    none of the data source's own fields of annotations.
+    """
+    board = BOARDS[name]
+    own = {"step", "titleFormat", "textFormat", "tagKeys", "useValueForTime"}
+    assert set(unknown(board, as_grafana_reads(board))) == {
+        ".templating.list.definition", *(f".annotations.list.{field}" for field in own),
+    }  # fmt: skip
+
+
+def test_a_misspelt_option_would_be_found() -> None:
+    """The types are strict enough: one wrong name in one panel is told."""
+    board = json.loads(json.dumps(BOARDS["fractions"]))
+    (bars, *_) = (panel for panel in board["panels"] if panel["type"] == "barchart")
+    bars["options"]["barWidht"] = bars["options"].pop("barWidth")
+    assert ".panels.options.barWidht" in set(unknown(board, as_grafana_reads(board)))
 
 
 def test_provisioning_agrees_with_the_dashboards() -> None:
