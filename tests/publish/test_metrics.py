@@ -199,6 +199,7 @@ def test_the_first_scrape_has_the_labels_too(tmp_path: Path) -> None:
         service._bell.close()
         service._server.stop()
         service._engine.close()
+    assert found["donkeywatch_ready", frozenset()] == 0
     topics = {frozenset({("topic", topic)}) for topic in TOPICS}
     assert {labels for name, labels in found if name == "donkeywatch_topic_queries_total"} == topics
 

@@ -72,19 +72,19 @@ def derived(
     return Tendency(
         breaks,
         len(weeks),
-        {topic: _score(weeks, number) for number, topic in enumerate(topics)},
+        {topic: _score(weeks, topic) for topic in topics},
         {topic: _profile(snapshot, topic, hours) for topic in topics},
         {kind: _largest(snapshot.countries(kind, topics)) for kind in ("hour", "week")},
     )
 
 
-def _score(weeks: Sequence[WindowView], number: int) -> Score | None:
+def _score(weeks: Sequence[WindowView], topic: str) -> Score | None:
     points = []
     for week in weeks:
-        topic = week.topics[number]
-        if topic.query_fraction is not None:
-            effect = topic.query_fraction.design_effect
-            points.append(point(week.start // WEEK, topic.queries, week.queries, effect))
+        for found in week.topics:
+            if found.topic == topic and found.query_fraction is not None:
+                effect = found.query_fraction.design_effect
+                points.append(point(week.start // WEEK, found.queries, week.queries, effect))
     scores = level_shifts(found for found in points if found is not None)
     return scores[-1] if scores else None
 
