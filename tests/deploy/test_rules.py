@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from donkeywatch.cli import app
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.publish.metrics import EVERY
 from instruments import component
@@ -96,6 +98,29 @@ def test_each_section_of_the_runbook_belongs_to_an_alert() -> None:
     headings = re.findall(r"^## (.+)$", RUNBOOK.read_text("utf-8"), re.MULTILINE)
     anchors = [rule["annotations"]["runbook_url"].partition("#")[2] for rule in ALERTS]
     assert [heading.lower().replace(" ", "-") for heading in headings] == anchors
+
+
+def test_what_the_runbook_names_exists() -> None:
+    """Panels, verbs and metrics that it sends the operator to are there."""
+    text = RUNBOOK.read_text("utf-8")
+    boards = [
+        json.loads(path.read_text("utf-8"))
+        for path in (ROOT / "grafana" / "dashboards").glob("*.json")
+    ]
+    titles = {panel["title"] for board in boards for panel in board["panels"]}
+    panels = re.findall(r"[Tt]he panel\s+\*([^*]+)\*", text)
+    assert len(panels) >= 5
+    assert set(panels) <= titles
+    assert {f"donkeywatch: {name}" for name in ("Fractions", "Measurement health")} <= {
+        board["title"] for board in boards
+    }
+    commands = [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
+    verbs = {*commands, *(group.name for group in app.registered_groups)}
+    named = set(re.findall(r"`donkeywatch ([a-z]+)", text))
+    assert len(named) > 3
+    assert named <= verbs
+    known = {f"donkeywatch_{described.name}" for described in EVERY}
+    assert set(re.findall(r"donkeywatch_\w+", text)) <= known
 
 
 @pytest.mark.parametrize("rule", RECORDED, ids=names)
