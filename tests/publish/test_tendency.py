@@ -15,8 +15,8 @@ from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
 from donkeywatch.publish import tendency
-from donkeywatch.publish.snapshot import CountryShare, Snapshots
-from donkeywatch.publish.tendency import LARGEST, OTHER, Tendencies, Tendency
+from donkeywatch.publish.snapshot import CountryView, Snapshots
+from donkeywatch.publish.tendency import LARGEST, OTHER, CountryShare, Tendencies, Tendency
 from donkeywatch.store.positions import Progress
 from donkeywatch.store.store import Store, prepare
 
@@ -184,17 +184,22 @@ def test_the_profile_begins_at_a_break(weeks: Weeks) -> None:
 
 
 def test_small_countries_are_put_together() -> None:
-    """Ten have names, ties by letter; the others' sum keeps totals whole."""
-    letters = "ABCDEFGHIJKLM"
-    shares = [CountryShare(f"A{c}", 100 - i // 2, (i, 1)) for i, c in enumerate(letters)]
-    found = tendency._largest(list(reversed(shares)))
-    assert [share.country for share in found] == [*(f"A{c}" for c in letters[:LARGEST]), OTHER]
-    assert sum(share.queries for share in found) == sum(share.queries for share in shares)
-    assert found[-1].flagged == (10 + 11 + 12, 3)
+    """Ten have names; the others' sum keeps totals whole."""
+    views = [
+        CountryView(f"A{c}", 100 - i, 50, {"one": (i, 1), "two": (1, 1)})
+        for i, c in enumerate("ABCDEFGHIJKLM")
+    ]
+    found = tendency._largest(views)
+    assert [share.country for share in found] == [*(v.country for v in views[:LARGEST]), OTHER]
+    assert sum(share.queries for share in found) == sum(view.queries for view in views)
+    assert found[-1].flagged == {"one": 10 + 11 + 12, "two": 3}
 
 
 def test_other_is_there_even_if_empty(weeks: Weeks) -> None:
     """A label does not come and go with the eleventh country."""
     weeks.add(FLAGGED)
-    expected = [CountryShare("FR", QUERIES, (FLAGGED, 0)), CountryShare(OTHER, 0, (0, 0))]
+    expected = [
+        CountryShare("FR", QUERIES, {"one": FLAGGED, "two": 0}),
+        CountryShare(OTHER, 0, {"one": 0, "two": 0}),
+    ]
     assert weeks.now.countries == {"hour": expected, "week": expected}

@@ -291,7 +291,7 @@ class Monitor(Collector):
         for window, shares in tendency.countries.items():
             for share in shares:
                 _add(families["window_country_queries"], (window, share.country), share.queries)
-                for topic, flagged in zip(topics, share.flagged, strict=True):
+                for topic, flagged in share.flagged.items():
                     labels = (window, topic, share.country)
                     _add(families["window_country_topic_queries"], labels, flagged)
         for topic, hours in tendency.profiles.items():

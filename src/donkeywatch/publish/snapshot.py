@@ -62,12 +62,13 @@ class HourOfDay:
 
 
 @dataclass(frozen=True, slots=True)
-class CountryShare:
-    """What one country had in a window: queries, and flagged ones by topic."""
+class CountryView:
+    """One country in one closed window; by topic, flagged queries and flagged addresses."""
 
     country: str
     queries: int
-    flagged: tuple[int, ...]
+    addresses: int
+    topics: dict[str, tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,24 +266,25 @@ class Snapshot:
         )
         return Closed(*found.fetchone())
 
-    def countries(self, kind: str, topics: Sequence[str]) -> list[CountryShare]:
-        """The countries of the newest closed window of a calendar kind."""
-        key = (kind, self.closed(kind, 1).newest)
-        flagged = {
-            (country, topic): queries
-            for country, topic, queries in self._db.execute(
-                "select country, topic, queries from window_country_topics"
-                " where kind = ? and start = ?",
-                key,
-            )
-        }
-        rows = self._db.execute(
-            "select country, queries from window_countries where kind = ? and start = ?", key
+    def countries(self, kind: str, start: int) -> list[CountryView]:
+        """Of one closed hour or week, most queries first."""
+        found = self._db.execute(
+            "select country, queries, addresses from window_countries"
+            " where kind = ? and start = ? order by queries desc, country",
+            (kind, start),
         )
-        return [
-            CountryShare(name, queries, tuple(flagged.get((name, topic), 0) for topic in topics))
-            for name, queries in rows
-        ]
+        views = {
+            country: CountryView(country, queries, addresses, dict.fromkeys(self._topics, (0, 0)))
+            for country, queries, addresses in found
+        }
+        for country, topic, queries, addresses in self._db.execute(
+            "select country, topic, queries, addresses from window_country_topics"
+            " where kind = ? and start = ?",
+            (kind, start),
+        ):
+            if country in views and topic in self._topics:
+                views[country].topics[topic] = queries, addresses
+        return list(views.values())
 
     def breaks(self, start: int, end: int) -> list[tuple[int, str]]:
         """Time (ms UTC) and kind of the changes of the measurement itself."""

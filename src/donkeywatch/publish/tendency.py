@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from donkeywatch.counting.cusum import Score, level_shifts, point
 from donkeywatch.counting.windows import HOUR, WEEK
 from donkeywatch.publish.profile import LocalHour, profile
-from donkeywatch.publish.snapshot import CountryShare, Snapshot, WindowView
+from donkeywatch.publish.snapshot import CountryView, Snapshot, WindowView
 
 WHOLE = 0.95
 """Coverage from which on a window is compared with others; less is left out."""
@@ -19,6 +19,15 @@ LARGEST = 10
 OTHER = "other"
 FAR = 1 << 52
 """Later than any window, ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountryShare:
+    """What a country, or several, had in a window: queries, and flagged ones by topic."""
+
+    country: str
+    queries: int
+    flagged: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +75,15 @@ def derived(
         )
         if week.coverage >= WHOLE
     ]
-    end = snapshot.closed("hour", SPAN).newest + HOUR
-    start = max(since, end - SPAN)
-    hours = snapshot.whole_hours(start, end, WHOLE)
+    newest = {kind: snapshot.closed(kind, 1).newest for kind in ("hour", "week")}
+    end = newest["hour"] + HOUR
+    hours = snapshot.whole_hours(max(since, end - SPAN), end, WHOLE)
     return Tendency(
         breaks,
         len(weeks),
         {topic: _score(weeks, topic) for topic in topics},
         {topic: _profile(snapshot, topic, hours) for topic in topics},
-        {kind: _largest(snapshot.countries(kind, topics)) for kind in ("hour", "week")},
+        {kind: _largest(snapshot.countries(kind, start)) for kind, start in newest.items()},
     )
 
 
@@ -97,12 +106,20 @@ def _profile(snapshot: Snapshot, topic: str, hours: Sequence[int]) -> Sequence[L
     return profile([hour for hour in found if hour.start in whole], hours)
 
 
-def _largest(found: Sequence[CountryShare]) -> list[CountryShare]:
-    """The largest countries by name, and the sum of the others where there is any window."""
-    ordered = sorted(found, key=lambda share: (-share.queries, share.country))
-    named, others = ordered[:LARGEST], ordered[LARGEST:]
-    if not named:
+def _largest(views: Sequence[CountryView]) -> list[CountryShare]:
+    """The largest countries by name, and the sum of the others where there is any window.
+
+    ``views`` has most queries first.
+    """
+    if not views:
         return []
-    flagged = zip(*(share.flagged for share in others), strict=True)
-    rest = tuple(sum(numbers) for numbers in flagged) or (0,) * len(named[0].flagged)
-    return [*named, CountryShare(OTHER, sum(share.queries for share in others), rest)]
+    named, others = views[:LARGEST], views[LARGEST:]
+    return [
+        *(_share(view.country, [view], view.topics) for view in named),
+        _share(OTHER, others, views[0].topics),
+    ]
+
+
+def _share(name: str, views: Sequence[CountryView], topics: Iterable[str]) -> CountryShare:
+    flagged = {topic: sum(view.topics[topic][0] for view in views) for topic in topics}
+    return CountryShare(name, sum(view.queries for view in views), flagged)
