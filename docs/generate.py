@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import httpx
 from typer.testing import CliRunner
 
 from donkeywatch import cli, config
+from donkeywatch.backfill import backfill
+from donkeywatch.counting.windows import milliseconds
+from donkeywatch.engine import Engine
+from donkeywatch.lab import demo
+from donkeywatch.lab.simulate import Simulation
 from donkeywatch.publish import metrics
 from donkeywatch.publish.app import create_app
-from donkeywatch.status import Status
+from donkeywatch.publish.server import Server
+from donkeywatch.status import SourceStatus
 from donkeywatch.store import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,22 +60,90 @@ def commands() -> str:
     return "\n".join(parts)
 
 
+ASKED = {
+    "/api/v1/hours": "?from=2026-09-28T19:00:00Z&limit=1",
+    "/api/v1/weeks": "?limit=1",
+    "/api/v1/profile": "?topic=pedophile&country=FR&country=ES",
+    "/metrics": None,
+    "/": None,
+    "/api/v1/events": None,
+}
+"""Parameters of the examples; None where the answer is no JSON document."""
+EVENTS = """event: news
+data: {"data":2,"history":[1790535600000,0,"pedophile","pornographic"],"health":[]}
+
+event: beat
+data:
+"""
+
+
 def api() -> str:
-    """Every path with its parameters, from the OpenAPI description."""
-    source = config.Source(path=Path("search.log"), format="tsv")
-    settings = config.Settings(lexicon=Path("lexicon.toml"), source=(source,))
-    described = create_app(settings, Status).openapi()
+    """Every path with its parameters and a real answer, from a small simulation."""
     parts = []
-    for path, methods in described["paths"].items():
-        found = methods["get"]
-        rows = "".join(
-            f"| `{asked['name']}` | {asked['schema'].get('default', 'none')} |"
-            f" {asked.get('description', '')} |\n"
-            for asked in found.get("parameters", [])
-        )
-        table = f"\n| parameter | default | meaning |\n|---|---|---|\n{rows}" if rows else ""
-        parts.append(f"## `{path}`\n\n{found['description']}\n{table}")
+    with tempfile.TemporaryDirectory() as directory, _answering(Path(directory)) as client:
+        for path, methods in client.get("/openapi.json").json()["paths"].items():
+            found = methods["get"]
+            rows = "".join(
+                f"| `{asked['name']}` | {asked['schema'].get('default', 'none')} |"
+                f" {asked.get('description', '')} |\n"
+                for asked in found.get("parameters", [])
+            )
+            table = f"\n| parameter | default | meaning |\n|---|---|---|\n{rows}" if rows else ""
+            parts.append(f"## `{path}`\n\n{found['description']}\n{table}{_example(client, path)}")
     return "\n".join(parts)
+
+
+@contextmanager
+def _answering(directory: Path) -> Iterator[httpx.Client]:
+    """The application over eight simulated days."""
+    start = datetime(2026, 9, 21, tzinfo=UTC)
+    sim = Simulation(seed=5, start=start, hours=8 * 24, queries=6_000, addresses=2_000)
+    archive = demo.prepare(sim, directory)
+    settings = config.load(directory / demo.SETTINGS, {})
+    end = milliseconds(start + timedelta(hours=sim.hours))
+    engine = Engine(settings, end)
+    try:
+        backfill(engine, archive, None, lambda: end)
+        log = SourceStatus("simulated", True, True, 0, 0, end - 1000, None)
+        status = replace(engine.status(), sources=(log,), lexicon="9f3c2a0d5b61e774")
+    finally:
+        engine.close()
+    http = settings.http.model_copy(update={"port": 0})
+    server = Server(create_app(settings, lambda: status), http)
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url, trust_env=False) as client:
+            yield client
+    finally:
+        server.stop()
+
+
+def _example(client: httpx.Client, path: str) -> str:
+    if path == "/api/v1/events":
+        return f"\n```text\n{EVENTS}```\n"
+    query = ASKED.get(path, "")
+    if query is None:
+        return ""
+    answer = client.get(path + query)
+    answer.raise_for_status()
+    text = json.dumps(_abridged(answer.json()), indent=1)
+    # What fits is written in one line.
+    text = re.sub(r"[\[{]\n[^\[\]{}]+[\]}]", lambda found: _joined(found[0]), text)
+    return f"\n```text\nGET {path}{query}\n```\n\n```json\n{text}\n```\n"
+
+
+def _joined(text: str) -> str:
+    line = " ".join(part.strip() for part in text.splitlines())
+    return line if len(line) < 90 else text
+
+
+def _abridged(value: Any) -> Any:
+    """Two elements of each list, and six digits of each number."""
+    if isinstance(value, dict):
+        return {name: _abridged(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_abridged(inner) for inner in value[:2]] + ["..."] * (len(value) > 2)
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 SECTIONS = {

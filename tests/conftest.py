@@ -1,9 +1,38 @@
-"""What holds for every test."""
+"""What holds for every test, and what several modules look at."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from browsing import Site
 
 # A busy machine is no fault of the code: nothing here is a timed test.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# `browsing` is imported late: most tests, and those with the lowest versions, need no browser.
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The page over four counted weeks, ready."""
+    from browsing import site_over
+
+    with site_over(tmp_path_factory.mktemp("page")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a screen; closed after each module, since its driver holds an event loop."""
+    from browsing import chromium
+
+    with chromium() as opened:
+        yield opened

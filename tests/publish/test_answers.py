@@ -96,6 +96,8 @@ def test_no_address_can_be_in_an_answer() -> None:
     }
     assert texts == {
         ("BreakAnswer", "time"), ("BreakAnswer", "kind"),
+        ("Countries", "week"), ("CountryAnswer", "country"), ("CountryTopic", "topic"),
+        ("Refusal", "detail"),
         ("Fractions", "lexicon"), ("Health", "reasons"), ("Page", "next"),
         ("ProfileAnswer", "topic"), ("ProfileAnswer", "countries"), ("SourceHealth", "name"),
         ("SourceHealth", "error"), ("SourceHealth", "last_event"), ("TopicAnswer", "topic"),

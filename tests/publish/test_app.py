@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import hmac
 import io
@@ -31,8 +32,9 @@ from support import NOW, START, TOPICS, Simulated, engine, simulated, without_ze
 HOURS = 15 * 24
 PATHS = (
     "/", "/metrics", "/healthz", "/readyz", "/openapi.json", "/api/v1/fractions", "/api/v1/hours",
-    "/api/v1/weeks", "/api/v1/profile",
+    "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries", "/assets/page.js",
 )  # fmt: skip
+HIDDEN = {"/openapi.json", "/assets/page.js"}
 FORMS = ("2026-11-23T10:00:00Z", "2026-11-23", "2026-W48")
 BAD_TOKENS = ("", "Bearer", "Bearer wrong", "Bearer s3cretX", "Basic s3cret", "s3cret")
 
@@ -358,7 +360,7 @@ def test_only_get_is_answered(ask: Asked, path: str, method: str) -> None:
 
 
 def test_security_headers_are_on_every_answer(ask: Asked) -> None:
-    """Good answers and errors alike forbid scripts, framing, sniffing, referrers and caches."""
+    """Good answers and errors alike forbid foreign scripts, framing, sniffing and caches."""
     answers = [ask(path) for path in (*PATHS, "/nothing", "/api/v1/hours?from=x")]
     answers += [ask("/", "POST"), ask("/", "HEAD")]
     assert {answer.status_code for answer in answers} == {200, 404, 405, 422, 503}
@@ -367,7 +369,9 @@ def test_security_headers_are_on_every_answer(ask: Asked) -> None:
     policy = HEADERS["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
-    assert "script-src" not in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"https?:|\*", policy)
 
 
 def test_an_answer_that_fails_has_the_headers_too(
@@ -410,6 +414,21 @@ def test_an_unknown_path_cannot_be_probed_without_the_token(
         assert asked("/nothing").status_code == 401
         assert asked("/healthz/").status_code == 401
         assert asked("/healthz").json() == {"healthy": True}
+
+
+def test_a_browser_is_asked_for_the_token_and_may_give_it_as_password(
+    counted: tuple[Simulated, Status],
+) -> None:
+    """Basic authentication with any name and the token; only what asks for HTML is offered it."""
+    with served(*counted, token="s3cret") as asked:
+        offered = asked("/", headers={"Accept": "text/html"}).headers["www-authenticate"]
+        assert offered.startswith("Basic realm=")
+        for name in ("", "anyone"):
+            given = base64.b64encode(f"{name}:s3cret".encode()).decode()
+            assert asked("/", headers={"Authorization": f"Basic {given}"}).status_code == 200
+        for wrong in (":", ":s3cret2", "s3cret:", "s3cret"):
+            given = base64.b64encode(wrong.encode()).decode()
+            assert asked("/", headers={"Authorization": f"Basic {given}"}).status_code == 401
 
 
 def test_tokens_are_compared_in_constant_time(
@@ -555,7 +574,7 @@ def test_the_openapi_schema_is_whole(ask: Asked) -> None:
     """All references resolve, all answers are described, and no parameter is without words."""
     schema = ask.json("/openapi.json")
     assert schema["openapi"].startswith("3.1")
-    assert set(schema["paths"]) == set(PATHS) - {"/openapi.json"}
+    assert set(schema["paths"]) == set(PATHS) - HIDDEN | {"/api/v1/events"}
     components = schema["components"]["schemas"]
     for name in re.findall(r'"#/components/schemas/(\w+)"', ask("/openapi.json").text):
         assert name in components
@@ -584,8 +603,9 @@ def test_every_answer_in_the_schema_has_examples(ask: Asked) -> None:
     components = ask.json("/openapi.json")["components"]["schemas"]
     ours = {name: m for name, m in components.items() if "Validation" not in name}
     assert set(ours) == {
-        "BreakAnswer", "Fractions", "Health", "Interval", "Page", "ProfileAnswer", "ProfileHour",
-        "SourceHealth", "TopicAnswer", "WindowAnswer",
+        "BoxAnswer", "BreakAnswer", "Countries", "CountryAnswer", "CountryTopic", "Fractions",
+        "Health", "Interval", "Page", "ProfileAnswer", "ProfileHour", "Refusal", "SourceHealth",
+        "TopicAnswer", "WindowAnswer",
     }  # fmt: skip
     for name, model in ours.items():
         for key, field in model["properties"].items():

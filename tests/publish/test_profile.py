@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from donkeywatch.counting.windows import HOUR, milliseconds
-from donkeywatch.publish.profile import LocalHour, profile, zone
+from donkeywatch.publish.profile import Box, LocalHour, box, profile, zone
 from donkeywatch.publish.snapshot import HourOfDay
 
 
@@ -20,6 +21,17 @@ def at(text: str, country: str, queries: int, flagged: int = 0) -> HourOfDay:
 def filled(hours: list[LocalHour]) -> dict[int, LocalHour]:
     """The hours that have a figure."""
     return {hour.hour: hour for hour in hours if hour.days}
+
+
+def point(value: float) -> Box:
+    """The box of a single day."""
+    return Box(value, value, value, value, value)
+
+
+def test_a_box_leaves_out_what_is_far_away() -> None:
+    """Of 1, 2, 3, 4 and 100 the quartiles are 2, 3 and 4: whiskers reach from 1 to 4 (Tukey)."""
+    assert box(np.array([100.0, 3.0, 1.0, 4.0, 2.0])) == Box(1.0, 2.0, 3.0, 4.0, 4.0)
+    assert box(np.array([])) is None
 
 
 def test_both_estimators_by_hand() -> None:
@@ -43,7 +55,7 @@ def test_countries_are_put_together_before_days_are_averaged() -> None:
     (hour,) = filled(
         profile([at("2026-11-23T10", "FR", 10, 2), at("2026-11-23T10", "ES", 40, 1)])
     ).values()
-    assert hour == LocalHour(11, 1, 50.0, 3.0, 3 / 50, 3 / 50)
+    assert hour == LocalHour(11, 1, 50.0, 3.0, 3 / 50, 3 / 50, point(50), point(3 / 50))
 
 
 def test_countries_of_different_zones_meet_in_the_same_local_hour() -> None:
@@ -71,7 +83,8 @@ def test_a_day_without_queries_has_no_ratio() -> None:
     (hour,) = filled(
         profile([at("2026-11-23T10", "ZZ", 0, 0), at("2026-11-24T10", "ZZ", 40, 2)])
     ).values()
-    assert hour == LocalHour(10, 2, 20.0, 1.0, 0.05, 0.05)
+    queries = Box(0.0, 10.0, 20.0, 30.0, 40.0)
+    assert hour == LocalHour(10, 2, 20.0, 1.0, 0.05, 0.05, queries, point(0.05))
 
 
 def test_the_hour_that_summer_time_skips_is_not_there() -> None:
@@ -88,7 +101,7 @@ def test_the_hour_that_summer_time_skips_is_not_there() -> None:
 def test_the_hour_that_winter_time_repeats_is_one_hour_of_one_day() -> None:
     """On 2026-10-25 two UTC hours are 02:00 in France; they add up in that day."""
     hours = filled(profile([at("2026-10-25T00", "FR", 10, 1), at("2026-10-25T01", "FR", 20, 2)]))
-    assert hours == {2: LocalHour(2, 1, 30.0, 3.0, 0.1, 0.1)}
+    assert hours == {2: LocalHour(2, 1, 30.0, 3.0, 0.1, 0.1, point(30), point(0.1))}
 
 
 @pytest.mark.parametrize(

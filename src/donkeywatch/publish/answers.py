@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, Field
 
 from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.figures import THRESHOLDS
 from donkeywatch.counting.windows import iso, week_name
+from donkeywatch.publish.profile import Box
 from donkeywatch.publish.snapshot import TopicView, WindowView
 from donkeywatch.status import SourceStatus
 
@@ -89,6 +92,18 @@ class Page(BaseModel):
     )
 
 
+class BoxAnswer(BaseModel):
+    """A box-plot whose points are days (Tukey 1977)."""
+
+    low: float = Field(
+        examples=[0.0021], description="smallest point within 1.5 interquartile ranges of the box"
+    )
+    q1: float = Field(examples=[0.0046])
+    median: float = Field(examples=[0.0062])
+    q3: float = Field(examples=[0.0079])
+    high: float = Field(examples=[0.0117], description="largest such point")
+
+
 class ProfileHour(BaseModel):
     """One local hour of the day; null where there is no closed hour."""
 
@@ -98,6 +113,8 @@ class ProfileHour(BaseModel):
     flagged: float | None = Field(examples=[118.0], description="mean per day")
     mean_of_ratios: float | None = Field(examples=[0.00649])
     ratio_of_sums: float | None = Field(examples=[0.0054])
+    query_box: BoxAnswer | None = Field(description="queries of each day in this hour")
+    ratio_box: BoxAnswer | None = Field(description="fraction of each day that had queries then")
 
 
 class ProfileAnswer(BaseModel):
@@ -106,6 +123,45 @@ class ProfileAnswer(BaseModel):
     topic: str = Field(examples=["pedophile"])
     countries: list[str] = Field(examples=[["AR", "BR"]], description="empty: all countries")
     hours: list[ProfileHour]
+
+
+class CountryTopic(BaseModel):
+    """One topic in one country."""
+
+    topic: str = Field(examples=["pedophile"])
+    queries: int = Field(examples=[61], description="flagged queries")
+    query_fraction: float | None = Field(examples=[0.0031])
+    addresses: int = Field(examples=[40], description="distinct addresses with a flagged query")
+    address_fraction: Interval | None = Field(description="over its addresses, Wilson interval")
+
+
+class CountryAnswer(BaseModel):
+    """One country in the week, or all small ones together."""
+
+    country: str | None = Field(
+        examples=["FR"], description="ISO 3166 code at arrival, ZZ where unknown; null: the rest"
+    )
+    countries: int = Field(examples=[1], description="how many countries these figures are of")
+    queries: int = Field(examples=[19842])
+    addresses: int = Field(examples=[7610], description="distinct addresses")
+    topics: list[CountryTopic]
+
+
+class Countries(BaseModel):
+    """One closed ISO week by country, most queries first; small countries are put together."""
+
+    week: str | None = Field(examples=["2026-W47"], description="null: no week has closed yet")
+    coverage: float | None = Field(examples=[1.0])
+    countries: list[CountryAnswer]
+
+
+class Refusal(BaseModel):
+    """Why a request with a bad parameter is not answered."""
+
+    detail: str | list[dict[str, Any]] = Field(
+        examples=["give times as 2026-11-23T10:00:00Z, 2026-11-23 or 2026-W48"],
+        description="one sentence, or one object for each bad parameter",
+    )
 
 
 class SourceHealth(BaseModel):
@@ -149,6 +205,13 @@ def interval(estimate: Estimate | None) -> Interval | None:
         upper=estimate.upper,
         design_effect=estimate.design_effect,
     )
+
+
+def box_answer(box: Box | None) -> BoxAnswer | None:
+    """The answer for a box-plot."""
+    if box is None:
+        return None
+    return BoxAnswer(low=box.low, q1=box.q1, median=box.median, q3=box.q3, high=box.high)
 
 
 def window_answer(view: WindowView) -> WindowAnswer:

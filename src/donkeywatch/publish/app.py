@@ -5,12 +5,14 @@ from __future__ import annotations
 import hmac
 import logging
 import sqlite3
+from base64 import b64decode
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
+from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr, StringConstraints
@@ -20,17 +22,21 @@ from donkeywatch.config import Settings
 from donkeywatch.counting.windows import iso, milliseconds, week_start
 from donkeywatch.publish.answers import (
     BreakAnswer,
+    Countries,
     Fractions,
     Health,
     Page,
     ProfileAnswer,
     ProfileHour,
+    Refusal,
+    box_answer,
     source_health,
     window_answer,
 )
+from donkeywatch.publish.countries import week_by_country
 from donkeywatch.publish.metrics import Monitor
-from donkeywatch.publish.page import render
 from donkeywatch.publish.profile import profile
+from donkeywatch.publish.site import add_site
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.table import csv_text
 from donkeywatch.status import Status
@@ -38,20 +44,30 @@ from donkeywatch.status import Status
 log = logging.getLogger("donkeywatch")
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
-    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
+"""What makes a browser ask for the token, since nobody can give it a header."""
 FAR = 1 << 52
 """Later than any window, ms; small enough for SQLite and for dates to be printed never."""
+
+Described = dict[int | str, dict[str, Any]]
+REFUSED: Described = {422: {"model": Refusal, "description": "a parameter is no good"}}
 
 From = Annotated[
     str | None,
     Query(alias="from", description="first start, ISO 8601 with zone, a date, or an ISO week"),
 ]
 To = Annotated[str | None, Query(description="end (exclusive), in the same forms")]
+Week = Annotated[
+    str | None,
+    Query(pattern="^[0-9]{4}-W[0-9]{2}$", description="ISO week; by default the last closed one"),
+]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="windows a page")]
 Form = Annotated[Literal["json", "csv"], Query(alias="format", description="form of the answer")]
 Country = Annotated[
@@ -76,6 +92,7 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
         return Snapshots(settings.state, [topic for topic, _ in now.topics], now.accuracies)
 
     registry.register(Monitor(snapshots, status))
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     _guard(app, settings)
     _add_health(app, settings, status)
     _add_figures(app, snapshots, status)
@@ -86,12 +103,7 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
         encoder, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encoder(registry), headers={"Content-Type": content_type})
 
-    @app.get("/", response_class=HTMLResponse)
-    def page() -> str:
-        """The current figures as one self-contained page."""
-        with snapshots().take() as snapshot:
-            return render(snapshot, status(), settings.follow.ready_lag)
-
+    add_site(app, settings, snapshots, status)
     return app
 
 
@@ -113,7 +125,7 @@ def _guard(app: FastAPI, settings: Settings) -> None:
             response = JSONResponse(
                 {"detail": "send the header Authorization: Bearer <token>"},
                 401,
-                {"WWW-Authenticate": "Bearer"},
+                {"WWW-Authenticate": BASIC if _is_browser(request) else "Bearer"},
             )
         else:
             response = await _answered(request, proceed)
@@ -136,8 +148,24 @@ async def _answered(
 
 
 def _knows(request: Request, token: SecretStr) -> bool:
-    given = request.headers.get("authorization", "").encode("latin-1")
+    given = _as_bearer(request.headers.get("authorization", "").encode("latin-1"))
     return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _as_bearer(given: bytes) -> bytes:
+    """A browser sends the token as the password of Basic authentication (RFC 7617)."""
+    scheme, _, coded = given.partition(b" ")
+    if scheme.lower() != b"basic":
+        return given
+    try:
+        name_and_token = b64decode(coded, validate=True)
+    except ValueError:
+        return given
+    return b"Bearer " + name_and_token.partition(b":")[2]
 
 
 def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) -> None:
@@ -186,7 +214,7 @@ def _add_figures(
             next=following,
         )
 
-    csv_too: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+    csv_too: Described = {200: {"content": {"text/csv": {}}}, **REFUSED}
 
     @app.get("/api/v1/hours", response_model=Page, responses=csv_too)
     def hours(
@@ -202,7 +230,7 @@ def _add_figures(
         """ISO weeks, UTC, oldest first."""
         return calendar("week", request, start, to, limit, form)
 
-    @app.get("/api/v1/profile")
+    @app.get("/api/v1/profile", responses={404: {"description": "no such topic"}, **REFUSED})
     def day_profile(
         topic: str = "pedophile", country: Country = None, start: From = None, to: To = None
     ) -> ProfileAnswer:
@@ -219,10 +247,23 @@ def _add_figures(
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,
                 mean_of_ratios=h.mean_of_ratios, ratio_of_sums=h.ratio_of_sums,
+                query_box=box_answer(h.query_box), ratio_box=box_answer(h.ratio_box),
             )
             for h in profile(found, closed, countries)
         ]  # fmt: skip
         return ProfileAnswer(topic=topic, countries=countries, hours=hours)
+
+    @app.get(
+        "/api/v1/countries", responses={404: {"description": "no such closed week"}, **REFUSED}
+    )
+    def countries(week: Week = None) -> Countries:
+        """One closed week by country at arrival; those with fewer than 100 addresses together."""
+        start = None if week is None else moment(week, 0)
+        with snapshots().take() as snapshot:
+            found = week_by_country(snapshot, start)
+        if start is not None and found.week is None:
+            raise HTTPException(404, "no such closed week")
+        return found
 
 
 def moment(text: str | None, default: int) -> int:

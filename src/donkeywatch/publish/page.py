@@ -1,4 +1,4 @@
-"""The page at ``/``: the current figures and the weeks so far, without a script or a request."""
+"""The page at ``/`` as it is without a script: health, the current figures, the countries."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from html import escape
 from string import Template
 
 from donkeywatch.counting.estimates import Estimate
-from donkeywatch.counting.windows import iso
-from donkeywatch.publish.chart import chart
-from donkeywatch.publish.snapshot import Snapshot, WindowView
+from donkeywatch.counting.windows import MINUTE, iso
+from donkeywatch.publish.answers import Countries, CountryAnswer, Interval
+from donkeywatch.publish.assets import text
+from donkeywatch.publish.countries import SMALL, week_by_country
+from donkeywatch.publish.profile import country_name
+from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
 from donkeywatch.status import Status
 
 NAMES = {
@@ -19,106 +22,150 @@ NAMES = {
     "hour": "last closed hour",
     "week": "last closed week",
 }
-SHOWN_WEEKS = 160
-
-PAGE = Template("""<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>donkeywatch</title>
-<meta name="viewport" content="width=device-width,initial-scale=1">
-<meta http-equiv="refresh" content="30">
-<style>
-:root{color-scheme:light dark;--ink:#1b1f24;--soft:#5b6470;--line:#d5dae0;--paper:#fff;
---one:#0b5cad;--two:#b34700}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--soft:#a2abb6;--line:#3a424c;
---paper:#14181d;--one:#6cb2ff;--two:#ff9d57}}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);
-max-width:60rem;margin:0 auto;padding:1rem}
-h1{font-size:1.3rem;margin:.2rem 0}h2{font-size:1.05rem;margin:1.6rem 0 .4rem}
-p{margin:.3rem 0}.soft,caption{color:var(--soft);font-size:.9rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding-bottom:.3rem}
-th,td{text-align:right;vertical-align:top;padding:.3rem .5rem;line-height:1.3;
-border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}small{color:var(--soft)}
-svg{display:block;width:100%;max-width:40rem;height:auto}
-svg text{fill:var(--soft);font:11px system-ui,sans-serif}
-.q{stroke:var(--one);fill:var(--one)}.a{stroke:var(--two);fill:var(--two)}
-path{fill:none!important;stroke-width:2}circle{stroke:none}
-.break{stroke:var(--soft);stroke-dasharray:4 3}.band{stroke:none!important;opacity:.18}
-polygon.band{stroke:none}.axis{stroke:var(--line)}.key{font-weight:600}.kq{color:var(--one)}
-.ka{color:var(--two)}
-</style>
-<main>
-<h1>donkeywatch</h1>
-<p class="soft" role="status">$health</p>
-$sentence
-$sections
-<p class="soft">Flagged is what the operator's lexicon matches; a detector errs in both
-directions. An address is not a person. Ranges are 95&nbsp;% intervals. Times are UTC.</p>
-</main></html>
-""")
+STALE = 15 * MINUTE
+"""A log that has been silent for so long (ms) is told of."""
+LOAD = '<figure data-chart="load"></figure>\n'
+"""Queries by hour of the day are the same for all topics: they are drawn once."""
+SHOWN = 12
+"""Countries in the table, at the most."""
 
 
-def render(snapshot: Snapshot, status: Status, ready_lag: int) -> str:
-    """The page as HTML."""
+def render(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> str:
+    """The page as HTML; ``now`` is the wall clock in ms UTC."""
     current = snapshot.current()
-    weeks = snapshot.windows("week", "closed = 1", (), limit=SHOWN_WEEKS, newest=True)[::-1]
     topics = [topic for topic, _ in status.topics]
-    breaks = snapshot.breaks(weeks[0].start, weeks[-1].end) if weeks else []
-    sections = [_section(i, topic, current, weeks, breaks) for i, topic in enumerate(topics)]
+    state, health = _health(snapshot, status, ready_lag, now)
+    section = Template(text("section.html"))
+    sections = [
+        section.substitute(
+            index=i,
+            topic=escape(topic),
+            heading="Now" if i == 0 else f"For comparison: {escape(topic)}",
+            lead=_lead(current, i),
+            load="" if i else LOAD,
+            rows="".join(_row(view.topics[i], view) for view in current),
+        )
+        for i, topic in enumerate(topics)
+    ]
+    return Template(text("page.html")).substitute(
+        state=state,
+        health=escape(health),
+        first=escape(topics[0]) if topics else "",
+        now=sections[0] if sections else "",
+        countries=_countries(week_by_country(snapshot), topics),
+        others="".join(sections[1:]),
+    )
+
+
+def _health(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tuple[str, str]:
+    """State for the style sheet, and one line."""
     reasons = status.not_ready(ready_lag)
-    health = "not ready: " + "; ".join(reasons) if reasons else "ready: following and caught up"
-    return PAGE.substitute(
-        health=escape(health), sentence=_sentence(current), sections="\n".join(sections)
-    )
+    if reasons:
+        return "late", "Not ready: " + "; ".join(reasons)
+    times = [source.last_event for source in status.sources if source.last_event is not None]
+    counted = f"{snapshot.totals():,} queries counted"
+    if not times:
+        return "empty", "Following. No query has come yet."
+    newest = max(times)
+    if now - newest > STALE:
+        return "stale", f"Silent for {_span(now - newest)}, since {_clock(newest)}. {counted}."
+    return "ready", f"Following and caught up, newest query {_clock(newest)}. {counted}."
 
 
-def _sentence(current: Sequence[WindowView]) -> str:
+def _span(ms: int) -> str:
+    minutes = ms // MINUTE
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
+
+
+def _clock(time: int) -> str:
+    return f"{iso(time)[:19].replace('T', ' ')} UTC"
+
+
+def _lead(current: Sequence[WindowView], index: int) -> str:
+    """The last 24 hours, large, and what they mean in one sentence."""
     view = next((v for v in current if v.kind == "24h" and v.queries), None)
-    if view is None or not view.topics or view.topics[0].query_fraction is None:
-        return "<p>No query has been counted in the last 24 hours of the log.</p>"
-    topic = view.topics[0]
-    fraction = topic.query_fraction
-    one_in = (
-        f"about one in {round(1 / fraction.value):,}" if fraction and fraction.value else "none"
-    )
+    topic = view.topics[index] if view else None
+    if view is None or topic is None or topic.query_fraction is None or topic.addresses is None:
+        return '<p class="lead">No query has been counted in the last 24 hours of the log.</p>'
+    of_queries, of_addresses = topic.query_fraction, topic.address_fractions[0]
+    flagged = topic.addresses[0]
+    name = escape(topic.topic)
     return (
-        f"<p>In the 24 hours up to {iso(view.end)[:16].replace('T', ' ')}, {topic.queries:,} of"
-        f" {view.queries:,} queries were flagged as <em>{escape(topic.topic)}</em>: {one_in}.</p>"
+        '<dl class="figures">'
+        + _figure("queries", of_queries, topic.queries, view.queries)
+        + _figure("addresses", of_addresses, flagged, view.addresses or 0)
+        + f'</dl><p class="lead">In the 24 hours up to {_clock(view.end)[:16]} UTC,'
+        f" {topic.queries:,} of {view.queries:,} queries were flagged as <em>{name}</em>:"
+        f" {_one_in(of_queries)}. They came from {flagged:,} of {view.addresses or 0:,}"
+        f" addresses: {_one_in(of_addresses)}.</p>"
     )
 
 
-def _section(
-    index: int,
-    topic: str,
-    current: Sequence[WindowView],
-    weeks: Sequence[WindowView],
-    breaks: Sequence[tuple[int, str]],
-) -> str:
-    rows = "".join(_row(index, view) for view in current)
-    drawn = chart(index, weeks, breaks) if len(weeks) > 1 else ""
-    return f"""<h2>{escape(topic)}</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="Fractions, {escape(topic)}">
-<table><caption>Flagged, of queries and of distinct addresses</caption>
-<thead><tr><th scope="col">window</th><th scope="col">of queries</th>
-<th scope="col">of addresses</th><th scope="col">queries</th><th scope="col">addresses</th>
-<th scope="col">covered</th></tr></thead>
-<tbody>{rows}</tbody></table></div>{drawn}"""
+def _figure(what: str, estimate: Estimate | None, flagged: int, of: int) -> str:
+    if estimate is None:
+        return f"<div><dt>of {what}</dt><dd>&ndash;</dd></div>"
+    return (
+        f'<div class="{what}"><dt>of {what}, last 24 hours</dt>'
+        f"<dd><b>{estimate.value:.3%}</b>"
+        f" <span>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</span>"
+        f" <span>{flagged:,} of {of:,}</span></dd></div>"
+    )
 
 
-def _row(index: int, view: WindowView) -> str:
-    topic = view.topics[index]
+def _one_in(estimate: Estimate | None) -> str:
+    if estimate is None or not estimate.value:
+        return "none"
+    return f"about one in {round(1 / estimate.value):,}"
+
+
+def _row(topic: TopicView, view: WindowView) -> str:
     flagged = topic.addresses[0] if topic.addresses else 0
     return (
         f'<tr><th scope="row">{NAMES[view.kind]}</th><td>{percent(topic.query_fraction)}</td>'
         f"<td>{percent(topic.address_fractions[0])}</td>"
-        f"<td>{topic.queries:,}<br><small>of {view.queries:,}</small></td>"
-        f"<td>{flagged:,}<br><small>of {view.addresses or 0:,}</small></td>"
+        f"<td>{topic.queries:,}<small>of {view.queries:,}</small></td>"
+        f"<td>{flagged:,}<small>of {view.addresses or 0:,}</small></td>"
         f"<td>{view.coverage:.0%}</td></tr>"
     )
 
 
-def percent(estimate: Estimate | None) -> str:
+def percent(estimate: Estimate | Interval | None) -> str:
     """A fraction in per cent with its interval."""
     if estimate is None:
         return "&ndash;"
-    return f"{estimate.value:.3%}<br><small>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</small>"
+    return f"{estimate.value:.3%}<small>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</small>"
+
+
+def _countries(found: Countries, topics: Sequence[str]) -> str:
+    if found.week is None:
+        return '<p class="soft">The first week by country appears when it has closed.</p>'
+    named = [answer for answer in found.countries if answer.country is not None]
+    if not named:
+        return f'<p class="soft">In {found.week} no country had {SMALL} addresses or more.</p>'
+    rows = "".join(_country(answer) for answer in named[:SHOWN])
+    head = "".join(
+        f'<th scope="col">{escape(topic)}, of queries</th>'
+        f'<th scope="col">{escape(topic)}, of addresses</th>'
+        for topic in topics
+    )
+    more = len(named) - SHOWN
+    left_out = f" {more} more are in the API." if more > 0 else ""
+    return Template(text("countries.html")).substitute(
+        week=found.week, head=head, rows=rows, small=SMALL, more=left_out
+    )
+
+
+def _country(answer: CountryAnswer) -> str:
+    name = escape(country_name(answer.country or ""))
+    figures = "".join(
+        f"<td>{'&ndash;' if t.query_fraction is None else f'{t.query_fraction:.3%}'}</td>"
+        f"<td>{percent(t.address_fraction)}</td>"
+        for t in answer.topics
+    )
+    return (
+        f'<tr><th scope="row">{name}</th><td>{answer.queries:,}</td>'
+        f"<td>{answer.addresses:,}</td>{figures}</tr>"
+    )

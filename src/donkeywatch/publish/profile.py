@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from zoneinfo import ZoneInfo
 
-from donkeywatch.counting.windows import HOUR, utc
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.counting.windows import DAY, HOUR, SECOND, utc
 from donkeywatch.publish.snapshot import HourOfDay
 
 MAIN_ZONES = {
@@ -32,8 +35,19 @@ MAIN_ZONES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """A box-plot: quartiles, and the last points within 1.5 times their distance (Tukey 1977)."""
+
+    low: float
+    q1: float
+    median: float
+    q3: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
 class LocalHour:
-    """One hour of the day, local time: means over days.
+    """One hour of the day, local time: means over days, and boxes whose points are days.
 
     ``mean_of_ratios`` and ``ratio_of_sums`` are two estimators of the same fraction; they
     differ where busy and quiet days differ.
@@ -45,6 +59,8 @@ class LocalHour:
     flagged: float | None
     mean_of_ratios: float | None
     ratio_of_sums: float | None
+    query_box: Box | None
+    ratio_box: Box | None
 
 
 def profile(
@@ -56,38 +72,75 @@ def profile(
     ``countries`` (none: from those that occur) is a day with zeros. A UTC hour belongs to the
     local hour that holds its middle, so zones of half an hour have a place too.
     """
-    sums: defaultdict[tuple[int, int], list[int]] = defaultdict(lambda: [0, 0])
-    zones = {zone(name) for name in countries or {found.country for found in hours}}
-    for start in closed:
-        for place in zones:
-            sums[_local(place, start)]  # a day with zeros, if nothing is added
+    rows: defaultdict[ZoneInfo, list[HourOfDay]] = defaultdict(list)
     for found in hours:
-        local = _local(zone(found.country), found.start)
-        sums[local][0] += found.queries
-        sums[local][1] += found.flagged
-    by_hour: defaultdict[int, list[list[int]]] = defaultdict(list)
-    for (_day, hour), pair in sums.items():
-        by_hour[hour].append(pair)
-    return [_hour(hour, by_hour.get(hour, [])) for hour in range(24)]
+        rows[zone(found.country)].append(found)
+    zones = {zone(name) for name in countries} or set(rows)
+    quiet = np.fromiter(closed, np.int64)
+    parts = [(_local(place, quiet), np.zeros((quiet.size, 2))) for place in zones]
+    for place, some in rows.items():
+        starts = np.array([found.start for found in some])
+        counts = np.array([(found.queries, found.flagged) for found in some], np.float64)
+        parts.append((_local(place, starts), counts))
+    if not parts:
+        return [_hour(hour, np.zeros((0, 2))) for hour in range(24)]
+    keys, inverse = np.unique(np.concatenate([key for key, _ in parts]), return_inverse=True)
+    sums = np.zeros((keys.size, 2))
+    np.add.at(sums, inverse, np.concatenate([counts for _, counts in parts]))
+    return [_hour(hour, sums[keys % 24 == hour]) for hour in range(24)]
 
 
-def _hour(hour: int, days: list[list[int]]) -> LocalHour:
-    queries, flagged = sum(q for q, _ in days), sum(k for _, k in days)
-    ratios = [k / q for q, k in days if q]
+def _hour(hour: int, days: npt.NDArray[np.float64]) -> LocalHour:
+    """From one row of queries and flagged queries a day."""
+    queries, flagged = (float(total) for total in days.sum(axis=0))
+    busy = days[days[:, 0] > 0]
+    ratios = busy[:, 1] / busy[:, 0]
     return LocalHour(
         hour,
         len(days),
-        queries / len(days) if days else None,
-        flagged / len(days) if days else None,
-        sum(ratios) / len(ratios) if ratios else None,
+        queries / len(days) if len(days) else None,
+        flagged / len(days) if len(days) else None,
+        float(ratios.mean()) if len(busy) else None,
         flagged / queries if queries else None,
+        box(days[:, 0]),
+        box(ratios),
     )
 
 
-def _local(place: ZoneInfo, start: int) -> tuple[int, int]:
-    """Ordinal of the local day, and local hour, of the middle of a UTC hour."""
-    local = utc(start + HOUR // 2).astimezone(place)
-    return local.toordinal(), local.hour
+def box(points: npt.NDArray[np.float64]) -> Box | None:
+    """Quartiles are interpolated between neighbouring points; None without points."""
+    if not points.size:
+        return None
+    values = np.sort(points)
+    q1, median, q3 = (float(found) for found in np.quantile(values, (0.25, 0.5, 0.75)))
+    reach = 1.5 * (q3 - q1)
+    within = values[(values >= q1 - reach) & (values <= q3 + reach)]
+    return Box(float(within[0]), q1, median, q3, float(within[-1]))
+
+
+def _local(place: ZoneInfo, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Local hours since 1970 of the middles of UTC hours (ms); its remainder by 24 is the clock's.
+
+    The offset from UTC is asked for at both ends of each day, and by the hour only where the two
+    differ.
+    """
+    middles = starts + HOUR // 2
+    days = middles // DAY
+    offsets = np.zeros_like(middles)
+    for day in np.unique(days).tolist():
+        here = days == day
+        first, last = _offset(place, day * DAY), _offset(place, (day + 1) * DAY)
+        offsets[here] = (
+            first if first == last else [_offset(place, t) for t in middles[here].tolist()]
+        )
+    return (middles + offsets) // HOUR
+
+
+@lru_cache(maxsize=1 << 16)
+def _offset(place: ZoneInfo, time: int) -> int:
+    """Ms by which the clocks of a zone are ahead of UTC."""
+    ahead = place.utcoffset(utc(time).astimezone(place))
+    return 0 if ahead is None else round(ahead.total_seconds() * SECOND)
 
 
 @cache
@@ -96,6 +149,18 @@ def zone(country: str) -> ZoneInfo:
     if country in MAIN_ZONES:
         return ZoneInfo(MAIN_ZONES[country])
     return ZoneInfo(_first_zones().get(country, "UTC"))
+
+
+def country_name(code: str) -> str:
+    """English name of an ISO 3166 code; the code itself where there is none."""
+    return _names().get(code, "unknown" if code == "ZZ" else code)
+
+
+@cache
+def _names() -> dict[str, str]:
+    table = files("tzdata").joinpath("zoneinfo", "iso3166.tab").read_text("utf-8")
+    lines = (line for line in table.splitlines() if line and not line.startswith("#"))
+    return dict(line.split("\t", 1) for line in lines)
 
 
 @cache

@@ -36,6 +36,7 @@ class Server:
         scheme = "https" if http.tls_certificate else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         try:
+            app.state.stopping = self._stopping = threading.Event()
             self._server = uvicorn.Server(_settings(app, http))
             self._server.config.load()
         except OSError as error:
@@ -76,6 +77,7 @@ class Server:
 
     def stop(self) -> None:
         """Finish open requests and end the thread."""
+        self._stopping.set()  # Answers without an end see this.
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(timeout=START)

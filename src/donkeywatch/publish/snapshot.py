@@ -102,6 +102,14 @@ class Snapshot:
     def _newest(self, kind: str) -> list[WindowView]:
         return self.windows(kind, "closed = 1 and queries is not null", (), limit=1, newest=True)
 
+    def closed_week(self, start: int | None = None) -> WindowView | None:
+        """The closed week that starts then (ms UTC), by default the newest."""
+        if start is None:
+            found = self._newest("week")
+        else:
+            found = self.windows("week", "closed = 1 and start = ?", (start,), limit=1)
+        return found[0] if found else None
+
     def span(self, kind: str, start: int, end: int, limit: int) -> list[WindowView]:
         """Windows of a calendar kind that start in [start, end) ms UTC, oldest first."""
         return self.windows(kind, "start >= ? and start < ?", (start, end), limit=limit)
@@ -300,14 +308,14 @@ class Snapshots:
     def __init__(
         self, state: Path, topics: Sequence[str], accuracies: Mapping[str, Accuracy] = NOTHING
     ) -> None:
-        self._path = state / DATABASE
+        self.path = state / DATABASE
         self._topics = tuple(topics)
         self._accuracies = accuracies
 
     @contextmanager
     def take(self) -> Iterator[Snapshot]:
         """A consistent view for as long as the block lasts."""
-        connection = connect(self._path, read_only=True)
+        connection = connect(self.path, read_only=True)
         try:
             connection.execute("begin")
             yield Snapshot(connection, self._topics, self._accuracies)

@@ -1,0 +1,60 @@
+"""The page's own paths: the page, its files, and the news for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+
+from donkeywatch.clocks import wall
+from donkeywatch.config import Settings
+from donkeywatch.publish.assets import assets
+from donkeywatch.publish.feed import PLACES, Feed
+from donkeywatch.publish.page import render
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.status import Status
+
+
+def add_site(
+    app: FastAPI,
+    settings: Settings,
+    snapshots: Callable[[], Snapshots],
+    status: Callable[[], Status],
+) -> None:
+    """Add them to the application; ``app.state.stopping``, if set, ends the news."""
+    ready_lag = settings.follow.ready_lag
+    feed = Feed(snapshots, status, ready_lag)
+
+    @app.get("/", response_class=HTMLResponse)
+    def page() -> str:
+        """The current figures as a page, which the script keeps up to date and adds charts to."""
+        with snapshots().take() as snapshot:
+            return render(snapshot, status(), ready_lag, wall())
+
+    @app.get("/assets/{name}", include_in_schema=False)
+    def asset(name: str) -> Response:
+        """A file of the page: script, style or icon."""
+        if name not in assets():
+            raise HTTPException(404, "no such file")
+        content_type, data = assets()[name]
+        return Response(data, headers={"Content-Type": content_type})
+
+    @app.get(
+        "/api/v1/events",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            503: {"description": f"{PLACES} listen already"},
+        },
+    )
+    async def events(request: Request) -> Response:
+        """Server-sent events: `news` at once and after changes, once a second at most; `beat`."""
+        if feed.full:
+            raise HTTPException(503, "too many pages are open; try again", {"Retry-After": "10"})
+        stopping = getattr(request.app.state, "stopping", None)
+        return StreamingResponse(
+            feed.stream(lambda: stopping is not None and stopping.is_set()),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
+        )
