@@ -9,7 +9,7 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test lowest million bars bench torture conformance conformance-peers lint docs clean
+.PHONY: help run test lowest million bars bench bench-publish web torture conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -19,6 +19,8 @@ help:
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
+	@echo 'make bench-publish       three years of hours: how fast are /metrics and the page?'
+	@echo 'make web                 take the chart library of the page from npm anew'
 	@echo 'make conformance         what happens to logs: 67 scenarios, real processes'
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
 	@echo 'make torture             ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
@@ -86,6 +88,12 @@ bench: .venv-bench/done
 
 profile: .venv-bench/done
 	PYTHONPATH=benchmarks .venv-bench/own/bin/python -m speed.stages $(PROFILE)
+
+bench-publish: .venv/test
+	$(BIN)/python benchmarks/publish.py
+
+web:
+	cd web && npm ci --ignore-scripts && npm run vendor
 
 conformance: .venv/test
 	$(BIN)/python -m pytest -n 3 tests/conformance $(PYTEST)
