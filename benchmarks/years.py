@@ -1,0 +1,94 @@
+"""Three simulated years through backfill and report: is what was planted found again?
+
+`make years` runs it; the table it prints is that of docs/method.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from donkeywatch import config
+from donkeywatch.backfill import backfill
+from donkeywatch.counting.windows import HOUR
+from donkeywatch.engine import Engine
+from donkeywatch.lab import years as plan
+from donkeywatch.lab.years import Week, Years
+
+SETTINGS = """state = "state"
+lexicon = "{lexicon}.toml"
+countries = "countries.mmdb"
+
+[[source]]
+name = "simulated"
+path = "search.log"
+format = "tsv"
+"""
+
+
+def counted(years: Years, directory: Path) -> list[Week]:
+    """Write the log file by file, count each, and keep no line; what is in the weeks."""
+    weeks: list[Week] = []
+    engine, lexicon = None, ""
+    for path, found in plan.write(years, directory):
+        first, weeks = len(weeks), weeks + list(found)
+        end = years.start_ms + min(len(weeks) * plan.WEEK, years.hours) * HOUR
+        wanted = "earlier" if first * plan.WEEK < years.change else "later"
+        if engine is None or wanted != lexicon:
+            if engine is not None:
+                engine.close()
+            lexicon = wanted
+            settings = directory / f"{lexicon}.settings.toml"
+            settings.write_text(SETTINGS.format(lexicon=lexicon), "utf-8")
+            engine = Engine(config.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
+            engine.enlist()
+        backfill(engine, [path], None, lambda now=end: now)  # type: ignore[misc]
+        path.unlink()
+        print(f"{len(weeks)} weeks counted", file=sys.stderr)
+    if engine is not None:
+        engine.close()
+    return weeks
+
+
+def exact(years: Years, weeks: Sequence[Week], database: Path) -> bool:
+    """Every hour's queries and flagged queries in the database are those that were written."""
+    db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    told = dict.fromkeys(range(years.hours), (0, 0, 0))
+    for start, *counts in db.execute(
+        "select w.start, w.queries, coalesce(p.queries, 0), coalesce(c.queries, 0) from windows w"
+        " left join window_topics p on p.kind = w.kind and p.start = w.start"
+        " and p.topic = 'pedophile' left join window_topics c on c.kind = w.kind"
+        " and c.start = w.start and c.topic = 'pornographic' where w.kind = 'hour'"
+    ):
+        told[(start - years.start_ms) // HOUR] = tuple(counts)
+    db.close()
+    written = np.concatenate([np.stack(week[1:]).T for week in weeks])
+    return [told[hour] for hour in range(years.hours)] == [tuple(row) for row in written.tolist()]
+
+
+def main() -> None:
+    """Run it all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--queries", type=float, default=30e6)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="directory to keep the state in")
+    asked = parser.parse_args()
+    years = Years(seed=asked.seed, queries=int(asked.queries))
+    with tempfile.TemporaryDirectory() as temporary:
+        directory = asked.keep or Path(temporary)
+        begun = time.monotonic()
+        weeks = counted(years, directory)
+        took = time.monotonic() - begun
+        print(f"{sum(int(w.queries.sum()) for w in weeks):,} queries in {took:.0f} s")
+        print("exact:", exact(years, weeks, directory / "state" / "donkeywatch.db"))
+
+
+if __name__ == "__main__":
+    main()

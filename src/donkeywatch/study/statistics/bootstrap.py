@@ -1,0 +1,48 @@
+"""The moving-block bootstrap over days: uncertainty of what is made of sums over days."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from donkeywatch.study.series import Floats
+
+BLOCK = 7
+"""Days in a block: a whole week, so that its rhythm stays inside."""
+REPLICATES = 2000
+SEED = 2015
+LEAST = 4
+"""With fewer blocks than this there is nothing to resample."""
+
+
+def resampled(days: Floats, block: int = BLOCK, replicates: int = REPLICATES) -> Floats:
+    """Sums over days of resampled series, shape (replicates, ...) for days of shape (n, ...).
+
+    Moving-block bootstrap (Kuensch 1989, Annals of Statistics 17, 1217-1241): ceil(n / block)
+    of the n - block + 1 overlapping blocks, drawn with replacement, make one replicate; its
+    sums are scaled to n days. The same seed serves every call, so that what is resampled from
+    the same days is paired. A day that is missing has to be 0 in every column, its count
+    included. No rows come back for fewer than four blocks.
+    """
+    size = len(days)
+    if size < LEAST * block:
+        return np.empty((0, *days.shape[1:]))
+    flat = days.reshape(size, -1)
+    sums = np.cumsum(np.concatenate((np.zeros((1, flat.shape[1])), flat)), axis=0)
+    blocks = sums[block:] - sums[:-block]
+    count = -(-size // block)
+    rng = np.random.default_rng(SEED)
+    drawn = rng.integers(len(blocks), size=(replicates, count))
+    drawn += np.arange(replicates)[:, None] * len(blocks)
+    weights = np.bincount(drawn.ravel(), minlength=replicates * len(blocks))
+    found = weights.reshape(replicates, len(blocks)).astype(np.float64) @ blocks
+    scaled: Floats = found.reshape(replicates, *days.shape[1:]) * (size / (count * block))
+    return scaled
+
+
+def interval(replicates: Floats) -> tuple[Floats, Floats]:
+    """95 % percentile interval along the first axis (Efron 1979); NaN without replicates."""
+    bounds = np.full((2, *replicates.shape[1:]), np.nan)
+    known = ~np.isnan(replicates).all(axis=0) if len(replicates) else np.zeros(bounds.shape[1:], bool)
+    if known.any():
+        bounds[:, known] = np.nanquantile(replicates[:, known], (0.025, 0.975), axis=0)
+    return bounds[0], bounds[1]
