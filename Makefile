@@ -9,7 +9,7 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test lowest million bars bench bench-publish web torture conformance conformance-peers lint docs clean
+.PHONY: help run test lowest million bars years bench bench-publish web torture conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -18,6 +18,7 @@ help:
 	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
+	@echo 'make years               three simulated years, counted and reported: is what was planted found?'
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
 	@echo 'make bench-publish       three years of hours: how fast are /metrics and the page?'
 	@echo 'make web                 take the chart library of the page from npm anew'
@@ -31,7 +32,7 @@ help:
 	@$(PYTHON) -c 'import sys; sys.exit("donkeywatch needs Python 3.11 or newer: set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,fast]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,fast,study]'
 	@touch $@
 
 .venv/test: .venv/run
@@ -58,19 +59,22 @@ test: lint
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab,fast]'
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist scipy statsmodels
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab,fast,study]'
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist
 	@touch $@
 
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -q -n 3 tests/arrival tests/counting tests/sources tests/store tests/lab \
-	  tests/test_config.py tests/test_recovery.py tests/publish/test_app.py tests/publish/test_metrics.py
+	  tests/study tests/test_config.py tests/test_recovery.py tests/publish/test_app.py tests/publish/test_metrics.py
 
 million: .venv/test
 	DONKEYWATCH_QUERIES=1000000 DONKEYWATCH_SEEDS=3 $(BIN)/python -m pytest tests/test_exact.py $(PYTEST)
 
 bars: .venv/test
 	$(BIN)/python benchmarks/live.py
+
+years: .venv/test
+	$(BIN)/python benchmarks/years.py
 
 # donkeywatch has an environment to itself: what its rivals bring along would slow its start.
 .venv-bench/done: pyproject.toml

@@ -40,6 +40,7 @@ VERBS = (
     ("verify",),
     ("recover",),
     ("reset",),
+    ("report",),
     ("lexicon", "check"),
     ("evaluate",),
     ("simulate",),

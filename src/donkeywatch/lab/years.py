@@ -117,6 +117,20 @@ class Years:
         return found
 
 
+class Drawn(NamedTuple):
+    """Queries in order of time (ms since `start`), one item each.
+
+    `country` and `person` say who; `flagged` by the lexicon in use, `kind` is the text's.
+    """
+
+    time: Longs
+    country: Longs
+    person: Longs
+    flagged: npt.NDArray[np.bool_]
+    compared: npt.NDArray[np.bool_]
+    kind: Longs
+
+
 class Week(NamedTuple):
     """Log lines of a week, and by hour of it queries, flagged ones and those of the comparison."""
 
@@ -168,8 +182,8 @@ def _people(years: Years) -> tuple[Population, npt.NDArray[np.object_]]:
     return people, np.array([b"\t" + text.encode() for text in people.texts], dtype=object)
 
 
-def week(years: Years, number: int) -> Week:
-    """Lines of one week, counted from the start, whatever was drawn before.
+def drawn(years: Years, number: int) -> Drawn:
+    """Queries of one week, counted from the start, whatever was drawn before.
 
     An address seeks in sessions: how many of them a seeker has in a week follows a gamma
     distribution of its own, so that flagged queries are clustered by address. The expected
@@ -189,16 +203,23 @@ def week(years: Years, number: int) -> Week:
     compared = rng.random(len(session)) < years.compared[country[session], hour[session]]
     hidden = flagged & (rng.random(len(session)) >= years.found)
     kind = np.where(hidden, 4, flagged) + np.where(hidden, 1, 2) * compared
+    seen = flagged & ~(hidden & (hour[session] < years.change))
     there = ~(np.isin(hour[session], years.halves) & (time % HOUR >= HOUR // 2))
     order = np.flatnonzero(there)
     order = order[np.argsort(time[order], kind="stable")]
-    seen = flagged & ~(hidden & (hour[session] < years.change))
-    counts = [
-        np.bincount(hour[session][order][which[order]] - hours[0], minlength=len(hours))
-        for which in (np.ones(len(session), bool), seen, compared)
-    ]
-    data = _lines(years, rng, time[order], person[session][order], kind[order])
-    return Week(data, *counts)
+    columns = (time, country[session], person[session], seen, compared, kind)
+    return Drawn(*(column[order] for column in columns))
+
+
+def week(years: Years, number: int) -> Week:
+    """The lines of one week."""
+    found = drawn(years, number)
+    size = min(WEEK, years.hours - number * WEEK)
+    hour = found.time // HOUR - number * WEEK
+    rng = np.random.default_rng((years.seed, 9, number))
+    data = _lines(years, rng, found.time, found.person, found.kind)
+    counts = (np.bincount(hour[some], minlength=size) for some in (found.flagged, found.compared))
+    return Week(data, np.bincount(hour, minlength=size), *counts)
 
 
 def _sessions(

@@ -86,9 +86,7 @@ def weekly_query_fraction(found: Findings) -> Figure:
         if one.slope is not None:
             at = np.arange(one.last - one.first, dtype=np.float64)
             line = expit(one.slope.intercept + one.slope.value * at) * PERCENT
-            axes.plot(
-                x[one.first : one.last], line, color=ORANGE, linewidth=2, label=label
-            )
+            axes.plot(x[one.first : one.last], line, color=ORANGE, linewidth=2, label=label)
             label = None
     axes.set_ylabel("flagged queries (% of queries)")
     drawing.legend(axes)
@@ -209,9 +207,7 @@ def _curves(curves: dict[str, Curve], label: str, scale: float = 1.0) -> Figure:
     return figure
 
 
-def _curve(
-    axes: Axes, curve: Curve, look: tuple[str, str, str], label: str, scale: float
-) -> None:
+def _curve(axes: Axes, curve: Curve, look: tuple[str, str, str], label: str, scale: float) -> None:
     sure = bool(np.isfinite(curve.lower).any())
     ends = (curve.value, curve.lower, curve.upper) if sure else (curve.value,) * 3
     told = f"{label}, with 95 % interval" if sure else label

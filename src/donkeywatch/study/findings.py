@@ -16,7 +16,7 @@ from donkeywatch.study.series import PARTING, Break, Database, Flags, Floats, Wi
 from donkeywatch.study.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.study.statistics.comparison import Difference, differences
 from donkeywatch.study.statistics.concentration import Concentration, concentration
-from donkeywatch.study.statistics.extremes import Phase, lag
+from donkeywatch.study.statistics.extremes import Lag, lag
 from donkeywatch.study.weekly import Weekly, stretches, weekly, whole_weeks
 
 LAGS = 60
@@ -51,7 +51,7 @@ class Pair:
     first: str
     second: str
     difference: Difference | None
-    lag: Phase
+    lag: Lag
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _against_the_peak(curve: Curve) -> dict[int, Difference]:
     others = [hour for hour in range(24) if hour != peak]
     value = curve.value[others] - curve.value[peak]
     drawn = curve.replicates[:, others] - curve.replicates[:, [peak]]
-    return dict(zip(others, differences(value, drawn), strict=True))
+    return dict(zip(others, differences(value, drawn, curve.levels), strict=True))
 
 
 def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]:
@@ -180,6 +180,7 @@ def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]
         differences(
             np.array([v for v, good in zip(value, sound, strict=True) if good]),
             np.array(drawn).T,
+            curves[0][0].levels,
         )
         if drawn
         else []
@@ -195,10 +196,10 @@ def _sound(curve: Curve) -> bool:
     return len(curve.replicates) > 0 and bool(np.isfinite(curve.replicates).all())
 
 
-def _lag(first: Profile, second: Profile) -> Phase:
+def _lag(first: Profile, second: Profile) -> Lag:
     a, b = first.queries, second.queries
     rows = slice(None) if _sound(a) and _sound(b) else slice(0)
-    return lag((a.value, b.value), (a.replicates[rows], b.replicates[rows]))
+    return lag((a.value, b.value), (a.replicates[rows], b.replicates[rows]), a.levels)
 
 
 def _mean(curve: Floats) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
-
-import numpy as np
 
 from donkeywatch.counting.windows import iso
 from donkeywatch.study.findings import Findings
@@ -47,7 +45,7 @@ figure{margin:1.6rem 0;break-inside:avoid}figcaption{color:#444}img{width:100%;h
 
 
 def page(found: Findings, pictures: Mapping[str, bytes]) -> str:
-    """The page with its pictures (SVG, by figure) inside; no date, so the same input is the same."""
+    """The page with its pictures (SVG, by figure) inside; it holds no date of its own."""
     parts = [
         f"<h1>Report: topic {escape(found.topic)}</h1>",
         *_scope(found),
@@ -135,15 +133,7 @@ def _told(found: Findings, one: Trend) -> str:
 def _figure(name: str, picture: bytes) -> str:
     data = b64encode(picture).decode("ascii")
     return (
-        f'<figure id="figure-{name}"><img alt="Figure {name}" src="data:image/svg+xml;base64,{data}">'
+        f'<figure id="figure-{name}"><img alt="Figure {name}"'
+        f' src="data:image/svg+xml;base64,{data}">'
         f"<figcaption><b>Figure {name}.</b> {CAPTIONS[name]}</figcaption></figure>"
     )
-
-
-def differences(found: Findings) -> Sequence[tuple[int, float, float, float, float]]:
-    """Each hour of day against the highest: difference, interval, p-value by Holm."""
-    return [
-        (hour, one.value, one.lower, one.upper, one.corrected)
-        for hour, one in sorted(found.hour_differences.items())
-        if np.isfinite(one.value)
-    ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from donkeywatch.study.local import LocalHours
 from donkeywatch.study.series import Floats, Longs
-from donkeywatch.study.statistics.bootstrap import interval, resampled
+from donkeywatch.study.statistics.bootstrap import interval, levels, resampled
 
 Estimator = Literal["ratio_of_sums", "mean_of_ratios"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -20,13 +20,15 @@ WHISKER = 1.5
 class Curve:
     """One value for each local hour of the day with its 95 % interval.
 
-    ``replicates`` has shape (replicates, 24), with no row where there are too few days.
+    ``replicates`` has shape (replicates, 24), with no row where there are too few days;
+    ``levels`` are the quantiles of them that make an interval.
     """
 
     value: Floats
     lower: Floats
     upper: Floats
     replicates: Floats
+    levels: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ def profile(local: LocalHours) -> Profile:
     columns = [known, q, k, a, b, q > 0, _ratio(k, q), a > 0, _ratio(b, a)]
     days = np.stack([np.asarray(column, np.float64) for column in columns], axis=2)
     total, drawn = days.sum(axis=0), resampled(days)
+    ends = levels(int(known.any(axis=1).sum()))
 
     def curve(over: int, under: int) -> Curve:
         value = _ratio(total[:, over], total[:, under], np.nan)
         replicates = _ratio(drawn[:, :, over], drawn[:, :, under], np.nan)
-        return Curve(value, *interval(replicates), replicates)
+        return Curve(value, *interval(replicates, ends), replicates, ends)
 
     return Profile(
         local,

@@ -76,7 +76,7 @@ def _weeks(found: Findings) -> list[Row]:
 
 def _fractions(found: Findings) -> list[Row]:
     grown = [
-        f"×{t.growth.value:.2f} ({t.growth.lower:.2f} to {t.growth.upper:.2f})"
+        f"by {t.growth.value:.2f} ({t.growth.lower:.2f} to {t.growth.upper:.2f})"
         f" over weeks {t.first + 1} to {t.last}"
         for t in found.weeks.trends
         if t.growth is not None
@@ -98,7 +98,7 @@ def _counts(found: Findings) -> list[Row]:
         ("5", "flagged queries per hour", found.whole.flagged,
          ("118.0 at 5", "226.7 at 18", "1.92")),
     ):  # fmt: skip
-        one = extremes(curve.value, curve.replicates)
+        one = extremes(curve.value, curve.replicates, curve.levels)
         low, high = _extreme(curve, one, "{:,.1f}", 1)
         rows += [
             Row(figure, f"{what}: lowest local hour", study[0], low),
@@ -111,7 +111,7 @@ def _counts(found: Findings) -> list[Row]:
 def _shares(found: Findings) -> list[Row]:
     rows = []
     for name, curve in found.whole.query_fraction.items():
-        one = extremes(curve.value, curve.replicates)
+        one = extremes(curve.value, curve.replicates, curve.levels)
         low, high = _extreme(curve, one, "{:.3f} %", 100)
         told = "0.649 % at 5" if name == "mean_of_ratios" else "not given"
         least = "0.248 % at 12" if name == "mean_of_ratios" else "not given"
@@ -123,7 +123,7 @@ def _shares(found: Findings) -> list[Row]:
                 if name == "mean_of_ratios" else "not given", _ratio(one)),
         ]  # fmt: skip
     for name, curve in found.whole.address_fraction.items():
-        one = extremes(curve.value, curve.replicates)
+        one = extremes(curve.value, curve.replicates, curve.levels)
         _, high = _extreme(curve, one, "{:.3f} %", 100)
         label = name.replace("_", " ")
         rows.append(
@@ -136,7 +136,9 @@ def _countries(found: Findings) -> list[Row]:
     rows = []
     for group, one in found.groups.items():
         curve = one.query_fraction[found.options.estimator]
-        _, high = _extreme(curve, extremes(curve.value, curve.replicates), "{:.3f} %", 100)
+        _, high = _extreme(
+            curve, extremes(curve.value, curve.replicates, curve.levels), "{:.3f} %", 100
+        )
         rows.append(Row("8", f"{group}: highest local hour", "in the morning", high))
     for pair in found.pairs:
         late = pair.lag
@@ -159,7 +161,7 @@ def _comparison(found: Findings) -> list[Row]:
     rows = []
     if found.whole_compared is not None:
         curve = found.whole_compared.query_fraction[found.options.estimator]
-        one = extremes(curve.value, curve.replicates)
+        one = extremes(curve.value, curve.replicates, curve.levels)
         low, high = _extreme(curve, one, "{:.3f} %", 100)
         name = found.comparison
         rows += [

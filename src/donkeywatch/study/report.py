@@ -57,6 +57,8 @@ def _written(found: Findings, out: Path, report: Callable[[str], None]) -> list[
         files.append(_put(out / f"figure-{name}.csv", rows.encode()))
     report("page")
     files.append(_put(out / "hours.csv", tables.text(tables.every_hour(found)).encode()))
+    against = tables.text(tables.differences(found))
+    files.append(_put(out / "hours-against-the-highest.csv", against.encode()))
     told = [list(Row._fields), *(list(row) for row in beside(found))]
     files.append(_put(out / "study.csv", tables.text(told).encode()))
     return [_put(out / PAGE, page(found, pictures).encode()), *files]

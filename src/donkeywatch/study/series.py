@@ -81,7 +81,7 @@ class CountryHours:
     flagged_addresses: npt.NDArray[np.int32]
 
     def rows(self, countries: Sequence[str]) -> list[int]:
-        """Places of some countries, of all if none is named; those that never occur are left out."""
+        """Places of some countries, all if none is named; who never occurs is left out."""
         wanted = countries or self.names
         return [at for at, name in enumerate(self.names) if name in wanted]
 
@@ -116,9 +116,7 @@ class Database:
     def windows(self, kind: str, topic: str, since: int, until: int) -> Windows:
         """Closed windows that start in [since, until) ms UTC, with one topic's counts."""
         known = {row[1] for row in self._db.execute("pragma table_info(window_topics)")}
-        extra = ", ".join(
-            f"coalesce(t.{name}, -1)" if name in known else "-1" for name in OPTIONAL
-        )
+        extra = ", ".join(f"coalesce(t.{name}, -1)" if name in known else "-1" for name in OPTIONAL)
         rows = self._db.execute(
             "select w.start, w.covered_seconds, w.queries, w.addresses, w.sum_qq,"  # noqa: S608 - our own names
             " coalesce(t.queries, 0), coalesce(t.addresses_1, 0), coalesce(t.addresses_2, 0),"

@@ -161,6 +161,14 @@ def comparison(found: Findings) -> Rows:
     return hours(named, _days(found))
 
 
+def differences(found: Findings) -> Rows:
+    """Each hour of the day against the one with the highest fraction, paired by day."""
+    rows: Rows = [["local_hour", "difference", "lower_95", "upper_95", "p", "p_holm"]]
+    for hour, one in sorted(found.hour_differences.items()):
+        rows.append([hour, one.value, one.lower, one.upper, one.p, one.corrected])
+    return rows
+
+
 TABLES: dict[str, Callable[[Findings], Rows]] = {
     "1a": weekly_queries,
     "1b": autocorrelation,

@@ -65,7 +65,7 @@ class Trend:
 
 @dataclass(frozen=True, slots=True)
 class Weekly:
-    """The weeks of one topic. ``whole`` are those that count, ``mixed`` those with a break inside."""
+    """The weeks of one topic: ``whole`` ones count, ``mixed`` ones have a break inside."""
 
     windows: Windows
     whole: Flags
@@ -105,9 +105,7 @@ def weekly(windows: Windows, whole: Flags, breaks: Sequence[Break]) -> Weekly:
     figures = {at: windows.figures(at) for at in good}
     queries = _fractions(len(windows), {at: query_fraction(figures[at], 0) for at in good})
     one, two, three = (
-        _fractions(
-            len(windows), {at: address_fraction(figures[at], 0, least) for at in good}
-        )
+        _fractions(len(windows), {at: address_fraction(figures[at], 0, least) for at in good})
         for least in (1, 2, 3)
     )
     trends = tuple(_trend(queries, *span) for span in stretches(windows, times))
@@ -115,7 +113,7 @@ def weekly(windows: Windows, whole: Flags, breaks: Sequence[Break]) -> Weekly:
 
 
 def stretches(windows: Windows, breaks: Sequence[int]) -> list[tuple[int, int]]:
-    """Spans of windows (first, one behind the last) between breaks in ms; a mixed one is in none."""
+    """First window and one behind the last between breaks (ms); a mixed one is in none."""
     edges = [0]
     for time in sorted(breaks):
         edges += [

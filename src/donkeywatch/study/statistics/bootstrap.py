@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from donkeywatch.study.series import Floats
@@ -39,10 +41,26 @@ def resampled(days: Floats, block: int = BLOCK, replicates: int = REPLICATES) ->
     return scaled
 
 
-def interval(replicates: Floats) -> tuple[Floats, Floats]:
-    """95 % percentile interval along the first axis (Efron 1979); NaN without replicates."""
+def levels(days: int, block: int = BLOCK) -> tuple[float, float]:
+    """Quantiles that make a 95 % percentile interval of replicates from so many days.
+
+    The expanded percentile interval (Hesterberg 2015, Am. Statistician 69, 371-386): of n
+    blocks, Phi(-sqrt(n / (n - 1)) t) in place of 2.5 %, since few blocks vary too little.
+    """
+    from scipy import stats
+
+    blocks = max(2.0, days / block)
+    reach = math.sqrt(blocks / (blocks - 1)) * float(stats.t.ppf(0.975, blocks - 1))
+    low = float(stats.norm.cdf(-reach))
+    return low, 1 - low
+
+
+def interval(replicates: Floats, ends: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Percentile interval along the first axis (Efron 1979); NaN without replicates."""
     bounds = np.full((2, *replicates.shape[1:]), np.nan)
-    known = ~np.isnan(replicates).all(axis=0) if len(replicates) else np.zeros(bounds.shape[1:], bool)
+    known = np.zeros(bounds.shape[1:], bool)
+    if len(replicates):
+        known = ~np.isnan(replicates).all(axis=0)
     if known.any():
-        bounds[:, known] = np.nanquantile(replicates[:, known], (0.025, 0.975), axis=0)
+        bounds[:, known] = np.nanquantile(replicates[:, known], ends, axis=0)
     return bounds[0], bounds[1]

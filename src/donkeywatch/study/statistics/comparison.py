@@ -32,16 +32,17 @@ def holm(p: Sequence[float]) -> list[float]:
     return found
 
 
-def differences(value: Floats, replicates: Floats) -> list[Difference]:
+def differences(value: Floats, replicates: Floats, ends: tuple[float, float]) -> list[Difference]:
     """Differences against zero, by the spread of bootstrap replicates, shape (replicates, n).
 
     Both sides of a difference come from the same resampled days, so days are paired. The
     p-value is that of the normal distribution, two-sided; Holm's correction is over all n.
+    ``ends`` are the quantiles of the interval.
     """
     if not len(replicates):
         return []
-    error = np.nanstd(replicates, axis=0, ddof=1)
-    lower, upper = np.nanquantile(replicates, (0.025, 0.975), axis=0)
+    error = np.std(replicates, axis=0, ddof=1)
+    lower, upper = np.quantile(replicates, ends, axis=0)
     p = [
         math.erfc(abs(v) / e / math.sqrt(2)) if e > 0 else float(v == 0)
         for v, e in zip(value.tolist(), error.tolist(), strict=True)

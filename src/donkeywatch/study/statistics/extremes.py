@@ -13,10 +13,10 @@ HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Extremes:
-    """Highest and lowest hour of a curve with the hours that may be it, and their ratio.
+    """Highest and lowest hour of a curve, the hours that may be it, and their ratio.
 
-    ``highest`` and ``lowest`` are the smallest sets of hours, most likely first, that hold
-    95 % of the replicates. The ratio's interval is NaN without replicates.
+    ``highest`` and ``lowest`` are 95 % confidence sets of hours in rising order; they are empty
+    and the ratio's interval is NaN without replicates.
     """
 
     peak: int
@@ -29,19 +29,20 @@ class Extremes:
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """Local time of day at which the first harmonic is highest, in hours, and its interval."""
+class Lag:
+    """By how many hours one daily curve is later than another, with its 95 % interval."""
 
     value: float
     lower: float
     upper: float
 
 
-def extremes(curve: Floats, replicates: Floats) -> Extremes | None:
+def extremes(curve: Floats, replicates: Floats, ends: tuple[float, float]) -> Extremes | None:
     """Extremes of a curve of 24 hours; None where an hour is missing or the lowest is 0.
 
     The interval is the basic bootstrap one of the logarithm (Davison & Hinkley 1997, Bootstrap
-    Methods, 5.2), which takes back what choosing the highest of noisy hours adds to the ratio.
+    Methods, 5.2), which takes back what choosing the highest of noisy hours adds to the ratio;
+    ``ends`` are its quantiles.
     """
     if np.isnan(curve).any() or curve.min() <= 0:
         return None
@@ -52,48 +53,59 @@ def extremes(curve: Floats, replicates: Floats) -> Extremes | None:
         return Extremes(peak, (), trough, (), ratio, float("nan"), float("nan"))
     with np.errstate(divide="ignore"):
         logs = np.log(sound.max(axis=1)) - np.log(sound.min(axis=1))
-    low, high = np.quantile(logs, (0.025, 0.975))
+    low, high = np.quantile(logs, ends)
     return Extremes(
         peak,
-        _likely(sound.argmax(axis=1)),
+        perhaps_highest(curve, sound),
         trough,
-        _likely(sound.argmin(axis=1)),
+        perhaps_highest(-curve, -sound),
         ratio,
         max(1.0, float(ratio**2 * np.exp(-high))),
         float(ratio**2 * np.exp(-low)),
     )
 
 
-def _likely(hours: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> tuple[int, ...]:
-    """The fewest hours that hold 95 % of the draws."""
-    counts = np.bincount(hours, minlength=HOURS)
-    order = np.argsort(-counts, kind="stable")
-    enough = int(np.searchsorted(np.cumsum(counts[order]), 0.95 * len(hours))) + 1
-    return tuple(order[:enough].tolist())
+def perhaps_highest(curve: Floats, replicates: Floats) -> tuple[int, ...]:
+    """Hours that cannot be told from the highest: a 95 % confidence set of it.
 
-
-def phase(curve: Floats, replicates: Floats) -> Phase:
-    """When the curve's first harmonic is highest (the acrophase of Nelson et al. 1979,
-    Chronobiologia 6, 305-323); hours hold their middles. The interval may reach beyond 0-24.
+    An hour stays unless another is higher by more than chance makes the largest of such
+    differences in 95 % of replicates, in units of their deviations (multiple comparisons with
+    the best, Hsu 1981, Annals of Statistics 9, 1026-1034, with bootstrap quantiles). The hours
+    that occur most often in resampling would not do: they gather around a peak that is itself
+    made of noise.
     """
-    value = float(_acrophase(curve[None])[0])
-    if not len(replicates):
-        return Phase(value, float("nan"), float("nan"))
-    shifted = (_acrophase(replicates) - value + HOURS / 2) % HOURS - HOURS / 2
-    low, high = np.quantile(shifted, (0.025, 0.975))
-    return Phase(value, value + float(low), value + float(high))
+    error = replicates - curve
+    stay = []
+    for hour in range(HOURS):
+        others = np.delete(np.arange(HOURS), hour)
+        spread = error[:, others] - error[:, [hour]]
+        deviation = spread.std(axis=0)
+        sure = deviation > 0
+        if not sure.all() and (curve[others] > curve[hour])[~sure].any():
+            continue
+        gap = (curve[others] - curve[hour])[sure] / deviation[sure]
+        chance = (spread[:, sure] / deviation[sure]).max(axis=1, initial=-np.inf)
+        if not len(gap) or gap.max() <= np.quantile(chance, 0.95):
+            stay.append(hour)
+    return tuple(stay)
 
 
-def lag(curves: tuple[Floats, Floats], replicates: tuple[Floats, Floats]) -> Phase:
-    """By how many hours the first curve's harmonic is later than the second's, within +-12."""
-    ends = [_acrophase(curve[None]) for curve in curves]
-    value = float((ends[0] - ends[1] + HOURS / 2)[0] % HOURS - HOURS / 2)
+def lag(
+    curves: tuple[Floats, Floats], replicates: tuple[Floats, Floats], ends: tuple[float, float]
+) -> Lag:
+    """By how many hours the first curve is later than the second, within +-12.
+
+    It is the difference of their acrophases, the hours at which their first harmonics are
+    highest (Nelson et al. 1979, Chronobiologia 6, 305-323); ``ends`` are the quantiles.
+    """
+    turns = [_acrophase(curve[None]) for curve in curves]
+    value = float((turns[0] - turns[1] + HOURS / 2)[0] % HOURS - HOURS / 2)
     if not len(replicates[0]):
-        return Phase(value, float("nan"), float("nan"))
+        return Lag(value, float("nan"), float("nan"))
     drawn = _acrophase(replicates[0]) - _acrophase(replicates[1])
     shifted = (drawn - value + HOURS / 2) % HOURS - HOURS / 2
-    low, high = np.quantile(shifted, (0.025, 0.975))
-    return Phase(value, value + float(low), value + float(high))
+    low, high = np.quantile(shifted, ends)
+    return Lag(value, value + float(low), value + float(high))
 
 
 def _acrophase(curves: Floats) -> Floats:
