@@ -52,16 +52,28 @@ def database(years: Years, path: Path) -> Path:
 
 
 def _close(
-    connection, kind: str, start: int, length: int, found: Drawn, rows: slice, covered: float
-) -> None:  # type: ignore[no-untyped-def]
+    connection: sqlite3.Connection,
+    kind: str,
+    start: int,
+    length: int,
+    found: Drawn,
+    rows: slice,
+    covered: float,
+) -> None:
+    flagged = np.stack((found.flagged[rows], found.compared[rows])).astype(np.uint32)
+    alone = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
     figures = figures_of(
         found.person[rows].astype(np.uint64),
         CODES[found.country[rows]],
         np.ones(len(found.person[rows]), np.uint32),
-        np.stack((found.flagged[rows], found.compared[rows])).astype(np.uint32),
+        flagged,
     )
     connection.execute(
         "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",
         (kind, start, start + length, iso(start), covered),
     )
     windows.close(connection, kind, start, figures, TOPICS)
+    connection.executemany(
+        "update window_topics set alone = ? where kind = ? and start = ? and topic = ?",
+        [(n, kind, start, topic) for n, topic in zip(alone, TOPICS, strict=True)],
+    )

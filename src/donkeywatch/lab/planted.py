@@ -176,7 +176,7 @@ def _ratio(group: str, curve: Curve, planted: Floats) -> list[Check]:
 
 def _hours(group: str, one: Extremes, planted: Floats) -> list[Check]:
     """Highest and lowest hour: found when the planted hour is among those it may be."""
-    name = name.replace(", highest over lowest hour", "")
+    name = group.replace(", highest over lowest hour", "")
     return [
         Check(
             f"{which} hour: {name}",

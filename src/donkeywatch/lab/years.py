@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -157,7 +157,7 @@ class _Texts:
         pairs = zip(stock.heads.tolist(), stock.tails.tolist(), strict=True)
         texts = [head + tail for head, tail in pairs]
         bounds = np.append(stock.starts, len(texts)).tolist()
-        kinds = [texts[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        kinds = [texts[a:b] for a, b in pairwise(bounds)]
         words = later.groups["explicit"]
         only = replace(later, groups={**later.groups, "explicit": words[len(words) // 2 :]})
         draw, rng = Phrases(years.seed + 1, only), Random(years.seed)
@@ -207,8 +207,8 @@ def drawn(years: Years, number: int) -> Drawn:
     there = ~(np.isin(hour[session], years.halves) & (time % HOUR >= HOUR // 2))
     order = np.flatnonzero(there)
     order = order[np.argsort(time[order], kind="stable")]
-    columns = (time, country[session], person[session], seen, compared, kind)
-    return Drawn(*(column[order] for column in columns))
+    who = session[order]
+    return Drawn(time[order], country[who], person[who], seen[order], compared[order], kind[order])
 
 
 def week(years: Years, number: int) -> Week:

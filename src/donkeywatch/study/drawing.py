@@ -87,9 +87,10 @@ def dated(axes: Axes, x: Floats) -> None:
     """Dates on the x axis, as few words as will do."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=4, maxticks=9)
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    words = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(words)
     axes.set_xlabel("week (UTC)")
     if len(x):
         margin = max(4.0, (x[-1] - x[0]) * 0.01)
@@ -152,11 +153,11 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(bottom=0)
 
 
-def legend(axes: Axes, **more: object) -> None:
+def legend(axes: Axes) -> None:
     """A legend above the plot, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
             handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4,
-            borderaxespad=0.2, handlelength=2.4, **more,
-        )  # type: ignore[arg-type]  # fmt: skip
+            borderaxespad=0.2, handlelength=2.4,
+        )  # fmt: skip

@@ -11,8 +11,8 @@ from donkeywatch.counting.windows import DAY
 from donkeywatch.study import drawing
 from donkeywatch.study.drawing import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
 from donkeywatch.study.findings import Findings
-from donkeywatch.study.profiles import Curve, boxes, hourly_ratios
-from donkeywatch.study.series import PARTING, Floats
+from donkeywatch.study.profiles import Curve, Profile, boxes, hourly_ratios
+from donkeywatch.study.series import PARTING, Floats, Longs
 from donkeywatch.study.statistics.trend import expit
 from donkeywatch.study.weekly import Fractions, rolling_mean
 
@@ -88,6 +88,10 @@ def weekly_query_fraction(found: Findings) -> Figure:
             line = expit(one.slope.intercept + one.slope.value * at) * PERCENT
             axes.plot(x[one.first : one.last], line, color=ORANGE, linewidth=2, label=label)
             label = None
+    alarms = [at for one in found.weeks.trends for at in one.alarms]
+    if alarms:
+        top = found.weeks.queries.upper[alarms] * PERCENT
+        axes.plot(x[alarms], top, "v", color=DARK, markersize=5, label="shift of level (CUSUM)")
     axes.set_ylabel("flagged queries (% of queries)")
     drawing.legend(axes)
     return figure
@@ -177,16 +181,19 @@ def comparison(found: Findings) -> Figure:
     """9: the topic beside the one it is compared with, by local hour."""
     name = NAMES[found.options.estimator]
     figure, (above, below) = drawing.canvas(2, (7.0, 5.0))
-    for axes, topic, one, look in (
-        (above, found.comparison, found.whole_compared, SERIES[1]),
-        (below, found.topic, found.whole, SERIES[0]),
-    ):
-        axes.set_ylabel("% of queries")
-        if one is None or topic is None:
+    shown: dict[Axes, dict[str, Profile | None]] = {
+        above: {f"{found.comparison}": found.whole_compared,
+                f"not also {found.topic}": found.compared_alone},
+        below: {found.topic: found.whole},
+    }  # fmt: skip
+    for axes, looks in ((above, (SERIES[1], SERIES[2])), (below, (SERIES[0],))):
+        axes.set_ylabel(f"queries (% of all)\n{name}")
+        if found.comparison is None and axes is above:
             _nothing(figure, axes, "no topic to compare with")
             continue
-        label = f"{topic}, {name}"
-        _curve(axes, one.query_fraction[found.options.estimator], look, label, PERCENT)
+        for (label, one), look in zip(shown[axes].items(), looks, strict=True):
+            if one is not None:
+                _curve(axes, one.query_fraction[found.options.estimator], look, label, PERCENT)
         drawing.legend(axes)
         drawing.from_zero(axes)
     drawing.hourly(below)
@@ -241,7 +248,7 @@ def _boxed(table: Floats, label: str) -> Figure:
                    "markersize": 3.6, "markeredgewidth": 0.5},
         whiskerprops={"color": BLUE, "linewidth": 0.9},
         capprops={"color": BLUE, "linewidth": 0.9},
-        flierprops={"marker": ".", "markersize": 1.6, "markerfacecolor": GREY,
+        flierprops={"marker": ".", "markersize": 2.6, "markerfacecolor": GREY,
                     "markeredgecolor": "none", "alpha": 0.6, "rasterized": True},
     )  # fmt: skip
     axes.plot([], [], "s", color=ORANGE, markeredgecolor=DARK, label="mean")
@@ -253,7 +260,7 @@ def _boxed(table: Floats, label: str) -> Figure:
     return figure
 
 
-def _unit(values: Floats) -> tuple[float, str]:
+def _unit(values: Floats | Longs) -> tuple[float, str]:
     """A divisor that keeps the axis readable, and its word."""
     top = float(np.nanmax(values)) if len(values) else 0.0
     if top >= 1e6:

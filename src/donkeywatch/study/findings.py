@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,16 @@ from donkeywatch.errors import StateError
 from donkeywatch.study.exclusion import Rule, kept
 from donkeywatch.study.local import local_hours
 from donkeywatch.study.profiles import Curve, Estimator, Profile, profile
-from donkeywatch.study.series import PARTING, Break, Database, Flags, Floats, Windows, opened
+from donkeywatch.study.series import (
+    PARTING,
+    Break,
+    CountryHours,
+    Database,
+    Flags,
+    Floats,
+    Windows,
+    opened,
+)
 from donkeywatch.study.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.study.statistics.comparison import Difference, differences
 from donkeywatch.study.statistics.concentration import Concentration, concentration
@@ -69,6 +78,7 @@ class Findings:
     span: tuple[int, int]
     whole: Profile
     whole_compared: Profile | None
+    compared_alone: Profile | None
     groups: dict[str, Profile]
     cycle: Autocorrelation | None
     concentration: Concentration
@@ -117,13 +127,16 @@ def _found(database: Database, options: Options, report: Callable[[str], None]) 
         if country.rows(name.split("+"))
     }
     report("comparison")
-    other = None
+    other = alone = None
     if comparison is not None:
         country = database.countries(comparison, grid)
         other = profile(local_hours(country, grid, chosen, ()))
+        part = database.windows("hour", comparison, *bounds)
+        if (part.alone[stretch][chosen] >= 0).all():
+            alone = profile(local_hours(_alone(country, part, stretch), grid, chosen, ()))
     return Findings(
         options, topic, comparison, breaks, hours, keep, weeks, compared,
-        (int(grid[0]), int(grid[-1]) + hours.length), everyone, other,
+        (int(grid[0]), int(grid[-1]) + hours.length), everyone, other, alone,
         groups, autocorrelation(weeks.asked, LAGS), concentration(hours, keep, windows, whole),
         _against_the_peak(everyone.query_fraction[options.estimator]),
         _pairs(groups, options.estimator),
@@ -151,6 +164,13 @@ def _longest(hours: Windows, keep: Flags, breaks: Sequence[Break]) -> slice:
     times = [one.time for one in breaks if one.kind in PARTING]
     spans = stretches(hours, times)
     return slice(*max(spans, key=lambda span: int(keep[span[0] : span[1]].sum())))
+
+
+def _alone(found: CountryHours, hours: Windows, stretch: slice) -> CountryHours:
+    """Without what the other topic flags, too: known by hour, and shared among its countries."""
+    share = np.ones(len(hours))
+    np.divide(hours.alone, hours.flagged, out=share, where=hours.flagged > 0)
+    return replace(found, flagged=found.flagged * share[stretch])
 
 
 def _against_the_peak(curve: Curve) -> dict[int, Difference]:

@@ -59,7 +59,7 @@ def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[s
         known += weight * whole
         total += weight
         for column, count in zip(sums, counts, strict=True):
-            of_zone = count[rows].sum(axis=0, dtype=np.int64)
+            of_zone = count[rows].sum(axis=0, dtype=np.float64)
             column += np.bincount(cells[keep], of_zone[keep], size) * whole
     sums[:, known < PRESENT * max(total, 1.0)] = np.nan
     return LocalHours(first, *sums.reshape(len(counts), -1, 24))

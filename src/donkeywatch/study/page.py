@@ -32,7 +32,9 @@ CAPTIONS = {
     " estimators.",
     "7b": "The same: each day's hourly ratio in a box-plot.",
     "8": "Fraction of queries that are flagged in groups of countries, in local time.",
-    "9": "The fraction by local hour of the topic it is compared with, and of the topic itself.",
+    "9": "The fraction by local hour of the topic it is compared with, all of it and"
+    " what the other does not flag, and of the topic itself. Queries flagged as both are known by"
+    " hour, and shared among countries as the rest of that hour's are.",
 }
 STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:62rem;margin:2rem auto;padding:0 1rem}
@@ -127,6 +129,9 @@ def _told(found: Findings, one: Trend) -> str:
     if one.changes:
         weeks = ", ".join(iso(int(starts[at]))[:10] for at in one.changes)
         told += f" The level changes in the weeks of {weeks} (PELT), where no break is recorded."
+    if one.alarms:
+        weeks = ", ".join(iso(int(starts[at]))[:10] for at in one.alarms)
+        told += f" A live monitor would have told a shift of level in the weeks of {weeks} (CUSUM)."
     return told
 
 

@@ -76,7 +76,7 @@ class CountryHours:
 
     names: tuple[str, ...]
     queries: npt.NDArray[np.int32]
-    flagged: npt.NDArray[np.int32]
+    flagged: npt.NDArray[np.int32] | Floats
     addresses: npt.NDArray[np.int32]
     flagged_addresses: npt.NDArray[np.int32]
 

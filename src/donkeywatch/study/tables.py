@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
 
 from donkeywatch.counting.windows import iso, week_name
 from donkeywatch.study.findings import Findings
-from donkeywatch.study.profiles import Curve, boxes, hourly_ratios
+from donkeywatch.study.profiles import Curve, Estimator, boxes, hourly_ratios
 from donkeywatch.study.series import Floats
 from donkeywatch.study.weekly import Fractions, rolling_mean
 
@@ -54,7 +54,9 @@ def autocorrelation(found: Findings) -> Rows:
     """r by lag, of how many pairs, and the half widths of the bands."""
     rows: Rows = [["lag_weeks", "r", "pairs", "flat_95", "flat_99", "bartlett_95"]]
     cycle = found.cycle
-    for h in range(len(cycle.r)) if cycle else ():
+    if cycle is None:
+        return rows
+    for h in range(len(cycle.r)):
         rows.append(
             [
                 h, float(cycle.r[h]), int(cycle.pairs[h]), cycle.flat95, cycle.flat99,
@@ -68,14 +70,14 @@ def weekly_query_fraction(found: Findings) -> Rows:
     """Observed fraction of queries by whole week; trend and season where a stretch has them."""
     head: list[Value] = ["week", "start_utc", "queries", "flagged"]
     rows: Rows = [[*head, "fraction", "lower_95", "upper_95", "design_effect", "stretch"]]
-    rows[0] += ["stl_trend_logit", "stl_season_logit", "stl_remainder_logit"]
+    rows[0] += ["cusum_alarm", "stl_trend_logit", "stl_season_logit", "stl_remainder_logit"]
     weeks = found.weeks.windows
     for number, one in enumerate(found.weeks.trends, 1):
         for at in range(one.first, one.last):
             if math.isnan(found.weeks.queries.value[at]):
                 continue
             row = [*_week(found, at), int(weeks.queries[at]), int(weeks.flagged[at])]
-            row += [*_fraction(found.weeks.queries, at), number]
+            row += [*_fraction(found.weeks.queries, at), number, int(at in one.alarms)]
             if one.parts is not None:
                 place = at - one.first
                 parts = (one.parts.trend, one.parts.season, one.parts.remainder)
@@ -106,7 +108,7 @@ def _fraction(one: Fractions, at: int) -> list[Value]:
     return [float(column[at]) for column in (one.value, one.lower, one.upper, one.effect)]
 
 
-def hours(curves: dict[str, Curve], days: Sequence[int]) -> Rows:
+def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
     """Curves by local hour, one row an hour and series."""
     rows: Rows = [["series", "local_hour", "days", "value", "lower_95", "upper_95"]]
     for name, curve in curves.items():
@@ -139,6 +141,10 @@ def every_hour(found: Findings) -> Rows:
     return rows
 
 
+def _named(curves: Mapping[Estimator, Curve]) -> dict[str, Curve]:
+    return {str(name): curve for name, curve in curves.items()}
+
+
 def _days(found: Findings) -> list[int]:
     return [int(n) for n in found.whole.days]
 
@@ -158,6 +164,9 @@ def comparison(found: Findings) -> Rows:
     if found.whole_compared is not None:
         other = found.whole_compared.query_fraction
         named |= {f"{found.comparison} {name}": curve for name, curve in other.items()}
+    if found.compared_alone is not None:
+        alone = found.compared_alone.query_fraction
+        named |= {f"{found.comparison} not {found.topic} {n}": c for n, c in alone.items()}
     return hours(named, _days(found))
 
 
@@ -178,11 +187,11 @@ TABLES: dict[str, Callable[[Findings], Rows]] = {
     "4b": lambda found: scatter(found.whole.local.queries),
     "5a": lambda found: hours({"flagged_queries": found.whole.flagged}, _days(found)),
     "5b": lambda found: scatter(found.whole.local.flagged),
-    "6a": lambda found: hours(dict(found.whole.query_fraction), _days(found)),
+    "6a": lambda found: hours(_named(found.whole.query_fraction), _days(found)),
     "6b": lambda found: scatter(
         hourly_ratios(found.whole.local.flagged, found.whole.local.queries)
     ),
-    "7a": lambda found: hours(dict(found.whole.address_fraction), _days(found)),
+    "7a": lambda found: hours(_named(found.whole.address_fraction), _days(found)),
     "7b": lambda found: scatter(
         hourly_ratios(found.whole.local.flagged_addresses, found.whole.local.addresses)
     ),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
+from donkeywatch.counting import cusum
+from donkeywatch.counting.estimates import Estimate, Z, address_fraction, query_fraction
 from donkeywatch.counting.windows import HOUR, WEEK
 from donkeywatch.study.exclusion import COVERED, Rule
 from donkeywatch.study.series import PARTING, Break, Flags, Floats, Windows
@@ -33,7 +34,8 @@ class Fractions:
     @property
     def error(self) -> Floats:
         """Standard errors as far as the interval is symmetric."""
-        return (self.upper - self.lower) / (2 * trend.Z)
+        half: Floats = (self.upper - self.lower) / (2 * Z)
+        return half
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Trend:
     growth: Growth | None = None
     parts: Parts | None = None
     changes: tuple[int, ...] = ()
+    alarms: tuple[int, ...] = ()
 
     @property
     def yearly(self) -> tuple[float, float, float] | None:
@@ -108,7 +111,7 @@ def weekly(windows: Windows, whole: Flags, breaks: Sequence[Break]) -> Weekly:
         _fractions(len(windows), {at: address_fraction(figures[at], 0, least) for at in good})
         for least in (1, 2, 3)
     )
-    trends = tuple(_trend(queries, *span) for span in stretches(windows, times))
+    trends = tuple(_trend(windows, queries, *span) for span in stretches(windows, times))
     return Weekly(windows, whole, mixed, queries, (one, two, three), trends)
 
 
@@ -142,7 +145,7 @@ def _fractions(size: int, found: dict[int, Estimate | None]) -> Fractions:
     return Fractions(*columns)
 
 
-def _trend(queries: Fractions, first: int, last: int) -> Trend:
+def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend:
     span = slice(first, last)
     series = trend.logit(queries.value[span])
     known = np.flatnonzero(~np.isnan(series))
@@ -164,4 +167,17 @@ def _trend(queries: Fractions, first: int, last: int) -> Trend:
         trend.growth(queries.value[span], queries.error[span]),
         parts,
         tuple(first + int(known[at]) for at in found),
+        _alarms(windows, queries, first, last),
     )
+
+
+def _alarms(windows: Windows, queries: Fractions, first: int, last: int) -> tuple[int, ...]:
+    points = (
+        cusum.point(
+            at, int(windows.flagged[at]), int(windows.queries[at]), float(queries.effect[at])
+        )
+        for at in range(first, last)
+        if not np.isnan(queries.value[at])
+    )
+    scores = cusum.level_shifts(point for point in points if point is not None)
+    return tuple(score.week for score in scores if score.alarm)

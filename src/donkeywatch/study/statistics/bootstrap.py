@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from donkeywatch.study.series import Floats
+from donkeywatch.study.series import Flags, Floats
 
 BLOCK = 7
 """Days in a block: a whole week, so that its rhythm stays inside."""
@@ -58,9 +58,9 @@ def levels(days: int, block: int = BLOCK) -> tuple[float, float]:
 def interval(replicates: Floats, ends: tuple[float, float]) -> tuple[Floats, Floats]:
     """Percentile interval along the first axis (Efron 1979); NaN without replicates."""
     bounds = np.full((2, *replicates.shape[1:]), np.nan)
-    known = np.zeros(bounds.shape[1:], bool)
+    known: Flags = np.zeros(bounds.shape[1:], bool)
     if len(replicates):
-        known = ~np.isnan(replicates).all(axis=0)
+        known = np.asarray(~np.isnan(replicates).all(axis=0))
     if known.any():
         bounds[:, known] = np.nanquantile(replicates[:, known], ends, axis=0)
     return bounds[0], bounds[1]
