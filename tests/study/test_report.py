@@ -1,0 +1,275 @@
+"""The report as its reader meets it: files, pictures, page, and what it does not say."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import os
+import re
+import resource
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from donkeywatch import cli
+from donkeywatch.errors import ConfigError
+from donkeywatch.lab.truth import HOUR
+from donkeywatch.lab.years import WEEK, Years
+from donkeywatch.study import drawing, figures, tables
+from donkeywatch.study.findings import Findings, Options, findings
+from donkeywatch.study.page import page
+from donkeywatch.study.profiles import boxes
+from donkeywatch.study.published import beside
+from donkeywatch.study.report import PAGE, write
+
+NUMBERS = ("1a", "1b", "2", "3", "4a", "4b", "5a", "5b", "6a", "6b", "7a", "7b", "8", "9")
+
+
+@pytest.fixture(scope="session")
+def written(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report on disk, made by the command, as a process of its own."""
+    out = tmp_path_factory.mktemp("report")
+    command = [sys.executable, "-m", "donkeywatch", "report", "--database", archive, "--out", out]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "46 files; look at" in done.stdout
+    return out
+
+
+def test_every_figure_is_there_in_three_forms(written: Path) -> None:
+    """SVG, PNG and the numbers behind, and one page."""
+    for number in NUMBERS:
+        assert (written / f"figure-{number}.svg").read_bytes().startswith(b"<?xml")
+        assert (written / f"figure-{number}.png").read_bytes().startswith(b"\x89PNG")
+        with (written / f"figure-{number}.csv").open() as file:
+            rows = list(csv.reader(file))
+        assert len(rows) > 20, number
+        assert {len(row) for row in rows} == {len(rows[0])} or number == "2"
+
+
+def test_the_same_input_gives_the_same_bytes(written: Path, archive: Path, tmp_path: Path) -> None:
+    """A second report, in another process and directory, equals the first one byte by byte."""
+    for path in write(archive, tmp_path / "again", Options()):
+        assert path.read_bytes() == (written / path.name).read_bytes(), path.name
+
+
+def test_the_page_needs_nothing_but_itself(written: Path) -> None:
+    """All pictures are inside; no script, no link, no date of making."""
+    text = (written / PAGE).read_text("utf-8")
+    sources = re.findall(r'src="([^"]{0,30})', text)
+    assert len(sources) == len(NUMBERS)
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert not re.search(r"<script|<link|href=|url\(", re.sub(r'src="[^"]*"', "", text))
+    inside = base64.b64decode(re.findall(r'base64,([^"]+)', text)[2])
+    assert inside == (written / "figure-2.svg").read_bytes()
+    for said in ("1,290,377,956", "cannot be had", "new lexicon", "What must not be concluded"):
+        assert said in text
+
+
+def test_the_page_says_when_nothing_can_be_said(written: Path) -> None:
+    """The four weeks after the break allow no statement about a trend; those before do."""
+    text = (written / PAGE).read_text("utf-8")
+    assert text.count("allow no statement about a trend") == 1
+    assert text.count("Sen's slope") == 1
+
+
+def test_three_years_take_seconds(archive: Path, tmp_path: Path) -> None:
+    """Less than 500 MB at the highest; time depends on what else runs, so CPU time is held."""
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from donkeywatch.study.report import write\n"
+        "from donkeywatch.study.findings import Options\n"
+        "write(Path(sys.argv[1]), Path(sys.argv[2]), Options())\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", code, archive, tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime - before.ru_utime < 30
+    assert int(done.stdout) < 500_000
+
+
+def lines(figure: Any) -> list[tuple[Any, Any]]:
+    """x and y of every line of the first axes."""
+    return [line.get_data() for line in figure.axes[0].lines]
+
+
+def test_no_line_goes_across_a_gap_or_a_break(found: Findings) -> None:
+    """Weeks that do not count are NaN in the line, and so is the place of the break."""
+    with drawing.style():
+        x, y = lines(figures.weekly_query_fraction(found))[0]
+    missing = int(np.isnan(found.weeks.queries.value).sum())
+    assert missing >= 2
+    assert np.isnan(y).sum() == missing + 1
+    gap = np.flatnonzero(np.isnan(y))
+    assert any(np.isnan(y[at]) and found.weeks.mixed.sum() == 0 for at in gap)
+    edge = (found.breaks[0].time) / drawing.DAY
+    known = x[np.isfinite(y)]
+    before, after = known[known < edge].max(), known[known > edge].min()
+    between = [at for at in range(len(x)) if np.isnan(y[at]) and np.isnan(x[at])]
+    assert len(between) == 1
+    assert x[between[0] - 1] == before
+    assert x[between[0] + 1] == after
+
+
+def test_a_week_between_gaps_is_shown(found: Findings) -> None:
+    """With no neighbour there is no line: a mark and a bar take its place."""
+    value = found.weeks.queries.value.copy()
+    value[[9, 11]] = np.nan
+    queries = replace(found.weeks.queries, value=value)
+    lonely = replace(found, weeks=replace(found.weeks, queries=queries))
+    with drawing.style():
+        axes = figures.weekly_query_fraction(lonely).axes[0]
+    assert any(len(bars.lines[0].get_xdata()) == 1 for bars in axes.containers)
+
+
+def test_breaks_are_marked_in_every_weekly_figure(found: Findings) -> None:
+    """With what has changed."""
+    with drawing.style():
+        for number in ("1a", "2", "3"):
+            said = [text.get_text() for text in figures.FIGURES[number](found).axes[0].texts]
+            assert "new lexicon" in said, number
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_axes_are_labelled(found: Findings, number: str) -> None:
+    """Both axes say what they show."""
+    with drawing.style():
+        figure = figures.FIGURES[number](found)
+        for axes in figure.axes:
+            assert axes.get_ylabel()
+        assert figure.axes[-1].get_xlabel()
+
+
+def test_both_estimators_have_their_own_names(found: Findings) -> None:
+    """Mean of hourly ratios and ratio of sums are told apart in legend and table."""
+    with drawing.style():
+        legend = figures.hourly_query_fraction(found).axes[0].get_legend()
+    assert legend is not None
+    said = " ".join(text.get_text() for text in legend.get_texts())
+    assert "ratio of sums" in said
+    assert "mean of hourly ratios" in said
+    assert {row[0] for row in tables.TABLES["6a"](found)[1:]} == {"ratio_of_sums", "mean_of_ratios"}
+
+
+def test_boxes_are_those_of_matplotlib() -> None:
+    """Quartiles, median, mean, whiskers and what lies outside, for 24 skewed samples."""
+    statistics = pytest.importorskip("matplotlib.cbook").boxplot_stats
+    values = np.random.default_rng(1).gamma(1.5, 20, (200, 24))
+    for column, box in zip(values.T, boxes(values), strict=True):
+        told = statistics(column)[0]
+        assert box is not None
+        assert (box.mean, box.median, box.first, box.third, box.low, box.high) == pytest.approx(
+            [told[name] for name in ("mean", "med", "q1", "q3", "whislo", "whishi")], abs=1e-9
+        )
+        assert sorted(told["fliers"]) == pytest.approx(box.outside.tolist(), abs=1e-9)
+    assert boxes(np.full((3, 24), np.nan)) == [None] * 24
+
+
+@pytest.mark.parametrize("hours", [1, 30, 9 * 24, 15 * 24])
+def test_short_archives_have_a_report_too(
+    archive: Path, years: Years, tmp_path: Path, hours: int
+) -> None:
+    """From the first hour on; what cannot be known is told, not drawn."""
+    until = years.start_ms + hours * HOUR
+    files = write(archive, tmp_path, Options(until=until, groups=("FR", "XX")))
+    text = files[0].read_text("utf-8")
+    assert "not known" in text
+    assert "Sen's slope" not in text
+    assert len(files) == 46
+
+
+def test_spans_groups_rules_and_topics_can_be_chosen(archive: Path, tmp_path: Path) -> None:
+    """All options together; the page says which."""
+    asked = ["report", "--database", str(archive), "--out", str(tmp_path), "--since", "2009-W25"]
+    asked += ["--until", "2009-11-01", "--countries", "de", "--countries", "ES+IT"]
+    asked += ["--exclude", "paper2pct", "--estimator", "mean_of_ratios"]
+    asked += ["--topic", "pornographic", "--comparison", "pedophile"]
+    done = CliRunner().invoke(cli.app, asked)
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / PAGE).read_text("utf-8")
+    for said in ("2009-06-15T00:00:00Z", "2009-11-01T00:00:00Z", "paper2pct", "mean of ratios",
+                 "DE less ES+IT", "topic pornographic"):  # fmt: skip
+        assert said in text
+    assert "new lexicon" not in text, "the break lies behind the span"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--since", "yesterday"], "no day and no ISO week"),
+        (["--until", "2009-W60"], "no day and no ISO week"),
+        (["--countries", "France"], "no group of countries"),
+        (["--topic", "none"], "use one of: pedophile, pornographic"),
+    ],
+)
+def test_what_cannot_be_done_is_told(
+    archive: Path, tmp_path: Path, asked: list[str], told: str
+) -> None:
+    """The problem with its remedy."""
+    command = ["report", "--database", str(archive), "--out", str(tmp_path), *asked]
+    assert told in str(CliRunner().invoke(cli.app, command).exception)
+
+
+def test_a_place_that_cannot_be_written_is_told(
+    found: Findings, tmp_path: Path, archive: Path
+) -> None:
+    """A file where the directory should be."""
+    (tmp_path / "out").touch()
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write(archive, tmp_path / "out", Options())
+
+
+def test_without_matplotlib_the_extra_is_named(archive: Path, tmp_path: Path) -> None:
+    """A message with the command to install it, before anything is computed."""
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        f"sys.argv = ['donkeywatch', 'report', '--database', {str(archive)!r},"
+        f" '--out', {str(tmp_path / 'out')!r}]\n"
+        "from donkeywatch.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'donkeywatch[study]'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_daemon_imports_nothing_of_the_study() -> None:
+    """Neither the libraries of the extra nor the package that uses them."""
+    code = (
+        "import sys, donkeywatch.service, donkeywatch.cli.monitor\n"
+        "names = ('matplotlib', 'scipy', 'statsmodels', 'pandas', 'pymannkendall', 'ruptures')\n"
+        "print([name for name in names if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_nothing_is_said_that_cannot_be_known(found: Findings) -> None:
+    """Distinct addresses over years cannot be had; corrected fractions are not mixed in."""
+    rows = {row.what: row for row in beside(found)}
+    assert "cannot be had" in rows["distinct addresses"].here
+    assert "corrected" not in page(found, {})
+    assert rows["growth, last 12 weeks over first 12"].here.startswith("by ")
+
+
+def test_the_study_s_figures_are_found_in_a_simulation_of_them(found: Findings) -> None:
+    """Hours of the extremes and their ratio are the study's, which the plan follows."""
+    rows = {row.what: row.here for row in beside(found)}
+    assert "at 5 (" in rows["queries per hour: lowest local hour"]
+    assert rows["queries per hour: highest local hour"].split(" (")[0].endswith("at 19")
+    assert found.concentration.capped < found.concentration.observed
+
+
+def test_a_report_reads_only(archive: Path) -> None:
+    """The database's bytes are those of before."""
+    before = archive.read_bytes()
+    findings(archive, Options(since=0, until=Years().start_ms + 10 * WEEK * HOUR))
+    assert archive.read_bytes() == before
