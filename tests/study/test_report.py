@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from donkeywatch import cli
+from donkeywatch.counting.windows import DAY
 from donkeywatch.errors import ConfigError
 from donkeywatch.lab.truth import HOUR
 from donkeywatch.lab.years import WEEK, Years
@@ -35,7 +36,8 @@ NUMBERS = ("1a", "1b", "2", "3", "4a", "4b", "5a", "5b", "6a", "6b", "7a", "7b",
 def written(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report on disk, made by the command, as a process of its own."""
     out = tmp_path_factory.mktemp("report")
-    command = [sys.executable, "-m", "donkeywatch", "report", "--database", archive, "--out", out]
+    command = [sys.executable, "-m", "donkeywatch", "report"]
+    command += ["--database", str(archive), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "46 files; look at" in done.stdout
@@ -89,7 +91,7 @@ def test_three_years_take_seconds(archive: Path, tmp_path: Path) -> None:
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-c", code, archive, tmp_path]
+    command = [sys.executable, "-c", code, str(archive), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert after.ru_utime - before.ru_utime < 30
@@ -110,7 +112,7 @@ def test_no_line_goes_across_a_gap_or_a_break(found: Findings) -> None:
     assert np.isnan(y).sum() == missing + 1
     gap = np.flatnonzero(np.isnan(y))
     assert any(np.isnan(y[at]) and found.weeks.mixed.sum() == 0 for at in gap)
-    edge = (found.breaks[0].time) / drawing.DAY
+    edge = (found.breaks[0].time) / DAY
     known = x[np.isfinite(y)]
     before, after = known[known < edge].max(), known[known > edge].min()
     between = [at for at in range(len(x)) if np.isnan(y[at]) and np.isnan(x[at])]
@@ -127,7 +129,8 @@ def test_a_week_between_gaps_is_shown(found: Findings) -> None:
     lonely = replace(found, weeks=replace(found.weeks, queries=queries))
     with drawing.style():
         axes = figures.weekly_query_fraction(lonely).axes[0]
-    assert any(len(bars.lines[0].get_xdata()) == 1 for bars in axes.containers)
+    bars: list[Any] = list(axes.containers)
+    assert any(len(bar.lines[0].get_xdata()) == 1 for bar in bars)
 
 
 def test_breaks_are_marked_in_every_weekly_figure(found: Findings) -> None:

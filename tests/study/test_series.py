@@ -60,8 +60,8 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
         assert len(database.windows("week", "pedophile", 0, years.start_ms)) == 0
     assert len(found) == years.hours
     assert found.stored.sum() == len(rows) == years.hours - 84
-    columns = (found.start, found.queries, found.addresses, found.sum_qq, found.flagged)
-    columns += (found.flagged_addresses[2], found.sum_kk)
+    columns = [found.start, found.queries, found.addresses, found.sum_qq, found.flagged]
+    columns += [found.flagged_addresses[2], found.sum_kk]
     for at, column in enumerate(columns):
         assert column[found.stored].tolist() == [row[at] for row in rows]
 

@@ -151,7 +151,7 @@ def test_logit_is_that_of_scipy() -> None:
 def test_growth_covers_what_was_planted() -> None:
     """93 % of the intervals or more hold the true ratio; too few weeks have none."""
     rng, inside = np.random.default_rng(3), 0
-    mean = 0.002 * 1.01 ** np.arange(60)
+    mean: Floats = np.asarray(0.002 * 1.01 ** np.arange(60), np.float64)
     truth = mean[-12:].mean() / mean[:12].mean()
     for _ in range(400):
         found = trend.growth(mean * rng.lognormal(-0.005, 0.1, 60), 0.05 * mean)

@@ -14,7 +14,7 @@ from donkeywatch.study.findings import Findings
 from donkeywatch.study.profiles import Curve, Profile, boxes, hourly_ratios
 from donkeywatch.study.series import PARTING, Floats, Longs
 from donkeywatch.study.statistics.trend import expit
-from donkeywatch.study.weekly import Fractions, rolling_mean
+from donkeywatch.study.weekly import COUNTING, Fractions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,16 +30,18 @@ def weekly_queries(found: Findings) -> Figure:
     weeks = found.weeks.windows
     x, asked = drawing.dates(weeks.start, weeks.length), found.weeks.asked
     unit, word = _unit(asked if not np.isnan(asked).all() else weeks.queries)
-    drawing.band(axes, x, (asked / unit,) * 3, (BLUE, "-", "o"), "queries in a week")
+    times = [one.time / DAY for one in found.breaks if one.kind in COUNTING]
+    drawing.band(axes, x, (asked / unit,) * 3, (BLUE, "-", "o"), "queries in a week", times)
     part = weeks.stored & ~found.weeks.whole & (weeks.queries > 0)
     if part.any():
         axes.plot(
             x[part], weeks.queries[part] / unit, "o", markerfacecolor="none", color=BLUE,
             label="week not covered in full",
         )  # fmt: skip
-    mean = rolling_mean(asked) / unit
+    mean = found.weeks.rolling(found.breaks) / unit
     if not np.isnan(mean).all():
-        axes.plot(x, mean, color=ORANGE, linewidth=2, label="mean of 5 weeks, centred")
+        at, line = drawing.parted(x, [mean], times)
+        axes.plot(at, line, color=ORANGE, linewidth=2, label="mean of 5 weeks, centred")
     axes.set_ylabel(f"queries per week{word}")
     drawing.from_zero(axes)
     drawing.broken(axes, found.breaks)
@@ -86,6 +88,7 @@ def weekly_query_fraction(found: Findings) -> Figure:
         if one.slope is not None:
             at = np.arange(one.last - one.first, dtype=np.float64)
             line = expit(one.slope.intercept + one.slope.value * at) * PERCENT
+            line[np.isnan(found.weeks.queries.value[one.first : one.last])] = np.nan
             axes.plot(x[one.first : one.last], line, color=ORANGE, linewidth=2, label=label)
             label = None
     alarms = [at for one in found.weeks.trends for at in one.alarms]
@@ -248,7 +251,7 @@ def _boxed(table: Floats, label: str) -> Figure:
                    "markersize": 3.6, "markeredgewidth": 0.5},
         whiskerprops={"color": BLUE, "linewidth": 0.9},
         capprops={"color": BLUE, "linewidth": 0.9},
-        flierprops={"marker": ".", "markersize": 2.6, "markerfacecolor": GREY,
+        flierprops={"marker": ".", "markersize": 3, "markerfacecolor": GREY,
                     "markeredgecolor": "none", "alpha": 0.6, "rasterized": True},
     )  # fmt: skip
     axes.plot([], [], "s", color=ORANGE, markeredgecolor=DARK, label="mean")

@@ -14,7 +14,7 @@ from donkeywatch.counting.windows import iso, week_name
 from donkeywatch.study.findings import Findings
 from donkeywatch.study.profiles import Curve, Estimator, boxes, hourly_ratios
 from donkeywatch.study.series import Floats
-from donkeywatch.study.weekly import Fractions, rolling_mean
+from donkeywatch.study.weekly import Fractions
 
 Value = str | int | float | None
 Rows = list[list[Value]]
@@ -38,7 +38,7 @@ def _shown(cell: Value) -> str:
 def weekly_queries(found: Findings) -> Rows:
     """Queries, coverage, whether the week counts, and the mean over five."""
     weeks = found.weeks.windows
-    mean = rolling_mean(found.weeks.asked)
+    mean = found.weeks.rolling(found.breaks)
     rows: Rows = [["week", "start_utc", "queries", "coverage", "whole", "mean_of_5_weeks"]]
     for at in np.flatnonzero(weeks.stored).tolist():
         rows.append(

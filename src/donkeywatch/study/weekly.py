@@ -16,6 +16,8 @@ from donkeywatch.study.statistics import trend
 from donkeywatch.study.statistics.changes import changes
 from donkeywatch.study.statistics.trend import Growth, MannKendall, Parts, Slope
 
+COUNTING = ("format", "normalisation")
+"""Kinds of breaks that change which lines are queries."""
 ROLLING = 5
 """Weeks in the rolling mean of queries, centred."""
 YEAR = 365.2425 / 7
@@ -81,6 +83,14 @@ class Weekly:
     def asked(self) -> Floats:
         """Queries of the whole weeks, NaN elsewhere; a changed lexicon does not change them."""
         return np.where(self.whole, self.windows.queries, np.nan)
+
+    def rolling(self, breaks: Sequence[Break]) -> Floats:
+        """Centred mean of five weeks' queries, none of them across a change of the log."""
+        found, asked = np.full(len(self.windows), np.nan), self.asked
+        times = [one.time for one in breaks if one.kind in COUNTING]
+        for first, last in stretches(self.windows, times):
+            found[first:last] = rolling_mean(asked[first:last])
+        return found
 
 
 def whole_weeks(weeks: Windows, hours: Windows, keep: Flags, rule: Rule) -> Flags:

@@ -1,0 +1,1 @@
+"""Tests of the study, and what they share."""
