@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +22,12 @@ from donkeywatch.backfill import backfill
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.engine import Engine
 from donkeywatch.lab import years as plan
+from donkeywatch.lab.planted import checks, table
 from donkeywatch.lab.years import Week, Years
+from donkeywatch.study.findings import Options, findings
+
+BAR = 0.93
+"""Share of the 95 % intervals that have to hold what was planted."""
 
 SETTINGS = """state = "state"
 lexicon = "{lexicon}.toml"
@@ -73,12 +80,23 @@ def exact(years: Years, weeks: Sequence[Week], database: Path) -> bool:
     return [told[hour] for hour in range(years.hours)] == [tuple(row) for row in written.tolist()]
 
 
+def reported(database: Path, out: Path) -> tuple[float, float, int]:
+    """Make the report as a process of its own: wall and CPU seconds, and the peak RSS in kB."""
+    command = [sys.executable, "-m", "donkeywatch", "report", "--database", str(database)]
+    begun = time.monotonic()
+    process = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("the report failed")
+    return time.monotonic() - begun, used.ru_utime + used.ru_stime, used.ru_maxrss
+
+
 def main() -> None:
-    """Run it all."""
+    """Simulate, count, report and compare; exit code 1 when a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queries", type=float, default=30e6)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="directory to keep the state in")
+    parser.add_argument("--keep", type=Path, help="directory to keep the state and report in")
     asked = parser.parse_args()
     years = Years(seed=asked.seed, queries=int(asked.queries))
     with tempfile.TemporaryDirectory() as temporary:
@@ -86,8 +104,17 @@ def main() -> None:
         begun = time.monotonic()
         weeks = counted(years, directory)
         took = time.monotonic() - begun
-        print(f"{sum(int(w.queries.sum()) for w in weeks):,} queries in {took:.0f} s")
-        print("exact:", exact(years, weeks, directory / "state" / "donkeywatch.db"))
+        database = directory / "state" / "donkeywatch.db"
+        same = exact(years, weeks, database)
+        seconds, cpu, memory = reported(database, directory / "report")
+        done = checks(years, findings(database, Options()))
+    inside = sum(one.inside for one in done) / len(done)
+    queries = sum(int(week.queries.sum()) for week in weeks)
+    print(f"{queries:,} queries simulated and counted in {took:.0f} s; every hour exact: {same}")
+    print(f"report: {seconds:.1f} s, of it {cpu:.1f} s of one core; {memory / 1024:.0f} MB\n")
+    print(table(done))
+    if not same or inside < BAR:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

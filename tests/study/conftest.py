@@ -15,10 +15,10 @@ for name in ("scipy", "statsmodels", "pymannkendall", "ruptures", "matplotlib"):
     pytest.importorskip(name, reason="needs the extra [study]")
 
 YEARS = Years(
-    hours=30 * WEEK + 16,
+    hours=32 * WEEK + 16,
     queries=2_400_000,
     addresses=50_000,
-    change=26 * WEEK,
+    change=28 * WEEK,
     outages=((500, 20), (1003, 3), (2500, 60)),
     halves=(1200,),
 )

@@ -46,17 +46,21 @@ def test_two_thousand_windows_cover_from_none_flagged_to_many() -> None:
     rng = np.random.default_rng(20150101)
     inside, plain, many, zeros = 0, 0, 0, 0
     runs, seeking = 2000, 0.5
+    by_share: dict[float, int] = {}
     for run in range(runs):
         share = (0.0008, 0.004, 0.02, 0.1)[run % 4]
         figures = window(rng, 3000, share, seeking)
         truth, k = share * seeking, figures.topics[0].queries
         found = query_fraction(figures, 0)
         assert found is not None
-        inside += found.lower <= truth <= found.upper
+        held = found.lower <= truth <= found.upper
+        by_share[share] = by_share.get(share, 0) + held
+        inside += held
         lower, upper = wilson(k, figures.queries)
         plain += lower <= truth <= upper
         many += k > 100
         zeros += k == 0
+    assert min(by_share.values()) / (runs / 4) >= 0.92, "no kind of window is far below"
     assert zeros > 20
     assert many > 500
     assert 0.93 <= inside / runs <= 0.97, inside / runs

@@ -59,7 +59,7 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
         ]
         assert len(database.windows("week", "pedophile", 0, years.start_ms)) == 0
     assert len(found) == years.hours
-    assert found.stored.sum() == len(rows) == years.hours - 84
+    assert found.stored.sum() == len(rows) == years.hours - 83
     columns = [found.start, found.queries, found.addresses, found.sum_qq, found.flagged]
     columns += [found.flagged_addresses[2], found.sum_kk]
     for at, column in enumerate(columns):
@@ -149,7 +149,7 @@ def test_countries_are_summed_by_their_own_clocks() -> None:
     grid = MONDAY + np.arange(96, dtype=np.int64) * HOUR
     keep: Flags = np.ones(96, bool)
     keep[30] = False
-    one, other = list(range(96)), [1000 + n for n in range(96)]
+    one, other = list(range(96)), [100 + n for n in range(96)]
     found = country_hours(FR=one, JP=other)
     local = local_hours(found, grid, keep, [])
     day = (MONDAY + DAY) // DAY + 719163 - local.first
@@ -186,7 +186,7 @@ def test_no_trend_goes_across_a_break() -> None:
     whole = weekly(found, np.ones(40, bool), [Break(middle, "countries")])
     assert len(whole.trends) == 1, "a country database does not change what is flagged"
     assert whole.trends[0].yearly is not None
-    assert whole.trends[0].yearly[1] > 2
+    assert whole.trends[0].yearly[1] > 1
     assert whole.trends[0].growth is not None
     assert 20 in whole.trends[0].changes
     assert min(abs(at - 21) for at in whole.trends[0].alarms) <= 2
