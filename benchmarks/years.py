@@ -26,6 +26,8 @@ from donkeywatch.lab.planted import checks, table
 from donkeywatch.lab.years import Week, Years
 from donkeywatch.study.findings import Options, findings
 
+MANY = 1_000_000
+"""Queries for which other processes are worth their start."""
 BAR = 0.93
 """Share of the 95 % intervals that have to hold what was planted."""
 
@@ -55,7 +57,8 @@ def counted(years: Years, directory: Path) -> list[Week]:
             settings = directory / f"{lexicon}.settings.toml"
             settings.write_text(SETTINGS.format(lexicon=lexicon), "utf-8")
             engine = Engine(config.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
-            engine.enlist()
+            if years.queries > MANY:
+                engine.enlist()
         backfill(engine, [path], None, lambda now=end: now)  # type: ignore[misc]
         path.unlink()
         print(f"{len(weeks)} weeks counted", file=sys.stderr)

@@ -118,6 +118,12 @@ def test_mann_kendall_is_not_fooled_by_dependence() -> None:
     assert modified < plain / 2
     assert trend.mann_kendall(walk(110) + 0.1 * np.arange(110)).p < 1e-6
     assert trend.mann_kendall(np.ones(20)).p == 1
+    for series in (walk(110, seed) for seed in range(20)):
+        told, found = library.hamed_rao_modification_test(series), trend.mann_kendall(series)
+        assert found.score == told.s
+        if told.var_s >= trend.independent_variance(series):
+            assert found.variance == pytest.approx(told.var_s, rel=EXACT)
+            assert found.p == pytest.approx(told.p, abs=EXACT)
 
 
 def test_the_season_is_that_of_statsmodels_and_gaps_stay_gaps() -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NAMES = {"ratio_of_sums": "ratio of sums", "mean_of_ratios": "mean of hourly ratios"}
 HOURS = np.arange(24, dtype=np.float64)
+DODGE = 0.24
+"""How far apart the points of several curves stand, in hours."""
 
 
 def weekly_queries(found: Findings) -> Figure:
@@ -41,7 +43,10 @@ def weekly_queries(found: Findings) -> Figure:
     mean = found.weeks.rolling(found.breaks) / unit
     if not np.isnan(mean).all():
         at, line = drawing.parted(x, [mean], times)
-        axes.plot(at, line, color=ORANGE, linewidth=2, label="mean of 5 weeks, centred")
+        axes.plot(
+            at, line, color=ORANGE, linewidth=4.5, alpha=0.75, zorder=1.8,
+            label="mean of 5 weeks, centred",
+        )  # fmt: skip
     axes.set_ylabel(f"queries per week{word}")
     drawing.from_zero(axes)
     drawing.broken(axes, found.breaks)
@@ -194,9 +199,12 @@ def comparison(found: Findings) -> Figure:
         if found.comparison is None and axes is above:
             _nothing(figure, axes, "no topic to compare with")
             continue
-        for (label, one), look in zip(shown[axes].items(), looks, strict=True):
-            if one is not None:
-                _curve(axes, one.query_fraction[found.options.estimator], look, label, PERCENT)
+        curves = {
+            label: one.query_fraction[found.options.estimator]
+            for label, one in shown[axes].items()
+            if one is not None
+        }
+        _together(axes, curves, looks, PERCENT)
         drawing.legend(axes)
         drawing.from_zero(axes)
     drawing.hourly(below)
@@ -210,20 +218,32 @@ def _curves(curves: dict[str, Curve], label: str, scale: float = 1.0) -> Figure:
     drawing.hourly(axes)
     if not any(np.isfinite(curve.value).any() for curve in curves.values()):
         return _nothing(figure, axes, "no whole hour")
-    for (name, curve), look in zip(curves.items(), SERIES, strict=False):
-        _curve(axes, curve, look, name, scale)
+    _together(axes, curves, SERIES, scale)
     drawing.from_zero(axes)
     drawing.legend(axes)
     return figure
 
 
-def _curve(axes: Axes, curve: Curve, look: tuple[str, str, str], label: str, scale: float) -> None:
-    sure = bool(np.isfinite(curve.lower).any())
-    ends = (curve.value, curve.lower, curve.upper) if sure else (curve.value,) * 3
-    told = f"{label}, with 95 % interval" if sure else label
-    value, lower, upper = (end * scale for end in ends)
-    drawing.band(axes, HOURS, (value, lower, upper), look, told)
-    axes.plot(HOURS, value, look[2], color=look[0])
+def _together(
+    axes: Axes, curves: dict[str, Curve], looks: Sequence[tuple[str, str, str]], scale: float
+) -> None:
+    """One curve with its band, or several beside each other with bars, so that none is hidden."""
+    shift = DODGE * (np.arange(len(curves)) - (len(curves) - 1) / 2)
+    for (name, curve), look, aside in zip(curves.items(), looks, shift, strict=False):
+        colour, line, mark = look
+        value, lower, upper = (end * scale for end in (curve.value, curve.lower, curve.upper))
+        sure = bool(np.isfinite(lower).any())
+        told = f"{name}, with 95 % interval" if sure else name
+        if len(curves) == 1:
+            ends = (value, lower, upper) if sure else (value,) * 3
+            drawing.band(axes, HOURS, ends, look, told)
+            axes.plot(HOURS, value, mark, color=colour)
+            continue
+        reach = np.stack((value - lower, upper - value)).clip(0) if sure else None
+        axes.errorbar(
+            HOURS + aside, value, reach, color=colour, linestyle=line, marker=mark, label=told,
+            linewidth=1.0, elinewidth=1.0, capsize=1.8, capthick=0.8,
+        )  # fmt: skip
 
 
 def _boxed(table: Floats, label: str) -> Figure:

@@ -164,7 +164,7 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
         return Trend(first, last, whole)
     values, times = series[known], known.astype(np.float64)
     test = trend.mann_kendall(values)
-    slope = trend.sen_slope(values, times, test.variance if test.variance > 0 else 0.0)
+    slope = trend.sen_slope(values, times, 0.0 if np.isnan(test.variance) else test.variance)
     parts = trend.seasonal(series)
     season = np.zeros(len(values)) if parts is None else parts.season[known]
     found = changes(values - season - slope.value * times)

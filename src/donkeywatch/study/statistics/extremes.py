@@ -40,9 +40,11 @@ class Lag:
 def extremes(curve: Floats, replicates: Floats, ends: tuple[float, float]) -> Extremes | None:
     """Extremes of a curve of 24 hours; None where an hour is missing or the lowest is 0.
 
-    The interval is the basic bootstrap one of the logarithm (Davison & Hinkley 1997, Bootstrap
-    Methods, 5.2), which takes back what choosing the highest of noisy hours adds to the ratio;
-    ``ends`` are its quantiles.
+    Choosing the highest of noisy hours adds to the ratio, the more so the more hours are nearly
+    highest. The basic bootstrap interval of the logarithm takes that back, too much where there
+    is a tie; the percentile interval does not (Davison & Hinkley 1997, Bootstrap Methods, 5.2
+    and 5.3). The interval goes from the lower end of the one to the upper end of the other;
+    ``ends`` are the quantiles.
     """
     if np.isnan(curve).any() or curve.min() <= 0:
         return None
@@ -61,7 +63,7 @@ def extremes(curve: Floats, replicates: Floats, ends: tuple[float, float]) -> Ex
         perhaps_highest(-curve, -sound),
         ratio,
         max(1.0, float(ratio**2 * np.exp(-high))),
-        float(ratio**2 * np.exp(-low)),
+        float(max(np.exp(high), ratio**2 * np.exp(-low))),
     )
 
 

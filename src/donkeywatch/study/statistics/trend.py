@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,14 +63,18 @@ def mann_kendall(series: Floats) -> MannKendall:
 
     The variance of S is that of independent values times 1 + 2/(n(n-1)(n-2)) sum (n-i)(n-i-1)
     (n-i-2) r(i) over the significant autocorrelations of the ranks of the detrended series.
-    ``series`` holds no gaps: neighbours are taken for consecutive.
+    ``series`` holds no gaps: neighbours are taken for consecutive. The variance is never less
+    than that of independent values: in short series the estimated correlations may be negative
+    by chance, and would promise too much.
     """
     import pymannkendall
 
     if np.ptp(series) == 0:
         return MannKendall(0.0, float("nan"), 1.0)
     found = pymannkendall.hamed_rao_modification_test(series)
-    return MannKendall(float(found.s), float(found.var_s), float(found.p))
+    variance = max(float(found.var_s), independent_variance(series))
+    z = max(0.0, abs(float(found.s)) - 1) / math.sqrt(variance)
+    return MannKendall(float(found.s), variance, math.erfc(z / math.sqrt(2)))
 
 
 def independent_variance(series: Floats) -> float:
