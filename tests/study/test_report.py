@@ -6,9 +6,11 @@ import base64
 import csv
 import re
 import resource
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from donkeywatch import cli
+from donkeywatch.arrival.text import NORMALISATION
 from donkeywatch.counting.windows import DAY
 from donkeywatch.errors import ConfigError
 from donkeywatch.lab.truth import HOUR
@@ -27,6 +30,7 @@ from donkeywatch.study.page import page
 from donkeywatch.study.profiles import boxes
 from donkeywatch.study.published import beside
 from donkeywatch.study.report import PAGE, write
+from donkeywatch.validation import RateRecord, Record, TopicRecord
 
 NUMBERS = ("1a", "1b", "2", "3", "4a", "4b", "5a", "5b", "6a", "6b", "7a", "7b", "8", "9")
 
@@ -256,7 +260,8 @@ def test_nothing_is_said_that_cannot_be_known(found: Findings) -> None:
     """Distinct addresses over years cannot be had; corrected fractions are not mixed in."""
     rows = {row.what: row for row in beside(found)}
     assert "cannot be had" in rows["distinct addresses"].here
-    assert "corrected" not in page(found, {})
+    assert found.corrected is None
+    assert "2-corrected" not in figures.drawn(found)
     assert rows["growth, last 12 weeks over first 12"].here.startswith("by ")
 
 
@@ -273,3 +278,39 @@ def test_a_report_reads_only(archive: Path) -> None:
     before = archive.read_bytes()
     findings(archive, Options(since=0, until=Years().start_ms + 10 * WEEK * HOUR))
     assert archive.read_bytes() == before
+
+
+def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
+    archive: Path, tmp_path: Path, found: Findings
+) -> None:
+    """With one, the weeks since its change are in a figure of their own; with another, none."""
+    copy = tmp_path / "copy.db"
+    source, target = sqlite3.connect(archive), sqlite3.connect(copy)
+    source.backup(target)
+    source.close()
+    target.execute("insert into settings values ('break:lexicon', '00112233445566ff')")
+    target.commit()
+    target.close()
+    topic = TopicRecord(
+        labelled=2000, true_positives=985, false_positives=15, false_negatives=346,
+        true_negatives=654, recall_labelled=1331, recall_true_positives=985,
+        sensitivity=RateRecord(value=0.74, trials=1331),
+        false_positive_rate=RateRecord(value=0.00003, trials=500_000),
+    )  # fmt: skip
+    record = Record(
+        made=date(2009, 12, 1), lexicon="00112233445566ff", normalisation=NORMALISATION,
+        languages=("xx",), topics={"pedophile": topic},
+    )  # fmt: skip
+    fits = findings(copy, Options(record=record))
+    assert fits.corrected is not None
+    known = np.flatnonzero(np.isfinite(fits.corrected.value))
+    assert known.tolist() == [28, 29, 30, 31]
+    observed = fits.weeks.queries.value[known]
+    assert fits.corrected.value[known] == pytest.approx((observed - 3e-5) / (0.74 - 3e-5))
+    assert (fits.weeks.queries.value[known] == found.weeks.queries.value[known]).all()
+    with drawing.style():
+        figure = figures.drawn(fits)["2-corrected"](fits)
+    assert "corrected" in figure.axes[0].get_ylabel()
+    assert len(tables.TABLES["2-corrected"](fits)) == 5
+    other = record.model_copy(update={"lexicon": "0" * 16})
+    assert findings(copy, Options(record=other)).corrected is None

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from donkeywatch import config
+from donkeywatch import config, validation
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.counting.windows import WEEK_NAME, milliseconds, week_start
 from donkeywatch.errors import ConfigError
@@ -45,7 +45,11 @@ def report(
     Reads only, and may be used while the daemon runs. Needs the extra [study]. What each
     figure means and what not, is in docs/method.md.
     """
-    path = database or config.load(config_path).state / DATABASE
+    record = None
+    if database is None:
+        settings = config.load(config_path)
+        database = settings.state / DATABASE
+        record = validation.load(settings.correction.record)
     options = Options(
         since=_time(since) if since else 0,
         until=_time(until) if until else FOREVER,
@@ -54,6 +58,7 @@ def report(
         estimator=estimator,
         topic=topic,
         comparison=comparison,
+        record=record,
     )
     from donkeywatch.study import report as reports
 
@@ -70,7 +75,7 @@ def report(
             done += 1
             bar.update(task, completed=done, description=name)
 
-        files = reports.write(path, directory, options, step)
+        files = reports.write(database, directory, options, step)
         bar.update(task, completed=reports.STEPS, description="done")
     out.print(f"{len(files)} files; look at {files[0]}", highlight=False, soft_wrap=True)
 

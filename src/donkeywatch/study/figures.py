@@ -105,6 +105,16 @@ def weekly_query_fraction(found: Findings) -> Figure:
     return figure
 
 
+def weekly_corrected_fraction(found: Findings) -> Figure:
+    """2 once more, corrected for errors of the detector: not in one plot with the observed."""
+    figure, (axes,) = drawing.canvas()
+    label = "corrected, with 95 % interval of Lang and Reiczigel"
+    _weekly(axes, found, [(found.corrected, label)] if found.corrected else [])
+    axes.set_ylabel("corrected fraction (% of queries)")
+    drawing.legend(axes)
+    return figure
+
+
 def weekly_address_fraction(found: Findings) -> Figure:
     """3: addresses with at least 1, 2 and 3 flagged queries over addresses, by week."""
     figure, (axes,) = drawing.canvas()
@@ -315,3 +325,11 @@ FIGURES: dict[str, Callable[[Findings], Figure]] = {
     "9": comparison,
 }
 """All figures by the study's numbers."""
+CORRECTED = "2-corrected"
+
+
+def drawn(found: Findings) -> dict[str, Callable[[Findings], Figure]]:
+    """The figures of some findings: the study's, and the corrected one where it is known."""
+    if found.corrected is None:
+        return FIGURES
+    return FIGURES | {CORRECTED: weekly_corrected_fraction}

@@ -26,7 +26,8 @@ from donkeywatch.study.statistics.autocorrelation import Autocorrelation, autoco
 from donkeywatch.study.statistics.comparison import Difference, differences
 from donkeywatch.study.statistics.concentration import Concentration, concentration
 from donkeywatch.study.statistics.extremes import Lag, lag
-from donkeywatch.study.weekly import Weekly, stretches, weekly, whole_weeks
+from donkeywatch.study.weekly import Fractions, Weekly, corrected, stretches, weekly, whole_weeks
+from donkeywatch.validation import Record, accuracies
 
 LAGS = 60
 MAIN, COMPARISON = "pedophile", "pornographic"
@@ -51,6 +52,7 @@ class Options:
     estimator: Estimator = "ratio_of_sums"
     topic: str | None = None
     comparison: str | None = None
+    record: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that is shown. ``span`` are the bounds (ms) of the hours that profiles are made of."""
+    """All that is shown. ``span`` are the bounds (ms) of the hours that profiles are made of.
+
+    ``corrected`` is None unless a validation record fits the lexicon that was used last.
+    """
 
     options: Options
     topic: str
@@ -74,6 +79,7 @@ class Findings:
     hours: Windows
     keep: Flags
     weeks: Weekly
+    corrected: Fractions | None
     compared: Weekly | None
     span: tuple[int, int]
     whole: Profile
@@ -117,6 +123,10 @@ def _found(database: Database, options: Options, report: Callable[[str], None]) 
     compared = None
     if comparison is not None:
         compared = weekly(database.windows("week", comparison, *bounds), whole, breaks)
+    fixed, (lexicon, alike) = None, database.lexicon()
+    accuracy = accuracies(options.record, lexicon).get(topic) if options.record else None
+    if accuracy is not None:
+        fixed = corrected(windows, weeks.queries, accuracy, alike)
     report("hours of the day")
     country = database.countries(topic, grid)
     everyone = profile(local_hours(country, grid, chosen, ()))
@@ -135,7 +145,7 @@ def _found(database: Database, options: Options, report: Callable[[str], None]) 
         if (part.alone[stretch][chosen] >= 0).all():
             alone = profile(local_hours(_alone(country, part, stretch), grid, chosen, ()))
     return Findings(
-        options, topic, comparison, breaks, hours, keep, weeks, compared,
+        options, topic, comparison, breaks, hours, keep, weeks, fixed, compared,
         (int(grid[0]), int(grid[-1]) + hours.length), everyone, other, alone,
         groups, autocorrelation(weeks.asked, LAGS), concentration(hours, keep, windows, whole),
         _against_the_peak(everyone.query_fraction[options.estimator]),

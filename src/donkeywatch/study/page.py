@@ -32,6 +32,9 @@ CAPTIONS = {
     " estimators.",
     "7b": "The same: each day's hourly ratio in a box-plot.",
     "8": "Fraction of queries that are flagged in groups of countries, in local time.",
+    "2-corrected": "The same as figure 2, corrected for what the word list misses and what it flags"
+    " wrongly, as a validation record tells: Rogan-Gladen's estimate of the weeks since the list"
+    " was last changed. It is another quantity than the observed fraction.",
     "9": "The fraction by local hour of the topic it is compared with, all of it and"
     " what the other does not flag, and of the topic itself. Queries flagged as both are known by"
     " hour, and shared among countries as the rest of that hour's are.",
@@ -59,7 +62,8 @@ def page(found: Findings, pictures: Mapping[str, bytes]) -> str:
         *(_figure(name, pictures[name]) for name in pictures),
         "<h2>What must not be concluded</h2>",
         "<p>An address is not a person, and a flagged query is not an act. All fractions are as"
-        " observed by the word list in use: what it misses and what it flags wrongly is in them."
+        " observed by the word list in use, unless they are named corrected: what it misses and"
+        " what it flags wrongly is in them."
         " Series are not compared across a break. Profiles show when and how much is asked; they"
         " make no statement about who asks.</p>",
     ]

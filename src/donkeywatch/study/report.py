@@ -8,7 +8,7 @@ from pathlib import Path
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.study import drawing, tables
-from donkeywatch.study.figures import FIGURES
+from donkeywatch.study.figures import FIGURES, drawn
 from donkeywatch.study.findings import Findings, Options, findings
 from donkeywatch.study.page import page
 from donkeywatch.study.published import Row, beside
@@ -44,7 +44,7 @@ def write(
 def _written(found: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     files, pictures = [], {}
-    for name, draw in FIGURES.items():
+    for name, draw in drawn(found).items():
         report(f"figure {name}")
         figure = draw(found)
         for kind, silent in SILENT.items():

@@ -113,6 +113,16 @@ class Database:
         )
         return [Break(*row) for row in found]
 
+    def lexicon(self) -> tuple[str, int]:
+        """Digest of the lexicon that was used last, and since when (ms UTC) it was judged alike."""
+        found = self._db.execute(
+            "select value from settings where name = 'break:lexicon'"
+        ).fetchone()
+        since = self._db.execute(
+            "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
+        ).fetchone()
+        return (found[0] if found else ""), int(since[0])
+
     def windows(self, kind: str, topic: str, since: int, until: int) -> Windows:
         """Closed windows that start in [since, until) ms UTC, with one topic's counts."""
         known = {row[1] for row in self._db.execute("pragma table_info(window_topics)")}

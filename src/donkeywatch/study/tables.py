@@ -86,6 +86,15 @@ def weekly_query_fraction(found: Findings) -> Rows:
     return rows
 
 
+def weekly_corrected_fraction(found: Findings) -> Rows:
+    """Corrected fraction of queries by whole week, where it is known."""
+    rows: Rows = [["week", "start_utc", "corrected_fraction", "lower_95", "upper_95"]]
+    if found.corrected is not None:
+        for at in np.flatnonzero(~np.isnan(found.corrected.value)).tolist():
+            rows.append([*_week(found, at), *_fraction(found.corrected, at)[:3]])
+    return rows
+
+
 def weekly_address_fraction(found: Findings) -> Rows:
     """Observed fractions of addresses by whole week, at three thresholds."""
     rows: Rows = [["week", "start_utc", "addresses", "at_least", "flagged_addresses"]]
@@ -197,5 +206,6 @@ TABLES: dict[str, Callable[[Findings], Rows]] = {
     ),
     "8": countries,
     "9": comparison,
+    "2-corrected": weekly_corrected_fraction,
 }
 """The table of each figure, by the study's numbers."""

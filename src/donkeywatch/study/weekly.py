@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.counting import cusum
+from donkeywatch.counting import correction, cusum
+from donkeywatch.counting.correction import Accuracy
 from donkeywatch.counting.estimates import Estimate, Z, address_fraction, query_fraction
 from donkeywatch.counting.windows import HOUR, WEEK
 from donkeywatch.study.exclusion import COVERED, Rule
@@ -123,6 +124,16 @@ def weekly(windows: Windows, whole: Flags, breaks: Sequence[Break]) -> Weekly:
     )
     trends = tuple(_trend(windows, queries, *span) for span in stretches(windows, times))
     return Weekly(windows, whole, mixed, queries, (one, two, three), trends)
+
+
+def corrected(windows: Windows, observed: Fractions, accuracy: Accuracy, since: int) -> Fractions:
+    """The corrected query fraction of the weeks from a time on; NaN where the observed one is."""
+    found: dict[int, Estimate | None] = {}
+    for at in np.flatnonzero(~np.isnan(observed.value) & (windows.start >= since)).tolist():
+        columns = (observed.value, observed.lower, observed.upper, observed.effect)
+        one = Estimate(*(float(column[at]) for column in columns))
+        found[at] = correction.corrected(one, int(windows.queries[at]), accuracy)
+    return _fractions(len(windows), found)
 
 
 def stretches(windows: Windows, breaks: Sequence[int]) -> list[tuple[int, int]]:
