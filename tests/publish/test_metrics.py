@@ -448,12 +448,12 @@ donkeywatch_window_query_ratio{topic="one",window="24h"} 0.25
 donkeywatch_window_query_ratio{topic="one",window="hour"} 0.25
 # HELP donkeywatch_window_query_ratio_lower Lower end of its 95 % interval, clustered by address.
 # TYPE donkeywatch_window_query_ratio_lower gauge
-donkeywatch_window_query_ratio_lower{topic="one",window="24h"} 0.00756721374
-donkeywatch_window_query_ratio_lower{topic="one",window="hour"} 0.00756721374
+donkeywatch_window_query_ratio_lower{topic="one",window="24h"} 0.000317873518
+donkeywatch_window_query_ratio_lower{topic="one",window="hour"} 0.000317873518
 # HELP donkeywatch_window_query_ratio_upper Upper end of the same interval.
 # TYPE donkeywatch_window_query_ratio_upper gauge
-donkeywatch_window_query_ratio_upper{topic="one",window="24h"} 0.792945449
-donkeywatch_window_query_ratio_upper{topic="one",window="hour"} 0.792945449
+donkeywatch_window_query_ratio_upper{topic="one",window="24h"} 0.93076373
+donkeywatch_window_query_ratio_upper{topic="one",window="hour"} 0.93076373
 # HELP donkeywatch_window_corrected_query_ratio The query ratio corrected for errors of the detector; only with a validation record that fits the lexicon.
 # TYPE donkeywatch_window_corrected_query_ratio gauge
 # HELP donkeywatch_window_corrected_query_ratio_lower Lower end of its 95 % interval (Lang & Reiczigel).

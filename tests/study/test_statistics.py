@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from donkeywatch.study.series import Floats
 from donkeywatch.study.statistics import bootstrap, trend
 from donkeywatch.study.statistics.autocorrelation import autocorrelation
-from donkeywatch.study.statistics.changes import changes
+from donkeywatch.study.statistics.changes import changes, without_year
 from donkeywatch.study.statistics.comparison import differences, holm
 from donkeywatch.study.statistics.extremes import extremes, lag, perhaps_highest
 
@@ -180,13 +180,28 @@ def test_changes_are_found_where_they_are() -> None:
     """Two new levels, each to within a week; none in noise, nor in what is too short."""
     rng = np.random.default_rng(5)
     series = np.concatenate((np.zeros(40), np.full(30, 1.5), np.full(50, 0.2)))
-    found = changes(series + rng.normal(0, 0.2, 120))
+    found = changes(series + rng.normal(0, 0.2, 120), 0.0)
     assert len(found) == 2
     assert abs(found[0] - 40) <= 1
     assert abs(found[1] - 70) <= 1
-    alarms = sum(bool(changes(rng.normal(0, 1, 120))) for _ in range(20))
+    alarms = sum(bool(changes(rng.normal(0, 1, 120), 0.0)) for _ in range(20))
     assert alarms <= 3
-    assert changes(np.arange(5.0)) == changes(np.ones(50)) == []
+    assert changes(np.arange(5.0), 0.0) == changes(np.ones(50), 0.0) == []
+    assert changes(series + rng.normal(0, 0.2, 120), 2.0) == [], "less than its sampling error"
+
+
+def test_a_yearly_cycle_is_no_change_of_level() -> None:
+    """Two years with a cycle and noise: without the cycle nothing changes, a step stays."""
+    rng, weeks = np.random.default_rng(7), np.arange(110.0)
+    cycle = np.cos(2 * np.pi * weeks / 52.18) + 0.01 * weeks
+    alarms = 0
+    for _ in range(20):
+        series = cycle + rng.normal(0, 0.3, 110)
+        assert changes(series - 0.01 * weeks, 0.0)
+        alarms += bool(changes(without_year(series, weeks) - 0.01 * weeks, 0.0))
+    assert alarms <= 3
+    step = cycle + rng.normal(0, 0.1, 110) + (weeks >= 60)
+    assert any(abs(at - 60) <= 2 for at in changes(without_year(step, weeks), 0.0))
 
 
 def test_the_bootstrap_has_the_variance_of_its_blocks() -> None:

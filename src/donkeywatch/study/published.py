@@ -62,7 +62,7 @@ def _weeks(found: Findings) -> list[Row]:
             here = f"{np.nanmean(asked):,.0f}"
         elif known and at is not None:
             name, covered = week_name(int(weeks.start[at])), weeks.coverage[at]
-            here = f"{asked[at]:,.0f} ({name}, covered {covered:.1%})"
+            here = f"{asked[at]:,.0f} ({name}, covered {_percent(covered, 1)})"
         rows.append(Row("1a", what, study, here))
     cycle, here = found.cycle, "fewer than 53 weeks"
     if cycle is not None and len(cycle.r) > 52:
@@ -70,7 +70,7 @@ def _weeks(found: Findings) -> list[Row]:
             f"r = {cycle.r[52]:.2f} of {cycle.pairs[52]} pairs; 99 % band of white noise"
             f" ±{cycle.flat99:.2f}, Bartlett ±{cycle.bartlett[52]:.2f}"
         )
-    rows.append(Row("1b", "yearly cycle, lag 52", "beyond the 99 % band", here))
+    rows.append(Row("1b", "yearly cycle, lag 52", "a cycle near lag 52", here))
     return rows
 
 
@@ -85,7 +85,7 @@ def _fractions(found: Findings) -> list[Row]:
     queries, addresses = found.weeks.queries, found.weeks.addresses[0]
     return [
         Row("2", "queries flagged, first and last weeks", "below 0.2 %, 0.45 %", _ends(queries)),
-        Row("2", "growth, last 12 weeks over first 12", "more than 2", told),
+        Row("2", "growth, last 12 weeks over first 12", "0.45 over less than 0.2", told),
         Row("3", "addresses flagged, first and last weeks", "0.25 %, 0.7 %", _ends(addresses)),
         Row("3", "highest week", "0.8 %", _highest(addresses)),
     ]
@@ -119,16 +119,14 @@ def _shares(found: Findings) -> list[Row]:
         rows += [
             Row("6", f"queries flagged, {label}: highest local hour", told, high),
             Row("6", f"queries flagged, {label}: lowest local hour", least, low),
-            Row("6", f"queries flagged, {label}: highest over lowest", "2.62"
+            Row("6", f"queries flagged, {label}: highest over lowest", "2.62 (0.649 over 0.248)"
                 if name == "mean_of_ratios" else "not given", _ratio(one)),
         ]  # fmt: skip
     for name, curve in found.whole.address_fraction.items():
         one = extremes(curve.value, curve.replicates, curve.levels)
         _, high = _extreme(curve, one, "{:.3f} %", 100)
         label = name.replace("_", " ")
-        rows.append(
-            Row("7", f"addresses flagged, {label}: highest local hour", "in the morning", high)
-        )
+        rows.append(Row("7", f"addresses flagged, {label}: highest local hour", "not given", high))
     return rows
 
 
@@ -139,7 +137,7 @@ def _countries(found: Findings) -> list[Row]:
         _, high = _extreme(
             curve, extremes(curve.value, curve.replicates, curve.levels), "{:.3f} %", 100
         )
-        rows.append(Row("8", f"{group}: highest local hour", "in the morning", high))
+        rows.append(Row("8", f"{group}: highest local hour", "not given", high))
     for pair in found.pairs:
         late = pair.lag
         what = f"day of {pair.first} later than that of {pair.second}, local hours"
@@ -172,15 +170,24 @@ def _comparison(found: Findings) -> list[Row]:
     rows.append(
         Row(
             "", "queries flagged, an address counted once an hour (capped)", "not given",
-            f"{some.capped:.3%}, where {some.observed:.3%} are observed",
+            f"{_percent(some.capped)}, where {_percent(some.observed)} are observed",
         )
     )  # fmt: skip
     for what, share in (("busiest address", some.top_1), ("ten busiest addresses", some.top_10)):
         if share is not None:
             rows.append(
-                Row("", f"flagged queries of a week from its {what}", "not given", f"{share:.1%}")
+                Row(
+                    "",
+                    f"flagged queries of a week from its {what}",
+                    "not given",
+                    f"{_percent(share, 1)}",
+                )
             )
     return rows
+
+
+def _percent(fraction: float, digits: int = 3) -> str:
+    return f"{fraction * 100:.{digits}f} %"
 
 
 def _ends(fractions: Fractions) -> str:
@@ -188,14 +195,15 @@ def _ends(fractions: Fractions) -> str:
     if len(known) < 2 * ENDS:
         return NOTHING
     ends = [float(fractions.value[part].mean()) for part in (known[:ENDS], known[-ENDS:])]
-    return f"{ends[0]:.3%}, {ends[1]:.3%} (means of {ENDS} weeks)"
+    return f"{_percent(ends[0])}, {_percent(ends[1])} (means of {ENDS} weeks)"
 
 
 def _highest(fractions: Fractions) -> str:
     if np.isnan(fractions.value).all():
         return NOTHING
     at = int(np.nanargmax(fractions.value))
-    return f"{fractions.value[at]:.3%} ({fractions.lower[at]:.3%} to {fractions.upper[at]:.3%})"
+    ends = [_percent(part[at]) for part in (fractions.value, fractions.lower, fractions.upper)]
+    return f"{ends[0]} ({ends[1]} to {ends[2]})"
 
 
 def _extreme(curve: Curve, one: Extremes | None, form: str, scale: float) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from donkeywatch.counting.windows import HOUR, WEEK
 from donkeywatch.study.exclusion import COVERED, Rule
 from donkeywatch.study.series import PARTING, Break, Flags, Floats, Windows
 from donkeywatch.study.statistics import trend
-from donkeywatch.study.statistics.changes import changes
+from donkeywatch.study.statistics.changes import changes, without_year
 from donkeywatch.study.statistics.trend import Growth, MannKendall, Parts, Slope
 
 COUNTING = ("format", "normalisation")
@@ -177,8 +177,10 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
     test = trend.mann_kendall(values)
     slope = trend.sen_slope(values, times, 0.0 if np.isnan(test.variance) else test.variance)
     parts = trend.seasonal(series)
-    season = np.zeros(len(values)) if parts is None else parts.season[known]
-    found = changes(values - season - slope.value * times)
+    even = values if parts is None else without_year(values, times)
+    value, effect = queries.value[span][known], queries.effect[span][known]
+    error = np.sqrt(effect / (windows.queries[span][known] * value * (1 - value)))
+    found = changes(even - slope.value * times, float(np.median(error)))
     return Trend(
         first,
         last,
