@@ -170,7 +170,7 @@ addresses = st.lists(
 def test_the_clustered_interval_follows_its_definition(one: Addresses) -> None:
     """se = sqrt(A/(A-1) sum u_i^2)/q, deff = max(1, se^2/(p(1-p)/q)), Wilson(k/deff, q/deff).
 
-    With n < 30 flagged addresses deff is n/(n-1) times as large.
+    With n < 30 flagged addresses the interval takes deff n/(n-1) times.
     """
     found = query_fraction(figures(one), 0)
     assert found is not None
@@ -180,12 +180,13 @@ def test_the_clustered_interval_follows_its_definition(one: Addresses) -> None:
         se2 = size / (size - 1) * math.fsum((a[1] - p * a[0]) ** 2 for a in one) / q**2
         deff = max(1.0, se2 / (p * (1 - p) / q))
         few = sum(a[1] > 0 for a in one)
-        deff *= 1 if few >= FEW else few / (few - 1) if few > 1 else 2
+        scarce = 1 if few >= FEW else few / (few - 1) if few > 1 else 2
     else:
-        deff = max(1.0, sum(a[0] ** 2 for a in one) / q)
-    lower, upper = wilson(k / deff, q / deff)
+        deff, scarce = max(1.0, sum(a[0] ** 2 for a in one) / q), 1
+    size = deff * scarce
+    lower, upper = wilson(k / size, q / size)
     if sum(a[1] > 0 for a in one) < FEW:
-        exact = clopper_pearson(k / deff, q / deff)
+        exact = clopper_pearson(k / size, q / size)
         lower, upper = min(lower, exact[0]), max(upper, exact[1])
     assert found.value == p
     assert found.design_effect == pytest.approx(deff, rel=1e-9)

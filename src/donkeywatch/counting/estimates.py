@@ -57,9 +57,9 @@ def query_fraction(figures: Figures, topic: int) -> Estimate | None:
     flagged the data hold no variance: there each address counts as one unit of its size,
     deff = sum q_i^2 / q (Kish 1965).
 
-    With n < 30 flagged addresses the variance is made of little more than n terms: it is taken
-    n / (n - 1) times (as of n clusters, not of all; 2 times where n is 1), and the exact interval
-    may widen what comes of it. Without that the interval covers 90 % where n is about 5.
+    With n < 30 flagged addresses the variance is made of little more than n terms: the interval
+    takes it n / (n - 1) times (as of n clusters, not of all; 2 times where n is 1), and the exact
+    interval may widen what comes of it. Without that the interval covers 90 % where n is about 5.
     """
     q, k = figures.queries, figures.topics[topic].queries
     if q == 0:
@@ -70,10 +70,11 @@ def query_fraction(figures: Figures, topic: int) -> Estimate | None:
     else:
         squares = found.sum_kk - 2 * p * found.sum_qk + p * p * figures.sum_qq
         variance = addresses / (addresses - 1) * max(0.0, squares) / q**2
-        effect = max(1.0, variance / (p * (1 - p) / q)) * _scarcity(found.addresses[0])
-    lower, upper = wilson(k / effect, q / effect)
+        effect = max(1.0, variance / (p * (1 - p) / q))
+    size = effect if k in (0, q) else effect * _scarcity(found.addresses[0])
+    lower, upper = wilson(k / size, q / size)
     if found.addresses[0] < FEW:
-        exact = clopper_pearson(k / effect, q / effect)
+        exact = clopper_pearson(k / size, q / size)
         lower, upper = min(lower, exact[0]), max(upper, exact[1])
     return Estimate(p, lower, upper, effect)
 
