@@ -175,18 +175,19 @@ def test_the_clustered_interval_follows_its_definition(one: Addresses) -> None:
     found = query_fraction(figures(one), 0)
     assert found is not None
     q, k, size = sum(a[0] for a in one), sum(a[1] for a in one), len(one)
-    p = k / q
+    p, scarce = k / q, 1.0
+    few = sum(a[1] > 0 for a in one)
+    if 0 < k < q and few < FEW:
+        scarce = few / (few - 1) if few > 1 else 2.0
     if 0 < k < q and size > 1:
         se2 = size / (size - 1) * math.fsum((a[1] - p * a[0]) ** 2 for a in one) / q**2
         deff = max(1.0, se2 / (p * (1 - p) / q))
-        few = sum(a[1] > 0 for a in one)
-        scarce = 1 if few >= FEW else few / (few - 1) if few > 1 else 2
     else:
-        deff, scarce = max(1.0, sum(a[0] ** 2 for a in one) / q), 1
-    size = deff * scarce
-    lower, upper = wilson(k / size, q / size)
+        deff = max(1.0, sum(a[0] ** 2 for a in one) / q)
+    effective = deff * scarce
+    lower, upper = wilson(k / effective, q / effective)
     if sum(a[1] > 0 for a in one) < FEW:
-        exact = clopper_pearson(k / size, q / size)
+        exact = clopper_pearson(k / effective, q / effective)
         lower, upper = min(lower, exact[0]), max(upper, exact[1])
     assert found.value == p
     assert found.design_effect == pytest.approx(deff, rel=1e-9)
