@@ -32,11 +32,11 @@ help:
 	@$(PYTHON) -c 'import sys; sys.exit("donkeywatch needs Python 3.11 or newer: set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,fast,study]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,fast]'
 	@touch $@
 
 .venv/test: .venv/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[study]'
 	@touch $@
 
 run: .venv/run
