@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,17 @@ from donkeywatch.lab.years import WEEK, Years
 from donkeywatch.study.findings import Findings, Options, findings
 from study.archive import database
 
-for name in ("scipy", "statsmodels", "pymannkendall", "ruptures", "matplotlib"):
-    pytest.importorskip(name, reason="needs the extra [study]")
+LIBRARIES = ("scipy", "statsmodels", "pymannkendall", "ruptures", "matplotlib")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def libraries() -> None:
+    """The extra [study] is there; in CI its absence is a failure."""
+    missing = [name for name in LIBRARIES if find_spec(name) is None]
+    if missing and not os.environ.get("CI"):
+        pytest.skip(f"needs the extra [study]: {', '.join(missing)} missing")
+    assert not missing
+
 
 YEARS = Years(
     hours=32 * WEEK + 16,
