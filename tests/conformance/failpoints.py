@@ -19,11 +19,13 @@ from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from unittest import mock
 
 import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
-from donkeywatch import config
+from donkeywatch import closing, config
+from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
 from donkeywatch.engine import Engine
 from donkeywatch.store import segments
@@ -103,11 +105,14 @@ def _write(log: Path, first: int, count: int) -> None:
 
 
 def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None:
-    long, segments.LONG = segments.LONG, 8  # So that ten addresses make a long segment.
-    try:
+    # So that ten addresses make long segments, many of them, and windows that take a while.
+    with (
+        mock.patch.object(segments, "LONG", 8),
+        mock.patch.object(segments, "FEW", 1),
+        mock.patch.object(closing, "SHORT", 1),
+        mock.patch.object(rolling, "BUDGET", 5),
+    ):
         _turns(directory, times, fault)
-    finally:
-        segments.LONG = long
 
 
 def _turns(directory: Path, times: list[int], fault: Fault | None) -> None:

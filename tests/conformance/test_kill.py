@@ -19,14 +19,14 @@ from conformance.zygote import Zygote
 TRUNK = {
     "engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
-        "Engine._follow_clock", "Engine.watermark", "Engine.commit",
+        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close",
         "Engine._store_batch", "Engine._recover",
     ),
     "desk.py": ("Desk.rest",),
-    "stream.py": ("Stream.committed", "Stream.roll_back", "Stream.progress"),
+    "stream.py": ("Stream.tell_loss", "Stream.committed", "Stream.roll_back", "Stream.progress"),
     "closing.py": (
-        "Closer.close", "Closer.close_ended", "Closer._close_hour", "Closer._figures",
-        "Closer._destroy",
+        "Closer.close", "Closer._close_hours", "Closer._close_weeks_at_leisure",
+        "Closer._close_hour", "Week.count", "Closer._destroy",
     ),
     "sources/follow.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
     "sources/generations.py": ("Generation.read", "Generation._advance", "Generation.roll_back"),
@@ -34,8 +34,8 @@ TRUNK = {
     "arrival/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
     "counting/ledger.py": ("Ledger.record", "Ledger.take"),
     "store/store.py": (
-        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments", "Store.close_hour",
-        "Store.close_week", "Store.show", "Store.seal", "Store.truncate_log",
+        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments", "Store.parts",
+        "Store.close_hour", "Store.close_week", "Store.show", "Store.seal", "Store.truncate_log",
     ),
     "store/windows.py": ("add", "close", "show"),
     "store/positions.py": ("write",),
@@ -46,6 +46,8 @@ EXCUSED = (
     "stores.condemn(self.store.path)", "raise stores.damaged(self.store.path) from None",
     "raise Changed", "raise Wide", "return", "return None",
     'self.connection.execute("rollback")', "self._rolling.forget()",
+    "stream.coverage.miss(now)", "follower.lost = False",
+    "self.coverage.miss((self.coverage.until or 0) + SECOND)",
 )  # fmt: skip
 """Statements of the trunk after which nothing is committed, or that concern memory alone."""
 
