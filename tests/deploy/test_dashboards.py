@@ -221,6 +221,10 @@ def test_every_metric_is_shown_somewhere() -> None:
         # addresses are there as fractions.
         "donkeywatch_window_end_timestamp_seconds", "donkeywatch_source_offset_bytes",
         "donkeywatch_window_topic_addresses",
+        # Without a validation record there is none of these, and a panel would be empty.
+        "donkeywatch_window_corrected_query_ratio",
+        "donkeywatch_window_corrected_query_ratio_lower",
+        "donkeywatch_window_corrected_query_ratio_upper",
     }  # fmt: skip
     assert set(TYPES) - shown == unseen
 
