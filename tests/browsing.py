@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
 
@@ -23,6 +20,7 @@ from donkeywatch.lab.simulate import Simulation
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import SourceStatus, Status
+from instruments import component
 from support import NOW, START, Simulated, engine, simulated
 
 WEB = Path(__file__).parents[1] / "web"
@@ -48,20 +46,10 @@ class Site:
         return httpx.get(self.url + path, trust_env=False, timeout=20).raise_for_status().json()
 
 
-def must_have(program: str) -> str:
-    """Where a program is; without it the test fails in CI and is skipped by hand."""
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{program} is not installed, and CI must have it")
-        pytest.skip(f"{program} is not installed")
-    return found
-
-
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """Chromium, with a fresh profile that goes with it."""
-    program = must_have("chromium")
+    program = component("chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=list(FLAGS))
         try:

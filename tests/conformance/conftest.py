@@ -30,6 +30,7 @@ from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import Nobody, PreparedZygote, Shifted
 from conformance.zygote import Zygote
+from instruments import component
 
 
 @pytest.fixture(scope="session")
@@ -158,16 +159,7 @@ def his(nobody: Nobody, prepared: Prepared, begun: Begun) -> Begun:
 @pytest.fixture
 def need() -> Callable[[str], str]:
     """The path of a program; without it the test skips, but fails under CI."""
-
-    def path(name: str) -> str:
-        found = shutil.which(name)
-        if found is None:
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"{name} is not installed, and CI must have it")
-            pytest.skip(f"{name} is not installed")
-        return found
-
-    return path
+    return component
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import WEB, WIDTHS, Site, copied, must_have, served, view
+from browsing import WEB, WIDTHS, Site, copied, served, view
 from donkeywatch.clocks import wall
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
 from donkeywatch.publish.page import NAMES
+from instruments import component
 from support import START, TOPICS
 
 EACH = pytest.mark.parametrize("width", WIDTHS)
@@ -229,7 +230,7 @@ def test_a_browser_is_asked_for_the_token(site: Site, browser: Browser) -> None:
 @pytest.fixture(scope="session")
 def installed() -> Path:
     """The directory of what npm has installed, exactly as the lock file says."""
-    npm = must_have("npm")
+    npm = component("npm")
     with (WEB / "package-lock.json").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # Tests run in several processes.
         made = WEB / "node_modules" / ".package-lock.json"
@@ -241,7 +242,7 @@ def installed() -> Path:
 
 def test_the_chart_library_is_what_npm_has(installed: Path, tmp_path: Path) -> None:
     """Vendoring again gives the same bytes, licence included; the lock names no registry."""
-    node = must_have("node")
+    node = component("node")
     subprocess.run([node, "vendor.mjs", tmp_path], cwd=installed, check=True)
     package = WEB.parent / "src" / "donkeywatch" / "publish" / "web"
     names = sorted(path.name for path in tmp_path.iterdir())

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import sqlite3
 import subprocess
 from collections import Counter
@@ -43,6 +41,7 @@ from donkeywatch.service import Service
 from donkeywatch.status import SourceStatus, Status
 from donkeywatch.store.positions import Progress
 from donkeywatch.store.store import Store, prepare
+from instruments import component
 from support import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -83,14 +82,9 @@ def counters_only(found: Samples) -> Samples:
 
 def promtool_finds(text: str) -> str:
     """What `promtool check metrics` has to say."""
-    tool = shutil.which("promtool")
-    if tool is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("promtool is not installed, and CI must have it")
-        pytest.skip("promtool is not installed")
     done = subprocess.run(
-        [tool, "check", "metrics"], input=text, capture_output=True, text=True, timeout=30,
-        check=False,
+        [component("promtool"), "check", "metrics"], input=text, capture_output=True, text=True,
+        timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode in (0, 3), done.stderr
     return done.stdout + done.stderr
