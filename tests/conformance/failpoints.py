@@ -109,8 +109,8 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
     with (
         mock.patch.object(segments, "LONG", 8),
         mock.patch.object(segments, "FEW", 1),
-        mock.patch.object(closing, "SHORT", 1),
-        mock.patch.object(rolling, "BUDGET", 5),
+        mock.patch.object(closing, "SHORT", 40),
+        mock.patch.object(rolling, "BUDGET", 30),
     ):
         _turns(directory, times, fault)
 
