@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import csv
 import re
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -33,9 +32,19 @@ from donkeywatch.validation import RateRecord, Record, TopicRecord
 NUMBERS = ("1a", "1b", "2", "3", "4a", "4b", "5a", "5b", "6a", "6b", "7a", "7b", "8", "9")
 
 
+MEASURED = """
+import atexit, resource, sys
+from donkeywatch.cli import main
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+atexit.register(lambda: print("peak", peak(), file=sys.stderr))
+main()
+"""
+"""The command line; at its end it tells its largest resident set, in kB."""
+
+
 def command(*asked: str) -> subprocess.CompletedProcess[str]:
     """`donkeywatch report` as a process of its own."""
-    line = [sys.executable, "-m", "donkeywatch", "report", *asked]
+    line = [sys.executable, "-c", MEASURED, "report", *asked]
     return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -43,12 +52,10 @@ def command(*asked: str) -> subprocess.CompletedProcess[str]:
 def written(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report on disk, made by the command, as a process of its own."""
     out = tmp_path_factory.mktemp("report")
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = command("--database", str(archive), "--out", str(out))
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0, done.stderr
     assert "46 files; look at" in done.stdout
-    (out / "used").write_text(f"{after.ru_utime - before.ru_utime} {after.ru_maxrss}")
+    (out / "used").write_text(done.stderr.rpartition("peak ")[2])
     return out
 
 
@@ -89,11 +96,9 @@ def test_the_page_says_when_nothing_can_be_said(written: Path) -> None:
     assert text.count("Sen's slope") == 1
 
 
-def test_a_report_takes_seconds_and_little_memory(written: Path) -> None:
-    """CPU time, since the machine may be busy; `make years` measures three years."""
-    seconds, memory = map(float, (written / "used").read_text().split())
-    assert seconds < 30
-    assert memory < 500_000
+def test_a_report_takes_little_memory(written: Path) -> None:
+    """`make years` measures that of three years, and the time."""
+    assert float((written / "used").read_text()) < 500_000
 
 
 def lines(figure: Any) -> list[tuple[Any, Any]]:

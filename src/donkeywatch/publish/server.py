@@ -16,6 +16,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from donkeywatch.config import Http
 from donkeywatch.errors import ConfigError
 
+GRACE = 3
+"""Seconds that answers may take to end when the server stops."""
 START = 10.0
 """Seconds the server may take to answer."""
 
@@ -137,7 +139,7 @@ def _settings(app: FastAPI, http: Http) -> uvicorn.Config:
         http=_Impatient,
         server_header=False,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=GRACE,
         limit_concurrency=512,
         h11_max_incomplete_event_size=16 << 10,
         ws="none",
