@@ -211,7 +211,7 @@ def statement(module: str, text: str) -> str:
     [
         ("engine.py", "caught_up = all(", 2),
         ("store/windows.py", "for kind, (start, end, figures) in rolling", 2),
-        ("closing.py", "for start, end in self._store.due(\"week\"", 2),
+        ("closing.py", "asked = self._store.queries(\"week\"", 2),
         ("closing.py", "self._destroy(watermark if sure", 2),
         ("closing.py", "self._keys.destroy(ended)", 1),
     ],
