@@ -519,6 +519,7 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     """New lines are counted between the pieces, and one of the week that ends is not missed."""
     monkeypatch.setattr(closing, "SHORT", 1)
     monkeypatch.setattr(rolling, "BUDGET", 1)
+    monkeypatch.setattr(segments, "LONG", 8)
     monday = floor(NOON, WEEK) + WEEK
     world = World(tmp_path, now=monday - 2 * HOUR)
     for _ in range(24):

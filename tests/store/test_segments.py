@@ -150,6 +150,7 @@ def test_figures_part_by_part_are_those_of_all_rows(
             ]
             expected = whole if countries else bare(whole)
             assert sum(parts, nothing(len(TOPICS))) == expected
+            assert segments.figures(db, start, end, None, TOPICS, countries=countries) == expected
     db.close()
 
 

@@ -130,6 +130,7 @@ def _pseudonyms(blob: bytes) -> Pseudonyms:
 
 COLUMNS = ", ".join(_Stored._fields[:-1])
 WHOLE = f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
+WITHIN = f"select {COLUMNS}, null, part from segments where hour > ? and hour < ?"  # noqa: S608 - our own names
 OWN = (
     f"select {COLUMNS}, null, part from segments where id in (select id from segments"  # noqa: S608 - our own names
     " where hour > ? and hour < ? and (part = ? or part is null))"
@@ -164,20 +165,22 @@ def figures(
     connection: sqlite3.Connection,
     start: int,
     end: int,
-    part: int,
+    part: int | None,
     topics: Sequence[str],
     *,
     countries: bool,
 ) -> Figures:
     """The figures of the minutes in [start, end) ms, of pseudonyms that begin with ``part``.
 
-    Each counts under its own week's key, so the minutes are to lie in one week.
+    Without a part they are those of all. Each counts under its own week's key, so the minutes
+    are to lie in one week.
     """
-    found = connection.execute(OWN, (start - HOUR, end, part))
+    within = (start - HOUR, end)
+    found = connection.execute(*((WITHIN, within) if part is None else (OWN, (*within, part))))
     chosen = []
     for *columns, own in found:
         for rows in _inside(_Stored(*columns), start, end, topics):
-            chosen.append(rows if own is not None else _part(rows, part))
+            chosen.append(rows if part is None or own is not None else _part(rows, part))
     if not chosen:
         return nothing(len(topics))
     pseudonym = np.concatenate([rows.pseudonym for rows in chosen])

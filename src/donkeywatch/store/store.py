@@ -183,8 +183,9 @@ class Store:
             yield from pool.map(apart, range(segments.PARTS))
 
     def parts(self, start: int, end: int, *, countries: bool = True) -> Iterator[Figures]:
-        """The same, each part when it is asked for."""
-        for part in range(segments.PARTS):
+        """The same, each part when it is asked for; what is short is one part."""
+        short = segments.count(self.connection, start, end) <= segments.LONG
+        for part in (None,) if short else range(segments.PARTS):
             yield segments.figures(
                 self.connection, start, end, part, self.topics, countries=countries
             )
