@@ -9,7 +9,7 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test lowest million bars years bench bench-publish web torture conformance conformance-peers lint docs clean
+.PHONY: help run test lowest million bars years bench profile bench-publish web torture conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
 	@echo 'make years               three simulated years, counted and reported: is what was planted found?'
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
+	@echo 'make profile             where the time of a line goes, stage by stage'
 	@echo 'make bench-publish       three years of hours: how fast are /metrics and the page?'
 	@echo 'make web                 take the chart library of the page from npm anew'
 	@echo 'make conformance         what happens to logs: 67 scenarios, real processes'

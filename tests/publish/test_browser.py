@@ -67,7 +67,7 @@ def test_without_a_script_the_figures_are_there(site: Site, browser: Browser) ->
             assert table.is_visible()
             assert "last 24 hours" in table.inner_text()
         assert seen.page.locator("#by-country tbody tr").count() > 2
-        assert "Following" in seen.page.locator("#health").inner_text()
+        assert "queries counted" in seen.page.locator("#health").inner_text()
         assert not seen.page.locator("figure").first.is_visible()
         assert not seen.page.locator("#theme").is_visible()
 
