@@ -26,6 +26,40 @@ def test_a_ring_ends_the_wait_and_is_answered_once() -> None:
     bell.wait(0.01)
 
 
+def test_a_ring_by_hand_ends_a_pause_and_the_wait_after_it() -> None:
+    """A signal is obeyed at once, also while a growing log is left alone."""
+    bell = Doorbell([], enabled=False)
+    threading.Timer(0.05, bell.ring).start()
+    before = time.monotonic()
+    bell.pause(20)
+    bell.wait(20)
+    assert time.monotonic() - before < 10
+
+
+def test_a_change_of_a_file_ends_no_pause(tmp_path: Path) -> None:
+    """It is answered by the next wait."""
+    bell = Doorbell([tmp_path])
+    try:
+        stop = threading.Event()
+        writer = threading.Thread(target=_write, args=(tmp_path / "search.log", stop))
+        writer.start()
+        bell.wait(30)
+        before = time.monotonic()
+        bell.pause(0.5)
+        assert time.monotonic() - before > 0.4
+        bell.wait(30)
+        assert time.monotonic() - before < 20
+    finally:
+        stop.set()
+        writer.join()
+        bell.close()
+
+
+def _write(path: Path, stop: threading.Event) -> None:
+    while not stop.wait(0.05):
+        path.write_text(str(time.monotonic()))
+
+
 def test_a_signal_may_ring_at_any_moment_of_the_wait() -> None:
     """A signal handler rings while the main thread is inside `wait`: a lock would hang it."""
     bell, rings = Doorbell([], enabled=False), 0

@@ -10,19 +10,23 @@ from queue import Empty, SimpleQueue
 
 from watchfiles import Change, watch
 
-STEP = 50
+STEP = 100
 """Milliseconds between two looks at the queue of changes."""
 RETRY = 5.0
 """Seconds to wait when nothing can be watched (a missing directory, a full watch limit)."""
 
 
 class Doorbell:
-    """A thread around watchfiles; `wait` returns early when something rings."""
+    """A thread around watchfiles; `wait` returns early when something rings.
+
+    A ring by hand also ends a `pause`, which no change of a file does.
+    """
 
     def __init__(self, directories: Iterable[Path], *, enabled: bool = True) -> None:
         self._directories = sorted(directories)
         # Not an Event: its lock would be taken twice when a signal comes while it is waited for.
         self._rings: SimpleQueue[None] = SimpleQueue()
+        self._by_hand: SimpleQueue[None] = SimpleQueue()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         if enabled:
@@ -53,7 +57,7 @@ class Doorbell:
             raise_interrupt=False,
         ):
             if changes:
-                self.ring()
+                self._rings.put(None)
             if any(change is Change.deleted for change, _ in changes) or not changes:
                 current = [d.stat().st_ino if d.is_dir() else 0 for d in directories]
                 if current != inodes:
@@ -62,6 +66,12 @@ class Doorbell:
     def ring(self) -> None:
         """Wake the loop by hand; safe in a signal handler."""
         self._rings.put(None)
+        self._by_hand.put(None)
+
+    def pause(self, seconds: float) -> None:
+        """Sleep whatever the files do; what rings meanwhile is answered by the next `wait`."""
+        with contextlib.suppress(Empty):
+            self._by_hand.get(timeout=seconds)
 
     def wait(self, seconds: float) -> None:
         """Sleep until a ring or a time-out; all rings so far are answered."""

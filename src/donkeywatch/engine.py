@@ -23,6 +23,7 @@ from donkeywatch.counting.windows import MINUTE, SECOND, floor
 from donkeywatch.desk import Desk
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
+from donkeywatch.pace import Pace
 from donkeywatch.sources.block import Block
 from donkeywatch.status import Status
 from donkeywatch.store import store as stores
@@ -34,8 +35,6 @@ BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
-IDLE = 30 * SECOND
-"""Longest time between two commits when only coverage is new (ms)."""
 
 
 class Engine:
@@ -88,10 +87,9 @@ class Engine:
             self.store, self.backups, self._keys, settings.retention, len(detector.topics)
         )
         self._desk = Desk(self.streams)
-        self._pending = 0
+        self.pace = Pace(settings.checkpoint, settings.follow.scan)
         self._dirty = True
         self._unfinished = False
-        self._tried_at = self._stored_at = -(10**12)
         self._clocks = Clocks()
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
@@ -114,9 +112,7 @@ class Engine:
             if not busy:
                 self._desk.dismiss()
             self._follow_clock(now, steady)
-            interval = round(self.settings.checkpoint.interval * SECOND)
-            full = self._pending >= self.settings.checkpoint.bytes
-            if full or steady - self._tried_at >= interval:
+            if self.pace.due(steady):
                 self.commit(now, steady)
             elif self._unfinished:
                 self._close(now, steady)
@@ -172,7 +168,7 @@ class Engine:
         name = stream.source.name
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, block.too_long)
-        self._pending += block.consumed
+        self.pace.pending += block.consumed
         coverage = stream.coverage if archive is None else stream.archived
         plausible = seen.time[seen.time <= (frontier.newest or 0)]
         coverage.read(plausible, round(self.settings.time.silence * SECOND))
@@ -280,9 +276,9 @@ class Engine:
         """Store everything read so far in one transaction, then close and show what is due."""
         positions = self._positions()
         events = any(stream.follower.events for stream in self.streams)
-        if positions or events or self._ledger.batch.counters or steady - self._stored_at >= IDLE:
+        if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
             self._store_batch(positions, now)
-            self._stored_at = self._tried_at = steady
+            self.pace.stored(steady)
         self._close(now, steady)
 
     def _close(self, now: int, steady: int) -> None:
@@ -330,7 +326,7 @@ class Engine:
             self.backups.hasten()
         for stream in self.streams:
             stream.committed(positions)
-        self._pending = 0
+        self.pace.pending = 0
         self._commit_good, self._commit_errors, self._last_commit = True, 0, now
         self._dirty |= self._rolling.record(batch.rows)
 
@@ -338,12 +334,11 @@ class Engine:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
         self._commit_good = False
         self._commit_errors += 1
-        self._tried_at = steady
+        self.pace.failed(steady)
         if not isinstance(error, sqlite3.OperationalError | OSError):
             stores.condemn(self.store.path)
             raise stores.damaged(self.store.path) from None
         self._forget()
-        self._pending = 0
         self._rolling.forget()
         for stream in self.streams:
             stream.roll_back()
@@ -378,12 +373,6 @@ class Engine:
             lexicon=self._digest,
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
         )
-
-    def wait(self, steady: int) -> float:
-        """Seconds the loop may sleep: until the next scan, or until a commit is due."""
-        scan = self.settings.follow.scan
-        due = self._tried_at / SECOND + self.settings.checkpoint.interval
-        return min(scan, max(0.0, due - steady / SECOND)) if self._pending else scan
 
     def directories(self) -> set[Path]:
         """Where the doorbell should listen."""

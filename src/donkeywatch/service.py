@@ -84,7 +84,8 @@ class Service:
         before, self._status = self._status, self._current_status()
         self._tell(before, self._status)
         if not busy:
-            self._bell.wait(self._engine.wait(steady()))
+            self._bell.pause(self._engine.pace.pause(steady()))
+            self._bell.wait(self._engine.pace.wait(steady()))
 
     def _current_status(self) -> Status:
         status = self._engine.status()

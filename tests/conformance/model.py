@@ -735,7 +735,7 @@ class World:
         if failed:
             self._rolled.update(self._batch)
             self._batch.clear()
-        elif not self.engine._pending:
+        elif not self.engine.pace.pending:
             self.must_have(self._batch)
             if self._gone_since is None and any(n not in self.must.lines for n in self._rolled):
                 self._gone_since = self.now

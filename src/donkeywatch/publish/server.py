@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -39,7 +41,7 @@ class Server:
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         try:
             app.state.stopping = self._stopping = threading.Event()
-            self._server = uvicorn.Server(_settings(app, http))
+            self._server = _Calm(_settings(app, http))
             self._server.config.load()
         except OSError as error:
             self._socket.close()
@@ -80,7 +82,7 @@ class Server:
     def stop(self) -> None:
         """Finish open requests and end the thread."""
         self._stopping.set()  # Answers without an end see this.
-        self._server.should_exit = True
+        self._server.leave()
         if self._thread.is_alive():
             self._thread.join(timeout=START)
         self._socket.close()
@@ -96,6 +98,27 @@ def _refusal(error: OSError) -> ConfigError:
         f"http: the TLS files cannot be used ({type(error).__name__})",
         "give a PEM certificate and its key",
     )
+
+
+class _Calm(uvicorn.Server):
+    """One that wakes once a second, for the date of its answers, and not ten times."""
+
+    _over: Callable[[], object] | None = None
+
+    async def main_loop(self) -> None:
+        """Until `leave`."""
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        self._over = lambda: loop.call_soon_threadsafe(over.set)
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), 1)
+
+    def leave(self) -> None:
+        """End it, from another thread."""
+        self.should_exit = True
+        if self._over is not None:
+            with contextlib.suppress(RuntimeError):  # Its loop is closed: it has ended by itself.
+                self._over()
 
 
 class _Impatient(H11Protocol):
