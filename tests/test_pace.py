@@ -7,7 +7,6 @@ import pytest
 from donkeywatch.config import Checkpoint
 from donkeywatch.pace import IDLE, LEISURE, Pace
 
-
 MANY = 1 << 20
 
 

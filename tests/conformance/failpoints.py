@@ -33,6 +33,7 @@ from donkeywatch.store import segments
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor(1_780_000_000_000, WEEK) + WEEK
 """The week changes while the process under test is at work, ms UTC."""
+FIGURES = "figures.json"
 LAST = MONDAY + 5 * MINUTE
 """When a process that was killed is started again."""
 
@@ -232,12 +233,14 @@ def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
         Path(directory, "trace.json").write_text(json.dumps(seen))
 
 
-def go_on(directory: Path, fault: str) -> None:
-    """What the operator does: start it again, a little later."""
-    restore(directory)
+def go_on(directory: str, fault: str) -> None:
+    """What the operator does: start it again, a little later. Its figures are in `FIGURES`."""
+    place = Path(directory)
+    restore(place)
     if fault == "truncated":
-        truncate(directory)
-    _work(directory, [LAST, LAST + MINUTE])
+        truncate(place)
+    _work(place, [LAST, LAST + MINUTE])
+    (place / FIGURES).write_text(json.dumps(figures(place)))
 
 
 def figures(directory: Path) -> dict[str, Any]:

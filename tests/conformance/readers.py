@@ -21,7 +21,10 @@ from donkeywatch.lab.simulate import Simulation
 
 PATIENCE = 20.0
 """Seconds after which a daemon that has not counted what it should has lost it."""
-LEXICON = Simulation(start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=10, addresses=10)
+LEXICON = Simulation(
+    start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=10, addresses=10, terms=10
+)
+"""Of few words: it is opened thousands of times."""
 
 
 def write_settings(directory: Path, case: Case, more: str = "") -> Path:

@@ -67,20 +67,29 @@ class Runs:
             place, code = self.work(fault, None)
             assert code == 0, (directory / "errors.txt").read_text()
             self.traces[fault] = json.loads((place / "trace.json").read_text())
-            failpoints.go_on(place, fault)
-            self.expected[fault] = failpoints.figures(place)
+            self.expected[fault] = self.go_on(place, fault)
 
     def work(self, fault: str, die_at: str | None, hit: int = 1) -> tuple[Path, int]:
         """One process on a fresh copy; the place, and the exit code."""
         self._number += 1
         place = failpoints.copy(self._template, self._directory / str(self._number))
+        return place, self._call("work", place, fault=fault, die_at=die_at, hit=hit)
+
+    def go_on(self, place: Path, fault: str) -> dict[str, Any]:
+        """The figures after another process went on."""
+        code = self._call("go_on", place, fault=fault)
+        assert code == 0, (self._directory / "errors.txt").read_text()
+        found: dict[str, Any] = json.loads((place / failpoints.FIGURES).read_text())
+        return found
+
+    def _call(self, function: str, place: Path, **arguments: Any) -> int:
+        errors = self._directory / "errors.txt"
         pid = self._zygote.call(
-            "conformance.failpoints:work", self._directory / "errors.txt",
-            directory=str(place), fault=fault, die_at=die_at, hit=hit,
-        )  # fmt: skip
+            f"conformance.failpoints:{function}", errors, directory=str(place), **arguments
+        )
         while (code := self._zygote.poll(pid)) is None:
             time.sleep(0.002)
-        return place, code
+        return code
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +123,7 @@ def test_killed_at_every_statement(runs: Runs, module: str) -> None:
         for hit in sorted({1, hits // 2 + 1, hits} if module in TRUNK else {1}):
             place, code = runs.work(fault, name, hit)
             assert code == -9, f"{name} was not reached again"
-            failpoints.go_on(place, fault)
-            assert failpoints.figures(place) == runs.expected[fault], f"{name}, hit {hit}"
+            assert runs.go_on(place, fault) == runs.expected[fault], f"{name}, hit {hit}"
             shutil.rmtree(place)
 
 

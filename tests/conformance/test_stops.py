@@ -230,7 +230,7 @@ def test_a_window_is_published_once(
     while (code := zygote.poll(pid)) is None:
         time.sleep(0.005)
     assert code == -signal.SIGKILL
-    failpoints.go_on(template, "none")
+    failpoints.go_on(str(template), "none")
     with Snapshots(template / "state", TOPICS).take() as snapshot:
         hours = snapshot.span("hour", MONDAY - DAY, LAST, 100)
         weeks = snapshot.span("week", MONDAY - 7 * DAY, MONDAY, 100)

@@ -104,6 +104,8 @@ def _main() -> None:
                     codes[pid] = os.waitstatus_to_exitcode(status)
             answer = codes.get(pid)
         else:
+            if "call" in question:  # Once, not in each of its children.
+                importlib.import_module(question["call"].partition(":")[0])
             answer = os.fork()
             if not answer:
                 try:

@@ -65,8 +65,8 @@ class Store:
     watermark: int = 0
 
     def load(self, start: int, end: int) -> Iterator[Rows]:
-        """Rows of the minutes in [start, end)."""
-        for rows in self.rows:
+        """Rows of the minutes in [start, end), the oldest hour first."""
+        for rows in sorted(self.rows, key=lambda rows: rows.hour):
             inside = rows.between(start, end)
             if len(inside):
                 ended = week_of(rows.hour) < week_of(self.watermark)

@@ -36,6 +36,8 @@ _MARK = word(MARK)
 _COLON = np.zeros(256, np.int64)
 _COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
 """Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
+FOLDS = FoldTable()
+"""What has been looked up is the same for every source."""
 
 
 class BlockReader:
@@ -45,7 +47,6 @@ class BlockReader:
         self.reader = reader
         columnar = reader.clock.layout is None
         self._layout = layout_of(reader.format, reader.syntax) if columnar else None
-        self._folds = FoldTable()
 
     def block(self, raw: bytes) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
@@ -53,17 +54,15 @@ class BlockReader:
             block = Block(raw, self._layout.blank)
             shape = self._layout.shape(block)
             if shape is not None:
-                return _Reading(self.reader, self._layout, self._folds, block, shape).sightings()
+                return _Reading(self.reader, self._layout, block, shape).sightings()
         return self.reader.lines(raw)
 
 
 class _Reading:
     """One block on its way through the columns."""
 
-    def __init__(
-        self, reader: LineReader, layout: Layout, folds: FoldTable, block: Block, shape: Shape
-    ) -> None:
-        self._reader, self._block, self._folds = reader, block, folds
+    def __init__(self, reader: LineReader, layout: Layout, block: Block, shape: Shape) -> None:
+        self._reader, self._block = reader, block
         self.time, self.alternative, good = stamps(block, block.start, shape, reader.clock.read)
         at, fine = layout.addresses(block, shape)
         good &= fine & (block.end - block.start <= reader.limit)
@@ -131,7 +130,7 @@ class _Reading:
         texts = self._texts(np.stack(cuts, axis=1))
         if texts is None:
             return np.zeros(len(wide), bool), wide
-        codes = self._folds.folded(code_points(texts))
+        codes = FOLDS.folded(code_points(texts))
         feeds = np.flatnonzero(codes == FEED)
         front = np.concatenate(([0], feeds[:-1]))
         lettered = np.maximum.reduceat(codes, front)[::each] > SPACE

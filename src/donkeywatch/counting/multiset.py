@@ -15,6 +15,7 @@ Amounts = npt.NDArray[np.int32]
 Table = tuple[Pseudonyms, Amounts]
 """Numbers in rising order, each once, and the amount of each."""
 
+_EMPTY: Table = (np.empty(0, np.uint64), np.empty(0, np.int32))
 BITS = 6
 """A multiset is cut by so many leading bits: what is made anew at once is a small part of it."""
 YOUNG = 4096
@@ -37,9 +38,7 @@ class _Part:
     """
 
     def __init__(self) -> None:
-        self.tables: list[Table] = [
-            (np.empty(0, np.uint64), np.empty(0, np.int32)) for _ in range(2)
-        ]
+        self.tables: list[Table] = [_EMPTY, _EMPTY]
 
     def of(self, keys: Pseudonyms) -> Counts:
         """The amount of each number, 0 where there is none."""
@@ -73,7 +72,7 @@ class _Part:
         young = _sorted([young[0], keys], [young[1], amounts.astype(np.int32)])
         if len(young[0]) > max(YOUNG, len(bulk[0]) >> 3):
             bulk = _sorted([bulk[0], young[0]], [bulk[1], young[1]])
-            young = (np.empty(0, np.uint64), np.empty(0, np.int32))
+            young = _EMPTY
         self.tables = [bulk, young]
 
 

@@ -11,7 +11,7 @@ from donkeywatch.counting.tallies import Tallies
 from donkeywatch.counting.windows import HOUR, MINUTE, ROLLING, floor, week_of
 
 Load = Callable[[int, int], Iterable[Rows]]
-"""Gives the committed rows of the minutes in [start, end) ms."""
+"""Gives the committed rows of the minutes in [start, end) ms, the oldest hour first."""
 
 MANY = 100
 """Pieces that wait for the windows before they are put together."""
@@ -61,14 +61,16 @@ class Window:
     def build(self, load: Load, budget: int) -> int:
         """Take in hour after hour; what is left of a budget of rows."""
         assert self.end is not None  # noqa: S101 - it was begun
-        while self.built is not None and budget > 0:
-            if self.built >= self.end:
-                self.built = None
-                break
-            start, self.built = self.built, self.built + HOUR
-            for rows in load(max(start, self.end - self.length), min(self.built, self.end)):
-                self.add(rows)
-                budget -= len(rows)
+        if self.built is None:
+            return budget
+        for rows in load(max(self.built, self.end - self.length), self.end):
+            if rows.hour >= self.built:
+                if budget <= 0:
+                    return budget
+                self.built = rows.hour + HOUR
+            self.add(rows)
+            budget -= len(rows)
+        self.built = None
         return budget
 
     def record(self, rows: Rows) -> bool:
