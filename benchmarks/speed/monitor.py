@@ -11,7 +11,7 @@ from donkeywatch.lab.truth import TOPICS
 from speed.contender import Contender, Site
 from speed.figures import Counts, Figures
 
-OWN = os.environ.get("DONKEYWATCH_PYTHON", sys.executable)
+OWN = os.path.abspath(os.environ.get("DONKEYWATCH_PYTHON", sys.executable))  # noqa: PTH100 - a link stays one
 """The interpreter of an environment without the rivals: what they bring along slows a start."""
 HOURS = """
     select substr(utc, 1, 13), w.start, queries, addresses from windows w

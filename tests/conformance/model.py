@@ -39,6 +39,7 @@ from donkeywatch.counting.windows import (
 )
 from donkeywatch.engine import Engine
 from donkeywatch.materials import Materials
+from donkeywatch.pace import Pace
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
 
 MONDAY = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
@@ -648,7 +649,8 @@ class World:
         if self.engine is not None:
             if look:
                 lazy = self.engine.settings.checkpoint.model_copy(update={"interval": 1e9})
-                self.engine.settings = self.engine.settings.model_copy(update={"checkpoint": lazy})
+                self.engine.pace = Pace(lazy, 1.0)
+                self.engine.pace.stored(self.now)
                 self.engine.tick(self.now)
             self._down()
 

@@ -345,3 +345,12 @@ def test_a_loss_that_is_found_while_there_is_no_log() -> None:
     world.stop()
     world.check()
     world.close()
+
+
+def test_a_replaced_log_that_is_emptied_after_a_failed_commit(world: World) -> None:
+    """The old file was closed once the new one held all of it, before any of it was stored."""
+    world.write()
+    world.replace(count=0)
+    world.fail(SECOND)
+    world.truncate()
+    world.check()

@@ -196,7 +196,8 @@ class Follower:
         if file.size() >= generation.mark.offset:
             self.events["generation_mismatches"] += 1
         live, generation.live = generation.live, False
-        generation.file, generation.since = None, now
+        generation.lose()
+        generation.since = now
         self._shelf.verdicts.clear()
         fresh = self._finder.known_or_new(file)
         self._shelf.attach(fresh, file, now)

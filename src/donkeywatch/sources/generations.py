@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from donkeywatch.sources.block import Block, cut
-from donkeywatch.sources.files import File
+from donkeywatch.sources.files import File, PlainFile
 from donkeywatch.sources.marks import (
     HEAD,
     TAIL,
@@ -42,6 +42,8 @@ class Generation:
         self._origin = mark
         self.size = mark.offset
         self.file: File | None = None
+        self.former: PlainFile | None = None
+        """The file it was read from before, until all that is in that is stored."""
         self.live = False
         """At the log's own path, so that more will be written to it."""
         self.finished = False
@@ -89,9 +91,45 @@ class Generation:
     def committed(self, position: Position) -> None:
         """So much is in the database; more may have been read meanwhile."""
         self._stored = position
+        self._let_go()
+
+    def read_from(self, file: File) -> None:
+        """Go on in another file that holds all of the one so far."""
+        before, self.file = self.file, file
+        if before is None:
+            return
+        if not isinstance(before, PlainFile):
+            before.close()
+            return
+        if self.former is not None:
+            self.former.close()
+        self.former = before
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the file of before when nothing in it will be read again."""
+        stored = -1 if self._stored is None else self._stored.offset
+        if self.former is not None and stored >= self.former.size():
+            self.former.close()
+            self.former = None
+
+    def lose(self) -> None:
+        """Its file holds something else now; the one of before may still hold the rest."""
+        former, self.former = self.former, None
+        if former is not None and former.size() < self.mark.offset:
+            former.close()
+            former = None
+        self.file = former
+
+    def close(self) -> None:
+        """Give all descriptors back."""
+        for file in (self.file, self.former):
+            if file is not None:
+                file.close()
+        self.file = self.former = None
 
     def roll_back(self) -> None:
-        """Forget what was read since the last commit; the open file stays open."""
+        """Forget what was read since the last commit; what it was read from stays open."""
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
@@ -103,6 +141,10 @@ class Generation:
             self.mark = stored.mark
             self.state = stored.state if self.file is None else OPEN
         self.unread = True
+        if self.former is not None and self.file is not None:
+            # The other file may lose, before the next look, what only this one has besides.
+            self.file.close()
+            self.file, self.former, self.finished = self.former, None, False
 
     def is_intact(self, key: bytes) -> bool:
         """Does the open file still hold what is counted?"""

@@ -45,17 +45,15 @@ class Shelf:
 
     def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
         """Read a generation from this file from now on."""
-        if generation.file is not None:
-            generation.file.close()
-        generation.file, generation.state = file, OPEN
+        generation.read_from(file)
+        generation.state = OPEN
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
 
     def detach(self, generation: Generation, now: int) -> None:
         """Close a generation's file."""
-        if generation.file is not None:
-            generation.file.close()
-        generation.file, generation.live, generation.since = None, False, now
+        generation.close()
+        generation.live, generation.since = False, now
         # What was left alone because this file was open has to be asked again.
         self.verdicts.clear()
 
