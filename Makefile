@@ -54,8 +54,9 @@ lint: .venv/test
 
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 3 --cov --cov-report= $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --cov --cov-report= --ignore=tests/conformance $(PYTEST)
 	$(BIN)/coverage report
+	$(MAKE) conformance
 
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
@@ -101,7 +102,7 @@ web:
 	cd web && npm ci --ignore-scripts && npm run vendor
 
 conformance: .venv/test
-	$(BIN)/python -m pytest -n 3 tests/conformance $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist worksteal tests/conformance $(PYTEST)
 
 conformance-peers: .venv/test
 	PYTHONPATH=tests $(BIN)/python -m conformance.report

@@ -347,10 +347,21 @@ def test_a_loss_that_is_found_while_there_is_no_log() -> None:
     world.close()
 
 
-def test_a_replaced_log_that_is_emptied_after_a_failed_commit(world: World) -> None:
+@pytest.mark.parametrize("keep", [0, 1])
+def test_a_replaced_log_that_is_cut_after_a_failed_commit(world: World, keep: int) -> None:
     """The old file was closed once the new one held all of it, before any of it was stored."""
-    world.write()
+    world.write(2)
     world.replace(count=0)
     world.fail(SECOND)
+    world.truncate(keep=keep)
+    world.check()
+
+
+def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World) -> None:
+    """The old file and the new one hold the same, and not what was read before."""
+    world.write()
+    world.fail(100)
     world.truncate()
+    world.write()
+    world.replace(count=0)
     world.check()

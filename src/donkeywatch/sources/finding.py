@@ -82,6 +82,13 @@ class Finder:
             return live
         return self.known_or_new(file)
 
+    def rest_of(self, file: Descriptor, generation: Generation) -> Generation:
+        """The generation of what came into a file in the place of another one."""
+        if generation.file is not None and is_part_of(file, generation.file):
+            # All that is left will be read there; only what is added is new.
+            return self._shelf.new(mark_at(file, last_line_end(file), self._key))
+        return self.known_or_new(file)
+
     def known_or_new(self, file: Descriptor) -> Generation:
         """The generation without a file that this content belongs to, or a new one."""
         found = self._identity.of(file, self._shelf.closed())

@@ -138,6 +138,8 @@ class Follower:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
                 generation.since = now
+            if generation.cut:
+                raise Changed
             settled = not generation.live and now - generation.since >= SETTLE
             final = generation.finished or settled
             block = generation.read(self._key, self.log.limit, self.block, final=final)
@@ -196,10 +198,10 @@ class Follower:
         if file.size() >= generation.mark.offset:
             self.events["generation_mismatches"] += 1
         live, generation.live = generation.live, False
-        generation.lose()
+        generation.lose(self._key)
         generation.since = now
         self._shelf.verdicts.clear()
-        fresh = self._finder.known_or_new(file)
+        fresh = self._finder.rest_of(file, generation)
         self._shelf.attach(fresh, file, now)
         fresh.live = live
 

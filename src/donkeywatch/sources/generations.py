@@ -113,13 +113,18 @@ class Generation:
             self.former.close()
             self.former = None
 
-    def lose(self) -> None:
+    @property
+    def cut(self) -> bool:
+        """Has the file lost something that the one of before still has?"""
+        file, former = self.file, self.former
+        return isinstance(file, PlainFile) and former is not None and file.size() < former.size()
+
+    def lose(self, key: bytes) -> None:
         """Its file holds something else now; the one of before may still hold the rest."""
-        former, self.former = self.former, None
-        if former is not None and former.size() < self.mark.offset:
-            former.close()
-            former = None
-        self.file = former
+        self.file, self.former = self.former, None
+        if self.file is not None and not self.is_intact(key):
+            self.file.close()
+            self.file = None
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -129,7 +134,7 @@ class Generation:
         self.file = self.former = None
 
     def roll_back(self) -> None:
-        """Forget what was read since the last commit; what it was read from stays open."""
+        """Forget what was read since the last commit; the open file stays open."""
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
@@ -141,10 +146,6 @@ class Generation:
             self.mark = stored.mark
             self.state = stored.state if self.file is None else OPEN
         self.unread = True
-        if self.former is not None and self.file is not None:
-            # The other file may lose, before the next look, what only this one has besides.
-            self.file.close()
-            self.file, self.former, self.finished = self.former, None, False
 
     def is_intact(self, key: bytes) -> bool:
         """Does the open file still hold what is counted?"""
