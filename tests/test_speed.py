@@ -30,6 +30,7 @@ from speed.harness import Harness, first_cores, pick
 from speed.input import Input, Plan, generate
 from speed.process import Run
 from speed.result import Outcome, Session
+from speed.stages import STAGES
 
 PLAN = Plan(lines=8_000, hourly=40, stock=2_000)
 """Two hundred hours, so that two weeks are open one after the other."""
@@ -201,7 +202,10 @@ def test_the_report_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     }  # fmt: skip
     broken = Outcome("DuckDB", "", 1_000_000, "tsv", failure="exit code 1")
     rows = [outcome("donkeywatch", "", 1.0), outcome("Polars", "lists", 2.0, 0.25), broken]
-    made = Session("2026-11-23", "python -m speed", {"cores": "2 of 2"}, [told], rows[1:2], rows)
+    stages = {"tsv": dict.fromkeys(STAGES, 10.0), "enode-go": dict.fromkeys(STAGES, 20.0)}
+    made = Session(
+        "2026-11-23", "python -m speed", {"cores": "2 of 2"}, [told], rows[1:2], rows, stages
+    )
     made.save(tmp_path / "performance.json")
     assert Session.load(tmp_path / "performance.json") == made
     text = report.markdown(made)
@@ -210,5 +214,7 @@ def test_the_report_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "queries off by 25.00%" in text
     assert "| exit code 1 |" in text
     assert "- Polars: weeks." in text
+    assert "| folding | 10 | 20 |" in text
+    assert "70 of 150 ns of `tsv`" in text
     report.console(made)
     assert "1,000,000 lines" in capsys.readouterr().out

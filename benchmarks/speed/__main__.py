@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -120,9 +122,17 @@ def session(asked: argparse.Namespace, place: Path) -> Session:
         inputs.append(_told(made))
         outcomes += harness.compare(able, made, lines, asked.runs)
     date = datetime.now(UTC).strftime("%Y-%m-%d")
-    return Session(
-        date, _command(asked), machine(set(harness.cores), _versions), inputs, qualified, outcomes
-    )
+    stages = {} if asked.only else {log: _stages(log) for log in ("tsv", "enode-go")}
+    told = machine(set(harness.cores), _versions)
+    return Session(date, _command(asked), told, inputs, qualified, outcomes, stages)
+
+
+def _stages(log: str) -> dict[str, float]:
+    """Where donkeywatch's time goes: in a process of its own, which is taken apart for it."""
+    command = [monitor.OWN, "-m", "speed.stages", "--json", "--log", log]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
 
 
 def _command(asked: argparse.Namespace) -> str:

@@ -62,6 +62,8 @@ class Session:
     inputs: list[dict[str, Any]]
     qualifying: list[Outcome]
     outcomes: list[Outcome]
+    stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    """By log, where donkeywatch's time goes in one process: ns of CPU a line by stage."""
 
     def base(self, lines: int) -> Outcome | None:
         """The row that the others of a size are compared with."""

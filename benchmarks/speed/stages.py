@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import tempfile
 import time
 from collections import defaultdict
@@ -92,12 +93,8 @@ def settings(made: Input, place: Path, log: str) -> config.Settings:
     return config.load(path)
 
 
-def main() -> None:
-    """Generate, count, print."""
-    parser = argparse.ArgumentParser(prog="speed.stages", description=__doc__)
-    parser.add_argument("--lines", type=lambda text: int(float(text)), default=2_000_000)
-    parser.add_argument("--log", choices=["tsv", "enode-go"], default="tsv")
-    asked = parser.parse_args()
+def spent(lines: int, log: str) -> dict[str, float]:
+    """Generate a log and count it in this process: ns of CPU a line by stage."""
     watch = Stopwatch()
     for stage, calls in STAGES.items():
         for owner, name in calls:
@@ -105,24 +102,38 @@ def main() -> None:
     keep()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        plan = Plan(lines=asked.lines)
+        plan = Plan(lines=lines)
         made = Input(place / plan.name)
-        generate(plan, made.directory, (asked.log,))
-        engine = Engine(settings(made, place, asked.log), wall())
+        generate(plan, made.directory, (log,))
+        engine = Engine(settings(made, place, log), wall())
         begun = time.process_time()
         try:
-            backfill(engine, [made.log(asked.log)], None, wall)
+            backfill(engine, [made.log(log)], None, wall)
         finally:
             engine.close()
         total = time.process_time() - begun
+    watch.spent["the rest"] += total - sum(watch.spent.values())
+    return {stage: watch.spent[stage] / lines * 1e9 for stage in STAGES}
+
+
+def main() -> None:
+    """Generate, count, print."""
+    parser = argparse.ArgumentParser(prog="speed.stages", description=__doc__)
+    parser.add_argument("--lines", type=lambda text: int(float(text)), default=2_000_000)
+    parser.add_argument("--log", choices=["tsv", "enode-go"], default="tsv")
+    parser.add_argument("--json", action="store_true", help="print JSON, for a program")
+    asked = parser.parse_args()
+    found = spent(asked.lines, asked.log)
+    if asked.json:
+        print(json.dumps(found))
+        return
     shown = Table(title=f"{asked.log}, {asked.lines:,} lines: CPU in one process")
     shown.add_column("stage")
     shown.add_column("ns a line", justify="right")
-    watch.spent["the rest"] += total - sum(watch.spent.values())
-    for stage in STAGES:
-        shown.add_row(stage, f"{watch.spent[stage] / asked.lines * 1e9:.0f}")
+    for stage, nanoseconds in found.items():
+        shown.add_row(stage, f"{nanoseconds:.0f}")
     shown.add_section()
-    shown.add_row("all", f"{total / asked.lines * 1e9:.0f}")
+    shown.add_row("all", f"{sum(found.values()):.0f}")
     Console().print(shown)
 
 
