@@ -357,6 +357,17 @@ def test_a_replaced_log_that_is_cut_after_a_failed_commit(world: World, keep: in
     world.check()
 
 
+def test_a_log_that_is_replaced_rewritten_and_replaced_while_commits_fail(world: World) -> None:
+    """The file with the first lines was given up for one that held something else already."""
+    world.write(2)
+    world.replace(count=0)
+    world.fail(100)
+    world.rewrite(more=0)
+    world.replace(count=0)
+    world.fail(SECOND)
+    world.check()
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World) -> None:
     """The old file and the new one hold the same, and not what was read before."""
     world.write()

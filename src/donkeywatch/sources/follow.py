@@ -52,7 +52,7 @@ class Follower:
         self.block = SIZE
         """Bytes read at once."""
         self._key = key
-        self._shelf = Shelf(log.name, stored, number)
+        self._shelf = Shelf(log.name, stored, number, key)
         self._finder = Finder(log, self._shelf, key, self.events, fresh=fresh)
         self._anew = False
         """A file was found to hold other content while it was read."""
@@ -138,7 +138,7 @@ class Follower:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
                 generation.since = now
-            if generation.cut:
+            if generation.has_lost(self._key):
                 raise Changed
             settled = not generation.live and now - generation.since >= SETTLE
             final = generation.finished or settled

@@ -11,6 +11,7 @@ from donkeywatch.sources.marks import (
     Mark,
     hashed,
     head_hash,
+    mark_at,
     same_head,
     same_tail,
 )
@@ -44,6 +45,8 @@ class Generation:
         self.file: File | None = None
         self.former: PlainFile | None = None
         """The file it was read from before, until all that is in that is stored."""
+        self._until = Mark()
+        """The end of it, when it was replaced."""
         self.live = False
         """At the log's own path, so that more will be written to it."""
         self.finished = False
@@ -93,31 +96,27 @@ class Generation:
         self._stored = position
         self._let_go()
 
-    def read_from(self, file: File) -> None:
+    def read_from(self, file: File, key: bytes) -> None:
         """Go on in another file that holds all of the one so far."""
-        before, self.file = self.file, file
-        if before is None:
-            return
-        if not isinstance(before, PlainFile):
+        before, kept = self.file, not self.has_lost(key)
+        self.file = file
+        if kept and isinstance(before, PlainFile):
+            self._until = mark_at(before, before.size(), key)
+            before, self.former = self.former, before
+        if before is not None:
             before.close()
-            return
-        if self.former is not None:
-            self.former.close()
-        self.former = before
         self._let_go()
 
     def _let_go(self) -> None:
         """Close the file of before when nothing in it will be read again."""
-        stored = -1 if self._stored is None else self._stored.offset
-        if self.former is not None and stored >= self.former.size():
+        stored = 0 if self._stored is None else self._stored.offset
+        if self.former is not None and stored >= self._until.offset:
             self.former.close()
             self.former = None
 
-    @property
-    def cut(self) -> bool:
-        """Has the file lost something that the one of before still has?"""
-        file, former = self.file, self.former
-        return isinstance(file, PlainFile) and former is not None and file.size() < former.size()
+    def has_lost(self, key: bytes) -> bool:
+        """Has the file lost something that the one of before had?"""
+        return self.former is not None and not self._holds(self._until, key)
 
     def lose(self, key: bytes) -> None:
         """Its file holds something else now; the one of before may still hold the rest."""
@@ -149,10 +148,13 @@ class Generation:
 
     def is_intact(self, key: bytes) -> bool:
         """Does the open file still hold what is counted?"""
-        if self.file is None or not self.mark.head_length:
+        return self._holds(self.mark, key)
+
+    def _holds(self, mark: Mark, key: bytes) -> bool:
+        if self.file is None or not mark.head_length:
             return False
-        head = self.file.read(0, self.mark.head_length)
-        return same_head(head, self.mark, key) and same_tail(self.file, self.mark, key)
+        head = self.file.read(0, mark.head_length)
+        return same_head(head, mark, key) and same_tail(self.file, mark, key)
 
     def read(self, key: bytes, limit: int, size: int, *, final: bool) -> Block | None:
         """The next whole lines of ``size`` bytes; None when there are none.

@@ -15,7 +15,9 @@ Descriptor = PlainFile | CompressedFile
 class Shelf:
     """Owns the open files; ``now`` is a steady clock, ms."""
 
-    def __init__(self, source: str, stored: Sequence[Position], number: Callable[[], int]) -> None:
+    def __init__(
+        self, source: str, stored: Sequence[Position], number: Callable[[], int], key: bytes
+    ) -> None:
         self.known = [Generation.restored(position) for position in stored]
         """Every generation there has been, oldest first."""
         self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
@@ -23,6 +25,7 @@ class Shelf:
         time of change. A verdict rests on which files are open, and on what is counted."""
         self._source = source
         self._number = number
+        self._key = key
 
     @property
     def live(self) -> Generation | None:
@@ -45,7 +48,7 @@ class Shelf:
 
     def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
         """Read a generation from this file from now on."""
-        generation.read_from(file)
+        generation.read_from(file, self._key)
         generation.state = OPEN
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
