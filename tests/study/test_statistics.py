@@ -82,6 +82,17 @@ def test_what_does_not_vary_has_no_autocorrelation(series: list[float]) -> None:
     assert autocorrelation(np.array(series, float), 10) is None
 
 
+def test_sens_interval_holds_the_slope_in_95_per_cent_of_short_stretches() -> None:
+    """Of 36 weeks, with the variance that the modified test takes for its own."""
+    rng, times, slope = np.random.default_rng(1), np.arange(36.0), 0.0056
+    hits = 0
+    for _ in range(600):
+        series = slope * times + rng.normal(0, 0.065, len(times))
+        found = trend.sen_slope(series, times, trend.mann_kendall(series).variance)
+        hits += found.lower <= slope <= found.upper
+    assert 0.93 <= hits / 600 <= 0.97
+
+
 def test_sen_slope_is_that_of_scipy() -> None:
     """Slope, interval and line, with the variance that scipy assumes."""
     stats = oracle("scipy.stats")

@@ -71,7 +71,8 @@ def mann_kendall(series: Floats) -> MannKendall:
 
     if np.ptp(series) == 0:
         return MannKendall(0.0, float("nan"), 1.0)
-    found = pymannkendall.hamed_rao_modification_test(series)
+    with np.errstate(invalid="ignore"):  # Its own variance may be negative.
+        found = pymannkendall.hamed_rao_modification_test(series)
     variance = max(float(found.var_s), independent_variance(series))
     z = max(0.0, abs(float(found.s)) - 1) / math.sqrt(variance)
     return MannKendall(float(found.s), variance, math.erfc(z / math.sqrt(2)))
