@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 import tempfile
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -149,37 +147,12 @@ def _abridged(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
-def speed() -> str:
-    """One sentence out of performance.json: the largest input, and who was how much slower."""
-    told = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
-    lines = max(one["lines"] for one in told["outcomes"])
-    walls = {
-        one["name"]: statistics.median(run["wall"] for run in one["runs"])
-        for one in told["outcomes"]
-        if one["lines"] == lines and one["runs"]
-    }
-    own = walls["donkeywatch"]
-    others = ", ".join(
-        f"{wall / own:.2g} times as long in {name}"
-        for name, wall in walls.items()
-        if not name.startswith("donkeywatch")
-    )
-    text = (
-        f"{lines:,} lines are read, counted and stored in {own:.1f} s on two cores of a shared"
-        f" machine, {lines / own / 1e6:.2f} million a second; the same figures take {others}."
-        " What each of them leaves out, and how it was measured:"
-        " [docs/performance.md](docs/performance.md) (`make bench`)."
-    )
-    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False) + "\n"
-
-
 SECTIONS = {
     "commands": commands,
     "api": api,
     "settings": config.document,
     "metrics": metrics.document,
     "tables": schema.document,
-    "speed": speed,
 }
 
 
