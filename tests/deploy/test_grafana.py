@@ -65,7 +65,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     instruments.component("prometheus")
     base = tmp_path_factory.mktemp("grafana")
     start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
-    sim = Simulation(seed=24, start=start, hours=DAYS * 24, queries=12_000, addresses=2_000)
+    sim = Simulation(seed=24, start=start, hours=DAYS * 24, queries=60_000, addresses=6_000)
     server = simulated(base / "server", sim)
     with server.settings.open("a", encoding="utf-8") as settings:
         settings.write("\n[http]\nport = 0\n")
