@@ -45,7 +45,7 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
     log.touch()
     reader.start()
     rng, stop = random.Random(case.bell), threading.Event()
-    writer = LiveWriter(LEXICON, log, 600, 40_000, 1_000, seed=3)
+    writer = LiveWriter(LEXICON, log, 600, 16_000, 1_000, seed=3)
     thread = threading.Thread(target=writer.run, args=(stop, 0.02))
     thread.start()
     advanced, before = 0, 0
