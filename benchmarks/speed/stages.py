@@ -20,7 +20,6 @@ from donkeywatch.arrival import blocks, layouts
 from donkeywatch.arrival.blocks import BlockReader, _Reading
 from donkeywatch.arrival.columns import Block
 from donkeywatch.arrival.countries import Countries
-from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.folding import FoldTable
 from donkeywatch.arrival.observe import Observer
 from donkeywatch.arrival.sieve import Automaton, Hyperscan
@@ -41,9 +40,14 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "stamps": [(blocks, "stamps")],
     "addresses": [(blocks, "quads")],
     "queries": [(layouts.TsvLayout, "queries"), (layouts.EnodeGoLayout, "queries")],
-    "folding": [(_Reading, "_narrow"), (_Reading, "_wide"), (FoldTable, "folded")],
-    "matching": [(Automaton, "hits"), (Hyperscan, "hits"), (Detector, "hits")],
-    "deciding": [(_Reading, "_completed"), (LineReader, "codes"), (LineReader, "read")],
+    "folding": [(_Reading, "_wordy"), (_Reading, "_wide"), (FoldTable, "folded")],
+    "matching": [(Automaton, "hits"), (Hyperscan, "hits"), (_Reading, "_narrow_hits")],
+    "deciding": [
+        (_Reading, "_completed"),
+        (_Reading, "_decide"),
+        (LineReader, "codes"),
+        (LineReader, "read"),
+    ],
     "countries": [(Countries, "of")],
     "pseudonyms": [(Observer, "_hashed")],
     "ledger": [(Ledger, "record"), (Ledger, "take")],

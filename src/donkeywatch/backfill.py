@@ -107,7 +107,7 @@ def _count(
 ) -> int:
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
-    total, lines, pending = path.stat().st_size, 0, 0
+    total, before, pending = path.stat().st_size, engine.lines, 0
     damaged = SourceError(
         f"{path}: damaged, cut short or changed while it was read; its whole lines are counted",
         "restore the file and repeat the command; it goes on where it stopped",
@@ -120,19 +120,18 @@ def _count(
         return 0
     while (block := follower.read(0)) is not None:
         engine.take(stream, block, clock())
-        lines += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
-        lines += block.too_long
         pending += block.consumed
         if pending >= limit:
             engine.commit_archive(stream, clock())
             pending = 0
-        report(Progress(path, _position(generation), total, lines))
+        report(Progress(path, _position(generation), total, engine.lines - before))
     whole = generation.file is not None and follower.error is None
     engine.settle(clock())
     engine.commit_archive(stream, clock())
     follower.close()
     if not whole:
         raise damaged
+    lines = engine.lines - before
     report(Progress(path, total, total, lines))
     return lines
 

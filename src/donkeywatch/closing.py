@@ -71,7 +71,7 @@ class Closer:
         """The same, destroying nothing: a line that comes later opens its window again."""
         self._close_hours(watermark)
         for start, end in self._store.due("week", watermark):
-            self._check(self._store.close_week(start, self._figures(start, end)))
+            self._check(self._store.close_week(start, self._store.figures(start, end)))
 
     @property
     def counting(self) -> bool:
@@ -99,29 +99,23 @@ class Closer:
 
     def _close_hour(self, start: int, end: int) -> bool:
         if self._store.is_short(start):
-            return self._store.close_hour(start, None, self._figures(start, end))
+            return self._store.close_hour(start, None, self._store.figures(start, end))
         rows = joined(list(self._store.segments(start, end)))
         figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
         return self._store.close_hour(start, rows, figures)
-
-    def _figures(self, start: int, end: int, *, countries: bool = True) -> Figures:
-        """Part by part: an address is in one of them, and memory holds one at a time."""
-        parts = self._store.figures(start, end, countries=countries)
-        return sum(parts, nothing(self._topics))
 
     def rolling(self, end: int) -> dict[str, tuple[int, int, Figures]] | None:
         """Start, end and figures of each rolling window that ends at ``end`` ms.
 
         None where one has addresses of two weeks, whose keys differ.
         """
-        windows = {name: (end - length, end) for name, length in ROLLING.items()}
-        first = self._store.begins(*max(windows.values(), key=lambda w: w[1] - w[0]))
+        names = sorted(ROLLING, key=ROLLING.__getitem__, reverse=True)
+        begins = [end - ROLLING[name] for name in names]
+        first = self._store.begins(begins[0], end)
         if first is not None and week_of(first) != week_of(end - 1):
             return None
-        return {
-            name: (*window, self._figures(*window, countries=False))
-            for name, window in windows.items()
-        }
+        found = zip(names, begins, self._store.nested(begins, end), strict=True)
+        return {name: (begin, end, figures) for name, begin, figures in found}
 
     def _check(self, agree: bool) -> None:
         if not agree:

@@ -88,6 +88,8 @@ class Engine:
         )
         self._desk = Desk(self.streams)
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
+        self.lines = 0
+        """Lines that were counted since the start."""
         self._dirty = True
         self._unfinished = False
         self._clocks = Clocks()
@@ -168,6 +170,7 @@ class Engine:
         name = stream.source.name
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, block.too_long)
+        self.lines += sum(seen.tally.values()) + block.too_long
         self.pace.pending += block.consumed
         coverage = stream.coverage if archive is None else stream.archived
         plausible = seen.time[seen.time <= (frontier.newest or 0)]

@@ -220,7 +220,7 @@ def test_the_limit_counts_the_bytes_of_the_line(size: int, carriage: bool) -> No
 
 
 def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A regular line without a word of the lexicon never meets the line reader."""
+    """A regular line never meets the line reader, unless it has no word, or an age."""
     asked: list[bytes] = []
     for name in ("read", "codes"):
         way = getattr(LineReader, name)
@@ -232,7 +232,7 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LineReader, name, noted)
     lines = [line("ordinary words"), line("zqorv"), line("x\u00e9"), line("12 zqu"), line("")] * 10
     BlockReader(READER).block(b"\n".join(lines))
-    assert sorted(set(asked)) == sorted({b"zqorv", b"12 zqu", b""})
+    assert sorted(set(asked)) == [b"", b"12 zqu"]
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW - 1, FEW, FEW + 1])

@@ -5,28 +5,42 @@ from __future__ import annotations
 import importlib.util
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.arrival.sieve import Automaton, Hyperscan, chosen
+from donkeywatch.arrival.sieve import LETTER, Automaton, Hyperscan, chosen
 from donkeywatch.errors import ConfigError
 
-LETTERS = "zq12 "
-words = st.lists(st.text("zq12", min_size=1, max_size=4), min_size=1, max_size=12, unique=True)
+LETTERS = "zqZQ12\u03be\u03c8 _-\t\n"
+words = st.lists(
+    st.text("zq12\u03be", min_size=1, max_size=4), min_size=1, max_size=12, unique=True
+)
 
 
+def whole_words(listed: list[str], text: bytes) -> list[tuple[int, int]]:
+    """The byte behind each word and its number, found one by one."""
+    lower = text.lower()
+    return sorted(
+        (at + len(raw), number)
+        for number, raw in enumerate(word.encode() for word in listed)
+        for at in range(len(lower))
+        if lower.startswith(raw, at) and not LETTER[[lower[at - 1], lower[at + len(raw)]]].any()
+    )
+
+
+@settings(deadline=None)
 @given(words, st.text(LETTERS, max_size=80))
-def test_hyperscan_finds_what_the_automaton_finds(listed: list[str], text: str) -> None:
-    """Words that overlap, that stand at the ends, and that share their spaces."""
-    for whole in (text.encode(), f" {text} ".encode()):
-        found = sorted(Automaton(listed).hits(whole).tolist())
-        assert Hyperscan(listed).hits(whole).tolist() == found
-        assert found == sorted(
-            at + len(word)
-            for word in listed
-            for at in range(len(whole))
-            if whole.startswith(f" {word} ".encode(), at)
-        )
+def test_both_matchers_find_whole_words(listed: list[str], text: str) -> None:
+    """Words of any length that overlap, stand at the ends, share their spaces or have capitals."""
+    raw = f" {text} ".encode()
+    expected = whole_words(listed, raw)
+    for sieve in (Automaton(listed), Hyperscan(listed)):
+        assert list(zip(*(column.tolist() for column in sieve.hits(raw)), strict=True)) == expected
+
+
+def test_no_word_is_never_found() -> None:
+    """A lexicon may have no word at all."""
+    assert not len(chosen("auto", []).hits(b" zqorv ").end)
 
 
 def test_the_matcher_is_chosen_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +48,8 @@ def test_the_matcher_is_chosen_at_the_start(monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(chosen("auto", ["zqorv"]), Hyperscan)
     assert isinstance(chosen("hyperscan", ["zqorv"]), Hyperscan)
     assert isinstance(chosen("pyahocorasick", ["zqorv"]), Automaton)
-    assert isinstance(chosen("auto", ["\u03be\u03c8"]), Automaton)
+    assert isinstance(chosen("auto", ["\u03be\u03c8"]), Hyperscan)
+    assert isinstance(chosen("auto", []), Automaton)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     assert isinstance(chosen("auto", ["zqorv"]), Automaton)
     with pytest.raises(ConfigError, match="not installed"):

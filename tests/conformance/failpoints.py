@@ -109,6 +109,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
     # So that ten addresses make long segments, many of them, and windows that take a while.
     with (
         mock.patch.object(segments, "LONG", 8),
+        mock.patch.object(segments, "MUCH", 8),
         mock.patch.object(segments, "FEW", 1),
         mock.patch.object(closing, "SHORT", 40),
         mock.patch.object(rolling, "BUDGET", 30),

@@ -14,8 +14,8 @@ from donkeywatch.counting.figures import (
     Figures,
     TopicFigures,
     figures_of,
+    nested,
     nothing,
-    totals_of,
 )
 from donkeywatch.counting.observations import country_code
 
@@ -91,17 +91,23 @@ def test_figures_of_parts_add_up(batch: list[Row], bit: int) -> None:
     assert columns(high) + columns(low) == columns(batch)
 
 
-@given(st.lists(rows(), max_size=40))
-def test_totals_are_the_figures_without_countries(batch: list[Row]) -> None:
-    """Whether an address asked once or a thousand times."""
+@given(st.lists(st.tuples(rows(), st.integers(0, 9)), max_size=40), st.integers(0, 9))
+def test_nested_figures_are_those_of_the_later_rows(
+    timed: list[tuple[Row, int]], begin: int
+) -> None:
+    """Without countries; whether an address asked once or a thousand times."""
     for often in (1, 1000):
-        many = [(a, c, q * often, k * often, m) for a, c, q, k, m in batch]
-        found = totals_of(
+        many = [(a, c, q * often, k * often, m) for (a, c, q, k, m), _ in timed]
+        time = np.array([time for _, time in timed], np.int64)
+        found = nested(
             np.array([row[0] for row in many], np.uint64),
             np.array([row[2] for row in many], np.uint32),
             np.array([row[3:] for row in many], np.uint32).reshape(-1, 2).T,
+            time,
+            [0, begin],
         )
-        assert found == bare(columns(many))
+        later = [row for row, at in zip(many, time.tolist(), strict=True) if at >= begin]
+        assert found == [bare(columns(many)), bare(columns(later))]
 
 
 def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlite_utils import Database
 
+from donkeywatch.counting import rows as rows_module
 from donkeywatch.counting.figures import Figures, figures_of, nothing
 from donkeywatch.counting.rows import Rows, compacted, joined
 from donkeywatch.counting.windows import HOUR, MINUTE
@@ -126,6 +127,25 @@ def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("long", [1, 100, 10_000])
+@pytest.mark.parametrize("piece", [7, 1 << 16])
+def test_windows_that_end_together_are_counted_together(
+    long: int, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each as if it were counted alone, part by part or all at once."""
+    monkeypatch.setattr(segments, "LONG", long)
+    monkeypatch.setattr(rows_module, "PIECE", piece)
+    db = database()
+    for n in range(8):
+        segments.insert(db, rows(n // 2 * HOUR, 40 * n, seed=n % 3), TOPICS)
+    begins, end = [0, HOUR + 7 * MINUTE, 2 * HOUR, 3 * HOUR + 59 * MINUTE], 4 * HOUR - MINUTE
+    alone = [bare(segments.figures(db, begin, end, None, TOPICS)) for begin in begins]
+    assert segments.nested(db, begins, end, None, TOPICS) == alone
+    parts = [segments.nested(db, begins, end, part, TOPICS) for part in range(segments.PARTS)]
+    assert [sum(each, nothing(len(TOPICS))) for each in zip(*parts, strict=True)] == alone
+    db.close()
+
+
+@pytest.mark.parametrize("long", [1, 100, 10_000])
 def test_figures_part_by_part_are_those_of_all_rows(
     long: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,14 +163,9 @@ def test_figures_part_by_part_are_those_of_all_rows(
             np.concatenate([one.queries for one in inside]),
             np.concatenate([one.flagged for one in inside], axis=1),
         )
-        for countries in (True, False):
-            parts = [
-                segments.figures(db, start, end, part, TOPICS, countries=countries)
-                for part in range(segments.PARTS)
-            ]
-            expected = whole if countries else bare(whole)
-            assert sum(parts, nothing(len(TOPICS))) == expected
-            assert segments.figures(db, start, end, None, TOPICS, countries=countries) == expected
+        parts = [segments.figures(db, start, end, part, TOPICS) for part in range(segments.PARTS)]
+        assert sum(parts, nothing(len(TOPICS))) == whole
+        assert segments.figures(db, start, end, None, TOPICS) == whole
     db.close()
 
 

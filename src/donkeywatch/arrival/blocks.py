@@ -12,23 +12,24 @@ from donkeywatch.arrival.columns import (
     Mask,
     Offsets,
     Shape,
-    every_word,
-    quads,
+    places,
     spans,
     stamps,
     word,
 )
-from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points
+from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
 from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
+from donkeywatch.arrival.quads import quads
+from donkeywatch.arrival.sieve import LETTER, Hits
 from donkeywatch.arrival.sightings import MARK, LineReader, Sightings
-from donkeywatch.arrival.text import ASCII_FOLD, decoded
+from donkeywatch.arrival.text import decoded
+from donkeywatch.counting.observations import Codes
 
 FEW = 30
 """Below this many lines the line reader is faster than the columns."""
 STEPS = 8
 """Spaces, quotes and marks before a query that are skipped before it is looked at."""
-_BLANK = word(b" " * 8)
 _ODD = np.zeros(256, bool)
 _ODD[list(b"\t\n\v\f\r \"'")] = True
 """Before these a search for relatives may stand, and before a byte order mark."""
@@ -36,6 +37,10 @@ _MARK = word(MARK)
 _COLON = np.zeros(256, np.int64)
 _COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
 """Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
+_SURE = LETTER & (_COLON == 0) & (np.arange(256) < 0x80)
+"""A query that begins so has a word and is no link."""
+TREE = len('")')
+"""What may stand behind the last text of a query."""
 FOLDS = FoldTable()
 """What has been looked up is the same for every source."""
 
@@ -71,33 +76,53 @@ class _Reading:
 
     def sightings(self) -> Sightings:
         """The countable searches of the block."""
-        wide = self._block.wide()
-        wordy, hits = self._narrow()
-        wordy[wide], suspects = self._wide(wide)
-        told = self._searches.plain & wordy
-        doubtful = ~told
-        doubtful[hits] = doubtful[suspects] = True
-        return self._completed(np.flatnonzero(doubtful & self._searches.good))
+        found, wide = self._searches, self._block.wide()
+        told = found.plain & _SURE[self._block.data[found.text]]
+        unsure = np.flatnonzero(found.plain & (~told | wide))
+        told[unsure] = ~self._perhaps_link(found.text[unsure])
+        narrow = unsure[~wide[unsure]]
+        told[narrow] &= self._wordy(narrow)
+        hits = self._narrow_hits(wide)
+        several = np.flatnonzero(wide & found.plain)
+        told[several], more = self._wide(several)
+        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
+        for lines, words in (hits, more):
+            self._decide(lines, words, told, codes)
+        return self._completed(np.flatnonzero(found.good & ~told), codes)
 
-    def _narrow(self) -> tuple[Mask, Offsets]:
-        """ASCII lines with a word near their front that are no link; those to be looked at."""
-        block, start = self._block, self._searches.text
-        folded = block.padded.translate(ASCII_FOLD)
-        words = every_word(np.frombuffer(folded, np.uint8))
-        size = np.clip(self._searches.text_end - start, 0, 8)
-        wordy: Mask = (words[start] ^ _BLANK) & MASKS[size] != 0
-        return wordy & ~self._perhaps_link(start), self._suspects(folded)
+    def _wordy(self, lines: Offsets) -> Mask:
+        """Which ASCII lines have a letter near the front of their text."""
+        start, end = self._searches.text[lines], self._searches.text_end[lines]
+        eight = self._block.words[start] & MASKS[np.clip(end - start, 0, 8)]
+        letters: Mask = LETTER[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)
+        return letters
 
-    def _suspects(self, folded: bytes) -> Offsets:
-        """Lines in which a word of the lexicon may stand, if they are ASCII."""
-        sieve = self._reader.detector.narrow
-        if not sieve.short:
-            return self._block.lines_at(sieve.hits(folded))
-        text, start = spans(
-            np.frombuffer(folded, np.uint8), self._searches.start - 1, self._searches.end + 1
-        )
-        found = sieve.hits(text.tobytes())
-        return np.searchsorted(start, found, "right") - 1
+    def _narrow_hits(self, wide: Mask) -> Hits:
+        """Words of the lexicon in the queries of ASCII lines, by line."""
+        block, found, sieve = self._block, self._searches, self._reader.detector.sieve
+        if sieve.short:
+            text, begin = spans(block.data, found.start - 1, found.end + 1)
+            hits = sieve.hits(text.tobytes())
+            line = np.searchsorted(begin, hits.end - 1, "right") - 1
+            end = hits.end - begin[line] + found.start[line] - 1
+        else:
+            end, _ = hits = sieve.hits(block.padded)
+            line = block.lines_at(end)
+        inside = (end > found.start[line]) & (end <= found.end[line]) & ~wide[line]
+        # In a tree of several texts, or beside the only one, a word may be none of the query's.
+        whole = found.end[line] - found.text_end[line] <= TREE
+        inside &= ~whole | ((end > found.text[line]) & (end <= found.text_end[line]))
+        return Hits(line[inside], np.where(whole, hits.word, -1)[inside])
+
+    def _decide(self, lines: Offsets, words: Offsets, told: Mask, codes: Codes) -> None:
+        """Enter what the words found in some lines amount to; what they cannot tell is not told."""
+        told[lines[words < 0]] = False
+        kept = told[lines]
+        for line, found in self._reader.detector.told(lines[kept], words[kept]):
+            if found is None:
+                told[line] = False
+            else:
+                codes[:, line] = found
 
     def _perhaps_link(self, start: Offsets) -> Mask:
         """Queries that the line reader may take for a link."""
@@ -117,26 +142,33 @@ class _Reading:
         link[front] = True
         return link
 
-    def _wide(self, wide: Offsets) -> tuple[Mask, Offsets]:
-        """Of the lines beyond ASCII those that have a word, and those a lexicon word may be in."""
-        if not len(wide):
-            return np.zeros(0, bool), wide
+    def _wide(self, lines: Offsets) -> tuple[Mask, Hits]:
+        """Of lines beyond ASCII: which have a word and are no link; words of the lexicon, by line.
+
+        What stands behind the first text of a query is a text of its own.
+        """
+        if not len(lines):
+            return np.zeros(0, bool), Hits(lines, lines)
         found = self._searches
-        cuts = [found.text[wide], found.text_end[wide]]
-        if bool((cuts[-1] < found.end[wide]).any()):
-            cuts.append(found.end[wide])
-        # One text a line, or two: the first words of the query, and what follows them.
+        cuts = [found.text[lines], found.text_end[lines]]
+        if bool((cuts[-1] < found.end[lines]).any()):
+            cuts.append(found.end[lines])
         each = len(cuts) - 1
-        texts = self._texts(np.stack(cuts, axis=1))
-        if texts is None:
-            return np.zeros(len(wide), bool), wide
-        codes = FOLDS.folded(code_points(texts))
-        feeds = np.flatnonzero(codes == FEED)
+        text = self._texts(np.stack(cuts, axis=1))
+        if text is None:
+            return np.zeros(len(lines), bool), Hits(lines[:0], lines[:0])
+        codes = FOLDS.folded(code_points(text))
+        feeds = places(codes == FEED)
         front = np.concatenate(([0], feeds[:-1]))
         lettered = np.maximum.reduceat(codes, front)[::each] > SPACE
-        hits = np.searchsorted(feeds, self._reader.detector.hits(codes))
-        link = self._perhaps_link(found.text[wide])
-        return lettered & ~link, wide[np.unique(hits // each)]
+        folded = text_of(codes).encode("utf-8", "surrogatepass")
+        ends = places(np.frombuffer(folded, np.uint8) == FEED)
+        hits = self._reader.detector.sieve.hits(folded)
+        line = lines[np.searchsorted(ends, hits.end) // each]
+        return (
+            lettered & ~self._perhaps_link(cuts[0]),
+            Hits(line, hits.word if each == 1 else np.full(len(line), -1)),
+        )
 
     def _texts(self, cuts: Offsets) -> str | None:
         """The texts between the cuts of each line, between spaces and ended by line feeds.
@@ -144,22 +176,23 @@ class _Reading:
         None where that is not UTF-8 and where what follows the first text may be in several
         encodings.
         """
-        raw = self._block.raw
-        begins, stops = cuts[:, :-1].ravel().tolist(), cuts[:, 1:].ravel().tolist()
-        parts = [raw[begin:stop] for begin, stop in zip(begins, stops, strict=True)]
+        begin, end = cuts[:, :-1].ravel(), cuts[:, 1:].ravel()
+        data, at = spans(self._block.data, begin - 1, end + 1)
+        data[at] = SPACE
+        data[at + (end - begin) + 1] = FEED
+        raw = data.tobytes()
         try:
-            return " " + b" \n ".join([*parts, b""]).decode("utf-8")
+            return raw.decode("utf-8")
         except UnicodeDecodeError:
             if cuts.shape[1] > 2:
                 return None
             encoding = self._reader.encoding
-            return " " + " \n ".join([*(decoded(part, encoding) for part in parts), ""])
+            return "\n".join([decoded(part, encoding) for part in raw.split(b"\n")])
 
-    def _completed(self, doubtful: Offsets) -> Sightings:
+    def _completed(self, doubtful: Offsets, codes: Codes) -> Sightings:
         """The exact functions decide on words that are doubtful, and on lines that are odd."""
         found, tally = self._searches, Counter[str]()
         kept = found.good.copy()
-        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
         fields = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
         for i, start, end in fields.tolist():
             told = self._reader.codes(self._block.raw[start:end])

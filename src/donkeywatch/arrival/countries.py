@@ -18,7 +18,8 @@ from donkeywatch.counting.observations import country_code
 from donkeywatch.errors import ConfigError
 
 UNKNOWN = country_code("ZZ")
-MAPPED = np.frombuffer(bytes(10) + b"\xff\xff", np.uint8)
+V4 = 0xFFFF0000
+"""What stands before an IPv4 address and behind zeros, as a number of the lowest byte first."""
 
 
 class Countries:
@@ -62,11 +63,12 @@ class Countries:
         found = np.full(len(addresses), UNKNOWN, np.uint16)
         if self._reader is None or not len(addresses):
             return found
-        quarters = np.ascontiguousarray(addresses).view(">u4")
-        v4 = (quarters[:, :3] == MAPPED.view(">u4")).all(axis=1)
+        whole = np.ascontiguousarray(addresses)
+        halves, numbers = whole.view("<u8"), whole.view(">u4")[:, 3]
+        v4 = (halves[:, 0] == 0) & (halves[:, 1].astype(np.uint32) == V4)
         if v4.all():
-            return self._of_v4(quarters[:, 3].astype(np.uint32))
-        found[v4] = self._of_v4(quarters[v4, 3].astype(np.uint32))
+            return self._of_v4(numbers.astype(np.uint32))
+        found[v4] = self._of_v4(numbers[v4].astype(np.uint32))
         if self._reader.metadata().ip_version == 6:
             for i in np.flatnonzero(~v4).tolist():
                 found[i] = self._of_v6(self._reader, addresses[i].tobytes())

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 
 from donkeywatch.arrival.columns import Offsets
-from donkeywatch.arrival.folding import Characters, text_of
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
-from donkeywatch.arrival.sieve import Automaton, chosen
+from donkeywatch.arrival.sieve import chosen
 from donkeywatch.arrival.text import tokens
 from donkeywatch.config import Matcher
 
-BEYOND, STRANGE = 0x80, 1
 DIGITS = "0123456789"
 KNOWN = 4096
 """Combinations of groups whose code is remembered, at the most."""
@@ -45,6 +43,12 @@ class _Rules:
                 places = tuple([(i, words[t]) for i, t in enumerate(query) if t in words])
                 return self._known((places, ages), query, ages)
         return self._known((found, ()), query, ()) if found else 0
+
+    def mark(self, word: str) -> frozenset[str] | None:
+        """All that matters of a word in itself: its groups, or None where it is of ages."""
+        if word in self.suffixes or word.lstrip(DIGITS) in self.suffixes:
+            return None
+        return self.words.get(word, frozenset())
 
     def _known(self, met: tuple[object, object], query: Sequence[str], ages: Sequence[Span]) -> int:
         code = self.decided.get(met)
@@ -110,30 +114,42 @@ def _rules(topic: TopicWords) -> _Rules:
 
 
 class Detector:
-    """The loaded lexicon as a function of tokens, and as a sieve over a block of text."""
+    """The loaded lexicon as a function of tokens, and of the words found in a text."""
 
     def __init__(self, lexicon: Lexicon, matcher: Matcher = "auto") -> None:
         self.topics = lexicon.headings()
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
-        words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
-        self.narrow = chosen(matcher, words)
-        """The sieve for folded ASCII text."""
-        self._wide = None if all(map(str.isascii, words)) else Automaton(words)
+        self._words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
+        self.sieve = chosen(matcher, self._words)
+        """Finds the words of the lexicon, and those of ages."""
+        marks = [tuple(rules.mark(word) for rules in self._rules) for word in self._words]
+        kinds = {mark: kind for kind, mark in enumerate(dict.fromkeys(marks))}
+        self._kind = np.array([kinds[mark] for mark in marks], np.int64)
+        self._aged = {kind for mark, kind in kinds.items() if None in mark}
+        self._told: dict[tuple[int, ...], tuple[int, ...] | None] = {}
 
     def codes(self, query: Sequence[str]) -> tuple[int, ...]:
         """Per topic the number of the matching category, from 1, or 0; the specification."""
         return tuple(rules.code(query) for rules in self._rules)
 
-    def hits(self, text: Characters) -> Offsets:
-        """Where in a folded, spaced text a word of the lexicon ends.
+    def told(self, lines: Offsets, words: Offsets) -> Iterator[tuple[int, tuple[int, ...] | None]]:
+        """The codes of each line in which the sieve found words; ``lines`` are in rising order.
 
-        A text without a hit cannot be flagged; one with a hit may be. Words have to stand
-        between single spaces, so a text of a line each is passed with its ends spaced too.
+        None where ages are among them: then what stands between the words matters, too.
         """
-        if self._wide is not None:
-            return self._wide.hits(text_of(text))
-        # A letter that is in no word of the lexicon stands for all of those beyond ASCII.
-        return self.narrow.hits(np.where(text < BEYOND, text, STRANGE).astype(np.uint8).tobytes())
+        first = np.flatnonzero(np.diff(lines, prepend=-1))
+        last = np.append(first, len(lines))[1:]
+        spans = np.stack((lines[first], first, last), axis=1).tolist()
+        kinds, found = self._kind[words].tolist(), words.tolist()
+        for line, low, high in spans:
+            kind = tuple(kinds[low:high])
+            if kind not in self._told:
+                if len(self._told) >= KNOWN:
+                    self._told.clear()
+                aged = not self._aged.isdisjoint(kind)
+                query = [self._words[number] for number in found[low:high]]
+                self._told[kind] = None if aged else self.codes(query)
+            yield line, self._told[kind]
 
 
 def _sieve_words(rules: _Rules) -> Iterable[str]:

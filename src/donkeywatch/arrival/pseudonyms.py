@@ -26,7 +26,8 @@ def pseudonyms(addresses: Addresses, key: bytes) -> Pseudonyms:
     # Each block is enciphered by itself on purpose: the CMACs of many one-block messages.
     cipher = Cipher(algorithms.AES256(key), modes.ECB()).encryptor()  # noqa: S305
     subkey = np.frombuffer(_doubled(cipher.update(bytes(BLOCK))), np.uint8)
-    macs = cipher.update((addresses ^ subkey).tobytes())
+    halves = np.ascontiguousarray(addresses).view(np.uint64)
+    macs = cipher.update((halves ^ subkey.view(np.uint64)).tobytes())
     return np.frombuffer(macs, ">u8")[::2].astype(np.uint64)
 
 

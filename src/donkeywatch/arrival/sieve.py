@@ -1,11 +1,12 @@
-"""Finding the few lines of a block in which a word of the lexicon may stand."""
+"""Finding the few places of a text in which a word of the lexicon stands."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import ahocorasick
 import numpy as np
@@ -14,68 +15,109 @@ from donkeywatch.arrival.columns import Offsets
 from donkeywatch.config import Matcher
 from donkeywatch.errors import ConfigError
 
+LETTER = np.array([byte >= 0x80 or chr(byte).isalnum() for byte in range(256)])
+"""Bytes that go on with a word; those beyond ASCII are part of a letter."""
+_LOWER = bytes(ord(chr(byte).lower()) if LETTER[byte] else 0x20 for byte in range(128))
+_FOLD = _LOWER + bytes(range(128, 256))
+SHORT = 2
+"""Bytes of a word that would be found in too many longer ones."""
+
+
+class Hits(NamedTuple):
+    """Where words stand in a text, in their order: the byte behind each, and its number."""
+
+    end: Offsets
+    word: Offsets
+
 
 class Sieve(Protocol):
-    """Finds words that stand between single spaces."""
+    """Finds whole words in UTF-8, whatever the case of its ASCII letters."""
 
     short: bool
     """Its time grows with the text, so that it pays to leave out what is no query."""
 
-    def hits(self, text: bytes) -> Offsets:
-        """Where in a folded, spaced ASCII text words end, in rising order."""
+    def hits(self, text: bytes) -> Hits:
+        """Every word; the text begins and ends with a byte that is no letter."""
         ...
 
 
 class Automaton:
-    """All words at once by the automaton of Aho and Corasick: the reference."""
+    """All words at once by the automaton of Aho and Corasick: the reference.
+
+    It takes text only: the bytes of UTF-8 are letters of Latin-1 to it.
+    """
 
     short = True
 
     def __init__(self, words: Sequence[str]) -> None:
         self._automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
-        for word in words:
-            self._automaton.add_word(f" {word} ", len(word))
+        for number, word in enumerate(words):
+            self._automaton.add_word(f" {word.encode().decode('latin-1')} ", number)
         self._automaton.make_automaton()
+        self._empty = not words
 
-    def hits(self, text: bytes | str) -> Offsets:
-        """A position for every word that ends there."""
-        letters = text if isinstance(text, str) else text.decode("ascii")
-        return np.array([end for end, _ in self._automaton.iter(letters)], np.int64) - 1
+    def hits(self, text: bytes) -> Hits:
+        """Every word, between two spaces of the folded text."""
+        if self._empty:
+            return _hits([], [])
+        found = list(self._automaton.iter(text.translate(_FOLD).decode("latin-1")))
+        return _hits([end for end, _ in found], [number for _, number in found])
 
 
 class Hyperscan:
-    """The same of ASCII words and texts by Hyperscan, which looks at many bytes at once.
+    """The same by Hyperscan, which looks at many bytes at once.
 
-    The words are compiled in memory alone; Hyperscan's serialised form is never made.
+    The words are compiled in memory alone; Hyperscan's serialised form is never made. It tells
+    where a word's bytes stand, and only then is looked at what stands around them; the shortest
+    words are looked for with their surroundings.
     """
 
     short = False
 
     def __init__(self, words: Sequence[str]) -> None:
         hyperscan: Any = importlib.import_module("hyperscan")
-        expressions = [f" {word} ".encode("ascii") for word in words if word.isascii()]
+        raw = [word.encode() for word in words]
+        self._size = np.array([len(word) for word in raw], np.int64)
+        self._behind = (self._size <= SHORT).astype(np.int64)
         self._database = hyperscan.Database()
         self._database.compile(
-            expressions=expressions,
-            ids=list(range(len(expressions))),
-            elements=len(expressions),
-            flags=0,
-            literal=True,
+            expressions=[_expression(word) for word in raw],
+            ids=list(range(len(raw))),
+            elements=len(raw),
+            flags=hyperscan.HS_FLAG_CASELESS,
         )
 
-    def hits(self, text: bytes) -> Offsets:
-        """A position for every word that ends there."""
+    def hits(self, text: bytes) -> Hits:
+        """Every word, its surroundings looked at."""
         ends: list[int] = []
+        numbers: list[int] = []
 
-        def note(_word: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        def note(word: int, _start: int, end: int, _flags: int, _context: object) -> None:
             ends.append(end)
+            numbers.append(word)
 
         self._database.scan(text, match_event_handler=note)
-        return np.sort(np.array(ends, np.int64)) - 2
+        end, word = _hits(ends, numbers)
+        end = end - self._behind[word]
+        data = np.frombuffer(text, np.uint8)
+        whole = ~(LETTER[data[end - self._size[word] - 1]] | LETTER[data[end]])
+        return Hits(end[whole], word[whole])
+
+
+def _expression(word: bytes) -> bytes:
+    """A word as it is, or a short one between bytes that are no letters."""
+    escaped = re.escape(word)
+    return escaped if len(word) > SHORT else rb"[^a-zA-Z0-9]%b[^a-zA-Z0-9]" % escaped
+
+
+def _hits(ends: Sequence[int], numbers: Sequence[int]) -> Hits:
+    end, word = np.array(ends, np.int64), np.array(numbers, np.int64)
+    order = np.argsort(end, kind="stable")
+    return Hits(end[order], word[order])
 
 
 def chosen(matcher: Matcher, words: Sequence[str]) -> Sieve:
-    """The sieve for ASCII texts; ConfigError where the one that was asked for is not installed."""
+    """The sieve for some words; ConfigError where the one that was asked for is not installed."""
     installed = importlib.util.find_spec("hyperscan") is not None
     if matcher == "hyperscan" and not installed:
         raise ConfigError(
@@ -83,6 +125,6 @@ def chosen(matcher: Matcher, words: Sequence[str]) -> Sieve:
             "run: pip install 'donkeywatch[fast]'; or leave the setting out",
         )
     # Hyperscan takes no empty list of words.
-    if matcher == "pyahocorasick" or not installed or not any(word.isascii() for word in words):
+    if matcher == "pyahocorasick" or not installed or not words:
         return Automaton(words)
     return Hyperscan(words)

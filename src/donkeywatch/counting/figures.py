@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.observations import Countries, Pseudonyms, country_name
-from donkeywatch.counting.sorting import order_of, starts, sums
+from donkeywatch.counting.observations import Countries, Pseudonyms, Times, country_name
+from donkeywatch.counting.sorting import order_of, starts, summed, sums
 
 THRESHOLDS = (1, 2, 3)
 """An address counts as flagged at this many flagged queries or more."""
@@ -137,33 +136,33 @@ def figures_of(
     return replace(found, topics=tuple(replace(topic, top=_largest(k)) for topic, (_, k) in pairs))
 
 
-def totals_of(
-    pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32], flagged: npt.NDArray[np.uint32]
-) -> Figures:
-    """The same without countries and without those who asked most."""
-    address, q = _asked(pseudonym, queries)
-    return _figures(q, [_per_address(address, pseudonym, column) for column in flagged], {})
+def nested(
+    pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32], flagged: npt.NDArray[np.uint32],
+    time: Times, begins: Sequence[int],
+) -> list[Figures]:  # fmt: skip
+    """The same of the rows from each of some rising times on, from one look at their order.
 
-
-def _asked(pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32]) -> tuple[Pseudonyms, Counts]:
-    """Each address and its queries; numbers are sorted faster than their order is found."""
-    total = int(queries.sum(dtype=np.int64))
-    if total > 2 * len(pseudonym):
-        order = order_of(pseudonym)
+    Without countries and without those who asked most. ``time`` and ``begins`` are ms UTC.
+    """
+    order = order_of(pseudonym)
+    some = np.flatnonzero(flagged.any(axis=0))
+    found = []
+    for begin in begins:
+        order = order[time[order] >= begin]
+        some = some[time[some] >= begin]
         asked = pseudonym[order]
         first = starts(asked)
-        return asked[first], sums(queries[order], first)
-    asked = np.sort(pseudonym if total == len(pseudonym) else np.repeat(pseudonym, queries))
-    first = starts(asked)
-    return asked[first], np.diff(first, append=total)
+        address, q = asked[first], sums(queries[order], first)
+        ks = [_per_address(address, pseudonym[some], column[some]) for column in flagged]
+        found.append(_figures(q, ks, {}))
+    return found
 
 
 def _homes(country: Countries, first: Counts) -> Countries:
     """The country of each address; nearly always all its rows name the same."""
-    homes = country[first]
-    if bool((np.repeat(homes, np.diff(first, append=len(country))) != country).any()):
-        return np.maximum.reduceat(country, first)
-    return homes
+    other = country[1:] != country[:-1]
+    other[first[1:] - 1] = False
+    return np.maximum.reduceat(country, first) if bool(other.any()) else country[first]
 
 
 def _figures(
@@ -177,11 +176,10 @@ def _per_address(
     address: Pseudonyms, pseudonym: Pseudonyms, flagged: npt.NDArray[np.uint32]
 ) -> tuple[Counts, Counts]:
     """Which of the addresses (sorted) were flagged at all, and how often; few are."""
-    rows = np.flatnonzero(flagged)
-    which, place = np.unique(np.searchsorted(address, pseudonym[rows]), return_inverse=True)
-    k = np.zeros(len(which), np.int64)
-    np.add.at(k, place, flagged[rows])
-    return which, k
+    rows = np.flatnonzero(flagged != 0)
+    place = np.searchsorted(address, pseudonym[rows]).view(np.uint64)
+    which, k = summed(place, flagged[rows])
+    return which.view(np.int64), k
 
 
 def _largest(k: Counts) -> tuple[int, ...]:
@@ -193,18 +191,16 @@ def _by_country(
     home: Countries, q: Counts, ks: Iterable[tuple[Counts, Counts]]
 ) -> dict[str, CountryFigures]:
     addresses = np.bincount(home)
-    queries = np.bincount(home, q)
-    topics = []
+    codes = np.flatnonzero(addresses)
+    columns = [np.bincount(home, q)[codes], addresses[codes]]
     for which, k in ks:
-        asked = Counter[int]()
-        for code, count in zip(home[which].tolist(), k.tolist(), strict=True):
-            asked[code] += count
-        topics.append((asked, Counter(home[which].tolist())))
+        flagged = home[which]
+        columns.append(np.bincount(flagged, k, minlength=len(addresses))[codes])
+        columns.append(np.bincount(flagged, minlength=len(addresses))[codes])
+    table = np.rint(np.stack(columns, axis=1)).astype(np.int64).tolist()
     return {
         country_name(code): CountryFigures(
-            round(queries[code]),
-            int(addresses[code]),
-            tuple((asked[code], found[code]) for asked, found in topics),
+            row[0], row[1], tuple(zip(row[2::2], row[3::2], strict=True))
         )
-        for code in np.flatnonzero(addresses).tolist()
+        for code, row in zip(codes.tolist(), table, strict=True)
     }

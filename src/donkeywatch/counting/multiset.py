@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from donkeywatch.counting.figures import Counts
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.sorting import order_of, starts, sums
+from donkeywatch.counting.sorting import order_of, summed
 
 Amounts = npt.NDArray[np.int32]
 Table = tuple[Pseudonyms, Amounts]
@@ -20,14 +20,6 @@ BITS = 6
 """A multiset is cut by so many leading bits: what is made anew at once is a small part of it."""
 YOUNG = 4096
 """Numbers a part may hold apart from its bulk, at the least; beyond it an eighth of the bulk."""
-
-
-def summed(keys: Pseudonyms, amounts: Counts) -> tuple[Pseudonyms, Counts]:
-    """Each number once, in rising order, with the sum of its amounts."""
-    order = order_of(keys)
-    keys, amounts = keys[order], amounts[order]
-    first = starts(keys)
-    return keys[first], sums(amounts, first)
 
 
 class _Part:

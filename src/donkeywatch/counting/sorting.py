@@ -1,4 +1,4 @@
-"""Orders and runs of 64-bit columns, found by sorting numbers rather than places."""
+"""Orders and runs of 64-bit columns."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ import numpy.typing as npt
 from donkeywatch.counting.observations import Pseudonyms
 
 Places = npt.NDArray[np.int64]
+DEALT = 16
+"""Bits by which items are dealt out before they are sorted."""
+FEW = 256
+"""Below so many items that does not pay."""
 
 
 def order_of(column: Pseudonyms) -> Places:
     """Where the items of a column stand when it is sorted; equal ones stay in their order.
 
-    The first bits of each item are sorted with its place behind them, which takes a third of
-    the time: items are as good as random, so that hardly ever two agree in those bits alone.
+    They are dealt out by the first bits in which they differ, and then hardly anything is out of
+    order: sixteen bits are dealt out as bytes, and the rest is inserted where it belongs. No other
+    order of numbers costs the same on every processor.
     """
-    bits = np.uint64((1 << len(column).bit_length()) - 1)
     if not bool((column[1:] < column[:-1]).any()):
         return np.arange(len(column))
-    packed = column & ~bits
-    packed |= np.arange(len(column), dtype=np.uint64)
-    packed.sort()
-    packed &= bits
-    order = packed.view(np.int64)
-    found = column[order]
-    if bool((found[1:] < found[:-1]).any()):
+    if len(column) < FEW:
         return np.argsort(column, kind="stable")
-    return order
+    differing = int(column.min() ^ column.max()).bit_length()
+    first = (column >> np.uint64(max(0, differing - DEALT))).astype(np.uint16)
+    order = np.argsort(first, kind="stable")
+    return order[np.argsort(column[order], kind="stable")]
 
 
 def sums(amounts: npt.NDArray[np.integer[Any]], first: Places) -> Places:
     """The sum of each run of amounts, by where the runs begin; faster than a sum for each."""
+    if len(amounts) and int(amounts.min()) == int(amounts.max()) == 1:
+        return np.diff(first, append=len(amounts))
     total = np.cumsum(amounts, dtype=np.int64)
     ends = total[np.append(first[1:], len(amounts)) - 1] if len(first) else total
     return np.diff(ends, prepend=0)
@@ -45,3 +48,11 @@ def starts(column: Pseudonyms) -> Places:
     new[:1] = True
     np.not_equal(column[1:], column[:-1], out=new[1:])
     return np.flatnonzero(new)
+
+
+def summed(keys: Pseudonyms, amounts: npt.NDArray[np.integer[Any]]) -> tuple[Pseudonyms, Places]:
+    """Each number once, in rising order, with the sum of its amounts."""
+    order = order_of(keys)
+    keys, amounts = keys[order], amounts[order]
+    first = starts(keys)
+    return keys[first], sums(amounts, first)

@@ -122,7 +122,7 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
             continue
         figures = sum(
             (
-                segments.figures(db, start, start + HOUR, part, topics, countries=True)
+                segments.figures(db, start, start + HOUR, part, topics)
                 for part in range(segments.PARTS)
             ),
             nothing(len(topics)),

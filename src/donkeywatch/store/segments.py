@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import Figures, figures_of, nothing, totals_of
+from donkeywatch.counting.figures import Figures, figures_of, nothing
+from donkeywatch.counting.figures import nested as nested_of
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import Narrow, Rows, joined, minutes
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.rows import Narrow, Rows, joined, minutes, pieces
+from donkeywatch.counting.windows import HOUR, MINUTE
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")
@@ -22,6 +23,8 @@ PARTS = 1 << BITS
 addresses can be counted a sixteenth at a time."""
 LONG = 1 << 14
 """Rows above which a segment is cut."""
+MUCH = 1 << 19
+"""Rows of a window above which it is counted part by part."""
 SHORT, MANY = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
 FEW = 4
@@ -51,25 +54,12 @@ def insert(connection: sqlite3.Connection, rows: Rows, topics: Sequence[str]) ->
     cuts = [0, *np.searchsorted(rows.pseudonym, _bounds()).tolist(), len(rows)]
     for part, (low, high) in enumerate(pairwise(cuts)):
         if low < high:
-            _insert(connection, _slice(rows, low, high), part, topics)
+            _insert(connection, rows.span(low, high), part, topics)
 
 
 def _bounds() -> np.ndarray:
     """The lowest pseudonym of every part but the first."""
     return np.arange(1, PARTS, dtype=np.uint64) << np.uint64(64 - BITS)
-
-
-def _slice(rows: Rows, low: int, high: int) -> Rows:
-    cut = slice(low, high)
-    return Rows(
-        rows.hour,
-        rows.pseudonym[cut],
-        None if rows.previous is None else rows.previous[cut],
-        rows.country[cut],
-        rows.minute[cut],
-        rows.queries[cut],
-        rows.flagged[:, cut],
-    )
 
 
 def _insert(
@@ -162,41 +152,66 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
 
 
 def figures(
-    connection: sqlite3.Connection,
-    start: int,
-    end: int,
-    part: int | None,
-    topics: Sequence[str],
-    *,
-    countries: bool,
+    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
 ) -> Figures:
     """The figures of the minutes in [start, end) ms, of pseudonyms that begin with ``part``.
 
     Without a part they are those of all. Each counts under its own week's key, so the minutes
     are to lie in one week.
     """
+    found = nothing(len(topics))
+    for piece in pieces(_of_part(connection, start, end, part, topics)):
+        pseudonym, queries, flagged = _columns(piece)
+        country = np.concatenate([rows.country for rows in piece])
+        found += figures_of(pseudonym, country, queries, flagged)
+    return found
+
+
+def nested(
+    connection: sqlite3.Connection,
+    begins: Sequence[int],
+    end: int,
+    part: int | None,
+    topics: Sequence[str],
+) -> list[Figures]:
+    """The figures of several windows that end at ``end`` ms, without countries.
+
+    ``begins`` are whole minutes in rising order, so that each window lies in the one before.
+    """
+    found = [nothing(len(topics))] * len(begins)
+    for piece in pieces(_of_part(connection, begins[0], end, part, topics)):
+        pseudonym, queries, flagged = _columns(piece)
+        time = [rows.hour + rows.minute * np.int64(MINUTE) for rows in piece]
+        some = nested_of(pseudonym, queries, flagged, np.concatenate(time), begins)
+        found = [before + more for before, more in zip(found, some, strict=True)]
+    return found
+
+
+def _columns(piece: Sequence[Rows]) -> tuple[Pseudonyms, Narrow, Narrow]:
+    """Pseudonyms, queries and flagged queries of some rows, one behind the other."""
+    return (
+        np.concatenate([rows.pseudonym for rows in piece]),
+        np.concatenate([rows.queries for rows in piece]),
+        np.concatenate([rows.flagged for rows in piece], axis=1),
+    )
+
+
+def _of_part(
+    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
+) -> list[Rows]:
+    """The rows of the minutes in [start, end) ms whose pseudonyms begin with ``part``."""
     within = (start - HOUR, end)
     found = connection.execute(*((WITHIN, within) if part is None else (OWN, (*within, part))))
-    chosen = []
-    for *columns, own in found:
-        for rows in _inside(_Stored(*columns), start, end, topics):
-            chosen.append(rows if part is None or own is not None else _part(rows, part))
-    if not chosen:
-        return nothing(len(topics))
-    pseudonym = np.concatenate([rows.pseudonym for rows in chosen])
-    queries = np.concatenate([rows.queries for rows in chosen])
-    flagged = np.concatenate([rows.flagged for rows in chosen], axis=1)
-    if not countries:
-        return totals_of(pseudonym, queries, flagged)
-    return figures_of(
-        pseudonym, np.concatenate([rows.country for rows in chosen]), queries, flagged
-    )
+    return [
+        rows if part is None or own is not None else _part(rows, part)
+        for *columns, own in found
+        for rows in _inside(_Stored(*columns), start, end, topics)
+    ]
 
 
 def _part(rows: Rows, part: int) -> Rows:
     first = rows.pseudonym >> np.uint64(64 - BITS)
-    low, high = np.searchsorted(first, np.array((part, part + 1), np.uint64)).tolist()
-    return _slice(rows, low, high)
+    return rows.span(*np.searchsorted(first, np.array((part, part + 1), np.uint64)).tolist())
 
 
 def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> Narrow:
