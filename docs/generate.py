@@ -51,6 +51,7 @@ VERBS = (
 def commands() -> str:
     """Help of every command, as the terminal shows it in 80 columns."""
     parts = []
+    cli.enter([])
     for verb in VERBS:
         asked = CliRunner().invoke(
             cli.app, [*verb, "--help"], env={"COLUMNS": "80"}, prog_name="donkeywatch"

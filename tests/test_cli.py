@@ -51,6 +51,27 @@ def test_every_verb_explains_itself(verb: str) -> None:
     assert "Usage:" in said
 
 
+def test_every_verb_is_in_the_module_that_is_said() -> None:
+    """A verb alone loads what it needs, and all of them are there for who asks for none."""
+    code = (
+        "import sys\n"
+        "from donkeywatch import cli\n"
+        "cli.enter(sys.argv[1:])\n"
+        "verbs = [c.name or c.callback.__name__ for c in cli.app.registered_commands]\n"
+        "print(*verbs)"
+    )
+    said = {
+        verbs: subprocess.run(
+            [sys.executable, "-c", code, *verbs[:1]], capture_output=True, text=True, check=True
+        ).stdout.split()
+        for verbs in [(), *cli.MODULES.values()]
+    }
+    for verbs, entered in said.items():
+        everything = [verb for own in cli.MODULES.values() for verb in own]
+        # The lexicon's verbs are a group of their own, and the demo needs a backfill.
+        assert set(entered) - {"backfill"} == set(verbs or everything) - {"lexicon", "backfill"}
+
+
 def test_the_version_is_told() -> None:
     """`--version` prints the version alone."""
     code, said = donkeywatch("--version")

@@ -11,6 +11,7 @@ from donkeywatch.counting.figures import Figures, figures_of, nothing
 from donkeywatch.counting.rows import joined
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
 from donkeywatch.store.backups import Backups
+from donkeywatch.store.reckoning import Reckoner
 from donkeywatch.store.store import Store
 
 SHORT = 1 << 18
@@ -44,6 +45,7 @@ class Closer:
         self, store: Store, backups: Backups, keys: Keyring, retention: Retention, topics: int
     ) -> None:
         self._store = store
+        self._reckoner = Reckoner(store)
         self._backups = backups
         self._keys = keys
         self._retention = retention
@@ -71,7 +73,7 @@ class Closer:
         """The same, destroying nothing: a line that comes later opens its window again."""
         self._close_hours(watermark)
         for start, end in self._store.due("week", watermark):
-            self._check(self._store.close_week(start, self._store.figures(start, end)))
+            self._check(self._store.close_week(start, self._reckoner.figures(start, end)))
 
     @property
     def counting(self) -> bool:
@@ -90,7 +92,7 @@ class Closer:
             week, self._long = self._long, None
             if week is None or (week.start, week.queries) != (start, asked):
                 # A line that came meanwhile may have missed its part.
-                parts = self._store.parts(start, end)
+                parts = self._reckoner.parts(start, end)
                 week = Week(start, asked, parts, nothing(self._topics))
             if not week.count():
                 self._long = week
@@ -98,8 +100,8 @@ class Closer:
             self._check(self._store.close_week(start, week.total))
 
     def _close_hour(self, start: int, end: int) -> bool:
-        if self._store.is_short(start):
-            return self._store.close_hour(start, None, self._store.figures(start, end))
+        if self._reckoner.is_short(start):
+            return self._store.close_hour(start, None, self._reckoner.figures(start, end))
         rows = joined(list(self._store.segments(start, end)))
         figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
         return self._store.close_hour(start, rows, figures)
@@ -111,10 +113,10 @@ class Closer:
         """
         names = sorted(ROLLING, key=ROLLING.__getitem__, reverse=True)
         begins = [end - ROLLING[name] for name in names]
-        first = self._store.begins(begins[0], end)
+        first = self._reckoner.begins(begins[0], end)
         if first is not None and week_of(first) != week_of(end - 1):
             return None
-        found = zip(names, begins, self._store.nested(begins, end), strict=True)
+        found = zip(names, begins, self._reckoner.nested(begins, end), strict=True)
         return {name: (begin, end, figures) for name, begin, figures in found}
 
     def _check(self, agree: bool) -> None:

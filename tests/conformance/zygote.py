@@ -88,8 +88,10 @@ def _become(question: dict[str, Any]) -> None:
 
 
 def _main() -> None:
-    import donkeywatch.cli
     import donkeywatch.service  # noqa: F401 - what makes the fork worth it
+    from donkeywatch import cli
+
+    cli.enter([])
 
     sys.path[0] = str(Path(__file__).parents[1])
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from donkeywatch.cli import app
+from donkeywatch.cli import app, enter
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.publish.metrics import EVERY
 from instruments import component
@@ -114,6 +114,7 @@ def test_what_the_runbook_names_exists() -> None:
     assert {f"donkeywatch: {name}" for name in ("Fractions", "Measurement health")} <= {
         board["title"] for board in boards
     }
+    enter([])
     commands = [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
     verbs = {*commands, *(group.name for group in app.registered_groups)}
     named = set(re.findall(r"`donkeywatch ([a-z]+)", text))

@@ -117,6 +117,7 @@ def test_hours_that_were_forgotten_are_no_slip(counted: Simulated, tmp_path: Pat
 def test_verify_looks_at_a_whole_installation(counted: Simulated) -> None:
     """Every check of the audit is told, and the position in each log."""
     counted.log.touch()
+    cli.enter(["verify"])
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(counted.settings)])
     assert done.exit_code == 0, done.output
     told = done.output.splitlines()
@@ -135,6 +136,7 @@ def test_verify_does_not_take_an_older_database_for_a_bad_one(
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
     db.close()
     before = path.read_bytes()
+    cli.enter(["verify"])
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(place / counted.settings.name)])
     assert isinstance(done.exception, StateError)
     assert "written by an older donkeywatch" in done.exception.problem

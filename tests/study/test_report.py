@@ -263,6 +263,7 @@ def test_the_daemon_imports_nothing_of_the_study() -> None:
         "names = ('matplotlib', 'scipy', 'statsmodels', 'pandas', 'pymannkendall', 'ruptures')\n"
         "sys.modules.update(dict.fromkeys(names))\n"
         "import donkeywatch.service, donkeywatch.cli\n"
+        "donkeywatch.cli.enter([])\n"
         "assert all(sys.modules[name] is None for name in names)\n"
         "assert 'donkeywatch.study.drawing' not in sys.modules\n"
         "del sys.modules['donkeywatch.service']"

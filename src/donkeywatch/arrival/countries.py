@@ -47,7 +47,7 @@ class Countries:
         """Where another country begins, and which; each record is decoded once."""
         about = reader.metadata()
         starts, records = ipv4_leaves(raw, about.node_count, about.record_size, about.ip_version)
-        some, first, place = np.unique(records, return_index=True, return_inverse=True)
+        some, first, place = _distinct(records)
         known = [
             UNKNOWN
             if record == about.node_count
@@ -89,6 +89,16 @@ class Countries:
             return _code(reader.get(ipaddress.IPv6Address(address)))
         except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
             return UNKNOWN
+
+
+def _distinct(records: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+    """Each number once, where one of it stands, and which of them each item is."""
+    order = np.argsort(records, kind="stable")
+    new = np.flatnonzero(np.diff(records[order], prepend=-1))
+    place = np.empty_like(order)
+    place[order] = np.repeat(np.arange(len(new)), np.diff(new, append=len(order)))
+    first = order[new]
+    return records[first], first, place
 
 
 def _prefixes(starts: npt.NDArray[np.uint32], codes: Column) -> Column:

@@ -31,7 +31,7 @@ class FoldTable:
         """Folded, separators as single spaces; line feeds stay."""
         pages = codes >> 8
         if not (known := self._known[pages]).all():
-            for page in np.unique(pages[~known]).tolist():
+            for page in sorted(set(pages[~known].tolist())):
                 self._learn(page)
         length = self._length[codes]
         several = np.flatnonzero(length > 1)
@@ -40,7 +40,7 @@ class FoldTable:
             return single[~gone] if gone.any() else single
         result = np.repeat(self._single[codes], length)
         starts = np.cumsum(length, dtype=np.int64) - length
-        for code in np.unique(codes[several]).tolist():
+        for code in sorted(set(codes[several].tolist())):
             text = self._several[code]
             at = starts[several[codes[several] == code]]
             for k, character in enumerate(text):

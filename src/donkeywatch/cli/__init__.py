@@ -1,6 +1,33 @@
 """The command line: one verb each for what an operator does."""
 
-from donkeywatch.cli import monitor, upkeep, study, evaluation, showroom  # noqa: F401, I001 - they enter their verbs, in this order
-from donkeywatch.cli.front import app, main
+import sys
+from collections.abc import Sequence
+from importlib import import_module
 
-__all__ = ["app", "main"]
+from donkeywatch.cli import front
+from donkeywatch.cli.front import app
+
+__all__ = ["MODULES", "app", "enter", "main"]
+
+MODULES = {
+    "monitor": ("run", "status", "check", "lexicon"),
+    "archive": ("backfill",),
+    "upkeep": ("verify", "recover", "reset"),
+    "study": ("report",),
+    "evaluation": ("evaluate",),
+    "showroom": ("simulate", "demo"),
+}
+"""Modules of this package, and the verbs that each enters when it is loaded."""
+
+
+def enter(arguments: Sequence[str]) -> None:
+    """Load the module of the verb that is asked for, or all: a start takes half the time."""
+    asked = [name for name, verbs in MODULES.items() if arguments[:1] and arguments[0] in verbs]
+    for name in asked or MODULES:
+        import_module(f"{__name__}.{name}")
+
+
+def main() -> None:
+    """Run the command line; every failure is one message and an exit code."""
+    enter(sys.argv[1:])
+    front.main()

@@ -1,4 +1,4 @@
-"""What an operator does every day: run, backfill, status, check."""
+"""What an operator does every day: run, status, check."""
 
 from __future__ import annotations
 
@@ -10,16 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
-from donkeywatch import backfill, check, config, console
+from donkeywatch import check, config, console
 from donkeywatch.arrival import lexicon as lexicons
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.lexicon import Lexicon
@@ -28,17 +20,13 @@ from donkeywatch.cli.front import (
     DEFAULT_CONFIG,
     ConfigOption,
     app,
-    err,
     lexicon_app,
     log_to_stderr,
     out,
 )
-from donkeywatch.clocks import wall
 from donkeywatch.config import FormatName, Settings, Source
-from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
-from donkeywatch.machine import keep
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.store.store import DATABASE
@@ -56,59 +44,6 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     harden()
     log_to_stderr()
     Service(config_path, config.load(config_path)).run()
-
-
-@app.command("backfill")
-def backfill_command(
-    files: Annotated[list[Path], typer.Argument(help="finished logs, also .gz, .zst, .xz")],
-    config_path: ConfigOption = DEFAULT_CONFIG,
-    source: Annotated[
-        str | None, typer.Option(help="source they belong to; default the first")
-    ] = None,
-) -> None:
-    """Count finished log files, oldest first whatever their order.
-
-    Safe to repeat: what was counted is recognised by its content and not counted twice. The
-    daemon must not be running on the same state directory.
-    """
-    harden()
-    keep()
-    engine = Engine(config.load(config_path), wall())
-    try:
-        lines = with_bar(engine, files, source)
-    finally:
-        engine.close()
-    for path, count in lines.items():
-        said = f"{count:,} lines counted" if count else "counted before, nothing new"
-        out.print(f"{path.name}: {said}", highlight=False)
-
-
-MUCH = 8 << 20
-"""Bytes on disk for which it is worth while to start other processes."""
-
-
-def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path, int]:
-    """Backfill with a progress bar on the terminal; lines by file."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[rate]:>12} lines/s"),
-        TimeRemainingColumn(),
-    )
-    if sum(path.stat().st_size for path in files if path.exists()) > MUCH:
-        engine.enlist()
-    with Progress(*columns, console=err) as bar:
-        tasks = {path: bar.add_task(path.name, total=None, rate="") for path in files}
-        begun: dict[Path, float] = {}
-
-        def report(now: backfill.Progress) -> None:
-            start = begun.setdefault(now.path, time.monotonic())
-            rate = now.lines / max(time.monotonic() - start, 0.001)
-            bar.update(tasks[now.path], completed=now.done, total=now.bytes, rate=f"{rate:,.0f}")
-
-        return backfill.backfill(engine, files, source, wall, report)
 
 
 @app.command()

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from donkeywatch import config
+from donkeywatch.cli.archive import with_bar
 from donkeywatch.cli.front import app, log_to_stderr, out
-from donkeywatch.cli.monitor import with_bar
 from donkeywatch.clocks import wall
 from donkeywatch.config import FormatName
 from donkeywatch.engine import Engine

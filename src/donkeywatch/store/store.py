@@ -7,33 +7,28 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO
 
 from sqlite_utils import Database
 
-from donkeywatch.counting.figures import Figures, nothing
+from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import BusyError, StateError, Unavailable
-from donkeywatch.machine import cores
 from donkeywatch.store import positions as places
 from donkeywatch.store import segments, windows
 from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.schema import migrate
 
-T = TypeVar("T")
 DATABASE = "donkeywatch.db"
 CONDEMNED = "damaged"
 """A file in the state directory that says: nothing opens this database to write any more."""
 PAGE, WRITTEN = 1 << 13, 1 << 25
 """Bytes of a page of a new database, and of the write-ahead log before it is written back: what
 is written to segments costs half as much as with the pages and the log of SQLite's defaults."""
-APART = 1 << 20
-"""Rows of a window above which its parts are counted by several threads."""
 TRIES, PAUSE = 20, 0.02
 """How often, and how far apart (s), it is tried to take the state directory."""
 
@@ -172,66 +167,12 @@ class Store:
         """The committed rows of the minutes in [start, end) ms."""
         return segments.load(self.connection, start, end, self.topics)
 
-    def figures(self, start: int, end: int) -> Figures:
-        """The figures of the minutes in [start, end) ms, which are to lie in one week."""
-
-        def of(db: sqlite3.Connection, part: int | None) -> Figures:
-            return segments.figures(db, start, end, part, self.topics)
-
-        return sum(self._each_part(start, end, of), nothing(len(self.topics)))
-
-    def nested(self, begins: Sequence[int], end: int) -> list[Figures]:
-        """The figures of windows [begin, end) ms, the longest first, without countries.
-
-        They are to lie in one week.
-        """
-
-        def of(db: sqlite3.Connection, part: int | None) -> list[Figures]:
-            return segments.nested(db, begins, end, part, self.topics)
-
-        each = zip(*self._each_part(begins[0], end, of), strict=True)
-        return [sum(parts, nothing(len(self.topics))) for parts in each]
-
-    def _each_part(
-        self, start: int, end: int, count: Callable[[sqlite3.Connection, int | None], T]
-    ) -> Iterator[T]:
-        """What is counted in each part of some minutes; of many rows some parts at a time."""
-        if segments.count(self.connection, start, end) < APART:
-            for part in self._parts(start, end):
-                yield count(self.connection, part)
-            return
-
-        def apart(part: int) -> T:
-            with contextlib.closing(connect(self.path, read_only=True)) as own:
-                return count(own, part)
-
-        with ThreadPoolExecutor(cores()) as pool:
-            yield from pool.map(apart, range(segments.PARTS))
-
-    def _parts(self, start: int, end: int) -> Sequence[int | None]:
-        """The parts to count some minutes by; what is short is one."""
-        short = segments.count(self.connection, start, end) <= segments.MUCH
-        return (None,) if short else range(segments.PARTS)
-
-    def parts(self, start: int, end: int) -> Iterator[Figures]:
-        """The figures of the minutes in [start, end) ms, each part when it is asked for."""
-        for part in self._parts(start, end):
-            yield segments.figures(self.connection, start, end, part, self.topics)
-
     def queries(self, kind: str, start: int) -> int:
         """The queries that were counted in a window."""
         (found,) = self.connection.execute(
             "select queries from windows where kind = ? and start = ?", (kind, start)
         ).fetchone()
         return int(found)
-
-    def is_short(self, hour: int) -> bool:
-        """Has an hour so few segments that joining them would not pay?"""
-        return segments.is_short(self.connection, hour)
-
-    def begins(self, start: int, end: int) -> int | None:
-        """The first hour that reaches into [start, end) ms and has rows."""
-        return segments.begins(self.connection, start, end)
 
     def close_hour(self, start: int, merged: Rows | None, figures: Figures) -> bool:
         """Store a closed hour's figures; false if the counts disagree.

@@ -1,0 +1,77 @@
+"""What an operator does with the logs of before: backfill."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from donkeywatch import backfill, config
+from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
+from donkeywatch.clocks import wall
+from donkeywatch.engine import Engine
+from donkeywatch.hardening import harden
+from donkeywatch.machine import keep
+
+
+@app.command("backfill")
+def backfill_command(
+    files: Annotated[list[Path], typer.Argument(help="finished logs, also .gz, .zst, .xz")],
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    source: Annotated[
+        str | None, typer.Option(help="source they belong to; default the first")
+    ] = None,
+) -> None:
+    """Count finished log files, oldest first whatever their order.
+
+    Safe to repeat: what was counted is recognised by its content and not counted twice. The
+    daemon must not be running on the same state directory.
+    """
+    harden()
+    keep()
+    engine = Engine(config.load(config_path), wall())
+    try:
+        lines = with_bar(engine, files, source)
+    finally:
+        engine.close()
+    for path, count in lines.items():
+        said = f"{count:,} lines counted" if count else "counted before, nothing new"
+        out.print(f"{path.name}: {said}", highlight=False)
+
+
+MUCH = 8 << 20
+"""Bytes on disk for which it is worth while to start other processes."""
+
+
+def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path, int]:
+    """Backfill with a progress bar on the terminal; lines by file."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("{task.fields[rate]:>12} lines/s"),
+        TimeRemainingColumn(),
+    )
+    if sum(path.stat().st_size for path in files if path.exists()) > MUCH:
+        engine.enlist()
+    with Progress(*columns, console=err) as bar:
+        tasks = {path: bar.add_task(path.name, total=None, rate="") for path in files}
+        begun: dict[Path, float] = {}
+
+        def report(now: backfill.Progress) -> None:
+            start = begun.setdefault(now.path, time.monotonic())
+            rate = now.lines / max(time.monotonic() - start, 0.001)
+            bar.update(tasks[now.path], completed=now.done, total=now.bytes, rate=f"{rate:,.0f}")
+
+        return backfill.backfill(engine, files, source, wall, report)

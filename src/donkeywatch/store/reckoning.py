@@ -1,0 +1,79 @@
+"""The figures of windows, reckoned from the segments of a database."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from donkeywatch.counting.figures import Figures, nothing
+from donkeywatch.machine import cores
+from donkeywatch.store import segments
+from donkeywatch.store.store import Store, connect
+
+T = TypeVar("T")
+APART = 1 << 20
+"""Rows of a window above which its parts are counted by several threads."""
+
+
+class Reckoner:
+    """Reads what a store has committed; changes nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._path, self._connection, self._topics = store.path, store.connection, store.topics
+
+    def figures(self, start: int, end: int) -> Figures:
+        """The figures of the minutes in [start, end) ms, which are to lie in one week."""
+
+        def of(db: sqlite3.Connection, part: int | None) -> Figures:
+            return segments.figures(db, start, end, part, self._topics)
+
+        return sum(self._each_part(start, end, of), nothing(len(self._topics)))
+
+    def nested(self, begins: Sequence[int], end: int) -> list[Figures]:
+        """The figures of windows [begin, end) ms, the longest first, without countries.
+
+        They are to lie in one week.
+        """
+
+        def of(db: sqlite3.Connection, part: int | None) -> list[Figures]:
+            return segments.nested(db, begins, end, part, self._topics)
+
+        each = zip(*self._each_part(begins[0], end, of), strict=True)
+        return [sum(parts, nothing(len(self._topics))) for parts in each]
+
+    def _each_part(
+        self, start: int, end: int, count: Callable[[sqlite3.Connection, int | None], T]
+    ) -> Iterator[T]:
+        """What is counted in each part of some minutes; of many rows some parts at a time."""
+        if segments.count(self._connection, start, end) < APART:
+            for part in self._chosen(start, end):
+                yield count(self._connection, part)
+            return
+
+        def apart(part: int) -> T:
+            with contextlib.closing(connect(self._path, read_only=True)) as own:
+                return count(own, part)
+
+        with ThreadPoolExecutor(cores()) as pool:
+            yield from pool.map(apart, range(segments.PARTS))
+
+    def _chosen(self, start: int, end: int) -> Sequence[int | None]:
+        """The parts to count some minutes by; what is short is one."""
+        short = segments.count(self._connection, start, end) <= segments.MUCH
+        return (None,) if short else range(segments.PARTS)
+
+    def parts(self, start: int, end: int) -> Iterator[Figures]:
+        """The figures of the minutes in [start, end) ms, each part when it is asked for."""
+        for part in self._chosen(start, end):
+            yield segments.figures(self._connection, start, end, part, self._topics)
+
+    def is_short(self, hour: int) -> bool:
+        """Has an hour so few segments that joining them would not pay?"""
+        return segments.is_short(self._connection, hour)
+
+    def begins(self, start: int, end: int) -> int | None:
+        """The first hour that reaches into [start, end) ms and has rows."""
+        return segments.begins(self._connection, start, end)
