@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.config import Retention
-from donkeywatch.counting.figures import Figures, figures_of, nothing
+from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
 from donkeywatch.counting.rows import joined
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
 from donkeywatch.store.backups import Backups
@@ -16,6 +16,8 @@ from donkeywatch.store.store import Store
 
 SHORT = 1 << 18
 """Rows of a week that are counted at a time."""
+Rolled = dict[str, tuple[int, int, Figures]]
+"""Start, end and figures of each rolling window by name."""
 
 
 @dataclass(slots=True)
@@ -69,11 +71,32 @@ class Closer:
             self._backups.finish()  # A reader would keep the log from being emptied.
             self._store.truncate_log()
 
-    def close_ended(self, watermark: int) -> None:
-        """The same, destroying nothing: a line that comes later opens its window again."""
+    def close_ended(self, watermark: int, rolling_end: int | None) -> Rolled:
+        """The same, destroying nothing: a line that comes later opens its window again.
+
+        The rolling windows at ``rolling_end`` are counted with the week they are in: start, end
+        and figures of each by name. There are none where one has addresses of two weeks, whose
+        keys differ.
+        """
         self._close_hours(watermark)
+        rolling = {} if rolling_end is None else self._in_one_week(rolling_end)
+        found: list[Figures] = []
         for start, end in self._store.due("week", watermark):
-            self._check(self._store.close_week(start, self._reckoner.figures(start, end)))
+            own = rolling if week_of((rolling_end or 0) - 1) == start else {}
+            week, *more = self._reckoner.figures(Span(start, end), *own.values())
+            self._check(self._store.close_week(start, week))
+            found += more
+        if rolling and not found:
+            found = self._reckoner.figures(*rolling.values())
+        each = zip(rolling.items(), found, strict=True)
+        return {name: (span.start, span.end, figures) for (name, span), figures in each}
+
+    def _in_one_week(self, end: int) -> dict[str, Span]:
+        """The rolling windows that end at ``end`` ms, if all their rows are of one week."""
+        first = self._reckoner.begins(end - max(ROLLING.values()), end)
+        if first is None or week_of(first) != week_of(end - 1):
+            return {}
+        return {name: Span(end - length, end, whole=False) for name, length in ROLLING.items()}
 
     @property
     def counting(self) -> bool:
@@ -101,23 +124,11 @@ class Closer:
 
     def _close_hour(self, start: int, end: int) -> bool:
         if self._reckoner.is_short(start):
-            return self._store.close_hour(start, None, self._reckoner.figures(start, end))
+            (figures,) = self._reckoner.figures(Span(start, end))
+            return self._store.close_hour(start, None, figures)
         rows = joined(list(self._store.segments(start, end)))
         figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
         return self._store.close_hour(start, rows, figures)
-
-    def rolling(self, end: int) -> dict[str, tuple[int, int, Figures]] | None:
-        """Start, end and figures of each rolling window that ends at ``end`` ms.
-
-        None where one has addresses of two weeks, whose keys differ.
-        """
-        names = sorted(ROLLING, key=ROLLING.__getitem__, reverse=True)
-        begins = [end - ROLLING[name] for name in names]
-        first = self._reckoner.begins(begins[0], end)
-        if first is not None and week_of(first) != week_of(end - 1):
-            return None
-        found = zip(names, begins, self._reckoner.nested(begins, end), strict=True)
-        return {name: (begin, end, figures) for name, begin, figures in found}
 
     def _check(self, agree: bool) -> None:
         if not agree:

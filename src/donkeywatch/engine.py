@@ -15,7 +15,6 @@ from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.config import Settings
-from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.watermark import Frontier
@@ -254,16 +253,16 @@ class Engine:
             stream.frontier.newest = newest
             stream.coverage.until = stream.archived.until
         self._store_batch(self._positions(), now)
-        self._closer.close_ended(now)
+        end = None
         if newest is not None and newest + MINUTE > self.store.rolling_end():
-            self.store.show(self._rolled(floor(newest + MINUTE, MINUTE)))
-
-    def _rolled(self, end: int) -> dict[str, tuple[int, int, Figures]]:
-        """The rolling windows at ``end`` ms; for this one look they are not built to be moved."""
-        if self._rolling.end is None and (seen := self._closer.rolling(end)):
-            return seen
-        self._rolling.reach(end)
-        return self._rolling.figures()
+            end = floor(newest + MINUTE, MINUTE)
+        # For this one look the rolling windows are not built to be moved, if they can be had so.
+        seen = self._closer.close_ended(now, end if self._rolling.end is None else None)
+        if end is not None and not seen:
+            self._rolling.reach(end)
+            seen = self._rolling.figures()
+        if end is not None:
+            self.store.show(seen)
 
     def _positions(self) -> list[Position]:
         """Where counting stands: of a source whose blocks are being read, behind the last one."""

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from donkeywatch.counting.figures import (
     CountryFigures,
     Figures,
+    Span,
     TopicFigures,
+    figures_by_span,
     figures_of,
-    nested,
     nothing,
 )
 from donkeywatch.counting.observations import country_code
@@ -92,22 +93,22 @@ def test_figures_of_parts_add_up(batch: list[Row], bit: int) -> None:
 
 
 @given(st.lists(st.tuples(rows(), st.integers(0, 9)), max_size=40), st.integers(0, 9))
-def test_nested_figures_are_those_of_the_later_rows(
-    timed: list[tuple[Row, int]], begin: int
-) -> None:
-    """Without countries; whether an address asked once or a thousand times."""
+def test_figures_of_spans_are_those_of_their_rows(timed: list[tuple[Row, int]], begin: int) -> None:
+    """With countries or without; whether an address asked once or a thousand times."""
     for often in (1, 1000):
         many = [(a, c, q * often, k * often, m) for (a, c, q, k, m), _ in timed]
         time = np.array([time for _, time in timed], np.int64)
-        found = nested(
+        found = figures_by_span(
             np.array([row[0] for row in many], np.uint64),
+            np.array([country_code(COUNTRIES[row[1]]) for row in many], np.uint16),
             np.array([row[2] for row in many], np.uint32),
             np.array([row[3:] for row in many], np.uint32).reshape(-1, 2).T,
             time,
-            [0, begin],
+            [Span(0, 10), Span(begin, 9), Span(begin, 10, whole=False)],
         )
         later = [row for row, at in zip(many, time.tolist(), strict=True) if at >= begin]
-        assert found == [bare(columns(many)), bare(columns(later))]
+        inside = [row for row, at in zip(many, time.tolist(), strict=True) if begin <= at < 9]
+        assert found == [columns(many), columns(inside), bare(columns(later))]
 
 
 def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sqlite_utils import Database
 
+from donkeywatch.counting.figures import Span
 from donkeywatch.counting.ledger import Batch, Ledger, Topic
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
@@ -85,7 +86,7 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         for topic in ("zqorv", "vroqz"):
             store.checkpoint(_batch(hour, topic), [], [], {}, 0)
     for hour in (0, HOUR):
-        store.close_hour(hour, None, Reckoner(store).figures(hour, hour + HOUR))
+        store.close_hour(hour, None, *Reckoner(store).figures(Span(hour, hour + HOUR)))
     found = store.connection.execute(
         "select start, topic, queries, alone, top_1, top_10 from window_topics"
         " where kind = 'hour' order by start, topic"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,19 +11,13 @@ from hypothesis import strategies as st
 from sqlite_utils import Database
 
 from donkeywatch.counting import rows as rows_module
-from donkeywatch.counting.figures import Figures, figures_of, nothing
+from donkeywatch.counting.figures import Span, figures_of, nothing
 from donkeywatch.counting.rows import Rows, compacted, joined
 from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
 from donkeywatch.store.schema import migrate
 
 TOPICS = ("zqorv", "vroqz")
-
-
-def bare(figures: Figures) -> Figures:
-    """Without countries and without those who asked most."""
-    topics = tuple(replace(topic, top=()) for topic in figures.topics)
-    return replace(figures, countries={}, topics=topics)
 
 
 def database() -> sqlite3.Connection:
@@ -128,19 +121,20 @@ def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("long", [1, 100, 10_000])
 @pytest.mark.parametrize("piece", [7, 1 << 16])
-def test_windows_that_end_together_are_counted_together(
+def test_windows_are_counted_together_as_they_are_alone(
     long: int, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each as if it were counted alone, part by part or all at once."""
+    """Part by part or all at once, in pieces or not."""
     monkeypatch.setattr(segments, "LONG", long)
     monkeypatch.setattr(rows_module, "PIECE", piece)
     db = database()
     for n in range(8):
         segments.insert(db, rows(n // 2 * HOUR, 40 * n, seed=n % 3), TOPICS)
-    begins, end = [0, HOUR + 7 * MINUTE, 2 * HOUR, 3 * HOUR + 59 * MINUTE], 4 * HOUR - MINUTE
-    alone = [bare(segments.figures(db, begin, end, None, TOPICS)) for begin in begins]
-    assert segments.nested(db, begins, end, None, TOPICS) == alone
-    parts = [segments.nested(db, begins, end, part, TOPICS) for part in range(segments.PARTS)]
+    spans = [Span(0, 4 * HOUR), Span(HOUR + 7 * MINUTE, 4 * HOUR - MINUTE, whole=False),
+             Span(2 * HOUR, 3 * HOUR), Span(9 * HOUR, 10 * HOUR)]  # fmt: skip
+    alone = [segments.figures(db, [span], None, TOPICS)[0] for span in spans]
+    assert segments.figures(db, spans, None, TOPICS) == alone
+    parts = [segments.figures(db, spans, part, TOPICS) for part in range(segments.PARTS)]
     assert [sum(each, nothing(len(TOPICS))) for each in zip(*parts, strict=True)] == alone
     db.close()
 
@@ -163,9 +157,12 @@ def test_figures_part_by_part_are_those_of_all_rows(
             np.concatenate([one.queries for one in inside]),
             np.concatenate([one.flagged for one in inside], axis=1),
         )
-        parts = [segments.figures(db, start, end, part, TOPICS) for part in range(segments.PARTS)]
+        parts = [
+            segments.figures(db, [Span(start, end)], part, TOPICS)[0]
+            for part in range(segments.PARTS)
+        ]
         assert sum(parts, nothing(len(TOPICS))) == whole
-        assert segments.figures(db, start, end, None, TOPICS) == whole
+        assert segments.figures(db, [Span(start, end)], None, TOPICS) == [whole]
     db.close()
 
 

@@ -97,10 +97,12 @@ def places(mask: Mask) -> Offsets:
     whole = mask[: len(mask) & ~7].view(np.uint64)
     some = np.flatnonzero(whole != 0)
     ones = whole[some]
+    if int(np.bitwise_count(ones).sum()) == len(some):
+        found = (some << 3) + (np.bitwise_count(ones - np.uint64(1)) >> 3)
+    else:
+        inside = np.flatnonzero(ones.view(bool))
+        found = (some << 3)[inside >> 3] + (inside & 7)
     rest = np.flatnonzero(mask[len(whole) << 3 :]) + (len(whole) << 3)
-    if int(np.bitwise_count(ones).sum()) > len(some):
-        return np.flatnonzero(mask)
-    found = (some << 3) + (np.bitwise_count(ones - np.uint64(1)) >> 3)
     return np.concatenate((found, rest)) if len(rest) else found
 
 

@@ -44,11 +44,15 @@ class _Rules:
                 return self._known((places, ages), query, ages)
         return self._known((found, ()), query, ()) if found else 0
 
-    def mark(self, word: str) -> frozenset[str] | None:
-        """All that matters of a word in itself: its groups, or None where it is of ages."""
-        if word in self.suffixes or word.lstrip(DIGITS) in self.suffixes:
+    def mark(self, word: str) -> tuple[frozenset[str], bool] | None:
+        """All that matters of a word in itself: its groups, and whether it is an age.
+
+        None where that depends on the word before it.
+        """
+        if word in self.suffixes:
             return None
-        return self.words.get(word, frozenset())
+        aged = self.ages is not None and any(self._ages([word], self.ages))
+        return self.words.get(word, frozenset()), aged
 
     def _known(self, met: tuple[object, object], query: Sequence[str], ages: Sequence[Span]) -> int:
         code = self.decided.get(met)
@@ -135,7 +139,7 @@ class Detector:
     def told(self, lines: Offsets, words: Offsets) -> Iterator[tuple[int, tuple[int, ...] | None]]:
         """The codes of each line in which the sieve found words; ``lines`` are in rising order.
 
-        None where ages are among them: then what stands between the words matters, too.
+        None where one may be of an age: then what stands between the words matters, too.
         """
         first = np.flatnonzero(np.diff(lines, prepend=-1))
         last = np.append(first, len(lines))[1:]

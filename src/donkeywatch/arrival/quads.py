@@ -45,21 +45,22 @@ def quads(block: Block, start: Offsets, closing: int) -> tuple[Addresses, Offset
     found = np.empty((len(start), 16), np.uint8)
     found[:, :12] = np.frombuffer(MAPPED, np.uint8)
     good: Mask = np.ones(len(start), bool)
-    end = start - 1
+    size = np.full(len(start), 3, np.uint16)
     for octet in range(4):
-        code = (low & 31) | (low >> 3 & 0x3E0) | (low >> 6 & 0x7C00)
-        entry = _OCTETS[code.view(np.int64)]
+        three = low.astype(np.uint32)
+        entry = _OCTETS[(three & 31) | (three >> 3 & 0x3E0) | (three >> 6 & 0x7C00)]
         length = entry >> 8
         found[:, 12 + octet] = entry.astype(np.uint8)
         bits = length.astype(np.uint64) << 3
         behind = low >> bits
         good &= (length > 0) & (behind.astype(np.uint8) == (ord(".") if octet < 3 else closing))
-        end = end + length + 1
-        bits += 8
-        low = low >> bits | high << (_FULL - bits)
-        high = high >> bits
-    size = np.minimum(end - start, 16)
+        size += length
+        if octet < 3:
+            bits += 8
+            low = low >> bits | high << (_FULL - bits)
+            high = high >> bits
+    end = start + size
     odd = plain[0] & MASKS[np.minimum(size, 8)]
-    odd |= plain[1] & MASKS[np.maximum(size - 8, 0)]
+    odd |= plain[1] & MASKS[np.maximum(size, 8) - 8]
     good &= odd == 0
     return found, end, good

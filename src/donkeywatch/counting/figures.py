@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +114,14 @@ def nothing(topics: int) -> Figures:
     return Figures(0, 0, 0, (TopicFigures(0, (0, 0, 0), 0, 0),) * topics)
 
 
+class Span(NamedTuple):
+    """A window [start, end), ms UTC, and whether countries and top addresses are asked for."""
+
+    start: int
+    end: int
+    whole: bool = True
+
+
 def figures_of(
     pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
     flagged: npt.NDArray[np.uint32],
@@ -122,39 +131,36 @@ def figures_of(
     ``flagged`` has one row per topic. An address that was found in two countries (their
     database changed in between) counts in the one that is later in the alphabet.
     """
-    if not len(pseudonym):
-        return nothing(len(flagged))
-    order = order_of(pseudonym)
-    address = pseudonym[order]
-    first = starts(address)
-    address = address[first]
-    q = sums(queries[order], first)
-    home = _homes(country[order], first)
-    ks = [_per_address(address, pseudonym, column) for column in flagged]
-    found = _figures(q, ks, _by_country(home, q, ks))
-    pairs = zip(found.topics, ks, strict=True)
-    return replace(found, topics=tuple(replace(topic, top=_largest(k)) for topic, (_, k) in pairs))
+    always = np.zeros(len(pseudonym), np.int64)
+    return figures_by_span(pseudonym, country, queries, flagged, always, [Span(0, 1)])[0]
 
 
-def nested(
-    pseudonym: Pseudonyms, queries: npt.NDArray[np.uint32], flagged: npt.NDArray[np.uint32],
-    time: Times, begins: Sequence[int],
+def figures_by_span(
+    pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
+    flagged: npt.NDArray[np.uint32], time: Times, spans: Sequence[Span],
 ) -> list[Figures]:  # fmt: skip
-    """The same of the rows from each of some rising times on, from one look at their order.
+    """The same of the rows in each of some windows, from one look at their order.
 
-    Without countries and without those who asked most. ``time`` and ``begins`` are ms UTC.
+    ``time`` says when each row is from, ms UTC.
     """
     order = order_of(pseudonym)
     some = np.flatnonzero(flagged.any(axis=0))
     found = []
-    for begin in begins:
-        order = order[time[order] >= begin]
-        some = some[time[some] >= begin]
-        asked = pseudonym[order]
+    for span in spans:
+        inside = (time >= span.start) & (time < span.end)
+        if inside.all():
+            chosen, rows = order, some
+        else:
+            chosen, rows = order[inside[order]], some[inside[some]]
+        if not len(chosen):
+            found.append(nothing(len(flagged)))
+            continue
+        asked = pseudonym[chosen]
         first = starts(asked)
-        address, q = asked[first], sums(queries[order], first)
-        ks = [_per_address(address, pseudonym[some], column[some]) for column in flagged]
-        found.append(_figures(q, ks, {}))
+        address, q = asked[first], sums(queries[chosen], first)
+        ks = [_per_address(address, pseudonym[rows], column[rows]) for column in flagged]
+        home = _homes(country[chosen], first) if span.whole else None
+        found.append(_figures(q, ks, home))
     return found
 
 
@@ -165,11 +171,14 @@ def _homes(country: Countries, first: Counts) -> Countries:
     return np.maximum.reduceat(country, first) if bool(other.any()) else country[first]
 
 
-def _figures(
-    q: Counts, ks: Sequence[tuple[Counts, Counts]], countries: dict[str, CountryFigures]
-) -> Figures:
-    topics = tuple(TopicFigures.of(q[which], k) for which, k in ks)
-    return Figures(int(q.sum()), len(q), int(q @ q), topics, countries)
+def _figures(q: Counts, ks: Sequence[tuple[Counts, Counts]], home: Countries | None) -> Figures:
+    topics = [TopicFigures.of(q[which], k) for which, k in ks]
+    countries = {}
+    if home is not None:
+        countries = _by_country(home, q, ks)
+        pairs = zip(topics, ks, strict=True)
+        topics = [replace(topic, top=_largest(k)) for topic, (_, k) in pairs]
+    return Figures(int(q.sum()), len(q), int(q @ q), tuple(topics), countries)
 
 
 def _per_address(

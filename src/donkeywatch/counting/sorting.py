@@ -12,8 +12,8 @@ from donkeywatch.counting.observations import Pseudonyms
 Places = npt.NDArray[np.int64]
 DEALT = 16
 """Bits by which items are dealt out before they are sorted."""
-FEW = 256
-"""Below so many items that does not pay."""
+FEW, RUNS = 256, 4
+"""Below so many items, or sorted runs of them, that does not pay."""
 
 
 def order_of(column: Pseudonyms) -> Places:
@@ -23,9 +23,10 @@ def order_of(column: Pseudonyms) -> Places:
     order: sixteen bits are dealt out as bytes, and the rest is inserted where it belongs. No other
     order of numbers costs the same on every processor.
     """
-    if not bool((column[1:] < column[:-1]).any()):
+    falls = int(np.count_nonzero(column[1:] < column[:-1]))
+    if falls == 0:
         return np.arange(len(column))
-    if len(column) < FEW:
+    if falls < RUNS or len(column) < FEW:
         return np.argsort(column, kind="stable")
     differing = int(column.min() ^ column.max()).bit_length()
     first = (column >> np.uint64(max(0, differing - DEALT))).astype(np.uint16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from donkeywatch.counting.figures import nothing
+from donkeywatch.counting.figures import Span, nothing
 from donkeywatch.counting.windows import HOUR, iso
 from donkeywatch.store import segments
 
@@ -122,7 +122,7 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
             continue
         figures = sum(
             (
-                segments.figures(db, start, start + HOUR, part, topics)
+                segments.figures(db, [Span(start, start + HOUR)], part, topics)[0]
                 for part in range(segments.PARTS)
             ),
             nothing(len(topics)),

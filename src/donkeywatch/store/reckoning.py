@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from donkeywatch.counting.figures import Figures, nothing
+from donkeywatch.counting.figures import Figures, Span, nothing
 from donkeywatch.machine import cores
 from donkeywatch.store import segments
 from donkeywatch.store.store import Store, connect
@@ -24,24 +24,14 @@ class Reckoner:
     def __init__(self, store: Store) -> None:
         self._path, self._connection, self._topics = store.path, store.connection, store.topics
 
-    def figures(self, start: int, end: int) -> Figures:
-        """The figures of the minutes in [start, end) ms, which are to lie in one week."""
-
-        def of(db: sqlite3.Connection, part: int | None) -> Figures:
-            return segments.figures(db, start, end, part, self._topics)
-
-        return sum(self._each_part(start, end, of), nothing(len(self._topics)))
-
-    def nested(self, begins: Sequence[int], end: int) -> list[Figures]:
-        """The figures of windows [begin, end) ms, the longest first, without countries.
-
-        They are to lie in one week.
-        """
+    def figures(self, *spans: Span) -> list[Figures]:
+        """The figures of some windows, which are to lie in one week."""
+        start, end = min(span.start for span in spans), max(span.end for span in spans)
 
         def of(db: sqlite3.Connection, part: int | None) -> list[Figures]:
-            return segments.nested(db, begins, end, part, self._topics)
+            return segments.figures(db, spans, part, self._topics)
 
-        each = zip(*self._each_part(begins[0], end, of), strict=True)
+        each = zip(*self._each_part(start, end, of), strict=True)
         return [sum(parts, nothing(len(self._topics))) for parts in each]
 
     def _each_part(
@@ -68,7 +58,7 @@ class Reckoner:
     def parts(self, start: int, end: int) -> Iterator[Figures]:
         """The figures of the minutes in [start, end) ms, each part when it is asked for."""
         for part in self._chosen(start, end):
-            yield segments.figures(self._connection, start, end, part, self._topics)
+            yield segments.figures(self._connection, [Span(start, end)], part, self._topics)[0]
 
     def is_short(self, hour: int) -> bool:
         """Has an hour so few segments that joining them would not pay?"""

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import Figures, figures_of, nothing
-from donkeywatch.counting.figures import nested as nested_of
+from donkeywatch.counting.figures import Figures, Span, figures_by_span, nothing
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.rows import Narrow, Rows, joined, minutes, pieces
 from donkeywatch.counting.windows import HOUR, MINUTE
@@ -152,48 +151,26 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
 
 
 def figures(
-    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
-) -> Figures:
-    """The figures of the minutes in [start, end) ms, of pseudonyms that begin with ``part``.
-
-    Without a part they are those of all. Each counts under its own week's key, so the minutes
-    are to lie in one week.
-    """
-    found = nothing(len(topics))
-    for piece in pieces(_of_part(connection, start, end, part, topics)):
-        pseudonym, queries, flagged = _columns(piece)
-        country = np.concatenate([rows.country for rows in piece])
-        found += figures_of(pseudonym, country, queries, flagged)
-    return found
-
-
-def nested(
-    connection: sqlite3.Connection,
-    begins: Sequence[int],
-    end: int,
-    part: int | None,
-    topics: Sequence[str],
+    connection: sqlite3.Connection, spans: Sequence[Span], part: int | None, topics: Sequence[str]
 ) -> list[Figures]:
-    """The figures of several windows that end at ``end`` ms, without countries.
+    """The figures of some windows, of pseudonyms that begin with ``part``; of all without one.
 
-    ``begins`` are whole minutes in rising order, so that each window lies in the one before.
+    They begin and end with a minute, and together they are to lie in one week: each pseudonym
+    counts under its own week's key.
     """
-    found = [nothing(len(topics))] * len(begins)
-    for piece in pieces(_of_part(connection, begins[0], end, part, topics)):
-        pseudonym, queries, flagged = _columns(piece)
-        time = [rows.hour + rows.minute * np.int64(MINUTE) for rows in piece]
-        some = nested_of(pseudonym, queries, flagged, np.concatenate(time), begins)
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    found = [nothing(len(topics)) for _ in spans]
+    for piece in pieces(_of_part(connection, start, end, part, topics)):
+        some = figures_by_span(
+            np.concatenate([rows.pseudonym for rows in piece]),
+            np.concatenate([rows.country for rows in piece]),
+            np.concatenate([rows.queries for rows in piece]),
+            np.concatenate([rows.flagged for rows in piece], axis=1),
+            np.concatenate([rows.hour + rows.minute * np.int64(MINUTE) for rows in piece]),
+            spans,
+        )
         found = [before + more for before, more in zip(found, some, strict=True)]
     return found
-
-
-def _columns(piece: Sequence[Rows]) -> tuple[Pseudonyms, Narrow, Narrow]:
-    """Pseudonyms, queries and flagged queries of some rows, one behind the other."""
-    return (
-        np.concatenate([rows.pseudonym for rows in piece]),
-        np.concatenate([rows.queries for rows in piece]),
-        np.concatenate([rows.flagged for rows in piece], axis=1),
-    )
 
 
 def _of_part(
