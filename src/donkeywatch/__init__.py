@@ -1,5 +1,10 @@
 """Live monitor of an eDonkey server's search log."""
 
+import os
+
+# numpy would start threads for linear algebra, which nothing here does, and they wait actively.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __version__: str
 
 

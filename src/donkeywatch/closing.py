@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from donkeywatch.arrival.keyring import Keyring
@@ -55,6 +56,8 @@ class Closer:
         self.closed_until = 0
         """End of the newest hour that is closed, ms UTC."""
         self._long: Week | None = None
+        self._aside: dict[int, tuple[int, Future[Figures]]] = {}
+        """Hours that are reckoned in another thread, and the queries they had then."""
 
     def close(self, watermark: int, now: int, sure: int | None = None) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
@@ -71,6 +74,36 @@ class Closer:
             self._backups.finish()  # A reader would keep the log from being emptied.
             self._store.truncate_log()
 
+    def close_aside(self, watermark: int, now: int) -> None:
+        """The same for an archive: hours are reckoned while the next lines are read.
+
+        They are closed at the next call or at the end. What a week's end brings with it is waited
+        for.
+        """
+        if self._store.due("week", watermark) or self._outlived(watermark):
+            self._close_aside(wait=True)
+            self.close(watermark, now)
+            return
+        self._close_aside(wait=False)
+        for start, end in self._store.due("hour", watermark):
+            if start in self._aside:
+                continue
+            if self._reckoner.is_short(start):
+                asked = self._store.queries("hour", start)
+                self._aside[start] = (asked, self._reckoner.later(Span(start, end)))
+            else:
+                self._check(self._close_hour(start, end))
+        self.closed_until = max(self.closed_until, floor(watermark, HOUR))
+        self._reckoner.write_back()
+
+    def _close_aside(self, *, wait: bool) -> None:
+        """Close the hours that have been reckoned; one that got more since is reckoned again."""
+        for start, (asked, figures) in list(self._aside.items()):
+            if wait or figures.done():
+                del self._aside[start]
+                if self._store.queries("hour", start) == asked:
+                    self._check(self._store.close_hour(start, None, figures.result()))
+
     def close_ended(self, watermark: int, rolling_end: int | None) -> Rolled:
         """The same, destroying nothing: a line that comes later opens its window again.
 
@@ -78,6 +111,7 @@ class Closer:
         and figures of each by name. There are none where one has addresses of two weeks, whose
         keys differ.
         """
+        self._close_aside(wait=True)
         self._close_hours(watermark)
         rolling = {} if rolling_end is None else self._in_one_week(rolling_end)
         found: list[Figures] = []
@@ -144,11 +178,16 @@ class Closer:
         No rolling window reaches back behind it any more, and its own rows no longer need
         the pseudonyms under the older key.
         """
-        ended = week_of(watermark) - WEEK
-        if any(week < ended for week in self._keys.unsealed()):
+        if self._outlived(watermark):
+            ended = week_of(watermark) - WEEK
             self._backups.destroy()
             self._store.seal(ended)
             self._keys.destroy(ended)
+
+    def _outlived(self, watermark: int) -> bool:
+        """Are there keys of weeks that nothing needs any more?"""
+        ended = week_of(watermark) - WEEK
+        return any(week < ended for week in self._keys.unsealed())
 
     def _prune(self, now: int) -> None:
         for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):

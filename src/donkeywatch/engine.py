@@ -240,7 +240,7 @@ class Engine:
         self._store_batch(self._positions(), now)
         newest = stream.archive.newest if stream.archive else None
         if newest is not None:
-            self._closer.close(newest - round(self.settings.time.lateness * SECOND), now)
+            self._closer.close_aside(newest - round(self.settings.time.lateness * SECOND), now)
 
     def end_archive(self, stream: Stream, now: int) -> None:
         """Close all that has ended by the wall clock, and move the rolling windows up.

@@ -24,7 +24,7 @@ from donkeywatch.arrival.sightings import Sightings
 
 ROOM = 3 << 19
 """Bytes of the longest block that is handed over, and half of what its result may take."""
-SLOTS = 12
+SLOTS = 6
 """Blocks that each process holds: one being read, and some to go on with during a commit."""
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.keyring import Keyring
@@ -48,15 +49,18 @@ class Observer:
         if not past.all():
             tally["future"] += int(len(past) - past.sum())
             seen = seen.where(past)
-        folds = seen.alternative if bool((seen.alternative != seen.time).any()) else None
+        twice = seen.alternative is not seen.time and (seen.alternative != seen.time).any()
+        folds = seen.alternative if twice else None
         time, before = frontier.admit(seen.time, folds)
         timely = time >= before - self.rules.keep
-        timely[timely] = self._unsealed(time[timely])
+        if timely.all():
+            timely = self._unsealed(time)
+        else:
+            timely[timely] = self._unsealed(time[timely])
         if not timely.all():
             tally["too_late"] += int(len(timely) - timely.sum())
             seen, time, before = seen.where(timely), time[timely], before[timely]
         address = seen.address
-        closed = np.maximum(before - self.rules.lateness, closed_until)
         tally["query"] += len(time)
         hashed = self._hashed(time, address, 0)
         return Observations(
@@ -65,9 +69,20 @@ class Observer:
             previous=self._hashed(time, address, WEEK),
             country=self.countries.of(address),
             categories=seen.codes,
-            late=time // HOUR * HOUR + HOUR <= closed,
+            late=self._late(time, before, closed_until),
             tally=+tally,
         )
+
+    def _late(self, time: Times, before: Times, closed_until: int) -> npt.NDArray[np.bool_]:
+        """Whose hour had closed; nearly always the newest hour that had is before all of them."""
+        if not len(time):
+            return np.zeros(0, bool)
+        newest = max(int(before.max()) - self.rules.lateness, closed_until)
+        if floor(int(time.min()), HOUR) + HOUR > newest:
+            return np.zeros(len(time), bool)
+        closed = np.maximum(before - self.rules.lateness, closed_until)
+        late: npt.NDArray[np.bool_] = time // HOUR * HOUR + HOUR <= closed
+        return late
 
     def _unsealed(self, time: Times) -> np.ndarray:
         fine = np.ones(len(time), bool)
@@ -81,13 +96,15 @@ class Observer:
         found = np.zeros(len(time), np.uint64)
         for week, chosen in _weeks(time):
             key = self.keyring.key(week - back)
+            if key is not None and isinstance(chosen, slice):
+                return pseudonyms(address, key)
             if key is not None:
                 found[chosen] = pseudonyms(address[chosen], key)
         return found
 
 
-def _weeks(time: Times) -> Iterator[tuple[int, slice | np.ndarray]]:
-    """Start of each ISO week (ms) that some times lie in, and which of them do."""
+def _weeks(time: Times) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]]:
+    """Start of each ISO week (ms) that some times lie in, and which of them do: all, or some."""
     if not len(time):
         return
     first, last = (floor(int(end), WEEK) for end in (time.min(), time.max()))

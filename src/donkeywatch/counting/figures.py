@@ -145,23 +145,54 @@ def figures_by_span(
     """
     order = order_of(pseudonym)
     some = np.flatnonzero(flagged.any(axis=0))
+    every: _Addresses | None = None
     found = []
     for span in spans:
         inside = (time >= span.start) & (time < span.end)
-        if inside.all():
-            chosen, rows = order, some
-        else:
-            chosen, rows = order[inside[order]], some[inside[some]]
-        if not len(chosen):
+        if not inside.any():
             found.append(nothing(len(flagged)))
             continue
-        asked = pseudonym[chosen]
-        first = starts(asked)
-        address, q = asked[first], sums(queries[chosen], first)
-        ks = [_per_address(address, pseudonym[rows], column[rows]) for column in flagged]
-        home = _homes(country[chosen], first) if span.whole else None
-        found.append(_figures(q, ks, home))
+        if not inside.all():
+            chosen = order[inside[order]], some[inside[some]]
+            seen = _Addresses.of(pseudonym, country, queries, flagged, *chosen)
+        elif every is None:
+            seen = every = _Addresses.of(pseudonym, country, queries, flagged, order, some)
+        else:
+            seen = every
+        found.append(seen.figures(whole=span.whole))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Addresses:
+    """Queries of each address, which of them were flagged how often by topic, and its country."""
+
+    q: Counts
+    ks: Sequence[tuple[Counts, Counts]]
+    home: Countries
+
+    @classmethod
+    def of(
+        cls, pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
+        flagged: npt.NDArray[np.uint32], order: Counts, some: Counts,
+    ) -> _Addresses:  # fmt: skip
+        """From rows in the order of their pseudonyms; ``some`` are those with flagged queries."""
+        asked = pseudonym[order]
+        first = starts(asked)
+        address = asked[first]
+        ks = [_per_address(address, pseudonym[some], column[some]) for column in flagged]
+        return cls(sums(queries[order], first), ks, _homes(country[order], first))
+
+    def figures(self, *, whole: bool) -> Figures:
+        """The figures, those of countries and of the top addresses where ``whole``."""
+        topics = [TopicFigures.of(self.q[which], k) for which, k in self.ks]
+        countries = {}
+        if whole:
+            countries = _by_country(self.home, self.q, self.ks)
+            pairs = zip(topics, self.ks, strict=True)
+            topics = [replace(topic, top=_largest(k)) for topic, (_, k) in pairs]
+        q = self.q
+        return Figures(int(q.sum()), len(q), int(q @ q), tuple(topics), countries)
 
 
 def _homes(country: Countries, first: Counts) -> Countries:
@@ -169,16 +200,6 @@ def _homes(country: Countries, first: Counts) -> Countries:
     other = country[1:] != country[:-1]
     other[first[1:] - 1] = False
     return np.maximum.reduceat(country, first) if bool(other.any()) else country[first]
-
-
-def _figures(q: Counts, ks: Sequence[tuple[Counts, Counts]], home: Countries | None) -> Figures:
-    topics = [TopicFigures.of(q[which], k) for which, k in ks]
-    countries = {}
-    if home is not None:
-        countries = _by_country(home, q, ks)
-        pairs = zip(topics, ks, strict=True)
-        topics = [replace(topic, top=_largest(k)) for topic, (_, k) in pairs]
-    return Figures(int(q.sum()), len(q), int(q @ q), tuple(topics), countries)
 
 
 def _per_address(

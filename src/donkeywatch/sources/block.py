@@ -23,26 +23,26 @@ class Block:
     skipping: bool
 
 
-def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool) -> Block:
-    """Cut whole lines off a buffer that starts at a line, or inside one when ``skipping``.
+def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 0) -> Block:
+    """Cut whole lines off a buffer that has a line at ``begin``, or part of one when ``skipping``.
 
     A line of more than ``limit`` bytes is dropped unread and counted when it ends. ``final``
     says that nothing will ever follow: an unterminated last line is a line. NUL bytes before a
     line are a hole in the file, left by a writer that did not notice a truncation.
     """
-    start, too_long = 0, 0
+    start, too_long = begin, 0
     if skipping:
-        feed = buffer.find(b"\n")
+        feed = buffer.find(b"\n", begin)
         if feed < 0:
             ended = int(final)
-            return Block(b"", len(buffer), ended, skipping=not ended)
+            return Block(b"", len(buffer) - begin, ended, skipping=not ended)
         start, too_long = feed + 1, 1
     if buffer[start : start + 1] == b"\0":
         start = len(buffer) - len(buffer[start:].lstrip(b"\0"))
     end = max(buffer.rfind(b"\n", start) + 1, start)
     rest = len(buffer) - end
     if final:
-        return Block(buffer[start:], len(buffer), too_long, skipping=False)
+        return Block(buffer[start:], len(buffer) - begin, too_long, skipping=False)
     if rest > limit and buffer[end : end + 1] != b"\0":
-        return Block(buffer[start:end], len(buffer), too_long, skipping=True)
-    return Block(buffer[start:end], end, too_long, skipping=False)
+        return Block(buffer[start:end], len(buffer) - begin, too_long, skipping=True)
+    return Block(buffer[start:end], end - begin, too_long, skipping=False)

@@ -175,13 +175,14 @@ class Generation:
         buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + room)
         if mark.tail_length and hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
             raise Changed
-        fresh = buffer[mark.tail_length :]
-        if not mark.offset and fresh[:2] in WIDE:
+        fresh = len(buffer) - mark.tail_length
+        if not mark.offset and buffer[:2] in WIDE:
             raise Wide
-        over = final and len(fresh) < room
+        over = final and fresh < room
         if not fresh and not (over and mark.skipping):
             return None
-        block = cut(fresh, limit, skipping=mark.skipping, final=over)
+        begin = mark.tail_length
+        block = cut(buffer, limit, skipping=mark.skipping, final=over, begin=begin)
         if block.consumed or block.too_long:
             self._advance(file, buffer, block, key)
             return block
@@ -190,11 +191,11 @@ class Generation:
     def _advance(self, file: File, buffer: bytes, block: Block, key: bytes) -> None:
         mark = self.mark
         offset = mark.offset + block.consumed
-        read = buffer[: mark.tail_length + block.consumed]
-        tail = read[-TAIL:]
+        stop = mark.tail_length + block.consumed
+        tail = buffer[max(0, stop - TAIL) : stop]
         head_length, hash_of_head = mark.head_length, mark.head_hash
         if head_length < HEAD or not mark.offset:
-            head = file.read(0, min(offset, HEAD)) if mark.offset else read[:HEAD]
+            head = file.read(0, min(offset, HEAD)) if mark.offset else buffer[: min(stop, HEAD)]
             head_length, hash_of_head = len(head), head_hash(head, key)
         self.mark = Mark(
             offset, block.skipping, head_length, hash_of_head, len(tail), hashed(tail, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 from donkeywatch.counting.figures import Figures, Span, nothing
@@ -23,6 +23,26 @@ class Reckoner:
 
     def __init__(self, store: Store) -> None:
         self._path, self._connection, self._topics = store.path, store.connection, store.topics
+        self._aside = ThreadPoolExecutor(1)
+
+    def later(self, span: Span) -> Future[Figures]:
+        """The figures of a window, reckoned in a thread of its own from what is committed now."""
+
+        def reckoned() -> Figures:
+            with contextlib.closing(connect(self._path, read_only=True)) as own:
+                (found,) = segments.figures(own, [span], None, self._topics)
+            return found
+
+        return self._aside.submit(reckoned)
+
+    def write_back(self) -> None:
+        """Copy the write-ahead log into the database, in that thread, and wait for nobody."""
+
+        def copied() -> None:
+            with contextlib.closing(connect(self._path)) as own:
+                own.execute("pragma wal_checkpoint(passive)").fetchall()
+
+        self._aside.submit(copied)
 
     def figures(self, *spans: Span) -> list[Figures]:
         """The figures of some windows, which are to lie in one week."""
