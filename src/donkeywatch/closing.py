@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.config import Retention
 from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
-from donkeywatch.counting.rows import joined
+from donkeywatch.counting.rows import columns_of, joined
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
 from donkeywatch.store.backups import Backups
-from donkeywatch.store.reckoning import Reckoner
+from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
 from donkeywatch.store.store import Store
 
 SHORT = 1 << 18
@@ -45,10 +44,16 @@ class Closer:
     """Merges segments into the figures of hours and weeks; safe to repeat after any crash."""
 
     def __init__(
-        self, store: Store, backups: Backups, keys: Keyring, retention: Retention, topics: int
+        self,
+        store: Store,
+        backups: Backups,
+        keys: Keyring,
+        retention: Retention,
+        topics: int,
+        reckon: Reckon,
     ) -> None:
         self._store = store
-        self._reckoner = Reckoner(store)
+        self._reckoner = Reckoner(store, reckon)
         self._backups = backups
         self._keys = keys
         self._retention = retention
@@ -56,8 +61,8 @@ class Closer:
         self.closed_until = 0
         """End of the newest hour that is closed, ms UTC."""
         self._long: Week | None = None
-        self._aside: dict[int, tuple[int, Future[Figures]]] = {}
-        """Hours that are reckoned in another thread, and the queries they had then."""
+        self._aside: dict[int, tuple[int, Sum]] = {}
+        """Hours of an archive that are being reckoned, and the queries they had then."""
 
     def close(self, watermark: int, now: int, sure: int | None = None) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
@@ -75,55 +80,68 @@ class Closer:
             self._store.truncate_log()
 
     def close_aside(self, watermark: int, now: int) -> None:
-        """The same for an archive: hours are reckoned while the next lines are read.
+        """The same for an archive: hours are reckoned while its next lines are read.
 
-        They are closed at the next call or at the end. What a week's end brings with it is waited
-        for.
+        They are closed at the next call or at the end. What a week's end brings with it is done
+        at once: `ends_week` tells that everything that was asked has to be delivered before.
         """
-        if self._store.due("week", watermark) or self._outlived(watermark):
-            self._close_aside(wait=True)
+        self._close_reckoned()
+        if self.ends_week(watermark):
             self.close(watermark, now)
             return
-        self._close_aside(wait=False)
         for start, end in self._store.due("hour", watermark):
             if start in self._aside:
                 continue
             if self._reckoner.is_short(start):
                 asked = self._store.queries("hour", start)
-                self._aside[start] = (asked, self._reckoner.later(Span(start, end)))
+                self._aside[start] = (asked, self._reckoner.begin(Span(start, end)))
             else:
                 self._check(self._close_hour(start, end))
         self.closed_until = max(self.closed_until, floor(watermark, HOUR))
-        self._reckoner.write_back()
+        self._store.write_back()
 
-    def _close_aside(self, *, wait: bool) -> None:
+    def ends_week(self, watermark: int) -> bool:
+        """Is there a week to close, or a key that nothing needs any more?"""
+        return bool(self._store.due("week", watermark)) or self._outlived(watermark)
+
+    def _close_reckoned(self) -> None:
         """Close the hours that have been reckoned; one that got more since is reckoned again."""
-        for start, (asked, figures) in list(self._aside.items()):
-            if wait or figures.done():
+        for start, (asked, total) in list(self._aside.items()):
+            if not total.awaited:
                 del self._aside[start]
                 if self._store.queries("hour", start) == asked:
-                    self._check(self._store.close_hour(start, None, figures.result()))
+                    self._check(self._store.close_hour(start, None, *total.figures))
 
-    def close_ended(self, watermark: int, rolling_end: int | None) -> Rolled:
+    def close_ended(self, watermark: int, rolling_end: int | None) -> Callable[[], Rolled]:
         """The same, destroying nothing: a line that comes later opens its window again.
 
-        The rolling windows at ``rolling_end`` are counted with the week they are in: start, end
-        and figures of each by name. There are none where one has addresses of two weeks, whose
-        keys differ.
+        The rolling windows at ``rolling_end`` are counted with the week they are in. To be
+        called when everything has been delivered that was asked, and what it returns again: it
+        gives start, end and figures of each by name. There are none where one has addresses of
+        two weeks, whose keys differ.
         """
-        self._close_aside(wait=True)
+        self._close_reckoned()
+        self._aside.clear()
         self._close_hours(watermark)
         rolling = {} if rolling_end is None else self._in_one_week(rolling_end)
-        found: list[Figures] = []
+        weeks: list[tuple[int, Sum]] = []
+        found: Sum | None = None
         for start, end in self._store.due("week", watermark):
             own = rolling if week_of((rolling_end or 0) - 1) == start else {}
-            week, *more = self._reckoner.figures(Span(start, end), *own.values())
-            self._check(self._store.close_week(start, week))
-            found += more
-        if rolling and not found:
-            found = self._reckoner.figures(*rolling.values())
-        each = zip(rolling.items(), found, strict=True)
-        return {name: (span.start, span.end, figures) for (name, span), figures in each}
+            total = self._reckoner.begin(Span(start, end), *own.values())
+            weeks.append((start, total))
+            found = total if own else found
+        if rolling and found is None:
+            found = self._reckoner.begin(*rolling.values())
+
+        def closed() -> Rolled:
+            for start, total in weeks:
+                self._check(self._store.close_week(start, total.figures[0]))
+            figures = found.figures[-len(rolling) :] if found is not None else []
+            each = zip(rolling.items(), figures, strict=True)
+            return {name: (span.start, span.end, figures) for (name, span), figures in each}
+
+        return closed
 
     def _in_one_week(self, end: int) -> dict[str, Span]:
         """The rolling windows that end at ``end`` ms, if all their rows are of one week."""
@@ -158,10 +176,10 @@ class Closer:
 
     def _close_hour(self, start: int, end: int) -> bool:
         if self._reckoner.is_short(start):
-            (figures,) = self._reckoner.figures(Span(start, end))
+            figures = sum(self._reckoner.parts(start, end), nothing(self._topics))
             return self._store.close_hour(start, None, figures)
         rows = joined(list(self._store.segments(start, end)))
-        figures = figures_of(rows.pseudonym, rows.country, rows.queries, rows.flagged)
+        (figures,) = figures_of(columns_of([rows]), [Span(start, end)])
         return self._store.close_hour(start, rows, figures)
 
     def _check(self, agree: bool) -> None:

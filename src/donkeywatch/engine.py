@@ -82,10 +82,11 @@ class Engine:
         self.topics = detector.topics
         self._ledger = Ledger(detector.topics)
         self._rolling = Rolling(len(detector.topics), self.store.segments)
-        self._closer = Closer(
-            self.store, self.backups, self._keys, settings.retention, len(detector.topics)
-        )
         self._desk = Desk(self.streams)
+        self._closer = Closer(
+            self.store, self.backups, self._keys, settings.retention, len(detector.topics),
+            self._desk.reckon,
+        )  # fmt: skip
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
         self.lines = 0
         """Lines that were counted since the start."""
@@ -218,6 +219,7 @@ class Engine:
     def begin_archive(self, stream: Stream) -> None:
         """What is taken from now on is history, with a frontier of its own."""
         stream.archive = Frontier()
+        self.store.hurry(hurried=True)
 
     def finish(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -240,7 +242,10 @@ class Engine:
         self._store_batch(self._positions(), now)
         newest = stream.archive.newest if stream.archive else None
         if newest is not None:
-            self._closer.close_aside(newest - round(self.settings.time.lateness * SECOND), now)
+            watermark = newest - round(self.settings.time.lateness * SECOND)
+            if self._closer.ends_week(watermark):
+                self.settle(now)
+            self._closer.close_aside(watermark, now)
 
     def end_archive(self, stream: Stream, now: int) -> None:
         """Close all that has ended by the wall clock, and move the rolling windows up.
@@ -252,12 +257,16 @@ class Engine:
         if newest is not None and newest > (stream.frontier.newest or 0):
             stream.frontier.newest = newest
             stream.coverage.until = stream.archived.until
+        self.settle(now)
+        self.store.hurry(hurried=False)
         self._store_batch(self._positions(), now)
         end = None
         if newest is not None and newest + MINUTE > self.store.rolling_end():
             end = floor(newest + MINUTE, MINUTE)
         # For this one look the rolling windows are not built to be moved, if they can be had so.
-        seen = self._closer.close_ended(now, end if self._rolling.end is None else None)
+        closed = self._closer.close_ended(now, end if self._rolling.end is None else None)
+        self.settle(now)
+        seen = closed()
         if end is not None and not seen:
             self._rolling.reach(end)
             seen = self._rolling.figures()

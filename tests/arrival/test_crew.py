@@ -19,6 +19,7 @@ from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sightings
+from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 
 TOPIC = {"groups": {"words": ["zqorv"]}, "categories": [{"id": "words", "all": ["words"]}]}
 DETECTOR = Detector(Lexicon.model_validate({"topics": {"one": TOPIC}}))
@@ -27,8 +28,9 @@ FOLD = "2026-10-25T02:30:00.000"
 """A stamp without a zone that comes twice in Paris."""
 
 
-def same(one: Sightings, other: Sightings) -> bool:
+def same(one: Sightings | list[Figures], other: Sightings) -> bool:
     """Every column and the tally equal."""
+    assert isinstance(one, Sightings)
     *columns, tally = astuple(one)
     *others, told = astuple(other)
     return tally == told and all(map(np.array_equal, columns, others))
@@ -64,6 +66,25 @@ def test_results_come_in_order(crew: Crew) -> None:
     while len(found) < len(waiting):
         found.append(crew.get())
     assert all(map(same, found, map(reader.block, waiting)))
+
+
+def test_rows_are_reckoned_between_the_blocks(crew: Crew) -> None:
+    """Several windows of some rows, in turn with blocks that are read."""
+    rng = np.random.default_rng(1)
+    columns = Columns(
+        rng.integers(0, 9, 500, np.uint64),
+        rng.integers(0, 3, 500).astype(np.uint16),
+        rng.integers(1, 5, 500).astype(np.uint32),
+        rng.integers(0, 2, (3, 500)).astype(np.uint32),
+        rng.integers(0, 9, 500),
+    )
+    spans, block = [Span(0, 9), Span(3, 5, whole=False)], blocks(3)[2]
+    assert crew.fits(columns)
+    for _ in range(3):
+        crew.ask(columns, spans)
+        crew.put(0, block)
+        assert crew.get() == figures_of(columns, spans)
+        assert same(crew.get(), BlockReader(READER).block(block))
 
 
 def test_a_process_that_is_killed_is_noticed(crew: Crew) -> None:

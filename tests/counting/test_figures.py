@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.figures import (
+    Columns,
     CountryFigures,
     Figures,
     Span,
     TopicFigures,
-    figures_by_span,
     figures_of,
     nothing,
 )
@@ -35,11 +35,21 @@ def rows(draw: st.DrawFn) -> Row:
 
 def columns(batch: list[Row]) -> Figures:
     """The figures of rows."""
+    return spanned([(row, 0) for row in batch], [Span(0, 1)])[0]
+
+
+def spanned(timed: list[tuple[Row, int]], spans: list[Span]) -> list[Figures]:
+    """The figures of rows in some windows."""
+    batch = [row for row, _ in timed]
     return figures_of(
-        np.array([row[0] for row in batch], np.uint64),
-        np.array([country_code(COUNTRIES[row[1]]) for row in batch], np.uint16),
-        np.array([row[2] for row in batch], np.uint32),
-        np.array([row[3:] for row in batch], np.uint32).reshape(-1, 2).T,
+        Columns(
+            np.array([row[0] for row in batch], np.uint64),
+            np.array([country_code(COUNTRIES[row[1]]) for row in batch], np.uint16),
+            np.array([row[2] for row in batch], np.uint32),
+            np.array([row[3:] for row in batch], np.uint32).reshape(-1, 2).T,
+            np.array([time for _, time in timed], np.int64),
+        ),
+        spans,
     )
 
 
@@ -96,19 +106,13 @@ def test_figures_of_parts_add_up(batch: list[Row], bit: int) -> None:
 def test_figures_of_spans_are_those_of_their_rows(timed: list[tuple[Row, int]], begin: int) -> None:
     """With countries or without; whether an address asked once or a thousand times."""
     for often in (1, 1000):
-        many = [(a, c, q * often, k * often, m) for (a, c, q, k, m), _ in timed]
-        time = np.array([time for _, time in timed], np.int64)
-        found = figures_by_span(
-            np.array([row[0] for row in many], np.uint64),
-            np.array([country_code(COUNTRIES[row[1]]) for row in many], np.uint16),
-            np.array([row[2] for row in many], np.uint32),
-            np.array([row[3:] for row in many], np.uint32).reshape(-1, 2).T,
-            time,
-            [Span(0, 10), Span(begin, 9), Span(begin, 10, whole=False)],
-        )
-        later = [row for row, at in zip(many, time.tolist(), strict=True) if at >= begin]
-        inside = [row for row, at in zip(many, time.tolist(), strict=True) if begin <= at < 9]
-        assert found == [columns(many), columns(inside), bare(columns(later))]
+        many = [((a, c, q * often, k * often, m), at) for (a, c, q, k, m), at in timed]
+        spans = [Span(0, 10), Span(begin, 9), Span(begin, 10, whole=False)]
+        found = spanned(many, spans)
+        later = [row for row, at in many if at >= begin]
+        inside = [row for row, at in many if begin <= at < 9]
+        every = [row for row, _ in many]
+        assert found == [columns(every), columns(inside), bare(columns(later))]
 
 
 def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
@@ -126,7 +130,10 @@ def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
 def test_sums_are_wide() -> None:
     """Counts of 32 bits have squares of 64."""
     one = np.array([4_000_000_000 // 2], np.uint32)
-    found = figures_of(np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
+    own = Columns(
+        np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1), np.zeros(1, int)
+    )
+    (found,) = figures_of(own, [Span(0, 1)])
     assert found.sum_qq == found.topics[0].sum_qk == int(one[0]) ** 2
 
 

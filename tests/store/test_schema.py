@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlite_utils import Database
 
-from donkeywatch.counting.figures import Span
+from donkeywatch.counting.figures import Columns, Span, figures_of
 from donkeywatch.counting.ledger import Batch, Ledger, Topic
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
-from donkeywatch.store.reckoning import Reckoner
+from donkeywatch.store.reckoning import Deliver, Reckoner
 from donkeywatch.store.schema import TABLES, document, migrate, missing_steps
 from donkeywatch.store.store import DATABASE, Store
 
@@ -86,7 +87,9 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         for topic in ("zqorv", "vroqz"):
             store.checkpoint(_batch(hour, topic), [], [], {}, 0)
     for hour in (0, HOUR):
-        store.close_hour(hour, None, *Reckoner(store).figures(Span(hour, hour + HOUR)))
+        store.close_hour(
+            hour, None, *Reckoner(store, at_once).begin(Span(hour, hour + HOUR)).figures
+        )
     found = store.connection.execute(
         "select start, topic, queries, alone, top_1, top_10 from window_topics"
         " where kind = 'hour' order by start, topic"
@@ -96,6 +99,11 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         (0, "vroqz", 1, 1, 1, 1), (0, "zqorv", 2, None, 2, 2),
         (HOUR, "vroqz", 1, 1, 1, 1), (HOUR, "zqorv", 1, 1, 1, 1),
     ]  # fmt: skip
+
+
+def at_once(columns: Columns, spans: Sequence[Span], deliver: Deliver) -> None:
+    """Reckon here and now."""
+    deliver(figures_of(columns, spans))
 
 
 def _batch(hour: int, topic: str) -> Batch:

@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from donkeywatch.counting import rows as rows_module
 from donkeywatch.counting.figures import Span, figures_of, nothing
-from donkeywatch.counting.rows import Rows, compacted, joined
+from donkeywatch.counting.rows import Rows, columns_of, compacted, joined
 from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
 from donkeywatch.store.schema import migrate
@@ -151,12 +151,7 @@ def test_figures_part_by_part_are_those_of_all_rows(
         segments.insert(db, one, TOPICS)
     for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
         inside = [one.between(start, end) for one in made if one.hour < end]
-        whole = figures_of(
-            np.concatenate([one.pseudonym for one in inside]),
-            np.concatenate([one.country for one in inside]),
-            np.concatenate([one.queries for one in inside]),
-            np.concatenate([one.flagged for one in inside], axis=1),
-        )
+        (whole,) = figures_of(columns_of(inside), [Span(start, end)])
         parts = [
             segments.figures(db, [Span(start, end)], part, TOPICS)[0]
             for part in range(segments.PARTS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from sqlite_utils import Database
 
-from donkeywatch.counting.figures import figures_of
+from donkeywatch.counting.figures import Columns, Span, figures_of
 from donkeywatch.counting.observations import country_code
 from donkeywatch.counting.windows import iso
 from donkeywatch.lab.truth import COUNTRIES, HOUR
@@ -62,12 +62,10 @@ def _close(
 ) -> None:
     flagged = np.stack((found.flagged[rows], found.compared[rows])).astype(np.uint32)
     alone = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
-    figures = figures_of(
-        found.person[rows].astype(np.uint64),
-        CODES[found.country[rows]],
-        np.ones(len(found.person[rows]), np.uint32),
-        flagged,
-    )
+    person = found.person[rows].astype(np.uint64)
+    ones, once = np.ones(len(person), np.uint32), np.zeros(len(person), np.int64)
+    columns = Columns(person, CODES[found.country[rows]], ones, flagged, once)
+    (figures,) = figures_of(columns, [Span(0, 1)])
     connection.execute(
         "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",
         (kind, start, start + length, iso(start), covered),

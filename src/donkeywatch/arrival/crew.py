@@ -1,7 +1,8 @@
-"""Processes that read blocks beside this one, each on a core of its own, results in order.
+"""Processes that read blocks and reckon windows beside this one, with results in order.
 
-Reading has no state, so it can be spread; what is read is counted by one process alone. Blocks
-and results pass through memory that has no name; nothing of a log is written anywhere.
+Both have no state, so they can be spread over the cores; what is read is counted, stored and
+closed by one process alone. Everything passes through memory that has no name; nothing of a log
+is written anywhere.
 """
 
 from __future__ import annotations
@@ -16,16 +17,19 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 from multiprocessing.connection import Connection, Pipe
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.sightings import Sightings
+from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 
 ROOM = 3 << 19
 """Bytes of the longest block that is handed over, and half of what its result may take."""
-SLOTS = 6
-"""Blocks that each process holds: one being read, and some to go on with during a commit."""
+SLOTS = 8
+"""What each process holds: one block being read, and some to go on with during a commit."""
 
 
 class Gone(Exception):
@@ -57,7 +61,7 @@ class _Worker:
 
 
 class Crew:
-    """Some processes; blocks are put in and their sightings come out in the same order.
+    """Some processes; what is put in comes out in the same order, read or reckoned.
 
     To be made while this process has a single thread.
     """
@@ -84,15 +88,29 @@ class Crew:
         except OSError:
             raise Gone from None
 
-    def get(self) -> Sightings:
-        """The sightings of the oldest block that was put in; Gone when its reader is gone."""
+    def fits(self, columns: Columns) -> bool:
+        """Is there room for so many rows?"""
+        return sum(column.nbytes for column in columns) <= 3 * ROOM
+
+    def ask(self, columns: Columns, spans: Sequence[Span]) -> None:
+        """Hand over rows to be reckoned; Gone when there is nobody to take them."""
+        worker, slot = self._place(self._next)
+        self._next += 1
+        _laid(worker.memory[slot], 0, columns)
+        try:
+            worker.pipe.send((slot, list(spans), columns.flagged.shape))
+        except OSError:
+            raise Gone from None
+
+    def get(self) -> Sightings | list[Figures]:
+        """What became of the oldest that was put in; Gone when the process that had it is gone."""
         worker, slot = self._place(self._oldest)
         self._oldest += 1
         try:
             told = worker.pipe.recv()
         except (EOFError, OSError):
             raise Gone from None
-        return told if isinstance(told, Sightings) else _unpacked(worker.memory[slot], *told)
+        return _unpacked(worker.memory[slot], *told) if isinstance(told, tuple) else told
 
     def _place(self, number: int) -> tuple[_Worker, int]:
         count = len(self._workers)
@@ -112,8 +130,11 @@ def _serve(pipe: Connection, memory: Sequence[mmap.mmap], readers: Sequence[Bloc
     _let_go(pipe.fileno())
     with contextlib.suppress(EOFError, OSError):
         while True:
-            slot, reader, length = pipe.recv()
-            seen = readers[reader].block(memory[slot][:length])
+            slot, asked, size = pipe.recv()
+            if isinstance(asked, list):
+                pipe.send(figures_of(_lifted(memory[slot], *size), asked))
+                continue
+            seen = readers[asked].block(memory[slot][:size])
             pipe.send(_packed(memory[slot], seen) or seen)
 
 
@@ -127,16 +148,34 @@ def _let_go(kept: int) -> None:
 def _packed(memory: mmap.mmap, seen: Sightings) -> tuple[int, int, bool, dict[str, int]] | None:
     """Lay the columns down in memory; None when they do not fit."""
     folds = bool((seen.alternative != seen.time).any())
-    columns = [seen.time.tobytes(), seen.address.tobytes(), seen.codes.tobytes()]
-    if folds:
-        columns.append(seen.alternative.tobytes())
-    at = ROOM
-    if at + sum(map(len, columns)) > len(memory):
+    columns: list[npt.NDArray[Any]] = [seen.time, seen.address, seen.codes]
+    columns += [seen.alternative] if folds else []
+    if not _laid(memory, ROOM, columns):
         return None
-    for column in columns:
-        memory[at : at + len(column)] = column
-        at += len(column)
     return len(seen.time), len(seen.codes), folds, dict(seen.tally)
+
+
+def _laid(memory: mmap.mmap, at: int, columns: Sequence[npt.NDArray[Any]]) -> bool:
+    """Lay columns down one behind the other; false when there is no room."""
+    if at + sum(column.nbytes for column in columns) > len(memory):
+        return False
+    for column in columns:
+        memory[at : at + column.nbytes] = column.tobytes()
+        at += column.nbytes
+    return True
+
+
+def _lifted(memory: mmap.mmap, topics: int, count: int) -> Columns:
+    """Rows where they lie."""
+    widths = [8, 2, 4, 4 * topics, 8]
+    ends = np.cumsum([0, *(width * count for width in widths)]).tolist()
+    kinds = (np.uint64, np.uint16, np.uint32, np.uint32, np.int64)
+    found: list[Any] = [
+        np.frombuffer(memory, kind, (end - at) // np.dtype(kind).itemsize, at)
+        for kind, (at, end) in zip(kinds, pairwise(ends), strict=True)
+    ]
+    found[3] = found[3].reshape(topics, count)
+    return Columns(*found)
 
 
 def _unpacked(

@@ -122,41 +122,43 @@ class Span(NamedTuple):
     whole: bool = True
 
 
-def figures_of(
-    pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
-    flagged: npt.NDArray[np.uint32],
-) -> Figures:  # fmt: skip
-    """The figures of some rows; a pseudonym may stand in many of them, in any order.
+def around(spans: Sequence[Span]) -> tuple[int, int]:
+    """Start and end of what some windows cover together, ms UTC."""
+    return min(span.start for span in spans), max(span.end for span in spans)
 
-    ``flagged`` has one row per topic. An address that was found in two countries (their
-    database changed in between) counts in the one that is later in the alphabet.
+
+class Columns(NamedTuple):
+    """Some rows, a pseudonym perhaps in many of them, in any order; ``flagged`` by topic.
+
+    ``time`` is the minute of each, ms UTC.
     """
-    always = np.zeros(len(pseudonym), np.int64)
-    return figures_by_span(pseudonym, country, queries, flagged, always, [Span(0, 1)])[0]
+
+    pseudonym: Pseudonyms
+    country: Countries
+    queries: npt.NDArray[np.uint32]
+    flagged: npt.NDArray[np.uint32]
+    time: Times
 
 
-def figures_by_span(
-    pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
-    flagged: npt.NDArray[np.uint32], time: Times, spans: Sequence[Span],
-) -> list[Figures]:  # fmt: skip
-    """The same of the rows in each of some windows, from one look at their order.
+def figures_of(columns: Columns, spans: Sequence[Span]) -> list[Figures]:
+    """The figures of the rows in each of some windows, from one look at their order.
 
-    ``time`` says when each row is from, ms UTC.
+    An address that was found in two countries (their database changed in between) counts in the
+    one that is later in the alphabet.
     """
-    order = order_of(pseudonym)
-    some = np.flatnonzero(flagged.any(axis=0))
+    order = order_of(columns.pseudonym)
+    some = np.flatnonzero(columns.flagged.any(axis=0))
     every: _Addresses | None = None
     found = []
     for span in spans:
-        inside = (time >= span.start) & (time < span.end)
+        inside = (columns.time >= span.start) & (columns.time < span.end)
         if not inside.any():
-            found.append(nothing(len(flagged)))
+            found.append(nothing(len(columns.flagged)))
             continue
         if not inside.all():
-            chosen = order[inside[order]], some[inside[some]]
-            seen = _Addresses.of(pseudonym, country, queries, flagged, *chosen)
+            seen = _Addresses.of(columns, order[inside[order]], some[inside[some]])
         elif every is None:
-            seen = every = _Addresses.of(pseudonym, country, queries, flagged, order, some)
+            seen = every = _Addresses.of(columns, order, some)
         else:
             seen = every
         found.append(seen.figures(whole=span.whole))
@@ -172,16 +174,15 @@ class _Addresses:
     home: Countries
 
     @classmethod
-    def of(
-        cls, pseudonym: Pseudonyms, country: Countries, queries: npt.NDArray[np.uint32],
-        flagged: npt.NDArray[np.uint32], order: Counts, some: Counts,
-    ) -> _Addresses:  # fmt: skip
+    def of(cls, columns: Columns, order: Counts, some: Counts) -> _Addresses:
         """From rows in the order of their pseudonyms; ``some`` are those with flagged queries."""
-        asked = pseudonym[order]
+        asked = columns.pseudonym[order]
         first = starts(asked)
         address = asked[first]
-        ks = [_per_address(address, pseudonym[some], column[some]) for column in flagged]
-        return cls(sums(queries[order], first), ks, _homes(country[order], first))
+        seekers = columns.pseudonym[some]
+        ks = [_per_address(address, seekers, column[some]) for column in columns.flagged]
+        q = sums(columns.queries[order], first)
+        return cls(q, ks, _homes(columns.country[order], first))
 
     def figures(self, *, whole: bool) -> Figures:
         """The figures, those of countries and of the top addresses where ``whole``."""

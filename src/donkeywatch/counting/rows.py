@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Counts
+from donkeywatch.counting.figures import Columns, Counts
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
 from donkeywatch.counting.sorting import order_of, sums
 from donkeywatch.counting.windows import HOUR, MINUTE
@@ -156,6 +156,17 @@ def pieces(segments: Sequence[Rows]) -> Iterator[list[Rows]]:
         spans = [(rows, *cut[i : i + 2]) for rows, cut in zip(segments, cuts, strict=True)]
         if found := [rows.span(low, high) for rows, low, high in spans if low < high]:
             yield found
+
+
+def columns_of(segments: Sequence[Rows]) -> Columns:
+    """The rows of some segments one behind the other, under their own pseudonyms."""
+    return Columns(
+        np.concatenate([rows.pseudonym for rows in segments]),
+        np.concatenate([rows.country for rows in segments]),
+        np.concatenate([rows.queries for rows in segments]),
+        np.concatenate([rows.flagged for rows in segments], axis=1),
+        np.concatenate([rows.hour + rows.minute * np.int64(MINUTE) for rows in segments]),
+    )
 
 
 def _key(rows: Rows) -> Narrow:

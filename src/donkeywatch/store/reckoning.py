@@ -2,83 +2,57 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
 
-from donkeywatch.counting.figures import Figures, Span, nothing
-from donkeywatch.machine import cores
+from donkeywatch.counting.figures import Columns, Figures, Span, around, nothing
 from donkeywatch.store import segments
-from donkeywatch.store.store import Store, connect
+from donkeywatch.store.store import Store
 
-T = TypeVar("T")
-APART = 1 << 20
-"""Rows of a window above which its parts are counted by several threads."""
+Deliver = Callable[[list[Figures]], None]
+Reckon = Callable[[Columns, Sequence[Span], Deliver], None]
+"""Reckons the figures of some rows in some windows and delivers them, at once or later."""
+
+
+class Sum:
+    """The figures of some windows, of which pieces are delivered one by one."""
+
+    def __init__(self, windows: int, topics: int) -> None:
+        self.figures = [nothing(topics) for _ in range(windows)]
+        self.awaited = 0
+        """Pieces that are still being reckoned."""
+
+    def deliver(self, some: list[Figures]) -> None:
+        """Add a piece."""
+        self.awaited -= 1
+        self.figures = [a + b for a, b in zip(self.figures, some, strict=True)]
 
 
 class Reckoner:
     """Reads what a store has committed; changes nothing."""
 
-    def __init__(self, store: Store) -> None:
-        self._path, self._connection, self._topics = store.path, store.connection, store.topics
-        self._aside = ThreadPoolExecutor(1)
+    def __init__(self, store: Store, reckon: Reckon) -> None:
+        self._connection, self._topics = store.connection, store.topics
+        self._reckon = reckon
 
-    def later(self, span: Span) -> Future[Figures]:
-        """The figures of a window, reckoned in a thread of its own from what is committed now."""
-
-        def reckoned() -> Figures:
-            with contextlib.closing(connect(self._path, read_only=True)) as own:
-                (found,) = segments.figures(own, [span], None, self._topics)
-            return found
-
-        return self._aside.submit(reckoned)
-
-    def write_back(self) -> None:
-        """Copy the write-ahead log into the database, in that thread, and wait for nobody."""
-
-        def copied() -> None:
-            with contextlib.closing(connect(self._path)) as own:
-                own.execute("pragma wal_checkpoint(passive)").fetchall()
-
-        self._aside.submit(copied)
-
-    def figures(self, *spans: Span) -> list[Figures]:
-        """The figures of some windows, which are to lie in one week."""
-        start, end = min(span.start for span in spans), max(span.end for span in spans)
-
-        def of(db: sqlite3.Connection, part: int | None) -> list[Figures]:
-            return segments.figures(db, spans, part, self._topics)
-
-        each = zip(*self._each_part(start, end, of), strict=True)
-        return [sum(parts, nothing(len(self._topics))) for parts in each]
-
-    def _each_part(
-        self, start: int, end: int, count: Callable[[sqlite3.Connection, int | None], T]
-    ) -> Iterator[T]:
-        """What is counted in each part of some minutes; of many rows some parts at a time."""
-        if segments.count(self._connection, start, end) < APART:
-            for part in self._chosen(start, end):
-                yield count(self._connection, part)
-            return
-
-        def apart(part: int) -> T:
-            with contextlib.closing(connect(self._path, read_only=True)) as own:
-                return count(own, part)
-
-        with ThreadPoolExecutor(cores()) as pool:
-            yield from pool.map(apart, range(segments.PARTS))
-
-    def _chosen(self, start: int, end: int) -> Sequence[int | None]:
-        """The parts to count some minutes by; what is short is one."""
-        short = segments.count(self._connection, start, end) <= segments.MUCH
-        return (None,) if short else range(segments.PARTS)
+    def begin(self, *spans: Span) -> Sum:
+        """Have some windows reckoned, which are to lie in one week."""
+        total = Sum(len(spans), len(self._topics))
+        start, end = around(spans)
+        for part in self._chosen(start, end):
+            for piece in segments.columns(self._connection, start, end, part, self._topics):
+                total.awaited += 1
+                self._reckon(piece, spans, total.deliver)
+        return total
 
     def parts(self, start: int, end: int) -> Iterator[Figures]:
         """The figures of the minutes in [start, end) ms, each part when it is asked for."""
         for part in self._chosen(start, end):
             yield segments.figures(self._connection, [Span(start, end)], part, self._topics)[0]
+
+    def _chosen(self, start: int, end: int) -> Sequence[int | None]:
+        """The parts to count some minutes by, so that memory holds one; what is short is one."""
+        short = segments.count(self._connection, start, end) <= segments.MUCH
+        return (None,) if short else range(segments.PARTS)
 
     def is_short(self, hour: int) -> bool:
         """Has an hour so few segments that joining them would not pay?"""

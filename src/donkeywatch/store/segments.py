@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import Figures, Span, figures_by_span, nothing
+from donkeywatch.counting.figures import Columns, Figures, Span, around, figures_of, nothing
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import Narrow, Rows, joined, minutes, pieces
-from donkeywatch.counting.windows import HOUR, MINUTE
+from donkeywatch.counting.rows import Narrow, Rows, columns_of, joined, minutes, pieces
+from donkeywatch.counting.windows import HOUR
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")
@@ -150,26 +150,25 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
         yield stored.unpacked(topics).where(kept)
 
 
+def columns(
+    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
+) -> Iterator[Columns]:
+    """The rows of the minutes in [start, end) ms whose pseudonyms begin with ``part``, in pieces.
+
+    Of all without a part. No address is in two pieces; the minutes are to lie in one week, since
+    each pseudonym is under its own week's key.
+    """
+    for piece in pieces(_of_part(connection, start, end, part, topics)):
+        yield columns_of(piece)
+
+
 def figures(
     connection: sqlite3.Connection, spans: Sequence[Span], part: int | None, topics: Sequence[str]
 ) -> list[Figures]:
-    """The figures of some windows, of pseudonyms that begin with ``part``; of all without one.
-
-    They begin and end with a minute, and together they are to lie in one week: each pseudonym
-    counts under its own week's key.
-    """
-    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    """The figures of some windows that lie in one week, of the pseudonyms of a part or of all."""
     found = [nothing(len(topics)) for _ in spans]
-    for piece in pieces(_of_part(connection, start, end, part, topics)):
-        some = figures_by_span(
-            np.concatenate([rows.pseudonym for rows in piece]),
-            np.concatenate([rows.country for rows in piece]),
-            np.concatenate([rows.queries for rows in piece]),
-            np.concatenate([rows.flagged for rows in piece], axis=1),
-            np.concatenate([rows.hour + rows.minute * np.int64(MINUTE) for rows in piece]),
-            spans,
-        )
-        found = [before + more for before, more in zip(found, some, strict=True)]
+    for piece in columns(connection, *around(spans), part, topics):
+        found = [a + b for a, b in zip(found, figures_of(piece, spans), strict=True)]
     return found
 
 

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
@@ -81,6 +82,7 @@ class Store:
     def __init__(self, state: Path, topics: Sequence[str]) -> None:
         self.path = state / DATABASE
         self.topics = tuple(topics)
+        self._aside = ThreadPoolExecutor(1)
         if (state / CONDEMNED).exists():
             raise damaged(self.path)
         try:
@@ -100,7 +102,17 @@ class Store:
 
     def close(self) -> None:
         """Close the connection."""
+        self._aside.shutdown()
         self.connection.close()
+
+    def hurry(self, *, hurried: bool) -> None:
+        """Do not wait at each commit until it is on the disk, or do so again.
+
+        What a power failure takes meanwhile are the newest commits as a whole, so that the lines
+        in them are read again. The next commit that is waited for secures those before it, and
+        so does `truncate_log`.
+        """
+        self.connection.execute(f"pragma synchronous = {'normal' if hurried else 'full'}")
 
     def _still_there(self) -> None:
         """SQLite goes on writing into a file that was deleted, and nobody would ever read it."""
@@ -279,6 +291,15 @@ class Store:
                 (week,),
             )
         self.truncate_log()
+
+    def write_back(self) -> None:
+        """Copy the write-ahead log into the database while others write; waits for nobody."""
+
+        def copied() -> None:
+            with contextlib.closing(connect(self.path)) as own, contextlib.suppress(sqlite3.Error):
+                own.execute("pragma wal_checkpoint(passive)").fetchall()
+
+        self._aside.submit(copied)
 
     def truncate_log(self) -> None:
         """Empty the write-ahead log, so that destroyed pages do not live on in it."""
