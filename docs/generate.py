@@ -25,7 +25,7 @@ from donkeywatch.publish import metrics
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import SourceStatus
-from donkeywatch.store import schema
+from donkeywatch.store import migrations, schema
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -169,5 +169,6 @@ def documents() -> list[Path]:
 
 
 if __name__ == "__main__":
+    schema.SCRIPT.write_text(migrations.script(), encoding="utf-8")
     for path in documents():
         path.write_text(rendered(path.read_text("utf-8")), encoding="utf-8")

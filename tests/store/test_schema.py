@@ -15,8 +15,9 @@ from donkeywatch.counting.ledger import Batch, Ledger, Topic
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
+from donkeywatch.store import migrations
 from donkeywatch.store.reckoning import Deliver, Reckoner
-from donkeywatch.store.schema import TABLES, document, migrate, missing_steps
+from donkeywatch.store.schema import SCRIPT, STEPS, TABLES, applied, document
 from donkeywatch.store.store import DATABASE, Store
 
 
@@ -42,13 +43,25 @@ def test_every_table_and_column_is_there_and_documented(tmp_path: Path) -> None:
     db.close()
 
 
-def test_migrating_twice_changes_nothing() -> None:
-    """A database that is up to date stays as it is."""
-    db = Database(memory=True)
-    migrate(db)
-    before = list(db.query("select * from sqlite_master"))
-    migrate(db)
-    assert list(db.query("select * from sqlite_master")) == before
+def tables(db: sqlite3.Connection) -> list[tuple[str, ...]]:
+    """All there is in a database, but its rows."""
+    return db.execute(
+        "select type, name, tbl_name, sql from sqlite_master order by 1, 2"
+    ).fetchall()
+
+
+def test_an_empty_database_gets_what_the_steps_would_make(tmp_path: Path) -> None:
+    """The script is that of the steps, and opening twice changes nothing."""
+    assert SCRIPT.read_text("utf-8") == migrations.script()
+    steps = migrations.migrations.pending(Database(memory=True))
+    assert tuple(step.name for step in steps) == STEPS
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    migrations.migrate(db)
+    for _ in range(2):
+        store = Store(tmp_path, ["zqorv"])
+        assert tables(store.connection) == tables(db)
+        assert applied(store.connection) == applied(db) == STEPS
+        store.close()
     db.close()
 
 
@@ -78,11 +91,11 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         for name in ("alone", "top_1", "top_10"):
             db.execute(f"alter table window_topics drop column {name}")
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
-    assert missing_steps(Database(db)) == ["0004_alone_and_top"]
+    assert applied(db) == STEPS[:-1]
     db.close()
     store.close()
     store = Store(tmp_path, ["zqorv", "vroqz"])
-    assert missing_steps(Database(store.connection)) == []
+    assert applied(store.connection) == STEPS
     for hour in (0, HOUR):
         for topic in ("zqorv", "vroqz"):
             store.checkpoint(_batch(hour, topic), [], [], {}, 0)

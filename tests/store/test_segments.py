@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlite_utils import Database
 
 from donkeywatch.counting import rows as rows_module
 from donkeywatch.counting.figures import Span, figures_of, nothing
 from donkeywatch.counting.rows import Rows, columns_of, compacted, joined
 from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
-from donkeywatch.store.schema import migrate
+from donkeywatch.store.schema import create
 
 TOPICS = ("zqorv", "vroqz")
 
@@ -23,7 +22,7 @@ TOPICS = ("zqorv", "vroqz")
 def database() -> sqlite3.Connection:
     """An empty database in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    migrate(Database(connection))
+    create(connection)
     return connection
 
 

@@ -6,7 +6,6 @@ import sqlite3
 from pathlib import Path
 
 import numpy as np
-from sqlite_utils import Database
 
 from donkeywatch.counting.figures import Columns, Span, figures_of
 from donkeywatch.counting.observations import country_code
@@ -21,9 +20,8 @@ CODES = np.array([country_code(name) for name in COUNTRIES], np.uint16)
 
 def database(years: Years, path: Path) -> Path:
     """A database with every hour and week closed, and the lexicon's break where it is planned."""
-    db = Database(path)
-    schema.migrate(db)
-    connection = db.conn
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.create(connection)
     connection.execute("begin")
     for number in range(-(-years.hours // WEEK)):
         found = drawn(years, number)
@@ -47,7 +45,7 @@ def database(years: Years, path: Path) -> Path:
             "insert into breaks (time, kind, digest) values (?, 'lexicon', '')", [time]
         )
     connection.execute("commit")
-    db.close()
+    connection.close()
     return path
 
 

@@ -1,11 +1,14 @@
 """The command line: one verb each for what an operator does."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from donkeywatch.cli import front
-from donkeywatch.cli.front import app
+gc.disable()  # What is loaded stays; to look for garbage in it takes a tenth of a start.
+
+from donkeywatch.cli import front  # noqa: E402
+from donkeywatch.cli.front import app  # noqa: E402
 
 __all__ = ["MODULES", "app", "enter", "main"]
 
@@ -25,6 +28,8 @@ def enter(arguments: Sequence[str]) -> None:
     asked = [name for name, verbs in MODULES.items() if arguments[:1] and arguments[0] in verbs]
     for name in asked or MODULES:
         import_module(f"{__name__}.{name}")
+    gc.freeze()
+    gc.enable()
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from sqlite_utils import Database
 
 from donkeywatch import config, recovery
 from donkeywatch.arrival import lexicon as lexicons
@@ -50,7 +49,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
         db = connect(path, read_only=True)
         try:
             db.execute("begin")
-            if schema.missing_steps(Database(db)):
+            if set(schema.STEPS) - set(schema.applied(db) or ()):
                 raise StateError(
                     f"the database {path} was written by an older donkeywatch",
                     "start this one on it once, which brings it up to date, then verify again",

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from donkeywatch.counting.windows import SECOND
-from donkeywatch.store.schema import unknown_steps
+from donkeywatch.store import schema
 
 DIRECTORY = "backups"
 QUARANTINE = "quarantine"
@@ -154,7 +152,8 @@ def damage(path: Path) -> str | None:
             if answer != "ok":
                 return "its pages are damaged"
             db.execute("select 1 from settings")
-            return "it was written by a newer donkeywatch" if unknown_steps(Database(db)) else None
+            newer = set(schema.applied(db) or ()) - set(schema.STEPS)
+            return "it was written by a newer donkeywatch" if newer else None
     except sqlite3.Error as error:
         return str(error)
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
-
-from sqlite_utils import Database, Migrations
-
-from donkeywatch.errors import StateError
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,74 +224,28 @@ TABLES = (
     ),
 )
 
-migrations = Migrations("donkeywatch")
+SCRIPT = Path(__file__).with_name("schema.sql")
+STEPS = ("0001_tables", "0002_parts", "0003_places", "0004_alone_and_top")
+"""What `migrations` has done to a database of this version."""
 
 
-@migrations(name="0001_tables")
-def _tables(db: Database) -> None:
-    for table in TABLES:
-        db.table(table.name).create(
-            {column.name: column.type for column in table.columns}, pk=table.key
+def applied(db: sqlite3.Connection) -> tuple[str, ...] | None:
+    """The steps that a database has behind it; None when there is nothing in it."""
+    if db.execute("select 1 from sqlite_master limit 1").fetchone() is None:
+        return None
+    try:
+        found = db.execute(
+            "select name from _sqlite_migrations where migration_set = 'donkeywatch'"
         )
-    db.table("segments").create_index(["hour"])
-    db.create_view("hours", "select * from windows where kind = 'hour' order by start")
-    db.create_view("weeks", "select * from windows where kind = 'week' order by start")
+        return tuple(sorted(name for (name,) in found))
+    except sqlite3.OperationalError:
+        return ()
 
 
-@migrations(name="0002_parts")
-def _parts(db: Database) -> None:
-    if PART.name not in db.table("segments").columns_dict:
-        db.table("segments").add_column(PART.name, PART.type)
-
-
-@migrations(name="0003_places")
-def _places(db: Database) -> None:
-    # Reading a column behind the BLOBs reads them too: where a part stands is told by the index.
-    db.execute("drop index if exists idx_segments_hour")
-    db.table("segments").create_index(["hour", PART.name], if_not_exists=True)
-
-
-@migrations(name="0004_alone_and_top")
-def _alone_and_top(db: Database) -> None:
-    table = db.table("window_topics")
-    if ALONE.name in table.columns_dict:
-        return
-    for column in (ALONE, *TOP):
-        table.add_column(column.name, column.type)
-    # What was flagged before this step cannot be told apart any more: NULL, and it stays NULL
-    # when more is added. Where nothing was flagged so far, it is known.
-    db.execute(
-        "insert or ignore into window_topics (kind, start, topic)"
-        " select distinct kind, start, topic from window_categories"
-    )
-    db.execute(
-        "update window_topics set alone = 0 where kind in ('hour', 'week')"
-        " and (kind, start, topic) not in (select kind, start, topic from window_categories)"
-    )
-
-
-def migrate(db: Database) -> None:
-    """Bring an older database up to date; StateError when it is newer than this program."""
-    newer = unknown_steps(db)
-    if newer:
-        raise StateError(
-            f"the database was written by a newer donkeywatch (step {newer[-1]})",
-            "install that version or newer, or set another state directory",
-        )
-    migrations.apply(db)
-
-
-def unknown_steps(db: Database) -> list[str]:
-    """Migrations that were applied to a database and that this program does not know."""
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
-    return [step.name for step in migrations.applied(db) if step.name not in known]
-
-
-def missing_steps(db: Database) -> list[str]:
-    """Migrations of this program that were not applied to a database yet; changes nothing."""
-    applied = {step.name for step in migrations.applied(db)}
-    known = [migration.name for migration in migrations.pending(Database(memory=True))]
-    return [name for name in known if name not in applied]
+def create(db: sqlite3.Connection) -> None:
+    """Make the tables in an empty database, as all the steps would have; in one transaction."""
+    statements = SCRIPT.read_text("utf-8")
+    db.executescript(f"begin immediate;\n{statements}\ncommit;")
 
 
 def document() -> str:

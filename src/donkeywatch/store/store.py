@@ -12,17 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-from sqlite_utils import Database
-
 from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import BusyError, StateError, Unavailable
 from donkeywatch.store import positions as places
-from donkeywatch.store import segments, windows
+from donkeywatch.store import schema, segments, windows
 from donkeywatch.store.positions import Position, Progress
-from donkeywatch.store.schema import migrate
 
 DATABASE = "donkeywatch.db"
 CONDEMNED = "damaged"
@@ -89,7 +86,7 @@ class Store:
             _examine(self.path)
             self.connection = connect(self.path)
             try:
-                migrate(Database(self.connection))
+                _bring_up_to_date(self.connection)
                 self._inode = self.path.stat().st_ino
             except BaseException:
                 self.connection.close()
@@ -310,6 +307,23 @@ class Store:
         with self.transaction() as db:
             if windows.prune(db, kind, before):
                 db.execute("insert or replace into settings values (?, '1')", (f"pruned:{kind}",))
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    """Make or complete the tables; StateError when they are newer than this program."""
+    steps = schema.applied(db)
+    if steps is None:
+        schema.create(db)
+        return
+    if newer := sorted(set(steps) - set(schema.STEPS)):
+        raise StateError(
+            f"the database was written by a newer donkeywatch (step {newer[-1]})",
+            "install that version or newer, or set another state directory",
+        )
+    if steps != schema.STEPS:
+        from donkeywatch.store import migrations  # A database that is up to date starts faster.
+
+        migrations.migrate(db)
 
 
 def _examine(path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Steps from the tables of older versions to those of this one; an empty database needs none."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+from donkeywatch.store.schema import ALONE, PART, TABLES, TOP
+
+migrations = Migrations("donkeywatch")
+
+
+@migrations(name="0001_tables")
+def _tables(db: Database) -> None:
+    for table in TABLES:
+        db.table(table.name).create(
+            {column.name: column.type for column in table.columns}, pk=table.key
+        )
+    db.table("segments").create_index(["hour"])
+    db.create_view("hours", "select * from windows where kind = 'hour' order by start")
+    db.create_view("weeks", "select * from windows where kind = 'week' order by start")
+
+
+@migrations(name="0002_parts")
+def _parts(db: Database) -> None:
+    if PART.name not in db.table("segments").columns_dict:
+        db.table("segments").add_column(PART.name, PART.type)
+
+
+@migrations(name="0003_places")
+def _places(db: Database) -> None:
+    # Reading a column behind the BLOBs reads them too: where a part stands is told by the index.
+    db.execute("drop index if exists idx_segments_hour")
+    db.table("segments").create_index(["hour", PART.name], if_not_exists=True)
+
+
+@migrations(name="0004_alone_and_top")
+def _alone_and_top(db: Database) -> None:
+    table = db.table("window_topics")
+    if ALONE.name in table.columns_dict:
+        return
+    for column in (ALONE, *TOP):
+        table.add_column(column.name, column.type)
+    # What was flagged before this step cannot be told apart any more: NULL, and it stays NULL
+    # when more is added. Where nothing was flagged so far, it is known.
+    db.execute(
+        "insert or ignore into window_topics (kind, start, topic)"
+        " select distinct kind, start, topic from window_categories"
+    )
+    db.execute(
+        "update window_topics set alone = 0 where kind in ('hour', 'week')"
+        " and (kind, start, topic) not in (select kind, start, topic from window_categories)"
+    )
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a database up to date."""
+    migrations.apply(Database(connection))
+
+
+def script() -> str:
+    """The statements of `schema.sql`: the tables that the steps make of an empty database."""
+    db = Database(memory=True)
+    migrations.apply(db)
+    made = db.execute("select sql from sqlite_master where sql is not null order by rowid")
+    steps = db.execute("select migration_set, name from _sqlite_migrations order by name")
+    lines = [f"{sql};" for (sql,) in made]
+    lines += [
+        f"insert into _sqlite_migrations (migration_set, name, applied_at) values ('{group}',"  # noqa: S608 - our own names
+        f" '{name}', strftime('%Y-%m-%d %H:%M:%f', 'now'));"
+        for group, name in steps
+    ]
+    return "-- Written by `make docs` from migrations.py.\n" + "\n".join(lines) + "\n"
