@@ -82,3 +82,17 @@ def test_nothing_is_nothing() -> None:
     """An empty buffer holds no line, final or not."""
     for final in (True, False):
         assert cut(b"", LIMIT, skipping=False, final=final) == Block(b"", 0, 0, False)
+
+
+@given(
+    BYTES.map(b"".join),
+    st.binary(max_size=9),
+    st.booleans(),
+    st.booleans(),
+)
+def test_what_stands_before_the_beginning_does_not_matter(
+    content: bytes, before: bytes, skipping: bool, final: bool
+) -> None:
+    """The end of what was read before comes in the same buffer, to be compared."""
+    found = cut(before + content, LIMIT, skipping=skipping, final=final, begin=len(before))
+    assert found == cut(content, LIMIT, skipping=skipping, final=final)
