@@ -23,9 +23,7 @@ from speed.peers.words import load
 ALWAYS = "weeks, countries, pseudonyms, rejects, following, a durable commit"
 BYTES = f"{ALWAYS}; accents, letters of other scripts in capitals"
 SLOW = 1_000_000
-"""Lines above which mtail would take hours."""
-LARGE = 5_000_000
-"""Lines above which awk, which holds every address in a table, is not asked."""
+"""Lines above which mtail and awk would take too long."""
 
 
 def rows() -> list[Contender]:
@@ -84,7 +82,7 @@ def _awk(tool: str, form: str) -> Contender:
         prepare=partial(_awk_program, tool=tool, form=form),
         read=lambda site: table([line.split("\t") for line in site.out.read_text().splitlines()]),
         leaves_out=BYTES,
-        limit=LARGE,
+        limit=SLOW,
         missing=partial(no_program, tool),
     )
 

@@ -28,6 +28,10 @@ def enter(arguments: Sequence[str]) -> None:
     asked = [name for name, verbs in MODULES.items() if arguments[:1] and arguments[0] in verbs]
     for name in asked or MODULES:
         import_module(f"{__name__}.{name}")
+    order = [verb for verbs in MODULES.values() for verb in verbs]
+    app.registered_commands.sort(
+        key=lambda c: order.index(c.name or getattr(c.callback, "__name__", ""))
+    )
     gc.freeze()
     gc.enable()
 
