@@ -30,7 +30,7 @@ def enter(arguments: Sequence[str]) -> None:
         import_module(f"{__name__}.{name}")
     order = [verb for verbs in MODULES.values() for verb in verbs]
     app.registered_commands.sort(
-        key=lambda c: order.index(c.name or getattr(c.callback, "__name__", ""))
+        key=lambda c: order.index(str(c.name or getattr(c.callback, "__name__", "")))
     )
     gc.freeze()
     gc.enable()
