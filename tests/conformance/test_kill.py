@@ -34,9 +34,10 @@ TRUNK = {
     "arrival/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
     "counting/ledger.py": ("Ledger.record", "Ledger.take"),
     "store/store.py": (
-        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments", "Store.parts",
+        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal", "Store.truncate_log",
     ),
+    "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),
     "store/positions.py": ("write",),
     "store/segments.py": ("insert", "remove", "burn_bridges"),

@@ -88,9 +88,11 @@ def _become(question: dict[str, Any]) -> None:
 
 
 def _main() -> None:
-    import donkeywatch.service  # noqa: F401 - what makes the fork worth it
     from donkeywatch import cli
 
+    # What makes the fork worth it; and who runs as nobody cannot read what root has installed.
+    for name in ("donkeywatch.service", "donkeywatch.store.migrations", "_strptime"):
+        importlib.import_module(name)
     cli.enter([])
 
     sys.path[0] = str(Path(__file__).parents[1])

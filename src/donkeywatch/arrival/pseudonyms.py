@@ -35,7 +35,5 @@ def pseudonyms(addresses: Addresses, key: bytes) -> Pseudonyms:
 
 def _doubled(block: bytes) -> bytes:
     """Multiplication by x in GF(2^128), RFC 4493 section 2.3."""
-    number = int.from_bytes(block, "big") << 1
-    if number >> 128:
-        number = (number & ((1 << 128) - 1)) ^ 0x87
-    return number.to_bytes(BLOCK, "big")
+    carry, rest = divmod(int.from_bytes(block, "big") << 1, 1 << 128)
+    return (rest ^ 0x87 * carry).to_bytes(BLOCK, "big")
