@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from donkeywatch import closing
 from donkeywatch.backfill import Progress, backfill
 from donkeywatch.config import Ingest
+from donkeywatch.counting.windows import WEEK, iso, milliseconds
 from donkeywatch.engine import Engine
 from donkeywatch.lab.simulate import Simulation
+from donkeywatch.store import segments
 from support import (
     NOW,
     START,
@@ -115,3 +118,39 @@ def test_an_interruption_while_others_read(server: Simulated) -> None:
         backfill(opened, server.archive, None, lambda: NOW)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
+
+
+def test_a_week_is_counted_before_its_rows_are_destroyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long week, and a gap of weeks behind it that outlives its key at once."""
+    monkeypatch.setattr(closing, "SHORT", 100)
+    monkeypatch.setattr(segments, "MUCH", 200)
+    for crew in (False, True):
+        place = tmp_path / str(crew)
+        place.mkdir()
+        sim = Simulation(seed=4, start=START, hours=6 * 24, queries=3_000, addresses=900)
+        made = simulated(place, sim)
+        late = place / "late.log"
+        late.write_text(
+            "".join(
+                f"{iso(milliseconds(START) + 5 * WEEK + i * 1000)}\t192.0.2.{i % 200}\tlate words\n"
+                for i in range(500)
+            ),
+            "utf-8",
+        )
+        with engine(made.settings) as opened:
+            if crew:
+                enlisted(opened, 2)
+            backfill(opened, [*made.archive, late], None, lambda: NOW + 10 * WEEK, step=STEP)
+        with sqlite3.connect(made.state / "donkeywatch.db") as db:
+            hours, weeks = (
+                db.execute(
+                    "select sum(queries) from windows where closed and kind = ?", (kind,)
+                ).fetchone()[0]
+                for kind in ("hour", "week")
+            )
+            wrong = db.execute("select 1 from counters where name = 'invariant_violations'")
+            assert wrong.fetchall() == []
+        db.close()
+        assert hours == weeks > 3_000

@@ -49,7 +49,6 @@ class Closer:
         backups: Backups,
         keys: Keyring,
         retention: Retention,
-        topics: int,
         reckon: Reckon,
     ) -> None:
         self._store = store
@@ -57,10 +56,12 @@ class Closer:
         self._backups = backups
         self._keys = keys
         self._retention = retention
-        self._topics = topics
+        self._topics = len(store.topics)
         self.closed_until = 0
         """End of the newest hour that is closed, ms UTC."""
         self._long: Week | None = None
+        self._turned = False
+        """An hour was closed, and what is due with it is not destroyed yet."""
         self._aside: dict[int, tuple[int, Sum]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
@@ -72,8 +73,11 @@ class Closer:
         """
         self._close_hours(watermark)
         self._close_weeks_at_leisure(watermark)
-        if floor(watermark, HOUR) > self.closed_until:
-            self.closed_until = floor(watermark, HOUR)
+        self._turned |= floor(watermark, HOUR) > self.closed_until
+        self.closed_until = max(self.closed_until, floor(watermark, HOUR))
+        # What a week is still being counted from is not destroyed.
+        if self._turned and not self.counting:
+            self._turned = False
             self._destroy(watermark if sure is None else sure)
             self._prune(now)
             self._backups.finish()  # A reader would keep the log from being emptied.
@@ -88,6 +92,8 @@ class Closer:
         self._close_reckoned()
         if self.ends_week(watermark):
             self.close(watermark, now)
+            while self.counting:
+                self.close(watermark, now)
             return
         for start, end in self._store.due("hour", watermark):
             if start in self._aside:

@@ -84,9 +84,8 @@ class Engine:
         self._rolling = Rolling(len(detector.topics), self.store.segments)
         self._desk = Desk(self.streams)
         self._closer = Closer(
-            self.store, self.backups, self._keys, settings.retention, len(detector.topics),
-            self._desk.reckon,
-        )  # fmt: skip
+            self.store, self.backups, self._keys, settings.retention, self._desk.reckon
+        )
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
         self.lines = 0
         """Lines that were counted since the start."""
@@ -244,7 +243,9 @@ class Engine:
         if newest is not None:
             watermark = newest - round(self.settings.time.lateness * SECOND)
             if self._closer.ends_week(watermark):
+                # Nothing that was made with a key may be stored when that is destroyed.
                 self.settle(now)
+                self._store_batch(self._positions(), now)
             self._closer.close_aside(watermark, now)
 
     def end_archive(self, stream: Stream, now: int) -> None:

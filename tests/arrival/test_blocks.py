@@ -395,3 +395,13 @@ def test_texts_of_one_tree_have_encodings_of_their_own() -> None:
     lines = [f"{head}OP_SEARCHREQUEST expr=".encode() + tree for tree in trees] * FEW
     assert_columns_equal_lines(lines, reader=ENODE)
     assert BlockReader(ENODE).block(b"\n".join(lines)).codes[0].all()
+
+
+def test_a_mark_beside_what_is_no_utf_8_is_read_as_it_was_written() -> None:
+    """An escape for which columns find spaces; the fallback encoding makes letters of its bytes."""
+    head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
+    head += "OP_SEARCHREQUEST expr="
+    lines = [
+        head.encode() + b'TEXT("\xff %s\\ufeff")' % word for word in (b"zqorv", b"xkuzq 12", b"a")
+    ]
+    assert_columns_equal_lines(lines * 20, reader=ENODE)

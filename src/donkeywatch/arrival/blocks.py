@@ -195,7 +195,7 @@ class _Reading:
         kept = found.good.copy()
         fields = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
         for i, start, end in fields.tolist():
-            told = self._reader.codes(self._block.raw[start:end])
+            told = self._reader.codes(self._block.written[start:end])
             if isinstance(told, str):
                 tally[told] += 1
                 kept[i] = False

@@ -52,7 +52,7 @@ class Block:
     """
 
     def __init__(self, raw: bytes, blank: bytes = b"") -> None:
-        self._written = raw
+        self.written = raw
         if blank and blank in raw:
             raw = _blanked(raw, blank)
         self.raw = raw
@@ -76,7 +76,7 @@ class Block:
 
     def line(self, i: int) -> bytes:
         """One line, as it was written."""
-        return self._written[int(self.start[i]) : int(self.end[i])]
+        return self.written[int(self.start[i]) : int(self.end[i])]
 
     def lines_at(self, offsets: Offsets) -> Offsets:
         """In which lines some offsets lie."""

@@ -23,8 +23,8 @@ class Sum:
 
     def deliver(self, some: list[Figures]) -> None:
         """Add a piece."""
-        self.awaited -= 1
         self.figures = [a + b for a, b in zip(self.figures, some, strict=True)]
+        self.awaited -= 1
 
 
 class Reckoner:

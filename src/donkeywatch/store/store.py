@@ -78,7 +78,7 @@ class Store:
     def __init__(self, state: Path, topics: Sequence[str]) -> None:
         self.path = state / DATABASE
         self.topics = tuple(topics)
-        self._aside = ThreadPoolExecutor(1)
+        self._aside, self._hurried = ThreadPoolExecutor(1), False
         if (state / CONDEMNED).exists():
             raise damaged(self.path)
         try:
@@ -108,6 +108,7 @@ class Store:
         in them are read again. The next commit that is waited for secures those before it, and
         so does `truncate_log`.
         """
+        self._hurried = hurried
         self.connection.execute(f"pragma synchronous = {'normal' if hurried else 'full'}")
 
     def _still_there(self) -> None:
@@ -277,8 +278,10 @@ class Store:
         """Destroy what was made with the keys before ``week``, which has ended and closed.
 
         Removes the segments older than it and the bridges of its own segments, and marks the
-        older epochs sealed; the caller destroys the key files after this.
+        older epochs sealed; the caller destroys the key files after this. All that was committed
+        before is on the disk with it.
         """
+        self.connection.execute("pragma synchronous = full")
         with self.transaction() as db:
             segments.remove(db, 0, week)
             segments.burn_bridges(db, week, week + WEEK)
@@ -286,19 +289,25 @@ class Store:
                 "update epochs set sealed = 1, proof = x'' where week < ? and sealed = 0",
                 (week,),
             )
+        self.hurry(hurried=self._hurried)
         self.truncate_log()
 
     def write_back(self) -> None:
         """Copy the write-ahead log into the database while others write; waits for nobody."""
 
         def copied() -> None:
-            with contextlib.closing(connect(self.path)) as own, contextlib.suppress(sqlite3.Error):
+            uri = f"{self.path.absolute().as_uri()}?mode=rw"  # One that was deleted stays so.
+            with (
+                contextlib.suppress(sqlite3.Error),
+                contextlib.closing(sqlite3.connect(uri, uri=True)) as own,
+            ):
                 own.execute("pragma wal_checkpoint(passive)").fetchall()
 
         self._aside.submit(copied)
 
     def truncate_log(self) -> None:
         """Empty the write-ahead log, so that destroyed pages do not live on in it."""
+        self._aside.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def prune(self, kind: str, before: int) -> None:
