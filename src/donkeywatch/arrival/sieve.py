@@ -12,13 +12,12 @@ import ahocorasick
 import numpy as np
 
 from donkeywatch.arrival.columns import Offsets
+from donkeywatch.arrival.text import ASCII_FOLD
 from donkeywatch.config import Matcher
 from donkeywatch.errors import ConfigError
 
 LETTER = np.array([byte >= 0x80 or chr(byte).isalnum() for byte in range(256)])
 """Bytes that go on with a word; those beyond ASCII are part of a letter."""
-_LOWER = bytes(ord(chr(byte).lower()) if LETTER[byte] else 0x20 for byte in range(128))
-_FOLD = _LOWER + bytes(range(128, 256))
 SHORT = 2
 """Bytes of a word that would be found in too many longer ones."""
 
@@ -60,7 +59,7 @@ class Automaton:
         """Every word, between two spaces of the folded text."""
         if self._empty:
             return _hits([], [])
-        found = list(self._automaton.iter(text.translate(_FOLD).decode("latin-1")))
+        found = list(self._automaton.iter(text.translate(ASCII_FOLD).decode("latin-1")))
         return _hits([end for end, _ in found], [number for _, number in found])
 
 

@@ -11,9 +11,10 @@ NORMALISATION = "paper-1"
 TOKEN = re.compile(r"[^\W_]+")
 SEPARATOR = re.compile(r"[^\w\n]|_")
 ASCII_FOLD = bytes(
-    ord(chr(byte).lower()) if byte < 0x80 and chr(byte).isalnum() else 0x20 for byte in range(256)
+    byte if byte >= 0x80 else ord(chr(byte).lower()) if chr(byte).isalnum() else 0x20
+    for byte in range(256)
 )
-"""Table for ``bytes.translate``: letters and digits folded, everything else a space."""
+"""Table for ``bytes.translate``: letters and digits folded, everything else of ASCII a space."""
 
 
 class _Marks(dict[int, int | None]):
