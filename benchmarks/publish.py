@@ -26,7 +26,8 @@ from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import SourceStatus, Status
 from donkeywatch.store import windows
-from donkeywatch.store.store import Store, prepare
+from donkeywatch.store.database import prepare
+from donkeywatch.store.store import Store
 
 TOPICS = ("pedophile", "pornographic")
 CATEGORIES = ("explicit", "child_sex", "family_sex", "age")

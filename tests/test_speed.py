@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import os
 import re
+import subprocess
 import sys
 from collections import defaultdict
 from dataclasses import replace
@@ -192,6 +194,17 @@ def test_differences_are_told_by_kind_of_figure() -> None:
     found["2026-10-05T00"]["addresses"] = None
     assert verdict(errors(found, truth)).endswith("; not counted: addresses")
     assert verdict(errors({}, truth)) == "no figures"
+
+
+def test_every_stage_is_timed() -> None:
+    """In a process of its own, as what is timed stays so; each stage of a format takes its time."""
+    for log in ("tsv", "enode-go"):
+        asked = [sys.executable, "-m", "speed.stages", "--lines", "3e4", "--log", log, "--json"]
+        surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        answer = subprocess.run(asked, capture_output=True, check=True, env=surroundings)
+        found = json.loads(answer.stdout)
+        assert list(found) == list(STAGES)
+        assert min(found.values()) > 0
 
 
 def test_the_report_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

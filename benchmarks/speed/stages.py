@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from donkeywatch import config
+from donkeywatch import closing, config, desk
 from donkeywatch.arrival import blocks, layouts
 from donkeywatch.arrival.blocks import BlockReader, _Reading
 from donkeywatch.arrival.columns import Block
@@ -52,8 +52,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "pseudonyms": [(Observer, "_hashed")],
     "ledger": [(Ledger, "record"), (Ledger, "take")],
     "commit": [(Store, "checkpoint"), (Store, "truncate_log")],
-    "closing": [(Closer, "close"), (Closer, "close_ended")],
-    "rolling": [(Engine, "_rolled")],
+    "closing": [(Closer, "close"), (Closer, "close_aside"), (Closer, "close_ended")],
+    "reckoning": [(desk, "figures_of"), (closing, "figures_of")],
     "the rest": [(BlockReader, "block"), (Observer, "observe")],
 }
 """What each stage is: calls, without the calls of other stages in them."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from donkeywatch.archive import Archive
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.sources.block import LARGE, SIZE
@@ -44,18 +45,18 @@ def backfill(
     stream = _stream(engine, source)
     for path in files:
         _readable(path)
-    engine.begin_archive(stream)
+    archive = Archive(engine, stream)
     stream.follower.block = LARGE
     lines = {}
     try:
         for path in sorted(files, key=lambda path: _first_time(stream, path)):
-            lines[path] = _count(engine, stream, path, clock, report, step)
+            lines[path] = _count(engine, archive, stream, path, clock, report, step)
     except BaseException:
-        engine.abandon(stream)
+        archive.abandon()
         raise
     finally:
         stream.follower.block = SIZE
-        engine.end_archive(stream, clock())
+        archive.end(clock())
     return lines
 
 
@@ -99,6 +100,7 @@ def _first_time(stream: Stream, path: Path) -> tuple[int, str]:
 
 def _count(
     engine: Engine,
+    archive: Archive,
     stream: Stream,
     path: Path,
     clock: Callable[[], int],
@@ -122,12 +124,12 @@ def _count(
         engine.take(stream, block, clock())
         pending += block.consumed
         if pending >= limit:
-            engine.commit_archive(stream, clock())
+            archive.commit(clock())
             pending = 0
         report(Progress(path, _position(generation), total, engine.lines - before))
     whole = generation.file is not None and follower.error is None
     engine.settle(clock())
-    engine.commit_archive(stream, clock())
+    archive.commit(clock())
     follower.close()
     if not whole:
         raise damaged

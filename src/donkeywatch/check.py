@@ -19,7 +19,7 @@ from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.errors import DonkeywatchError, SourceError
 from donkeywatch.sources.block import SIZE, cut
 from donkeywatch.sources.files import Damaged, open_file
-from donkeywatch.store.store import prepare
+from donkeywatch.store.database import prepare
 from donkeywatch.stream import line_reader
 
 FIRST = 10

@@ -17,17 +17,17 @@ from donkeywatch.closing import Closer
 from donkeywatch.config import Settings
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
-from donkeywatch.counting.watermark import Frontier
-from donkeywatch.counting.windows import MINUTE, SECOND, floor
+from donkeywatch.counting.windows import SECOND
 from donkeywatch.desk import Desk
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
 from donkeywatch.sources.block import Block
 from donkeywatch.status import Status
-from donkeywatch.store import store as stores
+from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
+from donkeywatch.store.store import Store
 from donkeywatch.stream import FOLLOWED, Stream, open_streams
 
 BUDGET = 16 << 20
@@ -45,13 +45,13 @@ class Engine:
     def __init__(self, settings: Settings, now: int, materials: Materials | None = None) -> None:
         self.settings = settings
         self.materials = materials or Materials.load(settings)
-        stores.prepare(settings.state)
-        self._lock = stores.lock(settings.state)
+        database.prepare(settings.state)
+        self._lock = database.lock(settings.state)
         try:
             self._open(settings, now)
         except sqlite3.OperationalError as error:
             self._lock.close()
-            raise stores.unavailable(settings.state / stores.DATABASE, error) from None
+            raise database.unavailable(settings.state / database.DATABASE, error) from None
         except BaseException:
             self._lock.close()
             raise
@@ -61,7 +61,7 @@ class Engine:
         detector = Detector(words, settings.ingest.matcher)
         keyring.prepare(settings.key_directory)
         installation.refuse_orphaned_keys(settings)
-        self.store = stores.Store(settings.state, [topic.id for topic in detector.topics])
+        self.store = Store(settings.state, [topic.id for topic in detector.topics])
         try:
             install = installation.key(settings, self.store)
             self._keys = keyring.Keyring(
@@ -81,9 +81,9 @@ class Engine:
         self._observer = Observer(countries, self._keys, rules)
         self.topics = detector.topics
         self._ledger = Ledger(detector.topics)
-        self._rolling = Rolling(len(detector.topics), self.store.segments)
+        self.rolling = Rolling(len(detector.topics), self.store.segments)
         self._desk = Desk(self.streams)
-        self._closer = Closer(
+        self.closer = Closer(
             self.store, self.backups, self._keys, settings.retention, self._desk.reckon
         )
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
@@ -165,7 +165,7 @@ class Engine:
         stream.settled = positions
         archive = stream.archive
         frontier = stream.frontier if archive is None else archive
-        seen = self._observer.observe(read, frontier, now, self._closer.closed_until)
+        seen = self._observer.observe(read, frontier, now, self.closer.closed_until)
         name = stream.source.name
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, block.too_long)
@@ -179,8 +179,8 @@ class Engine:
         """While a log is followed and all of it is read, its seconds are covered."""
         jump = self._clocks.look(now, steady)
         if jump < 0:
-            self._rolling.forget()
-            self._closer.reopen(now)
+            self.rolling.forget()
+            self.closer.reopen(now)
             for stream in self.streams:
                 stream.coverage.set_back(now)
         silence = round(self.settings.time.silence * SECOND)
@@ -215,11 +215,6 @@ class Engine:
             return watermark
         return min([watermark, *(stream.frontier.newest or 0 for stream in self.streams)])
 
-    def begin_archive(self, stream: Stream) -> None:
-        """What is taken from now on is history, with a frontier of its own."""
-        stream.archive = Frontier()
-        self.store.hurry(hurried=True)
-
     def finish(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
         try:
@@ -228,53 +223,12 @@ class Engine:
             return False
         return True
 
-    def abandon(self, stream: Stream) -> None:
-        """Forget what is not stored: an interruption may have come between bytes and counts."""
-        self._forget()
-        stream.roll_back()
+    def forget(self) -> None:
+        """Forget what was taken and is not stored."""
+        self._desk.clear()
+        self._ledger.take()
 
-    def commit_archive(self, stream: Stream, now: int) -> None:
-        """Store what was counted of an archive and close what its own event time has passed.
-
-        What is being read meanwhile is not waited for: call `settle` before where that matters.
-        """
-        self._store_batch(self._positions(), now)
-        newest = stream.archive.newest if stream.archive else None
-        if newest is not None:
-            watermark = newest - round(self.settings.time.lateness * SECOND)
-            if self._closer.ends_week(watermark):
-                # Nothing that was made with a key may be stored when that is destroyed.
-                self.settle(now)
-                self._store_batch(self._positions(), now)
-            self._closer.close_aside(watermark, now)
-
-    def end_archive(self, stream: Stream, now: int) -> None:
-        """Close all that has ended by the wall clock, and move the rolling windows up.
-
-        Nothing is destroyed here: the live log may go on where the archive stops.
-        """
-        newest = stream.archive.newest if stream.archive else None
-        stream.archive = None
-        if newest is not None and newest > (stream.frontier.newest or 0):
-            stream.frontier.newest = newest
-            stream.coverage.until = stream.archived.until
-        self.settle(now)
-        self.store.hurry(hurried=False)
-        self._store_batch(self._positions(), now)
-        end = None
-        if newest is not None and newest + MINUTE > self.store.rolling_end():
-            end = floor(newest + MINUTE, MINUTE)
-        # For this one look the rolling windows are not built to be moved, if they can be had so.
-        closed = self._closer.close_ended(now, end if self._rolling.end is None else None)
-        self.settle(now)
-        seen = closed()
-        if end is not None and not seen:
-            self._rolling.reach(end)
-            seen = self._rolling.figures()
-        if end is not None:
-            self.store.show(seen)
-
-    def _positions(self) -> list[Position]:
+    def positions(self) -> list[Position]:
         """Where counting stands: of a source whose blocks are being read, behind the last one."""
         return [
             position
@@ -286,10 +240,10 @@ class Engine:
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        positions = self._positions()
+        positions = self.positions()
         events = any(stream.follower.events for stream in self.streams)
         if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
-            self._store_batch(positions, now)
+            self.store_batch(positions, now)
             self.pace.stored(steady)
         self._close(now, steady)
 
@@ -299,22 +253,23 @@ class Engine:
         watermark = self.watermark(now)
         if watermark is None:
             return
-        closed = self._closer.closed_until
-        self._closer.close(watermark, now, self._sure(watermark, steady))
-        self._unfinished = self._closer.counting
+        closed = self.closer.closed_until
+        self.closer.close(watermark, now, self._sure(watermark, steady))
+        self._unfinished = self.closer.counting
         caught_up = all(stream.follower.caught_up for stream in self.streams)
         if not caught_up:
-            if self._rolling.waiting > AHEAD:
-                self._rolling.forget()
-        elif self._rolling.advance(watermark) or (self._dirty and not self._rolling.building):
-            self.store.show(self._rolling.figures())
+            if self.rolling.waiting > AHEAD:
+                self.rolling.forget()
+        elif self.rolling.advance(watermark) or (self._dirty and not self.rolling.building):
+            self.store.show(self.rolling.figures())
             self._dirty = False
         else:
-            self._unfinished |= self._rolling.building
-        if self._closer.closed_until > closed:
+            self._unfinished |= self.rolling.building
+        if self.closer.closed_until > closed:
             trim()
 
-    def _store_batch(self, positions: list[Position], now: int) -> None:
+    def store_batch(self, positions: list[Position], now: int) -> None:
+        """Store what was counted together with the positions behind it, in one transaction."""
         for stream in self.streams:
             for name, amount in stream.follower.events.items():
                 self._ledger.count(name, stream.source.name, amount)
@@ -340,7 +295,7 @@ class Engine:
             stream.committed(positions)
         self.pace.pending = 0
         self._commit_good, self._commit_errors, self._last_commit = True, 0, now
-        self._dirty |= self._rolling.record(batch.rows)
+        self._dirty |= self.rolling.record(batch.rows)
 
     def _recover(self, error: Exception, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
@@ -348,16 +303,12 @@ class Engine:
         self._commit_errors += 1
         self.pace.failed(steady)
         if not isinstance(error, sqlite3.OperationalError | OSError):
-            stores.condemn(self.store.path)
-            raise stores.damaged(self.store.path) from None
-        self._forget()
-        self._rolling.forget()
+            database.condemn(self.store.path)
+            raise database.damaged(self.store.path) from None
+        self.forget()
+        self.rolling.forget()
         for stream in self.streams:
             stream.roll_back()
-
-    def _forget(self) -> None:
-        self._desk.clear()
-        self._ledger.take()
 
     def back_up(self, now: int, steady: int) -> None:
         """Begin a copy of the database if one is due; it is made in a thread of its own.

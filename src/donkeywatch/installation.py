@@ -6,7 +6,7 @@ from donkeywatch.arrival import keyring
 from donkeywatch.arrival.text import NORMALISATION
 from donkeywatch.config import Settings
 from donkeywatch.errors import StateError
-from donkeywatch.store import store as stores
+from donkeywatch.store import database
 from donkeywatch.store.store import Store
 
 INSTALLED = "installed"
@@ -15,7 +15,7 @@ INSTALLED = "installed"
 
 def refuse_orphaned_keys(settings: Settings) -> None:
     """A database that has vanished is never begun anew silently: all would count again."""
-    path = settings.state / stores.DATABASE
+    path = settings.state / database.DATABASE
     empty = not path.exists() or path.stat().st_size == 0
     if empty and keyring.weeks_exist(settings.key_directory):
         raise StateError(

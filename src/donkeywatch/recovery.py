@@ -15,8 +15,7 @@ from donkeywatch.counting.windows import utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.generations import OPEN
-from donkeywatch.store import backups, positions
-from donkeywatch.store import store as stores
+from donkeywatch.store import backups, database, positions
 from donkeywatch.stream import log_of
 
 
@@ -50,18 +49,18 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
     what that is. StateError when nothing is damaged (unless ``force``) or no backup is good;
     BusyError when a daemon runs.
     """
-    database = _database(settings)
-    with stores.lock(settings.state):
-        marker = settings.state / stores.CONDEMNED
-        if not force and not marker.exists() and backups.damage(database) is None:
+    current = _current(settings)
+    with database.lock(settings.state):
+        marker = settings.state / database.CONDEMNED
+        if not force and not marker.exists() and backups.damage(current) is None:
             raise StateError(
-                f"the database {database} is not damaged",
+                f"the database {current} is not damaged",
                 "start donkeywatch; to go back to a backup nevertheless, add --force",
             )
         backup = _newest_good(settings)
         marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
         quarantine = settings.state / backups.QUARANTINE / _stamp(now)
-        backups.restore(backup, database, quarantine)
+        backups.restore(backup, current, quarantine)
         marker.unlink()
         return Recovery(backup, backups.made(backup), quarantine, tuple(_spans(settings)))
 
@@ -71,13 +70,13 @@ def reset(settings: Settings) -> list[Path]:
 
     The next start begins as the first one did. BusyError when a daemon runs.
     """
-    database = _database(settings)
-    with stores.lock(settings.state):
+    current = _current(settings)
+    with database.lock(settings.state):
         places = [
-            *(database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm")),
+            *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
             settings.state / backups.DIRECTORY,
             settings.state / backups.QUARANTINE,
-            settings.state / stores.CONDEMNED,
+            settings.state / database.CONDEMNED,
         ]
         gone = [path for path in places if path.exists()]
         keyring.destroy_all(settings.key_directory)
@@ -86,12 +85,12 @@ def reset(settings: Settings) -> list[Path]:
         return [*gone, settings.key_directory]
 
 
-def _database(settings: Settings) -> Path:
+def _current(settings: Settings) -> Path:
     if not settings.state.is_dir():
         raise StateError(
             f"there is no state directory {settings.state}", "check `state` in the settings"
         )
-    return settings.state / stores.DATABASE
+    return settings.state / database.DATABASE
 
 
 def _stamp(now: int) -> str:
@@ -114,7 +113,7 @@ def _newest_good(settings: Settings) -> Path:
 
 
 def _keys_missing(settings: Settings, backup: Path) -> str | None:
-    db = stores.connect(backup, read_only=True)
+    db = database.connect(backup, read_only=True)
     try:
         epochs = db.execute("select week, proof from epochs where sealed = 0").fetchall()
     finally:
@@ -138,7 +137,7 @@ def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
 
 def _spans(settings: Settings) -> Iterator[Span]:
     """What lies between the restored positions and the ends of the files there are."""
-    db = stores.connect(settings.state / stores.DATABASE, read_only=True)
+    db = database.connect(settings.state / database.DATABASE, read_only=True)
     try:
         for follower in followers(settings, db):
             yield from spans(follower)

@@ -375,13 +375,28 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
         'AND(TEXT("a"),AND(TEXT("b"),TEXT("c")))', 'TEXT("\u03c8 a")',
         'AND(AND(AND(TEXT("a"),TEXT("b")),TEXT("c")),TEXT("d"))',
         'AND(TEXT("a"),AND(TEXT("b"),AND(TEXT("c"),TEXT("d"))))',
+        'AND(TEXT("a"),TEXT("zqorv"))',
+        'AND(AND(TEXT("xkuzq"),TEXT("b")),TEXT("\u03be\u03c8\u03be\u03b1"))',
     ]  # fmt: skip
     lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in found]
     lines.append(f"{head}OP_LOGINREQUEST hash=0".encode())
     seen = BlockReader(ENODE).block(b"\n".join(lines * 10))
     assert not asked
-    assert len(seen.time) == 70
+    assert len(seen.time) == 90
+    assert seen.codes[0, :9].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 2]
     assert seen.tally == Counter(other=10)
+
+
+def test_a_link_in_any_text_of_a_chain_is_no_word_of_it() -> None:
+    """The first, the last, and the only one that has a letter; beside wide and narrow ones."""
+    head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
+    trees = [
+        f'AND(TEXT("{one}"),TEXT("{other}"))'
+        for one in ("related::zqorv", "-", "", "\u00e9", "a", "\u0301")
+        for other in ("related::zqorv", "ed2k::zqorv", "ed2k::\u00e9", "zqorv", "-")
+    ]
+    lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in trees]
+    assert_columns_equal_lines(lines * 2, reader=ENODE)
 
 
 def test_texts_of_one_tree_have_encodings_of_their_own() -> None:

@@ -20,7 +20,7 @@ TRUNK = {
     "engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
         "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close",
-        "Engine._store_batch", "Engine._recover",
+        "Engine.store_batch", "Engine._recover",
     ),
     "desk.py": ("Desk.rest",),
     "stream.py": ("Stream.tell_loss", "Stream.committed", "Stream.roll_back", "Stream.progress"),
@@ -44,9 +44,9 @@ TRUNK = {
 }  # fmt: skip
 """From reading a block to having it committed, and from closing a window to showing it."""
 EXCUSED = (
-    "stores.condemn(self.store.path)", "raise stores.damaged(self.store.path) from None",
+    "database.condemn(self.store.path)", "raise database.damaged(self.store.path) from None",
     "raise Changed", "raise Wide", "return", "return None",
-    'self.connection.execute("rollback")', "self._rolling.forget()",
+    'self.connection.execute("rollback")', "self.rolling.forget()",
     "stream.coverage.miss(now)", "follower.lost = False",
     "self.coverage.miss((self.coverage.until or 0) + SECOND)",
 )  # fmt: skip

@@ -39,8 +39,9 @@ from donkeywatch.publish.metrics import (
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.service import Service
 from donkeywatch.status import SourceStatus, Status
+from donkeywatch.store.database import prepare
 from donkeywatch.store.positions import Progress
-from donkeywatch.store.store import Store, prepare
+from donkeywatch.store.store import Store
 from instruments import component
 from support import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
 

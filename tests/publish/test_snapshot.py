@@ -16,8 +16,9 @@ from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, milliseconds, week_of
 from donkeywatch.publish.snapshot import HourOfDay, Snapshot, Snapshots
+from donkeywatch.store.database import prepare
 from donkeywatch.store.positions import Progress
-from donkeywatch.store.store import Store, prepare
+from donkeywatch.store.store import Store
 
 TEN = milliseconds(datetime(2026, 11, 23, 10, tzinfo=UTC))
 TOPICS = ("one", "two")

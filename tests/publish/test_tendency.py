@@ -17,8 +17,9 @@ from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
 from donkeywatch.publish import tendency
 from donkeywatch.publish.snapshot import CountryView, Snapshots
 from donkeywatch.publish.tendency import LARGEST, OTHER, CountryShare, Tendencies, Tendency
+from donkeywatch.store.database import prepare
 from donkeywatch.store.positions import Progress
-from donkeywatch.store.store import Store, prepare
+from donkeywatch.store.store import Store
 
 MONDAY = milliseconds(datetime(2026, 1, 5, tzinfo=UTC))
 TOPICS = ("one", "two")

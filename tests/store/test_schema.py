@@ -16,9 +16,10 @@ from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
 from donkeywatch.store import migrations
+from donkeywatch.store.database import DATABASE
 from donkeywatch.store.reckoning import Deliver, Reckoner
 from donkeywatch.store.schema import SCRIPT, STEPS, TABLES, applied, document
-from donkeywatch.store.store import DATABASE, Store
+from donkeywatch.store.store import Store
 
 
 def test_every_table_and_column_is_there_and_documented(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
 from donkeywatch.errors import BusyError, StateError
+from donkeywatch.store.database import DATABASE, connect, lock, prepare
 from donkeywatch.store.positions import Position, Progress
-from donkeywatch.store.store import DATABASE, Store, connect, lock, prepare
+from donkeywatch.store.store import Store
 
 TOPICS = ("zqorv",)
 START = MONDAY + 2900 * WEEK

@@ -56,7 +56,7 @@ class BlockReader:
     def block(self, raw: bytes) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
         if self._layout is not None and raw.count(b"\n", 0, 1 << 14) >= FEW:
-            block = Block(raw, self._layout.blank)
+            block = Block(raw, self._layout.escape)
             shape = self._layout.shape(block)
             if shape is not None:
                 return _Reading(self.reader, self._layout, block, shape).sightings()
@@ -67,7 +67,7 @@ class _Reading:
     """One block on its way through the columns."""
 
     def __init__(self, reader: LineReader, layout: Layout, block: Block, shape: Shape) -> None:
-        self._reader, self._block = reader, block
+        self._reader, self._layout, self._block = reader, layout, block
         self.time, self.alternative, good = stamps(block, block.start, shape, reader.clock.read)
         at, fine = layout.addresses(block, shape)
         good &= fine & (block.end - block.start <= reader.limit)
@@ -101,22 +101,18 @@ class _Reading:
         """Words of the lexicon in the queries of ASCII lines, by line."""
         block, found, sieve = self._block, self._searches, self._reader.detector.sieve
         if sieve.short:
-            text, begin = spans(block.data, found.start - 1, found.end + 1)
+            text, begin = spans(block.data, found.text - 1, found.text_end + 1)
             hits = sieve.hits(text.tobytes())
             line = np.searchsorted(begin, hits.end - 1, "right") - 1
-            end = hits.end - begin[line] + found.start[line] - 1
+            end = hits.end - begin[line] + found.text[line] - 1
         else:
-            end, _ = hits = sieve.hits(block.padded)
+            end, _ = hits = sieve.hits(block.data.tobytes())
             line = block.lines_at(end)
-        inside = (end > found.start[line]) & (end <= found.end[line]) & ~wide[line]
-        # In a tree of several texts, or beside the only one, a word may be none of the query's.
-        whole = found.end[line] - found.text_end[line] <= TREE
-        inside &= ~whole | ((end > found.text[line]) & (end <= found.text_end[line]))
-        return Hits(line[inside], np.where(whole, hits.word, -1)[inside])
+        inside = (end > found.text[line]) & (end <= found.text_end[line]) & ~wide[line]
+        return Hits(line[inside], hits.word[inside])
 
     def _decide(self, lines: Offsets, words: Offsets, told: Mask, codes: Codes) -> None:
         """Enter what the words found in some lines amount to; what they cannot tell is not told."""
-        told[lines[words < 0]] = False
         kept = told[lines]
         for line, found in self._reader.detector.told(lines[kept], words[kept]):
             if found is None:
@@ -143,40 +139,27 @@ class _Reading:
         return link
 
     def _wide(self, lines: Offsets) -> tuple[Mask, Hits]:
-        """Of lines beyond ASCII: which have a word and are no link; words of the lexicon, by line.
-
-        What stands behind the first text of a query is a text of its own.
-        """
-        if not len(lines):
-            return np.zeros(0, bool), Hits(lines, lines)
-        found = self._searches
-        cuts = [found.text[lines], found.text_end[lines]]
-        if bool((cuts[-1] < found.end[lines]).any()):
-            cuts.append(found.end[lines])
-        each = len(cuts) - 1
-        text = self._texts(np.stack(cuts, axis=1))
+        """Of lines beyond ASCII: which have a word and are no link, and words of the lexicon."""
+        text = self._texts(lines) if len(lines) else None
         if text is None:
             return np.zeros(len(lines), bool), Hits(lines[:0], lines[:0])
         codes = FOLDS.folded(code_points(text))
         feeds = places(codes == FEED)
-        front = np.concatenate(([0], feeds[:-1]))
-        lettered = np.maximum.reduceat(codes, front)[::each] > SPACE
+        lettered = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
         folded = text_of(codes).encode("utf-8", "surrogatepass")
         ends = places(np.frombuffer(folded, np.uint8) == FEED)
         hits = self._reader.detector.sieve.hits(folded)
-        line = lines[np.searchsorted(ends, hits.end) // each]
         return (
-            lettered & ~self._perhaps_link(cuts[0]),
-            Hits(line, hits.word if each == 1 else np.full(len(line), -1)),
+            lettered & ~self._perhaps_link(self._searches.text[lines]),
+            Hits(lines[np.searchsorted(ends, hits.end)], hits.word),
         )
 
-    def _texts(self, cuts: Offsets) -> str | None:
-        """The texts between the cuts of each line, between spaces and ended by line feeds.
+    def _texts(self, lines: Offsets) -> str | None:
+        """The texts of some lines, between spaces and ended by line feeds.
 
-        None where that is not UTF-8 and where what follows the first text may be in several
-        encodings.
+        None where that is not UTF-8 and the texts of one tree may be in several encodings.
         """
-        begin, end = cuts[:, :-1].ravel(), cuts[:, 1:].ravel()
+        begin, end = self._searches.text[lines], self._searches.text_end[lines]
         data, at = spans(self._block.data, begin - 1, end + 1)
         data[at] = SPACE
         data[at + (end - begin) + 1] = FEED
@@ -184,7 +167,7 @@ class _Reading:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
-            if cuts.shape[1] > 2:
+            if self._layout.trees:
                 return None
             encoding = self._reader.encoding
             return "\n".join([decoded(part, encoding) for part in raw.split(b"\n")])

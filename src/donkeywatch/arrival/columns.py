@@ -45,19 +45,21 @@ def word(text: bytes) -> np.uint64:
     return np.uint64(int.from_bytes(text[:8], "little"))
 
 
+_BLANK = word(b" " * 8)
+
+
 class Block:
     """The bytes of a block and its lines: ``start`` and ``end`` (without line feed).
 
-    ``blank`` is an escape that stands for a separator: columns find spaces in its place.
+    ``escape`` is one that stands for a separator: columns find spaces in its place.
     """
 
-    def __init__(self, raw: bytes, blank: bytes = b"") -> None:
+    def __init__(self, raw: bytes, escape: bytes = b"") -> None:
         self.written = raw
-        if blank and blank in raw:
-            raw = _blanked(raw, blank)
+        if escape and escape in raw:
+            raw = _blanked(raw, escape)
         self.raw = raw
-        self.padded = raw + bytes(PAD - len(raw) % 8)
-        self.data: Bytes = np.frombuffer(self.padded, np.uint8)
+        self.data: Bytes = np.frombuffer(raw + bytes(PAD - len(raw) % 8), np.uint8)
         feeds = places(self.data == FEED)
         if raw and not raw.endswith(b"\n"):
             feeds = np.append(feeds, len(raw))
@@ -74,6 +76,13 @@ class Block:
         """The eight bytes that begin at each offset."""
         return every_word(self.data)
 
+    def blank(self, at: Offsets, size: int) -> None:
+        """Put spaces in place of ``size`` bytes at some offsets, eight of them at the least."""
+        if not self.data.flags.writeable:
+            self.data = self.data.copy()
+        for place in (*range(0, size - 8, 8), size - 8):
+            self.words[at + place] = _BLANK
+
     def line(self, i: int) -> bytes:
         """One line, as it was written."""
         return self.written[int(self.start[i]) : int(self.end[i])]
@@ -81,6 +90,13 @@ class Block:
     def lines_at(self, offsets: Offsets) -> Offsets:
         """In which lines some offsets lie."""
         return np.searchsorted(self.start, offsets, "right") - 1
+
+    def lines_with(self, text: bytes) -> Offsets:
+        """The lines in which a text stands; often there is none."""
+        if text not in self.raw:
+            return np.zeros(0, np.int64)
+        at = np.maximum(places(self.data == text[-1]) - len(text) + 1, 0)
+        return self.lines_at(at[has(self.words, at, text)])
 
     def wide(self) -> Mask:
         """Lines with bytes beyond ASCII, but for their first seven: those are no stamp."""

@@ -21,9 +21,9 @@ RETURN, SPACE, TAB = 13, 32, 9
 class Searches:
     """The queries of the lines of a block, as spans.
 
-    ``start`` and ``end`` are those of the field, ``text`` and ``text_end`` those of the first
-    words in it. ``good`` are the lines of which the columns know all but the words, and
-    ``plain`` those whose words they can tell; of the others ``none`` are surely no search.
+    ``start`` and ``end`` are those of the field, ``text`` and ``text_end`` those of the words in
+    it. ``good`` are the lines of which the columns know all but the words, and ``plain`` those
+    whose words they can tell; of the others ``none`` are surely no search.
     """
 
     start: Offsets
@@ -40,8 +40,10 @@ class Layout(Protocol):
 
     closing: int
     """The byte behind the address."""
-    blank: bytes
+    escape: bytes
     """How the format writes a byte order mark in a query, if it has a way of its own."""
+    trees: bool
+    """May a query be of several texts?"""
 
     def shape(self, block: Block) -> Shape | None:
         """How the stamps of a block are written, told from its first lines."""
@@ -75,9 +77,9 @@ def ends(block: Block) -> Offsets:
 class TsvLayout:
     """``<ts>\\t<ip>\\t<query>``."""
 
-    blank = b""
-
     closing = TAB
+    escape = b""
+    trees = False
 
     def shape(self, block: Block) -> Shape | None:
         """Told from the first line that has one."""
@@ -110,7 +112,8 @@ class EnodeGoLayout:
     """
 
     closing = SPACE
-    blank = b"\\ufeff"
+    escape = b"\\ufeff"
+    trees = True
 
     def shape(self, block: Block) -> Shape | None:
         """Told from the first line of that server."""
@@ -127,24 +130,17 @@ class EnodeGoLayout:
         return np.minimum(at + len(PARSED), block.end), good
 
     def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
-        """The tree, and the first of its texts."""
+        """The tree, and its texts from the first to the last."""
         at = np.minimum(address_end, block.end)
         good = good & has(block.words, at, REQUEST)
-        none = None if good.all() else ~_marked(block)
+        none = None
+        if not good.all():
+            none = np.ones(len(block), bool)
+            none[block.lines_with(MARK)] = False
         start, end = np.minimum(at + len(REQUEST), block.end), ends(block)
         found = chains(block, start, end)
         plain = good & found.good
-        text, text_end = (np.where(plain, at, start) for at in (found.start, found.end))
-        return Searches(start, end, text, text_end, good, plain, none)
-
-
-def _marked(block: Block) -> Mask:
-    """Lines in which the mark of a search stands."""
-    found: Mask = np.zeros(len(block), bool)
-    signs = np.flatnonzero(block.data == MARK[-1])
-    signs = signs[has(block.words, np.maximum(signs - len(MARK) + 1, 0), MARK)]
-    found[block.lines_at(signs)] = True
-    return found
+        return Searches(start, end, found.start, found.end, good, plain, none)
 
 
 def layout_of(form: Format, syntax: Syntax) -> Layout | None:

@@ -29,7 +29,7 @@ from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.store.store import DATABASE
+from donkeywatch.store.database import DATABASE
 from donkeywatch.stream import line_reader
 
 

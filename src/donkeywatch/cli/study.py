@@ -13,7 +13,7 @@ from donkeywatch import config, validation
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.counting.windows import WEEK_NAME, milliseconds, week_start
 from donkeywatch.errors import ConfigError
-from donkeywatch.store.store import DATABASE
+from donkeywatch.store.database import DATABASE
 from donkeywatch.study.exclusion import Rule
 from donkeywatch.study.findings import FOREVER, GROUPS, Options
 from donkeywatch.study.profiles import Estimator

@@ -19,7 +19,7 @@ from donkeywatch.recovery import Span
 from donkeywatch.sources.follow import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.audit import audit
-from donkeywatch.store.store import DATABASE, connect
+from donkeywatch.store.database import DATABASE, connect
 
 
 @app.command()

@@ -12,7 +12,7 @@ from time import monotonic
 
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.status import Status
-from donkeywatch.store.store import connect
+from donkeywatch.store.database import connect
 
 TICK = 0.25
 """Seconds between two looks, however many pages are open."""

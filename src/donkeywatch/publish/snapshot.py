@@ -14,7 +14,7 @@ from donkeywatch.counting.correction import Accuracy, corrected
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
 from donkeywatch.counting.windows import HOUR, ROLLING, SECOND
-from donkeywatch.store.store import DATABASE, connect
+from donkeywatch.store.database import DATABASE, connect
 
 NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
 Cells = tuple[int | str | None, ...]

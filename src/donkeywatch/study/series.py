@@ -14,7 +14,7 @@ import numpy.typing as npt
 from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import StateError
-from donkeywatch.store.store import connect
+from donkeywatch.store.database import connect
 from donkeywatch.store.windows import LENGTHS
 
 Floats = npt.NDArray[np.float64]
