@@ -15,32 +15,19 @@ from donkeywatch.arrival.columns import (
     places,
     spans,
     stamps,
-    word,
 )
 from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
 from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
+from donkeywatch.arrival.links import SURE, perhaps_link
 from donkeywatch.arrival.quads import quads
 from donkeywatch.arrival.sieve import LETTER, Hits
-from donkeywatch.arrival.sightings import MARK, LineReader, Sightings
+from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.arrival.text import decoded
 from donkeywatch.counting.observations import Codes
 
 FEW = 30
 """Below this many lines the line reader is faster than the columns."""
-STEPS = 8
-"""Spaces, quotes and marks before a query that are skipped before it is looked at."""
-_ODD = np.zeros(256, bool)
-_ODD[list(b"\t\n\v\f\r \"'")] = True
-"""Before these a search for relatives may stand, and before a byte order mark."""
-_MARK = word(MARK)
-_COLON = np.zeros(256, np.int64)
-_COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
-"""Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
-_SURE = LETTER & (_COLON == 0) & (np.arange(256) < 0x80)
-"""A query that begins so has a word and is no link."""
-TREE = len('")')
-"""What may stand behind the last text of a query."""
 FOLDS = FoldTable()
 """What has been looked up is the same for every source."""
 
@@ -56,7 +43,7 @@ class BlockReader:
     def block(self, raw: bytes) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
         if self._layout is not None and raw.count(b"\n", 0, 1 << 14) >= FEW:
-            block = Block(raw, self._layout.escape)
+            block = Block(raw)
             shape = self._layout.shape(block)
             if shape is not None:
                 return _Reading(self.reader, self._layout, block, shape).sightings()
@@ -77,9 +64,9 @@ class _Reading:
     def sightings(self) -> Sightings:
         """The countable searches of the block."""
         found, wide = self._searches, self._block.wide()
-        told = found.plain & _SURE[self._block.data[found.text]]
+        told = found.plain & SURE[self._block.data[found.text]]
         unsure = np.flatnonzero(found.plain & (~told | wide))
-        told[unsure] = ~self._perhaps_link(found.text[unsure])
+        told[unsure] = ~perhaps_link(self._block, found.text[unsure])
         narrow = unsure[~wide[unsure]]
         told[narrow] &= self._wordy(narrow)
         hits = self._narrow_hits(wide)
@@ -120,24 +107,6 @@ class _Reading:
             else:
                 codes[:, line] = found
 
-    def _perhaps_link(self, start: Offsets) -> Mask:
-        """Queries that the line reader may take for a link."""
-        data, words = self._block.data, self._block.words
-        start = start.copy()
-        front = np.arange(len(start))
-        for _ in range(STEPS):
-            at = start[front]
-            marked = words[at] & MASKS[3] == _MARK
-            skipped = marked | _ODD[data[at]]
-            front = front[skipped]
-            if not len(front):
-                break
-            start[front] += np.where(marked[skipped], len(MARK), 1)
-        colon = _COLON[data[start]]
-        link: Mask = (colon > 0) & (data[start + colon] == ord(":"))
-        link[front] = True
-        return link
-
     def _wide(self, lines: Offsets) -> tuple[Mask, Hits]:
         """Of lines beyond ASCII: which have a word and are no link, and words of the lexicon."""
         text = self._texts(lines) if len(lines) else None
@@ -150,7 +119,7 @@ class _Reading:
         ends = places(np.frombuffer(folded, np.uint8) == FEED)
         hits = self._reader.detector.sieve.hits(folded)
         return (
-            lettered & ~self._perhaps_link(self._searches.text[lines]),
+            lettered & ~perhaps_link(self._block, self._searches.text[lines]),
             Hits(lines[np.searchsorted(ends, hits.end)], hits.word),
         )
 
@@ -178,7 +147,7 @@ class _Reading:
         kept = found.good.copy()
         fields = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
         for i, start, end in fields.tolist():
-            told = self._reader.codes(self._block.written[start:end])
+            told = self._reader.codes(self._block.raw[start:end])
             if isinstance(told, str):
                 tally[told] += 1
                 kept[i] = False

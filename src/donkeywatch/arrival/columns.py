@@ -51,13 +51,10 @@ _BLANK = word(b" " * 8)
 class Block:
     """The bytes of a block and its lines: ``start`` and ``end`` (without line feed).
 
-    ``escape`` is one that stands for a separator: columns find spaces in its place.
+    ``data`` is what columns look at, ``raw`` what was written.
     """
 
-    def __init__(self, raw: bytes, escape: bytes = b"") -> None:
-        self.written = raw
-        if escape and escape in raw:
-            raw = _blanked(raw, escape)
+    def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self.data: Bytes = np.frombuffer(raw + bytes(PAD - len(raw) % 8), np.uint8)
         feeds = places(self.data == FEED)
@@ -77,26 +74,31 @@ class Block:
         return every_word(self.data)
 
     def blank(self, at: Offsets, size: int) -> None:
-        """Put spaces in place of ``size`` bytes at some offsets, eight of them at the least."""
+        """Have columns see spaces in place of ``size`` bytes at some offsets."""
         if not self.data.flags.writeable:
             self.data = self.data.copy()
+        if size < 8:
+            for place in range(size):
+                self.data[at + place] = ord(" ")
+            return
         for place in (*range(0, size - 8, 8), size - 8):
             self.words[at + place] = _BLANK
 
     def line(self, i: int) -> bytes:
         """One line, as it was written."""
-        return self.written[int(self.start[i]) : int(self.end[i])]
+        return self.raw[int(self.start[i]) : int(self.end[i])]
 
     def lines_at(self, offsets: Offsets) -> Offsets:
         """In which lines some offsets lie."""
         return np.searchsorted(self.start, offsets, "right") - 1
 
     def lines_with(self, text: bytes) -> Offsets:
-        """The lines in which a text stands; often there is none."""
-        if text not in self.raw:
-            return np.zeros(0, np.int64)
-        at = np.maximum(places(self.data == text[-1]) - len(text) + 1, 0)
-        return self.lines_at(at[has(self.words, at, text)])
+        """The lines in which a short text stands, in rising order, once for each place."""
+        found = self.data == text[-1]
+        if len(text) > 1:
+            found[1:] &= self.data[:-1] == text[-2]
+        at = np.maximum(places(found) - len(text) + 1, 0)
+        return self.lines_at(at if len(text) == 1 else at[has(self.data, at, text)])
 
     def wide(self) -> Mask:
         """Lines with bytes beyond ASCII, but for their first seven: those are no stamp."""
@@ -128,17 +130,6 @@ def rows(data: Bytes, at: Offsets) -> Words:
     return every[at].view("<u8").reshape(-1, ROW >> 3)
 
 
-def _blanked(raw: bytes, escape: bytes) -> bytes:
-    """Spaces for an escape, but where its backslash may be one that was escaped."""
-    before, *rest = raw.split(escape)
-    pieces = [before]
-    for piece in rest:
-        pieces.append(escape if before.endswith(b"\\") else b" " * len(escape))
-        pieces.append(piece)
-        before = piece
-    return b"".join(pieces)
-
-
 def spans(data: Bytes, start: Offsets, end: Offsets) -> tuple[Bytes, Offsets]:
     """The bytes of some spans one behind the other, and where each span begins in them."""
     size = end - start
@@ -154,13 +145,19 @@ def every_word(data: Bytes) -> Words:
     return np.ndarray((len(data) - 8,), "<u8", data, 0, (1,))
 
 
-def has(words: Words, at: Offsets, text: bytes) -> Mask:
+def has(data: Bytes, at: Offsets, text: bytes) -> Mask:
     """Where a text stands at some offsets."""
-    found: Mask = np.ones(len(at), bool)
-    for i in range(0, len(text), 8):
-        piece = text[i : i + 8]
-        found &= (words[at + i] ^ word(piece)) & first(len(piece)) == 0
-    return found
+    odd = np.zeros(len(at), np.uint64)
+    for i in range(0, len(text), ROW):
+        piece = text[i : i + ROW]
+        if len(piece) <= 8:
+            odd |= (every_word(data)[at + i] ^ word(piece)) & first(len(piece))
+            continue
+        found = rows(data, at + i if i else at).T
+        for k, part in enumerate(piece[j : j + 8] for j in range(0, len(piece), 8)):
+            odd |= (found[k] ^ word(part)) & first(len(part))
+    same: Mask = odd == 0
+    return same
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +204,7 @@ def stamps(
     good &= base >= 0
     at = shape.length - len(shape.zone)
     if len(shape.zone) > 1 or not shape.separator:
-        good &= has(block.words, start + at, shape.zone)
+        good &= has(block.data, start + at, shape.zone)
     return base + offset, other + offset, good
 
 

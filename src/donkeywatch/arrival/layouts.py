@@ -40,8 +40,6 @@ class Layout(Protocol):
 
     closing: int
     """The byte behind the address."""
-    escape: bytes
-    """How the format writes a byte order mark in a query, if it has a way of its own."""
     trees: bool
     """May a query be of several texts?"""
 
@@ -78,7 +76,6 @@ class TsvLayout:
     """``<ts>\\t<ip>\\t<query>``."""
 
     closing = TAB
-    escape = b""
     trees = False
 
     def shape(self, block: Block) -> Shape | None:
@@ -102,6 +99,8 @@ PARSED = b"] tcp payload parsed remote="
 REQUEST = b" opcode=OP_SEARCHREQUEST expr="
 MARK = b" expr="
 """Without this a line is no search."""
+OTHERS = 64
+"""One line in so many may be looked at by itself to find that it is none."""
 
 
 class EnodeGoLayout:
@@ -112,7 +111,6 @@ class EnodeGoLayout:
     """
 
     closing = SPACE
-    escape = b"\\ufeff"
     trees = True
 
     def shape(self, block: Block) -> Shape | None:
@@ -122,19 +120,19 @@ class EnodeGoLayout:
     def addresses(self, block: Block, shape: Shape) -> tuple[Offsets, Mask]:
         """Behind a text that is always the same but for the kind of connection."""
         at = np.minimum(block.start + shape.length, block.end)
-        good = has(block.words, at, MODULE)
+        good = has(block.data, at, MODULE)
         good &= block.data[block.start + len("2026-11-23")] != SPACE  # Its stamp is one word.
         at = np.minimum(at + len(MODULE), block.end)
-        at = np.minimum(at + len(OBFUSCATED) * has(block.words, at, OBFUSCATED), block.end)
-        good &= has(block.words, at, PARSED)
+        at = np.minimum(at + len(OBFUSCATED) * has(block.data, at, OBFUSCATED), block.end)
+        good &= has(block.data, at, PARSED)
         return np.minimum(at + len(PARSED), block.end), good
 
     def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
         """The tree, and its texts from the first to the last."""
         at = np.minimum(address_end, block.end)
-        good = good & has(block.words, at, REQUEST)
+        good = good & has(block.data, at, REQUEST)
         none = None
-        if not good.all():
+        if int(np.count_nonzero(~good)) > len(block) // OTHERS:
             none = np.ones(len(block), bool)
             none[block.lines_with(MARK)] = False
         start, end = np.minimum(at + len(REQUEST), block.end), ends(block)

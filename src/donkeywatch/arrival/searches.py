@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
-from donkeywatch.arrival.text import decoded
+from donkeywatch.arrival.text import decoded, spaced
 
 Syntax = Literal["plain", "boolean", "enode-go"]
 
@@ -119,6 +120,17 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
     if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
         raise Malformed
     return chr(number).encode()
+
+
+@lru_cache(maxsize=1024)
+def separates(escape: bytes) -> bool:
+    """Does an escape stand for characters between words?"""
+    if not ESCAPE.fullmatch(escape):
+        return False
+    try:
+        return spaced(unquoted(escape).decode()) == " "
+    except ValueError:  # A part of a character, or no character at all.
+        return False
 
 
 def words(query: bytes, syntax: Syntax, fallback: str) -> str:

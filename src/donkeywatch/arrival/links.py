@@ -1,0 +1,40 @@
+"""Texts that may be links to files or to relatives of a file, which have no words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from donkeywatch.arrival.columns import MASKS, Block, Mask, Offsets, word
+from donkeywatch.arrival.sieve import LETTER
+from donkeywatch.arrival.sightings import MARK
+
+STEPS = 8
+"""Spaces, quotes and marks before a text that are skipped before it is looked at."""
+_ODD = np.zeros(256, bool)
+_ODD[list(b"\t\n\v\f\r \"'")] = True
+"""Before these a search for relatives may stand, and before a byte order mark."""
+_MARK = word(MARK)
+_COLON = np.zeros(256, np.int64)
+_COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
+"""Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
+SURE = LETTER & (_COLON == 0) & (np.arange(256) < 0x80)
+"""A text that begins so has a word and is no link."""
+
+
+def perhaps_link(block: Block, start: Offsets) -> Mask:
+    """Texts, by where they begin, that the line reader may take for a link."""
+    data, words = block.data, block.words
+    start = start.copy()
+    front = np.arange(len(start))
+    for _ in range(STEPS):
+        at = start[front]
+        marked = words[at] & MASKS[3] == _MARK
+        skipped = marked | _ODD[data[at]]
+        front = front[skipped]
+        if not len(front):
+            break
+        start[front] += np.where(marked[skipped], len(MARK), 1)
+    colon = _COLON[data[start]]
+    link: Mask = (colon > 0) & (data[start + colon] == ord(":"))
+    link[front] = True
+    return link
