@@ -117,8 +117,7 @@ def compacted(rows: Rows) -> Rows:
     """The same counts with one row per pseudonym, country and minute, sorted by them."""
     if not len(rows):
         return rows
-    order = _order(rows)
-    pseudonym, key = rows.pseudonym[order], _key(rows)[order]
+    order, pseudonym, key = _ordered(rows)
     new = np.empty(len(order), bool)
     new[0] = True
     np.not_equal(pseudonym[1:], pseudonym[:-1], out=new[1:])
@@ -174,20 +173,23 @@ def _key(rows: Rows) -> Narrow:
     return (rows.country.astype(np.uint32) << np.uint32(8)) | rows.minute
 
 
-def _order(rows: Rows) -> Counts:
-    """The order by pseudonym, country and minute: a log is nearly in the order of the others."""
+def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, Narrow]:
+    """The order by pseudonym, country and minute, and both keys in it.
+
+    A log is nearly in the order of the others.
+    """
     order = order_of(rows.pseudonym)
     pseudonym, key = rows.pseudonym[order], _key(rows)[order]
     same = pseudonym[1:] == pseudonym[:-1]
-    if not bool((same & (key[1:] < key[:-1])).any()):
-        return order
-    tied = np.zeros(len(order), bool)
-    tied[1:] = same
-    tied[:-1] |= same
-    places = np.flatnonzero(tied)
-    rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
-    order[places] = order[places][np.argsort(rank << 24 | key[places])]
-    return order
+    if bool((same & (key[1:] < key[:-1])).any()):
+        tied = np.zeros(len(order), bool)
+        tied[1:] = same
+        tied[:-1] |= same
+        places = np.flatnonzero(tied)
+        rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
+        sorting = np.argsort(rank << 24 | key[places])
+        order[places], key[places] = order[places][sorting], key[places][sorting]
+    return order, pseudonym, key
 
 
 def _amounts(queries: Narrow, order: Counts, first: Counts) -> Counts:

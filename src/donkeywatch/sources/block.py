@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIZE, LARGE = 1 << 18, 1 << 20
+SIZE, LARGE = 1 << 18, 11 << 17
 """Bytes read at once from a log and from an archive, or twice the longest line; between two
 blocks a stop is obeyed."""
 
