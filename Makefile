@@ -9,7 +9,7 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test lowest million bars years bench profile bench-publish web torture conformance conformance-peers lint docs clean
+.PHONY: help run test lowest million bars distinct years bench profile bench-publish web torture conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -18,6 +18,7 @@ help:
 	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
 	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bars                latency, idle CPU and memory of the running daemon'
+	@echo 'make distinct            a week of 15 million addresses: memory, restart, closing it'
 	@echo 'make years               three simulated years, counted and reported: is what was planted found?'
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
 	@echo 'make profile             where the time of a line goes, stage by stage'
@@ -74,6 +75,9 @@ million: .venv/test
 
 bars: .venv/test
 	$(BIN)/python benchmarks/live.py
+
+distinct: .venv/test
+	$(BIN)/python benchmarks/distinct.py
 
 years: .venv/test
 	$(BIN)/python benchmarks/years.py

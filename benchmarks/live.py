@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,20 +28,29 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def daemon(directory: Path, interval: float = 1.0) -> Iterator[tuple[int, str]]:
-    """A daemon on ``directory``/search.log; its process id and URL."""
+def daemon(
+    directory: Path,
+    interval: float = 1.0,
+    more: str = "",
+    command: Sequence[str] = (sys.executable, "-m", "donkeywatch"),
+    surroundings: Mapping[str, str] | None = None,
+) -> Iterator[tuple[int, str]]:
+    """A daemon on ``directory``/search.log; its process id and URL. ``more`` are settings."""
     words = directory / "lexicon.toml"
     words.write_text(lexicon(1).toml(), encoding="utf-8")
     words.chmod(0o600)
     settings = directory / "donkeywatch.toml"
     settings.write_text(
         'lexicon = "lexicon.toml"\nstate = "state"\n[http]\nport = 0\n'
-        f"[checkpoint]\ninterval = {interval}\n"
+        f"[checkpoint]\ninterval = {interval}\n{more}"
         '[[source]]\npath = "search.log"\nformat = "tsv"\n'
     )
     with (directory / "said").open("w") as said:
-        command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(settings)]
-        process = subprocess.Popen(command, stderr=said)
+        process = subprocess.Popen(
+            [*command, "run", "-c", str(settings)],
+            env={**os.environ, **(surroundings or {})},
+            stderr=said,
+        )
     try:
         while not (found := re.search(r"listening on (\S+)", (directory / "said").read_text())):
             if process.poll() is not None:
@@ -143,23 +152,24 @@ def under_load(directory: Path, rate: float, seconds: float, interval: float) ->
     )
 
 
-def week(log: Path, addresses: int, lines: int) -> None:
-    """A week's log that ends now, with so many distinct addresses, a piece at a time."""
+def week(log: Path, addresses: int, lines: int, begin: datetime, end: datetime) -> None:
+    """A week's log with so many distinct addresses, a piece at a time."""
     rng = np.random.default_rng(1)
-    end = datetime.now(UTC) - timedelta(minutes=5)
     hours = 7 * 24
-    known = rng.integers(0, 1 << 24, size=addresses * 2, dtype=np.int64)
-    known = np.unique(known)[:addresses]
+    hour = (end - begin) / hours
+    # Synthetic, between the private block 10/8 and the shared one 100.64/10.
+    known = np.unique(rng.integers(11 << 24, 100 << 24, size=addresses * 2, dtype=np.int64))
     rng.shuffle(known)
+    known = known[:addresses]
     drawn = np.concatenate((known, rng.choice(known, lines - len(known))))
     rng.shuffle(drawn)
     with log.open("w") as file:
-        for hour, part in enumerate(np.array_split(drawn, hours)):
-            start = end - timedelta(hours=hours - hour)
-            step = timedelta(hours=1) / len(part)
+        for number, part in enumerate(np.array_split(drawn, hours)):
+            start = begin + number * hour
+            step = hour / len(part)
             file.writelines(
                 f"{(start + i * step).isoformat(timespec='milliseconds')[:-6]}Z\t"
-                f"10.{a >> 16}.{a >> 8 & 255}.{a & 255}\tqvorm zqatal {a % 977}\n"
+                f"{a >> 24}.{a >> 16 & 255}.{a >> 8 & 255}.{a & 255}\tqvorm zqatal {a % 977}\n"
                 for i, a in enumerate(part.tolist())
             )
 
@@ -191,7 +201,8 @@ def main() -> None:
         print(f"idle: {used:.2%} of a core over {asked.idle} s")
     with tempfile.TemporaryDirectory() as name:
         log = Path(name) / "search.log"
-        week(log, asked.addresses, asked.lines)
+        end = datetime.now(UTC) - timedelta(minutes=5)
+        week(log, asked.addresses, asked.lines, end - timedelta(days=7), end)
         with daemon(Path(name)) as (process, url):
             start = time.perf_counter()
             while queries(url) < asked.lines:

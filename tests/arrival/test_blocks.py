@@ -302,7 +302,10 @@ texts = st.sampled_from(
      "\ufeff\ufeffa", "...........zqorv",
      r"\ufeffzqorv", r"zqorv\ufeffxkuzq", r"\ufeff\ufeff related::x", r"\\ufeffzqorv",
      r"\\\ufeffzqorv", r"\ufeff", "  ' \ufeffed2k::zqorv", "          related::zqorv",
-     "\"" + "\ufeff" * 12 + "related::x")
+     "\"" + "\ufeff" * 12 + "related::x",
+     r"zqorv\x00xkuzq", r"zqorv\u2028", r"\u0301zqorv", r"zq\x6frv", r"zqorv\u00ad", r"\xc3\xa9",
+     r"\\\"zqorv\\\\", r"\q", r"zqorv\U0001f600", r"\x1brelated::a", r"\"ed2k::zqorv", "\\",
+     r"zqorv\ud800", r"\x0", "r\u00e9lated::", "related:", "ed2k:", "relat")
 )  # fmt: skip
 leaves = texts.map(lambda text: f'TEXT("{text}")')
 filters = st.sampled_from(('STRING(tag=0x30001,val="Audio")', "U32(tag=0x2000101,val=7)", "U32("))
