@@ -19,7 +19,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from live import daemon, peak, queries, week
+from live import daemon, peak, queries, visible, week
 
 LATENESS = 20
 """Seconds after its end that the week is closed."""
@@ -68,25 +68,13 @@ def closed(state: Path) -> tuple[int, int] | None:
         return found
 
 
-def seen(url: str, log: Path, now: datetime) -> float:
-    """Seconds from writing one line to seeing it in /metrics."""
-    before = queries(url)
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    with log.open("a") as file:
-        file.write(f"{stamp}\t192.0.2.1\tqvorm zqatal\n")
-    start = time.perf_counter()
-    while queries(url) == before:
-        time.sleep(0.01)
-    return time.perf_counter() - start
-
-
 def watched(
     url: str, log: Path, state: Path, clock: timedelta, end: datetime
 ) -> Iterator[tuple[float, float, bool]]:
     """By look: seconds since the week was due, how long a line took, and whether it is closed."""
     while True:
         since = (datetime.now(UTC) + clock - end).total_seconds() - LATENESS
-        yield since, seen(url, log, datetime.now(UTC) + clock), closed(state) is not None
+        yield since, visible(url, log, datetime.now(UTC) + clock), closed(state) is not None
         time.sleep(0.1)
 
 
@@ -147,9 +135,10 @@ def tell(
                 f"written to visible {said}: median {middle:.2f} s, max {max(took):.2f} s"
                 f" in {len(took)} lines"
             )
-    # The address of the single lines is one more.
-    exact = found is not None and found[1] == addresses + 1
-    print(f"addresses of the week: {found and found[1]:,}, {'exact' if exact else 'NOT exact'}")
+    if found is not None:
+        # The address of the single lines is one more.
+        said = "exact" if found[1] == addresses + 1 else "NOT exact"
+        print(f"addresses of the week: {found[1]:,}, {said}")
 
 
 if __name__ == "__main__":

@@ -81,18 +81,22 @@ def peak(process: int) -> float:
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
+def visible(url: str, log: Path, now: datetime) -> float:
+    """Seconds from writing one line to seeing it in /metrics."""
+    before = queries(url)
+    with log.open("a") as file:
+        file.write(f"{now:%Y-%m-%dT%H:%M:%S}.000Z\t192.0.2.1\tqvorm zqatal\n")
+    start = time.perf_counter()
+    while queries(url) == before:
+        time.sleep(0.01)
+    return time.perf_counter() - start
+
+
 def latency(url: str, log: Path, lines: int) -> list[float]:
     """Seconds from writing a line to seeing it in /metrics, for some single lines."""
     found = []
-    for i in range(lines):
-        before = queries(url)
-        stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        with log.open("a") as file:
-            file.write(f"{stamp}\t192.0.2.{i % 250}\tqvorm zqatal\n")
-        start = time.perf_counter()
-        while queries(url) == before:
-            time.sleep(0.01)
-        found.append(time.perf_counter() - start)
+    for _ in range(lines):
+        found.append(visible(url, log, datetime.now(UTC)))
         time.sleep(0.37)
     return found
 
