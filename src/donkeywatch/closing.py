@@ -185,7 +185,7 @@ class Closer:
             figures = sum(self._reckoner.parts(start, end), nothing(self._topics))
             return self._store.close_hour(start, None, figures)
         rows = joined(list(self._store.segments(start, end)))
-        (figures,) = figures_of(columns_of([rows]), [Span(start, end)])
+        (figures,) = figures_of(columns_of([rows], timed=False), [Span(start, end)])
         return self._store.close_hour(start, rows, figures)
 
     def _check(self, agree: bool) -> None:

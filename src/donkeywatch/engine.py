@@ -249,24 +249,27 @@ class Engine:
 
     def _close(self, now: int, steady: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
-        self._unfinished = False
+        unfinished, self._unfinished = self._unfinished, False
         watermark = self.watermark(now)
         if watermark is None:
             return
         closed = self.closer.closed_until
         self.closer.close(watermark, now, self._sure(watermark, steady))
-        self._unfinished = self.closer.counting
-        caught_up = all(stream.follower.caught_up for stream in self.streams)
-        if not caught_up:
+        # The rolling windows, which the end of a week makes anew, come after it.
+        self._unfinished = self.closer.counting or self._show(watermark)
+        if self.closer.closed_until > closed or (unfinished and not self._unfinished):
+            trim()
+
+    def _show(self, watermark: int) -> bool:
+        """Move the rolling windows and show their figures; true when there is more to do."""
+        if not all(stream.follower.caught_up for stream in self.streams):
             if self.rolling.waiting > AHEAD:
                 self.rolling.forget()
-        elif self.rolling.advance(watermark) or (self._dirty and not self.rolling.building):
+            return False
+        if self.rolling.advance(watermark) or (self._dirty and not self.rolling.building):
             self.store.show(self.rolling.figures())
             self._dirty = False
-        else:
-            self._unfinished |= self.rolling.building
-        if self.closer.closed_until > closed:
-            trim()
+        return self.rolling.building
 
     def store_batch(self, positions: list[Position], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""

@@ -150,7 +150,7 @@ def test_figures_part_by_part_are_those_of_all_rows(
         segments.insert(db, one, TOPICS)
     for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
         inside = [one.between(start, end) for one in made if one.hour < end]
-        (whole,) = figures_of(columns_of(inside), [Span(start, end)])
+        (whole,) = figures_of(columns_of(inside, timed=True), [Span(start, end)])
         parts = [
             segments.figures(db, [Span(start, end)], part, TOPICS)[0]
             for part in range(segments.PARTS)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import mmap
 import os
 import resource
 import signal
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from multiprocessing.connection import Connection, Pipe
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,20 @@ SLOTS = 8
 """What each process holds: one block being read, and some to go on with during a commit."""
 
 
+WIDEST = 8
+"""Bytes of the widest item: every column begins at a multiple of it."""
+
+
 class Gone(Exception):
     """A process of the crew has ended: its blocks have to be read again."""
+
+
+class _Lying(NamedTuple):
+    """Where a column lies in shared memory, its type and its shape."""
+
+    kind: str
+    shape: tuple[int, ...]
+    at: int
 
 
 class _Worker:
@@ -90,15 +102,14 @@ class Crew:
 
     def fits(self, columns: Columns) -> bool:
         """Is there room for so many rows?"""
-        return sum(column.nbytes for column in columns) <= 3 * ROOM
+        return sum(column.nbytes + WIDEST for column in _there(columns)) <= 3 * ROOM
 
     def ask(self, columns: Columns, spans: Sequence[Span]) -> None:
         """Hand over rows to be reckoned; Gone when there is nobody to take them."""
         worker, slot = self._place(self._next)
         self._next += 1
-        _laid(worker.memory[slot], 0, columns)
         try:
-            worker.pipe.send((slot, list(spans), columns.flagged.shape))
+            worker.pipe.send((slot, list(spans), _laid(worker.memory[slot], 0, _there(columns))))
         except OSError:
             raise Gone from None
 
@@ -132,7 +143,7 @@ def _serve(pipe: Connection, memory: Sequence[mmap.mmap], readers: Sequence[Bloc
         while True:
             slot, asked, size = pipe.recv()
             if isinstance(asked, list):
-                pipe.send(figures_of(_lifted(memory[slot], *size), asked))
+                pipe.send(figures_of(Columns(*_lifted(memory[slot], size)), asked))
                 continue
             seen = readers[asked].block(memory[slot][:size])
             pipe.send(_packed(memory[slot], seen) or seen)
@@ -145,49 +156,41 @@ def _let_go(kept: int) -> None:
     os.closerange(kept + 1, min(highest, 1 << 16))
 
 
-def _packed(memory: mmap.mmap, seen: Sightings) -> tuple[int, int, bool, dict[str, int]] | None:
+def _packed(memory: mmap.mmap, seen: Sightings) -> tuple[list[_Lying], dict[str, int]] | None:
     """Lay the columns down in memory; None when they do not fit."""
-    folds = bool((seen.alternative != seen.time).any())
     columns: list[npt.NDArray[Any]] = [seen.time, seen.address, seen.codes]
-    columns += [seen.alternative] if folds else []
-    if not _laid(memory, ROOM, columns):
-        return None
-    return len(seen.time), len(seen.codes), folds, dict(seen.tally)
+    columns += [seen.alternative] if bool((seen.alternative != seen.time).any()) else []
+    lying = _laid(memory, ROOM, columns)
+    return None if lying is None else (lying, dict(seen.tally))
 
 
-def _laid(memory: mmap.mmap, at: int, columns: Sequence[npt.NDArray[Any]]) -> bool:
-    """Lay columns down one behind the other; false when there is no room."""
-    if at + sum(column.nbytes for column in columns) > len(memory):
-        return False
+def _unpacked(memory: mmap.mmap, lying: Sequence[_Lying], tally: dict[str, int]) -> Sightings:
+    # Copied, since the next block is laid down in the same place.
+    time, address, codes, *other = (column.copy() for column in _lifted(memory, lying))
+    return Sightings(time, other[0] if other else time, address, codes, Counter(tally))
+
+
+def _there(columns: Columns) -> list[npt.NDArray[Any]]:
+    return [column for column in columns if column is not None]
+
+
+def _laid(memory: mmap.mmap, at: int, columns: Sequence[npt.NDArray[Any]]) -> list[_Lying] | None:
+    """Lay columns down one behind the other; None when there is no room."""
+    found = []
     for column in columns:
-        memory[at : at + column.nbytes] = column.tobytes()
+        at += -at % WIDEST
+        if at + column.nbytes > len(memory):
+            return None
+        found.append(_Lying(column.dtype.str, column.shape, at))
+        lying = np.frombuffer(memory, column.dtype, column.size, at)
+        lying.reshape(column.shape)[...] = column
         at += column.nbytes
-    return True
+    return found
 
 
-def _lifted(memory: mmap.mmap, topics: int, count: int) -> Columns:
-    """Rows where they lie."""
-    widths = [8, 2, 4, 4 * topics, 8]
-    ends = np.cumsum([0, *(width * count for width in widths)]).tolist()
-    kinds = (np.uint64, np.uint16, np.uint32, np.uint32, np.int64)
-    found: list[Any] = [
-        np.frombuffer(memory, kind, (end - at) // np.dtype(kind).itemsize, at)
-        for kind, (at, end) in zip(kinds, pairwise(ends), strict=True)
+def _lifted(memory: mmap.mmap, lying: Sequence[_Lying]) -> list[npt.NDArray[Any]]:
+    """Columns where they lie."""
+    return [
+        np.frombuffer(memory, one.kind, math.prod(one.shape), one.at).reshape(one.shape)
+        for one in lying
     ]
-    found[3] = found[3].reshape(topics, count)
-    return Columns(*found)
-
-
-def _unpacked(
-    memory: mmap.mmap, count: int, topics: int, folds: bool, tally: dict[str, int]
-) -> Sightings:
-    ends = np.cumsum([ROOM, 8 * count, 16 * count, topics * count, 8 * count * folds]).tolist()
-    time, address, codes, other = (memory[at:end] for at, end in pairwise(ends))
-    times = np.frombuffer(time, np.int64)
-    return Sightings(
-        times,
-        np.frombuffer(other, np.int64) if folds else times,
-        np.frombuffer(address, np.uint8).reshape(count, 16),
-        np.frombuffer(codes, np.uint8).reshape(topics, count),
-        Counter(tally),
-    )

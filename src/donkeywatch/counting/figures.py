@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ TOP = 10
 """How many of the addresses with most flagged queries are told apart, without their names."""
 
 Counts = npt.NDArray[np.int64]
+Narrow = npt.NDArray[np.unsignedinteger[Any]]
+"""Counts of a row, in as few bytes as hold the largest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,14 +132,15 @@ def around(spans: Sequence[Span]) -> tuple[int, int]:
 class Columns(NamedTuple):
     """Some rows, a pseudonym perhaps in many of them, in any order; ``flagged`` by topic.
 
-    ``time`` is the minute of each, ms UTC.
+    ``time`` is the minute of each, ms UTC; None where all are known to lie in every window that
+    is asked for.
     """
 
     pseudonym: Pseudonyms
     country: Countries
-    queries: npt.NDArray[np.uint32]
-    flagged: npt.NDArray[np.uint32]
-    time: Times
+    queries: Narrow
+    flagged: Narrow
+    time: Times | None = None
 
 
 def figures_of(columns: Columns, spans: Sequence[Span]) -> list[Figures]:
@@ -146,23 +149,31 @@ def figures_of(columns: Columns, spans: Sequence[Span]) -> list[Figures]:
     An address that was found in two countries (their database changed in between) counts in the
     one that is later in the alphabet.
     """
+    if not len(columns.pseudonym):
+        return [nothing(len(columns.flagged)) for _ in spans]
     order = order_of(columns.pseudonym)
     some = np.flatnonzero(columns.flagged.any(axis=0))
     every: _Addresses | None = None
     found = []
     for span in spans:
-        inside = (columns.time >= span.start) & (columns.time < span.end)
-        if not inside.any():
+        inside = _inside(columns, span)
+        if inside is None:
+            seen = every = every or _Addresses.of(columns, order, some)
+        elif inside.any():
+            seen = _Addresses.of(columns, order[inside[order]], some[inside[some]])
+        else:
             found.append(nothing(len(columns.flagged)))
             continue
-        if not inside.all():
-            seen = _Addresses.of(columns, order[inside[order]], some[inside[some]])
-        elif every is None:
-            seen = every = _Addresses.of(columns, order, some)
-        else:
-            seen = every
         found.append(seen.figures(whole=span.whole))
     return found
+
+
+def _inside(columns: Columns, span: Span) -> npt.NDArray[np.bool_] | None:
+    """Which rows lie in a window; None when all of them do."""
+    if columns.time is None:
+        return None
+    inside = (columns.time >= span.start) & (columns.time < span.end)
+    return None if inside.all() else inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +215,7 @@ def _homes(country: Countries, first: Counts) -> Countries:
 
 
 def _per_address(
-    address: Pseudonyms, pseudonym: Pseudonyms, flagged: npt.NDArray[np.uint32]
+    address: Pseudonyms, pseudonym: Pseudonyms, flagged: Narrow
 ) -> tuple[Counts, Counts]:
     """Which of the addresses (sorted) were flagged at all, and how often; few are."""
     rows = np.flatnonzero(flagged != 0)

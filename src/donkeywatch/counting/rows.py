@@ -8,15 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Columns, Counts
+from donkeywatch.counting.figures import Columns, Counts, Narrow
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
 from donkeywatch.counting.sorting import order_of, sums
 from donkeywatch.counting.windows import HOUR, MINUTE
 
 Places = slice | Counts
 """Some items of a column: a span of them, or their places."""
-Narrow = npt.NDArray[np.uint32]
-"""Counts of one address in one minute."""
 PIECE = 1 << 16
 """Rows that are counted at a time, where there is a choice."""
 
@@ -107,8 +105,8 @@ def rows_of(seen: Observations) -> Iterator[Rows]:
                 seen.previous[chosen],
                 seen.country[chosen],
                 minute,
-                np.ones(len(minute), np.uint32),
-                (seen.categories[:, chosen] > 0).astype(np.uint32),
+                np.ones(len(minute), np.uint8),
+                (seen.categories[:, chosen] > 0).view(np.uint8),
             )
         )
 
@@ -157,23 +155,25 @@ def pieces(segments: Sequence[Rows]) -> Iterator[list[Rows]]:
             yield found
 
 
-def columns_of(segments: Sequence[Rows]) -> Columns:
+def columns_of(segments: Sequence[Rows], *, timed: bool) -> Columns:
     """The rows of some segments one behind the other, under their own pseudonyms."""
     return Columns(
         np.concatenate([rows.pseudonym for rows in segments]),
         np.concatenate([rows.country for rows in segments]),
         np.concatenate([rows.queries for rows in segments]),
         np.concatenate([rows.flagged for rows in segments], axis=1),
-        np.concatenate([rows.hour + rows.minute * np.int64(MINUTE) for rows in segments]),
+        np.concatenate([rows.hour + rows.minute * np.int64(MINUTE) for rows in segments])
+        if timed
+        else None,
     )
 
 
-def _key(rows: Rows) -> Narrow:
+def _key(rows: Rows) -> npt.NDArray[np.uint32]:
     """Country and minute in one number."""
     return (rows.country.astype(np.uint32) << np.uint32(8)) | rows.minute
 
 
-def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, Narrow]:
+def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
     """The order by pseudonym, country and minute, and both keys in it.
 
     A log is nearly in the order of the others.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from donkeywatch.counting.figures import Counts, Figures, TopicFigures
+from donkeywatch.counting.figures import Counts, Figures, Narrow, TopicFigures
 from donkeywatch.counting.multiset import Multiset
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import Narrow
 
 BATCH = 1 << 19
 """Rows that wait before they are counted, so that a long window is built in few steps."""

@@ -39,7 +39,7 @@ class Reckoner:
         total = Sum(len(spans), len(self._topics))
         start, end = around(spans)
         for part in self._chosen(start, end):
-            for piece in segments.columns(self._connection, start, end, part, self._topics):
+            for piece in segments.columns(self._connection, spans, part, self._topics):
                 total.awaited += 1
                 self._reckon(piece, spans, total.deliver)
         return total

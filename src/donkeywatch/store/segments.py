@@ -9,9 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import Columns, Figures, Span, around, figures_of, nothing
+from donkeywatch.counting.figures import (
+    Columns,
+    Figures,
+    Narrow,
+    Span,
+    around,
+    figures_of,
+    nothing,
+)
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import Narrow, Rows, columns_of, joined, minutes, pieces
+from donkeywatch.counting.rows import Rows, columns_of, joined, minutes, pieces
 from donkeywatch.counting.windows import HOUR
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
@@ -39,10 +47,8 @@ def packed(column: Narrow) -> bytes:
 
 def unpacked(blob: bytes, items: int) -> Narrow:
     """The counts of a BLOB with ``items`` items."""
-    if not items:
-        return np.empty(0, np.uint32)
-    width = next(width for width in WIDTHS if width.itemsize == len(blob) // items)
-    return np.frombuffer(blob, width).astype(np.uint32)
+    width = next(width for width in WIDTHS if width.itemsize * items == len(blob))
+    return np.frombuffer(blob, width).astype(width.newbyteorder("="), copy=False)
 
 
 def insert(connection: sqlite3.Connection, rows: Rows, topics: Sequence[str]) -> None:
@@ -151,15 +157,15 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
 
 
 def columns(
-    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
+    connection: sqlite3.Connection, spans: Sequence[Span], part: int | None, topics: Sequence[str]
 ) -> Iterator[Columns]:
-    """The rows of the minutes in [start, end) ms whose pseudonyms begin with ``part``, in pieces.
+    """The rows around some windows whose pseudonyms begin with ``part``, in pieces.
 
-    Of all without a part. No address is in two pieces; the minutes are to lie in one week, since
+    Of all without a part. No address is in two pieces; the windows are to lie in one week, since
     each pseudonym is under its own week's key.
     """
-    for piece in pieces(_of_part(connection, start, end, part, topics)):
-        yield columns_of(piece)
+    for piece in pieces(_of_part(connection, *around(spans), part, topics)):
+        yield columns_of(piece, timed=len(spans) > 1)
 
 
 def figures(
@@ -167,7 +173,7 @@ def figures(
 ) -> list[Figures]:
     """The figures of some windows that lie in one week, of the pseudonyms of a part or of all."""
     found = [nothing(len(topics)) for _ in spans]
-    for piece in columns(connection, *around(spans), part, topics):
+    for piece in columns(connection, spans, part, topics):
         found = [a + b for a, b in zip(found, figures_of(piece, spans), strict=True)]
     return found
 
@@ -197,7 +203,7 @@ def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> 
         return table
     return np.stack(
         [
-            table[stored.index(topic)] if topic in stored else np.zeros(table.shape[1], np.uint32)
+            table[stored.index(topic)] if topic in stored else np.zeros_like(table[0])
             for topic in wanted
         ]
     )
