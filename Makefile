@@ -91,7 +91,9 @@ years: .venv/test
 	.venv-bench/peers/bin/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
+# An installation has its bytecode; a working tree may not.
 bench: .venv-bench/done
+	.venv-bench/own/bin/python -m compileall -q src
 	PYTHONPATH=benchmarks DONKEYWATCH_PYTHON=.venv-bench/own/bin/python \
 	  .venv-bench/peers/bin/python -m speed --lines $(LINES) --runs $(RUNS) \
 	  --json docs/performance.json --markdown docs/performance.md $(BENCH)

@@ -529,6 +529,8 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     for step in range(100):
         world.write(at=monday - SECOND if step in (5, 16, 17, 40) else None)
         pieces += world.step(7 * SECOND)
+        if step < 40 and world.engine.closer.counting:  # What is made anew comes after it.
+            assert (world.engine.rolling.end or 0) <= monday
     while world.step(SECOND):
         pieces += 1
     assert pieces > segments.PARTS

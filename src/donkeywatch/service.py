@@ -15,6 +15,7 @@ from donkeywatch.counting.correction import Accuracy
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.machine import keep, spare
 from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
@@ -41,7 +42,9 @@ class Service:
         self._accuracies = self._fitting(record)
         # Before anyone is told that it runs: what is rotated away from now on is no history.
         self._engine.look(steady())
-        if self._engine.lag > MUCH:
+        self._busy = self._engine.lag > MUCH
+        (keep if self._busy else spare)()
+        if self._busy:
             self._engine.enlist()
         self._bell = self._hang_bell()
         self._stopping = self._reloading = False
@@ -83,6 +86,9 @@ class Service:
         self._engine.back_up(wall(), steady())
         before, self._status = self._status, self._current_status()
         self._tell(before, self._status)
+        if busy is not self._busy:
+            (keep if busy else spare)()
+        self._busy = busy
         if not busy:
             self._bell.pause(self._engine.pace.pause(steady()))
             self._bell.wait(self._engine.pace.wait(steady()))

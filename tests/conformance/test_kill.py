@@ -19,7 +19,7 @@ from conformance.zygote import Zygote
 TRUNK = {
     "engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
-        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close",
+        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close", "Engine._show",
         "Engine.store_batch", "Engine._recover",
     ),
     "desk.py": ("Desk.rest",),

@@ -209,7 +209,7 @@ def statement(module: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("module", "text", "hit"),
     [
-        ("engine.py", "caught_up = all(", 2),
+        ("engine.py", "if not all(", 2),
         ("store/windows.py", "for kind, (start, end, figures) in rolling", 2),
         ("closing.py", "asked = self._store.queries(\"week\"", 2),
         ("closing.py", "self._destroy(watermark if sure", 2),
