@@ -19,8 +19,8 @@ from conformance.zygote import Zygote
 TRUNK = {
     "engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
-        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close", "Engine._show",
-        "Engine.store_batch", "Engine._recover",
+        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close",
+        "Engine._show", "Engine.store_batch", "Engine._recover",
     ),
     "desk.py": ("Desk.rest",),
     "stream.py": ("Stream.tell_loss", "Stream.committed", "Stream.roll_back", "Stream.progress"),
