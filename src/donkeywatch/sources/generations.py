@@ -24,6 +24,9 @@ WIDE = (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks of UTF-16."""
 
 
+_NOWHERE = Mark()
+
+
 class Wide(Exception):
     """The file is UTF-16."""
 
@@ -35,6 +38,11 @@ class Changed(Exception):
 class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
+    __slots__ = (
+        "_origin", "_stored", "_until", "file", "finished", "former", "id", "live", "mark",
+        "since", "size", "source", "state", "unread",
+    )  # fmt: skip
+
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
         self.id = number
         self.source = source
@@ -45,7 +53,7 @@ class Generation:
         self.file: File | None = None
         self.former: PlainFile | None = None
         """The file it was read from before, until all that is in that is stored."""
-        self._until = Mark()
+        self._until = _NOWHERE
         """The end of it, when it was replaced."""
         self.live = False
         """At the log's own path, so that more will be written to it."""
