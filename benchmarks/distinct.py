@@ -25,6 +25,9 @@ LATENESS = 20
 """Seconds after its end that the week is closed."""
 BEFORE, AFTER = 60, 40
 """Seconds before the end of the week at which the clock begins, and how long it is watched."""
+PAUSE, BETWEEN = 0.05, 0.5
+"""Seconds between two looks at /metrics, and between two lines: a scrape takes the interpreter
+from the counting, and a hundred a second, which nobody makes, would be what is measured."""
 PROGRAM = (
     # libfaketime's clock_nanosleep takes the monotonic clock for the shifted one.
     "import select, time; time.sleep = lambda s: select.select([], [], [], s) and None\n"
@@ -74,8 +77,9 @@ def watched(
     """By look: seconds since the week was due, how long a line took, and whether it is closed."""
     while True:
         since = (datetime.now(UTC) + clock - end).total_seconds() - LATENESS
-        yield since, visible(url, log, datetime.now(UTC) + clock), closed(state) is not None
-        time.sleep(0.1)
+        took = visible(url, log, datetime.now(UTC) + clock, PAUSE)
+        yield since, took, closed(state) is not None
+        time.sleep(BETWEEN)
 
 
 def main() -> None:

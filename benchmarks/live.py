@@ -81,14 +81,14 @@ def peak(process: int) -> float:
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
-def visible(url: str, log: Path, now: datetime) -> float:
-    """Seconds from writing one line to seeing it in /metrics."""
+def visible(url: str, log: Path, now: datetime, pause: float = 0.01) -> float:
+    """Seconds from writing one line to seeing it in /metrics, asked for after every pause."""
     before = queries(url)
     with log.open("a") as file:
         file.write(f"{now:%Y-%m-%dT%H:%M:%S}.000Z\t192.0.2.1\tqvorm zqatal\n")
     start = time.perf_counter()
     while queries(url) == before:
-        time.sleep(0.01)
+        time.sleep(pause)
     return time.perf_counter() - start
 
 

@@ -326,6 +326,30 @@ def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
     assert len(held) <= MAX_OPEN + 1
 
 
+def test_generations_that_are_over_are_looked_at_no_more(rig: Rig) -> None:
+    """A year of rotations costs nothing, and one whose file comes back and grows is read on."""
+    for _ in range(30):
+        rig.write(3)
+        content = rig.path.read_bytes()
+        rig.rotate(".old").unlink()
+        rig.tick()
+        rig.tick(RELEASE)
+    rig.settle()
+    shelf = rig.follower._shelf
+    assert len(rig.follower.known) == 31
+    assert shelf.awake == [rig.follower.live]
+    rig.sibling(".9").write_bytes(content)
+    rig.tick()
+    assert shelf.awake == [rig.follower.live]
+    rig.write(2, rig.sibling(".9"))
+    rig.tick()
+    assert shelf.awake == [*rig.follower.known[-2:-1], rig.follower.live]
+    rig.sibling(".9").unlink()
+    rig.settle()
+    assert shelf.awake == [rig.follower.live]
+    rig.exact()
+
+
 def test_a_hard_link_is_the_same_file(rig: Rig) -> None:
     """A second name of the log, even one that looks rotated, is not counted again."""
     os.link(rig.path, rig.sibling(".1"))

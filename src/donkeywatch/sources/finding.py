@@ -132,7 +132,7 @@ class Finder:
                     self._events["read_errors"] += 1
                     self.error = f"{path}: {error.strerror}"
                     # It may hold the rest of what is being looked for.
-                    self.hidden |= any(g.state == OPEN for g in self._shelf.closed())
+                    self.hidden |= bool(self._shelf.missing())
             if decided:
                 self._shelf.verdicts[identity] = verdict
 

@@ -77,7 +77,7 @@ class Follower:
     @property
     def searching(self) -> bool:
         """Some generation's counted file has vanished, and its rest is being looked for."""
-        return any(g.file is None and g.state == OPEN for g in self.known)
+        return bool(self._shelf.missing())
 
     @property
     def lag(self) -> int:
@@ -211,8 +211,8 @@ class Follower:
         generation.size, self.lost = size, True
 
     def _give_up_lost(self, now: int) -> None:
-        for generation in self._shelf.closed():
-            if generation.state == OPEN and not self._finder.hidden:
+        for generation in self._shelf.missing():
+            if not self._finder.hidden:
                 generation.since = generation.since or now
                 if now - generation.since >= GRACE:
                     self._give_up(generation)
@@ -237,14 +237,11 @@ class Follower:
 
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""
-        return [g.position() for g in self.known if g.changed()]
+        return [g.position() for g in self._shelf.awake if g.changed()]
 
     def committed(self, positions: Iterable[Position]) -> None:
         """These positions are in the database."""
-        stored = {position.id: position for position in positions}
-        for generation in self.known:
-            if generation.id in stored:
-                generation.committed(stored[generation.id])
+        self._shelf.committed(positions)
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""

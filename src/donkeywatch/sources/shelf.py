@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import insort
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.generations import OPEN, Generation
@@ -20,6 +22,9 @@ class Shelf:
     ) -> None:
         self.known = [Generation.restored(position) for position in stored]
         """Every generation there has been, oldest first."""
+        self.awake = [generation for generation in self.known if generation.state == OPEN]
+        """Those with a file, with something to store, or that are looked for, oldest first. The
+        others, one for each rotation there ever was, cost nothing until a file is compared."""
         self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
         """Files that need not be looked into while they stay as they were: inode to size and
         time of change. A verdict rests on which files are open, and on what is counted."""
@@ -34,7 +39,11 @@ class Shelf:
 
     def open(self) -> list[Generation]:
         """Those with a file."""
-        return [g for g in self.known if g.file is not None]
+        return [g for g in self.awake if g.file is not None]
+
+    def missing(self) -> list[Generation]:
+        """Those whose file has vanished, and whose rest is being looked for."""
+        return [g for g in self.awake if g.file is None and g.state == OPEN]
 
     def closed(self) -> list[Generation]:
         """Those whose file has gone, or was given back."""
@@ -44,10 +53,13 @@ class Shelf:
         """A generation that was not there before."""
         generation = Generation(self._number(), self._source, mark, state)
         self.known.append(generation)
+        self.awake.append(generation)
         return generation
 
     def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
         """Read a generation from this file from now on."""
+        if generation not in self.awake:
+            insort(self.awake, generation, key=attrgetter("id"))
         generation.read_from(file, self._key)
         generation.state = OPEN
         generation.finished = isinstance(file, CompressedFile)
@@ -62,11 +74,19 @@ class Shelf:
 
     def close_unless_held(self, file: Descriptor) -> None:
         """Close a file that no generation took."""
-        if not any(g.file is file for g in self.known):
+        if not any(g.file is file for g in self.awake):
             file.close()
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
         self.verdicts.clear()
-        for generation in self.known:
+        for generation in self.awake:
             generation.roll_back()
+
+    def committed(self, positions: Iterable[Position]) -> None:
+        """These positions are in the database; what has nothing else to wait for may rest."""
+        stored = {position.id: position for position in positions}
+        for generation in self.awake:
+            if generation.id in stored:
+                generation.committed(stored[generation.id])
+        self.awake = [g for g in self.awake if g.file is not None or g.state == OPEN or g.changed()]
