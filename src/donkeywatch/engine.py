@@ -337,6 +337,7 @@ class Engine:
             commit_good=self._commit_good,
             commit_errors=self._commit_errors,
             lexicon=self._digest,
+            revision=self.store.connection.total_changes,
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
         )
 

@@ -13,8 +13,6 @@ from typing import Annotated, Any, Literal
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
-from prometheus_client import CollectorRegistry
-from prometheus_client.exposition import choose_encoder
 from pydantic import SecretStr, StringConstraints
 
 from donkeywatch import __version__
@@ -34,6 +32,7 @@ from donkeywatch.publish.answers import (
     window_answer,
 )
 from donkeywatch.publish.countries import week_by_country
+from donkeywatch.publish.exposition import Exposition
 from donkeywatch.publish.metrics import Monitor
 from donkeywatch.publish.profile import profile
 from donkeywatch.publish.site import add_site
@@ -85,13 +84,12 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    registry = CollectorRegistry(auto_describe=False)
 
     def snapshots() -> Snapshots:
         now = status()
         return Snapshots(settings.state, [topic for topic, _ in now.topics], now.accuracies)
 
-    registry.register(Monitor(snapshots, status))
+    exposition = Exposition(Monitor(snapshots, status), status)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     _guard(app, settings)
     _add_health(app, settings, status)
@@ -100,8 +98,8 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
     @app.get("/metrics", response_class=PlainTextResponse)
     def metrics(request: Request) -> Response:
         """All metrics, in the Prometheus or the OpenMetrics text format."""
-        encoder, content_type = choose_encoder(request.headers.get("accept", ""))
-        return Response(encoder(registry), headers={"Content-Type": content_type})
+        body, content_type = exposition.text(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
 
     add_site(app, settings, snapshots, status)
     return app
