@@ -376,3 +376,18 @@ def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World
     world.write()
     world.replace(count=0)
     world.check()
+
+
+def test_an_archive_of_a_log_that_is_rewritten_after_a_failed_commit(world: World) -> None:
+    """The archive goes on with what the file was rewritten to, not with what was read before."""
+    world.write(2)
+    world.step(SECOND)
+    world.step(SETTLE)
+    world.rewrite(more=0)
+    world.fail(100)
+    world.rewrite(more=0)
+    world.replace(count=0)
+    world.write()
+    world.copytruncate(late=0)
+    world.compress(which=0)
+    world.check()

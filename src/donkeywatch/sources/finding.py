@@ -148,7 +148,7 @@ class Finder:
         if any(g.file is not None and is_part_of(file, g.file) for g in self._shelf.open()):
             return True  # A copy or a twin: asked again when that file is given up.
         if (outgrown := self._outgrown(file)) is not None:
-            self._shelf.attach(outgrown, file, now)
+            self._shelf.attach(self._unless_rewritten(outgrown, now), file, now)
             return True
         found = self._identity.of(file, self._shelf.known)
         if found.generation is not None and found.generation.file is not None:
@@ -183,6 +183,19 @@ class Finder:
             if ended and held is not None and is_part_of(held, file):
                 return generation
         return None
+
+    def _unless_rewritten(self, generation: Generation, now: int) -> Generation:
+        """The generation, or a new one where its file was written anew before it was given up.
+
+        What was read of it, and not stored because a commit failed, is looked for and told lost.
+        """
+        held = generation.file
+        if held is None or not generation.mark.head_length or generation.is_intact(self._key):
+            return generation
+        generation.lose(self._key)
+        generation.since = now
+        held.close()
+        return self._shelf.new(Mark())
 
     def _skip(self, file: Descriptor, path: Path) -> None:
         """What was rotated away before the first start is history: `backfill` reads it."""
