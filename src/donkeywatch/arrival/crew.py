@@ -30,8 +30,6 @@ ROOM = 3 << 19
 """Bytes of the longest block that is handed over, and half of what its result may take."""
 SLOTS = 8
 """What each process holds: one block being read, and some to go on with during a commit."""
-
-
 WIDEST = 8
 """Bytes of the widest item: every column begins at a multiple of it."""
 
