@@ -1038,6 +1038,29 @@ def test_a_deleted_file_is_not_let_go_before_its_lines_are_stored(rig: Rig) -> N
     rig.exact()
 
 
+def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) -> None:
+    """Both rewritings are told as truncations, and a copy of what stood between is counted."""
+    rig.write(2)
+    rig.tick()
+    rig.path.write_bytes(rig.lines(3))
+    rig.now += STEP
+    rig.follower.scan(rig.now)
+    rig.read()
+    rig.follower.roll_back()
+    shutil.copyfile(rig.path, rig.sibling(".2"))
+    rig.follower.scan(rig.now)
+    rig.path.write_bytes(rig.lines(3))
+    replaced = rig.path.with_name("replaced")
+    shutil.copyfile(rig.path, replaced)
+    rig.write(1, path=replaced)
+    replaced.rename(rig.path)
+    rig.compress(rig.copytruncate())
+    rig.settle()
+    rig.exact()
+    assert rig.events["truncations"] == 2
+    assert not rig.events["abandoned_bytes"]
+
+
 def test_names_of_rotated_files() -> None:
     """What logrotate and servers make of a name is known, and nothing else is taken."""
     names = rotated_name("search.log")

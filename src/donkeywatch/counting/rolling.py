@@ -109,9 +109,11 @@ class Rolling:
             return False
         changed = False
         for rows in batch:
-            self._ahead.append(rows.between(end, rows.hour + HOUR))
-            for window in self.windows:
-                changed |= window.record(rows)
+            ahead = rows.between(end, rows.hour + HOUR)
+            self._ahead.append(ahead)
+            if len(ahead) < len(rows):
+                for window in self.windows:
+                    changed |= window.record(rows)
         self._ahead = [rows for rows in self._ahead if len(rows)]
         if len(self._ahead) > MANY:
             hours = sorted({rows.hour for rows in self._ahead})

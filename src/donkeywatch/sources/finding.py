@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
+from donkeywatch.sources.files import Damaged, File, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
@@ -192,10 +192,19 @@ class Finder:
         held = generation.file
         if held is None or not generation.mark.head_length or generation.is_intact(self._key):
             return generation
-        generation.lose(self._key)
-        generation.since = now
+        self.lose(generation, held, now)
         held.close()
         return self._shelf.new(Mark())
+
+    def lose(self, generation: Generation, file: File, now: int) -> None:
+        """Its file was truncated or written anew: what was counted of it is looked for."""
+        self._events["truncations"] += 1
+        if (file.size() or 0) >= generation.mark.offset:
+            self._events["generation_mismatches"] += 1
+        generation.lose(self._key)
+        generation.since = now
+        # What was left alone because this file held it has to be asked again.
+        self._shelf.verdicts.clear()
 
     def _skip(self, file: Descriptor, path: Path) -> None:
         """What was rotated away before the first start is history: `backfill` reads it."""

@@ -189,18 +189,14 @@ class Follower:
 
     def _truncated(self, generation: Generation, now: int) -> None:
         """The counted bytes are gone from this file: look for them elsewhere, start it anew."""
-        self.events["truncations"] += 1
         self._anew = True
         file = generation.file
         if not isinstance(file, PlainFile):
+            self.events["truncations"] += 1
             self._shelf.detach(generation, now)
             return
-        if file.size() >= generation.mark.offset:
-            self.events["generation_mismatches"] += 1
         live, generation.live = generation.live, False
-        generation.lose(self._key)
-        generation.since = now
-        self._shelf.verdicts.clear()
+        self._finder.lose(generation, file, now)
         fresh = self._finder.rest_of(file, generation)
         self._shelf.attach(fresh, file, now)
         fresh.live = live

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 from donkeywatch.sources.files import gone
@@ -24,11 +25,13 @@ class Log:
 
     def directories(self) -> set[Path]:
         """Where something can happen to this log: beside its name, and beside what it links to."""
+        here = self.path.parent
+        if not self.path.is_symlink():
+            return {here}  # Resolving a path looks at every directory above it, at each look.
         try:
-            target = self.path.resolve().parent
+            return {here, self.path.resolve().parent}
         except (OSError, RuntimeError):  # a symbolic link to itself
-            target = self.path.parent
-        return {self.path.parent, target}
+            return {here}
 
     def siblings(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Regular files beside the log whose names say that they were rotated away."""
@@ -53,6 +56,7 @@ class Log:
         return rotated_name(self.path.name).fullmatch(name) is not None
 
 
+@cache
 def rotated_name(name: str) -> re.Pattern[str]:
     """Names that logrotate and servers give rotated files: .1, -20261123, .old, .2.gz and so on."""
     stem, dot, suffix = name.rpartition(".")
