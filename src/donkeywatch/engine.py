@@ -73,7 +73,7 @@ class Engine:
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
             self.backups.destroy_outlived(self._keys.sealed())
-            self.streams = open_streams(settings.source, self.store, detector, install)
+            self.streams = open_streams(settings, self.store, detector, install)
         except BaseException:
             self.store.close()
             raise
@@ -171,9 +171,7 @@ class Engine:
         self._ledger.record_too_long(name, block.too_long)
         self.lines += sum(seen.tally.values()) + block.too_long
         self.pace.pending += block.consumed
-        coverage = stream.coverage if archive is None else stream.archived
-        plausible = seen.time[seen.time <= (frontier.newest or 0)]
-        coverage.read(plausible, round(self.settings.time.silence * SECOND))
+        stream.read(seen.time[seen.time <= (frontier.newest or 0)])
 
     def _follow_clock(self, now: int, steady: int) -> None:
         """While a log is followed and all of it is read, its seconds are covered."""
@@ -183,21 +181,8 @@ class Engine:
             self.closer.reopen(now)
             for stream in self.streams:
                 stream.coverage.set_back(now)
-        silence = round(self.settings.time.silence * SECOND)
         for stream in self.streams:
-            follower = stream.follower
-            if follower.lost and follower.caught_up:
-                stream.coverage.miss(now)
-                follower.lost = False
-            if follower.live is None or follower.searching or not follower.caught_up:
-                # What this time was worth is known when the log, or its lost part, is found.
-                stream.absent |= follower.live is None
-            elif jump or (stream.absent and stream.silent(now, silence)):
-                stream.coverage.miss(now)
-                stream.absent = False
-            else:
-                stream.coverage.reach(now)
-                stream.absent = False
+            stream.follow_clock(now, jumped=jump != 0)
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
@@ -273,24 +258,17 @@ class Engine:
 
     def store_batch(self, positions: list[Position], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
+        covered: defaultdict[int, float] = defaultdict(float)
         for stream in self.streams:
             for name, amount in stream.follower.events.items():
                 self._ledger.count(name, stream.source.name, amount)
-        covered: defaultdict[int, float] = defaultdict(float)
-        for stream in self.streams:
-            stream.tell_loss()
-            for part in (stream.coverage, stream.archived):
-                for hour, seconds in part.take().items():
-                    covered[hour] += seconds / len(self.streams)
+            for hour, seconds in stream.covered().items():
+                covered[hour] += seconds / len(self.streams)
         batch = self._ledger.take()
         progress = [stream.progress() for stream in self.streams]
         if self._commit_errors:
             batch.counters["commit_errors", "", ""] += self._commit_errors
-        followed = {
-            FOLLOWED + stream.source.name: "1"
-            for stream in self.streams
-            if stream.new and not stream.follower.blind
-        }
+        followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
         self.store.checkpoint(batch, positions, progress, covered, now, followed)
         if followed:
             self.backups.hasten()

@@ -12,8 +12,9 @@ from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
 from donkeywatch.arrival.sightings import LineReader
-from donkeywatch.config import Source
+from donkeywatch.config import Settings, Source
 from donkeywatch.counting.coverage import Coverage
+from donkeywatch.counting.observations import Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.sources.follow import Follower
@@ -37,6 +38,8 @@ class Stream:
     coverage: Coverage
     stored: Progress
     """What the database holds."""
+    silence: int
+    """Longer than this (ms) a server that is up logs no query."""
     archive: Frontier | None = None
     """The frontier of the archives being counted, which may be far behind the live one."""
     archived: Coverage = field(default_factory=Coverage)
@@ -58,14 +61,46 @@ class Stream:
             self.coverage.until,
         )
 
-    def tell_loss(self) -> None:
-        """A loss whose time is not known yet costs a second: a restart would forget it."""
-        if self.follower.lost and self.follower.events["abandoned_bytes"]:
-            self.coverage.miss((self.coverage.until or 0) + SECOND)
+    @property
+    def begun(self) -> bool:
+        """Is it followed for the first time ever, and does it have to be said that it was?"""
+        return self.new and not self.follower.blind
 
-    def silent(self, now: int, silence: int) -> bool:
-        """Has more than ``silence`` ms passed since the last thing known of this log?"""
-        return self.coverage.until is None or now - self.coverage.until > silence
+    def read(self, times: Times) -> None:
+        """Queries with these event times (ms UTC) were counted: the time between is covered."""
+        coverage = self.coverage if self.archive is None else self.archived
+        coverage.read(times, self.silence)
+
+    def follow_clock(self, now: int, *, jumped: bool) -> None:
+        """While the log is followed and all of it is read, its seconds are covered."""
+        follower = self.follower
+        if follower.lost and follower.caught_up:
+            self.coverage.miss(now)
+            follower.lost = False
+        if follower.live is None or follower.searching or not follower.caught_up:
+            # What this time was worth is known when the log, or its lost part, is found. What
+            # else stood in a log that was emptied long after the last look, nobody knows.
+            self.absent |= follower.live is None or (follower.searching and self._silent(now))
+        elif jumped or (self.absent and self._silent(now)):
+            self.coverage.miss(now)
+            self.absent = False
+        else:
+            self.coverage.reach(now)
+            self.absent = False
+
+    def _silent(self, now: int) -> bool:
+        """Was nothing known of this log for longer than a server that is up is silent?"""
+        return self.coverage.until is None or now - self.coverage.until > self.silence
+
+    def covered(self) -> dict[int, float]:
+        """Seconds covered per hour since the last call."""
+        if self.follower.lost and self.follower.events["abandoned_bytes"]:
+            # When it was lost is not known yet; a restart would forget it, so it costs a second.
+            self.coverage.miss((self.coverage.until or 0) + SECOND)
+        found = self.coverage.take()
+        for hour, seconds in self.archived.take().items():
+            found[hour] = found.get(hour, 0.0) + seconds
+        return found
 
     def committed(self, positions: Sequence[Position]) -> None:
         """What is counted is in the database, and these positions are."""
@@ -115,16 +150,20 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
     )
 
 
-def open_streams(
-    sources: Sequence[Source], store: Store, detector: Detector, key: bytes
-) -> list[Stream]:
+def open_streams(settings: Settings, store: Store, detector: Detector, key: bytes) -> list[Stream]:
     """Every source where the database says it stands; ``key`` is the lasting one."""
-    numbers = itertools.count(store.next_generation())
-    return [_open(source, store, detector, key, numbers.__next__) for source in sources]
+    number = itertools.count(store.next_generation()).__next__
+    silence = round(settings.time.silence * SECOND)
+    return [_open(source, store, detector, key, number, silence) for source in settings.source]
 
 
 def _open(
-    source: Source, store: Store, detector: Detector, key: bytes, number: Callable[[], int]
+    source: Source,
+    store: Store,
+    detector: Detector,
+    key: bytes,
+    number: Callable[[], int],
+    silence: int,
 ) -> Stream:
     stored = store.progress(source.name)
     new = store.setting(FOLLOWED + source.name) is None
@@ -136,5 +175,6 @@ def _open(
         Frontier.restored(stored.newest, stored.suspect, stored.witnesses),
         Coverage(stored.covered_until),
         stored,
+        silence,
         new=new,
     )

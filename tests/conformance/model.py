@@ -207,6 +207,9 @@ class World:
         """No unfinished piece of a line was destroyed."""
         self.smooth = True
         """The engine was always up and the log always there, so all seconds are covered."""
+        self._emptied = False
+        """The log was emptied, and no look since then was stored."""
+        self._seen = self.now
         self.engine: Engine | None = None
         self._serial = itertools.count(FIRST)
         self._number = itertools.count(1)
@@ -472,6 +475,7 @@ class World:
 
     def _empty(self, log: File, keep: int = 0) -> None:
         """Cut a file short, to whole lines."""
+        self._emptied = True
         if log.part is not None:
             self.exact = False
         if keep or not self._rest.strip() or self._rest_file is not log:
@@ -732,7 +736,10 @@ class World:
         done = self.must.lines | self._history
         lines = [line for file in readable for line in file.lines if line not in done]
         self._batch.update(dict.fromkeys(lines))
-        if self.log is None:
+        silence = self._settings.time.silence * SECOND
+        unseen = self._emptied and self.now - self._seen > silence
+        if self.log is None or unseen:
+            # What else stood in a log that was emptied long after the last look, nobody knows.
             self.smooth = False
         if failed:
             self._rolled.update(self._batch)
@@ -743,6 +750,7 @@ class World:
                 self._gone_since = self.now
             self._batch.clear()
             self._rolled.clear()
+            self._emptied, self._seen = False, self.now
             self._check_counters()
         if self._gone_since is not None and self.now - self._gone_since > GRACE + SECOND:
             self._abandoned = True
@@ -851,10 +859,7 @@ class World:
         database = self.engine.store.connection
         found = database.execute("select name, sum(value) from counters group by name").fetchall()
         counters: Counter[str] = Counter(dict(found))
-        covered = database.execute(
-            "select coalesce(sum(covered_seconds), 0), coalesce(max(covered_seconds), 0)"
-            " from windows where kind = 'hour'"
-        ).fetchone()
+        covered = self.covered()
         span = (self.now - self.begun) / SECOND
         assert covered[0] <= span + 0.001, (covered, span)
         assert covered[1] <= 3600
@@ -870,6 +875,15 @@ class World:
         assert not counters["invariant_violations"]
         flagged = sum(line.flagged for line in self.must.lines)
         assert flagged <= counters["flagged"] <= sum(line.flagged for line in self.may.lines)
+
+    def covered(self) -> tuple[float, float]:
+        """Seconds covered in all, and in the hour with most of them."""
+        assert self.engine is not None
+        found: tuple[float, float] = self.engine.store.connection.execute(
+            "select coalesce(sum(covered_seconds), 0), coalesce(max(covered_seconds), 0)"
+            " from windows where kind = 'hour'"
+        ).fetchone()
+        return found
 
     def _check_destroyed(self) -> None:
         """No key and no segment is older than the week before this one."""

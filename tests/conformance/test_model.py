@@ -391,3 +391,17 @@ def test_an_archive_of_a_log_that_is_rewritten_after_a_failed_commit(world: Worl
     world.copytruncate(late=0)
     world.compress(which=0)
     world.check()
+
+
+@pytest.mark.parametrize("count", [0, 12])
+def test_a_log_that_is_emptied_long_after_the_last_look(world: World, count: int) -> None:
+    """That hour was missed when lines came while what was lost was sought, else covered."""
+    world.write()
+    world.step(100)
+    world.truncate()
+    world.step(HOUR)
+    world.write(count)
+    for ms in (SECOND, GRACE, 31 * SECOND):
+        world.step(ms)
+    assert world.covered()[0] < 60
+    world.check()
