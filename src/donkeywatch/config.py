@@ -138,7 +138,9 @@ class Time(_Strict):
         300, le=86400, description="how far ahead of the clock a stamp may be, s"
     )
     silence: Seconds = Field(
-        900, description="in archives, a longer pause between two queries is not covered, s"
+        900,
+        description="a longer pause of the log is not covered where nobody looked meanwhile: in"
+        " archives, while the monitor was down, or before a look that found the log emptied, s",
     )
 
 
