@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.config import Http, Settings, Source
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
+from donkeywatch.settings import Http, Settings, Source
 from donkeywatch.status import SourceStatus, Status
 from donkeywatch.store import windows
 from donkeywatch.store.database import prepare

@@ -21,7 +21,7 @@ from donkeywatch.counting.windows import milliseconds
 from donkeywatch.engine import Engine
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
-from donkeywatch.publish import metrics
+from donkeywatch.publish import catalogue
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
 from donkeywatch.status import SourceStatus
@@ -152,7 +152,7 @@ SECTIONS = {
     "commands": commands,
     "api": api,
     "settings": config.document,
-    "metrics": metrics.document,
+    "metrics": catalogue.document,
     "tables": schema.document,
 }
 

@@ -15,7 +15,7 @@ from donkeywatch.counting.observations import Observations
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "donkeywatch"
 MODULES = sorted(SOURCE.rglob("*.py"))
-LONGEST = 400
+LONGEST = 350
 
 
 def imported(path: Path) -> Iterator[str]:

@@ -11,10 +11,10 @@ import pytest
 
 from donkeywatch import closing
 from donkeywatch.backfill import Progress, backfill
-from donkeywatch.config import Ingest
 from donkeywatch.counting.windows import WEEK, iso, milliseconds
 from donkeywatch.engine import Engine
 from donkeywatch.lab.simulate import Simulation
+from donkeywatch.settings import Ingest
 from donkeywatch.store import segments
 from support import (
     NOW,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from donkeywatch.config import Checkpoint
 from donkeywatch.pace import IDLE, LEISURE, Pace
+from donkeywatch.settings import Checkpoint
 
 MANY = 1 << 20
 

@@ -30,6 +30,7 @@ from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.engine import Engine
 from donkeywatch.machine import keep
+from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import Follower
 from donkeywatch.store.store import Store
 from speed.input import Input, Plan, generate
@@ -85,7 +86,7 @@ class Stopwatch:
         setattr(owner, name, timed)
 
 
-def settings(made: Input, place: Path, log: str) -> config.Settings:
+def settings(made: Input, place: Path, log: str) -> Settings:
     """Of a backfill that reads and counts in one process."""
     path = place / "donkeywatch.toml"
     path.write_text(

@@ -14,9 +14,9 @@ from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
-from donkeywatch.config import Settings, Source
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.errors import DonkeywatchError, SourceError
+from donkeywatch.settings import Settings, Source
 from donkeywatch.sources.block import SIZE, cut
 from donkeywatch.sources.files import Damaged, open_file
 from donkeywatch.store.database import prepare

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from donkeywatch.arrival.keyring import Keyring
-from donkeywatch.config import Retention
 from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
 from donkeywatch.counting.rows import columns_of, joined
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
+from donkeywatch.settings import Retention
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
 from donkeywatch.store.store import Store

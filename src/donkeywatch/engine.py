@@ -14,7 +14,6 @@ from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
-from donkeywatch.config import Settings
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.windows import SECOND
@@ -22,6 +21,7 @@ from donkeywatch.desk import Desk
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
+from donkeywatch.settings import Settings
 from donkeywatch.sources.block import Block
 from donkeywatch.status import Status
 from donkeywatch.store import database

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from donkeywatch.arrival import keyring
 from donkeywatch.arrival.text import NORMALISATION
-from donkeywatch.config import Settings
 from donkeywatch.errors import StateError
+from donkeywatch.settings import Settings
 from donkeywatch.store import database
 from donkeywatch.store.store import Store
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from donkeywatch.arrival import lexicon
 from donkeywatch.arrival.countries import Countries
-from donkeywatch.config import Settings
+from donkeywatch.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

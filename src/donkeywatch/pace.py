@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from donkeywatch.config import Checkpoint
 from donkeywatch.counting.windows import SECOND
+from donkeywatch.settings import Checkpoint
 
 IDLE = 30 * SECOND
 """Longest time between two commits when only coverage is new (ms)."""

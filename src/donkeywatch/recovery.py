@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.arrival import keyring
-from donkeywatch.config import Settings
 from donkeywatch.counting.windows import utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
+from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.generations import OPEN
 from donkeywatch.store import backups, database, positions

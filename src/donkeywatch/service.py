@@ -10,7 +10,6 @@ from pathlib import Path
 
 from donkeywatch import config, validation
 from donkeywatch.clocks import steady, wall
-from donkeywatch.config import Settings
 from donkeywatch.counting.correction import Accuracy
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
@@ -19,6 +18,7 @@ from donkeywatch.machine import keep, spare
 from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
 from donkeywatch.publish.server import Server
+from donkeywatch.settings import Settings
 from donkeywatch.status import Status
 from donkeywatch.validation import Record
 

@@ -12,11 +12,11 @@ from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
 from donkeywatch.arrival.sightings import LineReader
-from donkeywatch.config import Settings, Source
 from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.observations import Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
+from donkeywatch.settings import Settings, Source
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
 from donkeywatch.status import SourceStatus

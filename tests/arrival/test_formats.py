@@ -23,8 +23,8 @@ from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.searches import Syntax
 from donkeywatch.arrival.sightings import LineReader, Sighting
-from donkeywatch.config import Source
 from donkeywatch.counting.observations import OUTCOMES
+from donkeywatch.settings import Source
 
 STAMP = "2026-11-23T10:44:36.285Z"
 PATTERN = r"(?P<ts>\S+) <(?P<ip>[^>]*)>(?::(?P<port>\d+))? (?P<query>.*)"

@@ -40,6 +40,7 @@ from donkeywatch.counting.windows import (
 from donkeywatch.engine import Engine
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
+from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
 
 MONDAY = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
@@ -148,7 +149,7 @@ class Figures:
 
 
 @cache
-def template() -> tuple[Path, config.Settings, Materials]:
+def template() -> tuple[Path, Settings, Materials]:
     """A state directory as the first start leaves it, to be copied; what reading it needs."""
     directory = new_directory()
     atexit.register(shutil.rmtree, directory)

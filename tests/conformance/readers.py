@@ -18,6 +18,7 @@ from donkeywatch.counting.windows import SECOND
 from donkeywatch.engine import Engine
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
+from donkeywatch.settings import Checkpoint
 
 PATIENCE = 20.0
 """Seconds after which a daemon that has not counted what it should has lost it."""
@@ -94,7 +95,7 @@ class Stepped:
         """Read, and end before the commit."""
         assert self.engine is not None
         self.engine.settings = self.engine.settings.model_copy(
-            update={"checkpoint": config.Checkpoint(interval=60)}
+            update={"checkpoint": Checkpoint(interval=60)}
         )
         self.tick(10)
         self.engine.close()

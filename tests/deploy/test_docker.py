@@ -19,6 +19,7 @@ import pytest
 from donkeywatch import __version__, config
 from donkeywatch.errors import ConfigError
 from donkeywatch.lab.simulate import Simulation
+from donkeywatch.settings import TOKEN_VARIABLE, Http
 from support import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
@@ -129,13 +130,13 @@ def environment() -> dict[str, str]:
 
 def test_no_secret_is_baked_in() -> None:
     """The token comes from outside."""
-    assert config.TOKEN_VARIABLE not in environment()
+    assert TOKEN_VARIABLE not in environment()
     assert not values("ARG")
 
 
 def test_the_port_is_the_default_one() -> None:
     """EXPOSE and HEALTHCHECK name the port of settings that name none."""
-    port = config.Http().port
+    port = Http().port
     assert values("EXPOSE") == [str(port)]
     assert f"'127.0.0.1', {port}," in health_check()[2]
 
@@ -165,7 +166,7 @@ def test_all_addresses_are_served_only_with_a_token(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match="is not loopback and there is no token"):
         config.load(path, {})
-    assert config.load(path, {config.TOKEN_VARIABLE: TOKEN}).http.token is not None
+    assert config.load(path, {TOKEN_VARIABLE: TOKEN}).http.token is not None
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +231,7 @@ def test_the_health_check_tells_a_live_daemon_from_a_dead_one(
     """
     state = tmp_path / "volume"
     env = {
-        **os.environ, "PATH": f"{installed}:/usr/bin:/bin", config.TOKEN_VARIABLE: TOKEN,
+        **os.environ, "PATH": f"{installed}:/usr/bin:/bin", TOKEN_VARIABLE: TOKEN,
         "DONKEYWATCH_CONFIG": str(server.settings), config.STATE_VARIABLE: str(state),
     }  # fmt: skip
     command = json.loads(values("ENTRYPOINT")[0]) + json.loads(values("CMD")[0])
@@ -268,7 +269,7 @@ def port_of(daemon: subprocess.Popen[bytes], log: Path) -> str:
 def checked(installed: Path, port: str) -> subprocess.CompletedProcess[bytes]:
     """The health check on another port, with a proxy set that must not be asked."""
     program, *words = health_check()
-    words = [word.replace(str(config.Http().port), port) for word in words]
+    words = [word.replace(str(Http().port), port) for word in words]
     env = {"http_proxy": "http://192.0.2.1:9", "PATH": "/usr/bin:/bin"}
     return subprocess.run(
         [installed / program, *words], env=env, capture_output=True, timeout=30, check=False

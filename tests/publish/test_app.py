@@ -19,13 +19,13 @@ from pydantic import SecretStr
 
 from donkeywatch import config
 from donkeywatch.backfill import backfill
-from donkeywatch.config import Settings
 from donkeywatch.counting.windows import week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.publish import app as module
 from donkeywatch.publish.app import HEADERS, create_app, moment
 from donkeywatch.publish.server import Server
+from donkeywatch.settings import Settings
 from donkeywatch.status import SourceStatus, Status
 from support import NOW, START, TOPICS, Simulated, engine, simulated, without_zeros
 

@@ -27,15 +27,15 @@ from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.lab.truth import COUNTRIES
 from donkeywatch.lab.truth import TOPICS as CATEGORIES
-from donkeywatch.publish.metrics import (
+from donkeywatch.publish.catalogue import (
     BREAKS,
     COUNTERS,
     EVERY,
     WINDOWS,
     Described,
-    Monitor,
     document,
 )
+from donkeywatch.publish.metrics import Monitor
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.service import Service
 from donkeywatch.status import SourceStatus, Status

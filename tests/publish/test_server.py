@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import FastAPI
 
-from donkeywatch.config import Http
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.server import Server
+from donkeywatch.settings import Http
 
 
 def hello() -> FastAPI:

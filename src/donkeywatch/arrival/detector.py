@@ -12,7 +12,7 @@ from donkeywatch.arrival.columns import Offsets
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
 from donkeywatch.arrival.sieve import chosen
 from donkeywatch.arrival.text import tokens
-from donkeywatch.config import Matcher
+from donkeywatch.settings import Matcher
 
 DIGITS = "0123456789"
 KNOWN = 4096

@@ -13,8 +13,8 @@ import numpy as np
 
 from donkeywatch.arrival.columns import Offsets
 from donkeywatch.arrival.text import ASCII_FOLD
-from donkeywatch.config import Matcher
 from donkeywatch.errors import ConfigError
+from donkeywatch.settings import Matcher
 
 LETTER = np.array([byte >= 0x80 or chr(byte).isalnum() for byte in range(256)])
 """Bytes that go on with a word; those beyond ASCII are part of a letter."""

@@ -17,7 +17,6 @@ from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.searches import Syntax
 from donkeywatch.arrival.text import NORMALISATION
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
-from donkeywatch.config import Settings
 from donkeywatch.counting.correction import Rate
 from donkeywatch.counting.estimates import Estimate
 from donkeywatch.errors import ConfigError
@@ -26,6 +25,7 @@ from donkeywatch.lab import evaluate as evaluation
 from donkeywatch.lab import labels
 from donkeywatch.lab.evaluate import Evaluation, Part
 from donkeywatch.lab.labels import Row
+from donkeywatch.settings import Settings
 from donkeywatch.validation import RateRecord, Record, TopicRecord
 
 HEADINGS = ("TP", "FP", "FN", "TN", "precision, %", "recall, %")

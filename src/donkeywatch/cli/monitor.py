@@ -24,11 +24,11 @@ from donkeywatch.cli.front import (
     log_to_stderr,
     out,
 )
-from donkeywatch.config import FormatName, Settings, Source
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.settings import FormatName, Settings, Source
 from donkeywatch.store.database import DATABASE
 from donkeywatch.stream import line_reader
 

@@ -17,9 +17,9 @@ from donkeywatch import config
 from donkeywatch.cli.archive import with_bar
 from donkeywatch.cli.front import app, log_to_stderr, out
 from donkeywatch.clocks import wall
-from donkeywatch.config import FormatName
 from donkeywatch.engine import Engine
 from donkeywatch.hardening import harden
+from donkeywatch.settings import FormatName
 
 if TYPE_CHECKING:  # The other verbs start faster without the simulator.
     from donkeywatch.lab.simulate import Simulation

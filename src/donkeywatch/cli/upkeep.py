@@ -12,10 +12,10 @@ from donkeywatch import config, recovery
 from donkeywatch.arrival import lexicon as lexicons
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
 from donkeywatch.clocks import wall
-from donkeywatch.config import Settings
 from donkeywatch.counting.windows import iso
 from donkeywatch.errors import SourceError, StateError
 from donkeywatch.recovery import Span
+from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.audit import audit

@@ -16,7 +16,6 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import SecretStr, StringConstraints
 
 from donkeywatch import __version__
-from donkeywatch.config import Settings
 from donkeywatch.counting.windows import iso, milliseconds, week_start
 from donkeywatch.publish.answers import (
     BreakAnswer,
@@ -38,6 +37,7 @@ from donkeywatch.publish.profile import profile
 from donkeywatch.publish.site import add_site
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.table import csv_text
+from donkeywatch.settings import Settings
 from donkeywatch.status import Status
 
 log = logging.getLogger("donkeywatch")

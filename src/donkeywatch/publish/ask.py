@@ -8,8 +8,8 @@ import urllib.request
 
 from pydantic import ValidationError
 
-from donkeywatch.config import Http
 from donkeywatch.publish.answers import Health
+from donkeywatch.settings import Http
 
 PATIENCE = 2.0
 """Seconds to wait for an answer."""

@@ -15,8 +15,8 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from donkeywatch.config import Http
 from donkeywatch.errors import ConfigError
+from donkeywatch.settings import Http
 
 GRACE = 3
 """Seconds that answers may take to end when the server stops."""

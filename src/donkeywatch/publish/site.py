@@ -8,11 +8,11 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from donkeywatch.clocks import wall
-from donkeywatch.config import Settings
 from donkeywatch.publish.assets import assets
 from donkeywatch.publish.feed import PLACES, Feed
 from donkeywatch.publish.page import render
 from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.settings import Settings
 from donkeywatch.status import Status
 
 

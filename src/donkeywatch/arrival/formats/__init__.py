@@ -7,7 +7,7 @@ from donkeywatch.arrival.formats.jsonl import Jsonl
 from donkeywatch.arrival.formats.line import Format
 from donkeywatch.arrival.formats.regex import Regex
 from donkeywatch.arrival.formats.tsv import Tsv
-from donkeywatch.config import Source
+from donkeywatch.settings import Source
 
 
 def preset(source: Source) -> Format:
