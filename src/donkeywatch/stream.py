@@ -97,9 +97,10 @@ class Stream:
         if self.follower.lost and self.follower.events["abandoned_bytes"]:
             # When it was lost is not known yet; a restart would forget it, so it costs a second.
             self.coverage.miss((self.coverage.until or 0) + SECOND)
-        found = self.coverage.take()
-        for hour, seconds in self.archived.take().items():
-            found[hour] = found.get(hour, 0.0) + seconds
+        found: dict[int, float] = {}
+        for part in (self.coverage, self.archived):
+            for hour, seconds in part.take().items():
+                found[hour] = found.get(hour, 0.0) + seconds
         return found
 
     def committed(self, positions: Sequence[Position]) -> None:

@@ -23,7 +23,10 @@ TRUNK = {
         "Engine._show", "Engine.store_batch", "Engine._recover",
     ),
     "desk.py": ("Desk.rest",),
-    "stream.py": ("Stream.tell_loss", "Stream.committed", "Stream.roll_back", "Stream.progress"),
+    "stream.py": (
+        "Stream.read", "Stream.follow_clock", "Stream.covered", "Stream.committed",
+        "Stream.roll_back", "Stream.progress",
+    ),
     "closing.py": (
         "Closer.close", "Closer._close_hours", "Closer._close_weeks_at_leisure",
         "Closer._close_hour", "Week.count", "Closer._destroy",
@@ -47,7 +50,7 @@ EXCUSED = (
     "database.condemn(self.store.path)", "raise database.damaged(self.store.path) from None",
     "raise Changed", "raise Wide", "return", "return None",
     'self.connection.execute("rollback")', "self.rolling.forget()",
-    "stream.coverage.miss(now)", "follower.lost = False",
+    "self.coverage.miss(now)", "follower.lost = False",
     "self.coverage.miss((self.coverage.until or 0) + SECOND)",
 )  # fmt: skip
 """Statements of the trunk after which nothing is committed, or that concern memory alone."""
