@@ -368,6 +368,30 @@ def test_a_log_that_is_replaced_rewritten_and_replaced_while_commits_fail(world:
     world.check()
 
 
+def test_a_longer_log_in_the_place_of_another_is_rewritten_after_a_failed_commit(
+    world: World,
+) -> None:
+    """The file of before was compared with more than it had ever held, and given up."""
+    world.write()
+    world.replace(count=0)
+    world.write()
+    world.fail(100)
+    world.rewrite(more=0)
+    world.fail(SECOND)
+    world.check()
+
+
+def test_a_longer_log_in_the_place_of_a_rewritten_one_is_cut_after_a_failed_commit() -> None:
+    """The same, where what is left of the new one is the beginning of both."""
+    world = World(history="plain")
+    world.rewrite(more=700)
+    world.replace(count=1)
+    world.fail(SECOND)
+    world.truncate(keep=1)
+    world.check()
+    world.close()
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World) -> None:
     """The old file and the new one hold the same, and not what was read before."""
     world.write()

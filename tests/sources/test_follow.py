@@ -1038,6 +1038,30 @@ def test_a_deleted_file_is_not_let_go_before_its_lines_are_stored(rig: Rig) -> N
     rig.exact()
 
 
+def test_a_file_of_before_is_kept_until_what_was_read_of_the_new_one_is_stored(rig: Rig) -> None:
+    """The new one was rewritten between reading and a commit that failed."""
+    rig.path.touch()
+    rig.tick()
+    rig.write(1)
+    replacement = rig.path.with_name("replacement")
+    shutil.copyfile(rig.path, replacement)
+    lost = rig.lines(1)
+    rig.append(lost, replacement)
+    replacement.rename(rig.path)
+    rig.now += STEP
+    rig.follower.scan(rig.now)
+    rig.read()
+    rig.path.write_bytes(rig.lines(2))
+    del rig.expected[lost.rstrip()]
+    rig.now += STEP
+    rig.follower.scan(rig.now)
+    rig.read()
+    rig.follower.roll_back()
+    rig.settle()
+    rig.exact()
+    assert rig.events["abandoned_bytes"] == len(lost)
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) -> None:
     """Both rewritings are told as truncations, and a copy of what stood between is counted."""
     rig.write(2)

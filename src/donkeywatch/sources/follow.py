@@ -245,5 +245,5 @@ class Follower:
 
     def close(self) -> None:
         """Close all files; their positions stay."""
-        for generation in self._shelf.open():
+        for generation in list(self._shelf.awake):
             self._shelf.detach(generation, 0)

@@ -128,10 +128,24 @@ class Generation:
 
     def lose(self, key: bytes) -> None:
         """Its file holds something else now; the one of before may still hold the rest."""
-        self.file, self.former = self.former, None
-        if self.file is not None and not self.is_intact(key):
-            self.file.close()
+        self.file = before = self._before()
+        if before is not None and not self.is_intact(key):
+            before.close()
             self.file = None
+
+    def _before(self) -> PlainFile | None:
+        """The file of before, to be read again, if that reaches as far as the mark.
+
+        Else it is kept, in case that what was read of the other one cannot be stored.
+        """
+        before = self.former
+        if before is None or self.mark.offset > self._until.offset:
+            return None
+        self.former = None
+        if not self.mark.offset:
+            # Of which more was read in the other file than this one has.
+            self.mark = _nothing_of(self._until)
+        return before
 
     def close(self) -> None:
         """Give all descriptors back."""
@@ -145,13 +159,13 @@ class Generation:
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
-            mark, origin = self.mark, self._origin
-            head = (mark.head_length, mark.head_hash[:WHOLE])
-            self.mark = origin if origin.offset else Mark(0, False, *head)
+            self.mark = self._origin if self._origin.offset else _nothing_of(self.mark)
         else:
             stored = Generation.restored(self._stored)
             self.mark = stored.mark
             self.state = stored.state if self.file is None else OPEN
+        if self.file is None:
+            self.file = self._before()
         self.unread = True
 
     def is_intact(self, key: bytes) -> bool:
@@ -209,3 +223,8 @@ class Generation:
             offset, block.skipping, head_length, hash_of_head, len(tail), hashed(tail, key)
         )
         self.size = max(self.size, offset)
+
+
+def _nothing_of(mark: Mark) -> Mark:
+    """Before the first line of a file that begins as the one of a mark."""
+    return Mark(0, False, mark.head_length, mark.head_hash[:WHOLE])
