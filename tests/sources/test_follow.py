@@ -1062,6 +1062,25 @@ def test_a_file_of_before_is_kept_until_what_was_read_of_the_new_one_is_stored(r
     assert rig.events["abandoned_bytes"] == len(lost)
 
 
+def test_what_is_lost_is_told_once_while_nothing_can_be_stored(rig: Rig) -> None:
+    """Each commit that failed told the same bytes again: hundreds of times on a full disk."""
+    rig.write(1)
+    rig.tick()
+    lost = rig.lines(1)
+    rig.append(lost)
+    for turn in range(40):
+        rig.now += STEP
+        rig.follower.scan(rig.now)
+        rig.read()
+        rig.follower.roll_back()
+        if not turn:
+            rig.path.write_bytes(b"")
+    rig.settle()
+    del rig.expected[lost.rstrip()]
+    rig.exact()
+    assert rig.events["abandoned_bytes"] == len(lost)
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) -> None:
     """Both rewritings are told as truncations, and a copy of what stood between is counted."""
     rig.write(2)

@@ -216,9 +216,9 @@ class Follower:
     def _give_up(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
         generation.state = LOST if unread > 0 else DONE
-        if unread > 0:
-            self.events["abandoned_bytes"] += unread
-            self.lost = True
+        if unread > generation.told:
+            self.events["abandoned_bytes"] += unread - generation.told
+            generation.told, self.lost = unread, True
 
     def _release_drained(self, now: int) -> None:
         """Give descriptors back, but never the last way to lines that are not committed."""

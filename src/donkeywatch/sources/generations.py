@@ -40,7 +40,7 @@ class Generation:
 
     __slots__ = (
         "_origin", "_stored", "_until", "file", "finished", "former", "id", "live", "mark",
-        "since", "size", "source", "state", "unread",
+        "since", "size", "source", "state", "told", "unread",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -50,6 +50,8 @@ class Generation:
         self.state = state
         self._origin = mark
         self.size = mark.offset
+        self.told = 0
+        """Bytes that were told lost; not again when that could not be stored."""
         self.file: File | None = None
         self.former: PlainFile | None = None
         """The file it was read from before, until all that is in that is stored."""
