@@ -228,6 +228,8 @@ class World:
         """Lines that were read and could not be stored, so that they must be read again."""
         self._gone_since: int | None = None
         self._abandoned = False
+        self._written = 0
+        """Bytes that were ever written: into logs, holes and copies included."""
         self._half: dict[str, tuple[str, bytes]] = {}
         if history:
             self._make_history(history)
@@ -278,7 +280,7 @@ class World:
         return text.encode() + b"\n"
 
     def _append(self, file: File, data: bytes) -> None:
-        os.write(file.descriptor, data)
+        self._written += os.write(file.descriptor, data)
         self._note(file, data)
 
     def _note(self, file: File, data: bytes) -> None:
@@ -465,7 +467,7 @@ class World:
         self._empty(log)
 
     def _copy_to(self, name: str, data: bytes, original: File) -> File:
-        (self.logs / name).write_bytes(data)
+        self._written += (self.logs / name).write_bytes(data)
         os.utime(self.logs / name, ns=(self._mtime(), self._mtime()))
         copy = self.names[name] = File(-1, list(original.lines), left=self.now)
         if original.part is not None:
@@ -507,7 +509,7 @@ class World:
             self._rest = b""
             line = self._line("query")
             descriptor = os.open(self.path, os.O_WRONLY)
-            os.pwrite(descriptor, line, size)
+            self._written += size + os.pwrite(descriptor, line, size)
             os.close(descriptor)
             self._note(log, line)
         if keep:
@@ -541,7 +543,7 @@ class World:
         # Nobody writes to the old one: two logs that begin alike and go on differently.
         self._leave(log, over=True)
         new = self._new_file("search.log.new")
-        os.write(new.descriptor, data)
+        self._written += os.write(new.descriptor, data)
         self._fresh[new] = None
         new.lines = list(log.lines)
         new.part = Line(log.part.data) if log.part is not None else None
@@ -866,6 +868,7 @@ class World:
         assert covered[1] <= 3600
         if self._abandoned:
             assert counters["abandoned_bytes"], "lost without a word"
+        assert counters["abandoned_bytes"] <= self._written, "lost more than there was"
         if counters["abandoned_bytes"]:
             assert covered[0] < span - 0.0005, (covered, span)
         complete = self.exact and len(self.must.lines) == len(self.may.lines)
