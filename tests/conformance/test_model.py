@@ -392,6 +392,33 @@ def test_a_longer_log_in_the_place_of_a_rewritten_one_is_cut_after_a_failed_comm
     world.close()
 
 
+def test_a_rewritten_log_that_is_replaced_and_rewritten_while_commits_fail(world: World) -> None:
+    """Nobody had looked at what it was rewritten to; the old file alone still held that."""
+    world.write()
+    world.week()
+    world.rewrite(more=700)
+    world.replace(count=0)
+    world.fail(100)
+    world.rewrite(more=0)
+    world.fail(SECOND)
+    world.check()
+
+
+def test_a_log_that_is_rewritten_and_replaced_again_and_again_while_commits_fail() -> None:
+    """What an old file had in common with the new one was counted twice."""
+    world = World(history="plain")
+    world.fail(100)
+    world.rewrite(more=700)
+    world.fail(100)
+    world.rewrite(more=0)
+    world.replace(count=0)
+    world.fail(SECOND)
+    world.rewrite(more=700)
+    world.replace(count=1)
+    world.check()
+    world.close()
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World) -> None:
     """The old file and the new one hold the same, and not what was read before."""
     world.write()

@@ -55,7 +55,7 @@ class Finder:
             return
         file = open_file(self._log.path)
         try:
-            generation = self._at_live_path(file, live)
+            generation = self._at_live_path(file, live, now)
             self._go_live(generation, now)
             self._shelf.attach(generation, file, now)
         finally:
@@ -75,11 +75,11 @@ class Finder:
         generation.live, generation.since, generation.unread = False, now, True
         self._events["rotations"] += 1
 
-    def _at_live_path(self, file: Descriptor, live: Generation | None) -> Generation:
+    def _at_live_path(self, file: Descriptor, live: Generation | None, now: int) -> Generation:
         """Whose content a file is that has come to stand at the log's path."""
         # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
         if live and live.file and _is_deleted(live) and is_part_of(live.file, file):
-            return live
+            return self._unless_rewritten(live, now)
         return self.known_or_new(file)
 
     def rest_of(self, file: Descriptor, generation: Generation) -> Generation:
@@ -185,16 +185,17 @@ class Finder:
         return None
 
     def _unless_rewritten(self, generation: Generation, now: int) -> Generation:
-        """The generation, or a new one where its file was written anew before it was given up.
+        """The generation, or that of what its file was written anew with before it was replaced.
 
-        What was read of it, and not stored because a commit failed, is looked for and told lost.
+        What had been in it, and was not stored, is looked for and told lost.
         """
         held = generation.file
         if held is None or not generation.mark.head_length or generation.is_intact(self._key):
             return generation
         self.lose(generation, held, now)
-        held.close()
-        return self._shelf.new(Mark())
+        fresh = self.rest_of(held, generation)
+        self._shelf.attach(fresh, held, now)
+        return fresh
 
     def lose(self, generation: Generation, file: File, now: int) -> None:
         """Its file was truncated or written anew: what was counted of it is looked for."""
@@ -202,7 +203,7 @@ class Finder:
         if (file.size() or 0) >= generation.mark.offset:
             self._events["generation_mismatches"] += 1
         generation.lose(self._key)
-        generation.since = now
+        generation.live, generation.since = False, now
         # What was left alone because this file held it has to be asked again.
         self._shelf.verdicts.clear()
 

@@ -195,7 +195,7 @@ class Follower:
             self.events["truncations"] += 1
             self._shelf.detach(generation, now)
             return
-        live, generation.live = generation.live, False
+        live = generation.live
         self._finder.lose(generation, file, now)
         fresh = self._finder.rest_of(file, generation)
         self._shelf.attach(fresh, file, now)
