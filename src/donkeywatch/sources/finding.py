@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.files import Damaged, File, PlainFile, gone, is_compressed, open_file
+from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
@@ -82,7 +82,7 @@ class Finder:
             return self._unless_rewritten(live, now)
         return self.known_or_new(file)
 
-    def rest_of(self, file: Descriptor, generation: Generation) -> Generation:
+    def _rest_of(self, file: Descriptor, generation: Generation) -> Generation:
         """The generation of what came into a file in the place of another one."""
         if generation.file is not None and is_part_of(file, generation.file):
             # All that is left will be read there; only what is added is new.
@@ -190,22 +190,29 @@ class Finder:
         What had been in it, and was not stored, is looked for and told lost.
         """
         held = generation.file
-        if held is None or not generation.mark.head_length or generation.is_intact(self._key):
+        if not isinstance(held, PlainFile) or not generation.mark.head_length:
             return generation
-        self.lose(generation, held, now)
-        fresh = self.rest_of(held, generation)
-        self._shelf.attach(fresh, held, now)
-        return fresh
+        if generation.is_intact(self._key):
+            return generation
+        return self.begin_anew(generation, held, now)
 
-    def lose(self, generation: Generation, file: File, now: int) -> None:
-        """Its file was truncated or written anew: what was counted of it is looked for."""
+    def begin_anew(self, generation: Generation, file: PlainFile, now: int) -> Generation:
+        """The file was truncated or written anew: who reads it now that it is another's.
+
+        What was in it before, and was not counted, is looked for elsewhere.
+        """
         self._events["truncations"] += 1
-        if (file.size() or 0) >= generation.mark.offset:
+        if file.size() >= generation.mark.offset:
             self._events["generation_mismatches"] += 1
+        live, generation.live = generation.live, False
         generation.lose(self._key)
-        generation.live, generation.since = False, now
+        generation.since = now
         # What was left alone because this file held it has to be asked again.
         self._shelf.verdicts.clear()
+        fresh = self._rest_of(file, generation)
+        self._shelf.attach(fresh, file, now)
+        fresh.live = live
+        return fresh
 
     def _skip(self, file: Descriptor, path: Path) -> None:
         """What was rotated away before the first start is history: `backfill` reads it."""

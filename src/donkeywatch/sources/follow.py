@@ -195,11 +195,7 @@ class Follower:
             self.events["truncations"] += 1
             self._shelf.detach(generation, now)
             return
-        live = generation.live
-        self._finder.lose(generation, file, now)
-        fresh = self._finder.rest_of(file, generation)
-        self._shelf.attach(fresh, file, now)
-        fresh.live = live
+        self._finder.begin_anew(generation, file, now)
 
     def _cut_off(self, generation: Generation, size: int) -> None:
         """The file has lost its end, all of which was there to be counted at an earlier look."""
