@@ -419,6 +419,19 @@ def test_a_log_that_is_rewritten_and_replaced_again_and_again_while_commits_fail
     world.close()
 
 
+@pytest.mark.parametrize("ms", [100, 2 * SECOND])
+def test_a_longer_log_in_the_place_of_another_is_cut_to_what_both_had(
+    world: World, ms: int
+) -> None:
+    """What had been read of it, stored or not, was read again in the file of before."""
+    world.write()
+    world.write()
+    world.replace()
+    world.fail(ms)
+    world.truncate(keep=1)
+    world.check()
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World) -> None:
     """The old file and the new one hold the same, and not what was read before."""
     world.write()

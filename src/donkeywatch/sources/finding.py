@@ -86,8 +86,11 @@ class Finder:
         """The generation of what came into a file in the place of another one."""
         if generation.file is not None and is_part_of(file, generation.file):
             # All that is left will be read there; only what is added is new.
-            return self._shelf.new(mark_at(file, last_line_end(file), self._key))
+            return self._from_end_of(file)
         return self.known_or_new(file)
+
+    def _from_end_of(self, file: Descriptor) -> Generation:
+        return self._shelf.new(mark_at(file, last_line_end(file), self._key))
 
     def known_or_new(self, file: Descriptor) -> Generation:
         """The generation without a file that this content belongs to, or a new one."""
@@ -97,11 +100,13 @@ class Finder:
             return generation
         if generation is None and (cut := found.shorter or self._cut_short(found.covering)):
             # A log that lost its end, in a power cut say. What is left is counted.
+            if cut.former is not None and is_part_of(file, cut.former):
+                return self._from_end_of(file)  # If that cannot be stored, it is read there again.
             cut.mark = mark_at(file, last_line_end(file), self._key)
             cut.size = file.size() or 0
             return cut
         if self.fresh and self._log.from_end:
-            return self._shelf.new(mark_at(file, last_line_end(file), self._key))
+            return self._from_end_of(file)
         return self._shelf.new(Mark())
 
     def _cut_short(self, generation: Generation | None) -> Generation | None:
