@@ -119,6 +119,8 @@ class Stream:
         self.coverage.take()
         self.archived.take()
         self.coverage.until = stored.covered_until
+        # A loss is told once; the time it costs has just been forgotten.
+        self.follower.lost |= self.follower.events["abandoned_bytes"] > 0
 
     def status(self) -> SourceStatus:
         """What others may know of it."""

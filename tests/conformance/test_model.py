@@ -432,6 +432,16 @@ def test_a_longer_log_in_the_place_of_another_is_cut_to_what_both_had(
     world.check()
 
 
+def test_a_loss_that_could_not_be_stored_at_once_still_costs_its_time(world: World) -> None:
+    """It was told once, and the time that it had cost was forgotten with the commit."""
+    world.write()
+    world.fail(SECOND)
+    world.truncate()
+    for ms in (SECOND, GRACE + SECOND, SECOND):
+        world.fail(ms)
+    world.check()
+
+
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_replaced(world: World) -> None:
     """The old file and the new one hold the same, and not what was read before."""
     world.write()
