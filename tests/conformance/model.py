@@ -42,6 +42,7 @@ from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
 from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
+from donkeywatch.sources.marks import HEAD
 
 MONDAY = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
 """When a week of the model ends, ms UTC."""
@@ -216,7 +217,7 @@ class World:
         self._number = itertools.count(1)
         self._tick = itertools.count()
         self._rest, self._rest_file = b"", File()
-        self._dangling = False
+        self._dangling = self._holed = False
         self._history: dict[Line, None] = {}
         self._files: list[File] = []
         self._fresh: dict[File, None] = {}
@@ -505,6 +506,10 @@ class World:
             keep = 0
         size = os.fstat(log.descriptor).st_size
         self._empty(log, keep)
+        if size >= HEAD:
+            # Of two logs with the same first 4096 bytes, none here, the second one cannot be told
+            # from the first one cut short: one such hole is enough.
+            hole, self._holed = hole and not self._holed, self._holed or hole
         if hole and size and not keep:
             self._rest = b""
             line = self._line("query")

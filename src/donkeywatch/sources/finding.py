@@ -100,6 +100,7 @@ class Finder:
             return generation
         if generation is None and (cut := found.shorter or self._cut_short(found.covering)):
             # A log that lost its end, in a power cut say. What is left is counted.
+            self._events["truncations"] += 1
             if cut.former is not None and is_part_of(file, cut.former):
                 return self._from_end_of(file)  # If that cannot be stored, it is read there again.
             cut.mark = mark_at(file, last_line_end(file), self._key)
