@@ -50,7 +50,9 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
     thread.start()
     advanced, before = 0, 0
     try:
-        for number in range(KILLS):
+        for number in range(10 * KILLS):
+            if number >= KILLS and advanced > KILLS // 4:
+                break  # Where starts are slow, some more kills find it at work.
             time.sleep(rng.uniform(0.0, 0.4))
             reader.kill()
             advanced += tally(reader.state).total > before

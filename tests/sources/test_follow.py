@@ -608,6 +608,7 @@ def test_a_log_that_lost_its_last_lines_is_not_counted_again(
     rig.tick()
     rig.settle()
     rig.exact()
+    assert rig.events["truncations"] == 1
 
 
 # -- identity ------------------------------------------------------------------------------

@@ -80,27 +80,30 @@ class Finder:
         # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
         if live and live.file and _is_deleted(live) and is_part_of(live.file, file):
             return self._unless_rewritten(live, now)
-        return self.known_or_new(file)
+        return self._known_or_new(file)
 
     def _rest_of(self, file: Descriptor, generation: Generation) -> Generation:
         """The generation of what came into a file in the place of another one."""
         if generation.file is not None and is_part_of(file, generation.file):
             # All that is left will be read there; only what is added is new.
             return self._from_end_of(file)
-        return self.known_or_new(file)
+        return self._known_or_new(file, told=True)
 
     def _from_end_of(self, file: Descriptor) -> Generation:
         return self._shelf.new(mark_at(file, last_line_end(file), self._key))
 
-    def known_or_new(self, file: Descriptor) -> Generation:
-        """The generation without a file that this content belongs to, or a new one."""
+    def _known_or_new(self, file: Descriptor, *, told: bool = False) -> Generation:
+        """The generation without a file that this content belongs to, or a new one.
+
+        ``told``: that the file was truncated, if it was, has been said.
+        """
         found = self._identity.of(file, self._shelf.closed())
         generation = found.generation
         if generation is not None and not self._identity.has_rival(generation, file, self._log):
             return generation
         if generation is None and (cut := found.shorter or self._cut_short(found.covering)):
             # A log that lost its end, in a power cut say. What is left is counted.
-            self._events["truncations"] += 1
+            self._events["truncations"] += not told
             if cut.former is not None and is_part_of(file, cut.former):
                 return self._from_end_of(file)  # If that cannot be stored, it is read there again.
             cut.mark = mark_at(file, last_line_end(file), self._key)

@@ -166,8 +166,7 @@ class Generation:
             stored = Generation.restored(self._stored)
             self.mark = stored.mark
             self.state = stored.state if self.file is None else OPEN
-        if self.file is None:
-            self.file = self._before()
+        self.file = self.file or self._before()
         self.unread = True
 
     def is_intact(self, key: bytes) -> bool:

@@ -26,11 +26,10 @@ class Log:
     def directories(self) -> set[Path]:
         """Where something can happen to this log: beside its name, and beside what it links to."""
         here = self.path.parent
-        if not self.path.is_symlink():
-            return {here}  # Resolving a path looks at every directory above it, at each look.
         try:
-            return {here, self.path.resolve().parent}
-        except (OSError, RuntimeError):  # a symbolic link to itself
+            # Resolving a path looks at every directory above it, which is too much for each look.
+            return {here, self.path.resolve().parent} if self.path.is_symlink() else {here}
+        except (OSError, RuntimeError):  # forbidden, or a symbolic link to itself
             return {here}
 
     def siblings(self) -> Iterator[tuple[Path, os.stat_result]]:
