@@ -146,6 +146,8 @@ class Service:
             self._keep(error)
             return
         old = self._engine.materials
+        # The new engine notes what changed before its status is told: no answer may be an old one.
+        self._status = replace(self._status, revision=None)
         self._engine.close()
         try:
             self._engine = Engine(fresh, wall(), materials)
