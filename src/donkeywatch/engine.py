@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
@@ -34,6 +35,8 @@ BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
+_NUMBERS = itertools.count()
+"""A reload opens the database anew, and its changes are counted from none again."""
 
 
 class Engine:
@@ -90,6 +93,7 @@ class Engine:
         self.lines = 0
         """Lines that were counted since the start."""
         self._dirty = True
+        self._number = next(_NUMBERS)
         self._unfinished = False
         self._clocks = Clocks()
         self._commit_good, self._commit_errors = True, 0
@@ -174,7 +178,7 @@ class Engine:
         stream.read(seen.time[seen.time <= (frontier.newest or 0)])
 
     def _follow_clock(self, now: int, steady: int) -> None:
-        """While a log is followed and all of it is read, its seconds are covered."""
+        """Time has come to ``now``: evenly, or in a jump that nobody saw coming."""
         jump = self._clocks.look(now, steady)
         if jump < 0:
             self.rolling.forget()
@@ -315,7 +319,7 @@ class Engine:
             commit_good=self._commit_good,
             commit_errors=self._commit_errors,
             lexicon=self._digest,
-            revision=self.store.connection.total_changes,
+            revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
         )
 

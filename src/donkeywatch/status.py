@@ -42,8 +42,8 @@ class Status:
     topics: tuple[tuple[str, tuple[str, ...]], ...] = ()
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
     """By topic, from a validation record that fits the lexicon; else there are none."""
-    revision: int | None = None
-    """Grows with every change of the database; None where nobody counts them."""
+    revision: tuple[int, int] | None = None
+    """Which engine, and how many changes it has made; None where nobody counts them."""
     problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
 

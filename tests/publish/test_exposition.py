@@ -45,9 +45,9 @@ class Scraped:
 
 def test_nothing_is_written_twice_while_nothing_changes() -> None:
     """And a change of the database or of the status is told at once."""
-    scraped = Scraped(Status(revision=7))
+    scraped = Scraped(Status(revision=(0, 7)))
     assert [scraped.scrape(), scraped.scrape()] == ["1.0", "1.0"]
-    scraped.status = replace(scraped.status, revision=8)
+    scraped.status = replace(scraped.status, revision=(0, 8))
     assert [scraped.scrape(), scraped.scrape()] == ["2.0", "2.0"]
     scraped.status = replace(scraped.status, commit_good=False)
     assert scraped.scrape() == "3.0"
@@ -57,7 +57,7 @@ def test_nothing_is_written_twice_while_nothing_changes() -> None:
 
 def test_each_form_is_written_for_who_asks_for_it() -> None:
     """One scraper's form is never another's answer."""
-    exposition = Exposition(Counted(), lambda: Status(revision=1))
+    exposition = Exposition(Counted(), lambda: Status(revision=(0, 1)))
     for _ in range(2):
         body, kind = exposition.text(PLAIN)
         assert kind.startswith("text/plain")

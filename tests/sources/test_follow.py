@@ -24,6 +24,7 @@ from hypothesis.stateful import (
 from donkeywatch.sources.files import PlainFile
 from donkeywatch.sources.follow import GRACE, MAX_OPEN, RELEASE, SETTLE, Follower
 from donkeywatch.sources.log import Log, rotated_name
+from donkeywatch.sources.marks import HEAD
 from donkeywatch.store.positions import Position
 
 KEY = b"k" * 32
@@ -606,6 +607,22 @@ def test_a_log_that_lost_its_last_lines_is_not_counted_again(
     rig.tick()
     rig.write(5)
     rig.tick()
+    rig.settle()
+    rig.exact()
+    assert rig.events["truncations"] == 1
+
+
+def test_a_shorter_log_with_the_same_first_4096_bytes_is_told_as_truncated(tmp_path: Path) -> None:
+    """It cannot be told from the one before cut short, but that something was cut is said."""
+    rig = Rig(tmp_path)
+    banner = rig.lines(1, width=HEAD)
+    rig.append(banner)
+    rig.write(3)
+    rig.tick()
+    rig.follower.close()
+    rig.path.unlink()
+    rig.path.write_bytes(banner)
+    rig.restart()
     rig.settle()
     rig.exact()
     assert rig.events["truncations"] == 1

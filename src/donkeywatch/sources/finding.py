@@ -193,6 +193,13 @@ class Finder:
                 return generation
         return None
 
+    def _skip(self, file: Descriptor, path: Path) -> None:
+        """What was rotated away before the first start is history: `backfill` reads it."""
+        end = len(file.read(0, HEAD)) if is_compressed(path) else last_line_end(file)
+        self._shelf.new(mark_at(file, end, self._key), SKIPPED)
+
+    # -- files that hold something else now ------------------------------------------------
+
     def _unless_rewritten(self, generation: Generation, now: int) -> Generation:
         """The generation, or that of what its file was written anew with before it was replaced.
 
@@ -222,11 +229,6 @@ class Finder:
         self._shelf.attach(fresh, file, now)
         fresh.live = live
         return fresh
-
-    def _skip(self, file: Descriptor, path: Path) -> None:
-        """What was rotated away before the first start is history: `backfill` reads it."""
-        end = len(file.read(0, HEAD)) if is_compressed(path) else last_line_end(file)
-        self._shelf.new(mark_at(file, end, self._key), SKIPPED)
 
     # -- archives and descriptors --------------------------------------------------------
 

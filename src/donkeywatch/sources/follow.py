@@ -241,5 +241,5 @@ class Follower:
 
     def close(self) -> None:
         """Close all files; their positions stay."""
-        for generation in list(self._shelf.awake):
+        for generation in self._shelf.awake:  # One without a file may have a former one.
             self._shelf.detach(generation, 0)
