@@ -479,3 +479,18 @@ def test_a_log_that_is_emptied_long_after_the_last_look(world: World, count: int
         world.step(ms)
     assert world.covered()[0] < 60
     world.check()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_copy_that_is_deleted_before_what_was_read_of_the_log_is_stored(
+    world: World, packed: bool
+) -> None:
+    """The copy had been found to hold nothing new, and was not held."""
+    world.write()
+    world.step(100)
+    world.copytruncate()
+    if packed:
+        world.compress()
+    world.fail(SECOND)
+    world.delete()
+    world.check()

@@ -172,9 +172,7 @@ class Finder:
             return True
         if generation is not None and generation.state == SKIPPED and is_compressed(path):
             return True
-        # The end of a file may be the end of an over-long line, which has its outcome to come.
-        mark = generation.mark if generation else None
-        if generation and mark and not mark.skipping and not file.read(mark.offset, 1):
+        if generation is not None and _has_no_more(file, generation):
             generation.state = SKIPPED if generation.state == SKIPPED else DONE
             return True
         if generation is None:
@@ -273,6 +271,18 @@ class Finder:
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""
         return identity in {_signature(state)[0] for _, state in self._log.siblings()}
+
+
+def _has_no_more(file: Descriptor, generation: Generation) -> bool:
+    """Is all of a file counted, and either stored or left out?
+
+    Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
+    """
+    mark = generation.mark
+    # The end of a file may be the end of an over-long line, which has its outcome to come.
+    if mark.skipping or file.read(mark.offset, 1):
+        return False
+    return generation.state == SKIPPED or not generation.changed()
 
 
 def _is_deleted(generation: Generation) -> bool:
