@@ -138,7 +138,7 @@ def test_joining_with_a_part_whose_older_key_is_destroyed_has_no_older_pseudonym
     merged = joined([parts[0], bare])
     assert merged.previous is None
     assert int(merged.queries.sum()) == 2 * int(parts[0].queries.sum())
-    assert merged.where(merged.minute < 30).previous is None
+    assert merged.at(np.flatnonzero(merged.minute < 30)).previous is None
 
 
 minutes = st.integers(-3, 3).map(lambda n: 10 * n) | st.integers(-90, 150)

@@ -71,7 +71,8 @@ class _Reading:
         told[narrow] &= self._wordy(narrow)
         hits = self._narrow_hits(wide)
         several = np.flatnonzero(wide & found.plain)
-        told[several], more = self._wide(several)
+        lettered, more = self._wide(several)
+        told[several] &= lettered
         codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
         for lines, words in (hits, more):
             self._decide(lines, words, told, codes)
@@ -108,7 +109,7 @@ class _Reading:
                 codes[:, line] = found
 
     def _wide(self, lines: Offsets) -> tuple[Mask, Hits]:
-        """Of lines beyond ASCII: which have a word and are no link, and words of the lexicon."""
+        """Of lines beyond ASCII: which have a word, and words of the lexicon."""
         text = self._texts(lines) if len(lines) else None
         if text is None:
             return np.zeros(len(lines), bool), Hits(lines[:0], lines[:0])
@@ -118,10 +119,7 @@ class _Reading:
         folded = text_of(codes).encode("utf-8", "surrogatepass")
         ends = places(np.frombuffer(folded, np.uint8) == FEED)
         hits = self._reader.detector.sieve.hits(folded)
-        return (
-            lettered & ~perhaps_link(self._block, self._searches.text[lines]),
-            Hits(lines[np.searchsorted(ends, hits.end)], hits.word),
-        )
+        return lettered, Hits(lines[np.searchsorted(ends, hits.end)], hits.word)
 
     def _texts(self, lines: Offsets) -> str | None:
         """The texts of some lines, between spaces and ended by line feeds.

@@ -101,9 +101,14 @@ class Block:
         return self.lines_at(at if len(text) == 1 else at[has(self.data, at, text)])
 
     def wide(self) -> Mask:
-        """Lines with bytes beyond ASCII, but for their first seven: those are no stamp."""
+        """Lines with bytes beyond ASCII, but for their first seven: those are no stamp.
+
+        Of words in a row the first one tells: no line begins in them, since a stamp has none.
+        """
         whole = self.data.view("<u8") & HIGH
-        at = places(whole != 0)
+        some = whole != 0
+        some[1:] &= ~some[:-1]
+        at = places(some)
         first = np.bitwise_count((whole[at] & -whole[at]) - np.uint64(1)) >> 3
         found = np.zeros(len(self), bool)
         found[self.lines_at((at << 3) + first)] = True
@@ -124,10 +129,10 @@ def places(mask: Mask) -> Offsets:
     return np.concatenate((found, rest)) if len(rest) else found
 
 
-def rows(data: Bytes, at: Offsets) -> Words:
-    """The four words that begin at some offsets, a row for each: as quick as one word alone."""
-    every = np.ndarray((len(data) - ROW,), f"V{ROW}", data, 0, (1,))
-    return every[at].view("<u8").reshape(-1, ROW >> 3)
+def rows(data: Bytes, at: Offsets, size: int = ROW) -> Words:
+    """The words of ``size`` bytes from some offsets on, a row for each: as quick as one word."""
+    every = np.ndarray((len(data) - size,), f"V{size}", data, 0, (1,))
+    return every[at].view("<u8").reshape(-1, size >> 3)
 
 
 def spans(data: Bytes, start: Offsets, end: Offsets) -> tuple[Bytes, Offsets]:
@@ -135,9 +140,9 @@ def spans(data: Bytes, start: Offsets, end: Offsets) -> tuple[Bytes, Offsets]:
     size = end - start
     stop = np.cumsum(size)
     begin = stop - size
-    place = np.repeat((start - begin).astype(np.int32), size)
-    place += np.arange(len(place), dtype=np.int32)
-    return data[place], begin
+    place = np.repeat(start - begin, size)
+    place += np.arange(len(place))
+    return data.take(place, mode="clip"), begin  # Places that need no check are taken sooner.
 
 
 def every_word(data: Bytes) -> Words:

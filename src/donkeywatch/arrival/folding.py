@@ -13,6 +13,11 @@ Characters = npt.NDArray[np.uint32]
 FEED, SPACE = 10, 32
 
 
+_SEVERAL, _GONE = 1 << 31, (1 << 31) - 1
+"""What the table has in place of a character: that there are several, with their number in a list
+of them, or that there is none. Above every code point."""
+
+
 class FoldTable:
     """What each character becomes, asked of `text.spaced` a page of 256 at a time.
 
@@ -21,41 +26,48 @@ class FoldTable:
     """
 
     def __init__(self) -> None:
-        # Zeros that are never touched need no memory.
-        self._single: Characters = np.zeros(0x110000, np.uint32)
-        self._length: npt.NDArray[np.uint8] = np.zeros(0x110000, np.uint8)
-        self._known = np.zeros(0x1100, bool)
-        self._several: dict[int, str] = {}
+        # Zeros that are never touched need no memory; they stand for what is not known yet, since
+        # the character of number 0 folds to a space.
+        self._table: Characters = np.zeros(0x110000, np.uint32)
+        self._several: list[str] = []
 
     def folded(self, codes: Characters) -> Characters:
         """Folded, separators as single spaces; line feeds stay."""
-        pages = codes >> 8
-        if not (known := self._known[pages]).all():
-            for page in sorted(set(pages[~known].tolist())):
+        if not len(codes):
+            return codes
+        found = self._table.take(codes, mode="clip")
+        if not found.min():
+            for page in sorted(set((codes[found == 0] >> 8).tolist())):
                 self._learn(page)
-        length = self._length[codes]
-        several = np.flatnonzero(length > 1)
-        if not len(several):
-            single, gone = self._single[codes], length == 0
-            return single[~gone] if gone.any() else single
-        result = np.repeat(self._single[codes], length)
-        starts = np.cumsum(length, dtype=np.int64) - length
-        for code in sorted(set(codes[several].tolist())):
-            text = self._several[code]
-            at = starts[several[codes[several] == code]]
-            for k, character in enumerate(text):
+            found = self._table.take(codes, mode="clip")
+        largest = int(found.max())
+        if largest >= _SEVERAL:
+            found = self._expanded(found)
+            largest = _GONE
+        return found[found != _GONE] if largest == _GONE else found
+
+    def _expanded(self, found: Characters) -> Characters:
+        """With all the characters of those that become several."""
+        several = found >= _SEVERAL
+        numbers = found[several] - np.uint32(_SEVERAL)
+        length = np.ones(len(found), np.int64)
+        length[several] = np.array([len(text) for text in self._several])[numbers]
+        result = np.repeat(found, length)
+        starts = (np.cumsum(length) - length)[several]
+        for number in sorted(set(numbers.tolist())):
+            at = starts[numbers == number]
+            for k, character in enumerate(self._several[number]):
                 result[at + k] = ord(character)
         return result
 
     def _learn(self, page: int) -> None:
-        self._known[page] = True
         for code in range(page << 8, (page + 1) << 8):
             text = spaced(chr(code))
-            self._length[code] = len(text)
-            if len(text) == 1:
-                self._single[code] = ord(text)
-            elif text:
-                self._several[code] = text
+            if len(text) > 1:
+                self._table[code] = _SEVERAL + len(self._several)
+                self._several.append(text)
+            else:
+                self._table[code] = ord(text) if text else _GONE
 
 
 def code_points(text: str) -> Characters:

@@ -2,65 +2,96 @@
 
 from __future__ import annotations
 
+from itertools import accumulate, product
+
 import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.arrival.addresses import MAPPED
-from donkeywatch.arrival.columns import MASKS, Block, Mask, Offsets, rows
+from donkeywatch.arrival.columns import HIGH, Block, Mask, Offsets, Words, rows
 from donkeywatch.arrival.pseudonyms import Addresses
 
+_DIGITS = np.uint64(0x3030303030303030)
+_LOW, _LARGE = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x7676767676767676)
+"""Exclusive-or leaves 0-9 of a digit; adding 0x76 sets the highest bit of what is larger."""
+_GATHER = np.uint64(0x0102040810204080)
+"""Brings the lowest bits of eight bytes together in the highest byte, by multiplication."""
+_BYTE, _LANE, _WORD = np.uint64(0xFF), np.uint64(32), np.uint64(64)
+_BOTH = np.uint64(0x000000FF000000FF)
+"""The lowest byte of each of two octets, which take a half of a word each."""
+_TEN = np.uint64(0x0A01)
+"""The second of two digits is added to ten times the first, which is the byte below it."""
 
-def _octets() -> npt.NDArray[np.uint16]:
-    """Value and length (high byte) of an octet, by the low five bits of its three characters.
 
-    Length 0 is no octet. A leading zero means octal to some readers: the line reader refuses it.
+def _sizes() -> tuple[npt.NDArray[np.uint8], Words]:
+    """The sizes of four octets by which of sixteen bytes are no digits: their number, 0 for none.
+
+    By that number, one byte for each octet: the bits it takes up with what stands behind it. The
+    byte behind these is the size of the whole.
     """
-    table = np.zeros(1 << 15, np.uint16)
-    others = [code for code in range(32) if not 16 <= code <= 25]
-    for value in range(256):
-        codes = [ord(digit) & 31 for digit in str(value)]
-        seconds = [codes[1]] if len(codes) > 1 else others
-        for second in seconds:
-            thirds = [codes[2]] if len(codes) > 2 else others if len(codes) > 1 else range(32)
-            for third in thirds:
-                table[codes[0] | second << 5 | third << 10] = len(codes) << 8 | value
-    return table
+    number, sizes = np.zeros(1 << 16, np.uint8), [0]
+    for octets in product((1, 2, 3), repeat=4):
+        ends = [end - 1 for end in accumulate(octet + 1 for octet in octets)]
+        # Whatever stands behind them.
+        number[sum(1 << end for end in ends) :: 1 << (ends[-1] + 1)] = len(sizes)
+        sizes.append(int.from_bytes([*(8 * (octet + 1) for octet in octets), ends[-1]], "little"))
+    return number, np.array(sizes, np.uint64)
 
 
-_OCTETS = _octets()
-_CHARACTERS = np.uint64(0xE0E0E0E0E0E0E0E0)
-_DIGITS = np.uint64(0x2020202020202020)
-_FULL = np.uint64(64)
+_NUMBER, _SIZES = _sizes()
 
 
 def quads(block: Block, start: Offsets, closing: int) -> tuple[Addresses, Offsets, Mask]:
     """IPv4 addresses as 16 bytes, where each ends, and which are dotted quads before ``closing``.
 
-    The table knows characters by five bits alone; that they are digits and dots is asked of
-    the other three, of all characters together. The sixteen bytes from an address on are two
-    words, which are shifted by each octet that is read.
+    A leading zero means octal to some readers: the line reader refuses it. The sixteen bytes from
+    an address on are two words, which are shifted by each octet that is read.
     """
-    low, high, *_ = rows(block.data, start).T
-    plain = [(words ^ _DIGITS) & _CHARACTERS for words in (low, high)]
-    found = np.empty((len(start), 16), np.uint8)
-    found[:, :12] = np.frombuffer(MAPPED, np.uint8)
-    good: Mask = np.ones(len(start), bool)
-    size = np.full(len(start), 3, np.uint16)
+    pair = rows(block.data, start, 16)
+    number = _NUMBER.take(_not_digits(pair), mode="clip")
+    sizes, good = _SIZES.take(number, mode="clip"), number > 0
+    windows = []
+    low, high = pair.T
     for octet in range(4):
-        three = low.astype(np.uint32)
-        entry = _OCTETS[(three & 31) | (three >> 3 & 0x3E0) | (three >> 6 & 0x7C00)]
-        length = entry >> 8
-        found[:, 12 + octet] = entry.astype(np.uint8)
-        bits = length.astype(np.uint64) << 3
-        behind = low >> bits
-        good &= (length > 0) & (behind.astype(np.uint8) == (ord(".") if octet < 3 else closing))
-        size += length
+        size = (sizes >> np.uint64(8 * octet)) & _BYTE
+        good &= (low.astype(np.uint8) != ord("0")) | (size == 16)
+        windows.append(low << (_LANE - size))
         if octet < 3:
-            bits += 8
-            low = low >> bits | high << (_FULL - bits)
-            high = high >> bits
-    end = start + size
-    odd = plain[0] & MASKS[np.minimum(size, 8)]
-    odd |= plain[1] & MASKS[np.maximum(size, 8) - 8]
-    good &= odd == 0
-    return found, end, good
+            low = low >> size | high << (_WORD - size)
+            high = high >> size
+    found = np.empty((len(start), 8), np.uint16)
+    found[:, :6] = np.frombuffer(MAPPED, np.uint16)
+    for half, behind in enumerate((ord("."), closing)):
+        value, fine = _values(windows[2 * half], windows[2 * half + 1], behind)
+        found[:, 6 + half] = value
+        good &= fine
+    return found.view(np.uint8), start + (sizes >> _LANE).view(np.int64), good
+
+
+def _not_digits(pair: Words) -> npt.NDArray[np.uint16]:
+    """Which of sixteen bytes are no digits, a bit for each."""
+    bits = pair ^ _DIGITS
+    bits |= (bits & _LOW) + _LARGE
+    bits &= HIGH
+    bits >>= np.uint64(7)
+    bits *= _GATHER
+    return np.ascontiguousarray(bits.view(np.uint8)[:, 7::8]).view(np.uint16).ravel()
+
+
+def _values(first: Words, second: Words, behind: int) -> tuple[npt.NDArray[np.uint16], Mask]:
+    """Two octets as two bytes, from the three digits of each, zeros where there are fewer.
+
+    They are in the lower halves of two words, with what stands behind them in the highest byte:
+    a point behind the first, and ``behind`` behind the second one. Also says which are fine.
+    """
+    both = (second << _LANE) | (first & np.uint64(0xFFFFFFFF))
+    points = np.uint64(behind << 56 | ord(".") << 24)
+    good = (both ^ points) & np.uint64(0xFF000000FF000000) == 0
+    both &= np.uint64(0x000F0F0F000F0F0F)
+    value = both * _TEN >> np.uint64(16) & _BOTH
+    both &= _BOTH
+    both *= np.uint64(100)
+    value += both
+    good &= value & ~_BOTH == 0
+    value |= value >> np.uint64(24)
+    return value.astype(np.uint16), good

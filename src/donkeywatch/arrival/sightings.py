@@ -17,6 +17,7 @@ from donkeywatch.arrival.pseudonyms import Addresses
 from donkeywatch.arrival.searches import Malformed, Syntax, words
 from donkeywatch.arrival.text import tokens
 from donkeywatch.counting.observations import Codes, Times
+from donkeywatch.counting.sorting import taken
 
 MARK = b"\xef\xbb\xbf"
 """The byte order mark that editors put before the first line of a file."""
@@ -49,8 +50,10 @@ class Sightings:
 
     def where(self, keep: npt.NDArray[np.bool_]) -> Sightings:
         """The searches that ``keep`` is true for, and the whole tally."""
-        columns = self.time[keep], self.alternative[keep], self.address[keep]
-        return Sightings(*columns, self.codes[:, keep], self.tally)
+        places = np.flatnonzero(keep)
+        time, alternative = taken(self.time, places), taken(self.alternative, places)
+        address = self.address.take(places, axis=0, mode="clip")
+        return Sightings(time, alternative, address, taken(self.codes, places), self.tally)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Countries, Pseudonyms, Times, country_name
-from donkeywatch.counting.sorting import order_of, starts, summed, sums
+from donkeywatch.counting.sorting import order_of, starts, summed, sums, taken
 
 THRESHOLDS = (1, 2, 3)
 """An address counts as flagged at this many flagged queries or more."""
@@ -187,13 +187,13 @@ class _Addresses:
     @classmethod
     def of(cls, columns: Columns, order: Counts, some: Counts) -> _Addresses:
         """From rows in the order of their pseudonyms; ``some`` are those with flagged queries."""
-        asked = columns.pseudonym[order]
+        asked = taken(columns.pseudonym, order)
         first = starts(asked)
-        address = asked[first]
+        address = taken(asked, first)
         seekers = columns.pseudonym[some]
         ks = [_per_address(address, seekers, column[some]) for column in columns.flagged]
-        q = sums(columns.queries[order], first)
-        return cls(q, ks, _homes(columns.country[order], first))
+        q = sums(taken(columns.queries, order), first)
+        return cls(q, ks, _homes(taken(columns.country, order), first))
 
     def figures(self, *, whole: bool) -> Figures:
         """The figures, those of countries and of the top addresses where ``whole``."""
@@ -211,7 +211,7 @@ def _homes(country: Countries, first: Counts) -> Countries:
     """The country of each address; nearly always all its rows name the same."""
     other = country[1:] != country[:-1]
     other[first[1:] - 1] = False
-    return np.maximum.reduceat(country, first) if bool(other.any()) else country[first]
+    return np.maximum.reduceat(country, first) if bool(other.any()) else taken(country, first)
 
 
 def _per_address(

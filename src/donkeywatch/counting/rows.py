@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from donkeywatch.counting.figures import Columns, Counts, Narrow
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
-from donkeywatch.counting.sorting import order_of, sums
+from donkeywatch.counting.sorting import order_of, sums, taken
 from donkeywatch.counting.windows import HOUR, MINUTE
 
 Places = slice | Counts
@@ -38,16 +38,16 @@ class Rows:
     def __len__(self) -> int:
         return len(self.pseudonym)
 
-    def where(self, keep: npt.NDArray[np.bool_] | Counts) -> Rows:
-        """The rows that ``keep`` is true for, or those at these places, in their order."""
+    def at(self, places: Counts) -> Rows:
+        """The rows at some places, in their order."""
         return Rows(
             self.hour,
-            self.pseudonym[keep],
-            None if self.previous is None else self.previous[keep],
-            self.country[keep],
-            self.minute[keep],
-            self.queries[keep],
-            self.flagged[:, keep],
+            taken(self.pseudonym, places),
+            None if self.previous is None else taken(self.previous, places),
+            taken(self.country, places),
+            taken(self.minute, places),
+            taken(self.queries, places),
+            taken(self.flagged, places),
         )
 
     def span(self, low: int, high: int) -> Rows:
@@ -68,7 +68,7 @@ class Rows:
         low, high = minutes(self.hour, start, end)
         if (low, high) == (0, 60):
             return self
-        return self.where((self.minute >= low) & (self.minute < high))
+        return self.at(np.flatnonzero((self.minute >= low) & (self.minute < high)))
 
 
 def minutes(hour: int, start: int, end: int) -> tuple[int, int]:
@@ -122,12 +122,12 @@ def compacted(rows: Rows) -> Rows:
     new[1:] |= key[1:] != key[:-1]
     first = np.flatnonzero(new)
     if len(first) == len(order):
-        return rows.where(order)
-    key = key[first]
+        return rows.at(order)
+    key = taken(key, first)
     return Rows(
         rows.hour,
-        pseudonym[first],
-        None if rows.previous is None else rows.previous[order[first]],
+        taken(pseudonym, first),
+        None if rows.previous is None else taken(rows.previous, taken(order, first)),
         (key >> 8).astype(np.uint16),
         key.astype(np.uint8),
         _amounts(rows.queries, order, first).astype(np.uint32),
@@ -179,7 +179,7 @@ def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
     A log is nearly in the order of the others.
     """
     order = order_of(rows.pseudonym)
-    pseudonym, key = rows.pseudonym[order], _key(rows)[order]
+    pseudonym, key = taken(rows.pseudonym, order), taken(_key(rows), order)
     same = pseudonym[1:] == pseudonym[:-1]
     if bool((same & (key[1:] < key[:-1])).any()):
         tied = np.zeros(len(order), bool)
@@ -195,7 +195,7 @@ def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
 def _amounts(queries: Narrow, order: Counts, first: Counts) -> Counts:
     """Sums of the queries over the rows that become one; what has just been read is all ones."""
     plain = int(queries.max()) == 1
-    return np.diff(first, append=len(order)) if plain else sums(queries[order], first)
+    return np.diff(first, append=len(order)) if plain else sums(taken(queries, order), first)
 
 
 def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
@@ -203,7 +203,7 @@ def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
     found = np.zeros((len(flagged), len(first)), np.uint32)
     for column, totals in zip(flagged, found, strict=True):
         if column.any():
-            places = np.flatnonzero((column != 0)[order])
+            places = np.flatnonzero(taken(column != 0, order))
             row = np.searchsorted(first, places, "right") - 1
             np.add.at(totals, row, column[order[places]])
     return found

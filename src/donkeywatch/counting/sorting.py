@@ -1,19 +1,29 @@
-"""Orders and runs of 64-bit columns."""
+"""Orders and runs of 64-bit columns, and items taken by their places."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Pseudonyms
 
+Item = TypeVar("Item", bound=np.generic)
 Places = npt.NDArray[np.int64]
 DEALT = 16
 """Bits by which items are dealt out before they are sorted."""
 FEW, RUNS = 256, 4
 """Below so many items, or sorted runs of them, that does not pay."""
+
+
+def taken(column: npt.NDArray[Item], places: Places) -> npt.NDArray[Item]:
+    """The items of a column, or of each row of several, at some places, none of them negative.
+
+    As indexing does it; without its check of each place, and row by row, which for several rows
+    takes a fifth of the time.
+    """
+    return column.take(places, axis=-1, mode="clip")
 
 
 def order_of(column: Pseudonyms) -> Places:
@@ -31,7 +41,7 @@ def order_of(column: Pseudonyms) -> Places:
     differing = int(column.min() ^ column.max()).bit_length()
     first = (column >> np.uint64(max(0, differing - DEALT))).astype(np.uint16)
     order = np.argsort(first, kind="stable")
-    return order[np.argsort(column[order], kind="stable")]
+    return order[np.argsort(taken(column, order), kind="stable")]
 
 
 def sums(amounts: npt.NDArray[np.integer[Any]], first: Places) -> Places:
@@ -54,6 +64,6 @@ def starts(column: Pseudonyms) -> Places:
 def summed(keys: Pseudonyms, amounts: npt.NDArray[np.integer[Any]]) -> tuple[Pseudonyms, Places]:
     """Each number once, in rising order, with the sum of its amounts."""
     order = order_of(keys)
-    keys, amounts = keys[order], amounts[order]
+    keys, amounts = taken(keys, order), taken(amounts, order)
     first = starts(keys)
     return keys[first], sums(amounts, first)

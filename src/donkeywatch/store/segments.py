@@ -153,7 +153,7 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
     minute = np.frombuffer(stored.minutes, np.uint8)
     kept = np.flatnonzero((minute >= low) & (minute < high))
     if len(kept):
-        yield stored.unpacked(topics).where(kept)
+        yield stored.unpacked(topics).at(kept)
 
 
 def columns(
