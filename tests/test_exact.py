@@ -13,10 +13,12 @@ import pytest
 import zstandard
 
 from donkeywatch.backfill import backfill
+from donkeywatch.counting import rows
 from donkeywatch.counting.windows import MINUTE, WEEK, milliseconds
 from donkeywatch.lab.live import LiveWriter
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.lab.truth import Truth
+from donkeywatch.store import segments
 from support import (
     NOW,
     START,
@@ -59,6 +61,19 @@ def count(server: Simulated, *, step: int | None = None) -> None:
 def test_one_backfill_equals_the_truth(server: Simulated) -> None:
     """All hours, weeks, countries, categories and rolling windows are exact after a backfill."""
     count(server)
+    assert_calendar_equals(server.state, server.truth)
+    assert_rolling_equals(server.state, server.truth)
+
+
+@pytest.mark.parametrize("server", [("tsv", 1)], indirect=True)
+def test_windows_are_exact_where_they_are_counted_a_part_at_a_time(
+    server: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As weeks of millions of addresses are; rolling windows across the change of keys, too."""
+    monkeypatch.setattr(segments, "MUCH", 10)
+    monkeypatch.setattr(segments, "LONG", 20)
+    monkeypatch.setattr(rows, "PIECE", 50)
+    count(server, step=100_000)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
 

@@ -37,6 +37,9 @@ class Archive:
             # Nothing that was made with a key may be stored when that is destroyed.
             engine.settle(now)
             engine.store_batch(engine.positions(), now)
+            closed = engine.closer.close_ended(watermark, None)
+            engine.settle(now)
+            closed()
         engine.closer.close_aside(watermark, now)
 
     def end(self, now: int) -> None:

@@ -121,19 +121,18 @@ class Closer:
     def close_ended(self, watermark: int, rolling_end: int | None) -> Callable[[], Rolled]:
         """The same, destroying nothing: a line that comes later opens its window again.
 
-        The rolling windows at ``rolling_end`` are counted with the week they are in. To be
-        called when everything has been delivered that was asked, and what it returns again: it
-        gives start, end and figures of each by name. There are none where one has addresses of
-        two weeks, whose keys differ.
+        The rolling windows at ``rolling_end`` are counted, with the week they are in if that is
+        one. To be called when everything has been delivered that was asked, and what it returns
+        again: it gives start, end and figures of each by name, if they have any rows.
         """
         self._close_reckoned()
         self._aside.clear()
         self._close_hours(watermark)
-        rolling = {} if rolling_end is None else self._in_one_week(rolling_end)
+        rolling, in_week = self._rolling(rolling_end)
         weeks: list[tuple[int, Sum]] = []
         found: Sum | None = None
         for start, end in self._store.due("week", watermark):
-            own = rolling if week_of((rolling_end or 0) - 1) == start else {}
+            own = rolling if in_week == start else {}
             total = self._reckoner.begin(Span(start, end), *own.values())
             weeks.append((start, total))
             found = total if own else found
@@ -149,12 +148,13 @@ class Closer:
 
         return closed
 
-    def _in_one_week(self, end: int) -> dict[str, Span]:
-        """The rolling windows that end at ``end`` ms, if all their rows are of one week."""
-        first = self._reckoner.begins(end - max(ROLLING.values()), end)
-        if first is None or week_of(first) != week_of(end - 1):
-            return {}
-        return {name: Span(end - length, end, whole=False) for name, length in ROLLING.items()}
+    def _rolling(self, end: int | None) -> tuple[dict[str, Span], int | None]:
+        """The rolling windows that end at ``end`` ms, and the week that all their rows are of."""
+        first = None if end is None else self._reckoner.begins(end - max(ROLLING.values()), end)
+        if end is None or first is None:
+            return {}, None
+        spans = {name: Span(end - length, end, whole=False) for name, length in ROLLING.items()}
+        return spans, week_of(first) if week_of(first) == week_of(end - 1) else None
 
     @property
     def counting(self) -> bool:

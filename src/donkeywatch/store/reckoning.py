@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from donkeywatch.counting.figures import Columns, Figures, Span, around, nothing
+from donkeywatch.counting.windows import WEEK, week_of
 from donkeywatch.store import segments
 from donkeywatch.store.store import Store
 
@@ -35,11 +36,13 @@ class Reckoner:
         self._reckon = reckon
 
     def begin(self, *spans: Span) -> Sum:
-        """Have some windows reckoned, which are to lie in one week."""
+        """Have some windows reckoned; their rows may be of two weeks, one behind the other."""
         total = Sum(len(spans), len(self._topics))
         start, end = around(spans)
+        first = self.begins(start, end)
+        turn = end if first is None else week_of(first) + WEEK
         for part in self._chosen(start, end):
-            for piece in segments.columns(self._connection, spans, part, self._topics):
+            for piece in segments.columns(self._connection, spans, part, self._topics, turn):
                 total.awaited += 1
                 self._reckon(piece, spans, total.deliver)
         return total

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import replace
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ from donkeywatch.counting.figures import (
 )
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.rows import Rows, columns_of, joined, minutes, pieces
+from donkeywatch.counting.sorting import order_of
 from donkeywatch.counting.windows import HOUR
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
@@ -157,14 +160,24 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
 
 
 def columns(
-    connection: sqlite3.Connection, spans: Sequence[Span], part: int | None, topics: Sequence[str]
+    connection: sqlite3.Connection,
+    spans: Sequence[Span],
+    part: int | None,
+    topics: Sequence[str],
+    turn: int | None = None,
 ) -> Iterator[Columns]:
     """The rows around some windows whose pseudonyms begin with ``part``, in pieces.
 
-    Of all without a part. No address is in two pieces; the windows are to lie in one week, since
-    each pseudonym is under its own week's key.
+    Of all without a part. No address is in two pieces. The windows are to lie in one week, since
+    each pseudonym is under its own week's key; or in two of which the second begins at ``turn``
+    (ms), whose rows are then taken under the key of the first one.
     """
-    for piece in pieces(_of_part(connection, *around(spans), part, topics)):
+    start, end = around(spans)
+    turn = end if turn is None else turn
+    rows = _of_part(connection, start, min(turn, end), part, topics)
+    if turn < end:
+        rows += _bridged(connection, turn, end, part, topics)
+    for piece in pieces(rows):
         yield columns_of(piece, timed=len(spans) > 1)
 
 
@@ -189,6 +202,29 @@ def _of_part(
         for *columns, own in found
         for rows in _inside(_Stored(*columns), start, end, topics)
     ]
+
+
+def _bridged(
+    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
+) -> list[Rows]:
+    """The rows of the minutes in [start, end) ms of which the older pseudonyms begin with ``part``.
+
+    Under these and sorted by them, hour by hour. Each part reads all of the rows: that takes longer
+    than to read them once, and the memory of one part.
+    """
+    found = []
+    for _, hour in groupby(load(connection, start, end, topics), attrgetter("hour")):
+        rows = joined([_under_older(rows, part) for rows in hour])
+        found.append(rows.at(order_of(rows.pseudonym)))
+    return found
+
+
+def _under_older(rows: Rows, part: int | None) -> Rows:
+    older = rows.pseudonym if rows.previous is None else rows.previous
+    own = replace(rows, pseudonym=older, previous=None)
+    if part is None:
+        return own
+    return own.at(np.flatnonzero(older >> np.uint64(64 - BITS) == part))
 
 
 def _part(rows: Rows, part: int) -> Rows:
