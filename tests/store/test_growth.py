@@ -48,7 +48,7 @@ def growth(directory: Path, countries: int) -> float:
                 " pragma_page_count, pragma_freelist_count, pragma_page_size"
             ).fetchone()
             sizes.append(used)
-        return (sizes[-1] - sizes[100]) / (len(sizes) - 101)
+        return float(sizes[-1] - sizes[100]) / (len(sizes) - 101)
     finally:
         store.close()
 
