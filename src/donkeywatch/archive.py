@@ -40,7 +40,9 @@ class Archive:
             closed = engine.closer.close_ended(watermark, None)
             engine.settle(now)
             closed()
-        engine.closer.close_aside(watermark, now)
+            engine.closer.close(watermark, now)  # It finds all closed, and destroys what is due.
+        else:
+            engine.closer.close_aside(watermark)
 
     def end(self, now: int) -> None:
         """Close all that has ended by the wall clock, and move the rolling windows up.

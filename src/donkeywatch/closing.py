@@ -83,18 +83,13 @@ class Closer:
             self._backups.finish()  # A reader would keep the log from being emptied.
             self._store.truncate_log()
 
-    def close_aside(self, watermark: int, now: int) -> None:
+    def close_aside(self, watermark: int) -> None:
         """The same for an archive: hours are reckoned while its next lines are read.
 
-        They are closed at the next call or at the end. What a week's end brings with it is done
-        at once: `ends_week` tells that everything that was asked has to be delivered before.
+        They are closed at the next call or at the end. Not for the end of a week, which
+        `ends_week` tells: `close_ended` has it reckoned, and `close` destroys what is due.
         """
         self._close_reckoned()
-        if self.ends_week(watermark):
-            self.close(watermark, now)
-            while self.counting:
-                self.close(watermark, now)
-            return
         for start, end in self._store.due("hour", watermark):
             if start in self._aside:
                 continue

@@ -11,8 +11,6 @@ Characters = npt.NDArray[np.uint32]
 """Code points."""
 
 FEED, SPACE = 10, 32
-
-
 _SEVERAL, _GONE = 1 << 31, (1 << 31) - 1
 """What the table has in place of a character: that there are several, with their number in a list
 of them, or that there is none. Above every code point."""
