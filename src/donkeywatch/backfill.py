@@ -46,7 +46,7 @@ def backfill(
     for path in files:
         _readable(path)
     archive = Archive(engine, stream)
-    stream.follower.block = LARGE
+    stream.follower.block = LARGE * stream.reader.length
     lines = {}
     try:
         for path in sorted(files, key=lambda path: _first_time(stream, path)):

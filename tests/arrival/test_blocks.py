@@ -13,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.arrival.blocks import FEW, BlockReader
+from donkeywatch.arrival.chains import LEAVES
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats.enode_go import EnodeGo
@@ -388,6 +389,21 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen.time) == 90
     assert seen.codes[0, :9].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 2]
     assert seen.tally == Counter(other=10)
+
+
+@pytest.mark.parametrize("leaves", range(1, LEAVES + 2))
+@pytest.mark.parametrize("left", [True, False])
+def test_no_byte_of_a_chain_is_taken_for_granted(leaves: int, left: bool) -> None:
+    """With any one of them another, missing or there twice it is what the parser says."""
+    tree = 'TEXT("zqorv")'
+    for text in "abcdefgh"[: leaves - 1]:
+        tree = f'AND({tree},TEXT("{text}"))' if left else f'AND(TEXT("{text}"),{tree})'
+    raw = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode=".encode()
+    raw += f"OP_SEARCHREQUEST expr={tree}".encode()
+    lines = [raw]
+    for at in range(len(STAMP), len(raw)):
+        lines += [raw[:at] + by + raw[at + 1 :] for by in (b"", b"x", b")", raw[at : at + 1] * 2)]
+    assert_columns_equal_lines(lines, reader=ENODE)
 
 
 def test_a_link_in_any_text_of_a_chain_is_no_word_of_it() -> None:

@@ -17,9 +17,12 @@ from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.crew import ROOM, Crew, Gone
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats.tsv import Tsv
+from donkeywatch.arrival.layouts import EnodeGoLayout, TsvLayout
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
+from donkeywatch.settings import Source
+from donkeywatch.sources.block import LARGE
 
 TOPIC = {"groups": {"words": ["zqorv"]}, "categories": [{"id": "words", "all": ["words"]}]}
 DETECTOR = Detector(Lexicon.model_validate({"topics": {"one": TOPIC}}))
@@ -114,6 +117,13 @@ def test_a_block_without_room_is_refused(crew: Crew) -> None:
     """It has to be read in this process."""
     with pytest.raises(Gone):
         crew.put(0, b"x" * (ROOM + 1))
+
+
+def test_the_largest_block_that_is_ever_read_has_room() -> None:
+    """A block without room would be read in this process, and all that follow it."""
+    longest = max(TsvLayout.length, EnodeGoLayout.length)
+    limit = Source.model_json_schema()["properties"]["max_line"]["maximum"]
+    assert max(LARGE * longest, 2 * limit) <= ROOM
 
 
 def test_a_process_holds_no_file_of_this_one(crew: Crew, tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ class BlockReader:
         columnar = reader.clock.layout is None
         self._layout = layout_of(reader.format, reader.syntax) if columnar else None
 
+    @property
+    def length(self) -> int:
+        """Of a line, in those of the shortest format: a block of as many lines is so much more."""
+        return self._layout.length if self._layout is not None else 1
+
     def block(self, raw: bytes) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
         if self._layout is not None and raw.count(b"\n", 0, 1 << 14) >= FEW:

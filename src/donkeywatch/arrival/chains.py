@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.arrival.columns import MASKS, Block, Mask, Offsets, has, places
+from donkeywatch.arrival.columns import MASKS, Block, Mask, Offsets, has, places, word
 from donkeywatch.arrival.links import perhaps_link
 from donkeywatch.arrival.searches import separates
 
 LEAVES = 8
 """Texts of the longest chain that is known."""
-FEW = 4
-"""So few trees of a kind are parsed."""
 QUOTE, BACKSLASH = 34, 92
 _SIZE = np.zeros(256, np.int64)
 _SIZE[list(b"abfnrtv\\'\"")], _SIZE[ord("x")], _SIZE[ord("u")] = 2, 4, 6
 """Bytes of an escape, by the one behind its backslash."""
+_AND, _TEXT = b"AND(", b"TEXT("
+_NEXT, _CLOSED, _OPENED = range(LEAVES + 1, LEAVES + 4)
+"""What stands behind a text: so many brackets that close the last one, or one of these."""
+_FRONT = np.array([word(_AND * ands + _TEXT) for ands in range(3)])
+_FRONT_MASK = MASKS[[len(_TEXT), 8, 8]]
+"""The first eight bytes of a tree, by its first ANDs, of which two are all that fit."""
+_BEHIND = [b")" * brackets for brackets in range(LEAVES + 1)]
+_BEHIND += [b")," + _TEXT, b"))," + _TEXT, b")," + _AND + _TEXT]
+_BEHIND_SIZE = np.array([len(behind) for behind in _BEHIND])
+_BEHIND_WORD = np.array([word(behind) for behind in _BEHIND])
+_BEHIND_MASK = MASKS[np.minimum(_BEHIND_SIZE, 8)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +42,111 @@ class Chains:
     end: Offsets
 
 
+class _Texts(NamedTuple):
+    """The texts of some lines, one behind the other.
+
+    ``opening`` and ``closing`` are their quotes, ``behind`` where what follows ends; ``first``
+    and ``last`` are the places of those of each line, ``leaves`` how many it has.
+    """
+
+    opening: Offsets
+    closing: Offsets
+    behind: Offsets
+    first: Offsets
+    last: Offsets
+    leaves: Offsets
+
+    @classmethod
+    def of(cls, quotes: Offsets, leaves: Offsets, end: Offsets) -> _Texts:
+        """From all quotes in the lines, and where the lines end."""
+        opening, closing = np.ascontiguousarray(quotes.reshape(-1, 2).T)
+        last = np.cumsum(leaves) - 1
+        behind = np.empty_like(closing)
+        behind[:-1] = opening[1:]
+        behind[last] = end
+        return cls(opening, closing, behind, last - leaves + 1, last, leaves)
+
+
 def chains(block: Block, start: Offsets, end: Offsets) -> Chains:
     """Look at the trees between ``start`` and ``end`` of each line, and blank out their syntax."""
     escaped = _escaped(block)
-    found = Chains(np.zeros(len(block), bool), start.copy(), end.copy())
     quotes = places(block.data == QUOTE)
-    one = np.searchsorted(quotes, start)
-    count = np.diff(one, append=len(quotes))
-    count[escaped] = 0
-    syntax = defaultdict[int, list[Offsets]](list)
-    later: list[tuple[Offsets, Offsets]] = []
-    for leaves in range(1, LEAVES + 1):
-        lines = np.flatnonzero(count == 2 * leaves)
-        for tree in _trees(leaves):
-            if len(lines) < FEW:
-                break
-            inside = [quotes[one[lines] + k] for k in range(2 * leaves)]
-            fits = _fits(block, start[lines], end[lines], inside, tree)
-            chosen, lines = lines[fits], lines[~fits]
-            if len(lines):
-                inside = [quote[fits] for quote in inside]
-            found.good[chosen] = True
-            found.start[chosen], found.end[chosen] = inside[0] + 1, inside[-1]
-            for at, between in zip(inside[1:-1:2], tree[1:-1], strict=True):
-                syntax[len(between)].append(at)
-                later.append((chosen, at + len(between)))
-    # Not before all have been looked at: what is no chain stays as it is.
-    for size, gaps in syntax.items():
-        block.blank(np.concatenate(gaps), size)
-    if later:
-        lines, at = map(np.concatenate, zip(*later, strict=True))
-        found.good[lines[perhaps_link(block, at)]] = False
+    before = np.searchsorted(quotes, start)
+    count = np.diff(before, append=len(quotes))
+    good = (count & 1 == 0) & (count > 0) & (count <= 2 * LEAVES)
+    good[escaped] = False
+    found = Chains(good, start.copy(), end.copy())
+    lines = np.flatnonzero(good)
+    if len(lines):
+        inside = quotes[before[0] :][np.repeat(good, count)]
+        texts = _Texts.of(inside, count[lines] >> 1, end[lines])
+        found.start[lines], found.end[lines] = (
+            texts.opening[texts.first] + 1,
+            texts.closing[texts.last],
+        )
+        _check(block, lines, texts, start[lines], found)
     return found
+
+
+def _check(block: Block, lines: Offsets, texts: _Texts, start: Offsets, found: Chains) -> None:
+    """Leave those lines good that are chains; blank what stands between their texts.
+
+    Not before all have been looked at: what is no chain stays as it is.
+    """
+    fine, syntax = _fits(block, texts, start)
+    found.good[lines[~fine]] = False
+    joined = np.repeat(fine, texts.leaves)
+    joined[texts.last] = False
+    for kind in (_NEXT, _CLOSED, _OPENED):
+        chosen = texts.closing[joined & (syntax == kind)]
+        if len(chosen):
+            block.blank(chosen, len(_BEHIND[kind]) + 2)
+    several = np.flatnonzero(joined)
+    link = several[perhaps_link(block, texts.behind[several] + 1)]
+    found.good[lines[np.searchsorted(texts.last, link)]] = False
+
+
+def _fits(block: Block, texts: _Texts, start: Offsets) -> tuple[Mask, Offsets]:
+    """Is there nothing before, between and behind the texts of each line but what a chain has?
+
+    A chain that leans left begins with all its ANDs, one that leans right with the first of them.
+    Also gives what stands behind each text.
+    """
+    opening = texts.opening[texts.first]
+    right = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
+    ands = np.where(right, 1, texts.leaves - 1)
+    good = opening - start == len(_AND) * ands + len(_TEXT)
+    kind = np.minimum(ands, 2)
+    good &= (block.words[start] ^ _FRONT.take(kind)) & _FRONT_MASK.take(kind) == 0
+    branched = np.flatnonzero(ands)
+    good[branched] &= has(block.data, opening[branched] - len(_TEXT), _TEXT)
+    for depth in range(2, int(ands.max())):
+        deep = np.flatnonzero(ands > depth)
+        good[deep] &= has(block.data, start[deep] + len(_AND) * depth, _AND)
+    syntax = _expected(texts, right)
+    odd = np.flatnonzero(~_stands(block, texts, syntax))
+    good[np.searchsorted(texts.last, odd)] = False
+    return good, syntax
+
+
+def _expected(texts: _Texts, right: Mask) -> Offsets:
+    """What stands behind each text of a chain, given which of them lean right."""
+    found = np.full(len(texts.opening), _CLOSED)
+    found[texts.first] = _NEXT
+    found[np.repeat(right, texts.leaves)] = _OPENED
+    found[texts.last[right] - 1] = _NEXT
+    found[texts.last] = np.where(right, texts.leaves, np.minimum(texts.leaves, 2))
+    return found
+
+
+def _stands(block: Block, texts: _Texts, syntax: Offsets) -> Mask:
+    """Is it what stands behind each text?"""
+    at = texts.closing + 1
+    good: Mask = texts.behind - at == _BEHIND_SIZE.take(syntax)
+    good &= (block.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0
+    opened = np.flatnonzero(syntax == _OPENED)
+    good[opened] &= has(block.data, at[opened], _BEHIND[_OPENED])
+    return good
 
 
 def _escaped(block: Block) -> Offsets:
@@ -82,40 +162,3 @@ def _escaped(block: Block) -> Offsets:
     for each in (2, 4, 6):
         block.blank(at[blank & (size == each)], each)
     return block.lines_at(at[~blank])
-
-
-def _fits(
-    block: Block, start: Offsets, end: Offsets, quotes: Sequence[Offsets], tree: Sequence[bytes]
-) -> Mask:
-    """Is there nothing between the texts, before and behind them but what the tree has there?"""
-    edges = [start, *quotes[1::2]]
-    behind = [*(quote + 1 for quote in quotes[::2]), end]
-    good: Mask = np.ones(len(start), bool)
-    for at, until, syntax in zip(edges, behind, tree, strict=True):
-        good &= until - at == len(syntax)
-    if good.any():
-        for at, syntax in zip(edges, tree, strict=True):
-            good &= has(block.data, at, syntax)
-    return good
-
-
-@cache
-def _trees(leaves: int) -> Sequence[Sequence[bytes]]:
-    """What stands before, between and behind the texts of a chain that leans left or right."""
-    if leaves == 1:
-        return ((b'TEXT("', b'")'),)
-    return tuple(dict.fromkeys((tuple(_left(leaves)), tuple(_right(leaves)))))
-
-
-def _left(leaves: int) -> Iterator[bytes]:
-    yield b"AND(" * (leaves - 1) + b'TEXT("'
-    yield b'"),TEXT("'
-    yield from [b'")),TEXT("'] * (leaves - 2)
-    yield b'"))'
-
-
-def _right(leaves: int) -> Iterator[bytes]:
-    yield b'AND(TEXT("'
-    yield from [b'"),AND(TEXT("'] * (leaves - 2)
-    yield b'"),TEXT("'
-    yield b'"' + b")" * leaves

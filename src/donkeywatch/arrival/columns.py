@@ -19,7 +19,7 @@ Offsets = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 FEED = 10
-PAD = 64
+PAD = 96
 """Bytes that may be read behind the end of a block."""
 ROW = 32
 """Bytes that are looked at together from where something begins."""

@@ -26,8 +26,11 @@ from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 
-ROOM = 3 << 19
-"""Bytes of the longest block that is handed over, and half of what its result may take."""
+ROOM = 9 << 19
+"""Bytes of the longest block, or of the rows to be reckoned, that is handed over at once.
+
+What was read in a block takes the place of the block.
+"""
 SLOTS = 8
 """What each process holds: one block being read, and some to go on with during a commit."""
 WIDEST = 8
@@ -50,7 +53,7 @@ class _Worker:
     """One process, its pipe and its memory; forked, so it shares what is loaded."""
 
     def __init__(self, readers: Sequence[BlockReader]) -> None:
-        self.memory = [mmap.mmap(-1, 3 * ROOM) for _ in range(SLOTS)]
+        self.memory = [mmap.mmap(-1, ROOM) for _ in range(SLOTS)]
         self.pipe, other = Pipe()
         self.pid = os.fork()
         if self.pid == 0:
@@ -100,7 +103,7 @@ class Crew:
 
     def fits(self, columns: Columns) -> bool:
         """Is there room for so many rows?"""
-        return sum(column.nbytes + WIDEST for column in _there(columns)) <= 3 * ROOM
+        return sum(column.nbytes + WIDEST for column in _there(columns)) <= ROOM
 
     def ask(self, columns: Columns, spans: Sequence[Span]) -> None:
         """Hand over rows to be reckoned; Gone when there is nobody to take them."""
@@ -158,7 +161,7 @@ def _packed(memory: mmap.mmap, seen: Sightings) -> tuple[list[_Lying], dict[str,
     """Lay the columns down in memory; None when they do not fit."""
     columns: list[npt.NDArray[Any]] = [seen.time, seen.address, seen.codes]
     columns += [seen.alternative] if bool((seen.alternative != seen.time).any()) else []
-    lying = _laid(memory, ROOM, columns)
+    lying = _laid(memory, 0, columns)
     return None if lying is None else (lying, dict(seen.tally))
 
 

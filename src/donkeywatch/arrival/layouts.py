@@ -42,6 +42,8 @@ class Layout(Protocol):
     """The byte behind the address."""
     trees: bool
     """May a query be of several texts?"""
+    length: int
+    """Of its lines, in those of the shortest format, about."""
 
     def shape(self, block: Block) -> Shape | None:
         """How the stamps of a block are written, told from its first lines."""
@@ -77,6 +79,7 @@ class TsvLayout:
 
     closing = TAB
     trees = False
+    length = 1
 
     def shape(self, block: Block) -> Shape | None:
         """Told from the first line that has one."""
@@ -94,8 +97,9 @@ class TsvLayout:
         return Searches(start, end, start, end, good, good)
 
 
-MODULE, OBFUSCATED = b"\tDEBUG\t[module=tcp", b"-obfs"
-PARSED = b"] tcp payload parsed remote="
+PLAIN, OBFUSCATED = (
+    b"\tDEBUG\t[module=tcp" + kind + b"] tcp payload parsed remote=" for kind in (b"", b"-obfs")
+)
 REQUEST = b" opcode=OP_SEARCHREQUEST expr="
 MARK = b" expr="
 """Without this a line is no search."""
@@ -112,6 +116,7 @@ class EnodeGoLayout:
 
     closing = SPACE
     trees = True
+    length = 2
 
     def shape(self, block: Block) -> Shape | None:
         """Told from the first line of that server."""
@@ -120,12 +125,12 @@ class EnodeGoLayout:
     def addresses(self, block: Block, shape: Shape) -> tuple[Offsets, Mask]:
         """Behind a text that is always the same but for the kind of connection."""
         at = np.minimum(block.start + shape.length, block.end)
-        good = has(block.data, at, MODULE)
+        good, size = has(block.data, at, PLAIN), np.full(len(at), len(PLAIN))
+        others = np.flatnonzero(~good)
+        good[others] = has(block.data, at[others], OBFUSCATED)
+        size[others] = len(OBFUSCATED)
         good &= block.data[block.start + len("2026-11-23")] != SPACE  # Its stamp is one word.
-        at = np.minimum(at + len(MODULE), block.end)
-        at = np.minimum(at + len(OBFUSCATED) * has(block.data, at, OBFUSCATED), block.end)
-        good &= has(block.data, at, PARSED)
-        return np.minimum(at + len(PARSED), block.end), good
+        return np.minimum(at + size, block.end), good
 
     def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
         """The tree, and its texts from the first to the last."""
