@@ -15,7 +15,7 @@ from donkeywatch.counting.windows import WEEK, iso, milliseconds
 from donkeywatch.engine import Engine
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.settings import Ingest
-from donkeywatch.store import segments
+from donkeywatch.store import gathering
 from support import (
     NOW,
     START,
@@ -125,7 +125,7 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
 ) -> None:
     """A long week, and a gap of weeks behind it that outlives its key at once."""
     monkeypatch.setattr(closing, "SHORT", 100)
-    monkeypatch.setattr(segments, "MUCH", 200)
+    monkeypatch.setattr(gathering, "MUCH", 200)
     for crew in (False, True):
         place = tmp_path / str(crew)
         place.mkdir()

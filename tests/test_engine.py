@@ -20,7 +20,7 @@ from donkeywatch.errors import BusyError, StateError
 from donkeywatch.lab import demo
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.sources.follow import GRACE
-from donkeywatch.store import segments
+from donkeywatch.store import gathering, segments
 from donkeywatch.store.store import Store
 from support import counters, outcomes
 
@@ -520,7 +520,7 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     monkeypatch.setattr(closing, "SHORT", 1)
     monkeypatch.setattr(rolling, "BUDGET", 1)
     monkeypatch.setattr(segments, "LONG", 8)
-    monkeypatch.setattr(segments, "MUCH", 8)
+    monkeypatch.setattr(gathering, "MUCH", 8)
     monday = floor(NOON, WEEK) + WEEK
     world = World(tmp_path, now=monday - 2 * HOUR)
     for _ in range(24):

@@ -18,7 +18,7 @@ from donkeywatch.counting.windows import MINUTE, WEEK, milliseconds
 from donkeywatch.lab.live import LiveWriter
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.lab.truth import Truth
-from donkeywatch.store import segments
+from donkeywatch.store import gathering, segments
 from support import (
     NOW,
     START,
@@ -70,7 +70,7 @@ def test_windows_are_exact_where_they_are_counted_a_part_at_a_time(
     server: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As weeks of millions of addresses are; rolling windows across the change of keys, too."""
-    monkeypatch.setattr(segments, "MUCH", 10)
+    monkeypatch.setattr(gathering, "MUCH", 10)
     monkeypatch.setattr(segments, "LONG", 20)
     monkeypatch.setattr(rows, "PIECE", 50)
     count(server, step=100_000)

@@ -28,7 +28,7 @@ from donkeywatch import closing, config
 from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
 from donkeywatch.engine import Engine
-from donkeywatch.store import segments
+from donkeywatch.store import gathering, segments
 
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor(1_780_000_000_000, WEEK) + WEEK
@@ -109,7 +109,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
     # So that ten addresses make long segments, many of them, and windows that take a while.
     with (
         mock.patch.object(segments, "LONG", 8),
-        mock.patch.object(segments, "MUCH", 8),
+        mock.patch.object(gathering, "MUCH", 8),
         mock.patch.object(segments, "FEW", 1),
         mock.patch.object(closing, "SHORT", 40),
         mock.patch.object(rolling, "BUDGET", 30),

@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting import rows as rows_module
-from donkeywatch.counting.figures import Span, figures_of, nothing
-from donkeywatch.counting.rows import Rows, columns_of, compacted, joined
+from donkeywatch.counting.rows import Rows, compacted, joined
 from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
-from donkeywatch.store.schema import create
-
-TOPICS = ("zqorv", "vroqz")
-
-
-def database() -> sqlite3.Connection:
-    """An empty database in memory."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    create(connection)
-    return connection
-
-
-def rows(hour: int, count: int, *, largest: int = 9, bridged: bool = True, seed: int = 1) -> Rows:
-    """Random rows of an hour."""
-    rng = np.random.default_rng(seed)
-    return Rows(
-        hour,
-        np.sort(rng.integers(0, 1 << 64, count, np.uint64)),
-        rng.integers(0, 1 << 64, count, np.uint64) if bridged else None,
-        rng.integers(0, 1 << 16, count).astype(np.uint16),
-        rng.integers(0, 60, count).astype(np.uint8),
-        rng.integers(1, largest + 1, count).astype(np.uint32),
-        rng.integers(0, largest + 1, (len(TOPICS), count)).astype(np.uint32),
-    )
+from segmented import TOPICS, database, rows
 
 
 def same(one: Rows, other: Rows) -> bool:
@@ -115,48 +88,6 @@ def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPa
     assert segments.is_short(db, 0)
     segments.insert(db, rows(0, 1000, seed=99), TOPICS)
     assert not segments.is_short(db, 0)
-    db.close()
-
-
-@pytest.mark.parametrize("long", [1, 100, 10_000])
-@pytest.mark.parametrize("piece", [7, 1 << 16])
-def test_windows_are_counted_together_as_they_are_alone(
-    long: int, piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Part by part or all at once, in pieces or not."""
-    monkeypatch.setattr(segments, "LONG", long)
-    monkeypatch.setattr(rows_module, "PIECE", piece)
-    db = database()
-    for n in range(8):
-        segments.insert(db, rows(n // 2 * HOUR, 40 * n, seed=n % 3), TOPICS)
-    spans = [Span(0, 4 * HOUR), Span(HOUR + 7 * MINUTE, 4 * HOUR - MINUTE, whole=False),
-             Span(2 * HOUR, 3 * HOUR), Span(9 * HOUR, 10 * HOUR)]  # fmt: skip
-    alone = [segments.figures(db, [span], None, TOPICS)[0] for span in spans]
-    assert segments.figures(db, spans, None, TOPICS) == alone
-    parts = [segments.figures(db, spans, part, TOPICS) for part in range(segments.PARTS)]
-    assert [sum(each, nothing(len(TOPICS))) for each in zip(*parts, strict=True)] == alone
-    db.close()
-
-
-@pytest.mark.parametrize("long", [1, 100, 10_000])
-def test_figures_part_by_part_are_those_of_all_rows(
-    long: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Cut segments and whole ones, several an hour."""
-    monkeypatch.setattr(segments, "LONG", long)
-    db = database()
-    made = [rows(n // 2 * HOUR, 70 * n, seed=n % 3) for n in range(8)]
-    for one in made:
-        segments.insert(db, one, TOPICS)
-    for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
-        inside = [one.between(start, end) for one in made if one.hour < end]
-        (whole,) = figures_of(columns_of(inside, timed=True), [Span(start, end)])
-        parts = [
-            segments.figures(db, [Span(start, end)], part, TOPICS)[0]
-            for part in range(segments.PARTS)
-        ]
-        assert sum(parts, nothing(len(TOPICS))) == whole
-        assert segments.figures(db, [Span(start, end)], None, TOPICS) == [whole]
     db.close()
 
 

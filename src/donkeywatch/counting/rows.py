@@ -211,19 +211,22 @@ def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
 
 def joined(parts: Sequence[Rows]) -> Rows:
     """All rows of several segments of one hour, compacted."""
+    return parts[0] if len(parts) == 1 else compacted(chained(parts))
+
+
+def chained(parts: Sequence[Rows]) -> Rows:
+    """All rows of several segments of one hour, one behind the other."""
     if len(parts) == 1:
         return parts[0]
     bridged = all(part.previous is not None for part in parts)
-    return compacted(
-        Rows(
-            parts[0].hour,
-            np.concatenate([part.pseudonym for part in parts]),
-            np.concatenate([part.previous for part in parts if part.previous is not None])
-            if bridged
-            else None,
-            np.concatenate([part.country for part in parts]),
-            np.concatenate([part.minute for part in parts]),
-            np.concatenate([part.queries for part in parts]),
-            np.concatenate([part.flagged for part in parts], axis=1),
-        )
+    return Rows(
+        parts[0].hour,
+        np.concatenate([part.pseudonym for part in parts]),
+        np.concatenate([part.previous for part in parts if part.previous is not None])
+        if bridged
+        else None,
+        np.concatenate([part.country for part in parts]),
+        np.concatenate([part.minute for part in parts]),
+        np.concatenate([part.queries for part in parts]),
+        np.concatenate([part.flagged for part in parts], axis=1),
     )

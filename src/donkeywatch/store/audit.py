@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from donkeywatch.counting.figures import Span, nothing
 from donkeywatch.counting.windows import HOUR, iso
-from donkeywatch.store import segments
+from donkeywatch.store import gathering, segments
 
 SHOWN = 5
 """Windows that are named when a check fails; the others are counted."""
@@ -122,7 +122,7 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
             continue
         figures = sum(
             (
-                segments.figures(db, [Span(start, start + HOUR)], part, topics)[0]
+                gathering.figures(db, [Span(start, start + HOUR)], part, topics)[0]
                 for part in range(segments.PARTS)
             ),
             nothing(len(topics)),

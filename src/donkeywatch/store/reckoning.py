@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from donkeywatch.counting.figures import Columns, Figures, Span, around, nothing
 from donkeywatch.counting.windows import WEEK, week_of
-from donkeywatch.store import segments
+from donkeywatch.store import gathering, segments
 from donkeywatch.store.store import Store
 
 Deliver = Callable[[list[Figures]], None]
@@ -41,21 +41,16 @@ class Reckoner:
         start, end = around(spans)
         first = self.begins(start, end)
         turn = end if first is None else week_of(first) + WEEK
-        for part in self._chosen(start, end):
-            for piece in segments.columns(self._connection, spans, part, self._topics, turn):
-                total.awaited += 1
-                self._reckon(piece, spans, total.deliver)
+        parts = gathering.parts_of(self._connection, start, end)
+        for piece in gathering.columns(self._connection, spans, parts, self._topics, turn):
+            total.awaited += 1
+            self._reckon(piece, spans, total.deliver)
         return total
 
     def parts(self, start: int, end: int) -> Iterator[Figures]:
         """The figures of the minutes in [start, end) ms, each part when it is asked for."""
-        for part in self._chosen(start, end):
-            yield segments.figures(self._connection, [Span(start, end)], part, self._topics)[0]
-
-    def _chosen(self, start: int, end: int) -> Sequence[int | None]:
-        """The parts to count some minutes by, so that memory holds one; what is short is one."""
-        short = segments.count(self._connection, start, end) <= segments.MUCH
-        return (None,) if short else range(segments.PARTS)
+        for part in gathering.parts_of(self._connection, start, end) or (None,):
+            yield gathering.figures(self._connection, [Span(start, end)], part, self._topics)[0]
 
     def is_short(self, hour: int) -> bool:
         """Has an hour so few segments that joining them would not pay?"""

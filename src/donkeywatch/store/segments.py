@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import groupby, pairwise
-from operator import attrgetter
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import (
-    Columns,
-    Figures,
-    Narrow,
-    Span,
-    around,
-    figures_of,
-    nothing,
-)
+from donkeywatch.counting.figures import Narrow
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import Rows, columns_of, joined, minutes, pieces
-from donkeywatch.counting.sorting import order_of
+from donkeywatch.counting.rows import Rows, joined, minutes
 from donkeywatch.counting.windows import HOUR
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
@@ -33,8 +22,6 @@ PARTS = 1 << BITS
 addresses can be counted a sixteenth at a time."""
 LONG = 1 << 14
 """Rows above which a segment is cut."""
-MUCH = 1 << 19
-"""Rows of a window above which it is counted part by part."""
 SHORT, MANY = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
 FEW = 4
@@ -95,7 +82,7 @@ def _insert(
         )
 
 
-class _Stored(NamedTuple):
+class Stored(NamedTuple):
     """A row of the table ``segments``, its bridge last."""
 
     hour: int
@@ -126,14 +113,8 @@ def _pseudonyms(blob: bytes) -> Pseudonyms:
     return np.frombuffer(blob, PSEUDONYM).astype(np.uint64, copy=False)
 
 
-COLUMNS = ", ".join(_Stored._fields[:-1])
+COLUMNS = ", ".join(Stored._fields[:-1])
 WHOLE = f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
-WITHIN = f"select {COLUMNS}, null, part from segments where hour > ? and hour < ?"  # noqa: S608 - our own names
-OWN = (
-    f"select {COLUMNS}, null, part from segments where id in (select id from segments"  # noqa: S608 - our own names
-    " where hour > ? and hour < ? and (part = ? or part is null))"
-)
-"""Segments that have rows of a part; their places are found without a look at them."""
 
 
 def load(
@@ -144,10 +125,10 @@ def load(
         f"{WHOLE} where hour > ? and hour < ? order by hour, segments.id", (start - HOUR, end)
     )
     for columns in found:
-        yield from _inside(_Stored(*columns), start, end, topics)
+        yield from inside(Stored(*columns), start, end, topics)
 
 
-def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Iterator[Rows]:
+def inside(stored: Stored, start: int, end: int, topics: Sequence[str]) -> Iterator[Rows]:
     """The rows of the minutes in [start, end) ms, if there are any; no other is unpacked."""
     low, high = minutes(stored.hour, start, end)
     if (low, high) == (0, 60):
@@ -157,79 +138,6 @@ def _inside(stored: _Stored, start: int, end: int, topics: Sequence[str]) -> Ite
     kept = np.flatnonzero((minute >= low) & (minute < high))
     if len(kept):
         yield stored.unpacked(topics).at(kept)
-
-
-def columns(
-    connection: sqlite3.Connection,
-    spans: Sequence[Span],
-    part: int | None,
-    topics: Sequence[str],
-    turn: int | None = None,
-) -> Iterator[Columns]:
-    """The rows around some windows whose pseudonyms begin with ``part``, in pieces.
-
-    Of all without a part. No address is in two pieces. The windows are to lie in one week, since
-    each pseudonym is under its own week's key; or in two of which the second begins at ``turn``
-    (ms), whose rows are then taken under the key of the first one.
-    """
-    start, end = around(spans)
-    turn = end if turn is None else turn
-    rows = _of_part(connection, start, min(turn, end), part, topics)
-    if turn < end:
-        rows += _bridged(connection, turn, end, part, topics)
-    for piece in pieces(rows):
-        yield columns_of(piece, timed=len(spans) > 1)
-
-
-def figures(
-    connection: sqlite3.Connection, spans: Sequence[Span], part: int | None, topics: Sequence[str]
-) -> list[Figures]:
-    """The figures of some windows that lie in one week, of the pseudonyms of a part or of all."""
-    found = [nothing(len(topics)) for _ in spans]
-    for piece in columns(connection, spans, part, topics):
-        found = [a + b for a, b in zip(found, figures_of(piece, spans), strict=True)]
-    return found
-
-
-def _of_part(
-    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
-) -> list[Rows]:
-    """The rows of the minutes in [start, end) ms whose pseudonyms begin with ``part``."""
-    within = (start - HOUR, end)
-    found = connection.execute(*((WITHIN, within) if part is None else (OWN, (*within, part))))
-    return [
-        rows if part is None or own is not None else _part(rows, part)
-        for *columns, own in found
-        for rows in _inside(_Stored(*columns), start, end, topics)
-    ]
-
-
-def _bridged(
-    connection: sqlite3.Connection, start: int, end: int, part: int | None, topics: Sequence[str]
-) -> list[Rows]:
-    """The rows of the minutes in [start, end) ms of which the older pseudonyms begin with ``part``.
-
-    Under these and sorted by them, hour by hour. Each part reads all of the rows: that takes longer
-    than to read them once, and the memory of one part.
-    """
-    found = []
-    for _, hour in groupby(load(connection, start, end, topics), attrgetter("hour")):
-        rows = joined([_under_older(rows, part) for rows in hour])
-        found.append(rows.at(order_of(rows.pseudonym)))
-    return found
-
-
-def _under_older(rows: Rows, part: int | None) -> Rows:
-    older = rows.pseudonym if rows.previous is None else rows.previous
-    own = replace(rows, pseudonym=older, previous=None)
-    if part is None:
-        return own
-    return own.at(np.flatnonzero(older >> np.uint64(64 - BITS) == part))
-
-
-def _part(rows: Rows, part: int) -> Rows:
-    first = rows.pseudonym >> np.uint64(64 - BITS)
-    return rows.span(*np.searchsorted(first, np.array((part, part + 1), np.uint64)).tolist())
 
 
 def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> Narrow:
@@ -253,7 +161,7 @@ def join_short(connection: sqlite3.Connection, hour: int, topics: Sequence[str])
         return
     chosen = ",".join(str(number) for (number,) in places)
     found = connection.execute(f"{WHOLE} where segments.id in ({chosen})").fetchall()
-    rows = joined([_Stored(*columns).unpacked(topics) for columns in found])
+    rows = joined([Stored(*columns).unpacked(topics) for columns in found])
     _insert(connection, rows, None, topics)
     connection.executemany("delete from bridges where segment = ?", places)
     connection.executemany("delete from segments where id = ?", places)
