@@ -62,6 +62,8 @@ class Closer:
         self._long: Week | None = None
         self._turned = False
         """An hour was closed, and what is due with it is not destroyed yet."""
+        self._doomed = True
+        """There may be rows that were made with a key that is destroyed."""
         self._aside: dict[int, tuple[int, Sum]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
@@ -202,6 +204,10 @@ class Closer:
             self._backups.destroy()
             self._store.seal(ended)
             self._keys.destroy(ended)
+            self._doomed = True
+        if self._doomed:
+            self._store.destroy_sealed()
+            self._doomed = False
 
     def _outlived(self, watermark: int) -> bool:
         """Are there keys of weeks that nothing needs any more?"""

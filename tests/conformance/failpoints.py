@@ -111,6 +111,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
         mock.patch.object(segments, "LONG", 8),
         mock.patch.object(gathering, "MUCH", 8),
         mock.patch.object(segments, "FEW", 1),
+        mock.patch.object(segments, "MUCH", 8),
         mock.patch.object(closing, "SHORT", 40),
         mock.patch.object(rolling, "BUDGET", 30),
     ):
@@ -122,8 +123,7 @@ def _turns(directory: Path, times: list[int], fault: Fault | None) -> None:
     for step, now in enumerate(times):
         if fault is not None:
             fault(directory, engine, step)
-        if now > MONDAY + 3 * MINUTE:
-            arrive(directory)
+        arrive(directory, now)
         # The wall clock jumps from step to step, while the steady one goes on by a second.
         # In one of the schedules a turn of the loop ends after its first block.
         while engine.tick(now, times[0] + step * SECOND, lambda: fault is _gone):
@@ -164,13 +164,17 @@ def restore(directory: Path) -> None:
         kept.rename(kept.with_name("search.log"))
 
 
-def arrive(directory: Path) -> None:
-    """The first query of the new week, once: event time goes over the change of the week."""
+def arrive(directory: Path, now: int) -> None:
+    """The first query of each new week, once: event time goes over the change of the week.
+
+    Of the second one three, so that a week without any is believed.
+    """
     log = directory / "logs" / "search.log"
-    stamp = utc(MONDAY + 3 * MINUTE).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    if stamp not in log.read_text():
-        with log.open("a") as lines:
-            lines.write(f"{stamp}\t192.0.2.99\tzqorv\n")
+    for first, count in ((MONDAY + 3 * MINUTE, 1), (MONDAY + WEEK + 3 * MINUTE, 3)):
+        stamp = utc(first).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        if now > first and stamp not in log.read_text():
+            with log.open("a") as lines:
+                lines.write(f"{stamp}\t192.0.2.99\tzqorv\n" * count)
 
 
 def truncate(directory: Path) -> None:
@@ -185,7 +189,7 @@ def truncate(directory: Path) -> None:
 Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
     "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
-    "truncated": _truncated, "crew": _crewed,
+    "truncated": _truncated, "crew": _crewed, "a week later": None,
 }  # fmt: skip
 TIMES = {
     "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
@@ -198,6 +202,8 @@ TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["none"]
 TIMES["truncated"] = [
     MONDAY - 35 * MINUTE, MONDAY - 30 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE,
 ]  # fmt: skip
+# The rows of a whole week are destroyed.
+TIMES["a week later"] = [*TIMES["none"], MONDAY + WEEK + 4 * MINUTE]
 
 
 def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
@@ -240,7 +246,8 @@ def go_on(directory: str, fault: str) -> None:
     restore(place)
     if fault == "truncated":
         truncate(place)
-    _work(place, [LAST, LAST + MINUTE])
+    last = TIMES[fault][-1]
+    _work(place, [last + MINUTE, last + 2 * MINUTE])
     (place / FIGURES).write_text(json.dumps(figures(place)))
 
 

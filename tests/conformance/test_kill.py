@@ -38,12 +38,13 @@ TRUNK = {
     "counting/ledger.py": ("Ledger.record", "Ledger.take"),
     "store/store.py": (
         "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
-        "Store.close_hour", "Store.close_week", "Store.show", "Store.seal", "Store.truncate_log",
+        "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
+        "Store.destroy_sealed", "Store.truncate_log",
     ),
     "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),
     "store/positions.py": ("write",),
-    "store/segments.py": ("insert", "remove", "burn_bridges"),
+    "store/segments.py": ("insert", "outlived", "remove", "burn_bridges"),
 }  # fmt: skip
 """From reading a block to having it committed, and from closing a window to showing it."""
 EXCUSED = (

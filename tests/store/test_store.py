@@ -15,6 +15,7 @@ from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
 from donkeywatch.errors import BusyError, StateError
+from donkeywatch.store import segments
 from donkeywatch.store.database import DATABASE, connect, lock, prepare
 from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.store import Store
@@ -207,12 +208,19 @@ def test_figures_that_contradict_themselves_are_told(store: Store) -> None:
     assert not store.close_hour(START, None, Figures(3, 1, 3, (TopicFigures(3, (2, 0, 0), 3, 3),)))
 
 
-def test_sealing_destroys_rows_bridges_and_proofs(store: Store) -> None:
-    """Segments before the week, bridges of the week, and the older key's proof."""
+@pytest.mark.parametrize("much", [1, 1 << 20])
+def test_sealing_destroys_rows_bridges_and_proofs(
+    store: Store, much: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments before the week, bridges of the week, and the older key's proof; at any pace."""
+    monkeypatch.setattr(segments, "MUCH", much)
     for week in (-WEEK, 0, WEEK):
         store.open_epoch(START + week, b"proof")
         checkpoint(store, batch(START + week))
+    store.destroy_sealed()
+    assert store.connection.execute("select count(*) from segments").fetchone() == (3,)
     store.seal(START)
+    store.destroy_sealed()
     db = store.connection
     assert db.execute("select hour from segments order by hour").fetchall() == [
         (START,), (START + WEEK,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from donkeywatch.counting.figures import Narrow
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.rows import Rows, joined, minutes
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.windows import HOUR, WEEK
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")
@@ -24,6 +24,8 @@ LONG = 1 << 14
 """Rows above which a segment is cut."""
 SHORT, MANY = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
+MUCH = 1 << 20
+"""Rows that are destroyed at a time."""
 FEW = 4
 """Segments that a part of an hour may have when it is closed; more are joined."""
 
@@ -192,6 +194,25 @@ def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
         "select min(hour) from segments where hour > ? and hour < ?", (start - HOUR, end)
     ).fetchone()
     return None if first is None else int(first)
+
+
+def outlived(connection: sqlite3.Connection, week: int) -> list[tuple[int, int]]:
+    """Spans of hours (ms) that have segments older than a week, or bridges of that week itself.
+
+    Each has some `MUCH` rows, and is of one kind.
+    """
+    found = connection.execute(
+        "select hour, sum(rows) from segments where hour < ?1"
+        " or (hour < ?2 and id in (select segment from bridges)) group by hour order by hour",
+        (week, week + WEEK),
+    ).fetchall()
+    total = accumulate(rows for _, rows in found)
+    numbered = zip(found, total, strict=True)
+    spans = []
+    for _, some in groupby(numbered, lambda each: (each[0][0] < week, each[1] // MUCH)):
+        hours = [hour for (hour, _), _ in some]
+        spans.append((hours[0], hours[-1] + HOUR))
+    return spans
 
 
 def remove(connection: sqlite3.Connection, start: int, end: int) -> None:

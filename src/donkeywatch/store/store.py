@@ -221,20 +221,40 @@ class Store:
             db.execute("insert into epochs values (?, ?, ?, 0)", (week, week_name(week), proof))
 
     def seal(self, week: int) -> None:
-        """Destroy what was made with the keys before ``week``, which has ended and closed.
+        """Record that the keys before ``week``, which has ended and closed, are destroyed.
 
-        Removes the segments older than it and the bridges of its own segments, and marks the
-        older epochs sealed; the caller destroys the key files after this. All that was committed
+        The caller destroys them after this, and calls `destroy_sealed`. All that was committed
         before is on the disk with it.
         """
         self.connection.execute("pragma synchronous = full")
         with self.transaction() as db:
-            segments.remove(db, 0, week)
-            segments.burn_bridges(db, week, week + WEEK)
             db.execute(
                 "update epochs set sealed = 1, proof = x'' where week < ? and sealed = 0",
                 (week,),
             )
+        self.hurry(hurried=self._hurried)
+
+    def destroy_sealed(self) -> None:
+        """Destroy what was made with keys that are destroyed; goes on where it was cut off.
+
+        Some hours at a time, so that the write-ahead log, which is copied back after each, stays
+        short: that takes half as long as all at once.
+        """
+        (newest,) = self.connection.execute(
+            "select max(week) from epochs where sealed = 1"
+        ).fetchone()
+        if newest is None:
+            return
+        week = int(newest) + WEEK
+        self._aside.submit(bool).result()  # While that copies, nobody else may.
+        self.connection.execute("pragma synchronous = normal")
+        for start, end in segments.outlived(self.connection, week):
+            with self.transaction() as db:
+                if start < week:
+                    segments.remove(db, start, end)
+                else:
+                    segments.burn_bridges(db, start, end)
+            self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
         self.hurry(hurried=self._hurried)
         self.truncate_log()
 
