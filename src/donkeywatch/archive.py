@@ -5,6 +5,7 @@ from __future__ import annotations
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND, floor
 from donkeywatch.engine import Engine
+from donkeywatch.machine import once
 from donkeywatch.stream import Stream
 
 
@@ -37,10 +38,11 @@ class Archive:
             # Nothing that was made with a key may be stored when that is destroyed.
             engine.settle(now)
             engine.store_batch(engine.positions(), now)
-            closed = engine.closer.close_ended(watermark, None)
-            engine.settle(now)
-            closed()
-            engine.closer.close(watermark, now)  # It finds all closed, and destroys what is due.
+            with once():
+                closed = engine.closer.close_ended(watermark, None)
+                engine.settle(now)
+                closed()
+                engine.closer.close(watermark, now)  # It finds all closed; destroys what is due.
         else:
             engine.closer.close_aside(watermark)
 
@@ -61,9 +63,10 @@ class Archive:
         if newest is not None and newest + MINUTE > engine.store.rolling_end():
             end = floor(newest + MINUTE, MINUTE)
         # For this one look the rolling windows are not built to be moved, if they can be had so.
-        closed = engine.closer.close_ended(now, end if engine.rolling.end is None else None)
-        engine.settle(now)
-        seen = closed()
+        with once():
+            closed = engine.closer.close_ended(now, end if engine.rolling.end is None else None)
+            engine.settle(now)
+            seen = closed()
         if end is not None and not seen:
             engine.rolling.reach(end)
             seen = engine.rolling.figures()

@@ -19,7 +19,7 @@ from donkeywatch.store.segments import BITS, PARTS
 
 MUCH = 1 << 19
 """Rows of a window above which it is counted part by part."""
-HELD = 1 << 21
+HELD = 3 << 19
 """Rows of a second week that are held at a time, to be taken under the key of the first one."""
 WITHIN = f"select {segments.COLUMNS}, null, part from segments where hour > ? and hour < ?"  # noqa: S608 - our own names
 OWN = (
@@ -63,11 +63,24 @@ def columns(
     start, end = around(spans)
     turn = end if turn is None else min(turn, end)
     for some in _together(parts, segments.count(connection, turn, end) if turn < end else 0):
-        later = _bridged(connection, turn, end, some, topics)
-        for part, rows in zip((None,) if some is None else some, later, strict=True):
-            own = _of_part(connection, start, turn, part, topics)
-            for piece in pieces(own + rows):
-                yield columns_of(piece, timed=len(spans) > 1)
+        for rows in _gathered(connection, (start, turn, end), some, topics):
+            # A piece holds the segments it is cut from: the last one is gone with the generator.
+            yield from (columns_of(piece, timed=len(spans) > 1) for piece in pieces(rows))
+            rows.clear()
+
+
+def _gathered(
+    connection: sqlite3.Connection,
+    times: tuple[int, int, int],
+    parts: Parts,
+    topics: Sequence[str],
+) -> Iterator[list[Rows]]:
+    """The rows of each part in two weeks, or in one; the caller empties the list."""
+    start, turn, end = times
+    later = _bridged(connection, turn, end, parts, topics)
+    for part, rows in zip((None,) if parts is None else parts, later, strict=True):
+        rows += _of_part(connection, start, turn, part, topics)
+        yield rows
 
 
 def _together(parts: Parts, rows: int) -> Iterator[Parts]:
