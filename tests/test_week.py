@@ -175,19 +175,23 @@ def test_a_crash_between_sealing_and_destroying_the_key_is_made_good(tmp_path: P
     assert outcomes(server.state) == {"query": len(server.asked)}
 
 
+def doomed(directory: Path) -> tuple[Server, Path, list[bytes]]:
+    """A server hours before the end of its second week, the first one's key, and its pseudonyms."""
+    server = Server(directory, MONDAY - DAY)
+    for _ in range(25):
+        server.step(HOUR, 30)
+    old = server.key(MONDAY - WEEK)
+    while server.now < MONDAY + WEEK - 3 * HOUR:
+        server.step(2 * HOUR, 5)
+    return server, old, server.hashed(old.read_bytes())
+
+
 @pytest.mark.parametrize("restarted", [True, False])
 def test_rows_that_outlived_their_key_are_destroyed_later(
     tmp_path: Path, restarted: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk fails before the rows are: at the next start they are, or within the hour."""
-    server = Server(tmp_path, MONDAY - DAY)
-    for _ in range(25):
-        server.step(HOUR, 30)
-    old = server.key(MONDAY - WEEK)
-    destroyed = server.hashed(old.read_bytes())
-    while server.now < MONDAY + WEEK - 3 * HOUR:
-        server.step(2 * HOUR, 5)
-    assert old.exists()
+    server, old, destroyed = doomed(tmp_path)
 
     def failing(self: Store) -> None:
         raise OSError
@@ -210,15 +214,8 @@ def test_destroyed_pseudonyms_do_not_live_on_in_the_log_while_someone_reads(
     tmp_path: Path,
 ) -> None:
     """A scrape that holds a snapshot delays the truncation of the WAL, but for no longer."""
-    server = Server(tmp_path, MONDAY - DAY)
+    server, old, destroyed = doomed(tmp_path)
     server.engine.store.connection.execute("pragma busy_timeout = 0")
-    for _ in range(25):
-        server.step(HOUR, 30)
-    old = server.key(MONDAY - WEEK)
-    destroyed = server.hashed(old.read_bytes())
-    while server.now < MONDAY + WEEK - 3 * HOUR:
-        server.step(2 * HOUR, 5)
-    assert old.exists()
     reader = sqlite3.connect(server.state / "donkeywatch.db")
     reader.execute("begin")
     reader.execute("select count(*) from segments").fetchone()
