@@ -234,6 +234,23 @@ def test_sealing_destroys_rows_bridges_and_proofs(
     assert store.path.with_name(DATABASE + "-wal").stat().st_size == 0
 
 
+def test_commits_are_waited_for_again_when_destroying_fails(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of it done or none: the next commit is on the disk when it returns, and it goes on."""
+    store.open_epoch(START - WEEK, b"proof")
+    checkpoint(store, batch(START - WEEK))
+    store.seal(START)
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "remove", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            store.destroy_sealed()
+    assert store.connection.execute("pragma synchronous").fetchone() == (2,)
+    assert store.connection.execute("select count(*) from segments").fetchone() == (1,)
+    store.destroy_sealed()
+    assert store.connection.execute("select count(*) from segments").fetchone() == (0,)
+
+
 def test_pruning_forgets_closed_windows_only(store: Store) -> None:
     """Open windows and younger ones stay, and no child row is orphaned."""
     for n in range(4):

@@ -248,14 +248,16 @@ class Store:
         week = int(newest) + WEEK
         self._aside.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma synchronous = normal")
-        for start, end in segments.outlived(self.connection, week):
-            with self.transaction() as db:
-                if start < week:
-                    segments.remove(db, start, end)
-                else:
-                    segments.burn_bridges(db, start, end)
-            self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
-        self.hurry(hurried=self._hurried)
+        try:
+            for start, end in segments.outlived(self.connection, week):
+                with self.transaction() as db:
+                    if start < week:
+                        segments.remove(db, start, end)
+                    else:
+                        segments.burn_bridges(db, start, end)
+                self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
+        finally:
+            self.hurry(hurried=self._hurried)
         self.truncate_log()
 
     def write_back(self) -> None:
