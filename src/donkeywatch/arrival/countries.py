@@ -33,6 +33,7 @@ class Countries:
         try:
             raw = path.read_bytes()
             self.digest = sha256(raw).hexdigest()[:16]
+            # Not the reader in C: a damaged database ends the process.
             self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
             self._starts, self._codes = self._ranges(self._reader, raw)
             self._short = _prefixes(self._starts, self._codes)
