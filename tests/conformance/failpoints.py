@@ -111,7 +111,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
         mock.patch.object(segments, "LONG", 8),
         mock.patch.object(gathering, "MUCH", 8),
         mock.patch.object(segments, "FEW", 1),
-        mock.patch.object(segments, "MUCH", 8),
+        mock.patch.object(segments, "DESTROYED", 8),
         mock.patch.object(closing, "SHORT", 40),
         mock.patch.object(rolling, "BUDGET", 30),
     ):

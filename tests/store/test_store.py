@@ -213,7 +213,7 @@ def test_sealing_destroys_rows_bridges_and_proofs(
     store: Store, much: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Segments before the week, bridges of the week, and the older key's proof; at any pace."""
-    monkeypatch.setattr(segments, "MUCH", much)
+    monkeypatch.setattr(segments, "DESTROYED", much)
     for week in (-WEEK, 0, WEEK):
         store.open_epoch(START + week, b"proof")
         checkpoint(store, batch(START + week))

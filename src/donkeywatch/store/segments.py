@@ -24,10 +24,10 @@ LONG = 1 << 14
 """Rows above which a segment is cut."""
 SHORT, MANY = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
-MUCH = 1 << 20
-"""Rows that are destroyed at a time."""
 FEW = 4
 """Segments that a part of an hour may have when it is closed; more are joined."""
+DESTROYED = 1 << 20
+"""Rows that are destroyed at a time."""
 
 
 def packed(column: Narrow) -> bytes:
@@ -199,7 +199,7 @@ def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
 def outlived(connection: sqlite3.Connection, week: int) -> list[tuple[int, int]]:
     """Spans of hours (ms) that have segments older than a week, or bridges of that week itself.
 
-    Each has some `MUCH` rows, and is of one kind.
+    Each has some `DESTROYED` rows, and is of one kind.
     """
     found = connection.execute(
         "select hour, sum(rows) from segments where hour < ?1"
@@ -209,7 +209,7 @@ def outlived(connection: sqlite3.Connection, week: int) -> list[tuple[int, int]]
     total = accumulate(rows for _, rows in found)
     numbered = zip(found, total, strict=True)
     spans = []
-    for _, some in groupby(numbered, lambda each: (each[0][0] < week, each[1] // MUCH)):
+    for _, some in groupby(numbered, lambda each: (each[0][0] < week, each[1] // DESTROYED)):
         hours = [hour for (hour, _), _ in some]
         spans.append((hours[0], hours[-1] + HOUR))
     return spans
