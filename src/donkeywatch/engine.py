@@ -175,7 +175,8 @@ class Engine:
         self._ledger.record_too_long(name, block.too_long)
         self.lines += sum(seen.tally.values()) + block.too_long
         self.pace.pending += block.consumed
-        stream.read(seen.time[seen.time <= (frontier.newest or 0)])
+        past = seen.time <= (frontier.newest or 0)
+        stream.read(seen.time if past.all() else seen.time[past])
 
     def _follow_clock(self, now: int, steady: int) -> None:
         """Time has come to ``now``: evenly, or in a jump that nobody saw coming."""

@@ -44,10 +44,14 @@ LEXICON = Lexicon.model_validate(
         }
     }
 )
+NUMBERLESS = LEXICON.model_copy(deep=True)
+NUMBERLESS.topics["one"].groups["other"] = ("xkuzq", "\u03be\u03c8\u03be\u03b1")
+"""The same without a number among the words."""
 LIMIT = 120
 READER = LineReader(
     Tsv(), Clock(ZoneInfo("Europe/Paris")), "plain", "cp1252", LIMIT, Detector(LEXICON)
 )
+APART = replace(READER, detector=Detector(NUMBERLESS))
 STAMP = "2026-11-23T10:44:36.285Z"
 
 
@@ -158,6 +162,7 @@ hostile = st.lists(valid() | mutated() | noise, min_size=FEW + 1, max_size=FEW +
 
 @settings(max_examples=150, deadline=None)
 @given(hostile, st.booleans())
+@example([line("zqu 7"), line("zqu nqzuk"), line("7 zqu xkuzq")] * 20, False)
 @example([b""] * 40, False)
 @example([b"\t"] * 40, True)
 @example([b"\t\t"] * 40, False)
@@ -176,7 +181,8 @@ hostile = st.lists(valid() | mutated() | noise, min_size=FEW + 1, max_size=FEW +
 )
 def test_a_block_equals_its_lines(lines: list[bytes], ended: bool) -> None:
     """Valid, mutated and random lines, with a last line feed or without."""
-    assert_columns_equal_lines(lines, ended=ended)
+    for reader in (READER, APART):
+        assert_columns_equal_lines(lines, ended=ended, reader=reader)
 
 
 @settings(max_examples=60, deadline=None)
@@ -221,7 +227,10 @@ def test_the_limit_counts_the_bytes_of_the_line(size: int, carriage: bool) -> No
 
 
 def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A regular line never meets the line reader, unless it has no word, or an age."""
+    """A regular line never meets the line reader, unless it has no word, or an odd age.
+
+    All of them are odd when a number is a word itself.
+    """
     asked: list[bytes] = []
     for name in ("read", "codes"):
         way = getattr(LineReader, name)
@@ -231,9 +240,13 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
             return way(self, one)
 
         monkeypatch.setattr(LineReader, name, noted)
-    lines = [line("ordinary words"), line("zqorv"), line("x\u00e9"), line("12 zqu"), line("")] * 10
+    queries = ["ordinary words", "zqorv", "x\u00e9", "7 zqu", "x\u00e9 7 zqu", "7  zqu", ""]
+    lines = [line(query) for query in queries] * 10
+    BlockReader(APART).block(b"\n".join(lines))
+    assert sorted(set(asked)) == [b"", b"7  zqu"]
+    asked.clear()
     BlockReader(READER).block(b"\n".join(lines))
-    assert sorted(set(asked)) == [b"", b"12 zqu"]
+    assert sorted(set(asked)) == [b"", b"7  zqu", b"7 zqu", "x\u00e9 7 zqu".encode()]
 
 
 @pytest.mark.parametrize("count", [0, 1, FEW - 1, FEW, FEW + 1])

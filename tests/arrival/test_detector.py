@@ -45,6 +45,19 @@ LEXICON = Lexicon.model_validate(
 )
 DETECTOR = Detector(LEXICON, "hyperscan")
 REFERENCE = Detector(LEXICON, "pyahocorasick")
+ONE, TWO = LEXICON.topics.values()
+assert ONE.ages is not None
+NUMBERLESS = Detector(
+    Lexicon(
+        topics={
+            "one": ONE.model_copy(
+                update={"ages": ONE.ages.model_copy(update={"suffixes": ("zqu", "\u00fdz")})}
+            ),
+            "two": TWO,
+        }
+    )
+)
+"""The same without a number among the words."""
 VOCABULARY = (
     "zqorv", "QVELT", "qv\u00e9lt", "xkuzq", "XK\u00dcZQ", "vzqat", "zqo12",
     "\u03be\u03c8\u03be\u03b1", "\u039e\u03a8\u039e\u0391",
@@ -104,20 +117,55 @@ def test_codes_equal_a_search_over_all_permutations(query: str) -> None:
     assert DETECTOR.codes(found) == expected
 
 
+def told(detector: Detector, query: str) -> tuple[int, ...] | None:
+    """What the words found in one of three lines tell of it: its codes; None when unsure."""
+    lines = spaced(f" 7\n {query} \n zqu \n").encode("utf-8", "surrogatepass")
+    data = np.frombuffer(lines, np.uint8)
+    feeds = np.flatnonzero(data == ord("\n"))
+    end, word = detector.sieve.hits(data)
+    line = np.searchsorted(feeds, end)
+    text = np.append(0, feeds + 1)[line]
+    found, codes, sure = detector.told(line, detector.apart(data, text, end, word))
+    own = np.flatnonzero(found == 1).tolist()
+    assert len(own) <= 1
+    if not own:
+        return (0,) * len(detector.topics)
+    return tuple(codes[:, own[0]].tolist()) if sure[own[0]] else None
+
+
 @given(queries | st.text(max_size=30))
 def test_the_words_found_tell_the_codes(query: str) -> None:
-    """Alone or among other lines; only ages need the exact function."""
+    """Where a number is a word itself, only ages need the exact function."""
     query = query.replace("\n", " ")
-    lines = spaced(f" jazz \n {query} \n jazz \n").encode("utf-8", "surrogatepass")
-    feeds = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
     for detector in (DETECTOR, REFERENCE):
-        hits = detector.sieve.hits(lines)
-        told = dict(detector.told(np.searchsorted(feeds, hits.end), hits.word))
-        assert set(told) <= {1}
         expected = detector.codes(tokens(query))
-        assert told.get(1, (0, 0)) in (None, expected)
         aged = any(suffix in folded(query) for suffix in ("zqu", "yz", "99"))
-        assert aged or told.get(1, (0, 0)) == expected
+        assert told(detector, query) in ((expected, None) if aged else (expected,))
+
+
+@given(queries | st.text(max_size=30))
+def test_the_number_before_a_word_tells_an_age(query: str) -> None:
+    """Only behind several separators is it left to the exact function."""
+    query = query.replace("\n", " ")
+    expected = NUMBERLESS.codes(tokens(query))
+    apart = "  " in spaced(query)
+    assert told(NUMBERLESS, query) in ((expected, None) if apart else (expected,))
+
+
+@pytest.mark.parametrize(
+    ("query", "codes"),
+    [
+        ("12 zqu nqzuk", (4, 0)), ("07_ZQU nqzuk", (4, 0)), ("7 zqu", (0, 0)),
+        ("x\u00e9 12 zqu nqzuk", (4, 0)), ("3 zqu tzqik 4 yz", (5, 0)), ("a7 zqu nqzuk", (0, 0)),
+        ("112 zqu nqzuk", (0, 0)), ("16 zqu nqzuk", (0, 0)), ("zqu nqzuk", (0, 0)),
+        ("12  zqu nqzuk", None), ("1\u00b2 yz nqzuk", (4, 0)), ("12 . zqu nqzuk", None),
+        ("\u0661 zqu nqzuk", (0, 0)), ("12 zqu 3 zqu zqu", (5, 0)), ("12zqu nqzuk", (4, 0)),
+    ],
+)  # fmt: skip
+def test_what_stands_before_a_word_of_ages(query: str, codes: tuple[int, ...] | None) -> None:
+    """A number of one or two digits that is a token, in the same line, one separator away."""
+    assert told(NUMBERLESS, query) == codes
+    assert codes in (None, NUMBERLESS.codes(tokens(query)))
 
 
 def one(query: str) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,13 +35,14 @@ def test_both_matchers_find_whole_words(listed: list[str], text: str) -> None:
     """Words of any length that overlap, stand at the ends, share their spaces or have capitals."""
     raw = f" {text} ".encode()
     expected = whole_words(listed, raw)
+    data = np.frombuffer(raw, np.uint8)
     for sieve in (Automaton(listed), Hyperscan(listed)):
-        assert list(zip(*(column.tolist() for column in sieve.hits(raw)), strict=True)) == expected
+        assert list(zip(*(column.tolist() for column in sieve.hits(data)), strict=True)) == expected
 
 
 def test_no_word_is_never_found() -> None:
     """A lexicon may have no word at all."""
-    assert not len(chosen("auto", []).hits(b" zqorv ").end)
+    assert not len(chosen("auto", []).hits(np.frombuffer(b" zqorv ", np.uint8)).end)
 
 
 def test_the_matcher_is_chosen_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

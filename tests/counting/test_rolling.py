@@ -16,7 +16,7 @@ from donkeywatch.counting import rolling
 from donkeywatch.counting.figures import Figures, TopicFigures
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.rolling import STEPS, Rolling
-from donkeywatch.counting.rows import Rows, rows_of
+from donkeywatch.counting.rows import Rows, hours_of, rows_of
 from donkeywatch.counting.windows import (
     DAY,
     HOUR,
@@ -43,18 +43,15 @@ def grouped(queries: list[Query]) -> list[Rows]:
     weeks = [week_of(q[0]) for q in queries]
     now = [pseudonym(q[1], w) for q, w in zip(queries, weeks, strict=True)]
     before = [pseudonym(q[1], w - WEEK) for q, w in zip(queries, weeks, strict=True)]
-    return list(
-        rows_of(
-            Observations(
-                time=np.array([q[0] for q in queries], np.int64),
-                pseudonym=np.array(now, np.uint64),
-                previous=np.array(before, np.uint64),
-                country=np.zeros(len(queries), np.uint16),
-                categories=np.array([q[2:] for q in queries], np.uint8).reshape(-1, 2).T,
-                late=np.zeros(len(queries), bool),
-            )
-        )
+    seen = Observations(
+        time=np.array([q[0] for q in queries], np.int64),
+        pseudonym=np.array(now, np.uint64),
+        previous=np.array(before, np.uint64),
+        country=np.zeros(len(queries), np.uint16),
+        categories=np.array([q[2:] for q in queries], np.uint8).reshape(-1, 2).T,
+        late=np.zeros(len(queries), bool),
     )
+    return list(rows_of(seen, hours_of(seen.time)))
 
 
 @dataclass

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.observations import Observations, country_code, country_name
-from donkeywatch.counting.rows import Rows, compacted, joined, rows_of
+from donkeywatch.counting.rows import Rows, compacted, hours_of, joined, rows_of
 from donkeywatch.counting.windows import HOUR, MINUTE, floor
 
 BASE = floor(1_790_000_000_000, HOUR)
@@ -59,6 +60,12 @@ def as_counts(parts: list[Rows]) -> dict[Key, tuple[int, int, int]]:
     return found
 
 
+def grouped(rows: list[Query]) -> Iterator[Rows]:
+    """The rows of one checkpoint."""
+    seen = observations(rows)
+    return rows_of(seen, hours_of(seen.time))
+
+
 def expected(rows: list[Query]) -> dict[Key, tuple[int, int, int]]:
     """The same from the queries, by plain dictionaries."""
     asked: Counter[Key] = Counter()
@@ -87,7 +94,7 @@ def assert_sound(rows: Rows) -> None:
 @given(queries)
 def test_rows_hold_exactly_the_queries(rows: list[Query]) -> None:
     """Hour by hour in rising order, every query counted once, with its flags."""
-    found = list(rows_of(observations(rows)))
+    found = list(grouped(rows))
     assert [part.hour for part in found] == sorted({floor(row[0], HOUR) for row in rows})
     for part in found:
         assert_sound(part)
@@ -100,12 +107,8 @@ def test_joining_pieces_gives_the_whole(rows: list[Query], first: int, second: i
     """Segments of three checkpoints join to the segment of one."""
     rows = [(BASE + (row[0] - BASE) % HOUR, *row[1:]) for row in rows]
     low, high = sorted((first, second))
-    parts = [
-        part
-        for cut in (rows[:low], rows[low:high], rows[high:])
-        for part in rows_of(observations(cut))
-    ]
-    whole = list(rows_of(observations(rows)))
+    parts = [part for cut in (rows[:low], rows[low:high], rows[high:]) for part in grouped(cut)]
+    whole = list(grouped(rows))
     if not parts:
         assert whole == []
         return
@@ -123,7 +126,7 @@ def test_joining_with_a_part_whose_older_key_is_destroyed_has_no_older_pseudonym
     rows: list[Query],
 ) -> None:
     """Zeros or halves never stand in for pseudonyms."""
-    parts = [part for part in rows_of(observations(rows)) if part.hour == BASE]
+    parts = [part for part in grouped(rows) if part.hour == BASE]
     if not parts:
         return
     bare = Rows(
@@ -148,7 +151,7 @@ minutes = st.integers(-3, 3).map(lambda n: 10 * n) | st.integers(-90, 150)
 def test_between_takes_whole_minutes(rows: list[Query], first: int, second: int) -> None:
     """Rows whose minute lies in [start, end), and none besides."""
     start, end = BASE + first * MINUTE, BASE + second * MINUTE
-    for part in rows_of(observations(rows)):
+    for part in grouped(rows):
         inside = part.between(start, end)
         wanted = [
             row

@@ -22,12 +22,13 @@ def test_an_order_is_that_of_a_stable_sort(column: np.ndarray) -> None:
     assert order_of(np.sort(column)).tolist() == list(range(len(column)))
 
 
-@given(columns)
-def test_runs_are_summed_whole(column: np.ndarray) -> None:
-    """Where each run begins, and the sum of what belongs to it."""
+@given(columns, st.integers(1, 40), st.sampled_from((np.int32, np.uint8)))
+def test_runs_are_summed_whole(column: np.ndarray, every: int, kind: type[np.integer]) -> None:
+    """Where each run begins, and the sum of what belongs to it; most amounts may be one."""
     found = np.sort(column)
     first = starts(found)
-    amounts = np.arange(len(found), dtype=np.int32) - 3
+    amounts = np.arange(len(found)).astype(kind) * 7
+    amounts[np.arange(len(found)) % every != 0] = 1
     expected: dict[int, int] = {}
     for item, amount in zip(found.tolist(), amounts.tolist(), strict=True):
         expected[item] = expected.get(item, 0) + amount

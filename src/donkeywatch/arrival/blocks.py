@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
 from donkeywatch.arrival.links import SURE, perhaps_link
 from donkeywatch.arrival.quads import quads
-from donkeywatch.arrival.sieve import LETTER, Hits
+from donkeywatch.arrival.sieve import LETTER
 from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.arrival.text import decoded
 from donkeywatch.counting.observations import Codes
@@ -55,6 +56,13 @@ class BlockReader:
         return self.reader.lines(raw)
 
 
+class _Found(NamedTuple):
+    """Words of the lexicon: in which line each stands, and its number."""
+
+    line: Offsets
+    word: Offsets
+
+
 class _Reading:
     """One block on its way through the columns."""
 
@@ -72,15 +80,13 @@ class _Reading:
         told = found.plain & SURE[self._block.data[found.text]]
         unsure = np.flatnonzero(found.plain & (~told | wide))
         told[unsure] = ~perhaps_link(self._block, found.text[unsure])
-        narrow = unsure[~wide[unsure]]
-        told[narrow] &= self._wordy(narrow)
+        odd = unsure[~(wide | LETTER[self._block.data[found.text]])[unsure]]
+        told[odd] &= self._wordy(odd)
         hits = self._narrow_hits(wide)
         several = np.flatnonzero(wide & found.plain)
         lettered, more = self._wide(several)
         told[several] &= lettered
-        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
-        for lines, words in (hits, more):
-            self._decide(lines, words, told, codes)
+        codes = self._decide(_Found(*map(np.concatenate, zip(hits, more, strict=True))), told)
         return self._completed(np.flatnonzero(found.good & ~told), codes)
 
     def _wordy(self, lines: Offsets) -> Mask:
@@ -90,41 +96,46 @@ class _Reading:
         letters: Mask = LETTER[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)
         return letters
 
-    def _narrow_hits(self, wide: Mask) -> Hits:
+    def _narrow_hits(self, wide: Mask) -> _Found:
         """Words of the lexicon in the queries of ASCII lines, by line."""
         block, found, sieve = self._block, self._searches, self._reader.detector.sieve
         if sieve.short:
             text, begin = spans(block.data, found.text - 1, found.text_end + 1)
-            hits = sieve.hits(text.tobytes())
+            hits = sieve.hits(text)
             line = np.searchsorted(begin, hits.end - 1, "right") - 1
             end = hits.end - begin[line] + found.text[line] - 1
         else:
-            end, _ = hits = sieve.hits(block.data.tobytes())
+            end, _ = hits = sieve.hits(block.data)
             line = block.lines_at(end)
         inside = (end > found.text[line]) & (end <= found.text_end[line]) & ~wide[line]
-        return Hits(line[inside], hits.word[inside])
+        line, end = line[inside], end[inside]
+        detector = self._reader.detector
+        return _Found(line, detector.apart(block.data, found.text[line], end, hits.word[inside]))
 
-    def _decide(self, lines: Offsets, words: Offsets, told: Mask, codes: Codes) -> None:
-        """Enter what the words found in some lines amount to; what they cannot tell is not told."""
-        kept = told[lines]
-        for line, found in self._reader.detector.told(lines[kept], words[kept]):
-            if found is None:
-                told[line] = False
-            else:
-                codes[:, line] = found
+    def _decide(self, words: _Found, told: Mask) -> Codes:
+        """The codes that the words found amount to; where they cannot tell, it is not told."""
+        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
+        kept = np.flatnonzero(told[words.line])
+        kept = kept[np.argsort(words.line[kept], kind="stable")]
+        lines, found, sure = self._reader.detector.told(words.line[kept], words.word[kept])
+        told[lines] = sure
+        codes[:, lines] = found
+        return codes
 
-    def _wide(self, lines: Offsets) -> tuple[Mask, Hits]:
+    def _wide(self, lines: Offsets) -> tuple[Mask, _Found]:
         """Of lines beyond ASCII: which have a word, and words of the lexicon."""
-        text = self._texts(lines) if len(lines) else None
-        if text is None:
-            return np.zeros(len(lines), bool), Hits(lines[:0], lines[:0])
-        codes = FOLDS.folded(code_points(text))
+        texts = self._texts(lines) if len(lines) else None
+        if texts is None:
+            return np.zeros(len(lines), bool), _Found(lines[:0], lines[:0])
+        codes = FOLDS.folded(code_points(texts))
         feeds = places(codes == FEED)
         lettered = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
-        folded = text_of(codes).encode("utf-8", "surrogatepass")
-        ends = places(np.frombuffer(folded, np.uint8) == FEED)
-        hits = self._reader.detector.sieve.hits(folded)
-        return lettered, Hits(lines[np.searchsorted(ends, hits.end)], hits.word)
+        folded = np.frombuffer(text_of(codes).encode("utf-8", "surrogatepass"), np.uint8)
+        ends = places(folded == FEED)
+        end, word = self._reader.detector.sieve.hits(folded)
+        own = np.searchsorted(ends, end)
+        text = np.concatenate(([0], ends + 1))[own]
+        return lettered, _Found(lines[own], self._reader.detector.apart(folded, text, end, word))
 
     def _texts(self, lines: Offsets) -> str | None:
         """The texts of some lines, between spaces and ended by line feeds.

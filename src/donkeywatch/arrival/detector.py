@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 
-from donkeywatch.arrival.columns import Offsets
+from donkeywatch.arrival.ages import AgeWords
+from donkeywatch.arrival.columns import Mask, Offsets
 from donkeywatch.arrival.lexicon import AGE, Ages, Lexicon, TopicWords
 from donkeywatch.arrival.sieve import chosen
 from donkeywatch.arrival.text import tokens
+from donkeywatch.counting.observations import Codes
+from donkeywatch.counting.sorting import starts
 from donkeywatch.settings import Matcher
 
 DIGITS = "0123456789"
@@ -44,15 +47,13 @@ class _Rules:
                 return self._known((places, ages), query, ages)
         return self._known((found, ()), query, ()) if found else 0
 
-    def mark(self, word: str) -> tuple[frozenset[str], bool] | None:
-        """All that matters of a word in itself: its groups, and whether it is an age.
+    def mark(self, query: Sequence[str]) -> tuple[frozenset[str], bool]:
+        """All that matters of a word: its groups, and whether it is an age.
 
-        None where that depends on the word before it.
+        It is the last one of ``query``, which holds besides no more than a number before it.
         """
-        if word in self.suffixes:
-            return None
-        aged = self.ages is not None and any(self._ages([word], self.ages))
-        return self.words.get(word, frozenset()), aged
+        aged = self.ages is not None and any(self._ages(query, self.ages))
+        return self.words.get(query[-1], frozenset()), aged
 
     def _known(self, met: tuple[object, object], query: Sequence[str], ages: Sequence[Span]) -> int:
         code = self.decided.get(met)
@@ -123,37 +124,58 @@ class Detector:
     def __init__(self, lexicon: Lexicon, matcher: Matcher = "auto") -> None:
         self.topics = lexicon.headings()
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
-        self._words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
-        self.sieve = chosen(matcher, self._words)
+        words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
+        self.sieve = chosen(matcher, words)
         """Finds the words of the lexicon, and those of ages."""
-        marks = [tuple(rules.mark(word) for rules in self._rules) for word in self._words]
+        suffixes = sorted({suffix for rules in self._rules for suffix in rules.suffixes})
+        ages = [rules.ages for rules in self._rules if rules.ages is not None]
+        self._words = AgeWords(words, suffixes, ages)
+        self.apart = self._words.apart
+        unsure = [i < len(words) and words[i] in suffixes for i in range(len(self._words.queries))]
+        marks = [
+            None if odd else tuple(rules.mark(query) for rules in self._rules)
+            for odd, query in zip(unsure, self._words.queries, strict=True)
+        ]
         kinds = {mark: kind for kind, mark in enumerate(dict.fromkeys(marks))}
         self._kind = np.array([kinds[mark] for mark in marks], np.int64)
-        self._aged = {kind for mark, kind in kinds.items() if None in mark}
+        self._unsure = kinds.get(None, -1)
+        self._none = (0,) * len(self.topics)
+        alone = dict(zip(self._kind.tolist(), self._words.queries, strict=True))
+        codes = [self.codes(query) for _, query in sorted(alone.items())]
+        self._alone: Codes = np.array(codes, np.uint8).reshape(-1, len(self.topics)).T
         self._told: dict[tuple[int, ...], tuple[int, ...] | None] = {}
 
     def codes(self, query: Sequence[str]) -> tuple[int, ...]:
         """Per topic the number of the matching category, from 1, or 0; the specification."""
         return tuple(rules.code(query) for rules in self._rules)
 
-    def told(self, lines: Offsets, words: Offsets) -> Iterator[tuple[int, tuple[int, ...] | None]]:
-        """The codes of each line in which the sieve found words; ``lines`` are in rising order.
+    def told(self, lines: Offsets, words: Offsets) -> tuple[Offsets, Codes, Mask]:
+        """The lines in which words were found, their codes by topic, and which are sure.
 
-        None where one may be of an age: then what stands between the words matters, too.
+        ``lines`` are in rising order. Where a word may be of an age and was not told apart, what
+        stands between the words matters, too.
         """
-        first = np.flatnonzero(np.diff(lines, prepend=-1))
-        last = np.append(first, len(lines))[1:]
-        spans = np.stack((lines[first], first, last), axis=1).tolist()
-        kinds, found = self._kind[words].tolist(), words.tolist()
-        for line, low, high in spans:
-            kind = tuple(kinds[low:high])
-            if kind not in self._told:
-                if len(self._told) >= KNOWN:
-                    self._told.clear()
-                aged = not self._aged.isdisjoint(kind)
-                query = [self._words[number] for number in found[low:high]]
-                self._told[kind] = None if aged else self.codes(query)
-            yield line, self._told[kind]
+        first = starts(lines)
+        kinds = self._kind[words]
+        codes, sure = self._alone[:, kinds[first]], kinds[first] != self._unsure
+        last = np.append(first[1:], len(lines))
+        several = np.flatnonzero(last - first > 1)
+        if len(several):
+            spans = zip(first[several].tolist(), last[several].tolist(), strict=True)
+            each = kinds.tolist()
+            found = [self._of(tuple(each[low:high]), words[low:high]) for low, high in spans]
+            sure[several] = [code is not None for code in found]
+            codes[:, several] = np.array([code or self._none for code in found], np.uint8).T
+        return lines[first], codes, sure
+
+    def _of(self, kinds: tuple[int, ...], words: Offsets) -> tuple[int, ...] | None:
+        """The codes of some words in their order, remembered by all that matters of them."""
+        if kinds not in self._told:
+            if len(self._told) >= KNOWN:
+                self._told.clear()
+            query = [token for number in words.tolist() for token in self._words.queries[number]]
+            self._told[kinds] = None if self._unsure in kinds else self.codes(query)
+        return self._told[kinds]
 
 
 def _sieve_words(rules: _Rules) -> Iterable[str]:

@@ -14,6 +14,8 @@ _ODD = np.zeros(256, bool)
 _ODD[list(b"\t\n\v\f\r \"'")] = True
 """Before these a search for relatives may stand, and before a byte order mark."""
 _MARK = word(MARK)
+_FRONT = _ODD.copy()
+_FRONT[MARK[0]] = True
 _COLON = np.zeros(256, np.int64)
 _COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
 """Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
@@ -25,7 +27,7 @@ def perhaps_link(block: Block, start: Offsets) -> Mask:
     """Texts, by where they begin, that the line reader may take for a link."""
     data, words = block.data, block.words
     start = start.copy()
-    front = np.arange(len(start))
+    front = np.flatnonzero(_FRONT[data[start]])
     for _ in range(STEPS):
         at = start[front]
         marked = words[at] & MASKS[3] == _MARK

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import ahocorasick
 import numpy as np
 
-from donkeywatch.arrival.columns import Offsets
+from donkeywatch.arrival.columns import Bytes, Offsets
 from donkeywatch.arrival.text import ASCII_FOLD
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings import Matcher
@@ -35,7 +35,7 @@ class Sieve(Protocol):
     short: bool
     """Its time grows with the text, so that it pays to leave out what is no query."""
 
-    def hits(self, text: bytes) -> Hits:
+    def hits(self, text: Bytes) -> Hits:
         """Every word; the text begins and ends with a byte that is no letter."""
         ...
 
@@ -55,11 +55,11 @@ class Automaton:
         self._automaton.make_automaton()
         self._empty = not words
 
-    def hits(self, text: bytes) -> Hits:
+    def hits(self, text: Bytes) -> Hits:
         """Every word, between two spaces of the folded text."""
         if self._empty:
             return _hits([], [])
-        found = list(self._automaton.iter(text.translate(ASCII_FOLD).decode("latin-1")))
+        found = list(self._automaton.iter(text.tobytes().translate(ASCII_FOLD).decode("latin-1")))
         return _hits([end for end, _ in found], [number for _, number in found])
 
 
@@ -86,7 +86,7 @@ class Hyperscan:
             flags=hyperscan.HS_FLAG_CASELESS,
         )
 
-    def hits(self, text: bytes) -> Hits:
+    def hits(self, text: Bytes) -> Hits:
         """Every word, its surroundings looked at."""
         ends: list[int] = []
         numbers: list[int] = []
@@ -98,8 +98,7 @@ class Hyperscan:
         self._database.scan(text, match_event_handler=note)
         end, word = _hits(ends, numbers)
         end = end - self._behind[word]
-        data = np.frombuffer(text, np.uint8)
-        whole = ~(LETTER[data[end - self._size[word] - 1]] | LETTER[data[end]])
+        whole = ~(LETTER[text[end - self._size[word] - 1]] | LETTER[text[end]])
         return Hits(end[whole], word[whole])
 
 

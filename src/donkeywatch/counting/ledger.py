@@ -69,8 +69,9 @@ class Ledger:
         if not self._seen:
             return
         seen, self._seen = together(self._seen), []
-        self.batch.rows.extend(rows_of(seen))
-        for hour, chosen in hours_of(seen.time):
+        hours = list(hours_of(seen.time))
+        self.batch.rows.extend(rows_of(seen, hours))
+        for hour, chosen in hours:
             self._count_hour(self.batch.hours[hour], seen, chosen)
 
     def _count_hour(self, counts: HourCounts, seen: Observations, chosen: Places) -> None:

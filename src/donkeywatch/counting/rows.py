@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,9 +94,9 @@ def hours_of(time: Times) -> Iterator[tuple[int, Places]]:
         yield (first + hour) * HOUR, slice(low, high) if high - low == len(places) else places
 
 
-def rows_of(seen: Observations) -> Iterator[Rows]:
-    """Group observations into rows, hour by hour in rising order."""
-    for hour, chosen in hours_of(seen.time):
+def rows_of(seen: Observations, hours: Iterable[tuple[int, Places]]) -> Iterator[Rows]:
+    """Group observations into rows, by `hours_of` their times."""
+    for hour, chosen in hours:
         minute = ((seen.time[chosen] - hour) // MINUTE).astype(np.uint8)
         yield compacted(
             Rows(
@@ -130,7 +130,7 @@ def compacted(rows: Rows) -> Rows:
         None if rows.previous is None else taken(rows.previous, taken(order, first)),
         (key >> 8).astype(np.uint16),
         key.astype(np.uint8),
-        _amounts(rows.queries, order, first).astype(np.uint32),
+        sums(taken(rows.queries, order), first).astype(np.uint32),
         _summed(rows.flagged, order, first),
     )
 
@@ -190,12 +190,6 @@ def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
         sorting = np.argsort(rank << 24 | key[places])
         order[places], key[places] = order[places][sorting], key[places][sorting]
     return order, pseudonym, key
-
-
-def _amounts(queries: Narrow, order: Counts, first: Counts) -> Counts:
-    """Sums of the queries over the rows that become one; what has just been read is all ones."""
-    plain = int(queries.max()) == 1
-    return np.diff(first, append=len(order)) if plain else sums(taken(queries, order), first)
 
 
 def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
