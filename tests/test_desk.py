@@ -7,11 +7,15 @@ import signal
 import sqlite3
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from donkeywatch import closing
+from donkeywatch.arrival.crew import SLOTS
 from donkeywatch.backfill import Progress, backfill
+from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 from donkeywatch.counting.windows import WEEK, iso, milliseconds
+from donkeywatch.desk import OWN
 from donkeywatch.engine import Engine
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.settings import Ingest
@@ -79,6 +83,46 @@ def test_figures_are_those_of_one_process(server: Simulated, tmp_path: Path) -> 
     with engine(server.settings) as opened:
         backfill(opened, server.archive, None, lambda: NOW, step=STEP)
     assert dump(server.state) == many
+
+
+def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> None:
+    """Some blocks and any figures, while the other process is held up; all come out in order."""
+    with engine(server.settings) as opened:
+        (pid,) = enlisted(opened, 2)
+        desk, stream = opened._desk, opened.streams[0]
+        stream.follower.take_up(server.archive[0], 0)
+        stream.follower.block = 4096
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            blocks = []
+            for number in range(SLOTS + OWN):
+                block = stream.follower.read(0)
+                assert block is not None
+                blocks.append(block)
+                assert list(desk.take(stream, block)) == []
+                assert desk._own == max(0, number + 1 - SLOTS)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        done = list(desk.rest())
+        assert [block for _, block, _, _ in done] == blocks
+        for _, block, _, seen in done:
+            assert seen.time.tolist() == stream.reader.block(block.data).time.tolist()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            columns = Columns(
+                np.ones(3, np.uint64),
+                np.ones(3, np.uint16),
+                np.ones(3, np.uint8),
+                np.ones((2, 3), np.uint8),
+            )
+            found: list[list[Figures]] = []
+            for _ in range(SLOTS + 3):
+                desk.reckon(columns, [Span(0, 1)], found.append)
+            assert len(found) == 3
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert list(desk.rest()) == []
+        assert found == [figures_of(columns, [Span(0, 1)])] * (SLOTS + 3)
 
 
 def test_processes_that_are_killed_change_nothing(server: Simulated) -> None:

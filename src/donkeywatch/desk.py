@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from donkeywatch.arrival.crew import Crew, Gone
 from donkeywatch.arrival.sightings import Sightings
@@ -14,16 +15,27 @@ from donkeywatch.store.positions import Position
 from donkeywatch.store.reckoning import Deliver
 from donkeywatch.stream import Stream
 
+Told = TypeVar("Told")
 Done = tuple[Stream, Block, list[Position], Sightings]
 
 
-@dataclass(frozen=True, slots=True)
+OWN = 4
+"""Blocks that may be read here and wait until those before them are done."""
+
+
+@dataclass(slots=True)
 class _Taken:
-    """A block, and the positions of its source when it had been read."""
+    """A block, the positions of its source when it had been read, and what was read in it here."""
 
     stream: Stream
     block: Block
     positions: list[Position]
+    seen: Sightings | None = None
+
+    def read(self) -> Sightings:
+        """Read it here."""
+        self.seen = self.stream.reader.block(self.block.data)
+        return self.seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +46,16 @@ class _Asked:
     spans: Sequence[Span]
     deliver: Deliver
 
+    def reckon(self) -> None:
+        """Reckon them here."""
+        self.deliver(figures_of(self.columns, self.spans))
+
 
 class Desk:
     """Takes blocks in and gives them out in the same order, with what was read in them.
 
     Everything stays here until what became of it is given out: when a process of the crew ends,
-    what it had is done here.
+    what it had is done here. So is what the crew has no room for, rather than to wait for it.
     """
 
     def __init__(self, streams: Sequence[Stream]) -> None:
@@ -50,9 +66,9 @@ class Desk:
         """For which the crew had no room."""
 
     def enlist(self, processes: int) -> None:
-        """Have the work done by other processes; before this one has threads."""
+        """Have the work done by so many processes with this one; before it has threads."""
         if processes > 1 and self._crew is None:
-            self._crew = Crew([stream.reader for stream in self._streams], processes)
+            self._crew = Crew([stream.reader for stream in self._streams], processes - 1)
 
     def dismiss(self) -> None:
         """Do everything here from now on."""
@@ -63,24 +79,28 @@ class Desk:
     def take(self, stream: Stream, block: Block) -> Iterator[Done]:
         """Take one block; gives out what is done and makes room."""
         yield from self._ask_rest()
-        yield from self._make_room()
-        self._waiting.append(_Taken(stream, block, stream.follower.positions()))
+        taken = _Taken(stream, block, stream.follower.positions())
+        while self._full:
+            if not self._ready and self._own < OWN:
+                taken.read()
+                break
+            yield from self._oldest()
+        self._waiting.append(taken)
         if self._crew is None:
             yield from self.rest()
-            return
-        try:
-            self._crew.put(self._streams.index(stream), block.data)
-        except Gone:
-            self.dismiss()
+        elif taken.seen is None:
+            try:
+                self._crew.put(self._streams.index(stream), block.data)
+            except Gone:
+                self.dismiss()
 
     def reckon(self, columns: Columns, spans: Sequence[Span], deliver: Deliver) -> None:
         """Reckon some rows; their figures are delivered at once, or while blocks are taken."""
         self._aside.append(_Asked(columns, spans, deliver))
-        while self._crew is not None and self._crew.full and isinstance(self._waiting[0], _Asked):
-            for _ in self._oldest():
+        # Blocks are not given out here.
+        while self._aside and not (self._full and isinstance(self._waiting[0], _Taken)):
+            for _ in self._ask():
                 pass
-        while self._aside and not (self._crew is not None and self._crew.full):
-            self._ask(self._aside.popleft())
 
     def rest(self) -> Iterator[Done]:
         """Give out all that was taken, and deliver all that was asked."""
@@ -88,18 +108,35 @@ class Desk:
         while self._waiting:
             yield from self._oldest()
 
+    @property
+    def _full(self) -> bool:
+        """Has the crew no room?"""
+        return self._crew is not None and self._crew.full
+
+    @property
+    def _ready(self) -> bool:
+        """Is the oldest done?"""
+        oldest = self._waiting[0]
+        read = isinstance(oldest, _Taken) and oldest.seen is not None
+        return read or (self._crew is not None and self._crew.ready)
+
+    @property
+    def _own(self) -> int:
+        """How many blocks that were read here wait."""
+        return sum(isinstance(one, _Taken) and one.seen is not None for one in self._waiting)
+
     def _ask_rest(self) -> Iterator[Done]:
         while self._aside:
-            yield from self._make_room()
-            self._ask(self._aside.popleft())
+            yield from self._ask()
 
-    def _make_room(self) -> Iterator[Done]:
-        while self._crew is not None and self._crew.full:
+    def _ask(self) -> Iterator[Done]:
+        """Have what was asked first reckoned, or give out or deliver what is done meanwhile."""
+        if self._full and self._ready:
             yield from self._oldest()
-
-    def _ask(self, asked: _Asked) -> None:
-        if self._crew is None or not self._crew.fits(asked.columns):
-            asked.deliver(figures_of(asked.columns, asked.spans))
+            return
+        asked = self._aside.popleft()
+        if self._crew is None or self._crew.full or not self._crew.fits(asked.columns):
+            asked.reckon()
             return
         self._waiting.append(asked)
         try:
@@ -110,20 +147,28 @@ class Desk:
     def _oldest(self) -> Iterator[Done]:
         """Give out or deliver the oldest there is."""
         oldest = self._waiting[0]
-        try:
-            found = self._crew.get() if self._crew else None
-        except Gone:
-            self.dismiss()
-            found = None
-        if isinstance(oldest, _Asked):
-            figures = found if isinstance(found, list) else None
+        if isinstance(oldest, _Taken):
+            seen = oldest.seen or self._told(Sightings) or oldest.read()
             self._waiting.popleft()
-            oldest.deliver(figures or figures_of(oldest.columns, oldest.spans))
+            yield oldest.stream, oldest.block, oldest.positions, seen
             return
-        seen = found if isinstance(found, Sightings) else None
-        seen = seen or oldest.stream.reader.block(oldest.block.data)
+        figures = self._told(list)
         self._waiting.popleft()
-        yield oldest.stream, oldest.block, oldest.positions, seen
+        if figures is None:
+            oldest.reckon()
+        else:
+            oldest.deliver(figures)
+
+    def _told(self, kind: type[Told]) -> Told | None:
+        """What the crew made of the oldest; None where it is gone, or was before that was asked."""
+        if self._crew is not None:
+            try:
+                found = self._crew.get()
+            except Gone:
+                self.dismiss()
+            else:
+                return found if isinstance(found, kind) else None
+        return None
 
     def holds(self, stream: Stream) -> bool:
         """Is any block of a source still here?"""

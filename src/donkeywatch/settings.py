@@ -141,7 +141,7 @@ class Ingest(_Strict):
     """How much of the machine is used while there is a lot to read."""
 
     processes: int = Field(
-        0, ge=0, le=64, description="processes that read blocks; 0: one a core, 1: this one alone"
+        0, ge=0, le=64, description="processes at work, this one among them; 0: one a core"
     )
     matcher: Matcher = Field(
         "auto", description="`auto` takes `hyperscan` where the extra `[fast]` is installed"

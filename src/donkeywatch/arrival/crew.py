@@ -89,6 +89,11 @@ class Crew:
         """Is a result to be taken out before another block is put in?"""
         return self._next - self._oldest >= SLOTS * len(self._workers)
 
+    @property
+    def ready(self) -> bool:
+        """Is the oldest that was put in done, or will never be?"""
+        return self._place(self._oldest)[0].pipe.poll()
+
     def put(self, reader: int, raw: bytes) -> None:
         """Hand over a block for one of the readers; Gone when there is nobody to take it."""
         worker, slot = self._place(self._next)
