@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from donkeywatch.arrival.crew import Crew, Gone
 from donkeywatch.arrival.sightings import Sightings
-from donkeywatch.counting.figures import Columns, Span, figures_of
+from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 from donkeywatch.sources.block import Block
 from donkeywatch.store.positions import Position
 from donkeywatch.store.reckoning import Deliver
 from donkeywatch.stream import Stream
 
-Told = TypeVar("Told")
 Done = tuple[Stream, Block, list[Position], Sightings]
 
 
@@ -31,24 +29,38 @@ class _Taken:
     block: Block
     positions: list[Position]
     seen: Sightings | None = None
+    number: int | None = None
+    """By which the crew knows it."""
 
-    def read(self) -> Sightings:
+    @property
+    def done(self) -> bool:
+        """Was it read here?"""
+        return self.seen is not None
+
+    def do(self) -> Sightings:
         """Read it here."""
         self.seen = self.stream.reader.block(self.block.data)
         return self.seen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Asked:
     """Rows to be reckoned, and who waits for their figures."""
 
     columns: Columns
     spans: Sequence[Span]
     deliver: Deliver
+    done: bool = False
+    number: int | None = None
 
-    def reckon(self) -> None:
+    def do(self) -> None:
         """Reckon them here."""
-        self.deliver(figures_of(self.columns, self.spans))
+        self.finish(figures_of(self.columns, self.spans))
+
+    def finish(self, figures: list[Figures]) -> None:
+        """Deliver their figures."""
+        self.done = True
+        self.deliver(figures)
 
 
 class Desk:
@@ -67,7 +79,7 @@ class Desk:
 
     def enlist(self, processes: int) -> None:
         """Have the work done by so many processes with this one; before it has threads."""
-        if processes > 1 and self._crew is None:
+        if processes > 1 and self._crew is None and not self._waiting:
             self._crew = Crew([stream.reader for stream in self._streams], processes - 1)
 
     def dismiss(self) -> None:
@@ -82,15 +94,15 @@ class Desk:
         taken = _Taken(stream, block, stream.follower.positions())
         while self._full:
             if not self._ready and self._own < OWN:
-                taken.read()
+                taken.do()
                 break
             yield from self._oldest()
         self._waiting.append(taken)
         if self._crew is None:
             yield from self.rest()
-        elif taken.seen is None:
+        elif not taken.done:
             try:
-                self._crew.put(self._streams.index(stream), block.data)
+                taken.number = self._crew.put(self._streams.index(stream), block.data)
             except Gone:
                 self.dismiss()
 
@@ -103,10 +115,19 @@ class Desk:
                 pass
 
     def rest(self) -> Iterator[Done]:
-        """Give out all that was taken, and deliver all that was asked."""
+        """Give out all that was taken, and deliver all that was asked.
+
+        From the newest on it is done here, what the crew comes to first by the crew.
+        """
         yield from self._ask_rest()
         while self._waiting:
-            yield from self._oldest()
+            undone = [one for one in self._waiting if not one.done]
+            if self._crew is not None and len(undone) > 1 and not self._ready:
+                if undone[-1].number is not None:
+                    self._crew.spare(undone[-1].number)
+                undone[-1].do()
+            else:
+                yield from self._oldest()
 
     @property
     def _full(self) -> bool:
@@ -116,14 +137,12 @@ class Desk:
     @property
     def _ready(self) -> bool:
         """Is the oldest done?"""
-        oldest = self._waiting[0]
-        read = isinstance(oldest, _Taken) and oldest.seen is not None
-        return read or (self._crew is not None and self._crew.ready)
+        return self._waiting[0].done or (self._crew is not None and self._crew.ready)
 
     @property
     def _own(self) -> int:
         """How many blocks that were read here wait."""
-        return sum(isinstance(one, _Taken) and one.seen is not None for one in self._waiting)
+        return sum(one.done for one in self._waiting)
 
     def _ask_rest(self) -> Iterator[Done]:
         while self._aside:
@@ -136,39 +155,37 @@ class Desk:
             return
         asked = self._aside.popleft()
         if self._crew is None or self._crew.full or not self._crew.fits(asked.columns):
-            asked.reckon()
+            asked.do()
             return
         self._waiting.append(asked)
         try:
-            self._crew.ask(asked.columns, asked.spans)
+            asked.number = self._crew.ask(asked.columns, asked.spans)
         except Gone:
             self.dismiss()
 
     def _oldest(self) -> Iterator[Done]:
         """Give out or deliver the oldest there is."""
         oldest = self._waiting[0]
+        found = self._told() if oldest.number is not None else None
         if isinstance(oldest, _Taken):
-            seen = oldest.seen or self._told(Sightings) or oldest.read()
+            seen = found if isinstance(found, Sightings) else None
+            seen = oldest.seen or seen or oldest.do()
             self._waiting.popleft()
             yield oldest.stream, oldest.block, oldest.positions, seen
             return
-        figures = self._told(list)
         self._waiting.popleft()
-        if figures is None:
-            oldest.reckon()
-        else:
-            oldest.deliver(figures)
+        if isinstance(found, list) and not oldest.done:
+            oldest.finish(found)
+        elif not oldest.done:
+            oldest.do()
 
-    def _told(self, kind: type[Told]) -> Told | None:
-        """What the crew made of the oldest; None where it is gone, or was before that was asked."""
-        if self._crew is not None:
-            try:
-                found = self._crew.get()
-            except Gone:
-                self.dismiss()
-            else:
-                return found if isinstance(found, kind) else None
-        return None
+    def _told(self) -> Sightings | list[Figures] | None:
+        """What the crew made of its oldest; None where it is gone, or was spared that."""
+        try:
+            return self._crew.get() if self._crew is not None else None
+        except Gone:
+            self.dismiss()
+            return None
 
     def holds(self, stream: Stream) -> bool:
         """Is any block of a source still here?"""

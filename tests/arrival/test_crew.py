@@ -14,13 +14,13 @@ import pytest
 
 from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
-from donkeywatch.arrival.crew import ROOM, Crew, Gone
+from donkeywatch.arrival.crew import ROOM, SLOTS, Crew, Gone
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.layouts import EnodeGoLayout, TsvLayout
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sightings
-from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
+from donkeywatch.counting.figures import Columns, Span, figures_of
 from donkeywatch.settings import Source
 from donkeywatch.sources.block import LARGE
 
@@ -31,9 +31,10 @@ FOLD = "2026-10-25T02:30:00.000"
 """A stamp without a zone that comes twice in Paris."""
 
 
-def same(one: Sightings | list[Figures], other: Sightings) -> bool:
+def same(one: object, other: object) -> bool:
     """Every column and the tally equal."""
     assert isinstance(one, Sightings)
+    assert isinstance(other, Sightings)
     *columns, tally = astuple(one)
     *others, told = astuple(other)
     return tally == told and all(map(np.array_equal, columns, others))
@@ -88,6 +89,25 @@ def test_rows_are_reckoned_between_the_blocks(crew: Crew) -> None:
         crew.put(0, block)
         assert crew.get() == figures_of(columns, spans)
         assert same(crew.get(), BlockReader(READER).block(block))
+
+
+def test_what_is_spared_is_not_done() -> None:
+    """Unless it was begun; what takes its place later is done again."""
+    crew = Crew([BlockReader(READER)], 1)
+    waiting, reader = blocks(3), BlockReader(READER)
+    os.kill(crew._workers[0].pid, signal.SIGSTOP)
+    numbers = [crew.put(0, block) for block in waiting]
+    crew.spare(numbers[1])
+    assert not crew.ready
+    os.kill(crew._workers[0].pid, signal.SIGCONT)
+    found = [crew.get() for _ in waiting]
+    assert found[1] is None
+    assert same(found[0], reader.block(waiting[0]))
+    assert same(found[2], reader.block(waiting[2]))
+    for _ in range(SLOTS):
+        crew.put(0, waiting[2])
+        assert same(crew.get(), found[2])
+    crew.dismiss()
 
 
 def test_a_process_that_is_killed_is_noticed(crew: Crew) -> None:

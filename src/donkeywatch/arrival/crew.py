@@ -54,11 +54,13 @@ class _Worker:
 
     def __init__(self, readers: Sequence[BlockReader]) -> None:
         self.memory = [mmap.mmap(-1, ROOM) for _ in range(SLOTS)]
+        self.spared = mmap.mmap(-1, SLOTS)
+        """What need not be done any more, if it is not begun: a byte for each place."""
         self.pipe, other = Pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                _serve(other, self.memory, readers)
+                _serve(other, self.memory, self.spared, readers)
             finally:
                 os._exit(0)
         other.close()
@@ -68,7 +70,7 @@ class _Worker:
         self.pipe.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-        for memory in self.memory:
+        for memory in (*self.memory, self.spared):
             with contextlib.suppress(BufferError):
                 memory.close()
 
@@ -94,33 +96,46 @@ class Crew:
         """Is the oldest that was put in done, or will never be?"""
         return self._place(self._oldest)[0].pipe.poll()
 
-    def put(self, reader: int, raw: bytes) -> None:
-        """Hand over a block for one of the readers; Gone when there is nobody to take it."""
+    def put(self, reader: int, raw: bytes) -> int:
+        """Hand over a block for one of the readers; Gone when there is nobody to take it.
+
+        Gives the number by which it may be spared.
+        """
         worker, slot = self._place(self._next)
-        self._next += 1
         if len(raw) > ROOM:
             raise Gone
         worker.memory[slot][: len(raw)] = raw
-        try:
-            worker.pipe.send((slot, reader, len(raw)))
-        except OSError:
-            raise Gone from None
+        return self._send(worker, slot, reader, len(raw))
 
     def fits(self, columns: Columns) -> bool:
         """Is there room for so many rows?"""
         return sum(column.nbytes + WIDEST for column in _there(columns)) <= ROOM
 
-    def ask(self, columns: Columns, spans: Sequence[Span]) -> None:
-        """Hand over rows to be reckoned; Gone when there is nobody to take them."""
+    def ask(self, columns: Columns, spans: Sequence[Span]) -> int:
+        """Hand over rows to be reckoned, as `put` does with a block."""
         worker, slot = self._place(self._next)
+        lying = _laid(worker.memory[slot], 0, _there(columns))
+        return self._send(worker, slot, list(spans), lying)
+
+    def _send(self, worker: _Worker, slot: int, asked: object, size: object) -> int:
         self._next += 1
+        worker.spared[slot] = 0
         try:
-            worker.pipe.send((slot, list(spans), _laid(worker.memory[slot], 0, _there(columns))))
+            worker.pipe.send((slot, asked, size))
         except OSError:
             raise Gone from None
+        return self._next - 1
 
-    def get(self) -> Sightings | list[Figures]:
-        """What became of the oldest that was put in; Gone when the process that had it is gone."""
+    def spare(self, number: int) -> None:
+        """It need not be done any more; something comes out for it all the same."""
+        worker, slot = self._place(number)
+        worker.spared[slot] = 1
+
+    def get(self) -> Sightings | list[Figures] | None:
+        """What became of the oldest that was put in; None where it was spared.
+
+        Gone when the process that had it is gone.
+        """
         worker, slot = self._place(self._oldest)
         self._oldest += 1
         try:
@@ -139,7 +154,12 @@ class Crew:
             worker.end()
 
 
-def _serve(pipe: Connection, memory: Sequence[mmap.mmap], readers: Sequence[BlockReader]) -> None:
+def _serve(
+    pipe: Connection,
+    memory: Sequence[mmap.mmap],
+    spared: mmap.mmap,
+    readers: Sequence[BlockReader],
+) -> None:
     """The life of a worker: until its pipe is closed, be it by the end of the other process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -148,6 +168,9 @@ def _serve(pipe: Connection, memory: Sequence[mmap.mmap], readers: Sequence[Bloc
     with contextlib.suppress(EOFError, OSError):
         while True:
             slot, asked, size = pipe.recv()
+            if spared[slot]:
+                pipe.send(None)
+                continue
             if isinstance(asked, list):
                 pipe.send(figures_of(Columns(*_lifted(memory[slot], size)), asked))
                 continue
