@@ -14,12 +14,12 @@ from donkeywatch import closing
 from donkeywatch.arrival.crew import SLOTS
 from donkeywatch.backfill import Progress, backfill
 from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
-from donkeywatch.counting.windows import WEEK, iso, milliseconds
+from donkeywatch.counting.windows import MINUTE, WEEK, iso, milliseconds
 from donkeywatch.desk import OWN
 from donkeywatch.engine import Engine
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.settings import Ingest
-from donkeywatch.store import gathering
+from donkeywatch.store import gathering, segments
 from support import (
     NOW,
     START,
@@ -42,7 +42,11 @@ def server(
     sim = Simulation(
         seed=3, start=START, hours=9 * 24, queries=20_000, addresses=5_000, format=request.param
     )
-    made = simulated(tmp_path, sim)
+    return in_small_blocks(simulated(tmp_path, sim))
+
+
+def in_small_blocks(made: Simulated) -> Simulated:
+    """Blocks hold two of the longest lines."""
     text = made.settings.read_text("utf-8")
     assert text.count("[[source]]") == 1
     made.settings.write_text(text.replace("[[source]]", "[[source]]\nmax_line = 2000"), "utf-8")
@@ -117,12 +121,12 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
             )
             found: list[list[Figures]] = []
             for _ in range(SLOTS + 3):
-                desk.reckon(columns, [Span(0, 1)], found.append)
+                desk.reckon(columns, [Span(0, MINUTE)], found.append)
             assert len(found) == 3
         finally:
             os.kill(pid, signal.SIGCONT)
         assert list(desk.rest()) == []
-        assert found == [figures_of(columns, [Span(0, 1)])] * (SLOTS + 3)
+        assert found == [figures_of(columns, [Span(0, MINUTE)])] * (SLOTS + 3)
 
 
 def test_processes_that_are_killed_change_nothing(server: Simulated) -> None:
@@ -198,3 +202,33 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
             assert wrong.fetchall() == []
         db.close()
         assert hours == weeks > 3_000
+
+
+def test_a_week_of_an_archive_is_destroyed_while_the_next_lines_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some rows with each commit once their key is gone, and the last of them at the end."""
+    monkeypatch.setattr("donkeywatch.backfill.LARGE", 4096)
+    monkeypatch.setattr(segments, "DESTROYED", 1)
+    sim = Simulation(seed=6, start=START, hours=16 * 24, queries=8_000, addresses=900)
+    made = in_small_blocks(simulated(tmp_path, sim))
+    left: list[int] = []
+    with engine(made.settings) as opened:
+        db = opened.store.connection
+
+        def look(_now: Progress | None) -> None:
+            found = db.execute(
+                "select count(*) from segments"
+                " where hour < (select max(week) + ? from epochs where sealed = 1)",
+                (WEEK,),
+            )
+            left.append(found.fetchone()[0])
+
+        backfill(opened, made.archive, None, lambda: NOW, look, step=4096)
+        look(None)
+    most = left.index(max(left))
+    assert left[most] > 100
+    assert left[most:] == sorted(left[most:], reverse=True)
+    assert len(set(left[most:])) > 5
+    assert left[-1] == 0
+    assert_calendar_equals(made.state, made.truth)

@@ -42,14 +42,15 @@ class Archive:
                 closed = engine.closer.close_ended(watermark, None)
                 engine.settle(now)
                 closed()
-                engine.closer.close(watermark, now)  # It finds all closed; destroys what is due.
+                # It finds all closed; what is due is destroyed, in part at the next commits.
+                engine.closer.close(watermark, now, aside=True)
         else:
             engine.closer.close_aside(watermark)
 
     def end(self, now: int) -> None:
         """Close all that has ended by the wall clock, and move the rolling windows up.
 
-        Nothing is destroyed here: the live log may go on where the archive stops.
+        No key is destroyed here: the live log may go on where the archive stops.
         """
         engine, stream, newest = self._engine, self._stream, self._frontier.newest
         stream.archive = None
@@ -72,3 +73,4 @@ class Archive:
             seen = engine.rolling.figures()
         if end is not None:
             engine.store.show(seen)
+        engine.closer.destroy_doomed()

@@ -67,11 +67,14 @@ class Closer:
         self._aside: dict[int, tuple[int, Sum]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
-    def close(self, watermark: int, now: int, sure: int | None = None) -> None:
+    def close(
+        self, watermark: int, now: int, sure: int | None = None, *, aside: bool = False
+    ) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
 
         What is over by ``sure`` (default the watermark) is destroyed: closing can be undone by
-        a later line, destroying cannot, so a clock that has just jumped is not believed.
+        a later line, destroying cannot, so a clock that has just jumped is not believed. Keys go
+        at once; what was made with them too, or ``aside``, some of it with each `close_aside`.
         """
         self._close_hours(watermark)
         self._close_weeks_at_leisure(watermark)
@@ -81,6 +84,8 @@ class Closer:
         if self._turned and not self.counting:
             self._turned = False
             self._destroy(watermark if sure is None else sure)
+            if not aside:
+                self.destroy_doomed()
             self._prune(now)
             self._backups.finish()  # A reader would keep the log from being emptied.
             self._store.truncate_log()
@@ -101,6 +106,7 @@ class Closer:
             else:
                 self._check(self._close_hour(start, end))
         self.closed_until = max(self.closed_until, floor(watermark, HOUR))
+        self._doomed = self._doomed and self._store.destroy_some()
         self._store.write_back()
 
     def ends_week(self, watermark: int) -> bool:
@@ -182,7 +188,7 @@ class Closer:
             figures = sum(self._reckoner.parts(start, end), nothing(self._topics))
             return self._store.close_hour(start, None, figures)
         rows = joined(list(self._store.segments(start, end)))
-        (figures,) = figures_of(columns_of([rows], timed=False), [Span(start, end)])
+        (figures,) = figures_of(columns_of([(rows, 0, len(rows))], timed=False), [Span(start, end)])
         return self._store.close_hour(start, rows, figures)
 
     def _check(self, agree: bool) -> None:
@@ -205,6 +211,9 @@ class Closer:
             self._store.seal(ended)
             self._keys.destroy(ended)
             self._doomed = True
+
+    def destroy_doomed(self) -> None:
+        """Destroy what is left that was made with keys that are destroyed."""
         if self._doomed:
             self._store.destroy_sealed()
             self._doomed = False

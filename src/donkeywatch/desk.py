@@ -115,19 +115,21 @@ class Desk:
                 pass
 
     def rest(self) -> Iterator[Done]:
-        """Give out all that was taken, and deliver all that was asked.
-
-        From the newest on it is done here, what the crew comes to first by the crew.
-        """
+        """Give out all that was taken, and deliver all that was asked."""
         yield from self._ask_rest()
         while self._waiting:
+            self._help()
+            yield from self._oldest()
+
+    def _help(self) -> None:
+        """Do here what waits, from the newest on, until the oldest is done."""
+        while self._crew is not None and not self._ready:
             undone = [one for one in self._waiting if not one.done]
-            if self._crew is not None and len(undone) > 1 and not self._ready:
-                if undone[-1].number is not None:
-                    self._crew.spare(undone[-1].number)
-                undone[-1].do()
-            else:
-                yield from self._oldest()
+            if len(undone) < 2:
+                return
+            if undone[-1].number is not None:
+                self._crew.spare(undone[-1].number)
+            undone[-1].do()
 
     @property
     def _full(self) -> bool:

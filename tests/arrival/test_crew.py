@@ -21,6 +21,7 @@ from donkeywatch.arrival.layouts import EnodeGoLayout, TsvLayout
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.counting.figures import Columns, Span, figures_of
+from donkeywatch.counting.windows import MINUTE
 from donkeywatch.settings import Source
 from donkeywatch.sources.block import LARGE
 
@@ -80,9 +81,10 @@ def test_rows_are_reckoned_between_the_blocks(crew: Crew) -> None:
         rng.integers(0, 3, 500).astype(np.uint16),
         rng.integers(1, 5, 500).astype(np.uint32),
         rng.integers(0, 2, (3, 500)).astype(np.uint32),
-        rng.integers(0, 9, 500),
+        rng.integers(0, 9, 500).astype(np.int32),
     )
-    spans, block = [Span(0, 9), Span(3, 5, whole=False)], blocks(3)[2]
+    spans = [Span(0, 9 * MINUTE), Span(3 * MINUTE, 5 * MINUTE, whole=False)]
+    block = blocks(3)[2]
     assert crew.fits(columns)
     for _ in range(3):
         crew.ask(columns, spans)

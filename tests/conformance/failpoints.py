@@ -25,6 +25,7 @@ import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
 from donkeywatch import closing, config
+from donkeywatch.arrival.crew import Crew
 from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
 from donkeywatch.engine import Engine
@@ -154,8 +155,15 @@ def _gone(directory: Path, _engine: Engine, step: int) -> None:
 
 
 def _crewed(_directory: Path, engine: Engine, _step: int) -> None:
-    """Two other processes read the blocks."""
-    engine._desk.enlist(2)
+    """Two other processes read the blocks, and are waited for."""
+    engine._desk.enlist(3)
+    mock.patch.object(Crew, "ready", property(lambda _self: True)).start()
+
+
+def _helped(_directory: Path, engine: Engine, _step: int) -> None:
+    """They are never done in time, and this process helps them."""
+    engine._desk.enlist(3)
+    mock.patch.object(Crew, "ready", property(lambda _self: False)).start()
 
 
 def restore(directory: Path) -> None:
@@ -189,7 +197,7 @@ def truncate(directory: Path) -> None:
 Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
     "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
-    "truncated": _truncated, "crew": _crewed, "a week later": None,
+    "truncated": _truncated, "crew": _crewed, "helped": _helped, "a week later": None,
 }  # fmt: skip
 TIMES = {
     "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
@@ -197,7 +205,7 @@ TIMES = {
         MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 3 * MINUTE, MONDAY + 4 * MINUTE,
     ],
 }  # fmt: skip
-TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["none"]
+TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["helped"] = TIMES["none"]
 # The wall clock is set back by a few minutes, too.
 TIMES["truncated"] = [
     MONDAY - 35 * MINUTE, MONDAY - 30 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE,

@@ -29,7 +29,7 @@ TRUNK = {
     ),
     "closing.py": (
         "Closer.close", "Closer._close_hours", "Closer._close_weeks_at_leisure",
-        "Closer._close_hour", "Week.count", "Closer._destroy",
+        "Closer._close_hour", "Week.count", "Closer._destroy", "Closer.destroy_doomed",
     ),
     "sources/follow.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
     "sources/generations.py": ("Generation.read", "Generation._advance", "Generation.roll_back"),
@@ -39,7 +39,7 @@ TRUNK = {
     "store/store.py": (
         "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
-        "Store.destroy_sealed", "Store.truncate_log",
+        "Store.destroy_sealed", "Store.destroy_some", "Store.truncate_log",
     ),
     "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),

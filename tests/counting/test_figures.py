@@ -19,6 +19,7 @@ from donkeywatch.counting.figures import (
     nothing,
 )
 from donkeywatch.counting.observations import country_code
+from donkeywatch.counting.windows import MINUTE
 
 COUNTRIES = ("DE", "FR", "ZZ")
 Row = tuple[int, int, int, int, int]
@@ -35,7 +36,7 @@ def rows(draw: st.DrawFn) -> Row:
 
 def columns(batch: list[Row]) -> Figures:
     """The figures of rows."""
-    return spanned([(row, 0) for row in batch], [Span(0, 1)])[0]
+    return spanned([(row, 0) for row in batch], [Span(0, MINUTE)])[0]
 
 
 def spanned(timed: list[tuple[Row, int]], spans: list[Span]) -> list[Figures]:
@@ -47,7 +48,7 @@ def spanned(timed: list[tuple[Row, int]], spans: list[Span]) -> list[Figures]:
             np.array([country_code(COUNTRIES[row[1]]) for row in batch], np.uint16),
             np.array([row[2] for row in batch], np.uint32),
             np.array([row[3:] for row in batch], np.uint32).reshape(-1, 2).T,
-            np.array([time for _, time in timed], np.int64),
+            np.array([minute for _, minute in timed], np.int32),
         ),
         spans,
     )
@@ -107,7 +108,8 @@ def test_figures_of_spans_are_those_of_their_rows(timed: list[tuple[Row, int]], 
     """With countries or without; whether an address asked once or a thousand times."""
     for often in (1, 1000):
         many = [((a, c, q * often, k * often, m), at) for (a, c, q, k, m), at in timed]
-        spans = [Span(0, 10), Span(begin, 9), Span(begin, 10, whole=False)]
+        start, end = begin * MINUTE, 10 * MINUTE
+        spans = [Span(0, end), Span(start, 9 * MINUTE), Span(start, end, whole=False)]
         found = spanned(many, spans)
         later = [row for row, at in many if at >= begin]
         inside = [row for row, at in many if begin <= at < 9]
@@ -130,10 +132,8 @@ def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
 def test_sums_are_wide() -> None:
     """Counts of 32 bits have squares of 64."""
     one = np.array([4_000_000_000 // 2], np.uint32)
-    own = Columns(
-        np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1), np.zeros(1, int)
-    )
-    (found,) = figures_of(own, [Span(0, 1)])
+    own = Columns(np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
+    (found,) = figures_of(own, [Span(0, MINUTE)])
     assert found.sum_qq == found.topics[0].sum_qk == int(one[0]) ** 2
 
 

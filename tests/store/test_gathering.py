@@ -48,7 +48,9 @@ def test_figures_part_by_part_are_those_of_all_rows(
         segments.insert(db, one, TOPICS)
     for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
         inside = [one.between(start, end) for one in made if one.hour < end]
-        (whole,) = figures_of(columns_of(inside, timed=True), [Span(start, end)])
+        (whole,) = figures_of(
+            columns_of([(one, 0, len(one)) for one in inside], timed=True), [Span(start, end)]
+        )
         parts = [
             gathering.figures(db, [Span(start, end)], part, TOPICS)[0]
             for part in range(segments.PARTS)

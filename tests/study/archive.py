@@ -61,8 +61,8 @@ def _close(
     flagged = np.stack((found.flagged[rows], found.compared[rows])).astype(np.uint32)
     alone = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
     person = found.person[rows].astype(np.uint64)
-    ones, once = np.ones(len(person), np.uint32), np.zeros(len(person), np.int64)
-    columns = Columns(person, CODES[found.country[rows]], ones, flagged, once)
+    ones = np.ones(len(person), np.uint32)
+    columns = Columns(person, CODES[found.country[rows]], ones, flagged)
     (figures,) = figures_of(columns, [Span(0, 1)])
     connection.execute(
         "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",

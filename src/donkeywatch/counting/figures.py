@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.observations import Countries, Pseudonyms, Times, country_name
+from donkeywatch.counting.observations import Countries, Pseudonyms, country_name
 from donkeywatch.counting.sorting import order_of, starts, summed, sums, taken
+from donkeywatch.counting.windows import MINUTE
 
 THRESHOLDS = (1, 2, 3)
 """An address counts as flagged at this many flagged queries or more."""
@@ -20,6 +21,7 @@ TOP = 10
 """How many of the addresses with most flagged queries are told apart, without their names."""
 
 Counts = npt.NDArray[np.int64]
+Minutes = npt.NDArray[np.int32]
 Narrow = npt.NDArray[np.unsignedinteger[Any]]
 """Counts of a row, in as few bytes as hold the largest of them."""
 
@@ -117,7 +119,10 @@ def nothing(topics: int) -> Figures:
 
 
 class Span(NamedTuple):
-    """A window [start, end), ms UTC, and whether countries and top addresses are asked for."""
+    """A window [start, end), whole minutes in ms UTC.
+
+    It says also whether countries and top addresses are asked for.
+    """
 
     start: int
     end: int
@@ -132,7 +137,7 @@ def around(spans: Sequence[Span]) -> tuple[int, int]:
 class Columns(NamedTuple):
     """Some rows, a pseudonym perhaps in many of them, in any order; ``flagged`` by topic.
 
-    ``time`` is the minute of each, ms UTC; None where all are known to lie in every window that
+    ``minute`` counts from the Unix epoch, UTC; None where all are known to lie in every window that
     is asked for.
     """
 
@@ -140,7 +145,7 @@ class Columns(NamedTuple):
     country: Countries
     queries: Narrow
     flagged: Narrow
-    time: Times | None = None
+    minute: Minutes | None = None
 
 
 def figures_of(columns: Columns, spans: Sequence[Span]) -> list[Figures]:
@@ -170,9 +175,10 @@ def figures_of(columns: Columns, spans: Sequence[Span]) -> list[Figures]:
 
 def _inside(columns: Columns, span: Span) -> npt.NDArray[np.bool_] | None:
     """Which rows lie in a window; None when all of them do."""
-    if columns.time is None:
+    if columns.minute is None:
         return None
-    inside = (columns.time >= span.start) & (columns.time < span.end)
+    start, end = span.start // MINUTE, span.end // MINUTE
+    inside = (columns.minute >= start) & (columns.minute < end)
     return None if inside.all() else inside
 
 

@@ -71,6 +71,10 @@ class Rows:
         return self.at(np.flatnonzero((self.minute >= low) & (self.minute < high)))
 
 
+Cut = tuple[Rows, int, int]
+"""Rows of a segment: the first of them, and the one behind the last."""
+
+
 def minutes(hour: int, start: int, end: int) -> tuple[int, int]:
     """Which minutes of an hour lie in [start, end) ms: the first, and the one behind the last."""
     low, high = ((min(max(time - hour, 0), HOUR)) // MINUTE for time in (start, end))
@@ -135,7 +139,7 @@ def compacted(rows: Rows) -> Rows:
     )
 
 
-def pieces(segments: Sequence[Rows]) -> Iterator[list[Rows]]:
+def pieces(segments: Sequence[Rows]) -> Iterator[list[Cut]]:
     """The rows of sorted segments by ranges of pseudonyms: no address is in two pieces.
 
     A piece is so short that it is sorted in a processor's own memory, in half the time.
@@ -143,26 +147,28 @@ def pieces(segments: Sequence[Rows]) -> Iterator[list[Rows]]:
     count = -(-sum(map(len, segments)) // PIECE)
     if count < 2:
         if count:
-            yield list(segments)
+            yield [(rows, 0, len(rows)) for rows in segments]
         return
     low = min(int(rows.pseudonym[0]) for rows in segments if len(rows))
     high = max(int(rows.pseudonym[-1]) for rows in segments if len(rows))
     bounds = np.array([low + (high - low) * i // count for i in range(1, count)], np.uint64)
     cuts = [[0, *np.searchsorted(rows.pseudonym, bounds).tolist(), len(rows)] for rows in segments]
     for i in range(count):
-        spans = [(rows, *cut[i : i + 2]) for rows, cut in zip(segments, cuts, strict=True)]
-        if found := [rows.span(low, high) for rows, low, high in spans if low < high]:
+        cut = [(rows, own[i], own[i + 1]) for rows, own in zip(segments, cuts, strict=True)]
+        if found := [(rows, low, high) for rows, low, high in cut if low < high]:
             yield found
 
 
-def columns_of(segments: Sequence[Rows], *, timed: bool) -> Columns:
-    """The rows of some segments one behind the other, under their own pseudonyms."""
+def columns_of(cuts: Sequence[Cut], *, timed: bool) -> Columns:
+    """Some rows one behind the other, under their own pseudonyms."""
     return Columns(
-        np.concatenate([rows.pseudonym for rows in segments]),
-        np.concatenate([rows.country for rows in segments]),
-        np.concatenate([rows.queries for rows in segments]),
-        np.concatenate([rows.flagged for rows in segments], axis=1),
-        np.concatenate([rows.hour + rows.minute * np.int64(MINUTE) for rows in segments])
+        np.concatenate([rows.pseudonym[low:high] for rows, low, high in cuts]),
+        np.concatenate([rows.country[low:high] for rows, low, high in cuts]),
+        np.concatenate([rows.queries[low:high] for rows, low, high in cuts]),
+        np.concatenate([rows.flagged[:, low:high] for rows, low, high in cuts], axis=1),
+        np.concatenate(
+            [rows.minute[low:high] + np.int32(rows.hour // MINUTE) for rows, low, high in cuts]
+        )
         if timed
         else None,
     )

@@ -240,25 +240,35 @@ class Store:
         Some hours at a time, so that the write-ahead log, which is copied back after each, stays
         short: that takes half as long as all at once.
         """
-        (newest,) = self.connection.execute(
-            "select max(week) from epochs where sealed = 1"
-        ).fetchone()
-        if newest is None:
-            return
-        week = int(newest) + WEEK
         self._aside.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma synchronous = normal")
         try:
-            for start, end in segments.outlived(self.connection, week):
-                with self.transaction() as db:
-                    if start < week:
-                        segments.remove(db, start, end)
-                    else:
-                        segments.burn_bridges(db, start, end)
+            while self.destroy_some():
                 self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
         finally:
             self.hurry(hurried=self._hurried)
         self.truncate_log()
+
+    def destroy_some(self) -> bool:
+        """Destroy some hours of what was made with keys that are destroyed; false if none is left.
+
+        The caller copies the write-ahead log back, and empties it at last.
+        """
+        (newest,) = self.connection.execute(
+            "select max(week) from epochs where sealed = 1"
+        ).fetchone()
+        if newest is None:
+            return False
+        week = int(newest) + WEEK
+        found = segments.outlived(self.connection, week)
+        if found is None:
+            return False
+        with self.transaction() as db:
+            if found[0] < week:
+                segments.remove(db, *found)
+            else:
+                segments.burn_bridges(db, *found)
+        return True
 
     def write_back(self) -> None:
         """Copy the write-ahead log into the database while others write; waits for nobody."""
