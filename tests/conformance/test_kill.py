@@ -39,7 +39,7 @@ TRUNK = {
     "store/store.py": (
         "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
-        "Store.destroy_sealed", "Store.destroy_some", "Store.truncate_log",
+        "Store.destroy_sealed", "Store.destroy_some", "Store._destroy", "Store.truncate_log",
     ),
     "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),

@@ -19,7 +19,7 @@ from donkeywatch.store.segments import BITS, PARTS
 
 MUCH = 1 << 19
 """Rows of a window above which it is counted part by part."""
-HELD = 5 << 19
+HELD = 4 << 19
 """Rows of a second week that are held at a time, to be taken under the key of the first one."""
 WITHIN = f"select {segments.COLUMNS}, null, part from segments where hour > ? and hour < ?"  # noqa: S608 - our own names
 OWN = (

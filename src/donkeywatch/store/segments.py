@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ SHORT, MANY = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
 FEW = 4
 """Segments that a part of an hour may have when it is closed; more are joined."""
-DESTROYED = 1 << 19
+DESTROYED = 1 << 20
 """Rows that are destroyed at a time."""
 
 
@@ -196,25 +196,23 @@ def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
     return None if first is None else int(first)
 
 
-def outlived(connection: sqlite3.Connection, week: int) -> tuple[int, int] | None:
-    """The first hours (ms) that have segments older than a week, or bridges of that week itself.
+def outlived(connection: sqlite3.Connection, week: int) -> list[tuple[int, int]]:
+    """Spans of hours (ms) that have segments older than a week, or bridges of that week itself.
 
-    All are of one kind, and have no more than some `DESTROYED` rows.
+    Each has some `DESTROYED` rows, and is of one kind.
     """
     found = connection.execute(
         "select hour, sum(rows) from segments where hour < ?1"
         " or (hour < ?2 and id in (select segment from bridges)) group by hour order by hour",
         (week, week + WEEK),
     ).fetchall()
-    if not found:
-        return None
-    first, total = found[0][0], accumulate(rows for _, rows in found)
-    own = [
-        hour
-        for (hour, _), rows in zip(found, total, strict=True)
-        if (hour < week) == (first < week) and (hour == first or rows <= DESTROYED)
-    ]
-    return first, own[-1] + HOUR
+    total = accumulate(rows for _, rows in found)
+    numbered = zip(found, total, strict=True)
+    spans = []
+    for _, some in groupby(numbered, lambda each: (each[0][0] < week, each[1] // DESTROYED)):
+        hours = [hour for (hour, _), _ in some]
+        spans.append((hours[0], hours[-1] + HOUR))
+    return spans
 
 
 def remove(connection: sqlite3.Connection, start: int, end: int) -> None:

@@ -243,32 +243,40 @@ class Store:
         self._aside.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma synchronous = normal")
         try:
-            while self.destroy_some():
+            for span in self._outlived():
+                self._destroy(*span)
                 self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
         finally:
             self.hurry(hurried=self._hurried)
         self.truncate_log()
 
     def destroy_some(self) -> bool:
-        """Destroy some hours of what was made with keys that are destroyed; false if none is left.
+        """Destroy some hours of what was made with keys that are destroyed; true if more is left.
 
-        The caller copies the write-ahead log back, and empties it at last.
+        The caller has the write-ahead log copied back, and empties it at last.
         """
-        (newest,) = self.connection.execute(
-            "select max(week) from epochs where sealed = 1"
-        ).fetchone()
-        if newest is None:
-            return False
-        week = int(newest) + WEEK
-        found = segments.outlived(self.connection, week)
-        if found is None:
-            return False
+        spans = self._outlived()
+        if spans:
+            self._destroy(*spans[0])
+        return len(spans) > 1
+
+    def _sealed_until(self) -> int:
+        """End of the newest week whose key is destroyed, ms UTC; 0 where none is."""
+        sealed = self.connection.execute("select max(week) from epochs where sealed = 1")
+        (newest,) = sealed.fetchone()
+        return 0 if newest is None else int(newest) + WEEK
+
+    def _outlived(self) -> list[tuple[int, int]]:
+        end = self._sealed_until()
+        return segments.outlived(self.connection, end) if end else []
+
+    def _destroy(self, start: int, end: int) -> None:
+        """Destroy the hours in [start, end) ms of a sealed week, or the bridges of the next one."""
         with self.transaction() as db:
-            if found[0] < week:
-                segments.remove(db, *found)
+            if start < self._sealed_until():
+                segments.remove(db, start, end)
             else:
-                segments.burn_bridges(db, *found)
-        return True
+                segments.burn_bridges(db, start, end)
 
     def write_back(self) -> None:
         """Copy the write-ahead log into the database while others write; waits for nobody."""
