@@ -46,12 +46,12 @@ LEXICON = Lexicon.model_validate(
 )
 NUMBERLESS = LEXICON.model_copy(deep=True)
 NUMBERLESS.topics["one"].groups["other"] = ("xkuzq", "\u03be\u03c8\u03be\u03b1")
-"""The same without a number among the words."""
+"""The same without a number among the words; it is read with the other matcher."""
 LIMIT = 120
 READER = LineReader(
     Tsv(), Clock(ZoneInfo("Europe/Paris")), "plain", "cp1252", LIMIT, Detector(LEXICON)
 )
-APART = replace(READER, detector=Detector(NUMBERLESS))
+APART = replace(READER, detector=Detector(NUMBERLESS, "pyahocorasick"))
 STAMP = "2026-11-23T10:44:36.285Z"
 
 
@@ -373,7 +373,8 @@ def spoilt(draw: st.DrawFn) -> bytes:
 def test_trees_by_columns_are_those_of_the_parser(lines: list[bytes]) -> None:
     """Whatever stands between the quotes, and whatever is no tree at all."""
     first = b"2026-11-23T10:44:36.285Z\tDEBUG\tlogin"
-    assert_columns_equal_lines([first, *lines], reader=ENODE)
+    for reader in (ENODE, replace(ENODE, detector=APART.detector)):
+        assert_columns_equal_lines([first, *lines], reader=reader)
 
 
 def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,9 +20,10 @@ _SIZE[list(b"abfnrtv\\'\"")], _SIZE[ord("x")], _SIZE[ord("u")] = 2, 4, 6
 _AND, _TEXT = b"AND(", b"TEXT("
 _NEXT, _CLOSED, _OPENED = range(LEAVES + 1, LEAVES + 4)
 """What stands behind a text: so many brackets that close the last one, or one of these."""
-_FRONT = np.array([word(_AND * ands + _TEXT) for ands in range(3)])
-_FRONT_MASK = MASKS[[len(_TEXT), 8, 8]]
-"""The first eight bytes of a tree, by its first ANDs, of which two are all that fit."""
+_ONE, _END = b'TEXT("', b'")'
+"""Before and behind the text of a tree that has no other."""
+_FRONT = np.array([word(_AND * ands + _TEXT) for ands in (1, 2)])
+"""The first eight bytes of a chain that begins with one AND or with several."""
 _BEHIND = [b")" * brackets for brackets in range(LEAVES + 1)]
 _BEHIND += [b")," + _TEXT, b"))," + _TEXT, b")," + _AND + _TEXT]
 _BEHIND_SIZE = np.array([len(behind) for behind in _BEHIND])
@@ -69,16 +70,23 @@ class _Texts(NamedTuple):
 
 def chains(block: Block, start: Offsets, end: Offsets) -> Chains:
     """Look at the trees between ``start`` and ``end`` of each line, and blank out their syntax."""
-    escaped = _escaped(block)
-    quotes = places(block.data == QUOTE)
+    marks = places((block.data == QUOTE) | (block.data == BACKSLASH))
+    escaped = _escaped(block, marks[block.data[marks] == BACKSLASH])
+    quotes = marks[block.data[marks] == QUOTE]  # Those that were escaped are blank by now.
     before = np.searchsorted(quotes, start)
     count = np.diff(before, append=len(quotes))
     good = (count & 1 == 0) & (count > 0) & (count <= 2 * LEAVES)
     good[escaped] = False
-    found = Chains(good, start.copy(), end.copy())
-    lines = np.flatnonzero(good)
+    several = good & (count > 2)
+    alone = good & ~several & _alone(block, start, end)
+    found = Chains(
+        several | alone,
+        np.where(alone, start + len(_ONE), start),
+        np.where(alone, end - len(_END), end),
+    )
+    lines = np.flatnonzero(several)
     if len(lines):
-        inside = quotes[before[0] :][np.repeat(good, count)]
+        inside = quotes[before[0] :][np.repeat(several, count)]
         texts = _Texts.of(inside, count[lines] >> 1, end[lines])
         found.start[lines], found.end[lines] = (
             texts.opening[texts.first] + 1,
@@ -86,6 +94,14 @@ def chains(block: Block, start: Offsets, end: Offsets) -> Chains:
         )
         _check(block, lines, texts, start[lines], found)
     return found
+
+
+def _alone(block: Block, start: Offsets, end: Offsets) -> Mask:
+    """Are these the trees of a single text, given that they have two quotes?"""
+    front = (block.words[start] ^ word(_ONE)) & MASKS[len(_ONE)]
+    behind = (block.words[np.maximum(end - len(_END), 0)] ^ word(_END)) & MASKS[len(_END)]
+    fine: Mask = (front | behind) == 0
+    return fine
 
 
 def _check(block: Block, lines: Offsets, texts: _Texts, start: Offsets, found: Chains) -> None:
@@ -109,17 +125,15 @@ def _check(block: Block, lines: Offsets, texts: _Texts, start: Offsets, found: C
 def _fits(block: Block, texts: _Texts, start: Offsets) -> tuple[Mask, Offsets]:
     """Is there nothing before, between and behind the texts of each line but what a chain has?
 
-    A chain that leans left begins with all its ANDs, one that leans right with the first of them.
-    Also gives what stands behind each text.
+    There are two texts at least. A chain that leans left begins with all its ANDs, one that leans
+    right with the first of them. Also gives what stands behind each text.
     """
     opening = texts.opening[texts.first]
     right = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
     ands = np.where(right, 1, texts.leaves - 1)
     good = opening - start == len(_AND) * ands + len(_TEXT)
-    kind = np.minimum(ands, 2)
-    good &= (block.words[start] ^ _FRONT.take(kind)) & _FRONT_MASK.take(kind) == 0
-    branched = np.flatnonzero(ands)
-    good[branched] &= has(block.data, opening[branched] - len(_TEXT), _TEXT)
+    good &= block.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
+    good &= has(block.data, opening - len(_TEXT), _TEXT)
     for depth in range(2, int(ands.max())):
         deep = np.flatnonzero(ands > depth)
         good[deep] &= has(block.data, start[deep] + len(_AND) * depth, _AND)
@@ -135,7 +149,7 @@ def _expected(texts: _Texts, right: Mask) -> Offsets:
     found[texts.first] = _NEXT
     found[np.repeat(right, texts.leaves)] = _OPENED
     found[texts.last[right] - 1] = _NEXT
-    found[texts.last] = np.where(right, texts.leaves, np.minimum(texts.leaves, 2))
+    found[texts.last] = np.where(right, texts.leaves, 2)
     return found
 
 
@@ -149,9 +163,8 @@ def _stands(block: Block, texts: _Texts, syntax: Offsets) -> Mask:
     return good
 
 
-def _escaped(block: Block) -> Offsets:
-    """Lines with escapes that are no separators; those that are one are blank from now on."""
-    at = places(block.data == BACKSLASH)
+def _escaped(block: Block, at: Offsets) -> Offsets:
+    """Lines with escapes that are no separators, by all backslashes; the others are blank now."""
     number = np.arange(len(at))
     row = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) != 1, number, 0))
     at = at[(number - row) & 1 == 0]  # Every second one of a row is escaped itself.

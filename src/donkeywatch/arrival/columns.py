@@ -56,7 +56,9 @@ class Block:
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
-        self.data: Bytes = np.frombuffer(raw + bytes(PAD - len(raw) % 8), np.uint8)
+        self.data: Bytes = np.empty(len(raw) + PAD - len(raw) % 8, np.uint8)
+        self.data[: len(raw)] = np.frombuffer(raw, np.uint8)
+        self.data[len(raw) :] = 0
         feeds = places(self.data == FEED)
         if raw and not raw.endswith(b"\n"):
             feeds = np.append(feeds, len(raw))
@@ -75,8 +77,6 @@ class Block:
 
     def blank(self, at: Offsets, size: int) -> None:
         """Have columns see spaces in place of ``size`` bytes at some offsets."""
-        if not self.data.flags.writeable:
-            self.data = self.data.copy()
         if size < 8:
             for place in range(size):
                 self.data[at + place] = ord(" ")
@@ -158,7 +158,7 @@ def has(data: Bytes, at: Offsets, text: bytes) -> Mask:
         if len(piece) <= 8:
             odd |= (every_word(data)[at + i] ^ word(piece)) & first(len(piece))
             continue
-        found = rows(data, at + i if i else at).T
+        found = rows(data, at + i if i else at, len(piece) + 7 & ~7).T
         for k, part in enumerate(piece[j : j + 8] for j in range(0, len(piece), 8)):
             odd |= (found[k] ^ word(part)) & first(len(part))
     same: Mask = odd == 0
