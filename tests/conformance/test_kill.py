@@ -39,7 +39,8 @@ TRUNK = {
     "store/store.py": (
         "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
-        "Store.destroy_sealed", "Store.destroy_some", "Store._destroy", "Store.truncate_log",
+        "Store.destroy_sealed", "Store._outlived", "Store._sealed_until", "Store._destroy",
+        "Store.truncate_log",
     ),
     "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),
