@@ -16,7 +16,6 @@ from donkeywatch.stream import Stream
 
 Done = tuple[Stream, Block, list[Position], Sightings]
 
-
 OWN = 4
 """Blocks that may be read here and wait until those before them are done."""
 

@@ -39,7 +39,7 @@ TRUNK = {
     "store/store.py": (
         "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
-        "Store.destroy_sealed", "Store._outlived", "Store._sealed_until", "Store._destroy",
+        "Store.destroy_sealed", "Store._outlived", "Store._destroy",
         "Store.truncate_log",
     ),
     "store/reckoning.py": ("Reckoner.parts",),

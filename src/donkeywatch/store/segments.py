@@ -196,11 +196,16 @@ def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
     return None if first is None else int(first)
 
 
-def outlived(connection: sqlite3.Connection, week: int) -> list[tuple[int, int]]:
-    """Spans of hours (ms) that have segments older than a week, or bridges of that week itself.
+class Outlived(NamedTuple):
+    """Hours in [start, end) ms of which all is to be destroyed, or the bridges alone."""
 
-    Each has some `DESTROYED` rows, and is of one kind.
-    """
+    start: int
+    end: int
+    bridges: bool
+
+
+def outlived(connection: sqlite3.Connection, week: int) -> list[Outlived]:
+    """Hours that have segments older than a week, or bridges of it: `DESTROYED` rows in each."""
     found = connection.execute(
         "select hour, sum(rows) from segments where hour < ?1"
         " or (hour < ?2 and id in (select segment from bridges)) group by hour order by hour",
@@ -209,9 +214,9 @@ def outlived(connection: sqlite3.Connection, week: int) -> list[tuple[int, int]]
     total = accumulate(rows for _, rows in found)
     numbered = zip(found, total, strict=True)
     spans = []
-    for _, some in groupby(numbered, lambda each: (each[0][0] < week, each[1] // DESTROYED)):
+    for kind, some in groupby(numbered, lambda each: (each[0][0] >= week, each[1] // DESTROYED)):
         hours = [hour for (hour, _), _ in some]
-        spans.append((hours[0], hours[-1] + HOUR))
+        spans.append(Outlived(hours[0], hours[-1] + HOUR, bridges=kind[0]))
     return spans
 
 

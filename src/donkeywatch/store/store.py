@@ -16,6 +16,7 @@ from donkeywatch.errors import StateError
 from donkeywatch.store import database, segments, windows
 from donkeywatch.store import positions as places
 from donkeywatch.store.positions import Position, Progress
+from donkeywatch.store.segments import Outlived
 
 
 class Store:
@@ -243,8 +244,8 @@ class Store:
         self._aside.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma synchronous = normal")
         try:
-            for span in self._outlived():
-                self._destroy(*span)
+            for hours in self._outlived():
+                self._destroy(hours)
                 self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
         finally:
             self.hurry(hurried=self._hurried)
@@ -255,28 +256,20 @@ class Store:
 
         The caller has the write-ahead log copied back, and empties it at last.
         """
-        spans = self._outlived()
-        if spans:
-            self._destroy(*spans[0])
-        return len(spans) > 1
+        found = self._outlived()
+        if found:
+            self._destroy(found[0])
+        return len(found) > 1
 
-    def _sealed_until(self) -> int:
-        """End of the newest week whose key is destroyed, ms UTC; 0 where none is."""
+    def _outlived(self) -> list[Outlived]:
         sealed = self.connection.execute("select max(week) from epochs where sealed = 1")
         (newest,) = sealed.fetchone()
-        return 0 if newest is None else int(newest) + WEEK
+        return [] if newest is None else segments.outlived(self.connection, int(newest) + WEEK)
 
-    def _outlived(self) -> list[tuple[int, int]]:
-        end = self._sealed_until()
-        return segments.outlived(self.connection, end) if end else []
-
-    def _destroy(self, start: int, end: int) -> None:
-        """Destroy the hours in [start, end) ms of a sealed week, or the bridges of the next one."""
+    def _destroy(self, hours: Outlived) -> None:
+        destroy = segments.burn_bridges if hours.bridges else segments.remove
         with self.transaction() as db:
-            if start < self._sealed_until():
-                segments.remove(db, start, end)
-            else:
-                segments.burn_bridges(db, start, end)
+            destroy(db, hours.start, hours.end)
 
     def write_back(self) -> None:
         """Copy the write-ahead log into the database while others write; waits for nobody."""
