@@ -20,6 +20,7 @@ from donkeywatch.arrival import blocks, layouts
 from donkeywatch.arrival.blocks import BlockReader, _Reading
 from donkeywatch.arrival.columns import Block
 from donkeywatch.arrival.countries import Countries
+from donkeywatch.arrival.fields import Fields
 from donkeywatch.arrival.folding import FoldTable
 from donkeywatch.arrival.observe import Observer
 from donkeywatch.arrival.sieve import Automaton, Hyperscan
@@ -37,11 +38,16 @@ from speed.input import Input, Plan, generate
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "reading": [(Follower, "read")],
-    "lines": [(Block, "__init__"), (Block, "wide")],
+    "lines": [(blocks, "padded"), (Block, "__init__")],
     "stamps": [(blocks, "stamps")],
     "addresses": [(blocks, "quads")],
     "queries": [(layouts.TsvLayout, "queries"), (layouts.EnodeGoLayout, "queries")],
-    "folding": [(_Reading, "_wordy"), (_Reading, "_wide"), (FoldTable, "folded")],
+    "folding": [
+        (Fields, "wide"),
+        (_Reading, "_wordy"),
+        (_Reading, "_wide"),
+        (FoldTable, "folded"),
+    ],
     "matching": [(Automaton, "hits"), (Hyperscan, "hits"), (_Reading, "_narrow_hits")],
     "deciding": [
         (_Reading, "_completed"),

@@ -76,7 +76,7 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
             for _ in range(block.too_long):
                 yield begun, bytes(limit + 1)
             at = offset + (buffer.find(b"\n") + 1 if skipping and block.too_long else 0)
-            lines = block.data.split(b"\n")
+            lines = bytes(block.data).split(b"\n")
             for line in lines if lines[-1] else lines[:-1]:
                 yield at, line
                 at += len(line) + 1

@@ -420,6 +420,18 @@ def test_no_byte_of_a_chain_is_taken_for_granted(leaves: int, left: bool) -> Non
     assert_columns_equal_lines(lines, reader=ENODE)
 
 
+@pytest.mark.parametrize(
+    "front", [b'"', b'")', b'""', b"\\", b"\\u0020", b"\xff", b"\xc3\xa9", b""]
+)
+def test_what_follows_a_line_is_no_part_of_its_tree(front: bytes) -> None:
+    """Trees that lack their end, before lines that begin with what they lack."""
+    head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode=".encode()
+    trees = [b'TEXT("', b'TEXT(")', b'TEXT("a', b'TEXT("zqorv"', b'TEXT("zqorv")', b"TEXT(", b""]
+    trees += [b'AND(TEXT("a"),TEXT("zqorv"))'[:size] for size in range(14, 29)]
+    lines = [line for tree in trees for line in (head + b"OP_SEARCHREQUEST expr=" + tree, front)]
+    assert_columns_equal_lines([*lines * 2, lines[8]], reader=ENODE)
+
+
 def test_a_link_in_any_text_of_a_chain_is_no_word_of_it() -> None:
     """The first, the last, and the only one that has a letter; beside wide and narrow ones."""
     head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="

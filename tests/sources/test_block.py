@@ -21,7 +21,7 @@ def read(content: bytes, sizes: list[int], *, limit: int = LIMIT) -> tuple[list[
         grown = min(len(content), grown + next(steps, len(content)))
         final = grown == len(content)
         block = cut(content[offset:grown], limit, skipping=skipping, final=final)
-        found = block.data.split(b"\n")
+        found = bytes(block.data).split(b"\n")
         if not found[-1]:
             found.pop()
         lines += found

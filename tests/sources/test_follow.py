@@ -115,7 +115,7 @@ class Rig:
     def read(self) -> None:
         """Read everything there is, without a commit."""
         while (block := self.follower.read(self.now)) is not None:
-            found = block.data.split(b"\n")
+            found = bytes(block.data).split(b"\n")
             if not found[-1]:
                 found.pop()
             self.unsaved.update(found)

@@ -9,10 +9,13 @@ import numpy as np
 
 from donkeywatch.arrival.columns import (
     MASKS,
+    PAD,
     Block,
+    Bytes,
     Mask,
     Offsets,
     Shape,
+    padded,
     places,
     spans,
     stamps,
@@ -28,7 +31,8 @@ from donkeywatch.arrival.text import decoded
 from donkeywatch.counting.observations import Codes
 
 FEW = 30
-"""Below this many lines the line reader is faster than the columns."""
+"""Below this many lines in its front the line reader is faster than the columns."""
+FRONT = 1 << 14
 FOLDS = FoldTable()
 """What has been looked up is the same for every source."""
 
@@ -46,14 +50,18 @@ class BlockReader:
         """Of a line, in those of the shortest format: a block of as many lines is so much more."""
         return self._layout.length if self._layout is not None else 1
 
-    def block(self, raw: bytes) -> Sightings:
+    def block(self, raw: bytes | memoryview) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
-        if self._layout is not None and raw.count(b"\n", 0, 1 << 14) >= FEW:
-            block = Block(raw)
+        return self.lying(padded(raw))
+
+    def lying(self, data: Bytes) -> Sightings:
+        """Read them where they lie, with PAD zeros behind them."""
+        if self._layout is not None and np.count_nonzero(data[:FRONT] == FEED) >= FEW:
+            block = Block(data)
             shape = self._layout.shape(block)
             if shape is not None:
                 return _Reading(self.reader, self._layout, block, shape).sightings()
-        return self.reader.lines(raw)
+        return self.reader.lines(data[: len(data) - PAD].tobytes())
 
 
 class _Found(NamedTuple):
@@ -76,11 +84,12 @@ class _Reading:
 
     def sightings(self) -> Sightings:
         """The countable searches of the block."""
-        found, wide = self._searches, self._block.wide()
-        told = found.plain & SURE[self._block.data[found.text]]
+        found, fields = self._searches, self._searches.fields
+        wide, front = fields.wide(), fields.data[found.text]
+        told = found.plain & SURE[front]
         unsure = np.flatnonzero(found.plain & (~told | wide))
-        told[unsure] = ~perhaps_link(self._block, found.text[unsure])
-        odd = unsure[~(wide | LETTER[self._block.data[found.text]])[unsure]]
+        told[unsure] = ~perhaps_link(fields, found.text[unsure])
+        odd = unsure[~(wide | LETTER[front])[unsure]]
         told[odd] &= self._wordy(odd)
         hits = self._narrow_hits(wide)
         several = np.flatnonzero(wide & found.plain)
@@ -92,25 +101,18 @@ class _Reading:
     def _wordy(self, lines: Offsets) -> Mask:
         """Which ASCII lines have a letter near the front of their text."""
         start, end = self._searches.text[lines], self._searches.text_end[lines]
-        eight = self._block.words[start] & MASKS[np.clip(end - start, 0, 8)]
+        eight = self._searches.fields.words[start] & MASKS[np.clip(end - start, 0, 8)]
         letters: Mask = LETTER[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)
         return letters
 
     def _narrow_hits(self, wide: Mask) -> _Found:
         """Words of the lexicon in the queries of ASCII lines, by line."""
-        block, found, sieve = self._block, self._searches, self._reader.detector.sieve
-        if sieve.short:
-            text, begin = spans(block.data, found.text - 1, found.text_end + 1)
-            hits = sieve.hits(text)
-            line = np.searchsorted(begin, hits.end - 1, "right") - 1
-            end = hits.end - begin[line] + found.text[line] - 1
-        else:
-            end, _ = hits = sieve.hits(block.data)
-            line = block.lines_at(end)
+        found, fields, detector = self._searches, self._searches.fields, self._reader.detector
+        end, word = detector.sieve.hits(fields.data)
+        line = fields.lines_at(end - 1)
         inside = (end > found.text[line]) & (end <= found.text_end[line]) & ~wide[line]
         line, end = line[inside], end[inside]
-        detector = self._reader.detector
-        return _Found(line, detector.apart(block.data, found.text[line], end, hits.word[inside]))
+        return _Found(line, detector.apart(fields.data, found.text[line], end, word[inside]))
 
     def _decide(self, words: _Found, told: Mask) -> Codes:
         """The codes that the words found amount to; where they cannot tell, it is not told."""
@@ -143,7 +145,7 @@ class _Reading:
         None where that is not UTF-8 and the texts of one tree may be in several encodings.
         """
         begin, end = self._searches.text[lines], self._searches.text_end[lines]
-        data, at = spans(self._block.data, begin - 1, end + 1)
+        data, at = spans(self._searches.fields.data, begin - 1, end + 1)
         data[at] = SPACE
         data[at + (end - begin) + 1] = FEED
         raw = data.tobytes()
@@ -161,7 +163,7 @@ class _Reading:
         kept = found.good.copy()
         fields = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
         for i, start, end in fields.tolist():
-            told = self._reader.codes(self._block.raw[start:end])
+            told = self._reader.codes(self._block.text(start, end))
             if isinstance(told, str):
                 tally[told] += 1
                 kept[i] = False

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.arrival.columns import MASKS, Block, Mask, Offsets, has, places, word
+from donkeywatch.arrival.columns import MASKS, Mask, Offsets, has, places, word
+from donkeywatch.arrival.fields import Fields
 from donkeywatch.arrival.links import perhaps_link
 from donkeywatch.arrival.searches import separates
 
@@ -33,7 +34,7 @@ _BEHIND_MASK = MASKS[np.minimum(_BEHIND_SIZE, 8)]
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Which lines of a block hold a chain, and where its first text begins and its last one ends.
+    """Which fields hold a chain, and where its first text begins and its last one ends.
 
     What stood between the texts of a chain is blank.
     """
@@ -68,17 +69,17 @@ class _Texts(NamedTuple):
         return cls(opening, closing, behind, last - leaves + 1, last, leaves)
 
 
-def chains(block: Block, start: Offsets, end: Offsets) -> Chains:
-    """Look at the trees between ``start`` and ``end`` of each line, and blank out their syntax."""
-    marks = places((block.data == QUOTE) | (block.data == BACKSLASH))
-    escaped = _escaped(block, marks[block.data[marks] == BACKSLASH])
-    quotes = marks[block.data[marks] == QUOTE]  # Those that were escaped are blank by now.
-    before = np.searchsorted(quotes, start)
-    count = np.diff(before, append=len(quotes))
+def chains(fields: Fields) -> Chains:
+    """Look at the trees that the fields are, and blank out their syntax."""
+    start, end = fields.start, fields.end
+    marks = places((fields.data == QUOTE) | (fields.data == BACKSLASH))
+    escaped = _escaped(fields, marks[fields.data[marks] == BACKSLASH])
+    quotes = marks[fields.data[marks] == QUOTE]  # Those that were escaped are blank by now.
+    count = fields.counts(quotes)
     good = (count & 1 == 0) & (count > 0) & (count <= 2 * LEAVES)
     good[escaped] = False
     several = good & (count > 2)
-    alone = good & ~several & _alone(block, start, end)
+    alone = good & ~several & _alone(fields)
     found = Chains(
         several | alone,
         np.where(alone, start + len(_ONE), start),
@@ -86,43 +87,44 @@ def chains(block: Block, start: Offsets, end: Offsets) -> Chains:
     )
     lines = np.flatnonzero(several)
     if len(lines):
-        inside = quotes[before[0] :][np.repeat(several, count)]
+        inside = quotes[np.repeat(several, count)]
         texts = _Texts.of(inside, count[lines] >> 1, end[lines])
         found.start[lines], found.end[lines] = (
             texts.opening[texts.first] + 1,
             texts.closing[texts.last],
         )
-        _check(block, lines, texts, start[lines], found)
+        _check(fields, lines, texts, start[lines], found)
     return found
 
 
-def _alone(block: Block, start: Offsets, end: Offsets) -> Mask:
-    """Are these the trees of a single text, given that they have two quotes?"""
-    front = (block.words[start] ^ word(_ONE)) & MASKS[len(_ONE)]
-    behind = (block.words[np.maximum(end - len(_END), 0)] ^ word(_END)) & MASKS[len(_END)]
-    fine: Mask = (front | behind) == 0
+def _alone(fields: Fields) -> Mask:
+    """Are these the trees of a single text, given that two quotes stand in them or behind?"""
+    end = fields.end - len(_END)
+    front = (fields.words[fields.start] ^ word(_ONE)) & MASKS[len(_ONE)]
+    behind = (fields.words[np.maximum(end, 0)] ^ word(_END)) & MASKS[len(_END)]
+    fine: Mask = ((front | behind) == 0) & (end - fields.start >= len(_ONE))
     return fine
 
 
-def _check(block: Block, lines: Offsets, texts: _Texts, start: Offsets, found: Chains) -> None:
+def _check(fields: Fields, lines: Offsets, texts: _Texts, start: Offsets, found: Chains) -> None:
     """Leave those lines good that are chains; blank what stands between their texts.
 
     Not before all have been looked at: what is no chain stays as it is.
     """
-    fine, syntax = _fits(block, texts, start)
+    fine, syntax = _fits(fields, texts, start)
     found.good[lines[~fine]] = False
     joined = np.repeat(fine, texts.leaves)
     joined[texts.last] = False
     for kind in (_NEXT, _CLOSED, _OPENED):
         chosen = texts.closing[joined & (syntax == kind)]
         if len(chosen):
-            block.blank(chosen, len(_BEHIND[kind]) + 2)
+            fields.blank(chosen, len(_BEHIND[kind]) + 2)
     several = np.flatnonzero(joined)
-    link = several[perhaps_link(block, texts.behind[several] + 1)]
+    link = several[perhaps_link(fields, texts.behind[several] + 1)]
     found.good[lines[np.searchsorted(texts.last, link)]] = False
 
 
-def _fits(block: Block, texts: _Texts, start: Offsets) -> tuple[Mask, Offsets]:
+def _fits(fields: Fields, texts: _Texts, start: Offsets) -> tuple[Mask, Offsets]:
     """Is there nothing before, between and behind the texts of each line but what a chain has?
 
     There are two texts at least. A chain that leans left begins with all its ANDs, one that leans
@@ -132,13 +134,13 @@ def _fits(block: Block, texts: _Texts, start: Offsets) -> tuple[Mask, Offsets]:
     right = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
     ands = np.where(right, 1, texts.leaves - 1)
     good = opening - start == len(_AND) * ands + len(_TEXT)
-    good &= block.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
-    good &= has(block.data, opening - len(_TEXT), _TEXT)
+    good &= fields.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
+    good &= has(fields.data, opening - len(_TEXT), _TEXT)
     for depth in range(2, int(ands.max())):
         deep = np.flatnonzero(ands > depth)
-        good[deep] &= has(block.data, start[deep] + len(_AND) * depth, _AND)
+        good[deep] &= has(fields.data, start[deep] + len(_AND) * depth, _AND)
     syntax = _expected(texts, right)
-    odd = np.flatnonzero(~_stands(block, texts, syntax))
+    odd = np.flatnonzero(~_stands(fields, texts, syntax))
     good[np.searchsorted(texts.last, odd)] = False
     return good, syntax
 
@@ -153,25 +155,25 @@ def _expected(texts: _Texts, right: Mask) -> Offsets:
     return found
 
 
-def _stands(block: Block, texts: _Texts, syntax: Offsets) -> Mask:
+def _stands(fields: Fields, texts: _Texts, syntax: Offsets) -> Mask:
     """Is it what stands behind each text?"""
     at = texts.closing + 1
     good: Mask = texts.behind - at == _BEHIND_SIZE.take(syntax)
-    good &= (block.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0
+    good &= (fields.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0
     opened = np.flatnonzero(syntax == _OPENED)
-    good[opened] &= has(block.data, at[opened], _BEHIND[_OPENED])
+    good[opened] &= has(fields.data, at[opened], _BEHIND[_OPENED])
     return good
 
 
-def _escaped(block: Block, at: Offsets) -> Offsets:
+def _escaped(fields: Fields, at: Offsets) -> Offsets:
     """Lines with escapes that are no separators, by all backslashes; the others are blank now."""
     number = np.arange(len(at))
     row = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) != 1, number, 0))
     at = at[(number - row) & 1 == 0]  # Every second one of a row is escaped itself.
-    size = _SIZE[block.data[at + 1]]
-    found, which = np.unique(block.words[at] & MASKS[size], return_inverse=True)
+    size = _SIZE[fields.data[at + 1]]
+    found, which = np.unique(fields.words[at] & MASKS[size], return_inverse=True)
     escapes = [escape.to_bytes(8, "little").rstrip(b"\0") for escape in found.tolist()]
     blank = np.array([separates(escape) for escape in escapes], bool)[which]
     for each in (2, 4, 6):
-        block.blank(at[blank & (size == each)], each)
-    return block.lines_at(at[~blank])
+        fields.blank(at[blank & (size == each)], each)
+    return fields.lines_at(at[~blank])

@@ -45,23 +45,18 @@ def word(text: bytes) -> np.uint64:
     return np.uint64(int.from_bytes(text[:8], "little"))
 
 
-_BLANK = word(b" " * 8)
-
-
 class Block:
     """The bytes of a block and its lines: ``start`` and ``end`` (without line feed).
 
-    ``data`` is what columns look at, ``raw`` what was written.
+    ``data`` has PAD zeros behind the last byte; it is never changed.
     """
 
-    def __init__(self, raw: bytes) -> None:
-        self.raw = raw
-        self.data: Bytes = np.empty(len(raw) + PAD - len(raw) % 8, np.uint8)
-        self.data[: len(raw)] = np.frombuffer(raw, np.uint8)
-        self.data[len(raw) :] = 0
-        feeds = places(self.data == FEED)
-        if raw and not raw.endswith(b"\n"):
-            feeds = np.append(feeds, len(raw))
+    def __init__(self, data: Bytes) -> None:
+        self.data = data
+        feeds = places(data == FEED)
+        size = len(data) - PAD
+        if size and data[size - 1] != FEED:
+            feeds = np.append(feeds, size)
         self.end: Offsets = feeds
         self.start: Offsets = np.empty_like(feeds)
         self.start[:1] = 0
@@ -75,18 +70,13 @@ class Block:
         """The eight bytes that begin at each offset."""
         return every_word(self.data)
 
-    def blank(self, at: Offsets, size: int) -> None:
-        """Have columns see spaces in place of ``size`` bytes at some offsets."""
-        if size < 8:
-            for place in range(size):
-                self.data[at + place] = ord(" ")
-            return
-        for place in (*range(0, size - 8, 8), size - 8):
-            self.words[at + place] = _BLANK
+    def text(self, start: int, end: int) -> bytes:
+        """Some of its bytes."""
+        return self.data[start:end].tobytes()
 
     def line(self, i: int) -> bytes:
         """One line, as it was written."""
-        return self.raw[int(self.start[i]) : int(self.end[i])]
+        return self.text(int(self.start[i]), int(self.end[i]))
 
     def lines_at(self, offsets: Offsets) -> Offsets:
         """In which lines some offsets lie."""
@@ -100,19 +90,12 @@ class Block:
         at = np.maximum(places(found) - len(text) + 1, 0)
         return self.lines_at(at if len(text) == 1 else at[has(self.data, at, text)])
 
-    def wide(self) -> Mask:
-        """Lines with bytes beyond ASCII, but for their first seven: those are no stamp.
 
-        Of words in a row the first one tells: no line begins in them, since a stamp has none.
-        """
-        whole = self.data.view("<u8") & HIGH
-        some = whole != 0
-        some[1:] &= ~some[:-1]
-        at = places(some)
-        first = np.bitwise_count((whole[at] & -whole[at]) - np.uint64(1)) >> 3
-        found = np.zeros(len(self), bool)
-        found[self.lines_at((at << 3) + first)] = True
-        return found
+def padded(raw: bytes | memoryview) -> Bytes:
+    """A copy of some bytes, with PAD zeros behind them."""
+    data: Bytes = np.zeros(len(raw) + PAD, np.uint8)
+    data[: len(raw)] = np.frombuffer(raw, np.uint8)
+    return data
 
 
 def places(mask: Mask) -> Offsets:
@@ -201,7 +184,7 @@ def stamps(
     new[:1] = True
     new[1:] = (one[1:] != one[:-1]) | (two[1:] != two[:-1])
     runs = np.flatnonzero(new)
-    minutes = [_minute(block.raw, int(start[i]), shape, read) for i in runs]
+    minutes = [_minute(block, int(start[i]), shape, read) for i in runs]
     length = np.diff(np.append(runs, len(start)))
     base = np.repeat(np.array([minute[0] for minute in minutes], np.int64), length)
     other = np.repeat(np.array([minute[1] for minute in minutes], np.int64), length)
@@ -214,10 +197,10 @@ def stamps(
 
 
 def _minute(
-    raw: bytes, at: int, shape: Shape, read: Callable[[bytes], Moment | str]
+    block: Block, at: int, shape: Shape, read: Callable[[bytes], Moment | str]
 ) -> tuple[int, int]:
     """The moments at which a minute begins; negative when there is none, or not a whole one."""
-    moment = read(raw[at : at + MINUTES] + b":00" + shape.zone)
+    moment = read(block.text(at, at + MINUTES) + b":00" + shape.zone)
     if isinstance(moment, str) or moment.time % MINUTE:
         return -1, -1
     return moment.time, moment.alternative

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.arrival.blocks import BlockReader
+from donkeywatch.arrival.columns import PAD
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 
@@ -53,7 +54,7 @@ class _Worker:
     """One process, its pipe and its memory; forked, so it shares what is loaded."""
 
     def __init__(self, readers: Sequence[BlockReader]) -> None:
-        self.memory = [mmap.mmap(-1, ROOM) for _ in range(SLOTS)]
+        self.memory = [mmap.mmap(-1, ROOM + PAD) for _ in range(SLOTS)]
         self.spared = mmap.mmap(-1, SLOTS)
         """What need not be done any more, if it is not begun: a byte for each place."""
         self.pipe, other = Pipe()
@@ -96,7 +97,7 @@ class Crew:
         """Is the oldest that was put in done, or will never be?"""
         return self._place(self._oldest)[0].pipe.poll()
 
-    def put(self, reader: int, raw: bytes) -> int:
+    def put(self, reader: int, raw: bytes | memoryview) -> int:
         """Hand over a block for one of the readers; Gone when there is nobody to take it.
 
         Gives the number by which it may be spared.
@@ -105,6 +106,7 @@ class Crew:
         if len(raw) > ROOM:
             raise Gone
         worker.memory[slot][: len(raw)] = raw
+        worker.memory[slot][len(raw) : len(raw) + PAD] = bytes(PAD)
         return self._send(worker, slot, reader, len(raw))
 
     def fits(self, columns: Columns) -> bool:
@@ -174,7 +176,7 @@ def _serve(
             if isinstance(asked, list):
                 pipe.send(figures_of(Columns(*_lifted(memory[slot], size)), asked))
                 continue
-            seen = readers[asked].block(memory[slot][:size])
+            seen = readers[asked].lying(np.frombuffer(memory[slot], np.uint8, size + PAD))
             pipe.send(_packed(memory[slot], seen) or seen)
 
 

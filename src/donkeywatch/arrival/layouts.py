@@ -9,6 +9,7 @@ import numpy as np
 
 from donkeywatch.arrival.chains import chains
 from donkeywatch.arrival.columns import Block, Mask, Offsets, Shape, has
+from donkeywatch.arrival.fields import Fields
 from donkeywatch.arrival.formats.enode_go import EnodeGo
 from donkeywatch.arrival.formats.line import Format
 from donkeywatch.arrival.formats.tsv import Tsv
@@ -21,13 +22,15 @@ RETURN, SPACE, TAB = 13, 32, 9
 class Searches:
     """The queries of the lines of a block, as spans.
 
-    ``start`` and ``end`` are those of the field, ``text`` and ``text_end`` those of the words in
-    it. ``good`` are the lines of which the columns know all but the words, and ``plain`` those
-    whose words they can tell; of the others ``none`` are surely no search.
+    ``start`` and ``end`` are where the query stands in the block, ``text`` and ``text_end`` where
+    its words stand in the packed ``fields``. ``good`` are the lines of which the columns know all
+    but the words, and ``plain`` those whose words they can tell; of the others ``none`` are surely
+    no search.
     """
 
     start: Offsets
     end: Offsets
+    fields: Fields
     text: Offsets
     text_end: Offsets
     good: Mask
@@ -94,7 +97,9 @@ class TsvLayout:
         """Behind the second tab."""
         start, end = np.minimum(address_end + 1, block.end), ends(block)
         good = good & (address_end < block.end)
-        return Searches(start, end, start, end, good, good)
+        # With the tab before it, so that a byte that is no letter stands there.
+        fields = Fields(block.data, start - 1, np.where(good, end, start - 1))
+        return Searches(start, end, fields, fields.start + 1, fields.end, good, good)
 
 
 PLAIN, OBFUSCATED = (
@@ -141,9 +146,10 @@ class EnodeGoLayout:
             none = np.ones(len(block), bool)
             none[block.lines_with(MARK)] = False
         start, end = np.minimum(at + len(REQUEST), block.end), ends(block)
-        found = chains(block, start, end)
+        fields = Fields(block.data, start, np.where(good, end, start))
+        found = chains(fields)
         plain = good & found.good
-        return Searches(start, end, found.start, found.end, good, plain, none)
+        return Searches(start, end, fields, found.start, found.end, good, plain, none)
 
 
 def layout_of(form: Format, syntax: Syntax) -> Layout | None:

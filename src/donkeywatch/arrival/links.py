@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from donkeywatch.arrival.columns import MASKS, Block, Mask, Offsets, word
+from donkeywatch.arrival.columns import MASKS, Mask, Offsets, word
+from donkeywatch.arrival.fields import Fields
 from donkeywatch.arrival.sieve import LETTER
 from donkeywatch.arrival.sightings import MARK
 
@@ -23,9 +24,9 @@ SURE = LETTER & (_COLON == 0) & (np.arange(256) < 0x80)
 """A text that begins so has a word and is no link."""
 
 
-def perhaps_link(block: Block, start: Offsets) -> Mask:
+def perhaps_link(fields: Fields, start: Offsets) -> Mask:
     """Texts, by where they begin, that the line reader may take for a link."""
-    data, words = block.data, block.words
+    data, words = fields.data, fields.words
     start = start.copy()
     front = np.flatnonzero(_FRONT[data[start]])
     for _ in range(STEPS):

@@ -32,9 +32,6 @@ class Hits(NamedTuple):
 class Sieve(Protocol):
     """Finds whole words in UTF-8, whatever the case of its ASCII letters."""
 
-    short: bool
-    """Its time grows with the text, so that it pays to leave out what is no query."""
-
     def hits(self, text: Bytes) -> Hits:
         """Every word; the text begins and ends with a byte that is no letter."""
         ...
@@ -45,8 +42,6 @@ class Automaton:
 
     It takes text only: the bytes of UTF-8 are letters of Latin-1 to it.
     """
-
-    short = True
 
     def __init__(self, words: Sequence[str]) -> None:
         self._automaton = ahocorasick.Automaton(ahocorasick.STORE_INTS)
@@ -70,8 +65,6 @@ class Hyperscan:
     where a word's bytes stand, and only then is looked at what stands around them; the shortest
     words are looked for with their surroundings.
     """
-
-    short = False
 
     def __init__(self, words: Sequence[str]) -> None:
         hyperscan: Any = importlib.import_module("hyperscan")

@@ -13,11 +13,12 @@ blocks a stop is obeyed."""
 class Block:
     """Whole lines of one generation and what reading them means for its position.
 
+    ``data`` is a part of the buffer that was read, not a copy of it.
     ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
     ``skipping`` tells that the next byte lies inside a line that is too long.
     """
 
-    data: bytes
+    data: bytes | memoryview
     consumed: int
     too_long: int
     skipping: bool
@@ -40,9 +41,9 @@ def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 
     if buffer[start : start + 1] == b"\0":
         start = len(buffer) - len(buffer[start:].lstrip(b"\0"))
     end = max(buffer.rfind(b"\n", start) + 1, start)
-    rest = len(buffer) - end
+    rest, view = len(buffer) - end, memoryview(buffer)
     if final:
-        return Block(buffer[start:], len(buffer) - begin, too_long, skipping=False)
+        return Block(view[start:], len(buffer) - begin, too_long, skipping=False)
     if rest > limit and buffer[end : end + 1] != b"\0":
-        return Block(buffer[start:end], len(buffer) - begin, too_long, skipping=True)
-    return Block(buffer[start:end], end - begin, too_long, skipping=False)
+        return Block(view[start:end], len(buffer) - begin, too_long, skipping=True)
+    return Block(view[start:end], end - begin, too_long, skipping=False)
