@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # A busy machine is no fault of the code: nothing here is a timed test.
 settings.register_profile("untimed", deadline=None)
+# With other versions of what we build on: their interfaces are in question, not our own code.
+settings.register_profile("few", settings.get_profile("untimed"), max_examples=20)
 settings.load_profile("untimed")
 
 # `browsing` is imported late: most tests, and those with the lowest versions, need no browser.

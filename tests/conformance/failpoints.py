@@ -26,6 +26,7 @@ from conformance.readers import write_settings
 from conformance.site import Case
 from donkeywatch import closing, config
 from donkeywatch.arrival.crew import Crew
+from donkeywatch.backfill import backfill
 from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
 from donkeywatch.engine import Engine
@@ -34,7 +35,7 @@ from donkeywatch.store import gathering, segments
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor(1_780_000_000_000, WEEK) + WEEK
 """The week changes while the process under test is at work, ms UTC."""
-FIGURES = "figures.json"
+FIGURES, YOUNG = "figures.json", "young"
 LAST = MONDAY + 5 * MINUTE
 """When a process that was killed is started again."""
 
@@ -75,8 +76,16 @@ def functions(path: Path) -> dict[str, set[int]]:
 
 
 def prepare(directory: Path) -> None:
-    """A state with two counted hours, and a log that was rotated and written to since."""
+    """A state with two counted hours, and a log that was rotated and written to since.
+
+    Beside it a state with nothing but keys, as pseudonyms decide on what is done how often.
+    """
     write_settings(directory, Case(), "[backup]\ninterval = 0\n")
+    engine = Engine(config.load(directory / "donkeywatch.toml", {}), MONDAY - 4 * HOUR)
+    for weeks in range(-4, 3):
+        engine._keys.key(MONDAY + weeks * WEEK)
+    engine.close()
+    (directory / "state").rename(directory / YOUNG)
     logs = directory / "logs"
     logs.mkdir()
     log = logs / "search.log"
@@ -91,6 +100,10 @@ def prepare(directory: Path) -> None:
     log.rename(log.with_name("search.log.1"))
     _write(log, MONDAY - 2 * HOUR + 20 * MINUTE, 15)
     _write(log, MONDAY - 40 * MINUTE, 15)
+    for weeks in (3, 2, 1):
+        for minutes in (30 * 60, 31 * 60, 31 * 60 + 20, 50 * 60):
+            first = MONDAY - weeks * WEEK + minutes * MINUTE
+            _write(directory / f"{first}.archive", first, 12)
 
 
 def _write(log: Path, first: int, count: int) -> None:
@@ -166,6 +179,13 @@ def _helped(_directory: Path, engine: Engine, _step: int) -> None:
     mock.patch.object(Crew, "ready", property(lambda _self: False)).start()
 
 
+def _archived(directory: Path, engine: Engine, step: int) -> None:
+    """Weeks before those of the log are counted first, from files of a few minutes each."""
+    if step == 0:
+        archives = sorted(directory.glob("*.archive"))
+        backfill(engine, archives, None, lambda: MONDAY - 35 * MINUTE, step=1)
+
+
 def restore(directory: Path) -> None:
     """The log comes back, if it is gone."""
     if (kept := directory / "logs" / "kept").exists():
@@ -198,6 +218,7 @@ Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
     "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
     "truncated": _truncated, "crew": _crewed, "helped": _helped, "a week later": None,
+    "archive": _archived,
 }  # fmt: skip
 TIMES = {
     "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
@@ -206,6 +227,7 @@ TIMES = {
     ],
 }  # fmt: skip
 TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["helped"] = TIMES["none"]
+TIMES["archive"] = TIMES["none"]
 # The wall clock is set back by a few minutes, too.
 TIMES["truncated"] = [
     MONDAY - 35 * MINUTE, MONDAY - 30 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE,
@@ -237,8 +259,10 @@ def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         return on_line
 
-    if fault == "first start":
+    if fault in ("first start", "archive"):
         shutil.rmtree(Path(directory, "state"))
+    if fault == "archive":
+        Path(directory, YOUNG).rename(Path(directory, "state"))
     sys.settrace(on_call)
     try:
         _work(Path(directory), TIMES[fault], FAULTS[fault])
@@ -255,7 +279,7 @@ def go_on(directory: str, fault: str) -> None:
     if fault == "truncated":
         truncate(place)
     last = TIMES[fault][-1]
-    _work(place, [last + MINUTE, last + 2 * MINUTE])
+    _work(place, [last + MINUTE, last + 2 * MINUTE], _archived if fault == "archive" else None)
     (place / FIGURES).write_text(json.dumps(figures(place)))
 
 

@@ -23,6 +23,7 @@ TRUNK = {
         "Engine._show", "Engine.store_batch", "Engine._recover",
     ),
     "desk.py": ("Desk.rest",),
+    "archive.py": ("Archive.commit",),
     "stream.py": (
         "Stream.read", "Stream.follow_clock", "Stream.covered", "Stream.committed",
         "Stream.roll_back", "Stream.progress",
@@ -30,6 +31,7 @@ TRUNK = {
     "closing.py": (
         "Closer.close", "Closer._close_hours", "Closer._close_weeks_at_leisure",
         "Closer._close_hour", "Week.count", "Closer._destroy", "Closer.destroy_doomed",
+        "Closer.close_aside", "Closer._close_reckoned",
     ),
     "sources/follow.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
     "sources/generations.py": ("Generation.read", "Generation._advance", "Generation.roll_back"),
@@ -39,7 +41,7 @@ TRUNK = {
     "store/store.py": (
         "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
-        "Store.destroy_sealed", "Store._outlived", "Store._destroy",
+        "Store.destroy_sealed", "Store.destroy_some", "Store._outlived", "Store._destroy",
         "Store.truncate_log",
     ),
     "store/reckoning.py": ("Reckoner.parts",),
@@ -50,7 +52,7 @@ TRUNK = {
 """From reading a block to having it committed, and from closing a window to showing it."""
 EXCUSED = (
     "database.condemn(self.store.path)", "raise database.damaged(self.store.path) from None",
-    "raise Changed", "raise Wide", "return", "return None",
+    "raise Changed", "raise Wide", "return", "return None", "continue",
     'self.connection.execute("rollback")', "self.rolling.forget()",
     "self.coverage.miss(now)", "follower.lost = False",
     "self.coverage.miss((self.coverage.until or 0) + SECOND)",

@@ -161,16 +161,17 @@ def pieces(segments: Sequence[Rows]) -> Iterator[list[Cut]]:
 
 def columns_of(cuts: Sequence[Cut], *, timed: bool) -> Columns:
     """Some rows one behind the other, under their own pseudonyms."""
+    minute = None
+    if timed:
+        hour = np.array([rows.hour // MINUTE for rows, _, _ in cuts], np.int32)
+        minute = np.repeat(hour, [high - low for _, low, high in cuts])
+        minute += np.concatenate([rows.minute[low:high] for rows, low, high in cuts])
     return Columns(
         np.concatenate([rows.pseudonym[low:high] for rows, low, high in cuts]),
         np.concatenate([rows.country[low:high] for rows, low, high in cuts]),
         np.concatenate([rows.queries[low:high] for rows, low, high in cuts]),
         np.concatenate([rows.flagged[:, low:high] for rows, low, high in cuts], axis=1),
-        np.concatenate(
-            [rows.minute[low:high] + np.int32(rows.hour // MINUTE) for rows, low, high in cuts]
-        )
-        if timed
-        else None,
+        minute,
     )
 
 
