@@ -7,8 +7,8 @@ from donkeywatch.settings import Checkpoint
 
 IDLE = 30 * SECOND
 """Longest time between two commits when only coverage is new (ms)."""
-LEISURE = 250
-"""Longest time between two looks at a log that is being written (ms)."""
+LEISURE = 334
+"""Longest time between two looks at a log that is being written (ms): three in a second."""
 _NEVER = -(10**12)
 
 

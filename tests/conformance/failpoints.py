@@ -100,10 +100,10 @@ def prepare(directory: Path) -> None:
     log.rename(log.with_name("search.log.1"))
     _write(log, MONDAY - 2 * HOUR + 20 * MINUTE, 15)
     _write(log, MONDAY - 40 * MINUTE, 15)
-    for weeks in (3, 2, 1):
-        for minutes in (30 * 60, 31 * 60, 31 * 60 + 20, 50 * 60):
-            first = MONDAY - weeks * WEEK + minutes * MINUTE
-            _write(directory / f"{first}.archive", first, 12)
+    hours = ((3, 30), (3, 31), (3, 31), (3, 50), (2, 30), (2, 50), (1, 30), (1, 50))
+    for number, (weeks, hour) in enumerate(hours):
+        first = MONDAY - weeks * WEEK + hour * HOUR + number * MINUTE
+        _write(directory / f"{first}.archive", first, 12)
 
 
 def _write(log: Path, first: int, count: int) -> None:
@@ -227,7 +227,7 @@ TIMES = {
     ],
 }  # fmt: skip
 TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["helped"] = TIMES["none"]
-TIMES["archive"] = TIMES["none"]
+TIMES["archive"] = [MONDAY - 35 * MINUTE]
 # The wall clock is set back by a few minutes, too.
 TIMES["truncated"] = [
     MONDAY - 35 * MINUTE, MONDAY - 30 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE,
