@@ -33,6 +33,7 @@ from donkeywatch.counting.observations import Codes
 FEW = 30
 """Below this many lines in its front the line reader is faster than the columns."""
 FRONT = 1 << 14
+"""Bytes in which they are counted."""
 FOLDS = FoldTable()
 """What has been looked up is the same for every source."""
 
@@ -161,8 +162,8 @@ class _Reading:
         """The exact functions decide on words that are doubtful, and on lines that are odd."""
         found, tally = self._searches, Counter[str]()
         kept = found.good.copy()
-        fields = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
-        for i, start, end in fields.tolist():
+        asked = np.stack((doubtful, found.start[doubtful], found.end[doubtful]), axis=1)
+        for i, start, end in asked.tolist():
             told = self._reader.codes(self._block.text(start, end))
             if isinstance(told, str):
                 tally[told] += 1
