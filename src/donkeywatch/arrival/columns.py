@@ -65,11 +65,6 @@ class Block:
     def __len__(self) -> int:
         return len(self.start)
 
-    @property
-    def words(self) -> Words:
-        """The eight bytes that begin at each offset."""
-        return every_word(self.data)
-
     def text(self, start: int, end: int) -> bytes:
         """Some of its bytes."""
         return self.data[start:end].tobytes()
@@ -78,23 +73,22 @@ class Block:
         """One line, as it was written."""
         return self.text(int(self.start[i]), int(self.end[i]))
 
-    def lines_at(self, offsets: Offsets) -> Offsets:
-        """In which lines some offsets lie."""
-        return np.searchsorted(self.start, offsets, "right") - 1
-
     def lines_with(self, text: bytes) -> Offsets:
-        """The lines in which a short text stands, in rising order, once for each place."""
+        """The lines in which a short text stands, in rising order, once for each place.
+
+        It has two bytes or more, by the last two of which it is looked for.
+        """
         found = self.data == text[-1]
-        if len(text) > 1:
-            found[1:] &= self.data[:-1] == text[-2]
+        found[1:] &= self.data[:-1] == text[-2]
         at = np.maximum(places(found) - len(text) + 1, 0)
-        return self.lines_at(at if len(text) == 1 else at[has(self.data, at, text)])
+        return np.searchsorted(self.start, at[has(self.data, at, text)], "right") - 1
 
 
 def padded(raw: bytes | memoryview) -> Bytes:
     """A copy of some bytes, with PAD zeros behind them."""
-    data: Bytes = np.zeros(len(raw) + PAD, np.uint8)
+    data: Bytes = np.empty(len(raw) + PAD, np.uint8)
     data[: len(raw)] = np.frombuffer(raw, np.uint8)
+    data[len(raw) :] = 0
     return data
 
 

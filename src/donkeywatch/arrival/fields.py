@@ -12,6 +12,7 @@ from donkeywatch.arrival.columns import (
     Offsets,
     Words,
     every_word,
+    rows,
     word,
 )
 
@@ -39,8 +40,7 @@ class Fields:
         place = np.repeat(start - self.start, units)
         place += np.arange(0, UNIT * len(place), UNIT)
         place[-(PAD >> SHIFT) :] = len(data) - UNIT - 1  # Behind the last field there is nothing.
-        every = np.ndarray((len(data) - UNIT,), f"V{UNIT}", data, 0, (1,))
-        self.data: Bytes = every[place].view(np.uint8)
+        self.data: Bytes = rows(data, place, UNIT).view(np.uint8).ravel()
         self._line = np.repeat(np.arange(len(start), dtype=np.int32), units)
 
     def __len__(self) -> int:
