@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,25 @@ settings.register_profile("untimed", deadline=None)
 settings.register_profile("few", settings.get_profile("untimed"), max_examples=20)
 settings.load_profile("untimed")
 
+TRACED = "COVERAGE_PROCESS_CONFIG"
+"""By which coverage has processes traced that are started."""
+
 # `browsing` is imported late: most tests, and those with the lowest versions, need no browser.
+
+
+@pytest.fixture(autouse=True)
+def _untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is marked so is not traced, nor are the threads and processes that it starts."""
+    if request.node.get_closest_marker("untraced") is None:
+        yield
+        return
+    monkeypatch.delenv(TRACED, raising=False)
+    own, of_threads = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)
+    yield
+    threading.settrace(of_threads)
+    sys.settrace(own)
 
 
 @pytest.fixture(scope="session")

@@ -240,6 +240,7 @@ def test_failures_leave_through_one_door(
     assert left.value.code == 130
 
 
+@pytest.mark.untraced
 def test_the_demo_shows_the_truth(tmp_path: Path) -> None:
     """`make run`: an archive is counted, a live log followed, and every closed hour is true."""
     with socket.create_server(("127.0.0.1", 0)) as free:

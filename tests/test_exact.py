@@ -101,6 +101,7 @@ def test_compressed_twins_of_what_was_counted_are_not_counted_again(server: Simu
     assert set(lines.values()) == {0}
 
 
+@pytest.mark.untraced
 def test_tiny_blocks_count_the_same(server: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1 KiB and a commit after each few of them change no figure."""
     monkeypatch.setattr("donkeywatch.backfill.LARGE", 1024)
@@ -158,6 +159,7 @@ def finish(server: Simulated, now: int) -> None:
             opened.tick(now)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("name", FORMATS)
 def test_live_following_equals_the_truth(tmp_path: Path, name: str, seed: int) -> None:
@@ -170,6 +172,7 @@ def test_live_following_equals_the_truth(tmp_path: Path, name: str, seed: int) -
     assert_calendar_equals(server.state, truth)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("name", FORMATS if SEEDS > 1 else ("tsv",))
 def test_fifty_restarts_change_no_figure(tmp_path: Path, name: str, seed: int) -> None:

@@ -112,6 +112,7 @@ def test_the_formats_hold_the_same_searches(made: Input) -> None:
     assert gzip.decompress(made.log("tsv.gz").read_bytes()) == made.log("tsv").read_bytes()
 
 
+@pytest.mark.untraced
 def test_the_same_seed_gives_the_same_bytes(made: Input, tmp_path: Path) -> None:
     """Whatever formats are asked for; another seed gives others."""
     again = generate(PLAN, tmp_path / "again", ["tsv"])
@@ -196,6 +197,7 @@ def test_differences_are_told_by_kind_of_figure() -> None:
     assert verdict(errors({}, truth)) == "no figures"
 
 
+@pytest.mark.untraced
 def test_every_stage_is_timed() -> None:
     """In a process of its own, as what is timed stays so; each stage of a format takes its time."""
     for log in ("tsv", "enode-go"):

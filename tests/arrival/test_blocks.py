@@ -160,6 +160,7 @@ noise = st.binary(max_size=150).map(lambda raw: raw.replace(b"\n", b"\0"))
 hostile = st.lists(valid() | mutated() | noise, min_size=FEW + 1, max_size=FEW + 8)
 
 
+@pytest.mark.untraced
 @settings(max_examples=150, deadline=None)
 @given(hostile, st.booleans())
 @example([line("zqu 7"), line("zqu nqzuk"), line("7 zqu xkuzq")] * 20, False)
@@ -368,6 +369,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return raw.replace(b"\n", b"\t")
 
 
+@pytest.mark.untraced
 @settings(max_examples=250, deadline=None)
 @given(st.lists(logged() | logged() | spoilt() | noise, min_size=FEW + 1, max_size=FEW + 8))
 def test_trees_by_columns_are_those_of_the_parser(lines: list[bytes]) -> None:

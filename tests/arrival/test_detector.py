@@ -133,6 +133,7 @@ def told(detector: Detector, query: str) -> tuple[int, ...] | None:
     return tuple(codes[:, own[0]].tolist()) if sure[own[0]] else None
 
 
+@pytest.mark.untraced
 @given(queries | st.text(max_size=30))
 def test_the_words_found_tell_the_codes(query: str) -> None:
     """Where a number is a word itself, only ages need the exact function."""

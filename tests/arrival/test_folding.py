@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from donkeywatch.arrival.text import spaced
 TABLE = FoldTable()
 
 
+@pytest.mark.untraced
 def test_every_character_alone() -> None:
     """All 1,114,112 of them, between letters."""
     for start in range(0, sys.maxunicode + 1, 4096):

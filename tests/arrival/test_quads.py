@@ -28,6 +28,7 @@ def read(text: bytes, closing: bytes = b"\t") -> tuple[bytes, int] | None:
     return (found[0].tobytes(), int(end[0])) if good[0] else None
 
 
+@pytest.mark.untraced
 @given(texts, st.sampled_from((b"\t", b" ")))
 @settings(max_examples=2000)
 def test_what_is_an_address(text: str, closing: bytes) -> None:

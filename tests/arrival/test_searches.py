@@ -44,6 +44,7 @@ def leaf(raw: bytes) -> bytes:
     return b'TEXT("' + quoted(raw) + b'")'
 
 
+@pytest.mark.untraced
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda t: t.encode("utf-8", "ignore")))
 def test_go_quoting_round_trips(raw: bytes) -> None:
     """Whatever bytes were searched for come back out of Go's quoting, on one line."""

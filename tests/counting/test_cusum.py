@@ -194,6 +194,7 @@ QUIET = {
 }  # fmt: skip
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("name", QUIET)
 def test_false_alarms_are_rare(name: str) -> None:
     """In 200 series of three years without a change: at most one alarm in two years."""
@@ -206,6 +207,7 @@ def test_false_alarms_are_rare(name: str) -> None:
     assert alarms / weeks * 104 <= 1
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("change", [DOUBLING, -DOUBLING])
 @pytest.mark.parametrize("name", ["scaled, with growth", "growth, cycle and noise"])
 def test_a_doubling_is_found_within_four_weeks(name: str, change: float) -> None:

@@ -161,6 +161,7 @@ actions = st.lists(
 )
 
 
+@pytest.mark.untraced
 @settings(max_examples=120, deadline=None)
 @given(st.sampled_from([-90 * MINUTE, -5 * MINUTE, 0, 3 * DAY, -DAY, WEEK - HOUR]), actions)
 @example(-5 * MINUTE, [("advance", 0), ("commit", [(MINUTE, 1, 1, 0)]), ("advance", 6 * MINUTE),

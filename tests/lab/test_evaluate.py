@@ -129,6 +129,7 @@ def test_a_sample_for_recall_stands_alone() -> None:
     assert true / share == pytest.approx(0.985 / 0.74)
 
 
+@pytest.mark.untraced
 def test_intervals_cover_in_stratified_samples() -> None:
     """Samples of a known population, each with a window to be corrected: 92 % hold the truth.
 

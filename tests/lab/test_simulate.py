@@ -291,6 +291,7 @@ def test_another_seed_is_another_log() -> None:
     assert batch(simulation(seed=2), 0).data != batch(simulation(), 0).data
 
 
+@pytest.mark.untraced
 def test_the_day_has_the_shape_of_the_study() -> None:
     """In local time the busiest hour is 7 PM, the quietest 5 AM, at a ratio between 3 and 4.5."""
     sim = Simulation(start=MONDAY, hours=24 * 7, queries=400_000, addresses=5000, noise=0)
@@ -303,6 +304,7 @@ def test_the_day_has_the_shape_of_the_study() -> None:
     assert max(hours, key=hours.__getitem__) in (18, 19, 20)
 
 
+@pytest.mark.untraced
 def test_queries_have_the_asked_mixture() -> None:
     """Flagged fraction, growth, comparison terms, scripts, IPv6 and bursts are as documented."""
     sim = Simulation(

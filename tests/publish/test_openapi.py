@@ -17,6 +17,7 @@ ENDLESS = "/api/v1/events"
 """An answer that never ends is no case for this; tests/publish/test_feed.py listens to it."""
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_as_described(
     site: Site, mode: GenerationMode, monkeypatch: pytest.MonkeyPatch

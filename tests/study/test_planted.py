@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from donkeywatch.counting.estimates import query_fraction, wilson
 from donkeywatch.counting.figures import Figures, TopicFigures
@@ -41,6 +42,7 @@ def window(rng: np.random.Generator, addresses: int, share: float, seeking: floa
     return Figures(int(q.sum()), addresses, int(q @ q), (topic,))
 
 
+@pytest.mark.untraced
 def test_two_thousand_windows_cover_from_none_flagged_to_many() -> None:
     """93-97 % of clustered intervals hold the truth, zero and tiny counts included."""
     rng = np.random.default_rng(20150101)

@@ -75,6 +75,7 @@ def test_every_figure_is_there_in_three_forms(written: Path) -> None:
         assert {len(row) for row in rows} == {len(rows[0])} or number == "2"
 
 
+@pytest.mark.untraced
 def test_the_same_input_gives_the_same_bytes(written: Path, archive: Path, tmp_path: Path) -> None:
     """A second report, in another process and directory, equals the first one byte by byte."""
     for path in write(archive, tmp_path / "again", Options()):

@@ -36,6 +36,7 @@ def proof() -> ModuleType:
     return module
 
 
+@pytest.mark.untraced
 def test_a_simulated_log_is_counted_exactly(tmp_path: Path) -> None:
     """Every hour's queries and flags are those that were written, under either lexicon."""
     made = proof()
