@@ -55,7 +55,7 @@ lint: .venv/test
 
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 3 --cov --cov-report= --ignore=tests/conformance $(PYTEST)
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --ignore=tests/conformance $(PYTEST)
 	$(BIN)/coverage report
 	$(MAKE) conformance
 
