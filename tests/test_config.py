@@ -55,6 +55,7 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
         (SMALLEST.replace('"tsv"', '"csv"'), "source.1.format"),
         (SMALLEST + 'timezone = "Mars/Olympus"\n', "no such time zone"),
         (SMALLEST + 'encoding = "utf-16"\n', "not an encoding that extends ASCII"),
+        (SMALLEST + 'encoding = "cp037"\n', "not an encoding that extends ASCII"),
         (SMALLEST + 'pattern = "x"\n', "`pattern` goes with format `regex`"),
         (SMALLEST.replace('"tsv"', '"regex"'), "needs `pattern`"),
         (SMALLEST.replace('"tsv"', '"regex"') + "pattern = '('\n", "not a regular expression"),

@@ -542,3 +542,36 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     assert rolled[0][0] == rolled[0][1]
     assert world.query("select 1 from counters where name = 'invariant_violations'") == []
     world.engine.close()
+
+
+def test_nothing_is_sorted_outside_the_state_directory(tmp_path: Path) -> None:
+    """An hour of many segments, read in order, leaves no temporary file of the database's."""
+    world = World(tmp_path)
+    for _ in range(6):
+        world.step(count=10_000)
+    store = world.engine.store
+    rows = segments.load(store.connection, 0, 1 << 60, store.topics)
+    next(rows)
+    opened = [str(fd.readlink()) for fd in Path("/proc/self/fd").iterdir() if fd.is_symlink()]
+    assert not [path for path in opened if "etilqs" in path]
+    del rows
+    world.engine.close()
+
+
+def test_addresses_stay_apart_where_the_older_key_is_destroyed(tmp_path: Path) -> None:
+    """A clock a week ahead has a key destroyed; windows that begin before it count each address."""
+    world = World(tmp_path, milliseconds(datetime(2026, 10, 7, tzinfo=UTC)))
+    for _ in range(5):
+        world.step(count=10)
+    world.step(ms=10 * MINUTE)
+    world.step(wall=WEEK)
+    for _ in range(480):
+        world.step(ms=MINUTE)
+    world.step(wall=-WEEK)
+    for _ in range(5):
+        world.step(ms=MINUTE, count=10)
+    world.step(ms=10 * MINUTE)
+    world.step()
+    query = "select queries, addresses, sum_qq from windows where kind = '7d'"
+    assert world.query(query) == [(100, 100, 100)]
+    world.engine.close()

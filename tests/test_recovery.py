@@ -209,9 +209,12 @@ def test_reset_begins_anew(place: Place) -> None:
     """Nothing of the old counts, keys or backups is left; the log is counted from its start."""
     place.reader.stop()
     place.damage()
+    place.database.with_suffix(".part").touch()  # A recovery was interrupted.
     gone = recovery.reset(config.load(place.reader.settings, {}))
     assert place.database in gone
-    assert not [path for path in place.reader.state.rglob("*") if path.suffix in (".db", ".key")]
+    assert not [
+        path for path in place.reader.state.rglob("*") if path.suffix in (".db", ".key", ".part")
+    ]
     place.reader.start()
     assert place.site.outcome() == (0, 0)
 

@@ -74,6 +74,7 @@ def reset(settings: Settings) -> list[Path]:
     with database.lock(settings.state):
         places = [
             *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
+            current.with_suffix(".part"),  # What a recovery that was interrupted leaves.
             settings.state / backups.DIRECTORY,
             settings.state / backups.QUARANTINE,
             settings.state / database.CONDEMNED,

@@ -28,7 +28,8 @@ def _zone(name: str) -> str:
 
 def _encoding(name: str) -> str:
     try:
-        if len("".join(map(chr, range(128))).encode(name)) != 128:
+        plain = bytes(range(128))
+        if plain.decode(name) != plain.decode("ascii") or plain.decode().encode(name) != plain:
             raise ValueError
     except (LookupError, ValueError):
         raise ValueError("not an encoding that extends ASCII; use cp1252, say") from None

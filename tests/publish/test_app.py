@@ -359,6 +359,26 @@ def test_only_get_is_answered(ask: Asked, path: str, method: str) -> None:
     assert "GET" in answer.headers["allow"]
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", 'a"b.evil.example', "a`b.evil.example", "a{b.evil.example", "a|b",
+        "127.0.0.1:", "127.0.0.1:999999", "127.0.0.1:x", "127.0.0.1 evil.example",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_this_machines_is_refused(ask: Asked, host: str) -> None:
+    """Also where no URL could be made of it; the name itself is not repeated."""
+    answer = ask("/api/v1/fractions", headers={"Host": host})
+    assert answer.status_code == 421
+    assert answer.json() == {"detail": "ask as 127.0.0.1"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "LocalHost:1", "[::1]:9461"])
+def test_this_machines_own_names_are_answered(ask: Asked, host: str) -> None:
+    """With any port: it may be forwarded."""
+    assert ask("/api/v1/fractions", headers={"Host": host}).status_code == 200
+
+
 def test_security_headers_are_on_every_answer(ask: Asked) -> None:
     """Good answers and errors alike forbid foreign scripts, framing, sniffing and caches."""
     answers = [ask(path) for path in (*PATHS, "/nothing", "/api/v1/hours?from=x")]

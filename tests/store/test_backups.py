@@ -175,6 +175,14 @@ def test_a_crash_before_they_went_is_made_good(store: Store) -> None:
     assert not backups.found(kept.directory)
 
 
+def test_a_file_of_another_name_is_no_copy(store: Store) -> None:
+    """An operator's own file beside them neither stops a start nor is taken for the newest."""
+    kept = copies(store)
+    kept.directory.mkdir(exist_ok=True)
+    (kept.directory / "donkeywatch-before-upgrade.db").write_bytes(b"")
+    assert backups.found(kept.directory) == []
+
+
 @pytest.mark.parametrize("content", [b"", b"zqorv" * 2000])
 def test_what_is_no_database_is_damaged(tmp_path: Path, content: bytes) -> None:
     """An empty file or another one."""

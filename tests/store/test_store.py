@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
@@ -200,6 +200,18 @@ def test_what_no_other_topic_flagged_is_added_up_over_closings(store: Store) -> 
     store.show({"24h": (START, START + 24 * HOUR, Figures(5, 3, 9, (topic,)))})
     rolling = store.connection.execute(asked.replace("'hour'", "'24h'")).fetchall()
     assert rolling == [(None, 5, None, None)]
+
+
+def test_a_country_that_is_named_no_more_goes_when_a_window_is_closed_again(store: Store) -> None:
+    """The database of countries may have changed before a late line opened it again."""
+    topics = (TopicFigures(3, (3, 0, 0), 3, 3),)
+    for country in ("AA", "BB"):
+        checkpoint(store, batch(queries=3))
+        own = {country: CountryFigures(3, 3, ((3, 3),))}
+        store.close_hour(START, None, Figures(3, 3, 3, topics, own))
+        for table in ("window_countries", "window_country_topics"):
+            named = store.connection.execute(f"select country from {table}").fetchall()
+            assert named == [(country,)]
 
 
 def test_figures_that_contradict_themselves_are_told(store: Store) -> None:

@@ -66,7 +66,7 @@ class Observer:
         return Observations(
             time=time,
             pseudonym=hashed,
-            previous=self._hashed(time, address, WEEK),
+            previous=self._hashed(time, address, WEEK, hashed),
             country=self.countries.of(address),
             categories=seen.codes,
             late=self._late(time, before, closed_until),
@@ -91,9 +91,14 @@ class Observer:
                 fine[chosen] = False
         return fine
 
-    def _hashed(self, time: Times, address: Addresses, back: int) -> Pseudonyms:
-        """Pseudonyms under the key of the week ``back`` ms before each line's own."""
-        found = np.zeros(len(time), np.uint64)
+    def _hashed(
+        self, time: Times, address: Addresses, back: int, instead: Pseudonyms | None = None
+    ) -> Pseudonyms:
+        """Pseudonyms under the key of the week ``back`` ms before each line's own.
+
+        Where that is destroyed, those of ``instead``: each address still has one of its own.
+        """
+        found = np.zeros(len(time), np.uint64) if instead is None else instead.copy()
         for week, chosen in _weeks(time):
             key = self.keyring.key(week - back)
             if key is not None and isinstance(chosen, slice):

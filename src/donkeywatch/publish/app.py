@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import re
 import sqlite3
 from base64 import b64decode
 from collections.abc import Awaitable, Callable
@@ -52,6 +53,8 @@ HEADERS = {
 }
 BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
 """What makes a browser ask for the token, since nobody can give it a header."""
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
+"""A name or an address, and a port, as a client of ours writes them."""
 FAR = 1 << 52
 """Later than any window, ms; small enough for SQLite and for dates to be printed never."""
 
@@ -105,9 +108,19 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
     return app
 
 
+def _asked_as(request: Request) -> str | None:
+    """The host that is asked for; None where it is not told once, in plain letters.
+
+    The URL of a request has the server's own name where that of the header cannot be read.
+    """
+    told = request.headers.getlist("host")
+    host = HOST.fullmatch(told[0]) if len(told) == 1 else None
+    return host["name"].strip("[]").lower() if host else None
+
+
 def _guard(app: FastAPI, settings: Settings) -> None:
     token = settings.http.token
-    names = {"localhost", "127.0.0.1", "::1", settings.http.host}
+    names = {"localhost", "127.0.0.1", "::1", settings.http.host.lower()}
 
     @app.middleware("http")
     async def guard(
@@ -115,7 +128,7 @@ def _guard(app: FastAPI, settings: Settings) -> None:
     ) -> Response:
         if request.method not in ("GET", "HEAD"):
             response: Response = JSONResponse({"detail": "GET only"}, 405, {"Allow": "GET"})
-        elif token is None and request.url.hostname not in names:
+        elif token is None and _asked_as(request) not in names:
             # Without a token only this machine may ask: not a page that a browser of this
             # machine shows, under a name that its server lets point here.
             response = JSONResponse({"detail": f"ask as {settings.http.host}"}, 421)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import threading
@@ -18,6 +19,8 @@ DIRECTORY = "backups"
 QUARANTINE = "quarantine"
 """Where a damaged database is kept, until the keys of its weeks are destroyed."""
 PATTERN = "donkeywatch-*.db"
+NAMED = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")
+"""What we call a copy: a file that somebody else put there is none."""
 ROOM = 2
 """A copy is only made where this many times its size is free: counting goes before copies."""
 
@@ -116,7 +119,7 @@ class Backups:
         """
         for path in self.directory.glob("*.part"):
             path.unlink(missing_ok=True)
-        for path in found(self.directory):
+        for path in self.directory.glob("*.db"):
             if sealed & open_weeks(path):
                 path.unlink(missing_ok=True)
 
@@ -135,7 +138,7 @@ class Backups:
 
 def found(directory: Path) -> list[Path]:
     """The copies there are, newest first."""
-    return sorted(directory.glob(PATTERN), reverse=True)
+    return sorted((p for p in directory.glob(PATTERN) if NAMED.fullmatch(p.name)), reverse=True)
 
 
 def made(path: Path) -> int:

@@ -71,6 +71,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
         connection.execute("pragma busy_timeout = 5000")
         connection.execute(f"pragma cache_size = {-CACHE}")
+        # What is sorted would else be written to a file outside the state directory.
+        connection.execute("pragma temp_store = memory")
         if not read_only:
             connection.execute("pragma journal_mode = wal")
             connection.execute(f"pragma wal_autocheckpoint = {WRITTEN}")

@@ -77,13 +77,16 @@ def close(
             for name, topic in zip(topics, figures.topics, strict=True)
         ],
     )
+    # One that was closed before may have named a country that the database no longer does.
+    for table in ("window_countries", "window_country_topics"):
+        db.execute(f"delete from {table} where kind = ? and start = ?", (kind, start))  # noqa: S608 - our own names
     for country, found in figures.countries.items():
         db.execute(
-            "insert or replace into window_countries values (?, ?, ?, ?, ?)",
+            "insert into window_countries values (?, ?, ?, ?, ?)",
             (kind, start, country, found.queries, found.addresses),
         )
         db.executemany(
-            "insert or replace into window_country_topics values (?, ?, ?, ?, ?, ?)",
+            "insert into window_country_topics values (?, ?, ?, ?, ?, ?)",
             [
                 (kind, start, country, name, *pair)
                 for name, pair in zip(topics, found.topics, strict=True)
