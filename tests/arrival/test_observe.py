@@ -92,12 +92,13 @@ def test_pseudonyms_are_under_the_key_of_the_week_and_of_the_week_before(room: R
     assert [country_name(code) for code in seen.country.tolist()] == ["ZZ"] * 3
 
 
-def test_where_the_older_key_is_destroyed_there_are_zeros(room: Room) -> None:
-    """Nothing is hashed under a destroyed key, and none is made again."""
+def test_where_the_older_key_is_destroyed_an_address_keeps_its_own_pseudonym(room: Room) -> None:
+    """Nothing is hashed under a destroyed key, and none is made again; addresses stay apart."""
     room.see([MONDAY - SECOND, MONDAY])
     room.keys.destroy(MONDAY)
-    seen = room.see([MONDAY + SECOND])
-    assert seen.previous.tolist() == [0]
+    seen = room.see([MONDAY + SECOND, MONDAY + SECOND], hosts=[7, 8])
+    assert seen.previous.tolist() == seen.pseudonym.tolist()
+    assert seen.pseudonym.tolist() == [mac(room.keys.key(MONDAY), host) for host in (7, 8)]
     assert room.keys.key(MONDAY - WEEK) is None
 
 

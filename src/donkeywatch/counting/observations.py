@@ -34,9 +34,9 @@ class Observations:
     """The countable queries of some lines of one source, in the order of the log.
 
     ``categories`` has one row per topic and one column per query; ``previous`` holds the
-    pseudonyms under the key of the week before, or zeros where that key is destroyed.
-    ``late`` marks queries whose hour had closed. ``tally`` counts every line by outcome,
-    ``query`` among them.
+    pseudonyms under the key of the week before, or those of their own week where that key is
+    destroyed. ``late`` marks queries whose hour had closed. ``tally`` counts every line by
+    outcome, ``query`` among them.
     """
 
     time: Times
