@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import socket
 import subprocess
 import sys
@@ -104,6 +105,39 @@ def test_a_backfill_is_counted_once_and_shown(server: Simulated) -> None:
     assert "pedophile" in said
     assert "7d" in said
     assert f"{sum(server.truth.lines.values()):,}" in said
+
+
+def test_a_full_disk_stops_a_backfill_and_a_repeat_goes_on(server: Simulated) -> None:
+    """A fact, a remedy, no traceback, whenever it is full; at last all is counted once."""
+
+    def full(size: int) -> Callable[[], None]:
+        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    command = [sys.executable, "-m", "donkeywatch", "backfill", "-c", str(server.settings)]
+    for size in (20_000, 120_000, 150_000, 180_000):
+        done = subprocess.run(
+            [*command, *map(str, server.archive)], capture_output=True, text=True, timeout=120,
+            preexec_fn=full(size), env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+        assert done.returncode == 3, done.stderr
+        assert "remedy:" in done.stderr
+        assert "Traceback" not in done.stderr
+    code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)
+    assert code == 0, said
+    code, said = donkeywatch("status", "-c", server.settings)
+    assert f"{sum(server.truth.lines.values()):,}" in said
+
+
+def test_check_reads_on_behind_a_long_line(server: Simulated) -> None:
+    """One that is longer than what is read at once, and that the settings allow."""
+    text = server.settings.read_text()
+    server.settings.write_text(text.replace("[[source]]", "[[source]]\nmax_line = 500000", 1))
+    first = server.archive[0].read_bytes().partition(b"\n")[0].rsplit(b"\t", 1)[0]
+    sample = server.directory / "long.log"
+    sample.write_bytes(b"\n".join([first + b"\tzq " + b"v" * 400_000, *[first + b"\tzq"] * 3, b""]))
+    code, said = donkeywatch("check", "-c", server.settings, sample)
+    assert code == 0, said
+    assert "4 lines, 4 searches" in said
 
 
 def test_check_finds_everything_in_place(server: Simulated) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.sources.block import LARGE, SIZE
 from donkeywatch.sources.files import CompressedFile, Damaged, open_file
 from donkeywatch.sources.generations import WIDE, Generation
+from donkeywatch.store import database
 from donkeywatch.stream import Stream
 
 PEEK = 1 << 18
@@ -40,7 +43,8 @@ def backfill(
 
     Order and repetition do not matter: content decides what was counted. ``step`` sets after
     how many bytes to commit (default `checkpoint.bytes`). SourceError names a file that cannot
-    be read; everything before it stays counted.
+    be read; everything before it stays counted. StateError when the database cannot be written;
+    the engine is only good to be closed then.
     """
     stream = _stream(engine, source)
     for path in files:
@@ -48,16 +52,30 @@ def backfill(
     archive = Archive(engine, stream)
     stream.follower.block = LARGE * stream.reader.length
     lines = {}
-    try:
-        for path in sorted(files, key=lambda path: _first_time(stream, path)):
-            lines[path] = _count(engine, archive, stream, path, clock, report, step)
-    except BaseException:
-        archive.abandon()
-        raise
-    finally:
-        stream.follower.block = SIZE
+    with _stored(engine.store.path):
+        try:
+            for path in sorted(files, key=lambda path: _first_time(stream, path)):
+                lines[path] = _count(engine, archive, stream, path, clock, report, step)
+        except (sqlite3.Error, OSError):
+            archive.abandon()
+            raise  # What cannot be stored cannot be closed either.
+        except BaseException:
+            archive.abandon()
+            archive.end(clock())
+            raise
+        finally:
+            stream.follower.block = SIZE
         archive.end(clock())
     return lines
+
+
+@contextmanager
+def _stored(path: Path) -> Iterator[None]:
+    """Say what is wrong with the database where it cannot be written."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise database.failure(path, error) from None
 
 
 def _stream(engine: Engine, name: str | None) -> Stream:
@@ -71,11 +89,18 @@ def _stream(engine: Engine, name: str | None) -> Stream:
     return streams[name]
 
 
-def _readable(path: Path) -> None:
+@contextmanager
+def _opened(path: Path) -> Iterator[None]:
+    """Say which archive cannot be read."""
     try:
-        file = open_file(path)
+        yield
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}", "name finished log files") from None
+
+
+def _readable(path: Path) -> None:
+    with _opened(path):
+        file = open_file(path)
     try:
         wide = file.read(0, 2) in WIDE
     except Damaged:
@@ -88,7 +113,8 @@ def _readable(path: Path) -> None:
 
 def _first_time(stream: Stream, path: Path) -> tuple[int, str]:
     """Event time of the first query near the front, so that weeks close in order."""
-    file = open_file(path)
+    with _opened(path):
+        file = open_file(path)
     try:
         seen = stream.reader.block(file.read(0, PEEK))
     except Damaged:
@@ -115,7 +141,8 @@ def _count(
         "restore the file and repeat the command; it goes on where it stopped",
     )
     try:
-        generation = follower.take_up(path, 0)
+        with _opened(path):
+            generation = follower.take_up(path, 0)
     except Damaged:
         raise damaged from None
     if generation is None:

@@ -69,10 +69,10 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
         raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
     if file.read(0, 2) in (b"\xff\xfe", b"\xfe\xff"):
         raise SourceError(f"{path} is UTF-16", "have it written as UTF-8 or a one-byte encoding")
-    offset, skipping, begun = 0, False, 0
+    offset, skipping, begun, size = 0, False, 0, max(SIZE, 2 * limit)
     try:
-        while buffer := file.read(offset, SIZE):
-            block = cut(buffer, limit, skipping=skipping, final=len(buffer) < SIZE)
+        while buffer := file.read(offset, size):
+            block = cut(buffer, limit, skipping=skipping, final=len(buffer) < size)
             for _ in range(block.too_long):
                 yield begun, bytes(limit + 1)
             at = offset + (buffer.find(b"\n") + 1 if skipping and block.too_long else 0)

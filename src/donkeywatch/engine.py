@@ -19,6 +19,7 @@ from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.desk import Desk
+from donkeywatch.errors import Unavailable
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
@@ -283,14 +284,14 @@ class Engine:
         self._commit_good, self._commit_errors, self._last_commit = True, 0, now
         self._dirty |= self.rolling.record(batch.rows)
 
-    def _recover(self, error: Exception, steady: int) -> None:
+    def _recover(self, error: sqlite3.Error | OSError, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
         self._commit_good = False
         self._commit_errors += 1
         self.pace.failed(steady)
-        if not isinstance(error, sqlite3.OperationalError | OSError):
-            database.condemn(self.store.path)
-            raise database.damaged(self.store.path) from None
+        failure = database.failure(self.store.path, error)
+        if not isinstance(failure, Unavailable):
+            raise failure from None
         self.forget()
         self.rolling.forget()
         for stream in self.streams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import ipaddress
 import re
 from pathlib import Path
@@ -30,6 +31,10 @@ def _encoding(name: str) -> str:
     try:
         plain = bytes(range(128))
         if plain.decode(name) != plain.decode("ascii") or plain.decode().encode(name) != plain:
+            raise ValueError
+        # Where a byte waits for the next one, as in ISO 2022, a plain line may mean another.
+        first = codecs.getincrementaldecoder(name)
+        if any(first("replace").decode(plain[i : i + 1]) != chr(i) for i in plain):
             raise ValueError
     except (LookupError, ValueError):
         raise ValueError("not an encoding that extends ASCII; use cp1252, say") from None

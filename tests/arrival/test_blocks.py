@@ -189,12 +189,27 @@ def test_a_block_equals_its_lines(lines: list[bytes], ended: bool) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(queries(), min_size=FEW + 1, max_size=FEW + 8),
-    st.sampled_from(["cp1252", "cp1251", "shift_jis", "gb18030", "latin-1", "iso2022_jp"]),
+    st.sampled_from(["cp1252", "cp1251", "shift_jis", "gb18030", "latin-1", "mac_arabic"]),
 )
 def test_queries_in_any_encoding_have_the_same_codes(raw: list[bytes], encoding: str) -> None:
     """The fallback makes no difference between the two ways, multi-byte or not."""
     lines = [line(one.replace(b"\n", b" ")) for one in raw]
     assert_columns_equal_lines(lines, reader=replace(READER, encoding=encoding))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "link"),
+    [
+        ("mac_arabic", b"related\xba\xba0123 xkuzq 12"),
+        ("mac_farsi", b"\xa0\xa2ed2k\xba:0123 zqorv"),
+        ("gb18030", b"\x841\x953related::0123 zqorv"),
+    ],
+)
+def test_a_link_that_only_its_encoding_shows_is_none_to_count(encoding: str, link: bytes) -> None:
+    """Bytes beyond ASCII may stand for colons, spaces or a mark in front."""
+    reader = replace(READER, encoding=encoding)
+    assert reader.read(line(link)) == "keywordless"
+    assert_columns_equal_lines([line(link), line("xkuzq 12"), line(b"\xe4 zqorv")], reader=reader)
 
 
 @settings(max_examples=60, deadline=None)

@@ -124,6 +124,17 @@ def test_a_crash_between_sealing_and_destroying_is_made_good(records: Records) -
     assert list(records.directory.iterdir()) == []
 
 
+def test_a_key_that_cannot_be_destroyed_is_told(records: Records) -> None:
+    """A start that finds one left, and cannot overwrite it, names the remedy."""
+    key_of(records.open(), W40)
+    records.seal(W41)
+    path = records.directory / "2026-W40.key"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ConfigError, match=r"2026-W40: its time is over.*give .*keys"):
+        records.open()
+
+
 def test_an_empty_proof_unseals_nothing(records: Records) -> None:
     """A destroyed week stays destroyed when its old file is put back."""
     key = key_of(records.open(), W40)

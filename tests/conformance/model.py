@@ -153,7 +153,6 @@ class Figures:
 def template() -> tuple[Path, Settings, Materials]:
     """A state directory as the first start leaves it, to be copied; what reading it needs."""
     directory = new_directory()
-    atexit.register(shutil.rmtree, directory)
     words = directory / "lexicon.toml"
     words.write_text(LEXICON)
     words.chmod(0o600)
@@ -164,10 +163,18 @@ def template() -> tuple[Path, Settings, Materials]:
     return directory, settings, materials
 
 
-def new_directory() -> Path:
-    """An empty directory, in memory where there is a way."""
+@cache
+def _root() -> Path:
+    """Where this process has its worlds, in memory where there is a way, until it ends."""
     shm = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="donkeywatch-model-", dir=shm if shm.is_dir() else None))
+    made = tempfile.mkdtemp(prefix="donkeywatch-model-", dir=shm if shm.is_dir() else None)
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return Path(made)
+
+
+def new_directory() -> Path:
+    """An empty directory."""
+    return Path(tempfile.mkdtemp(dir=_root()))
 
 
 class World:

@@ -171,3 +171,5 @@ class Shifted(Zygote):
             if process.poll() is None:
                 process.kill()
             process.wait(10)
+            for left in Path("/dev/shm").glob(f"*faketime*_{process.pid}"):
+                left.unlink()

@@ -294,15 +294,22 @@ def test_the_profile_sums_to_the_truth(ask: Asked) -> None:
 
 
 def test_the_profile_of_countries_counts_only_theirs(ask: Asked) -> None:
-    """With countries given, only their queries are in the profile."""
+    """With countries given, it has their queries in the weeks in which each had 100 addresses."""
     found = ask.json("/api/v1/profile?country=FR&country=ES&country=FR")
     assert found["countries"] == ["ES", "FR"]
-    queries = sum(
-        hour["countries"].get(country, {"queries": 0})["queries"]
-        for hour in ask.server.truth.as_json()["hours"].values()
-        for country in ("FR", "ES")
-    )
+    weeks = [week["countries"] for week in ask.server.truth.as_json()["weeks"].values()]
+    large = [week for week in weeks if min(week[c]["addresses"] for c in ("FR", "ES")) >= 100]
+    assert 0 < len(large) < len(weeks)
+    queries = sum(week[country]["queries"] for week in large for country in ("FR", "ES"))
     assert round(sum(h["queries"] * h["days"] for h in found["hours"] if h["days"])) == queries
+
+
+def test_the_profile_of_a_country_tells_no_single_hour(ask: Asked) -> None:
+    """A range that holds no whole week says nothing of a country."""
+    for start, end in (("22T10:00:00Z", "22T11:00:00Z"), ("21T01:00:00Z", "29T00:00:00Z")):
+        span = f"from=2026-09-{start}&to=2026-09-{end}"
+        found = ask.json(f"/api/v1/profile?country=FR&{span}")
+        assert {hour["days"] for hour in found["hours"]} == {0}
 
 
 @pytest.mark.parametrize("country", ["fr", "FRA", "F1", ""])

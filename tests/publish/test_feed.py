@@ -7,7 +7,9 @@ import json
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,11 +17,13 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import ClientDisconnect
 
 from browsing import Site, copied, served
 from donkeywatch.publish import feed as module
 from donkeywatch.publish import server
 from donkeywatch.publish.feed import Feed
+from donkeywatch.publish.site import News
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.status import Status
 from support import TOPICS
@@ -46,9 +50,14 @@ class Changing:
         with self.db:
             self.db.execute("insert into counters values ('x', '', ?, 1)", (str(time.time()),))
 
-    def events(self) -> AsyncIterator[str]:
-        """A page's stream."""
-        return self.feed.stream(lambda: self.over)
+    async def events(self) -> AsyncIterator[str]:
+        """A page's stream, as the server sends it."""
+        assert self.feed.enter()
+        try:
+            async for event in self.feed.stream(lambda: self.over):
+                yield event
+        finally:
+            self.feed.leave()
 
 
 @pytest.fixture
@@ -184,6 +193,43 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
             stop(other)
             assert "beat" not in "".join(lines)
         assert time.monotonic() - began < server.GRACE / 2
+
+
+def test_a_crowd_that_comes_at_once_gets_no_more_places(site: Site) -> None:
+    """A hundred requests in the same moment: as many are served as there are places."""
+
+    async def ask(url: str) -> Counter[int]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(trust_env=False, timeout=20, limits=limits) as client:
+            asked = [client.build_request("GET", url) for _ in range(100)]
+            answers = await asyncio.gather(*(client.send(one, stream=True) for one in asked))
+            for answer in answers:
+                await answer.aclose()
+        return Counter(answer.status_code for answer in answers)
+
+    with served(site.server, site.status) as other:
+        found = asyncio.run(ask(f"{other.url}/api/v1/events"))
+    assert found == {200: module.PLACES, 503: 100 - module.PLACES}
+
+
+def test_a_page_that_is_gone_before_the_first_news_gives_its_place_back(
+    changing: Changing,
+) -> None:
+    """Its stream was never begun."""
+
+    async def nothing() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def broken(_message: Any) -> None:
+        raise OSError
+
+    async def send() -> None:
+        assert changing.feed.enter()
+        with suppress(OSError, ClientDisconnect, BaseExceptionGroup):
+            await News(changing.feed, lambda: False)({"type": "http"}, nothing, broken)
+
+    asyncio.run(send())
+    assert changing.feed._open == 0
 
 
 def stop(site: Site) -> None:

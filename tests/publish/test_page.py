@@ -16,7 +16,7 @@ import pytest
 from browsing import Site, copied
 from donkeywatch.clocks import wall
 from donkeywatch.publish.assets import assets
-from donkeywatch.publish.countries import week_by_country
+from donkeywatch.publish.by_country import week_by_country
 from donkeywatch.publish.page import SHOWN, STALE, render
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.status import Status

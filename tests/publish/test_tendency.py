@@ -187,13 +187,37 @@ def test_the_profile_begins_at_a_break(weeks: Weeks) -> None:
 def test_small_countries_are_put_together() -> None:
     """Ten have names; the others' sum keeps totals whole."""
     views = [
-        CountryView(f"A{c}", 100 - i, 50, {"one": (i, 1), "two": (1, 1)})
+        CountryView(f"A{c}", 100 - i, 150, {"one": (i, 1), "two": (1, 1)})
         for i, c in enumerate("ABCDEFGHIJKLM")
     ]
     found = tendency._largest(views)
     assert [share.country for share in found] == [*(v.country for v in views[:LARGEST]), OTHER]
     assert sum(share.queries for share in found) == sum(view.queries for view in views)
     assert found[-1].flagged == {"one": 10 + 11 + 12, "two": 3}
+
+
+def test_a_country_of_few_addresses_has_no_name_of_its_own() -> None:
+    """However many queries it has; the sum of the others keeps them."""
+    views = [
+        CountryView("AA", 900, 99, {"one": (7, 1)}),
+        CountryView("BB", 800, 100, {"one": (5, 1)}),
+        CountryView("CC", 700, 300, {"one": (3, 1)}),
+    ]
+    assert tendency._largest(views) == [
+        CountryShare("CC", 700, {"one": 3}), CountryShare(OTHER, 1700, {"one": 12})
+    ]  # fmt: skip
+
+
+def test_coverage_that_comes_later_is_noticed(weeks: Weeks) -> None:
+    """An hour of silence that an archive accounts for afterwards makes a week whole."""
+    weeks.add(*[FLAGGED] * 3)
+    weeks.add(FLAGGED, coverage=0.9)
+    assert weeks.now.weeks == 3
+    start = MONDAY + 3 * WEEK
+    seconds = {start + i * HOUR: 360.0 for i in range(168)}
+    progress = [Progress("main", start + WEEK - 1, 0, 0, start + WEEK)]
+    weeks.store.checkpoint(Batch([], {}, Counter()), [], progress, seconds, start + WEEK)
+    assert weeks.now.weeks == 4
 
 
 def test_other_is_there_even_if_empty(weeks: Weeks) -> None:

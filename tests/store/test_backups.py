@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.windows import SECOND, WEEK
+from donkeywatch.counting.windows import SECOND, WEEK, week_of
 from donkeywatch.store import backups
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
@@ -175,6 +175,19 @@ def test_a_crash_before_they_went_is_made_good(store: Store) -> None:
     assert not backups.found(kept.directory)
 
 
+def test_a_damaged_copy_goes_with_the_keys_of_its_time(store: Store) -> None:
+    """Nobody can read which weeks it holds, but rows may stand in it: its name tells."""
+    kept = copies(store)
+    copy = kept.make(NOW)
+    assert copy is not None
+    copy.write_bytes(b"zqorv" * 2000)
+    week = week_of(NOW)
+    kept.destroy_outlived({week - 2 * WEEK})
+    assert copy.exists()
+    kept.destroy_outlived({week - WEEK})
+    assert not copy.exists()
+
+
 def test_a_file_of_another_name_is_no_copy(store: Store) -> None:
     """An operator's own file beside them neither stops a start nor is taken for the newest."""
     kept = copies(store)
@@ -189,4 +202,4 @@ def test_what_is_no_database_is_damaged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "donkeywatch-20260101T000000Z.db"
     path.write_bytes(content)
     assert backups.damage(path) is not None
-    assert backups.open_weeks(path) == set()
+    assert backups.open_weeks(path) is None

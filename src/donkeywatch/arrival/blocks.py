@@ -25,6 +25,7 @@ from donkeywatch.arrival.formats.line import OTHER
 from donkeywatch.arrival.layouts import Layout, layout_of
 from donkeywatch.arrival.links import SURE, perhaps_link
 from donkeywatch.arrival.quads import quads
+from donkeywatch.arrival.searches import LINK
 from donkeywatch.arrival.sieve import LETTER
 from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.arrival.text import decoded
@@ -155,8 +156,15 @@ class _Reading:
         except UnicodeDecodeError:
             if self._layout.trees:
                 return None
-            encoding = self._reader.encoding
-            return "\n".join([decoded(part, encoding) for part in raw.split(b"\n")])
+            return "\n".join([self._text(part) for part in raw.split(b"\n")])
+
+    def _text(self, raw: bytes) -> str:
+        """One text, or nothing where only its decoded form shows that it is none to be read here.
+
+        In some encodings bytes beyond ASCII stand for the letters or the marks of a link.
+        """
+        text = decoded(raw, self._reader.encoding)
+        return "" if LINK.match(text) or "\n" in text else text
 
     def _completed(self, doubtful: Offsets, codes: Codes) -> Sightings:
         """The exact functions decide on words that are doubtful, and on lines that are odd."""

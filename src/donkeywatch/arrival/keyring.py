@@ -38,7 +38,7 @@ class Keyring:
         self._weeks: dict[int, bytes] = {}
         for week, (proof, sealed) in epochs.items():
             if sealed:
-                self._remove(week)
+                self._remove_left(week)
             else:
                 self._weeks[week] = read(directory, week, proof)
 
@@ -70,6 +70,17 @@ class Keyring:
 
     def _path(self, week: int) -> Path:
         return _path(self.directory, week)
+
+    def _remove_left(self, week: int) -> None:
+        """Destroy a key that a crash has left; ConfigError where that cannot be done."""
+        try:
+            self._remove(week)
+        except OSError as error:
+            raise ConfigError(
+                f"key of week {week_name(week)}: its time is over, and it cannot be destroyed"
+                f" ({error.strerror})",
+                f"give {self.directory} and all in it to the user donkeywatch runs as",
+            ) from None
 
     def _remove(self, week: int) -> None:
         path = self._path(week)

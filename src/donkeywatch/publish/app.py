@@ -31,7 +31,7 @@ from donkeywatch.publish.answers import (
     source_health,
     window_answer,
 )
-from donkeywatch.publish.countries import week_by_country
+from donkeywatch.publish.by_country import hours_by_country, week_by_country
 from donkeywatch.publish.exposition import Exposition
 from donkeywatch.publish.metrics import Monitor
 from donkeywatch.publish.profile import profile
@@ -245,15 +245,18 @@ def _add_figures(
     def day_profile(
         topic: str = "pedophile", country: Country = None, start: From = None, to: To = None
     ) -> ProfileAnswer:
-        """The 24 hours of the day over closed hours, each country in its own time."""
+        """The 24 hours of the day over closed hours, each country in its own time.
+
+        With `country`, those of the closed weeks in the range in which each of the countries had
+        100 addresses.
+        """
         known = [name for name, _ in status().topics]
         if topic not in known:
             raise HTTPException(404, f"no such topic; there are: {', '.join(known)}")
         countries = sorted(set(country or []))
         with snapshots().take() as snapshot:
             first, last = moment(start, 0), moment(to, FAR)
-            found = snapshot.hours_of_day(topic, countries, first, last)
-            closed = snapshot.closed_hours(first, last)
+            found, closed = hours_by_country(snapshot, topic, countries, first, last)
         hours = [
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,

@@ -92,7 +92,7 @@ DERIVED_GAUGES = (
     Described(
         "window_country_queries", "gauge", ("window", "country"),
         "Keyword searches in the last closed hour and week by country of the address: the ten"
-        " largest, and `other`; `ZZ` is unknown.",
+        " largest with 100 addresses or more in it, and `other`; `ZZ` is unknown.",
     ),
     Described(
         "window_country_topic_queries", "gauge", ("window", "topic", "country"),

@@ -37,33 +37,35 @@ class Feed:
         self._looked = float("-inf")
         self._seen = ""
 
-    @property
-    def full(self) -> bool:
-        """No further page may be served."""
-        return self._open >= PLACES
+    def enter(self) -> bool:
+        """Take a place for one page; false where there is none. `leave` gives it back."""
+        if self._open >= PLACES:
+            return False
+        self._open += 1
+        return True
+
+    def leave(self) -> None:
+        """Give the place of a page back."""
+        self._open -= 1
+        if not self._open:
+            self._close()
 
     async def stream(self, over: Callable[[], bool]) -> AsyncIterator[str]:
-        """Events for one page until the server is `over` or the page is gone.
+        """Events for a page that has a place, until the server is `over` or the page is gone.
 
         `news` comes at once and then with each change, with what `_look` says; `beat` is a sign
         of life.
         """
-        self._open += 1
         told, at, said = "", float("-inf"), monotonic()
-        try:
-            while not over():
-                seen, now = await self._current(), monotonic()
-                if seen != told and now - at >= PERIOD:
-                    told, at, said = seen, now, now
-                    yield f"event: news\ndata: {seen}\n\n"
-                elif now - said >= HEARTBEAT:
-                    said = now
-                    yield "event: beat\ndata:\n\n"
-                await asyncio.sleep(TICK)
-        finally:
-            self._open -= 1
-            if not self._open:
-                self._close()
+        while not over():
+            seen, now = await self._current(), monotonic()
+            if seen != told and now - at >= PERIOD:
+                told, at, said = seen, now, now
+                yield f"event: news\ndata: {seen}\n\n"
+            elif now - said >= HEARTBEAT:
+                said = now
+                yield "event: beat\ndata:\n\n"
+            await asyncio.sleep(TICK)
 
     async def _current(self) -> str:
         now = monotonic()

@@ -10,7 +10,7 @@ from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.windows import MINUTE, iso
 from donkeywatch.publish.answers import Countries, CountryAnswer, Interval
 from donkeywatch.publish.assets import text
-from donkeywatch.publish.countries import SMALL, week_by_country
+from donkeywatch.publish.by_country import SMALL, week_by_country
 from donkeywatch.publish.profile import country_name
 from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
 from donkeywatch.status import Status

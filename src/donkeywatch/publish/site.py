@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from donkeywatch.clocks import wall
 from donkeywatch.publish.assets import assets
@@ -50,11 +51,23 @@ def add_site(
     )
     async def events(request: Request) -> Response:
         """Server-sent events: `news` at once and after changes, once a second at most; `beat`."""
-        if feed.full:
+        if not feed.enter():
             raise HTTPException(503, "too many pages are open; try again", {"Retry-After": "10"})
         stopping = getattr(request.app.state, "stopping", None)
-        return StreamingResponse(
-            feed.stream(lambda: stopping is not None and stopping.is_set()),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},
-        )
+        return News(feed, lambda: stopping is not None and stopping.is_set())
+
+
+class News(StreamingResponse):
+    """The news for a page that has taken its place, which is given back however it ends."""
+
+    def __init__(self, feed: Feed, over: Callable[[], bool]) -> None:
+        quick = {"X-Accel-Buffering": "no"}
+        super().__init__(feed.stream(over), media_type="text/event-stream", headers=quick)
+        self._feed = feed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; a page that is gone before the first piece has had a place, too."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._feed.leave()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.cusum import Score, level_shifts, point
 from donkeywatch.counting.windows import HOUR, WEEK
+from donkeywatch.publish.by_country import apart
 from donkeywatch.publish.profile import LocalHour, profile
 from donkeywatch.publish.snapshot import CountryView, Snapshot, WindowView
 
@@ -15,7 +16,7 @@ WHOLE = 0.95
 SPAN = 4 * WEEK
 """What the hour-of-day profile looks back at, ms; it begins at a break if one is nearer."""
 LARGEST = 10
-"""Countries that have a name of their own in the metrics; the rest is put together."""
+"""Countries that have a name of their own in the metrics at most; the rest is put together."""
 OTHER = "other"
 FAR = 1 << 52
 """Later than any window, ms."""
@@ -113,7 +114,8 @@ def _largest(views: Sequence[CountryView]) -> list[CountryShare]:
     """
     if not views:
         return []
-    named, others = views[:LARGEST], views[LARGEST:]
+    large, small = apart(views)
+    named, others = large[:LARGEST], [*large[LARGEST:], *small]
     return [
         *(_share(view.country, [view], view.topics) for view in named),
         _share(OTHER, others, views[0].topics),

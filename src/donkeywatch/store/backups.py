@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.windows import SECOND, WEEK, week_of
 from donkeywatch.store import schema
 
 DIRECTORY = "backups"
@@ -120,7 +120,10 @@ class Backups:
         for path in self.directory.glob("*.part"):
             path.unlink(missing_ok=True)
         for path in self.directory.glob("*.db"):
-            if sealed & open_weeks(path):
+            weeks = open_weeks(path)
+            if weeks is None and NAMED.fullmatch(path.name):  # Damaged, but the rows are in it.
+                weeks = {week_of(made(path)), week_of(made(path)) - WEEK}
+            if sealed & (weeks or set()):
                 path.unlink(missing_ok=True)
 
     def _copy(self, part: Path) -> None:
@@ -161,13 +164,13 @@ def damage(path: Path) -> str | None:
         return str(error)
 
 
-def open_weeks(path: Path) -> set[int]:
-    """Weeks (ms UTC) whose keys a copy needs; none if it cannot be read."""
+def open_weeks(path: Path) -> set[int] | None:
+    """Weeks (ms UTC) whose keys a copy needs; None if it cannot be read."""
     try:
         with _reading(path) as db:
             return {week for (week,) in db.execute("select week from epochs where sealed = 0")}
     except sqlite3.Error:
-        return set()
+        return None
 
 
 def restore(copy: Path, database: Path, quarantine: Path) -> None:

@@ -132,6 +132,22 @@ def damaged(path: Path) -> StateError:
     )
 
 
+def failure(path: Path, error: sqlite3.Error | OSError) -> StateError:
+    """What is said of a failed commit, also where a key cannot be written.
+
+    Unavailable where a later try may succeed; else the database is damaged, and condemned.
+    """
+    if not isinstance(error, sqlite3.OperationalError | OSError):
+        condemn(path)
+        return damaged(path)
+    reason = error.strerror if isinstance(error, OSError) else error
+    return Unavailable(
+        f"the database {path} cannot be written ({reason}); what was not stored is not counted",
+        "make room, or see to the rights of the state and the key directory, and repeat the"
+        " command; it goes on where it stopped",
+    )
+
+
 def condemn(path: Path) -> None:
     """Remember that a database is damaged: the next look might not come upon the place."""
     with contextlib.suppress(OSError):

@@ -1,0 +1,94 @@
+"""Which countries are named: none of few addresses, and none that the others give away."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.ledger import Batch, HourCounts
+from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
+from donkeywatch.publish.by_country import SMALL, apart, hours_by_country
+from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshots
+from donkeywatch.store.database import prepare
+from donkeywatch.store.positions import Progress
+from donkeywatch.store.store import Store
+
+MONDAY = milliseconds(datetime(2026, 1, 5, tzinfo=UTC))
+FAR = MONDAY + 52 * WEEK
+
+
+@given(st.lists(st.integers(1, 3 * SMALL), max_size=12))
+def test_the_rest_tells_of_no_few_addresses(addresses: list[int]) -> None:
+    """What is named is large and in its order; the rest is large too, or all there is."""
+    views = [CountryView(f"C{i}", 500 - i, many, {}) for i, many in enumerate(addresses)]
+    named, rest = apart(views)
+    assert all(view.addresses >= SMALL for view in named)
+    assert [view for view in views if view in named] == named
+    assert sorted([*named, *rest], key=views.index) == views
+    assert not rest or not named or sum(view.addresses for view in rest) >= SMALL
+
+
+@given(st.lists(st.integers(SMALL, 3 * SMALL), max_size=12))
+def test_without_small_countries_all_are_named(addresses: list[int]) -> None:
+    """Nobody has to be hidden for anybody."""
+    views = [CountryView(f"C{i}", 500 - i, many, {}) for i, many in enumerate(addresses)]
+    assert apart(views) == (views, [])
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty database."""
+    prepare(tmp_path)
+    opened = Store(tmp_path, ("one",))
+    yield opened
+    opened.close()
+
+
+def add(store: Store, number: int, **addresses: int) -> None:
+    """A closed week whose queries are all in its first hour, one of each address."""
+    start, many = MONDAY + number * WEEK, sum(addresses.values())
+    counts = HourCounts(many, 0, Counter({("one", "first"): len(addresses)}))
+    progress = [Progress("main", start + WEEK - 1, 0, 0, start + WEEK)]
+    batch = Batch([], {start: counts}, Counter())
+    store.checkpoint(batch, [], progress, {start: 3600.0}, start + WEEK)
+    flagged = TopicFigures(len(addresses), (len(addresses), 0, 0), 1, 1)
+    countries = {name: CountryFigures(n, n, ((1, 1),)) for name, n in addresses.items()}
+    figures = Figures(many, many, many, (flagged,), countries)
+    assert store.close_hour(start, None, figures)
+    assert store.close_week(start, figures)
+
+
+def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[HourOfDay]:
+    """What a profile of them would be made of."""
+    with Snapshots(store.path.parent, ("one",)).take() as snapshot:
+        found, closed = hours_by_country(snapshot, "one", countries, start, end)
+    assert {hour.start for hour in found} <= set(closed)
+    return found
+
+
+def test_a_profile_has_the_weeks_in_which_each_country_is_large(store: Store) -> None:
+    """One that is small, or that is not there, takes the week from the others."""
+    add(store, 0, FR=SMALL, ES=SMALL)
+    add(store, 1, FR=SMALL, ES=SMALL - 1)
+    add(store, 2, FR=SMALL)
+    assert [hour.start for hour in hours(store, "FR")] == [MONDAY + i * WEEK for i in range(3)]
+    assert {hour.start for hour in hours(store, "ES")} == {MONDAY}
+    assert {hour.start for hour in hours(store, "FR", "ES")} == {MONDAY}
+    assert hours(store, "DE") == []
+    assert len(hours(store)) == 5
+
+
+def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:
+    """Two ranges that differ by an hour tell nothing of that hour."""
+    add(store, 0, FR=SMALL)
+    assert len(hours(store, "FR", start=MONDAY, end=MONDAY + WEEK)) == 1
+    assert hours(store, "FR", start=MONDAY, end=MONDAY + WEEK - HOUR) == []
+    assert hours(store, "FR", start=MONDAY + 1, end=FAR) == []
+    assert len(hours(store, start=MONDAY, end=MONDAY + HOUR)) == 1
