@@ -107,6 +107,7 @@ def test_a_backfill_is_counted_once_and_shown(server: Simulated) -> None:
     assert f"{sum(server.truth.lines.values()):,}" in said
 
 
+@pytest.mark.untraced
 def test_a_full_disk_stops_a_backfill_and_a_repeat_goes_on(server: Simulated) -> None:
     """A fact, a remedy, no traceback, whenever it is full; at last all is counted once."""
 
