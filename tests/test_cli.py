@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -24,7 +25,9 @@ from support import START, Simulated, simulated
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "samples" / "enode-go.log"
 
 
-def donkeywatch(*arguments: str | Path, cwd: Path | None = None) -> tuple[int, str]:
+def donkeywatch(
+    *arguments: str | Path, cwd: Path | None = None, columns: str = "220"
+) -> tuple[int, str]:
     """Run the command as a process; its exit code and all it says."""
     done = subprocess.run(
         [sys.executable, "-m", "donkeywatch", *map(str, arguments)],
@@ -32,7 +35,7 @@ def donkeywatch(*arguments: str | Path, cwd: Path | None = None) -> tuple[int, s
         text=True,
         timeout=120,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "220", "NO_COLOR": "1"},
+        env={**os.environ, "COLUMNS": columns, "NO_COLOR": "1"},
     )
     return done.returncode, done.stdout + done.stderr
 
@@ -129,6 +132,78 @@ def test_a_full_disk_stops_a_backfill_and_a_repeat_goes_on(server: Simulated) ->
     assert f"{sum(server.truth.lines.values()):,}" in said
 
 
+def test_what_is_no_log_of_the_format_is_not_counted(server: Simulated) -> None:
+    """Counted by mistake it would not be read again; --anyway counts it, and says as what."""
+    wrong = server.directory / "log.jsonl"
+    wrong.write_text('{"a": 1}\n' * 500)
+    code, said = donkeywatch("backfill", "-c", server.settings, wrong)
+    assert code == 5
+    assert "none of the first 500 lines is a search" in said
+    assert "--anyway" in said
+    code, said = donkeywatch("backfill", "-c", server.settings, wrong, server.archive[0])
+    assert code == 0, said
+    assert "500 lines counted (500 other)" in said
+    wrong.write_text('{"b": 1}\n' * 500)
+    code, said = donkeywatch("backfill", "-c", server.settings, "--anyway", wrong)
+    assert code == 0, said
+    assert "500 lines counted (500 other)" in said
+
+
+def test_a_damaged_archive_is_told_with_what_was_counted_of_it(server: Simulated) -> None:
+    """A repeat with the restored file counts the rest."""
+    whole = gzip.compress(server.archive[0].read_bytes())
+    packed = server.directory / "one.gz"
+    for content in (whole[: len(whole) // 2], os.urandom(5_000)):
+        packed.write_bytes(content)
+        code, said = donkeywatch("backfill", "-c", server.settings, packed)
+        assert code == 5
+        assert re.search(r"[0-9,]+ lines that were read before the damage are counted", said)
+        code, said = donkeywatch("check", "-c", server.settings, packed)
+        assert code == 5
+        assert "remedy:" in said
+        assert "Traceback" not in said
+    packed.write_bytes(whole)
+    code, said = donkeywatch("backfill", "-c", server.settings, packed, server.archive[1])
+    assert code == 0, said
+    _, said = donkeywatch("status", "-c", server.settings)
+    assert f"{sum(server.truth.lines.values()):,}" in said
+
+
+def test_check_changes_nothing(server: Simulated) -> None:
+    """Root may be the one who asks, and the daemon another."""
+    before = sorted(server.directory.rglob("*"))
+    code, said = donkeywatch("check", "-c", server.settings, server.archive[0])
+    assert code == 0, said
+    assert "source simulated (not there yet): ok" in said
+    assert sorted(server.directory.rglob("*")) == before
+
+
+def test_check_tells_lines_from_the_future(server: Simulated) -> None:
+    """As the daemon counts them: this is how a wrong time zone is found."""
+    sample = server.directory / "future.log"
+    lines = ["2026-01-01T00:00:00Z", *["2199-01-01T00:00:00Z"] * 3]
+    sample.write_text("".join(f"{stamp}\t192.0.2.1\tzqorv\n" for stamp in lines))
+    code, said = donkeywatch("check", "--format", "tsv", sample)
+    assert code == 0
+    assert re.search(r"future\D+3\b", said)
+    sample.write_text("2026-01-01T00:00:00\t192.0.2.1\tzqorv\n" * 3)
+    code, said = donkeywatch("check", "--format", "tsv", sample)
+    assert code == 5
+    assert "needs `timezone`" in said
+
+
+def test_the_status_fits_a_narrow_terminal(server: Simulated) -> None:
+    """No figure is cut at 80 columns, nor in one that is wide."""
+    donkeywatch("backfill", "-c", server.settings, *server.archive)
+    for columns in ("80", "220"):
+        code, said = donkeywatch("status", "-c", server.settings, columns=columns)
+        assert code == 0
+        assert "\u2026" not in said
+        assert max(map(len, said.splitlines())) <= int(columns)
+        assert "pornographic" in said
+        assert len(re.findall(r"[0-9.]+% \[[0-9.]+%, [0-9.]+%\]", said)) >= 16
+
+
 def test_check_reads_on_behind_a_long_line(server: Simulated) -> None:
     """One that is longer than what is read at once, and that the settings allow."""
     text = server.settings.read_text()
@@ -145,7 +220,7 @@ def test_check_finds_everything_in_place(server: Simulated) -> None:
     """With good settings each part is told to be ok, and the sample's lines by outcome."""
     code, said = donkeywatch("check", "-c", server.settings, server.archive[0])
     assert code == 0, said
-    for part in ("lexicon", "countries", "state directory", "key directory", "source simulated"):
+    for part in ("lexicon", "countries", "state directory", "key directory"):
         assert f"{part}: ok" in said
     assert "keywordless" in said
     assert "the line at byte" in said
@@ -175,6 +250,9 @@ def test_check_never_shows_a_line(server: Simulated) -> None:
         (("backfill", "-c", "donkeywatch.toml", "--source", "x", "search.log"), 2, "use one of"),
         (("check", "-c", "donkeywatch.toml", "--source", "x", "search.log"), 2, "use one of"),
         (("check", "--format", "tsv"), 2, "needs a sample"),
+        (("check", "--format", "regex", "archive/search-01.log"), 2, "needs a `pattern`"),
+        (("simulate", "donkeywatch.toml"), 2, "cannot be made"),
+        (("demo", "donkeywatch.toml"), 2, "cannot be made"),
         (("check", "--format", "tsv", "none.log"), 5, "No such file"),
         (("lexicon", "check", "none.toml"), 2, "not readable"),
         (("check", "--format", "enode-go", "archive/search-01.log"), 5, "log level `debug`"),

@@ -88,9 +88,11 @@ def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
     """The token may come from a variable, a file or a systemd credential, in that order."""
     text = SMALLEST + '[http]\nhost = "0.0.0.0"\ntoken_file = "token"\n'
     (tmp_path / "token").write_text("from-file\n")
+    (tmp_path / "token").chmod(0o600)
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     (credentials / "token").write_text("from-credential")
+    (credentials / "token").chmod(0o440)  # As systemd leaves it where it sets an access list.
     by_file = config.load(written(tmp_path, text), {})
     assert by_file.http.token is not None
     assert by_file.http.token.get_secret_value() == "from-file"
@@ -105,9 +107,24 @@ def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
 
 
 def test_an_empty_token_is_refused(tmp_path: Path) -> None:
-    """An empty token file protects nothing."""
-    (tmp_path / "token").write_text("\n")
-    assert "empty" in refusal(tmp_path, SMALLEST + '[http]\ntoken_file = "token"\n')
+    """An empty token file protects nothing, nor does one that all can read, or that is a log."""
+    file = tmp_path / "token"
+    for text, mode, told in (
+        ("\n", 0o600, "empty"), ("zqorv", 0o644, "everybody can read it"),
+        ("zqorv\nfnarbl\n", 0o600, "not one word"),
+    ):  # fmt: skip
+        file.write_text(text)
+        file.chmod(mode)
+        said = refusal(tmp_path, SMALLEST + '[http]\ntoken_file = "token"\n')
+        assert told in said
+        assert "zqorv" not in said
+
+
+def test_a_mistake_in_a_source_is_told_once(tmp_path: Path) -> None:
+    """Not also as a source that is missing."""
+    said = refusal(tmp_path, SMALLEST + "pth = 1\n")
+    assert "did you mean `path`?" in said
+    assert "at least 1" not in said
 
 
 def test_the_state_directory_can_be_overridden(tmp_path: Path) -> None:

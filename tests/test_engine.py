@@ -501,6 +501,22 @@ def test_every_reason_for_not_being_ready_is_named(build: Callable[..., World]) 
     assert outcomes(world.state) == {"query": 10, "other": 10_000}
 
 
+def test_a_log_without_any_search_is_complained_of(build: Callable[..., World]) -> None:
+    """A thousand lines of which none is one: the status says so until the first search."""
+    world = build()
+    with world.log.open("a") as log:
+        log.write("2026-11-23 10:44:36\t192.0.2.7\n" * 999)
+    world.step()
+    assert world.engine.status().sources[0].error is None
+    with world.log.open("a") as log:
+        log.write("zqorv\n")
+    world.step()
+    assert "none of its lines so far is a search" in (world.engine.status().sources[0].error or "")
+    world.write(1)
+    world.step()
+    assert world.engine.status().sources[0].error is None
+
+
 def test_lag_is_the_bytes_not_yet_counted(world: World) -> None:
     """A partial last line is lag, but a log of which no more is whole is caught up with."""
     with world.log.open("a") as log:

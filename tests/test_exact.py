@@ -86,7 +86,7 @@ def test_a_second_backfill_counts_nothing(server: Simulated) -> None:
         path.rename(path.with_name("search-9" + path.name.removeprefix("search-")))
     with engine(server.settings) as opened:
         lines = backfill(opened, server.archive, None, lambda: NOW)
-    assert set(lines.values()) == {0}
+    assert not any(lines.values())
     assert_calendar_equals(server.state, server.truth)
 
 
@@ -98,7 +98,7 @@ def test_compressed_twins_of_what_was_counted_are_not_counted_again(server: Simu
         (path.with_name(path.name + ".gz")).write_bytes(gzip.compress(path.read_bytes()))
     with engine(server.settings) as opened:
         lines = backfill(opened, server.archive, None, lambda: NOW)
-    assert set(lines.values()) == {0}
+    assert not any(lines.values())
 
 
 @pytest.mark.untraced

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from donkeywatch.stream import Stream
 
 PEEK = 1 << 18
 """Bytes looked at to put archives in the order of their first query."""
+FEW = 100
+"""Lines in all that have to be seen before they are said to be none of the format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +41,30 @@ def backfill(
     clock: Callable[[], int],
     report: Callable[[Progress], None] = lambda _progress: None,
     step: int | None = None,
-) -> dict[Path, int]:
-    """Count archives of one source that are not counted yet; lines per file, 0 if it was.
+    *,
+    anyway: bool = False,
+) -> dict[Path, Counter[str]]:
+    """Count archives of one source that are not counted yet; lines by outcome per file.
 
-    Order and repetition do not matter: content decides what was counted. ``step`` sets after
-    how many bytes to commit (default `checkpoint.bytes`). SourceError names a file that cannot
-    be read; everything before it stays counted. StateError when the database cannot be written;
-    the engine is only good to be closed then.
+    There are none of a file that was counted before. Order and repetition do not matter: content
+    decides what was counted. ``step`` sets after how many bytes to commit (default
+    `checkpoint.bytes`). SourceError names a file that cannot be read; everything before it stays
+    counted. It also comes, before anything is counted, where none of the files has a search near
+    its front, unless they are to be counted ``anyway``: what was counted is not read again.
+    StateError when the database cannot be written; the engine is only good to be closed then.
     """
     stream = _stream(engine, source)
     for path in files:
         _readable(path)
+    fronts = {path: _front(stream, path) for path in files}
+    if not anyway:
+        _refuse_searchless(stream, fronts.values())
     archive = Archive(engine, stream)
     stream.follower.block = LARGE * stream.reader.length
     lines = {}
     with _stored(engine.store.path):
         try:
-            for path in sorted(files, key=lambda path: _first_time(stream, path)):
+            for path in sorted(files, key=lambda path: (fronts[path].time, path.name)):
                 lines[path] = _count(engine, archive, stream, path, clock, report, step)
         except (sqlite3.Error, OSError):
             archive.abandon()
@@ -111,17 +121,39 @@ def _readable(path: Path) -> None:
         raise SourceError(f"{path} is UTF-16", "convert it to UTF-8 first, with iconv say")
 
 
-def _first_time(stream: Stream, path: Path) -> tuple[int, str]:
-    """Event time of the first query near the front, so that weeks close in order."""
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """The first lines of an archive: time of the first query (ms UTC), how many, any search?"""
+
+    time: int = 0
+    lines: int = 0
+    searched: bool = False
+
+
+def _front(stream: Stream, path: Path) -> _Front:
+    """A look at it, so that weeks close in order and a mistaken format is found in time."""
     with _opened(path):
         file = open_file(path)
     try:
         seen = stream.reader.block(file.read(0, PEEK))
     except Damaged:
-        return 0, path.name
+        return _Front()
     finally:
         file.close()
-    return (int(seen.time[0]) if len(seen.time) else 0), path.name
+    queries = len(seen.time)
+    first = int(seen.time[0]) if queries else 0
+    return _Front(first, queries + seen.tally.total(), queries + seen.tally["keywordless"] > 0)
+
+
+def _refuse_searchless(stream: Stream, fronts: Collection[_Front]) -> None:
+    lines = sum(front.lines for front in fronts)
+    if lines >= FEW and not any(front.searched for front in fronts):
+        raise SourceError(
+            f"none of the first {lines:,} lines is a search in the format of source"
+            f" {stream.source.name} ({stream.source.format})",
+            "try `donkeywatch check` on a file and correct the settings; nothing was counted."
+            " If it is right, add --anyway",
+        )
 
 
 def _count(
@@ -132,37 +164,41 @@ def _count(
     clock: Callable[[], int],
     report: Callable[[Progress], None],
     step: int | None,
-) -> int:
+) -> Counter[str]:
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
-    total, before, pending = path.stat().st_size, engine.lines, 0
-    damaged = SourceError(
-        f"{path}: damaged, cut short or changed while it was read; its whole lines are counted",
-        "restore the file and repeat the command; it goes on where it stopped",
-    )
+    total, before, pending = path.stat().st_size, Counter(stream.tally), 0
     try:
         with _opened(path):
             generation = follower.take_up(path, 0)
     except Damaged:
-        raise damaged from None
+        raise _damaged(path, 0) from None
     if generation is None:
-        return 0
+        return Counter()
     while (block := follower.read(0)) is not None:
         engine.take(stream, block, clock())
         pending += block.consumed
         if pending >= limit:
             archive.commit(clock())
             pending = 0
-        report(Progress(path, _position(generation), total, engine.lines - before))
+        report(Progress(path, _position(generation), total, (stream.tally - before).total()))
     whole = generation.file is not None and follower.error is None
     engine.settle(clock())
     archive.commit(clock())
     follower.close()
+    lines = stream.tally - before
     if not whole:
-        raise damaged
-    lines = engine.lines - before
-    report(Progress(path, total, total, lines))
+        raise _damaged(path, lines.total())
+    report(Progress(path, total, total, lines.total()))
     return lines
+
+
+def _damaged(path: Path, lines: int) -> SourceError:
+    return SourceError(
+        f"{path}: damaged, cut short or changed while it was read; {lines:,} lines that were read"
+        " before the damage are counted",
+        "restore the file and repeat the command; it goes on where it stopped",
+    )
 
 
 def _position(generation: Generation) -> int:

@@ -15,11 +15,11 @@ from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
-from donkeywatch.errors import DonkeywatchError, SourceError
+from donkeywatch.errors import DonkeywatchError, SourceError, StateError
 from donkeywatch.settings import Settings, Source
 from donkeywatch.sources.block import SIZE, cut
 from donkeywatch.sources.files import Damaged, open_file
-from donkeywatch.store.database import prepare
+from donkeywatch.sources.generations import WIDE
 from donkeywatch.stream import line_reader
 
 FIRST = 10
@@ -45,12 +45,18 @@ class Sample:
         return [(name, self.outcomes[name]) for name in OUTCOMES if self.outcomes[name]]
 
 
-def sample(path: Path, reader: LineReader) -> Sample:
-    """Read a whole sample file line by line; SourceError when it cannot be read."""
+def sample(path: Path, reader: LineReader, latest: int) -> Sample:
+    """Read a whole sample file line by line; SourceError when it cannot be read.
+
+    A search after ``latest`` (ms UTC) is from the future. Whether one comes too late depends on
+    what else is counted, and is not told.
+    """
     found = Sample()
     topics = [topic.id for topic in reader.detector.topics]
     for offset, line in _lines(path, reader.limit):
         result = reader.read(line)
+        if isinstance(result, Sighting) and result.time > latest:
+            result = "future"
         outcome = "query" if isinstance(result, Sighting) else result
         found.lines += 1
         found.outcomes[outcome] += 1
@@ -67,10 +73,11 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
         file = open_file(path)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
-    if file.read(0, 2) in (b"\xff\xfe", b"\xfe\xff"):
-        raise SourceError(f"{path} is UTF-16", "have it written as UTF-8 or a one-byte encoding")
     offset, skipping, begun, size = 0, False, 0, max(SIZE, 2 * limit)
     try:
+        if file.read(0, 2) in WIDE:
+            remedy = "have it written as UTF-8 or a one-byte encoding"
+            raise SourceError(f"{path} is UTF-16", remedy)
         while buffer := file.read(offset, size):
             block = cut(buffer, limit, skipping=skipping, final=len(buffer) < size)
             for _ in range(block.too_long):
@@ -97,10 +104,11 @@ def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]
     yield _tried("countries", lambda: Countries(settings.countries))
     if settings.correction.record is not None:
         yield _tried("correction record", lambda: validation.load(settings.correction.record))
-    yield _tried("state directory", lambda: prepare(settings.state))
-    yield _tried("key directory", lambda: keyring.prepare(settings.key_directory))
+    yield _tried("state directory", lambda: _usable(settings.state))
+    yield _tried("key directory", lambda: _private(settings.key_directory))
     for source in settings.source:
-        yield _tried(f"source {source.name}", lambda source=source: _readable(source))
+        there = "" if source.path.exists() else " (not there yet)"
+        yield _tried(f"source {source.name}{there}", lambda source=source: _readable(source))
 
 
 def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
@@ -109,6 +117,24 @@ def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
     except DonkeywatchError as error:
         return name, error
     return name, None
+
+
+def _usable(directory: Path) -> None:
+    """Can files be made in a directory, or itself be made? Nothing is: `check` may be root's."""
+    there = next(path for path in (directory, *directory.parents) if path.exists())
+    if not there.is_dir():
+        raise StateError(f"{there} is not a directory", "name a directory, or move that file away")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise StateError(
+            f"{there}: not writable by this user",
+            f"make {directory} and give it to the user donkeywatch runs as",
+        )
+
+
+def _private(directory: Path) -> None:
+    _usable(directory)
+    if directory.exists():
+        keyring.prepare(directory)
 
 
 def _readable(source: Source) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +24,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     except OSError as error:
         raise ConfigError(
             f"settings {path}: not readable ({error.strerror})",
-            "name an existing file with --config, or write one with `donkeywatch simulate`",
+            "name an existing file with --config; deploy/donkeywatch.toml is one to begin with",
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None
@@ -54,14 +55,26 @@ def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -
         file = Path(credentials) / "token"
     if file is None:
         return
+    http["token"] = _token(base / file, "http.token_file")
+
+
+def _token(file: Path, name: str) -> str:
     try:
-        http["token"] = (base / file).read_text("utf-8").strip()
+        with file.open(encoding="utf-8") as opened:
+            mode, text = os.fstat(opened.fileno()).st_mode, opened.read().strip()
     except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{name} {file}: not readable", "mend its path or mode") from None
+    if mode & stat.S_IROTH:
         raise ConfigError(
-            f"http.token_file {file}: not readable", "mend its path or mode"
-        ) from None
-    if not http["token"]:
-        raise ConfigError(f"http.token_file {file}: empty", "write a long random word into it")
+            f"{name} {file}: everybody can read it (mode {mode & 0o777:03o})",
+            f"run: chmod 600 {file}",
+        )
+    if len(text.split()) != 1:
+        raise ConfigError(
+            f"{name} {file}: {'not one word' if text else 'empty'}",
+            "write a long random word into it, and nothing else",
+        )
+    return text
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:
@@ -90,9 +103,13 @@ def _anchored(settings: Settings, base: Path) -> Settings:
 
 
 def _explained(error: ValidationError) -> str:
+    errors = error.errors(include_input=False, include_context=False)
+    # Where an entry of a list is wrong, pydantic has it that the list is too short, too.
+    entries = {found["loc"][0] for found in errors if len(found["loc"]) > 1}
     return "; ".join(
         _one(found["type"], [str(part) for part in found["loc"]], found["msg"])
-        for found in error.errors(include_input=False, include_context=False)
+        for found in errors
+        if not (found["type"] == "too_short" and found["loc"][0] in entries)
     )
 
 
@@ -111,6 +128,10 @@ def _one(kind: str, location: list[str], message: str) -> str:
     return f"{place}: {message}" if place else message
 
 
+def _shown(default: object) -> str:
+    return repr(str(default) if isinstance(default, Path) else default)
+
+
 def document() -> str:
     """The settings as Markdown, for docs/configuration.md."""
     parts = []
@@ -123,7 +144,7 @@ def document() -> str:
             default = (
                 "**required**"
                 if field.is_required()
-                else f"`{field.get_default(call_default_factory=True)!r}`"
+                else f"`{_shown(field.get_default(call_default_factory=True))}`"
             )
             rows.append(f"| `{name}` | {default} | {field.description} |")
         title = f"`[{section}]`" if section else "Top level"

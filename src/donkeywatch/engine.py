@@ -91,8 +91,6 @@ class Engine:
             self.store, self.backups, self._keys, settings.retention, self._desk.reckon
         )
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
-        self.lines = 0
-        """Lines that were counted since the start."""
         self._dirty = True
         self._number = next(_NUMBERS)
         self._unfinished = False
@@ -174,7 +172,7 @@ class Engine:
         name = stream.source.name
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, block.too_long)
-        self.lines += sum(seen.tally.values()) + block.too_long
+        stream.tally.update(seen.tally, too_long=block.too_long)
         self.pace.pending += block.consumed
         past = seen.time <= (frontier.newest or 0)
         stream.read(seen.time if past.all() else seen.time[past])

@@ -151,7 +151,7 @@ def spans(follower: Follower) -> Iterator[Span]:
     log = follower.log
     try:
         follower.scan(0)
-        if follower.error:
+        if follower.error and not follower.absent:
             raise SourceError(follower.error, "make the log readable, and repeat the command")
         names = {(s.st_dev, s.st_ino): path for path, s in log.siblings()}
         for generation in follower.known:

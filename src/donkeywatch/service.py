@@ -122,6 +122,10 @@ class Service:
         for reason in new:
             if reason.partition(":")[0] not in told:
                 log.warning("not ready: %s", reason)
+        complaints = {source.name: source.error for source in before.sources}
+        for source in after.sources:
+            if source.following and source.error and not complaints.get(source.name):
+                log.warning("source %s: %s", source.name, source.error)
         if old and not new:
             log.info("ready: %d source(s) followed and caught up", len(after.sources))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
 from donkeywatch.arrival.sightings import LineReader
 from donkeywatch.counting.coverage import Coverage
-from donkeywatch.counting.observations import Times
+from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.settings import Settings, Source
@@ -25,6 +26,8 @@ from donkeywatch.store.store import Store
 
 FOLLOWED = "followed:"
 """Setting that says that a source was followed before, so that what is new was not there then."""
+MANY = 1_000
+"""Lines without a search among them after which it is said that something may be wrong."""
 
 
 @dataclass(slots=True)
@@ -49,6 +52,8 @@ class Stream:
     """Positions behind the last block that was counted, where others are being read."""
     new: bool = False
     """It was never followed by any process."""
+    tally: Counter[str] = field(default_factory=Counter)
+    """Lines by outcome since the start of this process."""
 
     def progress(self) -> Progress:
         """The row to store."""
@@ -132,7 +137,20 @@ class Stream:
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,
             last_event=self.frontier.newest,
-            error=follower.error,
+            error=follower.error or self.mistaken,
+        )
+
+    @property
+    def mistaken(self) -> str | None:
+        """What is said when so many lines were read and none was a search."""
+        lines = self.tally.total()
+        if lines < MANY or self.tally["query"] or self.tally["keywordless"]:
+            return None
+        rejected = max(REJECTIONS, key=lambda reason: self.tally[reason])
+        told = f", most rejected as {rejected}" if self.tally[rejected] * 2 > lines else ""
+        return (
+            f"none of its lines so far is a search{told}; are the format and the time zone right?"
+            " `donkeywatch check` tells of a sample"
         )
 
 

@@ -105,6 +105,14 @@ def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
     assert "symbolic link" in refusal(dangling)
 
 
+def test_a_misspelt_name_of_the_form_is_guessed(path: Path) -> None:
+    """Ours is told; what stands there, which may be an entry, is not."""
+    path.write_text("expiers = 2030-01-01\n" + path.read_text("utf-8"), "utf-8")
+    told = refusal(path)
+    assert "did you mean `expires`?" in told
+    assert "expiers" not in told
+
+
 def test_a_missing_file_and_a_pipe_are_refused(tmp_path: Path) -> None:
     """A pipe must not make the start wait for a writer."""
     assert "not readable" in refusal(tmp_path / "nowhere.toml")
@@ -174,7 +182,8 @@ def test_entries_that_cannot_mean_what_they_say(path: Path, entries: str, told: 
         ("topics.two", 'topics."2 Two"', "not a valid id"),
         ('first = ["zqorv", ', 'first = ["zqorv", 7, ', "topics.one.groups.*"),
         ('first = ["zqorv", "Qv\u00e9lt"]', 'first = "zqorv"', "topics.one.groups.*"),
-        ('title = "nonsense"', 'titel = "zqorv"', "Extra inputs are not permitted"),
+        ('title = "nonsense"', 'titel = "zqorv"', "did you mean `title`?"),
+        ('title = "nonsense"', 'fnarbl = "zqorv"', "Extra inputs are not permitted"),
         ("expires = 2026-11-23", 'expires = "zqorv"', "expires"),
         ("expires = 2026-11-23", 'topics = "zqorv"', "not valid TOML"),
     ],

@@ -157,6 +157,7 @@ def test_every_commented_sample_setting_is_one(tmp_path: Path) -> None:
     text = re.sub(r"^#(\w+ = )", r"\1", SETTINGS.read_text("utf-8"), flags=re.MULTILINE)
     text = text.replace("/etc/donkeywatch/token", "token")
     (tmp_path / "token").write_text("a-token-of-the-test\n", "utf-8")
+    (tmp_path / "token").chmod(0o600)
     path = tmp_path / "donkeywatch.toml"
     path.write_text(text, "utf-8")
     settings = config.load(path, {})
@@ -169,6 +170,7 @@ def test_every_commented_sample_setting_is_one(tmp_path: Path) -> None:
 def test_the_credential_becomes_the_token(tmp_path: Path) -> None:
     """What LoadCredential=token brings is the bearer token, without any other setting."""
     (tmp_path / "token").write_text("a-token-of-the-test\n", "utf-8")
+    (tmp_path / "token").chmod(0o400)
     settings = config.load(SETTINGS, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert settings.http.token is not None
     assert settings.http.token.get_secret_value() == "a-token-of-the-test"

@@ -74,6 +74,18 @@ def test_without_a_script_the_figures_are_there(site: Site, browser: Browser) ->
         assert not seen.page.locator("#theme").is_visible()
 
 
+def test_an_axis_is_labelled_with_as_many_digits_as_its_steps_need(
+    site: Site, browser: Browser
+) -> None:
+    """Steps of 2.5 % are not rounded to whole ones."""
+    labels = "values => import('/assets/figures.js').then(m => m.axisPercent(values))"
+    with view(browser) as seen:
+        seen.open(site.url)
+        for step, told in ((0.025, "2.5%"), (0.01, "1%"), (0.0005, "0.05%"), (0.00025, "0.025%")):
+            assert seen.page.evaluate(labels, [0, step, 2 * step])[1] == told
+        assert seen.page.evaluate(labels, [0, 0.025, 0.05]) == ["0.0%", "2.5%", "5.0%"]
+
+
 @EACH
 @THEMES
 def test_axe_finds_nothing(

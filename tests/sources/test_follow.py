@@ -64,6 +64,11 @@ class Rig:
         stored = [self.stored[number] for number in sorted(self.stored)]
         return Follower(self.log, KEY, stored, self.numbers.__next__, fresh=fresh)
 
+    @property
+    def complaint(self) -> str:
+        """What the follower says is wrong; empty where nothing is."""
+        return self.follower.error or ""
+
     def lines(self, count: int = 1, width: int = 0) -> bytes:
         """New lines, which the follower is expected to count."""
         made = [b"%08d zqorv" % next(self.serial) + b"x" * width for _ in range(count)]
@@ -438,6 +443,32 @@ def test_a_gz_that_is_still_being_written_is_waited_for(rig: Rig) -> None:
         rig.tick()
     packed.write_bytes(whole)
     rig.tick(times=2)
+    rig.settle()
+    rig.exact()
+
+
+def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig: Rig) -> None:
+    """Not while it may be growing; later once in the count of errors, and for as long as it is so.
+
+    It is not decoded anew at every look.
+    """
+    rig.follower.close()
+    rig.write(2_000)
+    moved = rig.rotate()
+    whole = gzip.compress(moved.read_bytes())
+    moved.unlink()
+    packed = rig.sibling(".1.gz")
+    packed.write_bytes(whole[:-400])
+    rig.restart()
+    rig.tick()
+    assert rig.complaint == ""
+    for _ in range(20):
+        rig.tick()
+    assert "search.log.1.gz: damaged or cut short" in rig.complaint
+    assert rig.events["read_errors"] == 1
+    packed.write_bytes(whole)
+    rig.tick(times=2)
+    assert rig.complaint == ""
     rig.settle()
     rig.exact()
 

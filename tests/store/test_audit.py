@@ -114,9 +114,13 @@ def test_hours_that_were_forgotten_are_no_slip(counted: Simulated, tmp_path: Pat
     assert not found["hours add up to their week"]
 
 
-def test_verify_looks_at_a_whole_installation(counted: Simulated) -> None:
-    """Every check of the audit is told, and the position in each log."""
-    counted.log.touch()
+@pytest.mark.parametrize("there", [True, False])
+def test_verify_looks_at_a_whole_installation(counted: Simulated, there: bool) -> None:
+    """Every check of the audit is told, and the position in each log; it need not be there."""
+    if there:
+        counted.log.touch()
+    else:
+        counted.log.unlink(missing_ok=True)
     cli.enter(["verify"])
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(counted.settings)])
     assert done.exit_code == 0, done.output

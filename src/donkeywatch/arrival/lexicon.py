@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hmac
 import tomllib
 from datetime import UTC, date, datetime
@@ -69,6 +70,9 @@ def load(path: Path, now: datetime | None = None) -> Lexicon:
         lexicon = Lexicon.model_validate(tomllib.loads(text))
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False)[0]
+        near = difflib.get_close_matches(str(first["loc"][-1]), OURS, 1)
+        if first["type"] == "extra_forbidden" and near:
+            first["msg"] = f"not a name of the form; did you mean `{near[0]}`?"
         raise ConfigError(
             f"lexicon {path}: {_place(first['loc'])}: {first['msg']}",
             "see docs/lexicon.md for the form of the file",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from rich.progress import (
 from donkeywatch import backfill, config
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.clocks import wall
+from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.engine import Engine
 from donkeywatch.hardening import harden
 from donkeywatch.machine import keep
@@ -31,6 +33,9 @@ def backfill_command(
     source: Annotated[
         str | None, typer.Option(help="source they belong to; default the first")
     ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="count them even if no search is near their front")
+    ] = False,
 ) -> None:
     """Count finished log files, oldest first whatever their order.
 
@@ -41,20 +46,30 @@ def backfill_command(
     keep()
     engine = Engine(config.load(config_path), wall())
     try:
-        lines = with_bar(engine, files, source)
+        lines = with_bar(engine, files, source, anyway=anyway)
     finally:
         engine.close()
-    for path, count in lines.items():
-        said = f"{count:,} lines counted" if count else "counted before, nothing new"
-        out.print(f"{path.name}: {said}", highlight=False)
+    for path, outcomes in lines.items():
+        out.print(f"{path.name}: {_told(path, outcomes)}", highlight=False, soft_wrap=True)
+
+
+def _told(path: Path, outcomes: Counter[str]) -> str:
+    if not path.stat().st_size:
+        return "empty"
+    if not outcomes:
+        return "counted before, nothing new"
+    told = [f"{outcomes[name]:,} {name}" for name in OUTCOMES if outcomes[name]]
+    return f"{outcomes.total():,} lines counted ({', '.join(told)})"
 
 
 MUCH = 8 << 20
 """Bytes on disk for which it is worth while to start other processes."""
 
 
-def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path, int]:
-    """Backfill with a progress bar on the terminal; lines by file."""
+def with_bar(
+    engine: Engine, files: list[Path], source: str | None, *, anyway: bool = False
+) -> dict[Path, Counter[str]]:
+    """Backfill with a progress bar on the terminal; lines by file and outcome."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -74,4 +89,4 @@ def with_bar(engine: Engine, files: list[Path], source: str | None) -> dict[Path
             rate = now.lines / max(time.monotonic() - start, 0.001)
             bar.update(tasks[now.path], completed=now.done, total=now.bytes, rate=f"{rate:,.0f}")
 
-        return backfill.backfill(engine, files, source, wall, report)
+        return backfill.backfill(engine, files, source, wall, report, anyway=anyway)

@@ -24,11 +24,13 @@ from donkeywatch.cli.front import (
     log_to_stderr,
     out,
 )
+from donkeywatch.clocks import wall
+from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.settings import FormatName, Settings, Source
+from donkeywatch.settings import FormatName, Settings, Source, Time
 from donkeywatch.store.database import DATABASE
 from donkeywatch.stream import line_reader
 
@@ -72,7 +74,7 @@ def _status(snapshots: Snapshots, settings: Settings) -> RenderableType:
     try:
         with snapshots.take() as snapshot:
             names = [source.name for source in settings.source]
-            parts: list[RenderableType] = [console.fractions(snapshot.current())]
+            parts: list[RenderableType] = [console.fractions(snapshot.current(), out.width)]
             parts.append(console.sources(snapshot.sources(), snapshot.counters(), names))
             parts.append(console.daemon(ask.health(settings.http)))
     except sqlite3.DatabaseError as error:
@@ -103,7 +105,10 @@ def check_command(
     if format_name is not None and config_path is None:
         if sample is None:
             raise ConfigError("--format needs a sample", "name a log file")
-        _show_sample(sample, check.bare_reader(Source(path=sample, format=format_name)))
+        if format_name == "regex":
+            raise ConfigError("format `regex` needs a `pattern`", "give settings that have one")
+        bare = Source(path=sample, format=format_name)
+        _show_sample(sample, check.bare_reader(bare), bare, Time())
         return
     settings = config.load(config_path or DEFAULT_CONFIG)
     failures = []
@@ -118,7 +123,7 @@ def check_command(
     if sample is not None:
         chosen = _source(settings, source)
         detector = Detector(lexicons.load(settings.lexicon))
-        _show_sample(sample, line_reader(chosen, detector))
+        _show_sample(sample, line_reader(chosen, detector), chosen, settings.time)
 
 
 def _source(settings: Settings, name: str | None) -> Source:
@@ -128,16 +133,27 @@ def _source(settings: Settings, name: str | None) -> Source:
     return named[name] if name else settings.source[0]
 
 
-def _show_sample(path: Path, reader: LineReader) -> None:
-    found = check.sample(path, reader)
+def _show_sample(path: Path, reader: LineReader, source: Source, time: Time) -> None:
+    found = check.sample(path, reader, wall() + round(time.future * SECOND))
     out.print(console.outcomes(found))
     for offset, outcome in found.rejected:
         out.print(f"rejected as {outcome}: the line at byte {offset}", highlight=False)
     if found.lines and not found.searches:
         raise SourceError(
-            f"{path}: none of {found.lines} lines is a search",
-            "check the format; eNode-go logs searches only at log level `debug`",
+            f"{path}: none of {found.lines} lines is a search", _remedy(found, source)
         )
+
+
+def _remedy(found: check.Sample, source: Source) -> str:
+    """What to look at where no line of a sample is a search."""
+    outcomes = found.outcomes
+    if outcomes["bad_time"] or outcomes["impossible_time"] or outcomes["future"]:
+        return "look at the stamps: one without a zone needs `timezone`, an odd one `time_format`"
+    if outcomes["bad_address"]:
+        return "look at the addresses: they are to be plain IPv4 or IPv6"
+    if source.format == "enode-go":
+        return "eNode-go logs searches only at log level `debug`; is it its log?"
+    return "is it a log in this format? docs/formats.md has an example of each"
 
 
 @lexicon_app.command("check")

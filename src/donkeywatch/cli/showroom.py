@@ -18,6 +18,7 @@ from donkeywatch.cli.archive import with_bar
 from donkeywatch.cli.front import app, log_to_stderr, out
 from donkeywatch.clocks import wall
 from donkeywatch.engine import Engine
+from donkeywatch.errors import ConfigError
 from donkeywatch.hardening import harden
 from donkeywatch.settings import FormatName
 
@@ -54,7 +55,7 @@ def simulate(
     sim = demo.simulation(
         now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
     )
-    directory.mkdir(parents=True, exist_ok=True)
+    _make(directory)
     if live:
         demo.write_settings(sim, directory)
         _write_live(sim, directory, rate, seed)
@@ -63,6 +64,15 @@ def simulate(
     size = sum(path.stat().st_size for path in files)
     out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
     out.print(f"next: donkeywatch backfill -c {directory / demo.SETTINGS} ...", highlight=False)
+
+
+def _make(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{directory}: cannot be made ({error.strerror})", "name a directory of yours"
+        ) from None
 
 
 def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:

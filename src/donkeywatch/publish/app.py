@@ -63,7 +63,10 @@ REFUSED: Described = {422: {"model": Refusal, "description": "a parameter is no 
 
 From = Annotated[
     str | None,
-    Query(alias="from", description="first start, ISO 8601 with zone, a date, or an ISO week"),
+    Query(
+        alias="from",
+        description="first start, ISO 8601 (UTC where no zone is told), a date, or an ISO week",
+    ),
 ]
 To = Annotated[str | None, Query(description="end (exclusive), in the same forms")]
 Week = Annotated[

@@ -31,6 +31,11 @@ class Server:
         family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
         try:
             self._socket = socket.create_server((http.host, http.port), family=family)
+        except socket.gaierror as error:
+            raise ConfigError(
+                f"http: there is no host {http.host} ({error.strerror})",
+                "set `host` under [http] to an address of this machine",
+            ) from None
         except OSError as error:
             raise ConfigError(
                 f"http: cannot listen on {http.host} port {http.port} ({error.strerror})",

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
@@ -13,6 +14,9 @@ from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
 from donkeywatch.sources.shelf import Descriptor, Shelf
+
+PATIENCE = 15 * SECOND
+"""How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
 
 
 class Finder:
@@ -29,10 +33,16 @@ class Finder:
         self._log, self._shelf, self._key = log, shelf, key
         self._events = events
         self._identity = Identity(key)
+        self.absent = False
+        """Nothing is at the log's own path, as between two steps of a rotation."""
+        self._undecoded: dict[tuple[int, int], tuple[tuple[int, int], int]] = {}
+        """Archives that did not decode: as they were then, and since when."""
+        self._damaged: set[tuple[int, int]] = set()
+        """Those that stayed so, and are told."""
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
-        self.error, self.hidden = None, False
+        self.error, self.hidden, self.absent = None, False, False
         self._scan_live(now)
         self._scan_siblings(now)
 
@@ -47,7 +57,7 @@ class Finder:
                 raise
             if live:
                 self._retire(live, now)
-            self.error = f"{self._log.path}: not there yet"
+            self.error, self.absent = f"{self._log.path}: not there yet", True
             return
         held = self._held((state.st_dev, state.st_ino))
         if held is not None:
@@ -131,9 +141,15 @@ class Finder:
             known = self._shelf.verdicts.get(identity) == verdict
             if identity in held or not state.st_size or known:
                 continue
+            if self._is_damaged(path, identity, verdict, now):
+                continue
             try:
                 decided = self._consider(path, now)
-            except (Damaged, SourceError):
+            except Damaged:
+                decided = False  # It may still be growing.
+                if self._undecoded.get(identity, (None, 0))[0] != verdict:
+                    self._undecoded[identity] = verdict, now
+            except SourceError:
                 decided = False
             except OSError as error:
                 decided = gone(error)
@@ -144,6 +160,20 @@ class Finder:
                     self.hidden |= bool(self._shelf.missing())
             if decided:
                 self._shelf.verdicts[identity] = verdict
+
+    def _is_damaged(
+        self, path: Path, identity: tuple[int, int], verdict: tuple[int, int], now: int
+    ) -> bool:
+        """Did an archive that does not decode stay as it was for long? It is told of then."""
+        was, since = self._undecoded.get(identity, (None, now))
+        if was != verdict or now - since < PATIENCE:
+            self._damaged.discard(identity)
+            return False
+        if identity not in self._damaged:
+            self._damaged.add(identity)
+            self._events["read_errors"] += 1
+        self.error = f"{path}: damaged or cut short, and not counted; restore it"
+        return True
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""

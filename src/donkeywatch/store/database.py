@@ -33,6 +33,8 @@ def prepare(state: Path) -> None:
         state.chmod(0o700)
         if not os.access(state, os.W_OK | os.X_OK):
             raise PermissionError
+    except FileExistsError:
+        raise StateError(f"{state} is not a directory", "set `state` to a directory") from None
     except OSError as error:
         raise StateError(
             f"the state directory {state} cannot be used ({type(error).__name__})",

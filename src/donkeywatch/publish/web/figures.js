@@ -35,7 +35,8 @@ export function hour(seconds) {
 /** Labels of an axis from 0 to a top: no more digits than its steps need. */
 export function axisPercent(values) {
   const step = values.length > 1 ? (values[1] - values[0]) * 100 : 1;
-  const digits = Math.max(0, Math.min(4, Math.ceil(-Math.log10(step) - 1e-9)));
+  const whole = (digits) => Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) < 1e-6;
+  const digits = [0, 1, 2, 3].find(whole) ?? 4;
   return values.map((value) => `${(value * 100).toFixed(digits)}%`);
 }
 
