@@ -301,7 +301,10 @@ def test_two_at_once_are_refused(server: Simulated) -> None:
 
 
 def test_simulate_writes_what_the_other_verbs_need(tmp_path: Path) -> None:
-    """Logs, lexicon, countries, truth and settings; check is content with them."""
+    """Logs, lexicon, countries, truth and settings; check is content with them.
+
+    A second archive takes the place of the first.
+    """
     code, said = donkeywatch(
         "simulate", tmp_path / "out", "--weeks", "1", "--queries", "500", "--addresses", "50",
         "--format", "regex", "--gz",
@@ -314,24 +317,9 @@ def test_simulate_writes_what_the_other_verbs_need(tmp_path: Path) -> None:
     settings = tmp_path / "out" / "donkeywatch.toml"
     code, said = donkeywatch("check", "-c", settings, archive / "search-01.log.gz")
     assert code == 0, said
-
-
-def test_a_damaged_archive_is_told_and_its_rest_can_follow(server: Simulated) -> None:
-    """A cut archive is refused with what to do; repeated whole, it counts to the last line."""
-    import gzip
-
-    first, second = server.archive
-    whole = gzip.compress(first.read_bytes())
-    path = first.with_suffix(".log.gz")
-    path.write_bytes(whole[: len(whole) // 2])
-    code, said = donkeywatch("backfill", "-c", server.settings, path)
-    assert code == 5
-    assert "repeat the command" in said
-    path.write_bytes(whole)
-    code, said = donkeywatch("backfill", "-c", server.settings, path, second)
+    code, said = donkeywatch("simulate", tmp_path / "out", "--weeks", "1", "--queries", "500")
     assert code == 0, said
-    _, said = donkeywatch("status", "-c", server.settings)
-    assert f"{sum(server.truth.lines.values()):,}" in said
+    assert [path.name for path in archive.glob("search-*")] == ["search-01.log"]
 
 
 def test_failures_leave_through_one_door(

@@ -41,7 +41,11 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "lines": [(blocks, "padded"), (Block, "__init__")],
     "stamps": [(blocks, "stamps")],
     "addresses": [(blocks, "quads")],
-    "queries": [(layouts.TsvLayout, "queries"), (layouts.EnodeGoLayout, "queries")],
+    "queries": [
+        (layouts.TsvLayout, "queries"),
+        (layouts.JsonlLayout, "queries"),
+        (layouts.EnodeGoLayout, "queries"),
+    ],
     "folding": [
         (Fields, "wide"),
         (_Reading, "_wordy"),

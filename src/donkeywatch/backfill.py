@@ -106,6 +106,8 @@ def _opened(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}", "name finished log files") from None
+    except SourceError as error:
+        raise SourceError(error.problem, "name finished log files") from None
 
 
 def _readable(path: Path) -> None:

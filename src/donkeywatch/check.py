@@ -101,7 +101,8 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
 def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]]:
     """Each thing the daemon needs, and what is wrong with it, if anything."""
     yield _tried("lexicon", lambda: lexicon.load(settings.lexicon))
-    yield _tried("countries", lambda: Countries(settings.countries))
+    if settings.countries is not None:
+        yield _tried("countries", lambda: Countries(settings.countries))
     if settings.correction.record is not None:
         yield _tried("correction record", lambda: validation.load(settings.correction.record))
     yield _tried("state directory", lambda: _usable(settings.state))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from donkeywatch.arrival.chains import LEAVES
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats.enode_go import EnodeGo
+from donkeywatch.arrival.formats.jsonl import Jsonl
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
@@ -321,6 +323,74 @@ def test_other_syntaxes_are_read_line_by_line(lines: list[bytes]) -> None:
     """Boolean queries and trees in a tsv log never take the columns."""
     for reader in (replace(READER, syntax="boolean"), replace(READER, syntax="enode-go")):
         assert_columns_equal_lines(lines, reader=reader)
+
+
+JSONL = replace(READER, format=Jsonl({}), limit=400)
+OBJECTS = (
+    b'{"ts":"%b","ip":"%b","query":"%b"}',
+    b'{"ts": "%b", "ip": "%b", "query": "%b"}',
+    b'{"level":"info","n":[1,{"a":2}],"ts":"%b","ip":"%b","query":"%b","took":7} ',
+    b'{"ts":"%b","ip":"%b","query":"%b","query":"zqorv"}',
+    b'{"query":"xkuzq","ts":"%b","ip":"%b","query":"%b"}',
+    b'{"ts":"%b","ip":"%b","a":{"query":"%b"},"query":"12"}',
+    b'{"ts":"%b","ip":"%b","query":"%b","again":"zqorv"}',
+    b'{"ts":"%b","ip":"%b","query":"%b","' + b"x" * 90 + b'":1}',
+    b'{"ts":"%b","ip":"%b","query":"%b"}}',
+)
+"""With the three keys in their order; what stands where may still be another thing."""
+
+
+@st.composite
+def records(draw: st.DrawFn, form: bytes) -> bytes:
+    """An object of the form, or of another, with its texts escaped or as they are."""
+    used = draw(st.sampled_from((form,) * 8 + OBJECTS))
+    query = draw(queries())
+    if draw(st.integers(0, 2)):
+        plain = draw(st.booleans())
+        query = json.dumps(query.decode("utf-8", "replace"), ensure_ascii=plain)[1:-1].encode()
+    made: bytes = used % (draw(stamps).encode(), draw(addresses).encode(), query)
+    return made
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> list[bytes]:
+    """A log of one form, more or less."""
+    form = draw(st.sampled_from(OBJECTS))
+    found = draw(st.lists(records(form), min_size=FEW + 1, max_size=FEW + 8))
+    at = draw(st.integers(0, 40))
+    by = draw(st.sampled_from((b'"', b"\\", b" ", b"\xf4", b"\t", b"")))
+    place = draw(st.integers(0, len(found) - 1))
+    found[place] = found[place][:at] + by + found[place][at + 1 :]
+    return [one.replace(b"\n", b" ") for one in found]
+
+
+@pytest.mark.untraced
+@settings(max_examples=150, deadline=None)
+@given(documents(), st.booleans())
+@example([OBJECTS[0] % (STAMP.encode(), b"192.0.2.7", b"\xf4\x8f\xbf\x8f zqorv")] * 40, True)
+@example([OBJECTS[0] % (STAMP.encode(), b"192.0.2.7", b"")] * 40, False)
+@example([OBJECTS[0] % (STAMP.encode(), b"192.0.2.7", b"zq\\u006frv")] * 40, False)
+@example([b'{"ts":"","ip":"","query":""}'] * 40, True)
+def test_a_block_of_json_equals_its_lines(lines: list[bytes], ended: bool) -> None:
+    """Escapes, other keys, keys that stand twice, and bytes that are no UTF-8."""
+    assert_columns_equal_lines(lines, ended=ended, reader=JSONL)
+
+
+@pytest.mark.parametrize("form", OBJECTS[:3])
+def test_ordinary_lines_of_json_are_read_by_columns(
+    form: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they come of a program: no line of them is left to the line reader."""
+    lines = [form % (STAMP.encode(), b"192.0.2.%d" % i, b"xkuzq 12 %d" % i) for i in range(99)]
+    expected = [JSONL.read(line) for line in lines]
+    block = BlockReader(JSONL)
+    monkeypatch.setattr(LineReader, "read", lambda *_: pytest.fail("a line was read by itself"))
+    found = block.block(b"\n".join(lines) + b"\n")
+    assert [Sighting(*row) for row in zip(
+        found.time.tolist(), found.alternative.tolist(),
+        [row.tobytes() for row in found.address], zip(*found.codes.tolist(), strict=True),
+        strict=True,
+    )] == expected  # fmt: skip
 
 
 ENODE = replace(READER, format=EnodeGo(), syntax="enode-go", limit=400)

@@ -16,9 +16,13 @@ from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.crew import ROOM, SLOTS, Crew, Gone
 from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.formats.enode_go import EnodeGo
+from donkeywatch.arrival.formats.jsonl import Jsonl
+from donkeywatch.arrival.formats.line import Format
 from donkeywatch.arrival.formats.tsv import Tsv
-from donkeywatch.arrival.layouts import EnodeGoLayout, TsvLayout
+from donkeywatch.arrival.layouts import columns_of
 from donkeywatch.arrival.lexicon import Lexicon
+from donkeywatch.arrival.searches import Syntax
 from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.counting.figures import Columns, Span, figures_of
 from donkeywatch.counting.windows import MINUTE
@@ -143,7 +147,12 @@ def test_a_block_without_room_is_refused(crew: Crew) -> None:
 
 def test_the_largest_block_that_is_ever_read_has_room() -> None:
     """A block without room would be read in this process, and all that follow it."""
-    longest = max(TsvLayout.length, EnodeGoLayout.length)
+    formats: list[tuple[Format, Syntax]] = [
+        (Tsv(), "plain"), (Jsonl({}), "plain"), (EnodeGo(), "enode-go")
+    ]  # fmt: skip
+    kinds = [columns_of(form, syntax) for form, syntax in formats]
+    longest = max(kind.length for kind in kinds if kind is not None)
+    assert None not in kinds
     limit = Source.model_json_schema()["properties"]["max_line"]["maximum"]
     assert max(LARGE * longest, 2 * limit) <= ROOM
 

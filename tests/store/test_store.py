@@ -134,7 +134,7 @@ def test_the_state_directory_is_for_its_owner_only(tmp_path: Path, umask: int) -
 def test_a_file_in_place_of_the_state_directory_is_refused(tmp_path: Path) -> None:
     """StateError names the remedy."""
     (tmp_path / "state").write_text("zqorv")
-    with pytest.raises(StateError, match=r"-> create it"):
+    with pytest.raises(StateError, match=r"-> set `state`"):
         prepare(tmp_path / "state")
 
 

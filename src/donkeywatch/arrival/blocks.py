@@ -14,7 +14,6 @@ from donkeywatch.arrival.columns import (
     Bytes,
     Mask,
     Offsets,
-    Shape,
     padded,
     places,
     spans,
@@ -22,7 +21,7 @@ from donkeywatch.arrival.columns import (
 )
 from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
 from donkeywatch.arrival.formats.line import OTHER
-from donkeywatch.arrival.layouts import Layout, layout_of
+from donkeywatch.arrival.layouts import Layout, columns_of
 from donkeywatch.arrival.links import SURE, perhaps_link
 from donkeywatch.arrival.quads import quads
 from donkeywatch.arrival.searches import LINK
@@ -45,12 +44,12 @@ class BlockReader:
     def __init__(self, reader: LineReader) -> None:
         self.reader = reader
         columnar = reader.clock.layout is None
-        self._layout = layout_of(reader.format, reader.syntax) if columnar else None
+        self._columns = columns_of(reader.format, reader.syntax) if columnar else None
 
     @property
     def length(self) -> int:
         """Of a line, in those of the shortest format: a block of as many lines is so much more."""
-        return self._layout.length if self._layout is not None else 1
+        return self._columns.length if self._columns is not None else 1
 
     def block(self, raw: bytes | memoryview) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
@@ -58,11 +57,11 @@ class BlockReader:
 
     def lying(self, data: Bytes) -> Sightings:
         """Read them where they lie, with PAD zeros behind them."""
-        if self._layout is not None and np.count_nonzero(data[:FRONT] == FEED) >= FEW:
+        if self._columns is not None and np.count_nonzero(data[:FRONT] == FEED) >= FEW:
             block = Block(data)
-            shape = self._layout.shape(block)
-            if shape is not None:
-                return _Reading(self.reader, self._layout, block, shape).sightings()
+            layout = self._columns.fitted(block)
+            if layout is not None:
+                return _Reading(self.reader, layout, block).sightings()
         return self.reader.lines(data[: len(data) - PAD].tobytes())
 
 
@@ -76,10 +75,11 @@ class _Found(NamedTuple):
 class _Reading:
     """One block on its way through the columns."""
 
-    def __init__(self, reader: LineReader, layout: Layout, block: Block, shape: Shape) -> None:
+    def __init__(self, reader: LineReader, layout: Layout, block: Block) -> None:
         self._reader, self._layout, self._block = reader, layout, block
-        self.time, self.alternative, good = stamps(block, block.start, shape, reader.clock.read)
-        at, fine = layout.addresses(block, shape)
+        begin = np.minimum(block.start + layout.before, block.end)
+        self.time, self.alternative, good = stamps(block, begin, layout.shape, reader.clock.read)
+        at, fine = layout.addresses(block)
         good &= fine & (block.end - block.start <= reader.limit)
         self.address, end, fine = quads(block, at, layout.closing)
         self._searches = layout.queries(block, end, good & fine)

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
 
 from donkeywatch.arrival.chains import chains
-from donkeywatch.arrival.columns import Block, Mask, Offsets, Shape, has
+from donkeywatch.arrival.columns import PAD, ROW, Block, Mask, Offsets, Shape, has, places
 from donkeywatch.arrival.fields import Fields
 from donkeywatch.arrival.formats.enode_go import EnodeGo
-from donkeywatch.arrival.formats.line import Format
+from donkeywatch.arrival.formats.jsonl import Jsonl
+from donkeywatch.arrival.formats.line import Format, Search
 from donkeywatch.arrival.formats.tsv import Tsv
 from donkeywatch.arrival.searches import Syntax
 
-RETURN, SPACE, TAB = 13, 32, 9
+RETURN, SPACE, TAB, QUOTE = 13, 32, 9, 34
+FIRST = 8
+"""Lines of a block that are looked at to tell how all are written."""
+LONGEST = PAD - ROW
+"""Bytes of a part of a line that can be compared, since so many may be read behind the last one."""
+_ODD = np.arange(256) < SPACE
+_ODD[list(b'"\\\xf4')] = True
+"""What a text in JSON is not without being escaped, and what begins the private characters that
+stand for other bytes there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +50,29 @@ class Searches:
 
 
 class Layout(Protocol):
-    """One format."""
+    """One format, fitted to a block: how its lines are written is told from the first ones."""
 
-    closing: int
-    """The byte behind the address."""
-    trees: bool
-    """May a query be of several texts?"""
-    length: int
-    """Of its lines, in those of the shortest format, about."""
-
-    def shape(self, block: Block) -> Shape | None:
-        """How the stamps of a block are written, told from its first lines."""
+    @property
+    def shape(self) -> Shape:
+        """How its stamps are written."""
         ...
 
-    def addresses(self, block: Block, shape: Shape) -> tuple[Offsets, Mask]:
+    @property
+    def before(self) -> int:
+        """Bytes of a line before its stamp."""
+        ...
+
+    @property
+    def closing(self) -> int:
+        """The byte behind the address."""
+        ...
+
+    @property
+    def trees(self) -> bool:
+        """May a query be of several texts?"""
+        ...
+
+    def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Where the address of each line would begin, and which lines are as expected so far."""
         ...
 
@@ -61,9 +81,21 @@ class Layout(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How a format is read by columns.
+
+    ``length`` is that of its lines, in those of the shortest format, about; ``fitted`` gives None
+    for a block that is read line by line.
+    """
+
+    length: int
+    fitted: Callable[[Block], Layout | None]
+
+
 def first_shape(block: Block, mark: bytes) -> Shape | None:
     """The shape of the first stamp that stands before ``mark``."""
-    for i in range(min(len(block), 8)):
+    for i in range(min(len(block), FIRST)):
         stamp, tab, rest = block.line(i)[:128].partition(b"\t")
         if tab and rest.startswith(mark) and (shape := Shape.of(stamp)) is not None:
             return shape
@@ -77,20 +109,24 @@ def ends(block: Block) -> Offsets:
     return found
 
 
+@dataclass(frozen=True, slots=True)
 class TsvLayout:
     """``<ts>\\t<ip>\\t<query>``."""
 
-    closing = TAB
-    trees = False
-    length = 1
+    shape: Shape
+    before: int = 0
+    closing: int = TAB
+    trees: bool = False
 
-    def shape(self, block: Block) -> Shape | None:
-        """Told from the first line that has one."""
-        return first_shape(block, b"")
+    @classmethod
+    def fitted(cls, block: Block) -> TsvLayout | None:
+        """Told from the first line that has a stamp."""
+        shape = first_shape(block, b"")
+        return None if shape is None else cls(shape)
 
-    def addresses(self, block: Block, shape: Shape) -> tuple[Offsets, Mask]:
+    def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Behind the first tab."""
-        tab = np.minimum(block.start + shape.length, block.end)
+        tab = np.minimum(block.start + self.shape.length, block.end)
         return tab + 1, block.data[tab] == TAB
 
     def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
@@ -100,6 +136,81 @@ class TsvLayout:
         # With the tab before it, so that a byte that is no letter stands there.
         fields = Fields(block.data, start - 1, np.where(good, end, start - 1))
         return Searches(start, end, fields, fields.start + 1, fields.end, good, good)
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlLayout:
+    """One object a line, its three texts in their usual order and all else as in the first line.
+
+    ``parts`` is what stands before, between and behind them, their quotes included. As long as
+    nothing in a text is escaped, lines that differ in texts alone differ in nothing else.
+    """
+
+    shape: Shape
+    parts: tuple[bytes, bytes, bytes, bytes]
+    closing: int = QUOTE
+    trees: bool = False
+
+    @property
+    def before(self) -> int:
+        """Bytes of a line before its stamp."""
+        return len(self.parts[0])
+
+    @classmethod
+    def fitted(cls, form: Jsonl, block: Block) -> JsonlLayout | None:
+        """Told from the first line that is a search and of which the parts can be told."""
+        for i in range(min(len(block), FIRST)):
+            line = block.line(i).removesuffix(b"\r")
+            found = form.read(line)
+            if isinstance(found, Search) and (parts := _parts(form, line, found)) is not None:
+                shape = Shape.of(found.stamp)
+                return None if shape is None else cls(shape, parts)
+        return None
+
+    def addresses(self, block: Block) -> tuple[Offsets, Mask]:
+        """Behind the stamp, which stands where it does in every line."""
+        first, second, _, _ = self.parts
+        good = has(block.data, block.start, first)
+        at = np.minimum(block.start + len(first) + self.shape.length, block.end)
+        good &= has(block.data, at, second)
+        return np.minimum(at + len(second), block.end), good
+
+    def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
+        """Between what follows the address and what ends the line."""
+        _, _, third, last = self.parts
+        at = np.minimum(address_end, block.end)
+        start, end = np.minimum(at + len(third), block.end), ends(block) - len(last)
+        good = good & has(block.data, at, third) & (start <= end)
+        good &= has(block.data, np.where(good, end, start), last)
+        # With the quote before it, so that a byte that is no letter stands there.
+        fields = Fields(block.data, start - 1, np.where(good, end, start - 1))
+        text = fields.start + 1
+        odd = places(_ODD.take(fields.data, mode="clip"))
+        line = fields.lines_at(odd)
+        good[line[(odd >= text[line]) & (odd < fields.end[line])]] = False
+        return Searches(start, end, fields, text, fields.end, good, good)
+
+
+def _parts(form: Jsonl, line: bytes, search: Search) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """What a line of JSON is but for its three texts; None where that cannot be told.
+
+    It is tried with other texts, and has to be read as these: where a text stands twice, or a key,
+    it may have been taken for another.
+    """
+    parts, at = [], 0
+    for text in (search.stamp, search.address, search.query):
+        opening = line.find(b'"' + text + b'"', at)
+        if opening < 0:
+            return None
+        parts.append(line[at : opening + 1])
+        at = opening + 1 + len(text)
+    first, second, third = parts
+    found = first, second, third, line[at:]
+    if max(map(len, found)) > LONGEST:
+        return None
+    probe = Search(b"stamp", b"address", b"query")
+    tried = first + probe.stamp + second + probe.address + third + probe.query + found[3]
+    return found if form.read(tried) == probe else None
 
 
 PLAIN, OBFUSCATED = (
@@ -112,6 +223,7 @@ OTHERS = 64
 """One line in so many may be looked at by itself to find that it is none."""
 
 
+@dataclass(frozen=True, slots=True)
 class EnodeGoLayout:
     """The lines of eNode-go: one of the three that it writes for a search has the query.
 
@@ -119,17 +231,20 @@ class EnodeGoLayout:
     between its quotes; all others are left to the parser.
     """
 
-    closing = SPACE
-    trees = True
-    length = 2
+    shape: Shape
+    before: int = 0
+    closing: int = SPACE
+    trees: bool = True
 
-    def shape(self, block: Block) -> Shape | None:
+    @classmethod
+    def fitted(cls, block: Block) -> EnodeGoLayout | None:
         """Told from the first line of that server."""
-        return first_shape(block, b"")
+        shape = first_shape(block, b"")
+        return None if shape is None else cls(shape)
 
-    def addresses(self, block: Block, shape: Shape) -> tuple[Offsets, Mask]:
+    def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Behind a text that is always the same but for the kind of connection."""
-        at = np.minimum(block.start + shape.length, block.end)
+        at = np.minimum(block.start + self.shape.length, block.end)
         good, size = has(block.data, at, PLAIN), np.full(len(at), len(PLAIN))
         others = np.flatnonzero(~good)
         good[others] = has(block.data, at[others], OBFUSCATED)
@@ -152,10 +267,12 @@ class EnodeGoLayout:
         return Searches(start, end, fields, found.start, found.end, good, plain, none)
 
 
-def layout_of(form: Format, syntax: Syntax) -> Layout | None:
+def columns_of(form: Format, syntax: Syntax) -> Columns | None:
     """How to read a format by columns; None when it is read line by line."""
     if isinstance(form, Tsv) and syntax == "plain":
-        return TsvLayout()
+        return Columns(1, TsvLayout.fitted)
+    if isinstance(form, Jsonl) and syntax == "plain":
+        return Columns(1, partial(JsonlLayout.fitted, form))
     if isinstance(form, EnodeGo) and syntax == "enode-go":
-        return EnodeGoLayout()
+        return Columns(2, EnodeGoLayout.fitted)
     return None

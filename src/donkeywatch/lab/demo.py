@@ -15,7 +15,7 @@ from donkeywatch.lab.truth import Truth
 ARCHIVE = "archive"
 LIVE = "search.log"
 SETTINGS = "donkeywatch.toml"
-LIVE_TRUTH = "truth-live.json"
+ARCHIVE_TRUTH, LIVE_TRUTH = "truth.json", "truth-live.json"
 ROTATE = 4 << 20
 """Bytes at which the live log is renamed."""
 
@@ -36,8 +36,14 @@ def simulation(
 
 
 def prepare(sim: Simulation, directory: Path, *, compress: str | None = None) -> Sequence[Path]:
-    """Write archive, lexicon, countries, truth and settings; returns the archive's files."""
+    """Write archive, lexicon, countries, truth and settings; returns the archive's files.
+
+    Logs of an earlier archive of ours there are removed: its truth is replaced.
+    """
     archive = directory / ARCHIVE
+    if (archive / ARCHIVE_TRUTH).exists():
+        for old in archive.glob("search-*"):
+            old.unlink()
     write_archive(sim, archive, files=max(1, sim.hours // 168), compress=compress)
     write_settings(sim, directory)
     return sorted(archive.glob("search-*"))
@@ -45,7 +51,7 @@ def prepare(sim: Simulation, directory: Path, *, compress: str | None = None) ->
 
 def rate_of(directory: Path, weeks: int) -> float:
     """Lines a second of the archive, so that the live log goes on where it stops."""
-    told = Truth.load(directory / ARCHIVE / "truth.json")
+    told = Truth.load(directory / ARCHIVE / ARCHIVE_TRUTH)
     lines: int = sum(told["lines"].values())
     return lines / (weeks * 7 * 86_400)
 
