@@ -110,7 +110,8 @@ def _mtail_program(site: Site, form: str) -> list[str]:
     programs.mkdir()
     program = mtail.program(load(site.input.lexicon), form)
     (programs / "count.mtail").write_text(program, encoding="utf-8")
-    logs = ["-progs", str(programs), "-logs", str(site.input.log("tsv"))]
+    logs = ["-progs", str(programs), "-log_dir", str(programs)]
+    logs += ["-logs", str(site.input.log("tsv"))]
     return ["mtail", *mtail.OPTIONS, *logs]
 
 
