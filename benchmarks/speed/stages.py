@@ -16,12 +16,15 @@ from rich.console import Console
 from rich.table import Table
 
 from donkeywatch import closing, config, desk
-from donkeywatch.arrival import blocks, layouts
+from donkeywatch.arrival import blocks
 from donkeywatch.arrival.blocks import BlockReader, _Reading
 from donkeywatch.arrival.columns import Block
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.fields import Fields
 from donkeywatch.arrival.folding import FoldTable
+from donkeywatch.arrival.layouts.enode_go import EnodeGoLayout
+from donkeywatch.arrival.layouts.jsonl import JsonlLayout
+from donkeywatch.arrival.layouts.tsv import TsvLayout
 from donkeywatch.arrival.observe import Observer
 from donkeywatch.arrival.sieve import Automaton, Hyperscan
 from donkeywatch.arrival.sightings import LineReader
@@ -42,9 +45,9 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "stamps": [(blocks, "stamps")],
     "addresses": [(blocks, "quads")],
     "queries": [
-        (layouts.TsvLayout, "queries"),
-        (layouts.JsonlLayout, "queries"),
-        (layouts.EnodeGoLayout, "queries"),
+        (TsvLayout, "queries"),
+        (JsonlLayout, "queries"),
+        (EnodeGoLayout, "queries"),
     ],
     "folding": [
         (Fields, "wide"),

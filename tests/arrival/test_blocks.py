@@ -319,10 +319,31 @@ def test_a_layout_is_obeyed_by_the_columns(layout: str) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(hostile)
-def test_other_syntaxes_are_read_line_by_line(lines: list[bytes]) -> None:
-    """Boolean queries and trees in a tsv log never take the columns."""
-    for reader in (replace(READER, syntax="boolean"), replace(READER, syntax="enode-go")):
-        assert_columns_equal_lines(lines, reader=reader)
+def test_trees_in_a_tsv_log_are_read_line_by_line(lines: list[bytes]) -> None:
+    """They never take the columns."""
+    assert_columns_equal_lines(lines, reader=replace(READER, syntax="enode-go"))
+
+
+OPERATORS = ("AND", "OR", "NOT", "-", '"', "(", ")", "-(", "NOTE", "android", "zqORv", "-zqorv")
+operated = st.lists(st.sampled_from(OPERATORS) | words, max_size=8).map(" ".join)
+
+
+@pytest.mark.untraced
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(operated | st.just("xkuzq 12"), min_size=FEW + 1, max_size=FEW + 8),
+    hostile,
+    st.sampled_from(["cp1252", "mac_arabic", "gb18030"]),
+)
+def test_operators_are_left_to_the_line_reader(
+    texts: list[str], others: list[bytes], encoding: str
+) -> None:
+    """What they exclude was not searched for; queries without any are read by columns."""
+    lines = [line(text.encode("utf-8", "replace")) for text in texts] + others
+    lines.append(line(b"\xa8zqorv\xa9 \xe4 \xadxkuzq 12"))  # Brackets and a minus in Arabic.
+    boolean = replace(READER, syntax="boolean", encoding=encoding)
+    assert_columns_equal_lines(lines, reader=boolean)
+    assert_columns_equal_lines(lines, reader=replace(boolean, format=Jsonl({})))
 
 
 JSONL = replace(READER, format=Jsonl({}), limit=400)

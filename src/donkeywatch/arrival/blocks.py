@@ -21,7 +21,8 @@ from donkeywatch.arrival.columns import (
 )
 from donkeywatch.arrival.folding import FEED, SPACE, FoldTable, code_points, text_of
 from donkeywatch.arrival.formats.line import OTHER
-from donkeywatch.arrival.layouts import Layout, columns_of
+from donkeywatch.arrival.layouts import columns_of
+from donkeywatch.arrival.layouts.layout import Layout
 from donkeywatch.arrival.links import SURE, perhaps_link
 from donkeywatch.arrival.quads import quads
 from donkeywatch.arrival.searches import LINK
@@ -144,7 +145,8 @@ class _Reading:
     def _texts(self, lines: Offsets) -> str | None:
         """The texts of some lines, between spaces and ended by line feeds.
 
-        None where that is not UTF-8 and the texts of one tree may be in several encodings.
+        None where that is not UTF-8 and the texts of one tree may be in several encodings, or what
+        operators are made of may stand in it.
         """
         begin, end = self._searches.text[lines], self._searches.text_end[lines]
         data, at = spans(self._searches.fields.data, begin - 1, end + 1)
@@ -154,7 +156,7 @@ class _Reading:
         try:
             return raw.decode("utf-8")
         except UnicodeDecodeError:
-            if self._layout.trees:
+            if self._layout.syntax != "plain":
                 return None
             return "\n".join([self._text(part) for part in raw.split(b"\n")])
 
