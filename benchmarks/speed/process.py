@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -130,10 +131,11 @@ def tree(root: int) -> list[int]:
     """A process and all that descend from it."""
     found, at = [root], 0
     while at < len(found):
-        for listed in (PROC / str(found[at]) / "task").glob("*/children"):
-            try:
-                found += map(int, listed.read_text().split())
-            except OSError:
-                continue  # the thread has ended meanwhile
+        threads: list[Path] = []
+        with contextlib.suppress(OSError):  # The process may have ended meanwhile, or a thread.
+            threads = list((PROC / str(found[at]) / "task").iterdir())
+        for thread in threads:
+            with contextlib.suppress(OSError):
+                found += map(int, (thread / "children").read_text().split())
         at += 1
     return found
