@@ -169,9 +169,10 @@ def _count(
 ) -> Counter[str]:
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
-    total, before, pending = path.stat().st_size, Counter(stream.tally), 0
+    before, pending = Counter(stream.tally), 0
     try:
         with _opened(path):
+            total = path.stat().st_size
             generation = follower.take_up(path, 0)
     except Damaged:
         raise _damaged(path, 0) from None

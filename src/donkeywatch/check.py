@@ -108,7 +108,7 @@ def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]
     yield _tried("state directory", lambda: _usable(settings.state))
     yield _tried("key directory", lambda: _private(settings.key_directory))
     for source in settings.source:
-        there = "" if source.path.exists() else " (not there yet)"
+        there = "" if os.path.lexists(source.path) else " (not there yet)"
         yield _tried(f"source {source.name}{there}", lambda source=source: _readable(source))
 
 
@@ -122,7 +122,7 @@ def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
 
 def _usable(directory: Path) -> None:
     """Can files be made in a directory, or itself be made? Nothing is: `check` may be root's."""
-    there = next(path for path in (directory, *directory.parents) if path.exists())
+    there = next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110 - it raises nothing
     if not there.is_dir():
         raise StateError(f"{there} is not a directory", "name a directory, or move that file away")
     if not os.access(there, os.W_OK | os.X_OK):

@@ -144,7 +144,7 @@ class Stream:
     def mistaken(self) -> str | None:
         """What is said when so many lines were read and none was a search."""
         lines = self.tally.total()
-        if lines < MANY or self.tally["query"] or self.tally["keywordless"]:
+        if lines < MANY or any(self.tally[name] for name in ("query", "keywordless", "too_late")):
             return None
         rejected = max(REJECTIONS, key=lambda reason: self.tally[reason])
         told = f", most rejected as {rejected}" if self.tally[rejected] * 2 > lines else ""

@@ -392,6 +392,16 @@ def documents(draw: st.DrawFn) -> list[bytes]:
 @example([OBJECTS[0] % (STAMP.encode(), b"192.0.2.7", b"")] * 40, False)
 @example([OBJECTS[0] % (STAMP.encode(), b"192.0.2.7", b"zq\\u006frv")] * 40, False)
 @example([b'{"ts":"","ip":"","query":""}'] * 40, True)
+@example(
+    [b'{"ts":"%b","ip":"192.0.2.7","op":"query","query":"query"}' % STAMP.encode()]
+    + [b'{"ts":"%b","ip":"192.0.2.7","op":"zqorv","query":"query"}' % STAMP.encode()] * 40,
+    True,
+)
+@example(
+    [b'{"ts":"%b","ip":"192.0.2.7","query":"query"}' % STAMP.encode()]
+    + [b'{"ts":"%b","ip":"192.0.2.7","zqorv":"query"}' % STAMP.encode()] * 40,
+    True,
+)
 def test_a_block_of_json_equals_its_lines(lines: list[bytes], ended: bool) -> None:
     """Escapes, other keys, keys that stand twice, and bytes that are no UTF-8."""
     assert_columns_equal_lines(lines, ended=ended, reader=JSONL)

@@ -76,13 +76,21 @@ def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list
 def test_a_profile_has_the_weeks_in_which_each_country_is_large(store: Store) -> None:
     """One that is small, or that is not there, takes the week from the others."""
     add(store, 0, FR=SMALL, ES=SMALL)
-    add(store, 1, FR=SMALL, ES=SMALL - 1)
+    add(store, 1, FR=SMALL, ES=SMALL - 1, DE=SMALL - 1)
     add(store, 2, FR=SMALL)
     assert [hour.start for hour in hours(store, "FR")] == [MONDAY + i * WEEK for i in range(3)]
     assert {hour.start for hour in hours(store, "ES")} == {MONDAY}
     assert {hour.start for hour in hours(store, "FR", "ES")} == {MONDAY}
     assert hours(store, "DE") == []
-    assert len(hours(store)) == 5
+    assert len(hours(store)) == 6
+
+
+def test_a_country_that_hides_others_is_not_told_either(store: Store) -> None:
+    """Taken from all, what is named would tell of the few addresses of the rest."""
+    add(store, 0, FR=5 * SMALL, ES=2 * SMALL, LU=3)
+    assert len(hours(store, "FR")) == 1
+    assert hours(store, "ES") == []
+    assert hours(store, "FR", "ES") == []
 
 
 def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:

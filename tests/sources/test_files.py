@@ -7,6 +7,7 @@ import lzma
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,21 @@ def test_an_archive_of_noise_is_damaged(tmp_path: Path, ending: str) -> None:
     with pytest.raises(Damaged):
         file.read(0, 10)
     file.close()
+
+
+@pytest.mark.parametrize("ending", list(PACK))
+def test_a_flipped_bit_is_damage_and_nothing_else(tmp_path: Path, ending: str) -> None:
+    """Whatever the decoder says of it; where there is no checksum, it may go unseen."""
+    whole = written(tmp_path, ending, CONTENT).read_bytes()
+    path, rng = tmp_path / f"flipped{ending}", random.Random(2)
+    for _ in range(300):
+        flipped = bytearray(whole)
+        flipped[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+        path.write_bytes(flipped)
+        file = open_file(path)
+        with suppress(Damaged):
+            file.read(0, len(CONTENT) + 1)
+        file.close()
 
 
 def test_a_plain_file_outlives_its_name(tmp_path: Path) -> None:

@@ -39,11 +39,16 @@ def hours_by_country(
     starts = snapshot.closed_hours(start, end)
     if not countries:
         return hours, starts
-    weeks = set(snapshot.large_weeks(countries, SMALL, start, end))
+    large = snapshot.large_weeks(countries, SMALL, start, end)
+    weeks = {week for week in large if set(countries) <= _named(snapshot, week)}
     return (
         [hour for hour in hours if week_of(hour.start) in weeks],
         [hour for hour in starts if week_of(hour) in weeks],
     )
+
+
+def _named(snapshot: Snapshot, week: int) -> set[str]:
+    return {view.country for view in apart(snapshot.countries("week", week))[0]}
 
 
 def week_by_country(snapshot: Snapshot, start: int | None = None) -> Countries:

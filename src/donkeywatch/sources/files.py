@@ -11,13 +11,22 @@ from pathlib import Path
 from typing import IO, Protocol, cast
 
 import zstandard
-from isal import igzip
+from isal import igzip, igzip_lib
 
 from donkeywatch.errors import SourceError
 
 COMPRESSED = (".gz", ".zst", ".xz")
 """Endings of the archives that can be read."""
 STEP = 1 << 20
+BROKEN: tuple[type[Exception], ...] = (
+    EOFError,
+    OSError,
+    LZMAError,
+    zlib.error,
+    zstandard.ZstdError,
+    igzip_lib.IsalError,
+)
+"""What the decoders raise."""
 
 
 class Damaged(Exception):
@@ -97,7 +106,7 @@ class CompressedFile:
         while self._start + len(self._buffer) < offset + length:
             try:
                 more = self._stream.read(STEP)
-            except (EOFError, OSError, LZMAError, zlib.error, zstandard.ZstdError) as error:
+            except BROKEN as error:
                 self._rewind()
                 raise Damaged(type(error).__name__) from None
             if not more:

@@ -15,6 +15,8 @@ from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
 from donkeywatch.sources.shelf import Descriptor, Shelf
 
+ABSENT = ": not there yet"
+"""Behind the path of a log where nothing stands, as before its first line or in a rotation."""
 PATIENCE = 15 * SECOND
 """How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
 
@@ -33,8 +35,6 @@ class Finder:
         self._log, self._shelf, self._key = log, shelf, key
         self._events = events
         self._identity = Identity(key)
-        self.absent = False
-        """Nothing is at the log's own path, as between two steps of a rotation."""
         self._undecoded: dict[tuple[int, int], tuple[tuple[int, int], int]] = {}
         """Archives that did not decode: as they were then, and since when."""
         self._damaged: set[tuple[int, int]] = set()
@@ -42,7 +42,7 @@ class Finder:
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
-        self.error, self.hidden, self.absent = None, False, False
+        self.error, self.hidden = None, False
         self._scan_live(now)
         self._scan_siblings(now)
 
@@ -57,7 +57,7 @@ class Finder:
                 raise
             if live:
                 self._retire(live, now)
-            self.error, self.absent = f"{self._log.path}: not there yet", True
+            self.error = f"{self._log.path}{ABSENT}"
             return
         held = self._held((state.st_dev, state.st_ino))
         if held is not None:
@@ -141,14 +141,11 @@ class Finder:
             known = self._shelf.verdicts.get(identity) == verdict
             if identity in held or not state.st_size or known:
                 continue
-            if self._is_damaged(path, identity, verdict, now):
-                continue
             try:
                 decided = self._consider(path, now)
             except Damaged:
-                decided = False  # It may still be growing.
-                if self._undecoded.get(identity, (None, 0))[0] != verdict:
-                    self._undecoded[identity] = verdict, now
+                decided = False  # It may still be growing, or be restored.
+                self._tell_damage(path, identity, verdict, now)
             except SourceError:
                 decided = False
             except OSError as error:
@@ -161,19 +158,19 @@ class Finder:
             if decided:
                 self._shelf.verdicts[identity] = verdict
 
-    def _is_damaged(
+    def _tell_damage(
         self, path: Path, identity: tuple[int, int], verdict: tuple[int, int], now: int
-    ) -> bool:
-        """Did an archive that does not decode stay as it was for long? It is told of then."""
-        was, since = self._undecoded.get(identity, (None, now))
-        if was != verdict or now - since < PATIENCE:
+    ) -> None:
+        """An archive that does not decode and has stayed as it is for long is told of."""
+        was, since = self._undecoded.get(identity, (verdict, now))
+        if was != verdict:
+            since = now
             self._damaged.discard(identity)
-            return False
-        if identity not in self._damaged:
+        self._undecoded[identity] = verdict, since
+        if now - since >= PATIENCE:
+            self._events["read_errors"] += identity not in self._damaged
             self._damaged.add(identity)
-            self._events["read_errors"] += 1
-        self.error = f"{path}: damaged or cut short, and not counted; restore it"
-        return True
+            self.error = f"{path}: damaged or cut short, and not counted; restore it"
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""

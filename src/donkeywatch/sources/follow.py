@@ -75,11 +75,6 @@ class Follower:
         return not self.blind and not any(g.unread for g in self._shelf.open())
 
     @property
-    def absent(self) -> bool:
-        """Nothing is at the log's own path, as before its first line or in a rotation."""
-        return self._finder.absent
-
-    @property
     def searching(self) -> bool:
         """Some generation's counted file has vanished, and its rest is being looked for."""
         return bool(self._shelf.missing())

@@ -89,6 +89,8 @@ def _parts(form: Jsonl, line: bytes, search: Search) -> tuple[bytes, bytes, byte
     found = first, second, third, line[at:]
     if max(map(len, found)) > LONGEST:
         return None
-    probe = Search(b"stamp", b"address", b"query")
+    # Letters that stand nowhere in the line.
+    new = next(text for n in range(1, len(line) + 2) if (text := b"v" * n) not in line)
+    probe = Search(new + b"1", new + b"2", new + b"3")
     tried = first + probe.stamp + second + probe.address + third + probe.query + found[3]
     return found if form.read(tried) == probe else None
