@@ -24,7 +24,7 @@ BROKEN: tuple[type[Exception], ...] = (
     LZMAError,
     zlib.error,
     zstandard.ZstdError,
-    igzip_lib.IsalError,
+    cast(type[Exception], igzip_lib.IsalError),  # Its stub has it as an instance.
 )
 """What the decoders raise."""
 
