@@ -448,7 +448,7 @@ def test_a_gz_that_is_still_being_written_is_waited_for(rig: Rig) -> None:
 
 
 def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig: Rig) -> None:
-    """Not while it may be growing; later once in the count of errors, and for as long as it is so."""
+    """Not while it may be growing; then once in the count of errors, and as long as it is so."""
     rig.follower.close()
     rig.write(2_000)
     moved = rig.rotate()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from donkeywatch.counting.estimates import Estimate, wilson
-from donkeywatch.counting.windows import week_name, week_of
+from donkeywatch.counting.windows import WEEK, week_name, week_of
 from donkeywatch.publish.answers import Countries, CountryAnswer, CountryTopic, interval
 from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshot
 
@@ -36,11 +36,11 @@ def hours_by_country(
     Where countries are named, only whole weeks count, those in which each of them may be named.
     """
     hours = snapshot.hours_of_day(topic, countries, start, end)
-    starts = snapshot.closed_hours(start, end)
+    starts = snapshot.closed_starts("hour", start, end)
     if not countries:
         return hours, starts
-    large = snapshot.large_weeks(countries, SMALL, start, end)
-    weeks = {week for week in large if set(countries) <= _named(snapshot, week)}
+    whole = snapshot.closed_starts("week", start, end - WEEK + 1)
+    weeks = {week for week in whole if set(countries) <= _named(snapshot, week)}
     return (
         [hour for hour in hours if week_of(hour.start) in weeks],
         [hour for hour in starts if week_of(hour) in weeks],

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from donkeywatch.counting.correction import Accuracy, corrected
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
-from donkeywatch.counting.windows import HOUR, ROLLING, SECOND, WEEK
+from donkeywatch.counting.windows import HOUR, ROLLING, SECOND
 from donkeywatch.store.database import DATABASE, connect
 
 NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
@@ -244,26 +244,12 @@ class Snapshot:
         )
         return [HourOfDay(*row) for row in rows]
 
-    def large_weeks(
-        self, countries: Sequence[str], addresses: int, start: int, end: int
-    ) -> list[int]:
-        """Starts of the closed weeks within [start, end) ms in which each had so many addresses."""
-        marks = ",".join("?" * len(countries))
+    def closed_starts(self, kind: str, start: int, end: int) -> list[int]:
+        """Starts of the closed hours or weeks in [start, end) ms, with or without queries."""
         found = self._db.execute(
-            "select c.start from window_countries c join windows w on w.kind = c.kind"  # noqa: S608 - only placeholders
-            " and w.start = c.start and w.closed = 1 where c.kind = 'week' and c.start >= ?"
-            f" and c.start <= ? and c.addresses >= ? and c.country in ({marks})"
-            " group by c.start having count(*) = ? order by c.start",
-            (start, end - WEEK, addresses, *countries, len(countries)),
-        )
-        return [row[0] for row in found]
-
-    def closed_hours(self, start: int, end: int) -> list[int]:
-        """Starts of the closed hours in [start, end) ms, with or without queries."""
-        found = self._db.execute(
-            "select start from windows where kind = 'hour' and closed = 1"
+            "select start from windows where kind = ? and closed = 1"
             " and start >= ? and start < ? order by start",
-            (start, end),
+            (kind, start, end),
         )
         return [row[0] for row in found]
 

@@ -143,6 +143,7 @@ class Finder:
                 continue
             try:
                 decided = self._consider(path, now)
+                self._undecoded.pop(identity, None)
             except Damaged:
                 decided = False  # It may still be growing, or be restored.
                 self._tell_damage(path, identity, verdict, now)
