@@ -198,11 +198,14 @@ def main() -> None:
         print(
             f"written to visible: median {statistics.median(found):.2f} s, max {max(found):.2f} s"
         )
-        time.sleep(3)
-        before = cpu(process)
-        time.sleep(asked.idle)
-        used = (cpu(process) - before) / asked.idle
-        print(f"idle: {used:.2%} of a core over {asked.idle} s")
+        if asked.idle:
+            time.sleep(3)
+            before = cpu(process)
+            time.sleep(asked.idle)
+            used = (cpu(process) - before) / asked.idle
+            print(f"idle: {used:.2%} of a core over {asked.idle} s")
+    if not asked.addresses:
+        return
     with tempfile.TemporaryDirectory() as name:
         log = Path(name) / "search.log"
         end = datetime.now(UTC) - timedelta(minutes=5)

@@ -125,7 +125,7 @@ def of_the_day() -> Panel:
     return bars(
         "$topic: fraction of queries by hour of the day",
         "Flagged queries over queries in each hour of the day, in the local time of each address's"
-        " country; ratio of sums over the last four weeks, or since the last break.",
+        " country; ratio of sums over the last four closed weeks, or those since the last break.",
         "percentunit",
         instants(metric("profile_query_ratio", of_topic=True)),
         "hour",
@@ -192,7 +192,7 @@ def volumes() -> list[Panel]:
         bars(
             "Queries by hour of the day",
             "Keyword searches a day in each hour of the day, in the local time of each address's"
-            " country; mean of the last four weeks, or since the last break.",
+            " country; mean of the last four closed weeks, or of those since the last break.",
             "short",
             instants(metric("profile_queries")),
             "hour",

@@ -279,18 +279,27 @@ def test_the_link_of_a_csv_page_leads_to_the_rest(ask: Asked) -> None:
 
 
 def test_the_profile_sums_to_the_truth(ask: Asked) -> None:
-    """Mean times days over the 24 local hours is the number of queries, for each topic."""
-    hours = ask.server.truth.as_json()["hours"].values()
+    """Mean times days over the 24 local hours is the number of queries of the closed weeks."""
+    weeks = ask.server.truth.as_json()["weeks"].values()
     for topic in TOPICS:
         found = ask.json(f"/api/v1/profile?topic={topic}")
-        assert (found["topic"], found["countries"]) == (topic, [])
+        assert (found["topic"], found["countries"], found["clock"]) == (topic, [], "local")
         assert [hour["hour"] for hour in found["hours"]] == list(range(24))
         assert round(sum(h["queries"] * h["days"] for h in found["hours"])) == sum(
-            hour["queries"] for hour in hours
+            week["queries"] for week in weeks
         )
         assert round(sum(h["flagged"] * h["days"] for h in found["hours"])) == sum(
-            hour["topics"][topic]["queries"] for hour in hours
+            week["topics"][topic]["queries"] for week in weeks
         )
+
+
+def test_the_profile_of_a_single_hour_is_that_of_the_calendar(ask: Asked) -> None:
+    """No country has its own time there: what is shown is the hour itself, in UTC."""
+    hour = ask.json("/api/v1/hours?limit=1")["windows"][0]
+    found = ask.json(f"/api/v1/profile?from={hour['start']}&to={hour['end']}")
+    assert found["clock"] == "utc"
+    shown = [(h["hour"], h["queries"]) for h in found["hours"] if h["days"]]
+    assert shown == [(int(hour["start"][11:13]), hour["queries"])]
 
 
 def test_the_profile_of_countries_counts_only_theirs(ask: Asked) -> None:

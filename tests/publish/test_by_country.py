@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
-from donkeywatch.publish.by_country import SMALL, apart, hours_by_country
+from donkeywatch.publish.by_country import SMALL, UNKNOWN, DayHours, apart, hours_by_country
 from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshots
 from donkeywatch.store.database import prepare
 from donkeywatch.store.positions import Progress
@@ -65,12 +65,17 @@ def add(store: Store, number: int, **addresses: int) -> None:
     assert store.close_week(start, figures)
 
 
-def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[HourOfDay]:
+def found(store: Store, *countries: str, start: int = 0, end: int = FAR) -> DayHours:
     """What a profile of them would be made of."""
     with Snapshots(store.path.parent, ("one",)).take() as snapshot:
-        found, closed = hours_by_country(snapshot, "one", countries, start, end)
-    assert {hour.start for hour in found} <= set(closed)
-    return found
+        made = hours_by_country(snapshot, "one", countries, start, end)
+    assert {hour.start for hour in made.hours} <= set(made.starts)
+    return made
+
+
+def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[HourOfDay]:
+    """Its hours with queries."""
+    return found(store, *countries, start=start, end=end).hours
 
 
 def test_a_profile_has_the_weeks_in_which_each_country_is_large(store: Store) -> None:
@@ -99,4 +104,32 @@ def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:
     assert len(hours(store, "FR", start=MONDAY, end=MONDAY + WEEK)) == 1
     assert hours(store, "FR", start=MONDAY, end=MONDAY + WEEK - HOUR) == []
     assert hours(store, "FR", start=MONDAY + 1, end=FAR) == []
-    assert len(hours(store, start=MONDAY, end=MONDAY + HOUR)) == 1
+
+
+def test_a_country_that_is_not_named_has_no_time_of_its_own(store: Store) -> None:
+    """Week by week: by the hour it is put into, one that is alone in its zone would be told."""
+    add(store, 0, FR=2 * SMALL, NP=SMALL)
+    add(store, 1, FR=2 * SMALL, NP=SMALL - 1, ES=SMALL - 1)
+    made = found(store)
+    assert made.local
+    assert {(hour.start, hour.country, hour.queries) for hour in made.hours} == {
+        (MONDAY, "FR", 2 * SMALL), (MONDAY, "NP", SMALL), (MONDAY + WEEK, "FR", 2 * SMALL),
+        (MONDAY + WEEK, UNKNOWN, SMALL - 1),
+    }  # fmt: skip
+    assert sum(hour.queries for hour in made.hours) == 7 * SMALL - 2
+
+
+def test_without_a_whole_week_the_hours_of_all_are_in_utc(store: Store) -> None:
+    """A single hour has what the calendar hour has, and no country; so have those beside it."""
+    add(store, 0, FR=SMALL, NP=SMALL)
+    add(store, 1, FR=SMALL)
+    for span in (
+        (MONDAY, MONDAY + HOUR),
+        (MONDAY, MONDAY + WEEK - HOUR),
+        (MONDAY - WEEK, MONDAY + 1),
+    ):
+        made = found(store, start=span[0], end=span[1])
+        assert not made.local
+        assert {(hour.start, hour.country) for hour in made.hours} == {(MONDAY, UNKNOWN)}
+    made = found(store, start=MONDAY, end=MONDAY + WEEK + HOUR)
+    assert {hour.start for hour in made.hours} == {MONDAY}

@@ -492,7 +492,7 @@ donkeywatch_window_country_queries{country="other",window="hour"} 8.0
 # HELP donkeywatch_window_country_topic_queries Flagged queries of the same countries.
 # TYPE donkeywatch_window_country_topic_queries gauge
 donkeywatch_window_country_topic_queries{country="other",topic="one",window="hour"} 2.0
-# HELP donkeywatch_profile_queries Keyword searches per day in a local hour of the day, mean of the last four weeks or since the last break.
+# HELP donkeywatch_profile_queries Keyword searches per day in a local hour of the day, mean of the last four closed weeks or of those since the last break; until there is one, of the hours since, in UTC.
 # TYPE donkeywatch_profile_queries gauge
 # HELP donkeywatch_profile_query_ratio Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over the same days.
 # TYPE donkeywatch_profile_query_ratio gauge

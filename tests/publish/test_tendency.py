@@ -184,6 +184,21 @@ def test_the_profile_begins_at_a_break(weeks: Weeks) -> None:
     assert found.days == 2
 
 
+def test_the_profile_of_the_first_week_is_in_utc(weeks: Weeks) -> None:
+    """Until a week has closed, no scrape beside the one before tells of an hour of one country."""
+    hour = Figures(QUERIES, QUERIES, QUERIES, (TopicFigures(0, (0,) * 3, 0, 0),) * 2, {
+        "FR": CountryFigures(QUERIES, QUERIES, ((0, 0), (0, 0)))
+    })  # fmt: skip
+    counts = {MONDAY: HourCounts(QUERIES, 0, Counter())}
+    progress = [Progress("main", MONDAY + HOUR, 0, 0, MONDAY + HOUR)]
+    weeks.store.checkpoint(
+        Batch([], counts, Counter()), [], progress, {MONDAY: 3600.0}, MONDAY + HOUR
+    )
+    assert weeks.store.close_hour(MONDAY, None, hour)
+    (found,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
+    assert (found.hour, found.queries) == (0, QUERIES)
+
+
 def test_small_countries_are_put_together() -> None:
     """Ten have names; the others' sum keeps totals whole."""
     views = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -118,10 +118,13 @@ class ProfileHour(BaseModel):
 
 
 class ProfileAnswer(BaseModel):
-    """The 24 hours of the day in the countries' own time."""
+    """The 24 hours of the day in the countries' own time, or in UTC."""
 
     topic: str = Field(examples=["pedophile"])
     countries: list[str] = Field(examples=[["AR", "BR"]], description="empty: all countries")
+    clock: Literal["local", "utc"] = Field(
+        examples=["local"], description="utc: no whole week in the range"
+    )
     hours: list[ProfileHour]
 
 

@@ -248,10 +248,11 @@ def _add_figures(
     def day_profile(
         topic: str = "pedophile", country: Country = None, start: From = None, to: To = None
     ) -> ProfileAnswer:
-        """The 24 hours of the day over closed hours, each country in its own time.
+        """The 24 hours of the day over the closed weeks in the range, each country in its own time.
 
-        With `country`, those of the closed weeks in the range in which each of the countries had
-        100 addresses.
+        Countries that `/api/v1/countries` does not name in a week are in UTC there. With `country`,
+        it is those of the weeks in which each of the countries is named. A range without a closed
+        week has its closed hours in UTC; with `country`, nothing.
         """
         known = [name for name, _ in status().topics]
         if topic not in known:
@@ -259,16 +260,18 @@ def _add_figures(
         countries = sorted(set(country or []))
         with snapshots().take() as snapshot:
             first, last = moment(start, 0), moment(to, FAR)
-            found, closed = hours_by_country(snapshot, topic, countries, first, last)
+            found = hours_by_country(snapshot, topic, countries, first, last)
         hours = [
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,
                 mean_of_ratios=h.mean_of_ratios, ratio_of_sums=h.ratio_of_sums,
                 query_box=box_answer(h.query_box), ratio_box=box_answer(h.ratio_box),
             )
-            for h in profile(found, closed, countries)
+            for h in profile(found.hours, found.starts, countries)
         ]  # fmt: skip
-        return ProfileAnswer(topic=topic, countries=countries, hours=hours)
+        return ProfileAnswer(
+            topic=topic, countries=countries, clock="local" if found.local else "utc", hours=hours
+        )
 
     @app.get(
         "/api/v1/countries", responses={404: {"description": "no such closed week"}, **REFUSED}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from donkeywatch.counting.estimates import Estimate, wilson
 from donkeywatch.counting.windows import WEEK, week_name, week_of
@@ -11,6 +12,8 @@ from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshot
 
 SMALL = 100
 """A country with fewer addresses in a window is not shown by itself."""
+UNKNOWN = "ZZ"
+"""The country of an address that no country is known of; its time is UTC."""
 
 
 def apart(views: Sequence[CountryView]) -> tuple[list[CountryView], list[CountryView]]:
@@ -28,22 +31,43 @@ def apart(views: Sequence[CountryView]) -> tuple[list[CountryView], list[Country
     return large, small
 
 
+@dataclass(frozen=True, slots=True)
+class DayHours:
+    """What a profile is made of: closed hours with queries, by country, and the starts of all."""
+
+    hours: list[HourOfDay]
+    starts: list[int]
+    """Ms UTC, with and without queries."""
+    local: bool
+    """Countries that may be named have their own code, and so their own time."""
+
+
 def hours_by_country(
     snapshot: Snapshot, topic: str, countries: Sequence[str], start: int, end: int
-) -> tuple[list[HourOfDay], list[int]]:
-    """Closed hours in [start, end) ms for a profile: those with queries, and the starts of all.
+) -> DayHours:
+    """Closed hours in [start, end) ms for a profile: those of the whole weeks in it.
 
-    Where countries are named, only whole weeks count, those in which each of them may be named.
+    Where countries are named, of the weeks in which each of them may be named. Where none is, those
+    that may not be are put together as unknown, week by week. Without a whole week all of them are,
+    in any hours: a country that is alone in its zone would be told by the hour it is put into.
     """
     hours = snapshot.hours_of_day(topic, countries, start, end)
     starts = snapshot.closed_starts("hour", start, end)
-    if not countries:
-        return hours, starts
-    whole = snapshot.closed_starts("week", start, end - WEEK + 1)
-    weeks = {week for week in whole if set(countries) <= _named(snapshot, week)}
-    return (
-        [hour for hour in hours if week_of(hour.start) in weeks],
+    named = {
+        week: _named(snapshot, week)
+        for week in snapshot.closed_starts("week", start, end - WEEK + 1)
+    }
+    if not named and not countries:
+        return DayHours([replace(hour, country=UNKNOWN) for hour in hours], starts, local=False)
+    weeks = {week for week, large in named.items() if set(countries) <= large}
+    return DayHours(
+        [
+            hour if hour.country in named[week] else replace(hour, country=UNKNOWN)
+            for hour in hours
+            if (week := week_of(hour.start)) in weeks
+        ],
         [hour for hour in starts if week_of(hour) in weeks],
+        local=True,
     )
 
 

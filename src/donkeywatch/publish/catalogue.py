@@ -100,8 +100,8 @@ DERIVED_GAUGES = (
     ),
     Described(
         "profile_queries", "gauge", ("hour",),
-        "Keyword searches per day in a local hour of the day, mean of the last four weeks or"
-        " since the last break.",
+        "Keyword searches per day in a local hour of the day, mean of the last four closed weeks or"
+        " of those since the last break; until there is one, of the hours since, in UTC.",
     ),
     Described(
         "profile_query_ratio", "gauge", ("topic", "hour"),

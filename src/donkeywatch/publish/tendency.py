@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.cusum import Score, level_shifts, point
 from donkeywatch.counting.windows import HOUR, WEEK
-from donkeywatch.publish.by_country import apart
+from donkeywatch.publish.by_country import apart, hours_by_country
 from donkeywatch.publish.profile import LocalHour, profile
 from donkeywatch.publish.snapshot import CountryView, Snapshot, WindowView
 
 WHOLE = 0.95
 """Coverage from which on a window is compared with others; less is left out."""
 SPAN = 4 * WEEK
-"""What the hour-of-day profile looks back at, ms; it begins at a break if one is nearer."""
+"""What the hour-of-day profile looks back at from the end of the last closed week, ms; it begins at
+a break if one is nearer."""
 LARGEST = 10
 """Countries that have a name of their own in the metrics at most; the rest is put together."""
 OTHER = "other"
@@ -77,13 +78,13 @@ def derived(
         if week.coverage >= WHOLE
     ]
     newest = {kind: snapshot.closed(kind, 1).newest for kind in ("hour", "week")}
-    end = newest["hour"] + HOUR
-    hours = snapshot.whole_hours(max(since, end - SPAN), end, WHOLE)
+    whole_weeks = newest["week"] + WEEK
+    start, end = max(since, whole_weeks - SPAN), max(newest["hour"] + HOUR, whole_weeks)
     return Tendency(
         breaks,
         len(weeks),
         {topic: _score(weeks, topic) for topic in topics},
-        {topic: _profile(snapshot, topic, hours) for topic in topics},
+        {topic: _profile(snapshot, topic, start, end) for topic in topics},
         {kind: _largest(snapshot.countries(kind, start)) for kind, start in newest.items()},
     )
 
@@ -99,12 +100,13 @@ def _score(weeks: Sequence[WindowView], topic: str) -> Score | None:
     return scores[-1] if scores else None
 
 
-def _profile(snapshot: Snapshot, topic: str, hours: Sequence[int]) -> Sequence[LocalHour]:
-    if not hours:
+def _profile(snapshot: Snapshot, topic: str, start: int, end: int) -> Sequence[LocalHour]:
+    """Of the hours in [start, end) ms that were followed as a whole."""
+    found = hours_by_country(snapshot, topic, (), start, end)
+    whole = set(snapshot.whole_hours(start, end, WHOLE)).intersection(found.starts)
+    if not whole:
         return ()
-    whole = set(hours)
-    found = snapshot.hours_of_day(topic, (), hours[0], hours[-1] + HOUR)
-    return profile([hour for hour in found if hour.start in whole], hours)
+    return profile([hour for hour in found.hours if hour.start in whole], sorted(whole))
 
 
 def _largest(views: Sequence[CountryView]) -> list[CountryShare]:

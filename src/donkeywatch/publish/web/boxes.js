@@ -3,11 +3,13 @@
 import { axisCount, axisPercent } from "./figures.js";
 
 const NARROW = 380; // pixels below which fewer hours are named
+const UTC_NOTE = "UTC: no week has closed yet. A box holds half of the days.";
 
 /** Columns for the chart: per hour the box, or nothing. */
 export function toBoxes(profile, name) {
   const places = profile.hours.map((found) => ({ hour: found.hour, days: found.days, box: found[name] }));
-  return places.some(({ box }) => box) ? { places, percent: name === "ratio_box" } : null;
+  const note = profile.clock === "utc" ? UTC_NOTE : null;
+  return places.some(({ box }) => box) ? { places, percent: name === "ratio_box", note } : null;
 }
 
 /** What uPlot is to draw: the boxes are drawn over an empty chart. */
@@ -73,7 +75,7 @@ export function boxText({ places }, index, { write }) {
 export function boxTable({ places }, { write }) {
   const names = ["low", "q1", "median", "q3", "high"];
   return {
-    head: ["local hour", "days", "lower end", "quartile", "median", "quartile", "upper end"],
+    head: ["hour", "days", "lower end", "quartile", "median", "quartile", "upper end"],
     rows: places.map(({ hour, days, box }) => [
       clock(hour), String(days), ...names.map((name) => (box ? write(box[name]) : "\u2013")),
     ]),

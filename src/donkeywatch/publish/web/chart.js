@@ -22,7 +22,8 @@ export class Chart {
     const caption = make("figcaption");
     const texts = make("p", "", "keys");
     texts.append(...this.keys);
-    caption.append(title, this.name, make("p", says.note, "note"), texts);
+    this.note = make("p", says.note, "note");
+    caption.append(title, this.name, this.note, texts);
     this.element = make("div", "Loading\u2026", "plot waiting");
     this.details = make("details");
     this.details.append(make("summary", "As a table"));
@@ -36,9 +37,10 @@ export class Chart {
     new ResizeObserver(() => this.fit()).observe(this.element);
   }
 
-  /** Show other figures; null where there are none yet. */
+  /** Show other figures, with a note of their own if they have one; null where there are none yet. */
   show(data) {
     this.data = data;
+    this.note.textContent = data?.note ?? this.says.note;
     this.plot?.destroy();
     this.plot = null;
     this.element.textContent = data ? "" : this.says.empty;

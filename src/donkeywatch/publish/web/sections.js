@@ -7,8 +7,9 @@ import { count, percent } from "./figures.js";
 import { HOUR, WEEK, lineOptions, lineTable, lineText, toLines } from "./lines.js";
 
 const DAYS = 7;
-const PROFILE_DAYS = 56;
-const DAY_NOTE = "The last 8 weeks, each country in its own time. A box holds half of the days.";
+const PROFILE_WEEKS = 8;
+const MONDAY = 4 * 24 * HOUR; // seconds from 1970 to the first Monday
+const DAY_NOTE = "The last 8 closed weeks, each country in its own time. A box holds half of the days.";
 const LIMIT = 5000; // windows; all weeks of a century
 
 /** Make the charts of a section; they wait until `load` has asked for their figures. */
@@ -41,7 +42,8 @@ export function drawSection(section) {
     showHours: (page, end) => hours.show(toLines(page, topic, HOUR, end - DAYS * 24 * HOUR, end)),
     showWeeks: (page) => weeks.show(toLines(page, topic, WEEK)),
     showProfile: async (end) => {
-      const from = iso(end - PROFILE_DAYS * 24 * HOUR);
+      const monday = end - ((end - MONDAY) % WEEK);
+      const from = iso(monday - PROFILE_WEEKS * WEEK);
       const profile = await get(`api/v1/profile?topic=${encodeURIComponent(topic)}&from=${from}`);
       ratio.show(toBoxes(profile, "ratio_box"));
       load?.show(toBoxes(profile, "query_box"));
