@@ -104,6 +104,9 @@ def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
     assert by_credential.http.token is not None
     assert by_credential.http.token.get_secret_value() == "from-credential"
     assert "from-credential" not in repr(by_credential)
+    (credentials / "token").chmod(0o444)
+    with pytest.raises(ConfigError, match=r"the credential token, .*`mode: 0400`"):
+        config.load(written(tmp_path, SMALLEST), passed)
 
 
 def test_an_empty_token_is_refused(tmp_path: Path) -> None:

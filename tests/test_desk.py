@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import os
 import signal
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +20,10 @@ from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
 from donkeywatch.counting.windows import MINUTE, WEEK, iso, milliseconds
 from donkeywatch.desk import OWN
 from donkeywatch.engine import Engine
+from donkeywatch.errors import SourceError, Unavailable
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.settings import Ingest
+from donkeywatch.sources.files import PlainFile
 from donkeywatch.store import gathering, segments
 from support import (
     NOW,
@@ -166,6 +171,73 @@ def test_an_interruption_while_others_read(server: Simulated) -> None:
         backfill(opened, server.archive, None, lambda: NOW)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
+
+
+def test_a_terminal_that_goes_is_not_the_database(server: Simulated) -> None:
+    """Who reports the progress may fail: it comes out as it is, and what was counted stays."""
+
+    def gone(_now: Progress) -> None:
+        raise BrokenPipeError
+
+    with engine(server.settings) as opened, pytest.raises(BrokenPipeError):
+        backfill(opened, server.archive, None, lambda: NOW, gone, step=1)
+    with engine(server.settings) as opened:
+        assert opened.status().commit_good
+        backfill(opened, server.archive, None, lambda: NOW)
+    assert_calendar_equals(server.state, server.truth)
+    assert_rolling_equals(server.state, server.truth)
+
+
+def test_a_database_that_cannot_be_written_is_named(
+    server: Simulated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to do; the next run goes on behind what was stored."""
+
+    def full(*_given: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with engine(server.settings) as opened:
+        monkeypatch.setattr(opened.store, "checkpoint", full)
+        with pytest.raises(Unavailable, match="disk is full"):
+            backfill(opened, server.archive, None, lambda: NOW)
+    monkeypatch.undo()
+    with engine(server.settings) as opened:
+        backfill(opened, server.archive, None, lambda: NOW)
+    assert_calendar_equals(server.state, server.truth)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_an_archive_on_a_failing_disk_is_named(
+    server: Simulated, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """At the first look of two, and at the second; nothing was counted."""
+    real = PlainFile.read
+    looks = 0
+
+    def failing(file: PlainFile, offset: int, length: int) -> bytes:
+        nonlocal looks
+        looks += 1
+        if looks > at * len(server.archive):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(file, offset, length)
+
+    monkeypatch.setattr(PlainFile, "read", failing)
+    with engine(server.settings) as opened, pytest.raises(SourceError, match="Input/output error"):
+        backfill(opened, server.archive, None, lambda: NOW)
+
+
+def test_an_empty_archive_is_told_from_one_that_was_counted(server: Simulated) -> None:
+    """Packed or not, before and after the others."""
+    filled = server.archive
+    empty = filled[0].with_name("search-00.log.gz")
+    empty.write_bytes(gzip.compress(b""))
+    plain = filled[0].with_name("search-99.log")
+    plain.touch()
+    for again in (False, True):
+        with engine(server.settings) as opened:
+            lines = backfill(opened, [empty, *filled, plain], None, lambda: NOW)
+        assert (lines[empty], lines[plain]) == (None, None)
+        assert all((lines[path] == Counter()) is again for path in filled)
 
 
 def test_a_week_is_counted_before_its_rows_are_destroyed(

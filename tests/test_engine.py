@@ -517,6 +517,40 @@ def test_a_log_without_any_search_is_complained_of(build: Callable[..., World]) 
     assert world.engine.status().sources[0].error is None
 
 
+def test_a_quiet_log_with_other_lines_is_not_complained_of(build: Callable[..., World]) -> None:
+    """Its searches were read before the start; lines that are mostly rejected are another thing."""
+    world = build()
+    world.step(count=1)
+    world.restart()
+    with world.log.open("a") as log:
+        log.write("zqorv\n" * 1_000)
+    world.step()
+    assert world.engine.status().sources[0].error is None
+    with world.log.open("a") as log:
+        log.write(f"{iso(world.now)}\t10.0.0.x\tzqorv\n" * 1_001)
+    world.step()
+    assert "most rejected as bad_address" in (world.engine.status().sources[0].error or "")
+
+
+def test_lines_of_a_failed_commit_are_not_told_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read again, so they are forgotten first."""
+    (stream,) = world.engine.streams
+    before = stream.tally.total()
+    monkeypatch.setattr(
+        world.engine.store, "connection", Failing(world.engine.store.connection, "commit")
+    )
+    for _ in range(3):
+        world.step(count=7)
+        assert stream.tally.total() == before
+    assert world.reasons() == ["the last commit failed"]
+    monkeypatch.undo()
+    world.step()
+    world.step()
+    assert stream.tally.total() == before + 21
+
+
 def test_lag_is_the_bytes_not_yet_counted(world: World) -> None:
     """A partial last line is lag, but a log of which no more is whole is caught up with."""
     with world.log.open("a") as log:

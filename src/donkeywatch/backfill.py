@@ -11,7 +11,7 @@ from pathlib import Path
 
 from donkeywatch.archive import Archive
 from donkeywatch.engine import Engine
-from donkeywatch.errors import ConfigError, SourceError
+from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.sources.block import LARGE, SIZE
 from donkeywatch.sources.files import CompressedFile, Damaged, open_file
 from donkeywatch.sources.generations import WIDE, Generation
@@ -43,15 +43,16 @@ def backfill(
     step: int | None = None,
     *,
     anyway: bool = False,
-) -> dict[Path, Counter[str]]:
+) -> dict[Path, Counter[str] | None]:
     """Count archives of one source that are not counted yet; lines by outcome per file.
 
-    There are none of a file that was counted before. Order and repetition do not matter: content
-    decides what was counted. ``step`` sets after how many bytes to commit (default
-    `checkpoint.bytes`). SourceError names a file that cannot be read; everything before it stays
-    counted. It also comes, before anything is counted, where none of the files has a search near
-    its front, unless they are to be counted ``anyway``: what was counted is not read again.
-    StateError when the database cannot be written; the engine is only good to be closed then.
+    There are none of a file that was counted before, and None of one without content. Order and
+    repetition do not matter: content decides what was counted. ``step`` sets after how many bytes
+    to commit (default `checkpoint.bytes`). SourceError names a file that cannot be read; everything
+    before it stays counted. It also comes, before anything is counted, where none of the files has
+    a search near its front, unless they are to be counted ``anyway``: what was counted is not read
+    again. StateError when the database cannot be written; then the engine is only
+    good to be closed. What ``report`` raises comes out as it is; what was counted before stays.
     """
     stream = _stream(engine, source)
     for path in files:
@@ -61,31 +62,33 @@ def backfill(
         _refuse_searchless(stream, fronts.values())
     archive = Archive(engine, stream)
     stream.follower.block = LARGE * stream.reader.length
-    lines = {}
-    with _stored(engine.store.path):
-        try:
-            for path in sorted(files, key=lambda path: (fronts[path].time, path.name)):
-                lines[path] = _count(engine, archive, stream, path, clock, report, step)
-        except (sqlite3.Error, OSError):
-            archive.abandon()
-            raise  # What cannot be stored cannot be closed either.
-        except BaseException:
+    lines: dict[Path, Counter[str] | None] = {path: None for path in files if fronts[path].empty}
+    filled = [path for path in files if path not in lines]
+    try:
+        for path in sorted(filled, key=lambda path: (fronts[path].time, path.name)):
+            lines[path] = _count(engine, archive, stream, path, clock, report, step)
+    except StateError:
+        archive.abandon()
+        raise  # What cannot be stored cannot be closed either.
+    except BaseException:
+        with _stored(engine):
             archive.abandon()
             archive.end(clock())
-            raise
-        finally:
-            stream.follower.block = SIZE
+        raise
+    finally:
+        stream.follower.block = SIZE
+    with _stored(engine):
         archive.end(clock())
     return lines
 
 
 @contextmanager
-def _stored(path: Path) -> Iterator[None]:
+def _stored(engine: Engine) -> Iterator[None]:
     """Say what is wrong with the database where it cannot be written."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise database.failure(path, error) from None
+        raise database.failure(engine.store.path, error) from None
 
 
 def _stream(engine: Engine, name: str | None) -> Stream:
@@ -114,7 +117,8 @@ def _readable(path: Path) -> None:
     with _opened(path):
         file = open_file(path)
     try:
-        wide = file.read(0, 2) in WIDE
+        with _opened(path):
+            wide = file.read(0, 2) in WIDE
     except Damaged:
         wide = False  # Its whole lines are counted, and then the damage is told.
     finally:
@@ -130,6 +134,8 @@ class _Front:
     time: int = 0
     lines: int = 0
     searched: bool = False
+    empty: bool = False
+    """It has no content at all."""
 
 
 def _front(stream: Stream, path: Path) -> _Front:
@@ -137,14 +143,18 @@ def _front(stream: Stream, path: Path) -> _Front:
     with _opened(path):
         file = open_file(path)
     try:
-        seen = stream.reader.block(file.read(0, PEEK))
+        with _opened(path):
+            content = file.read(0, PEEK)
     except Damaged:
         return _Front()
     finally:
         file.close()
+    seen = stream.reader.block(content)
     queries = len(seen.time)
     first = int(seen.time[0]) if queries else 0
-    return _Front(first, queries + seen.tally.total(), queries + seen.tally["keywordless"] > 0)
+    return _Front(
+        first, queries + seen.tally.total(), queries + seen.tally["keywordless"] > 0, not content
+    )
 
 
 def _refuse_searchless(stream: Stream, fronts: Collection[_Front]) -> None:
@@ -171,7 +181,7 @@ def _count(
     limit = engine.settings.checkpoint.bytes if step is None else step
     before, pending = Counter(stream.tally), 0
     try:
-        with _opened(path):
+        with _stored(engine), _opened(path):
             total = path.stat().st_size
             generation = follower.take_up(path, 0)
     except Damaged:
@@ -179,15 +189,17 @@ def _count(
     if generation is None:
         return Counter()
     while (block := follower.read(0)) is not None:
-        engine.take(stream, block, clock())
         pending += block.consumed
-        if pending >= limit:
-            archive.commit(clock())
-            pending = 0
+        with _stored(engine):
+            engine.take(stream, block, clock())
+            if pending >= limit:
+                archive.commit(clock())
+                pending = 0
         report(Progress(path, _position(generation), total, (stream.tally - before).total()))
     whole = generation.file is not None and follower.error is None
-    engine.settle(clock())
-    archive.commit(clock())
+    with _stored(engine):
+        engine.settle(clock())
+        archive.commit(clock())
     follower.close()
     lines = stream.tally - before
     if not whole:

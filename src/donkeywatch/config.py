@@ -48,14 +48,11 @@ def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -
     if TOKEN_VARIABLE in environ:
         http["token"] = environ[TOKEN_VARIABLE]
         return
-    named = http.get("token_file")
     credentials = environ.get("CREDENTIALS_DIRECTORY")
-    file = Path(str(named)) if named else None
-    if file is None and credentials and (Path(credentials) / "token").exists():
-        file = Path(credentials) / "token"
-    if file is None:
-        return
-    http["token"] = _token(base / file, "http.token_file")
+    if named := http.get("token_file"):
+        http["token"] = _token(base / str(named), "http.token_file")
+    elif credentials and (file := base / credentials / "token").exists():
+        http["token"] = _token(file, "the credential token,")
 
 
 def _token(file: Path, name: str) -> str:
@@ -67,7 +64,7 @@ def _token(file: Path, name: str) -> str:
     if mode & stat.S_IROTH:
         raise ConfigError(
             f"{name} {file}: everybody can read it (mode {mode & 0o777:03o})",
-            f"run: chmod 600 {file}",
+            f"run: chmod 600 {file} (a secret of Docker: give it `mode: 0400`)",
         )
     if len(text.split()) != 1:
         raise ConfigError(

@@ -124,8 +124,12 @@ class Service:
                 log.warning("not ready: %s", reason)
         complaints = {source.name: source.error for source in before.sources}
         for source in after.sources:
-            if source.following and source.error and not complaints.get(source.name):
+            if not source.following or source.error == complaints.get(source.name):
+                continue
+            if source.error:
                 log.warning("source %s: %s", source.name, source.error)
+            else:
+                log.info("source %s: nothing is wrong with it any more", source.name)
         if old and not new:
             log.info("ready: %d source(s) followed and caught up", len(after.sources))
 

@@ -54,6 +54,8 @@ class Stream:
     """It was never followed by any process."""
     tally: Counter[str] = field(default_factory=Counter)
     """Lines by outcome since the start of this process."""
+    told: Counter[str] = field(default_factory=Counter)
+    """Of these, what the database holds."""
 
     def progress(self) -> Progress:
         """The row to store."""
@@ -113,11 +115,12 @@ class Stream:
         self.follower.committed(positions)
         self.follower.events.clear()
         self.new &= self.follower.blind
-        self.stored = self.progress()
+        self.stored, self.told = self.progress(), Counter(self.tally)
 
     def roll_back(self) -> None:
         """Forget what was read since the last commit."""
         stored = self.stored
+        self.tally = Counter(self.told)
         self.follower.roll_back()
         self.frontier.newest = stored.newest
         self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
@@ -137,7 +140,7 @@ class Stream:
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,
             last_event=self.frontier.newest,
-            error=follower.error or self.mistaken,
+            error="; ".join(filter(None, (follower.error, self.mistaken))) or None,
         )
 
     @property
@@ -147,7 +150,10 @@ class Stream:
         if lines < MANY or any(self.tally[name] for name in ("query", "keywordless", "too_late")):
             return None
         rejected = max(REJECTIONS, key=lambda reason: self.tally[reason])
-        told = f", most rejected as {rejected}" if self.tally[rejected] * 2 > lines else ""
+        mostly = self.tally[rejected] * 2 > lines
+        if not mostly and self.frontier.newest is not None:
+            return None  # A quiet hour of a log that also has other lines, and once had searches.
+        told = f", most rejected as {rejected}" if mostly else ""
         return (
             f"none of its lines so far is a search{told}; are the format and the time zone right?"
             " `donkeywatch check` tells of a sample"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import lzma
 import os
 import random
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 import zstandard
@@ -101,6 +104,45 @@ def test_a_flipped_bit_is_damage_and_nothing_else(tmp_path: Path, ending: str) -
         with suppress(Damaged):
             file.read(0, len(CONTENT) + 1)
         file.close()
+
+
+@pytest.mark.parametrize("ending", list(PACK))
+def test_a_failing_disk_is_no_damage(tmp_path: Path, ending: str) -> None:
+    """What is on it may be whole: the archive is asked again, from its front."""
+    file = open_file(written(tmp_path, ending, CONTENT))
+    assert isinstance(file, CompressedFile)
+    stream = file._stream
+    file._stream = cast(IO[bytes], Failing())
+    with pytest.raises(OSError, match="Input/output error"):
+        file.read(0, 100)
+    assert file._stream is not stream
+    assert file.read(0, len(CONTENT)) == CONTENT
+    file.close()
+
+
+class Failing:
+    """What a decoder says of a disk that cannot be read."""
+
+    def read(self, _size: int) -> bytes:
+        """No byte."""
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+@pytest.mark.parametrize("ending", list(PACK))
+def test_what_stands_for_very_much_is_decoded_in_parts(tmp_path: Path, ending: str) -> None:
+    """Half a gigabyte of one byte is a few kilobytes of .zst; it never is in memory at once."""
+    path = tmp_path / f"search.log.1{ending}"
+    path.write_bytes(PACK[ending](b"z" * (1 << 25)) * 16)
+    tracemalloc.start()
+    try:
+        file = open_file(path)
+        for step in range(512):
+            assert file.read(step << 20, 1 << 20) == b"z" * (1 << 20)
+        assert not file.read(512 << 20, 1)
+        file.close()
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_plain_file_outlives_its_name(tmp_path: Path) -> None:

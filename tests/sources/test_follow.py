@@ -6,6 +6,7 @@ import errno
 import gzip
 import itertools
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -468,6 +469,27 @@ def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig:
     assert rig.complaint == ""
     rig.settle()
     rig.exact()
+
+
+def test_all_damaged_archives_are_told_up_to_three(rig: Rig) -> None:
+    """One that is restored leaves the others in the complaint."""
+    rig.follower.close()
+    rig.write(20)
+    whole = gzip.compress(b"zqorv\n" * 5_000, mtime=0)
+    for number in range(1, 6):
+        rig.sibling(f".{number}.gz").write_bytes(whole[: -number - 4])
+    rig.restart()
+    for _ in range(20):
+        rig.tick()
+    assert len(re.findall(r"search\.log\.\d\.gz: damaged", rig.complaint)) == 3
+    assert rig.complaint.endswith("; and 2 more files")
+    assert rig.events["read_errors"] == 5
+    for number in range(1, 5):
+        rig.sibling(f".{number}.gz").unlink()
+    rig.tick(times=2)
+    assert rig.complaint == (
+        f"{rig.sibling('.5.gz')}: damaged or cut short, and not counted; restore it"
+    )
 
 
 @pytest.mark.parametrize("keep", [True, False])

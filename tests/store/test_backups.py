@@ -193,6 +193,8 @@ def test_a_file_of_another_name_is_no_copy(store: Store) -> None:
     kept = copies(store)
     kept.directory.mkdir(exist_ok=True)
     (kept.directory / "donkeywatch-before-upgrade.db").write_bytes(b"")
+    (kept.directory / "donkeywatch-20261341T256199Z.db").write_bytes(b"")
+    kept.destroy_outlived({week_of(NOW)})
     assert backups.found(kept.directory) == []
 
 

@@ -50,11 +50,11 @@ def backfill_command(
     finally:
         engine.close()
     for path, outcomes in lines.items():
-        out.print(f"{path.name}: {_told(path, outcomes)}", highlight=False, soft_wrap=True)
+        out.print(f"{path.name}: {_told(outcomes)}", highlight=False, soft_wrap=True)
 
 
-def _told(path: Path, outcomes: Counter[str]) -> str:
-    if not path.stat().st_size:
+def _told(outcomes: Counter[str] | None) -> str:
+    if outcomes is None:
         return "empty"
     if not outcomes:
         return "counted before, nothing new"
@@ -68,7 +68,7 @@ MUCH = 8 << 20
 
 def with_bar(
     engine: Engine, files: list[Path], source: str | None, *, anyway: bool = False
-) -> dict[Path, Counter[str]]:
+) -> dict[Path, Counter[str] | None]:
     """Backfill with a progress bar on the terminal; lines by file and outcome."""
     columns = (
         TextColumn("{task.description}"),

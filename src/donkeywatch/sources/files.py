@@ -18,6 +18,9 @@ from donkeywatch.errors import SourceError
 COMPRESSED = (".gz", ".zst", ".xz")
 """Endings of the archives that can be read."""
 STEP = 1 << 20
+"""Bytes to decode at a time."""
+BITE = 1 << 12
+"""Bytes of a .zst to decode at a time: each may stand for 32,768 others."""
 BROKEN: tuple[type[Exception], ...] = (
     EOFError,
     OSError,
@@ -108,6 +111,8 @@ class CompressedFile:
                 more = self._stream.read(STEP)
             except BROKEN as error:
                 self._rewind()
+                if isinstance(error, OSError) and error.errno is not None:
+                    raise  # The disk's own: what is on it may be whole.
                 raise Damaged(type(error).__name__) from None
             if not more:
                 break
@@ -146,19 +151,24 @@ class _Zstd:
         self._fed = False
 
     def read(self, size: int) -> bytes:
-        """The next decoded piece; EOFError when the archive stops inside a frame."""
-        while True:
-            piece = (self._frame.unused_data if self._frame.eof else b"") or self._raw.read(size)
-            if not piece:
-                if self._fed and not self._frame.eof:
-                    raise EOFError
-                return b""
-            if self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-            self._fed = True
-            decoded = self._frame.decompress(piece)
-            if decoded:
-                return decoded
+        """The next decoded bytes, about ``size``; EOFError when it stops inside a frame."""
+        parts: list[bytes] = []
+        while size > 0 and (piece := self._next()) is not None:
+            parts.append(piece)
+            size -= len(piece)
+        return b"".join(parts)
+
+    def _next(self) -> bytes | None:
+        """A decoded piece, which may be empty; None at the end."""
+        piece = (self._frame.unused_data if self._frame.eof else b"") or self._raw.read(BITE)
+        if not piece:
+            if self._fed and not self._frame.eof:
+                raise EOFError
+            return None
+        if self._frame.eof:
+            self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._fed = True
+        return self._frame.decompress(piece)
 
 
 def is_compressed(path: Path) -> bool:

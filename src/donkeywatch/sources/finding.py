@@ -20,6 +20,9 @@ ABSENT = ": not there yet"
 PATIENCE = 15 * SECOND
 """How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
 
+MENTIONED = 3
+"""Files that a complaint names at most."""
+
 
 class Finder:
     """Says whose content each file holds, and puts it on the shelf."""
@@ -27,7 +30,6 @@ class Finder:
     def __init__(
         self, log: Log, shelf: Shelf, key: bytes, events: Counter[str], *, fresh: bool
     ) -> None:
-        self.error: str | None = None
         self.hidden = False
         """A file may not be read that may hold the rest of a generation."""
         self.fresh = fresh
@@ -39,12 +41,20 @@ class Finder:
         """Archives that did not decode: as they were then, and since when."""
         self._damaged: set[tuple[int, int]] = set()
         """Those that stayed so, and are told."""
+        self._complaints: list[str] = []
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
-        self.error, self.hidden = None, False
+        self._complaints, self.hidden = [], False
         self._scan_live(now)
         self._scan_siblings(now)
+
+    @property
+    def error(self) -> str | None:
+        """What was wrong with files at the last look; None where nothing was."""
+        more = len(self._complaints) - MENTIONED
+        told = self._complaints[:MENTIONED] + ([f"and {more} more files"] if more > 0 else [])
+        return "; ".join(told) or None
 
     # -- the log's own path --------------------------------------------------------------
 
@@ -57,7 +67,7 @@ class Finder:
                 raise
             if live:
                 self._retire(live, now)
-            self.error = f"{self._log.path}{ABSENT}"
+            self._complaints.append(f"{self._log.path}{ABSENT}")
             return
         held = self._held((state.st_dev, state.st_ino))
         if held is not None:
@@ -153,7 +163,7 @@ class Finder:
                 decided = gone(error)
                 if not decided:
                     self._events["read_errors"] += 1
-                    self.error = f"{path}: {error.strerror}"
+                    self._complaints.append(f"{path}: {error.strerror}")
                     # It may hold the rest of what is being looked for.
                     self.hidden |= bool(self._shelf.missing())
             if decided:
@@ -171,7 +181,7 @@ class Finder:
         if now - since >= PATIENCE:
             self._events["read_errors"] += identity not in self._damaged
             self._damaged.add(identity)
-            self.error = f"{path}: damaged or cut short, and not counted; restore it"
+            self._complaints.append(f"{path}: damaged or cut short, and not counted; restore it")
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""

@@ -20,7 +20,7 @@ QUARANTINE = "quarantine"
 """Where a damaged database is kept, until the keys of its weeks are destroyed."""
 PATTERN = "donkeywatch-*.db"
 NAMED = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")
-"""What we call a copy: a file that somebody else put there is none."""
+"""What we call a copy, with a time that there is."""
 ROOM = 2
 """A copy is only made where this many times its size is free: counting goes before copies."""
 
@@ -121,7 +121,7 @@ class Backups:
             path.unlink(missing_ok=True)
         for path in self.directory.glob("*.db"):
             weeks = open_weeks(path)
-            if weeks is None and NAMED.fullmatch(path.name):  # Damaged, but the rows are in it.
+            if weeks is None and _is_ours(path):  # Damaged, but the rows are in it.
                 weeks = {week_of(made(path)), week_of(made(path)) - WEEK}
             if sealed & (weeks or set()):
                 path.unlink(missing_ok=True)
@@ -141,7 +141,14 @@ class Backups:
 
 def found(directory: Path) -> list[Path]:
     """The copies there are, newest first."""
-    return sorted((p for p in directory.glob(PATTERN) if NAMED.fullmatch(p.name)), reverse=True)
+    return sorted((p for p in directory.glob(PATTERN) if _is_ours(p)), reverse=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Has it a name that we give? A file that somebody else put there is no copy."""
+    with contextlib.suppress(ValueError):
+        return NAMED.fullmatch(path.name) is not None and made(path) >= 0
+    return False
 
 
 def made(path: Path) -> int:
