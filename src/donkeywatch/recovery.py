@@ -13,7 +13,7 @@ from donkeywatch.arrival import keyring
 from donkeywatch.counting.windows import utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.settings import Settings
-from donkeywatch.sources.finding import ABSENT
+from donkeywatch.sources.complaints import ABSENT
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.generations import OPEN
 from donkeywatch.store import backups, database, positions
@@ -152,7 +152,7 @@ def spans(follower: Follower) -> Iterator[Span]:
     log = follower.log
     try:
         follower.scan(0)
-        if follower.error and follower.error != f"{log.path}{ABSENT}":
+        if follower.error and follower.error != f"{log.path}: {ABSENT}":
             raise SourceError(follower.error, "make the log readable, and repeat the command")
         names = {(s.st_dev, s.st_ino): path for path, s in log.siblings()}
         for generation in follower.known:

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
-from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import SourceError
+from donkeywatch.sources.complaints import Complaints, signature
 from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
 from donkeywatch.sources.shelf import Descriptor, Shelf
-
-ABSENT = ": not there yet"
-"""Behind the path of a log where nothing stands, as before its first line or in a rotation."""
-PATIENCE = 15 * SECOND
-"""How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
-
-MENTIONED = 3
-"""Files that a complaint names at most."""
 
 
 class Finder:
@@ -37,24 +28,19 @@ class Finder:
         self._log, self._shelf, self._key = log, shelf, key
         self._events = events
         self._identity = Identity(key)
-        self._undecoded: dict[tuple[int, int], tuple[tuple[int, int], int]] = {}
-        """Archives that did not decode: as they were then, and since when."""
-        self._damaged: set[tuple[int, int]] = set()
-        """Those that stayed so, and are told."""
-        self._complaints: list[str] = []
+        self._complaints = Complaints(events)
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
-        self._complaints, self.hidden = [], False
+        self.hidden = False
+        self._complaints.begin()
         self._scan_live(now)
         self._scan_siblings(now)
 
     @property
     def error(self) -> str | None:
         """What was wrong with files at the last look; None where nothing was."""
-        more = len(self._complaints) - MENTIONED
-        told = self._complaints[:MENTIONED] + ([f"and {more} more files"] if more > 0 else [])
-        return "; ".join(told) or None
+        return self._complaints.text
 
     # -- the log's own path --------------------------------------------------------------
 
@@ -67,7 +53,7 @@ class Finder:
                 raise
             if live:
                 self._retire(live, now)
-            self._complaints.append(f"{self._log.path}{ABSENT}")
+            self._complaints.absent(self._log.path)
             return
         held = self._held((state.st_dev, state.st_ino))
         if held is not None:
@@ -147,41 +133,26 @@ class Finder:
     def _scan_siblings(self, now: int) -> None:
         held = {g.file.identity for g in self._shelf.open() if g.file}
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
-            identity, verdict = _signature(state)
-            known = self._shelf.verdicts.get(identity) == verdict
-            if identity in held or not state.st_size or known:
+            found = signature(state)
+            known = self._shelf.verdicts.get(found.identity) == found.state
+            if found.identity in held or not state.st_size or known:
                 continue
             try:
                 decided = self._consider(path, now)
-                self._undecoded.pop(identity, None)
+                self._complaints.decoded(found)
             except Damaged:
                 decided = False  # It may still be growing, or be restored.
-                self._tell_damage(path, identity, verdict, now)
+                self._complaints.undecoded(path, found, now)
             except SourceError:
                 decided = False
             except OSError as error:
                 decided = gone(error)
                 if not decided:
-                    self._events["read_errors"] += 1
-                    self._complaints.append(f"{path}: {error.strerror}")
+                    self._complaints.unreadable(path, error)
                     # It may hold the rest of what is being looked for.
                     self.hidden |= bool(self._shelf.missing())
             if decided:
-                self._shelf.verdicts[identity] = verdict
-
-    def _tell_damage(
-        self, path: Path, identity: tuple[int, int], verdict: tuple[int, int], now: int
-    ) -> None:
-        """An archive that does not decode and has stayed as it is for long is told of."""
-        was, since = self._undecoded.get(identity, (verdict, now))
-        if was != verdict:
-            since = now
-            self._damaged.discard(identity)
-        self._undecoded[identity] = verdict, since
-        if now - since >= PATIENCE:
-            self._events["read_errors"] += identity not in self._damaged
-            self._damaged.add(identity)
-            self._complaints.append(f"{path}: damaged or cut short, and not counted; restore it")
+                self._shelf.verdicts[found.identity] = found.state
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
@@ -301,14 +272,14 @@ class Finder:
         if state.st_size > generation.mark.offset:
             generation.state, generation.unread = OPEN, True
             return
-        identity, verdict = _signature(state)
-        if anyway or state.st_nlink == 0 or self.is_named(identity):
+        found = signature(state)
+        if anyway or state.st_nlink == 0 or self.is_named(found.identity):
             self._shelf.detach(generation, now)
-            self._shelf.verdicts[identity] = verdict
+            self._shelf.verdicts[found.identity] = found.state
 
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""
-        return identity in {_signature(state)[0] for _, state in self._log.siblings()}
+        return identity in {signature(state).identity for _, state in self._log.siblings()}
 
 
 def _has_no_more(file: Descriptor, generation: Generation) -> bool:
@@ -326,7 +297,3 @@ def _has_no_more(file: Descriptor, generation: Generation) -> bool:
 def _is_deleted(generation: Generation) -> bool:
     file = generation.file
     return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0
-
-
-def _signature(state: os.stat_result) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (state.st_dev, state.st_ino), (state.st_size, state.st_mtime_ns)
