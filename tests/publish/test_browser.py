@@ -224,6 +224,19 @@ def test_an_empty_database_is_told_in_words(site: Site, browser: Browser, tmp_pa
         assert seen.told == []
 
 
+def test_hours_of_the_day_are_in_utc_until_a_week_has_closed(
+    site: Site, browser: Browser, tmp_path: Path
+) -> None:
+    """The note of the chart says which of the two it is."""
+    young = copied(site, tmp_path, "update windows set closed = 0 where kind = 'week'")
+    with view(browser) as seen, served(young, site.status) as other:
+        for url, told in ((site.url, "in each country's time"), (other.url, "UTC: no week has")):
+            seen.open(url)
+            notes = seen.page.locator("figure[data-chart=ratio] .note").all_inner_texts()
+            assert notes
+            assert all(told in note for note in notes)
+
+
 def test_a_browser_is_asked_for_the_token(site: Site, browser: Browser) -> None:
     """With a token the browser shows its own question; the token as password opens everything."""
     given = {"username": "", "password": "s3cret"}

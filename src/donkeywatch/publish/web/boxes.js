@@ -68,6 +68,7 @@ function clock(hour) {
 export function boxText({ places }, index, { write }) {
   const { hour, days, box } = places[index];
   if (!box) return [clock(hour), "no closed hour"];
+  if (days === 1) return [clock(hour), `${write(box.median)} on one day`];
   return [clock(hour), `median ${write(box.median)}, half of ${days} days within ${write(box.q1)}\u2013${write(box.q3)}`];
 }
 

@@ -9,7 +9,7 @@ import { HOUR, WEEK, lineOptions, lineTable, lineText, toLines } from "./lines.j
 const DAYS = 7;
 const PROFILE_WEEKS = 8;
 const MONDAY = 4 * 24 * HOUR; // seconds from 1970 to the first Monday
-const DAY_NOTE = "The last 8 closed weeks, each country in its own time. A box holds half of the days.";
+const DAY_NOTE = "Last 8 closed weeks, in each country's time. A box holds half of the days.";
 const LIMIT = 5000; // windows; all weeks of a century
 
 /** Make the charts of a section; they wait until `load` has asked for their figures. */
