@@ -157,7 +157,7 @@ def test_a_damaged_archive_is_told_with_what_was_counted_of_it(server: Simulated
         packed.write_bytes(content)
         code, said = donkeywatch("backfill", "-c", server.settings, packed)
         assert code == 5
-        assert re.search(r"[0-9,]+ lines that were read before the damage are counted", said)
+        assert re.search(r"[0-9,]+ lines that were read before are counted", said)
         code, said = donkeywatch("check", "-c", server.settings, packed)
         assert code == 5
         assert "remedy:" in said
@@ -247,6 +247,7 @@ def test_check_never_shows_a_line(server: Simulated) -> None:
         (("status", "-c", "donkeywatch.toml"), 3, "no database"),
         (("backfill", "-c", "donkeywatch.toml", "none.log"), 5, "No such file"),
         (("backfill", "-c", "donkeywatch.toml", "archive"), 5, "is a directory"),
+        (("backfill", "-c", "donkeywatch.toml", "x" * 300), 5, "File name too long"),
         (("backfill", "-c", "donkeywatch.toml", "--source", "x", "search.log"), 2, "use one of"),
         (("check", "-c", "donkeywatch.toml", "--source", "x", "search.log"), 2, "use one of"),
         (("check", "--format", "tsv"), 2, "needs a sample"),
@@ -267,6 +268,16 @@ def test_what_cannot_be_done_is_told(
     assert told in said
     assert "remedy:" in said
     assert "Traceback" not in said
+
+
+def test_a_backfill_names_files_as_they_are_called_and_once(server: Simulated) -> None:
+    """What looks like markup is a name; a file that is named twice is counted once, and told so."""
+    (first, *_) = server.archive
+    odd = first.rename(first.with_name("search[old].log"))
+    code, said = donkeywatch("backfill", "-c", server.settings, odd, odd)
+    assert code == 0, said
+    assert re.findall(r"^search\[old\]\.log: (.+) lines counted", said, re.MULTILINE)
+    assert "counted before" not in said
 
 
 def test_check_tells_all_that_is_wrong(server: Simulated) -> None:

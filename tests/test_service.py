@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,24 +25,66 @@ def of(error: str | None) -> Status:
     return Status(sources=(replace(GOOD, error=error),))
 
 
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """One that was made and does not run."""
+    made = simulated(tmp_path, Simulation(seed=1, start=START, hours=24, queries=9, addresses=10))
+    ready = Service(made.settings, config.load(made.settings))
+    yield ready
+    ready._stopping = True
+    ready.run()  # It ends at once, and gives back what it holds.
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What the journal says of sources since the last call."""
+    caplog.set_level(logging.INFO)
+
+    def found() -> list[str]:
+        lines = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return [line for line in lines if "source" in line]
+
+    return found
+
+
 def test_each_complaint_is_told_when_it_comes_and_that_it_went(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    service: Service, told: Callable[[], list[str]]
 ) -> None:
     """Two different ones behind each other are both told; one that lasts is told once."""
-    made = simulated(tmp_path, Simulation(seed=1, start=START, hours=24, queries=9, addresses=10))
-    service = Service(tmp_path, config.load(made.settings))
-    caplog.set_level(logging.INFO)
-    caplog.clear()
     course = [None, DAMAGED, DAMAGED, FORMAT, FORMAT, None, None]
-    try:
-        for before, after in itertools.pairwise(course):
-            service._tell(of(before), of(after))
-    finally:
-        service._stopping = True
-        service.run()  # It ends at once, and gives back what it holds.
-    told = [record.getMessage() for record in caplog.records]
-    assert [line for line in told if line.startswith("source")] == [
+    for before, after in itertools.pairwise(course):
+        service._tell(of(before), of(after))
+    assert told() == [
         f"source main: {DAMAGED}",
         f"source main: {FORMAT}",
         "source main: nothing is wrong with it any more",
     ]
+
+
+def test_another_reason_for_not_being_ready_is_told(
+    service: Service, told: Callable[[], list[str]]
+) -> None:
+    """That there is less to read is the same reason; that it may not be read is another."""
+    lag = config.load(service._path).follow.ready_lag
+    behind = [replace(GOOD, caught_up=False, lag_bytes=lag + more) for more in (9, 5)]
+    denied = replace(GOOD, following=False, error="search.log: Permission denied")
+    course = [GOOD, *behind, denied, denied, GOOD]
+    for before, after in itertools.pairwise(course):
+        service._tell(Status(sources=(before,)), Status(sources=(after,)))
+    assert told() == [
+        f"not ready: source main: {lag + 9} bytes behind",
+        "not ready: source main: search.log: Permission denied",
+        "ready: 1 source(s) followed and caught up",
+    ]
+
+
+def test_a_reload_mends_nothing(service: Service, told: Callable[[], list[str]]) -> None:
+    """The new engine has not looked for as long: that it does not complain yet means nothing."""
+    service._told = of(FORMAT)
+    service._reload()
+    service._tell(service._told, of(None))
+    service._tell(of(None), of(FORMAT))
+    assert told() == [
+        "ready: 1 source(s) followed and caught up", f"source main: {FORMAT}"
+    ]  # fmt: skip

@@ -57,6 +57,7 @@ def backfill(
     stream = _stream(engine, source)
     for path in files:
         _readable(path)
+    files = list(dict.fromkeys(files))
     fronts = {path: _front(stream, path) for path in files}
     if not anyway:
         _refuse_searchless(stream, fronts.values())
@@ -178,6 +179,7 @@ def _count(
     step: int | None,
 ) -> Counter[str]:
     follower = stream.follower
+    follower.reason = None
     limit = engine.settings.checkpoint.bytes if step is None else step
     before, pending = Counter(stream.tally), 0
     try:
@@ -203,15 +205,15 @@ def _count(
     follower.close()
     lines = stream.tally - before
     if not whole:
-        raise _damaged(path, lines.total())
+        raise _damaged(path, lines.total(), follower.reason)
     report(Progress(path, total, total, lines.total()))
     return lines
 
 
-def _damaged(path: Path, lines: int) -> SourceError:
+def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:
     return SourceError(
-        f"{path}: damaged, cut short or changed while it was read; {lines:,} lines that were read"
-        " before the damage are counted",
+        f"{path}: {reason or 'damaged, cut short or changed while it was read'}; {lines:,} lines"
+        " that were read before are counted",
         "restore the file and repeat the command; it goes on where it stopped",
     )
 

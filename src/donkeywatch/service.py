@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -50,6 +51,7 @@ class Service:
         self._stopping = self._reloading = False
         self._reload_good = True
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
+        self._told = self._status
         self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:
@@ -84,8 +86,9 @@ class Service:
         end = steady() + TURN
         busy = self._engine.tick(wall(), steady(), lambda: steady() > end)
         self._engine.back_up(wall(), steady())
-        before, self._status = self._status, self._current_status()
-        self._tell(before, self._status)
+        before, self._told = self._told, self._current_status()
+        self._status = self._told
+        self._tell(before, self._told)
         if busy is not self._busy:
             (keep if busy else spare)()
         self._busy = busy
@@ -118,11 +121,11 @@ class Service:
         """Log a problem once when it comes and once when it goes; counts and paths only."""
         lag = self._settings.follow.ready_lag
         old, new = before.not_ready(lag), after.not_ready(lag)
-        told = {reason.partition(":")[0] for reason in old}
+        told = {_without_numbers(reason) for reason in old}
         for reason in new:
-            if reason.partition(":")[0] not in told:
+            if _without_numbers(reason) not in told:
                 log.warning("not ready: %s", reason)
-        complaints = {source.name: source.error for source in before.sources}
+        complaints = {source.name: source.error for source in before.sources if source.following}
         for source in after.sources:
             if not source.following or source.error == complaints.get(source.name):
                 continue
@@ -168,6 +171,8 @@ class Service:
             self._settings, self._reload_good = fresh, True
             self._accuracies = self._fitting(record)
             log.info("settings reloaded")
+        # What the new engine complains of is told anew: it has not looked as long as the old one.
+        self._told = replace(self._told, sources=())
         self._bell.close()
         self._bell = self._hang_bell()
 
@@ -184,3 +189,8 @@ class Service:
     def _keep(self, error: DonkeywatchError) -> None:
         self._reload_good = False
         log.error("settings not reloaded, the old ones stay: %s", error)
+
+
+def _without_numbers(reason: str) -> str:
+    """A reason that differs in its numbers alone, as of bytes to be read, is the same."""
+    return re.sub(r"[0-9]+", "", reason)

@@ -10,10 +10,16 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.sources.complaints import MENTIONED, PATIENCE, Complaints, Signature
+from donkeywatch.sources.complaints import AGAIN, MENTIONED, PATIENCE, Complaints, Signature
+from donkeywatch.sources.files import Damaged
 
 DENIED = OSError(errno.EACCES, os.strerror(errno.EACCES))
 LOG = Path("search.log")
+
+
+def state(size: int) -> Signature:
+    """A file of so many bytes."""
+    return Signature((1, 2), (size, 0), 0)
 
 
 @given(st.integers(0, 9))
@@ -34,17 +40,22 @@ def test_a_few_files_are_named_and_the_others_counted(files: int) -> None:
 
 @given(st.lists(st.tuples(st.integers(1, PATIENCE), st.booleans()), max_size=20))
 def test_an_archive_is_damaged_when_it_stays_as_it_is(looks: list[tuple[int, bool]]) -> None:
-    """While it grows it is left in peace; each state that stays is one error."""
+    """While it grows it is left in peace; each state that stays is tried once, and one error."""
     complaints = Complaints(events := Counter[str]())
     now = size = since = errors = 0
-    told = False
-    complaints.undecoded(LOG, Signature((1, 2), (0, 0)), 0)
+    tried, told = True, False
+    complaints.failed(LOG, state(size), Damaged(), 0)
     for wait, grown in looks:
         now += wait
-        if grown:
-            size, since, told = size + 1, now, False
         complaints.begin()
-        complaints.undecoded(LOG, Signature((1, 2), (size, 0)), now)
+        if grown:
+            size, since, tried, told = size + 1, now, False, False
+            assert complaints.rests(LOG, state(size), now)
+        else:
+            assert complaints.rests(LOG, state(size), now) is tried
+            if not tried:
+                complaints.failed(LOG, state(size), Damaged(), now)
+                tried = True
         stays = now - since >= PATIENCE
         errors += stays and not told
         told |= stays
@@ -52,16 +63,33 @@ def test_an_archive_is_damaged_when_it_stays_as_it_is(looks: list[tuple[int, boo
         assert events["read_errors"] == errors
 
 
-def test_an_archive_that_was_restored_is_suspected_anew() -> None:
+def test_what_stays_damaged_is_tried_again_at_long_last() -> None:
+    """It may be restored with its old times, which only its content would tell."""
+    complaints = Complaints(events := Counter[str]())
+    complaints.failed(LOG, state(1), Damaged(), 0)
+    assert complaints.rests(LOG, state(1), AGAIN - 1)
+    assert not complaints.rests(LOG, state(1), AGAIN)
+    complaints.failed(LOG, state(1), Damaged(), AGAIN)
+    assert complaints.rests(LOG, state(1), AGAIN + 1)
+    assert events["read_errors"] == 1
+
+
+def test_what_the_system_says_is_told_at_once() -> None:
+    """A disk that cannot be read does not grow."""
+    complaints = Complaints(events := Counter[str]())
+    complaints.failed(LOG, state(1), DENIED, 0)
+    assert complaints.text == "search.log: Permission denied"
+    assert events["read_errors"] == 1
+
+
+def test_a_file_that_was_read_to_its_end_is_suspected_anew() -> None:
     """Should it be damaged again, it gets its time again."""
     complaints = Complaints(Counter())
-    file = Signature((1, 2), (3, 4))
-    complaints.undecoded(LOG, file, 0)
-    complaints.decoded(file)
-    complaints.undecoded(LOG, file, PATIENCE)
+    complaints.failed(LOG, state(1), Damaged(), 0)
+    complaints.good(state(1).identity)
+    assert not complaints.rests(LOG, state(1), PATIENCE)
+    complaints.failed(LOG, state(1), Damaged(), PATIENCE)
     assert complaints.text is None
-    complaints.undecoded(LOG, file, 2 * PATIENCE)
-    assert complaints.text is not None
 
 
 def test_a_log_that_is_not_there_is_said_so() -> None:

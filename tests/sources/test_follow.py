@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from donkeywatch.sources.files import PlainFile
+from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.follow import GRACE, MAX_OPEN, RELEASE, SETTLE, Follower
 from donkeywatch.sources.log import Log, rotated_name
 from donkeywatch.sources.marks import HEAD
@@ -471,6 +471,74 @@ def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig:
     rig.exact()
 
 
+def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is before the damage is counted; to look for more each time would cost all of it."""
+    looks = Counter[int]()
+    real = CompressedFile.read
+
+    def counted(file: CompressedFile, offset: int, length: int) -> bytes:
+        looks[offset] += 1
+        return real(file, offset, length)
+
+    monkeypatch.setattr(CompressedFile, "read", counted)
+    rig.follower.close()
+    rig.write(150_000)
+    moved = rig.rotate()
+    assert moved.stat().st_size > 1 << 20
+    whole = gzip.compress(moved.read_bytes())
+    moved.unlink()
+    packed = rig.sibling(".1.gz")
+    packed.write_bytes(whole[: len(whole) * 9 // 10])
+    rig.restart()
+    rig.tick()
+    once = looks.total()
+    for _ in range(40):
+        rig.tick()
+    assert looks.total() == once
+    assert rig.complaint.startswith(f"{packed}: damaged or cut short")
+    assert rig.events["read_errors"] == 1
+    assert rig.follower.caught_up
+    assert not rig.follower.searching
+    packed.write_bytes(whole)
+    rig.tick(times=3)
+    assert rig.complaint == ""
+    rig.settle()
+    rig.exact()
+
+
+def test_an_archive_on_a_bad_sector_stands_in_nobodys_way(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named with what the system says; the log is followed and caught up with."""
+    real = CompressedFile.read
+
+    def failing(file: CompressedFile, offset: int, length: int) -> bytes:
+        if offset + length > 1 << 20:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(file, offset, length)
+
+    rig.follower.close()
+    rig.write(150_000)
+    moved = rig.rotate()
+    packed = rig.compress(moved)
+    rig.restart()
+    monkeypatch.setattr(CompressedFile, "read", failing)
+    rig.write(3)
+    for _ in range(40):
+        rig.tick()
+    assert rig.complaint == f"{packed}: Input/output error"
+    assert rig.events["read_errors"] == 1
+    assert rig.follower.caught_up
+    monkeypatch.undo()
+    packed.touch()
+    rig.tick(times=3)
+    assert rig.complaint == ""
+    rig.settle()
+    rig.exact()
+
+
 def test_all_damaged_archives_are_told_up_to_three(rig: Rig) -> None:
     """One that is restored leaves the others in the complaint."""
     rig.follower.close()
@@ -488,7 +556,7 @@ def test_all_damaged_archives_are_told_up_to_three(rig: Rig) -> None:
         rig.sibling(f".{number}.gz").unlink()
     rig.tick(times=2)
     assert rig.complaint == (
-        f"{rig.sibling('.5.gz')}: damaged or cut short, and not counted; restore it"
+        f"{rig.sibling('.5.gz')}: damaged or cut short, and not counted from there on; restore it"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from pathlib import Path
@@ -50,7 +51,7 @@ def backfill_command(
     finally:
         engine.close()
     for path, outcomes in lines.items():
-        out.print(f"{path.name}: {_told(outcomes)}", highlight=False, soft_wrap=True)
+        out.print(f"{path.name}: {_told(outcomes)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _told(outcomes: Counter[str] | None) -> str:
@@ -71,15 +72,16 @@ def with_bar(
 ) -> dict[Path, Counter[str] | None]:
     """Backfill with a progress bar on the terminal; lines by file and outcome."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
         TextColumn("{task.fields[rate]:>12} lines/s"),
         TimeRemainingColumn(),
     )
-    if sum(path.stat().st_size for path in files if path.exists()) > MUCH:
-        engine.enlist()
+    with contextlib.suppress(OSError):  # What cannot be read is told of when it is tried.
+        if sum(path.stat().st_size for path in files) > MUCH:
+            engine.enlist()
     with Progress(*columns, console=err) as bar:
         tasks = {path: bar.add_task(path.name, total=None, rate="") for path in files}
         begun: dict[Path, float] = {}

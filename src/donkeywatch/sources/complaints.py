@@ -1,4 +1,4 @@
-"""What is wrong with the files of a log, in the words that the operator is told."""
+"""What is wrong with the files of a log: which are left alone for it, and what is told of them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.windows import MINUTE, SECOND
+from donkeywatch.sources.files import Damaged
 
 ABSENT = "not there yet"
 """Where nothing stands at the path of a log, as before its first line or in a rotation."""
 PATIENCE = 15 * SECOND
 """How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
+AGAIN = 10 * MINUTE
+"""How long it is left alone then (ms): each look would decode all of it that can be."""
 MENTIONED = 3
 """Files that are named at most."""
 
@@ -23,20 +26,33 @@ class Signature(NamedTuple):
     identity: tuple[int, int]
     """Device and inode."""
     state: tuple[int, int]
-    """Bytes, and ns of the last change."""
+    """Bytes, and ns of the last change of its content."""
+    touched: int
+    """Ns of the last change of anything, its name included."""
 
 
 def signature(state: os.stat_result) -> Signature:
     """Of a file as the system tells of it."""
-    return Signature((state.st_dev, state.st_ino), (state.st_size, state.st_mtime_ns))
+    return Signature(
+        (state.st_dev, state.st_ino), (state.st_size, state.st_mtime_ns), state.st_ctime_ns
+    )
 
 
 class _Suspect(NamedTuple):
-    """An archive that did not decode: in which state, since when (ms), and is it told?"""
+    """A file that could not be read: as it was then, since when, and what became of it."""
 
-    state: tuple[int, int]
+    file: Signature
     since: int
+    tried: int | None = None
+    """When it was last read in this state; None: it has changed, so it may still be growing."""
+    reason: str | None = None
+    """What the system said; None where it is the content that does not decode."""
     told: bool = False
+
+    @property
+    def text(self) -> str:
+        """What is told of it."""
+        return self.reason or "damaged or cut short, and not counted from there on; restore it"
 
 
 class Complaints:
@@ -44,40 +60,58 @@ class Complaints:
 
     def __init__(self, events: Counter[str]) -> None:
         self._events = events
-        self._found: list[str] = []
+        self._found: dict[Path, str] = {}
         self._suspects: dict[tuple[int, int], _Suspect] = {}
 
     @property
     def text(self) -> str | None:
         """All of them, or the first few; None where nothing was wrong."""
         more = len(self._found) - MENTIONED
-        told = self._found[:MENTIONED] + ([f"and {more} more files"] if more > 0 else [])
-        return "; ".join(told) or None
+        told = [f"{path}: {what}" for path, what in self._found.items()][:MENTIONED]
+        return "; ".join(told + ([f"and {more} more files"] if more > 0 else [])) or None
 
     def begin(self) -> None:
-        """A new look begins; archives are still suspected."""
-        self._found = []
+        """A new look begins; what is suspected stays so."""
+        self._found = {}
 
     def absent(self, path: Path) -> None:
         """Nothing stands at the path of the log."""
-        self._found.append(f"{path}: {ABSENT}")
+        self._found[path] = ABSENT
 
     def unreadable(self, path: Path, error: OSError) -> None:
-        """The system does not let a file be read."""
+        """The system does not let a file be opened."""
         self._events["read_errors"] += 1
-        self._found.append(f"{path}: {error.strerror}")
+        self._found[path] = error.strerror or "cannot be read"
 
-    def undecoded(self, path: Path, file: Signature, now: int) -> None:
-        """An archive does not decode: it may still be growing, so it is told of after a while."""
+    def rests(self, path: Path, file: Signature, now: int) -> bool:
+        """Is it a suspect that is to be left alone in this look? What is to be told of it is.
+
+        One that has changed since is read when it has stayed as it is from one look to the next.
+        """
         suspect = self._suspects.get(file.identity)
-        if suspect is None or suspect.state != file.state:
-            suspect = _Suspect(file.state, now)
-        if now - suspect.since >= PATIENCE:
-            self._events["read_errors"] += not suspect.told
-            suspect = suspect._replace(told=True)
-            self._found.append(f"{path}: damaged or cut short, and not counted; restore it")
-        self._suspects[file.identity] = suspect
+        if suspect is None:
+            return False
+        if suspect.file != file:
+            self._suspects[file.identity] = _Suspect(file, now)
+            return True
+        self._tell(path, suspect, now)
+        return suspect.tried is not None and now - suspect.tried < AGAIN
 
-    def decoded(self, file: Signature) -> None:
-        """An archive is not suspected any more."""
-        self._suspects.pop(file.identity, None)
+    def failed(self, path: Path, file: Signature, error: Damaged | OSError, now: int) -> None:
+        """It could not be read to its end: one that does not decode may still be growing."""
+        suspect = self._suspects.get(file.identity)
+        if suspect is None or suspect.file != file:
+            suspect = _Suspect(file, now)
+        reason = (error.strerror or "cannot be read") if isinstance(error, OSError) else None
+        self._tell(path, suspect._replace(tried=now, reason=reason), now)
+
+    def _tell(self, path: Path, suspect: _Suspect, now: int) -> None:
+        if suspect.told or suspect.reason or now - suspect.since >= PATIENCE:
+            self._events["read_errors"] += not suspect.told
+            self._found[path] = suspect.text
+            suspect = suspect._replace(told=True)
+        self._suspects[suspect.file.identity] = suspect
+
+    def good(self, identity: tuple[int, int]) -> None:
+        """A file was read to its end: it is not suspected any more."""
+        self._suspects.pop(identity, None)

@@ -19,7 +19,7 @@ COMPRESSED = (".gz", ".zst", ".xz")
 """Endings of the archives that can be read."""
 STEP = 1 << 20
 """Bytes to decode at a time."""
-BITE = 1 << 12
+BITE = 1 << 10
 """Bytes of a .zst to decode at a time: each may stand for 32,768 others."""
 BROKEN: tuple[type[Exception], ...] = (
     EOFError,

@@ -135,14 +135,14 @@ class Finder:
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
             found = signature(state)
             known = self._shelf.verdicts.get(found.identity) == found.state
-            if found.identity in held or not state.st_size or known:
+            rests = self._complaints.rests(path, found, now)
+            if found.identity in held or not state.st_size or known or rests:
                 continue
             try:
                 decided = self._consider(path, now)
-                self._complaints.decoded(found)
-            except Damaged:
+            except Damaged as error:
                 decided = False  # It may still be growing, or be restored.
-                self._complaints.undecoded(path, found, now)
+                self._complaints.failed(path, found, error, now)
             except SourceError:
                 decided = False
             except OSError as error:
@@ -153,6 +153,8 @@ class Finder:
                     self.hidden |= bool(self._shelf.missing())
             if decided:
                 self._shelf.verdicts[found.identity] = found.state
+                if self._held(found.identity) is None:
+                    self._complaints.good(found.identity)
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
@@ -261,6 +263,24 @@ class Finder:
             return generation
         finally:
             self._shelf.close_unless_held(file)
+
+    def leave(self, generation: Generation, error: Damaged | OSError, now: int) -> bool:
+        """Close a rotated file that cannot be read on, until it changes or some time has passed.
+
+        False where no name leads to it any more, so that it is kept.
+        """
+        held = generation.file.identity if generation.file else None
+        for path, state in self._log.siblings():
+            if (found := signature(state)).identity == held:
+                self._shelf.detach(generation, now)
+                self._complaints.failed(path, found, error, now)
+                return True
+        return False
+
+    def read_out(self, generation: Generation) -> None:
+        """All of a generation's file was read."""
+        if generation.file is not None:
+            self._complaints.good(generation.file.identity)
 
     def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
         """Close a drained file if it is deleted, or if a scan would see that it grew."""

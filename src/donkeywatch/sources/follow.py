@@ -51,6 +51,8 @@ class Follower:
         """Bytes went unread since this was last cleared: the coverage has a gap."""
         self.block = SIZE
         """Bytes read at once."""
+        self.reason: str | None = None
+        """What the system said of the file that could last not be read; None: it is damaged."""
         self._key = key
         self._shelf = Shelf(log.name, stored, number, key)
         self._finder = Finder(log, self._shelf, key, self.events, fresh=fresh)
@@ -161,6 +163,7 @@ class Follower:
             generation.state = OPEN
         elif final:
             generation.state = DONE
+            self._finder.read_out(generation)
         return block
 
     def _refuse(self, generation: Generation, now: int) -> None:
@@ -175,6 +178,11 @@ class Follower:
         self.error = str(SourceError(f"{self.log.path} is UTF-16", remedy))
 
     def _failed(self, generation: Generation, error: Damaged | OSError, now: int) -> None:
+        self.reason = error.strerror if isinstance(error, OSError) else None
+        packed = not isinstance(generation.file, PlainFile)
+        if packed and self._finder.leave(generation, error, now):
+            self.error = self._finder.error
+            return
         self.events["read_errors"] += 1
         if isinstance(error, Damaged):
             self.error = f"{self.log.name}: a compressed file is damaged or not complete yet"
@@ -183,7 +191,7 @@ class Follower:
         generation.unread = True
         self.failing |= generation.live
         self.error = f"{self.log.path}: {error.strerror}"
-        if error.errno == errno.ESTALE:
+        if packed or error.errno == errno.ESTALE:
             # This descriptor is dead for ever; the name may lead to the file again.
             self._shelf.detach(generation, now)
 
