@@ -279,18 +279,32 @@ def test_the_link_of_a_csv_page_leads_to_the_rest(ask: Asked) -> None:
 
 
 def test_the_profile_sums_to_the_truth(ask: Asked) -> None:
-    """Mean times days over the 24 local hours is the number of queries of the closed weeks."""
-    weeks = ask.server.truth.as_json()["weeks"].values()
+    """Mean times days over the 24 hours is the number of queries, where no hour is left out."""
+    hours = ask.server.truth.as_json()["hours"]
+    (first, *_), end = sorted(hours), sorted(hours)[24 * 5]
+    inside = [hour for start, hour in hours.items() if first <= start < end]
     for topic in TOPICS:
-        found = ask.json(f"/api/v1/profile?topic={topic}")
-        assert (found["topic"], found["countries"], found["clock"]) == (topic, [], "local")
+        found = ask.json(f"/api/v1/profile?topic={topic}&from={first}&to={end}")
+        assert (found["topic"], found["countries"], found["clock"]) == (topic, [], "utc")
         assert [hour["hour"] for hour in found["hours"]] == list(range(24))
         assert round(sum(h["queries"] * h["days"] for h in found["hours"])) == sum(
-            week["queries"] for week in weeks
+            hour["queries"] for hour in inside
         )
         assert round(sum(h["flagged"] * h["days"] for h in found["hours"])) == sum(
-            week["topics"][topic]["queries"] for week in weeks
+            hour["topics"][topic]["queries"] for hour in inside
         )
+
+
+def test_the_profile_of_closed_weeks_is_in_the_time_of_each_country(ask: Asked) -> None:
+    """Only the ends of the range are left out, where some have an hour and others have not."""
+    hours = ask.server.truth.as_json()["hours"].values()
+    found = ask.json("/api/v1/profile")
+    assert found["clock"] == "local"
+    days = [hour["days"] for hour in found["hours"]]
+    assert len(hours) / 24 - 3 <= min(days) <= max(days) <= len(hours) / 24 + 1
+    queries = sum(hour["queries"] * hour["days"] for hour in found["hours"])
+    share = sum(days) / len(hours)
+    assert queries == pytest.approx(share * sum(hour["queries"] for hour in hours), rel=0.05)
 
 
 def test_the_profile_of_a_single_hour_is_that_of_the_calendar(ask: Asked) -> None:
@@ -303,7 +317,10 @@ def test_the_profile_of_a_single_hour_is_that_of_the_calendar(ask: Asked) -> Non
 
 
 def test_the_profile_of_countries_counts_only_theirs(ask: Asked) -> None:
-    """With countries given, it has their queries in the weeks in which each had 100 addresses."""
+    """With countries given, it has their queries in the weeks in which each had 100 addresses.
+
+    Both have the same time, so that of the hours of a week each is there, whatever is left out.
+    """
     found = ask.json("/api/v1/profile?country=FR&country=ES&country=FR")
     assert found["countries"] == ["ES", "FR"]
     weeks = [week["countries"] for week in ask.server.truth.as_json()["weeks"].values()]

@@ -230,7 +230,7 @@ def test_hours_of_the_day_are_in_utc_until_a_week_has_closed(
     """The note of the chart says which of the two it is."""
     young = copied(site, tmp_path, "update windows set closed = 0 where kind = 'week'")
     with view(browser) as seen, served(young, site.status) as other:
-        for url, told in ((site.url, "in each country's time"), (other.url, "UTC: no week has")):
+        for url, told in ((site.url, "in each country's time"), (other.url, "UTC, as no week")):
             seen.open(url)
             notes = seen.page.locator("figure[data-chart=ratio] .note").all_inner_texts()
             assert notes

@@ -486,12 +486,10 @@ donkeywatch_window_coverage_ratio{window="hour"} 0.5
 # TYPE donkeywatch_window_end_timestamp_seconds gauge
 donkeywatch_window_end_timestamp_seconds{window="24h"} 1.7954352e+09
 donkeywatch_window_end_timestamp_seconds{window="hour"} 1.7954352e+09
-# HELP donkeywatch_window_country_queries Keyword searches in the last closed hour and week by country of the address: the ten largest with 100 addresses or more in it, and `other`; `ZZ` is unknown.
+# HELP donkeywatch_window_country_queries Keyword searches in the last closed week by country of the address: the ten largest with 100 addresses or more in it, and `other`; `ZZ` is unknown. Hours have none.
 # TYPE donkeywatch_window_country_queries gauge
-donkeywatch_window_country_queries{country="other",window="hour"} 8.0
 # HELP donkeywatch_window_country_topic_queries Flagged queries of the same countries.
 # TYPE donkeywatch_window_country_topic_queries gauge
-donkeywatch_window_country_topic_queries{country="other",topic="one",window="hour"} 2.0
 # HELP donkeywatch_profile_queries Keyword searches per day in a local hour of the day, mean of the last four closed weeks or of those since the last break; until there is one, of the hours since, in UTC.
 # TYPE donkeywatch_profile_queries gauge
 # HELP donkeywatch_profile_query_ratio Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over the same days.

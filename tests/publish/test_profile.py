@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import tracemalloc
+from collections import Counter
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from donkeywatch.counting.windows import HOUR, milliseconds
+from donkeywatch.counting.windows import HOUR, milliseconds, utc
 from donkeywatch.publish.profile import Box, LocalHour, box, profile, zone
 from donkeywatch.publish.snapshot import HourOfDay
 
@@ -98,10 +102,57 @@ def test_the_hour_that_summer_time_skips_is_not_there() -> None:
     assert all(days[hour] == 2 for hour in range(24) if hour != 2)
 
 
-def test_the_hour_that_winter_time_repeats_is_one_hour_of_one_day() -> None:
-    """On 2026-10-25 two UTC hours are 02:00 in France; they add up in that day."""
-    hours = filled(profile([at("2026-10-25T00", "FR", 10, 1), at("2026-10-25T01", "FR", 20, 2)]))
-    assert hours == {2: LocalHour(2, 1, 30.0, 3.0, 0.1, 0.1, point(30), point(0.1))}
+def test_the_hour_that_winter_time_repeats_is_in_no_mean() -> None:
+    """On 2026-10-25 two UTC hours are 02:00 in France: that day has no such hour of an hour."""
+    hours = filled(
+        profile([at("2026-10-24T00", "FR", 7), at("2026-10-25T00", "FR", 10),
+                 at("2026-10-25T01", "FR", 20)])
+    )  # fmt: skip
+    assert {hour: found.queries for hour, found in hours.items()} == {2: 7.0}
+
+
+@given(
+    st.lists(st.sampled_from(["FR", "US", "NP", "AU", "IR", "ZZ"]), min_size=1, unique=True),
+    st.integers(0, 365 * 24),
+    st.sets(st.integers(0, 70), max_size=3),
+)
+def test_a_local_hour_counts_where_every_country_has_it(
+    countries: list[str], begin: int, gaps: set[int]
+) -> None:
+    """By brute force: hour by hour in each zone, with three days of a constant load and gaps.
+
+    No mean is lowered by the ends of the range, by gaps or by changes of the clock.
+    """
+    first = milliseconds(datetime(2026, 1, 5, tzinfo=UTC)) + begin * HOUR
+    starts = [first + i * HOUR for i in range(72) if i not in gaps]
+    hours = [
+        HourOfDay(start, name, 1 + i, 1) for start in starts for i, name in enumerate(countries)
+    ]
+    seen: dict[tuple[date, int], Counter[str]] = {}
+    for start in starts:
+        for name in countries:
+            local = utc(start + HOUR // 2).astimezone(zone(name))
+            seen.setdefault((local.date(), local.hour), Counter())[name] += 1
+    expected = Counter(h for (_, h), of in seen.items() if of == Counter(countries))
+    load = sum(range(1, 1 + len(countries)))
+    for found in profile(hours, starts):
+        assert found.days == expected[found.hour]
+        if found.days:
+            assert (found.queries, found.flagged) == (load, len(countries))
+            assert found.query_box == point(load)
+
+
+def test_years_of_hours_are_gone_through_once() -> None:
+    """What is kept of a row is a few bytes: an answer of all time needs no more than the daemon."""
+    start = milliseconds(datetime(2020, 1, 6, tzinfo=UTC))
+    starts = range(start, start + 3 * 365 * 24 * HOUR, HOUR)
+    names = ["FR", "US", "AR", "JP", "ZZ", "IT", "ES", "BR"]
+    tracemalloc.start()
+    try:
+        profile((HourOfDay(s, name, 1, 0) for s in starts for name in names), starts)
+        assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

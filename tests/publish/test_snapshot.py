@@ -104,7 +104,7 @@ def test_an_empty_database_has_nothing_to_show(snapshots: Snapshots) -> None:
         assert snapshot.current() == []
         assert snapshot.span("hour", 0, 1 << 52, 9) == []
         assert (snapshot.totals(), snapshot.counters(), snapshot.sources()) == (0, {}, {})
-        assert snapshot.hours_of_day("one", [], 0, 1 << 52) == []
+        assert not [*snapshot.hours_of_day("one", (), 0, 1 << 52, "ZZ")]
         assert snapshot.breaks(0, 1 << 52) == []
 
 
@@ -222,24 +222,27 @@ def test_coverage_is_never_above_one(store: Store, snapshots: Snapshots) -> None
 
 
 def by_country(snapshot: Snapshot, *countries: str) -> list[HourOfDay]:
-    """The hours of topic `one`."""
-    found = snapshot.hours_of_day("one", countries, 0, 1 << 52)
+    """The hours of topic `one`; without countries, of all together."""
+    rest = None if countries else "ZZ"
+    found = snapshot.hours_of_day("one", countries, 0, 1 << 52, rest)
     return sorted(found, key=lambda hour: (hour.start, hour.country))
 
 
 def test_hours_of_the_day_are_by_country(store: Store, snapshots: Snapshots) -> None:
-    """All countries, or those asked for; a topic without a flagged query counts zero."""
+    """Those asked for, or all together; a topic without a flagged query counts zero."""
     count(store, TEN)
     store.close_hour(TEN, None, FIGURES)
     france, unknown = HourOfDay(TEN, "FR", 6, 2), HourOfDay(TEN, "ZZ", 2, 0)
     with snapshots.take() as snapshot:
-        assert by_country(snapshot) == [france, unknown]
+        assert by_country(snapshot) == [HourOfDay(TEN, "ZZ", 8, 2)]
+        some = snapshot.hours_of_day("one", ["FR"], 0, 1 << 52, "ZZ")
+        assert sorted(some, key=lambda hour: hour.country) == [france, unknown]
         assert by_country(snapshot, "FR") == [france]
         assert by_country(snapshot, "FR", "ZZ", "AR") == [france, unknown]
         assert by_country(snapshot, "AR") == []
-        assert snapshot.hours_of_day("one", [], TEN + 1, 1 << 52) == []
-        assert snapshot.hours_of_day("one", [], 0, TEN) == []
-        missing = snapshot.hours_of_day("no topic", ["FR"], 0, 1 << 52)
+        assert not [*snapshot.hours_of_day("one", (), TEN + 1, 1 << 52, "ZZ")]
+        assert not [*snapshot.hours_of_day("one", (), 0, TEN, "ZZ")]
+        missing = list(snapshot.hours_of_day("no topic", ["FR"], 0, 1 << 52))
     assert missing == [HourOfDay(TEN, "FR", 6, 0)]
 
 

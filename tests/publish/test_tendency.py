@@ -84,9 +84,7 @@ def weeks(tmp_path: Path) -> Iterator[Weeks]:
 
 def test_without_a_week_there_is_nothing_to_say(weeks: Weeks) -> None:
     """No score, no profile, no country, and no error."""
-    assert weeks.now == Tendency(
-        [], 0, dict.fromkeys(TOPICS), dict.fromkeys(TOPICS, ()), {"hour": [], "week": []}
-    )
+    assert weeks.now == Tendency([], 0, dict.fromkeys(TOPICS), dict.fromkeys(TOPICS, ()), [])
 
 
 def test_the_score_is_the_cusum_of_the_closed_weeks(weeks: Weeks) -> None:
@@ -242,4 +240,4 @@ def test_other_is_there_even_if_empty(weeks: Weeks) -> None:
         CountryShare("FR", QUERIES, {"one": FLAGGED, "two": 0}),
         CountryShare(OTHER, 0, {"one": 0, "two": 0}),
     ]
-    assert weeks.now.countries == {"hour": expected, "week": expected}
+    assert weeks.now.countries == expected

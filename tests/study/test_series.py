@@ -14,9 +14,10 @@ import pytest
 from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
 from donkeywatch.errors import StateError
 from donkeywatch.lab.years import Years
+from donkeywatch.publish.profile import local_cells
 from donkeywatch.study.exclusion import kept
 from donkeywatch.study.findings import Findings, Options, findings
-from donkeywatch.study.local import local_cells, local_hours
+from donkeywatch.study.local import EPOCH, local_hours
 from donkeywatch.study.series import Break, CountryHours, Flags, Longs, Windows, opened
 from donkeywatch.study.weekly import rolling_mean, stretches, weekly
 
@@ -123,7 +124,7 @@ def test_a_server_that_is_down_while_its_log_is_followed_counts_as_an_outage() -
 def test_local_hours_are_those_of_the_zone(name: str) -> None:
     """Two years, hour by hour, changes of summer time included."""
     place, grid = ZoneInfo(name), MONDAY + np.arange(2 * 8766, dtype=np.int64) * HOUR
-    found = local_cells(place, grid)
+    found = local_cells(place, grid) + EPOCH * 24
     for at in range(0, len(grid)):
         local = datetime.fromtimestamp((int(grid[at]) + HOUR // 2) / 1000, place)
         assert found[at] == local.toordinal() * 24 + local.hour

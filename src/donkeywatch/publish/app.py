@@ -252,7 +252,8 @@ def _add_figures(
 
         Countries that `/api/v1/countries` does not name in a week are in UTC there. With `country`,
         it is those of the weeks in which each of the countries is named. A range without a closed
-        week has its closed hours in UTC; with `country`, nothing.
+        week has its closed hours in UTC; with `country`, nothing. A local hour of a day counts
+        where it was followed in the time of each of the countries.
         """
         known = [name for name, _ in status().topics]
         if topic not in known:
@@ -261,13 +262,14 @@ def _add_figures(
         with snapshots().take() as snapshot:
             first, last = moment(start, 0), moment(to, FAR)
             found = hours_by_country(snapshot, topic, countries, first, last)
+            made = profile(found.hours, found.starts, countries)
         hours = [
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,
                 mean_of_ratios=h.mean_of_ratios, ratio_of_sums=h.ratio_of_sums,
                 query_box=box_answer(h.query_box), ratio_box=box_answer(h.ratio_box),
             )
-            for h in profile(found.hours, found.starts, countries)
+            for h in made
         ]  # fmt: skip
         return ProfileAnswer(
             topic=topic, countries=countries, clock="local" if found.local else "utc", hours=hours

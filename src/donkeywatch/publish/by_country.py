@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from donkeywatch.counting.estimates import Estimate, wilson
-from donkeywatch.counting.windows import WEEK, week_name, week_of
+from donkeywatch.counting.windows import WEEK, week_name
 from donkeywatch.publish.answers import Countries, CountryAnswer, CountryTopic, interval
 from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshot
 
@@ -33,40 +34,46 @@ def apart(views: Sequence[CountryView]) -> tuple[list[CountryView], list[Country
 
 @dataclass(frozen=True, slots=True)
 class DayHours:
-    """What a profile is made of: closed hours with queries, by country, and the starts of all."""
+    """What a profile is made of; to be gone through while the snapshot is held."""
 
-    hours: list[HourOfDay]
+    hours: Iterable[HourOfDay]
+    """Those with queries, by country."""
     starts: list[int]
-    """Ms UTC, with and without queries."""
+    """Of all closed hours, ms UTC."""
     local: bool
     """Countries that may be named have their own code, and so their own time."""
 
 
 def hours_by_country(
-    snapshot: Snapshot, topic: str, countries: Sequence[str], start: int, end: int
+    snapshot: Snapshot,
+    topic: str,
+    countries: Sequence[str],
+    start: int,
+    end: int,
+    coverage: float = 0.0,
 ) -> DayHours:
     """Closed hours in [start, end) ms for a profile: those of the whole weeks in it.
 
     Where countries are named, of the weeks in which each of them may be named. Where none is, those
     that may not be are put together as unknown, week by week. Without a whole week all of them are,
-    in any hours: a country that is alone in its zone would be told by the hour it is put into.
+    in any hours: a country that is alone in its zone would be told by the hour it is put into. No
+    single hour of a week is left out, since what is left out could be told, too: it is of weeks, or
+    of hours without one, that ``coverage`` (0 to 1) is asked.
     """
-    hours = snapshot.hours_of_day(topic, countries, start, end)
-    starts = snapshot.closed_starts("hour", start, end)
-    named = {
-        week: _named(snapshot, week)
-        for week in snapshot.closed_starts("week", start, end - WEEK + 1)
-    }
-    if not named and not countries:
-        return DayHours([replace(hour, country=UNKNOWN) for hour in hours], starts, local=False)
-    weeks = {week for week, large in named.items() if set(countries) <= large}
+    weeks = snapshot.closed_starts("week", start, end - WEEK + 1, coverage)
+    if not weeks and not countries:
+        starts = snapshot.closed_starts("hour", start, end, coverage)
+        return DayHours(snapshot.hours_of_day(topic, (), start, end, UNKNOWN), starts, local=False)
+    named = {week: _named(snapshot, week) for week in weeks}
+    chosen = [week for week in weeks if set(countries) <= named[week]]
     return DayHours(
-        [
-            hour if hour.country in named[week] else replace(hour, country=UNKNOWN)
-            for hour in hours
-            if (week := week_of(hour.start)) in weeks
-        ],
-        [hour for hour in starts if week_of(hour) in weeks],
+        itertools.chain.from_iterable(
+            snapshot.hours_of_day(topic, countries, week, week + WEEK)
+            if countries
+            else snapshot.hours_of_day(topic, sorted(named[week]), week, week + WEEK, UNKNOWN)
+            for week in chosen
+        ),
+        [hour for week in chosen for hour in snapshot.closed_starts("hour", week, week + WEEK)],
         local=True,
     )
 

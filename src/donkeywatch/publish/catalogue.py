@@ -91,8 +91,8 @@ WINDOW_GAUGES = (
 DERIVED_GAUGES = (
     Described(
         "window_country_queries", "gauge", ("window", "country"),
-        "Keyword searches in the last closed hour and week by country of the address: the ten"
-        " largest with 100 addresses or more in it, and `other`; `ZZ` is unknown.",
+        "Keyword searches in the last closed week by country of the address: the ten largest"
+        " with 100 addresses or more in it, and `other`; `ZZ` is unknown. Hours have none.",
     ),
     Described(
         "window_country_topic_queries", "gauge", ("window", "topic", "country"),

@@ -130,12 +130,11 @@ class Monitor(Collector):
     @staticmethod
     def _derived(tendency: Tendency, topics: Sequence[str]) -> Iterator[Metric]:
         families = {described.name: _family(described) for described in DERIVED_GAUGES}
-        for window, shares in tendency.countries.items():
-            for share in shares:
-                _add(families["window_country_queries"], (window, share.country), share.queries)
-                for topic, flagged in share.flagged.items():
-                    labels = (window, topic, share.country)
-                    _add(families["window_country_topic_queries"], labels, flagged)
+        for share in tendency.countries:
+            _add(families["window_country_queries"], ("week", share.country), share.queries)
+            for topic, flagged in share.flagged.items():
+                labels = ("week", topic, share.country)
+                _add(families["window_country_topic_queries"], labels, flagged)
         for topic, hours in tendency.profiles.items():
             for hour in hours:
                 name = f"{hour.hour:02d}"

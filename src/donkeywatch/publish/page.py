@@ -144,7 +144,10 @@ def _countries(found: Countries, topics: Sequence[str]) -> str:
         return '<p class="soft">The first week by country appears when it has closed.</p>'
     named = [answer for answer in found.countries if answer.country is not None]
     if not named:
-        return f'<p class="soft">In {found.week} no country had {SMALL} addresses or more.</p>'
+        return (
+            f'<p class="soft">No country may be named in {found.week}: one needs {SMALL} addresses,'
+            " and as many have to be left for the others.</p>"
+        )
     rows = "".join(_country(answer) for answer in named[:SHOWN])
     head = "".join(
         f'<th scope="col">{escape(topic)}, of queries</th>'

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -15,6 +14,8 @@ import numpy.typing as npt
 from donkeywatch.counting.windows import DAY, HOUR, SECOND, utc
 from donkeywatch.publish.snapshot import HourOfDay
 
+Longs = npt.NDArray[np.int64]
+ROW = np.dtype([("start", "i8"), ("country", "U2"), ("queries", "i8"), ("flagged", "i8")])
 MAIN_ZONES = {
     "AU": "Australia/Sydney",
     "BR": "America/Sao_Paulo",
@@ -64,30 +65,45 @@ class LocalHour:
 
 
 def profile(
-    hours: Sequence[HourOfDay], closed: Iterable[int] = (), countries: Iterable[str] = ()
+    hours: Iterable[HourOfDay],
+    closed: Iterable[int] | None = None,
+    countries: Iterable[str] = (),
 ) -> list[LocalHour]:
     """Sum countries per local day and hour, then average over days.
 
-    ``closed`` are the starts of all closed hours: one in which no query came from the asked
-    ``countries`` (none: from those that occur) is a day with zeros. A UTC hour belongs to the
-    local hour that holds its middle, so zones of half an hour have a place too.
+    ``closed`` are the starts of all closed hours (None: of those in ``hours``): one in which no
+    query came from the asked ``countries`` (none: from those that occur) is a day with zeros. A
+    local hour of a day counts where it is one closed hour in the time of every country: not at the
+    ends of the range, beside a gap, or where a clock is put forward or back. A UTC hour belongs to
+    the local hour that holds its middle, so zones of half an hour have a place too.
     """
-    rows: defaultdict[ZoneInfo, list[HourOfDay]] = defaultdict(list)
-    for found in hours:
-        rows[zone(found.country)].append(found)
-    zones = {zone(name) for name in countries} or set(rows)
-    quiet = np.fromiter(closed, np.int64)
-    parts = [(_local(place, quiet), np.zeros((quiet.size, 2))) for place in zones]
-    for place, some in rows.items():
-        starts = np.array([found.start for found in some])
-        counts = np.array([(found.queries, found.flagged) for found in some], np.float64)
-        parts.append((_local(place, starts), counts))
-    if not parts:
-        return [_hour(hour, np.zeros((0, 2))) for hour in range(24)]
-    keys, inverse = np.unique(np.concatenate([key for key, _ in parts]), return_inverse=True)
-    sums = np.zeros((keys.size, 2))
-    np.add.at(sums, inverse, np.concatenate([counts for _, counts in parts]))
-    return [_hour(hour, sums[keys % 24 == hour]) for hour in range(24)]
+    rows = np.fromiter(((h.start, h.country, h.queries, h.flagged) for h in hours), ROW)
+    starts = np.unique(rows["start"] if closed is None else np.fromiter(closed, np.int64))
+    rows = rows[np.isin(rows["start"], starts)]
+    names, of_name = np.unique(rows["country"], return_inverse=True)
+    found = [zone(str(name)) for name in names]
+    zones = {zone(name) for name in countries} or {*found}
+    cells = {place: local_cells(place, starts) for place in zones}
+    kept = _in_full(cells.values())
+    sums = np.zeros((2, kept.size))
+    for number, place in enumerate(found):
+        here = rows[of_name == number]
+        cell = cells[place][np.searchsorted(starts, here["start"])]
+        known = np.isin(cell, kept)
+        at = np.searchsorted(kept, cell[known])
+        for total, column in zip(sums, (here["queries"], here["flagged"]), strict=True):
+            total += np.bincount(at, column[known], kept.size)
+    return [_hour(hour, sums.T[kept % 24 == hour]) for hour in range(24)]
+
+
+def _in_full(zones: Iterable[Longs]) -> Longs:
+    """The local hours of days that are one closed hour in each zone, in order."""
+    kept: Longs | None = None
+    for cells in zones:
+        found, hours = np.unique(cells, return_counts=True)
+        once = found[hours == 1]
+        kept = once if kept is None else np.intersect1d(kept, once, assume_unique=True)
+    return np.zeros(0, np.int64) if kept is None else kept
 
 
 def _hour(hour: int, days: npt.NDArray[np.float64]) -> LocalHour:
@@ -118,29 +134,30 @@ def box(points: npt.NDArray[np.float64]) -> Box | None:
     return Box(float(within[0]), q1, median, q3, float(within[-1]))
 
 
-def _local(place: ZoneInfo, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def local_cells(place: ZoneInfo, starts: Longs) -> Longs:
     """Local hours since 1970 of the middles of UTC hours (ms); its remainder by 24 is the clock's.
 
     The offset from UTC is asked for at both ends of each day, and by the hour only where the two
     differ.
     """
     middles = starts + HOUR // 2
-    days = middles // DAY
-    offsets = np.zeros_like(middles)
-    for day in np.unique(days).tolist():
-        here = days == day
-        first, last = _offset(place, day * DAY), _offset(place, (day + 1) * DAY)
-        offsets[here] = (
-            first if first == last else [_offset(place, t) for t in middles[here].tolist()]
-        )
-    return (middles + offsets) // HOUR
+    days, of_day = np.unique(middles // DAY, return_inverse=True)
+    first, last = (
+        np.array([_offset(place, day * DAY) for day in some.tolist()], np.int64)
+        for some in (days, days + 1)
+    )
+    offsets = first[of_day]
+    changing = np.flatnonzero((first != last)[of_day])
+    offsets[changing] = [_offset(place, time) for time in middles[changing].tolist()]
+    cells: Longs = (middles + offsets) // HOUR
+    return cells
 
 
 @lru_cache(maxsize=1 << 16)
 def _offset(place: ZoneInfo, time: int) -> int:
     """Ms by which the clocks of a zone are ahead of UTC."""
     ahead = place.utcoffset(utc(time).astimezone(place))
-    return 0 if ahead is None else round(ahead.total_seconds() * SECOND)
+    return 0 if ahead is None else round(ahead.total_seconds()) * SECOND
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from donkeywatch.counting.correction import Accuracy, corrected
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
-from donkeywatch.counting.windows import HOUR, ROLLING, SECOND
+from donkeywatch.counting.windows import HOUR, ROLLING, SECOND, WEEK
 from donkeywatch.store.database import DATABASE, connect
 
 NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
@@ -229,36 +230,36 @@ class Snapshot:
         return dict(self._db.execute("select name, newest from sources").fetchall())
 
     def hours_of_day(
-        self, topic: str, countries: Sequence[str], start: int, end: int
-    ) -> list[HourOfDay]:
-        """Closed hours that start in [start, end) ms, by country; no countries means all."""
-        marks = ",".join("?" * len(countries))
+        self, topic: str, countries: Sequence[str], start: int, end: int, rest: str | None = None
+    ) -> Iterator[HourOfDay]:
+        """Closed hours that start in [start, end) ms, by country, in no order.
+
+        The other countries are put together and called ``rest``, or left out without it.
+        """
+        among = f"c.country in ({','.join('?' * len(countries))})"
+        shown = f"case when {among} then c.country else ? end" if rest else "c.country"
         rows = self._db.execute(
-            "select c.start, c.country, c.queries, coalesce(t.queries, 0)"  # noqa: S608 - only placeholders
+            f"select c.start, {shown} as shown, sum(c.queries), sum(coalesce(t.queries, 0))"  # noqa: S608 - only placeholders
             " from window_countries c join windows w on w.kind = c.kind and w.start = c.start"
             " and w.closed = 1 left join window_country_topics t on t.kind = c.kind"
             " and t.start = c.start and t.country = c.country and t.topic = ?"
             " where c.kind = 'hour' and c.start >= ? and c.start < ?"
-            + (f" and c.country in ({marks})" if countries else ""),
-            (topic, start, end, *countries),
+            + ("" if rest else f" and {among}")
+            + " group by c.start, shown",
+            (*countries, rest, topic, start, end) if rest else (topic, start, end, *countries),
         )
-        return [HourOfDay(*row) for row in rows]
+        return itertools.starmap(HourOfDay, rows)
 
-    def closed_starts(self, kind: str, start: int, end: int) -> list[int]:
-        """Starts of the closed hours or weeks in [start, end) ms, with or without queries."""
+    def closed_starts(self, kind: str, start: int, end: int, coverage: float = 0.0) -> list[int]:
+        """Starts of the closed hours or weeks in [start, end) ms that were followed for so much.
+
+        With or without queries; coverage is from 0 to 1.
+        """
+        length = HOUR if kind == "hour" else WEEK
         found = self._db.execute(
             "select start from windows where kind = ? and closed = 1"
-            " and start >= ? and start < ? order by start",
-            (kind, start, end),
-        )
-        return [row[0] for row in found]
-
-    def whole_hours(self, start: int, end: int, coverage: float) -> list[int]:
-        """Starts of the closed hours in [start, end) ms with at least this coverage (0 to 1)."""
-        found = self._db.execute(
-            "select start from windows where kind = 'hour' and closed = 1"
             " and start >= ? and start < ? and covered_seconds >= ? order by start",
-            (start, end, coverage * HOUR / SECOND),
+            (kind, start, end, coverage * length / SECOND),
         )
         return [row[0] for row in found]
 

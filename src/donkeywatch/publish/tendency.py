@@ -43,8 +43,9 @@ class Tendency:
     scores: Mapping[str, Score | None]
     """After the newest whole week; None where there is none."""
     profiles: Mapping[str, Sequence[LocalHour]]
-    countries: Mapping[str, Sequence[CountryShare]]
-    """By kind of window, those of the newest closed hour and week."""
+    countries: Sequence[CountryShare]
+    """Those of the newest closed week. An hour has none: which countries are hidden in its week is
+    not known yet, and what it told of the others would tell of them."""
 
 
 class Tendencies:
@@ -85,7 +86,7 @@ def derived(
         len(weeks),
         {topic: _score(weeks, topic) for topic in topics},
         {topic: _profile(snapshot, topic, start, end) for topic in topics},
-        {kind: _largest(snapshot.countries(kind, start)) for kind, start in newest.items()},
+        _largest(snapshot.countries("week", newest["week"])),
     )
 
 
@@ -101,12 +102,9 @@ def _score(weeks: Sequence[WindowView], topic: str) -> Score | None:
 
 
 def _profile(snapshot: Snapshot, topic: str, start: int, end: int) -> Sequence[LocalHour]:
-    """Of the hours in [start, end) ms that were followed as a whole."""
-    found = hours_by_country(snapshot, topic, (), start, end)
-    whole = set(snapshot.whole_hours(start, end, WHOLE)).intersection(found.starts)
-    if not whole:
-        return ()
-    return profile([hour for hour in found.hours if hour.start in whole], sorted(whole))
+    """Of the weeks in [start, end) ms that were followed as a whole; without one, of the hours."""
+    found = hours_by_country(snapshot, topic, (), start, end, WHOLE)
+    return profile(found.hours, found.starts) if found.starts else ()
 
 
 def _largest(views: Sequence[CountryView]) -> list[CountryShare]:

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from donkeywatch.counting.windows import DAY, HOUR, SECOND, utc
-from donkeywatch.publish.profile import zone
+from donkeywatch.counting.windows import DAY
+from donkeywatch.publish.profile import local_cells, zone
 from donkeywatch.study.series import CountryHours, Flags, Floats, Longs
 
 PRESENT = 0.95
@@ -44,7 +44,7 @@ def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[s
     zones: dict[ZoneInfo, list[int]] = {}
     for row in found.rows(names):
         zones.setdefault(zone(found.names[row]), []).append(row)
-    places = {place: local_cells(place, grid) for place in zones}
+    places = {place: local_cells(place, grid) + EPOCH * 24 for place in zones}
     if not places or not len(grid):
         return LocalHours(0, *(np.full((0, 24), np.nan) for _ in counts))
     # The same days for every group, so that resampled days are those of all.
@@ -63,23 +63,3 @@ def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[s
             column += np.bincount(cells[keep], of_zone[keep], size) * whole
     sums[:, known < PRESENT * max(total, 1.0)] = np.nan
     return LocalHours(first, *sums.reshape(len(counts), -1, 24))
-
-
-def local_cells(place: ZoneInfo, grid: Longs) -> Longs:
-    """Ordinal of the local day times 24, plus the local hour, of the middle of each UTC hour."""
-    middle = grid + HOUR // 2
-    days = np.unique(middle // DAY)
-    edges = np.append(days, days[-1] + 1) if len(days) else days
-    offset = {int(day): _offset(place, int(day) * DAY) for day in edges}
-    offsets = np.array([offset[int(day)] for day in middle // DAY], np.int64)
-    changing = [day for day in days.tolist() if offset[day] != offset.get(day + 1, offset[day])]
-    for at in np.flatnonzero(np.isin(middle // DAY, changing)).tolist():
-        offsets[at] = _offset(place, int(middle[at]))
-    cells: Longs = (middle + offsets) // HOUR + EPOCH * 24
-    return cells
-
-
-def _offset(place: ZoneInfo, time: int) -> int:
-    """Offset from UTC in ms."""
-    shift = utc(time).astimezone(place).utcoffset()
-    return 0 if shift is None else round(shift.total_seconds()) * SECOND

@@ -3,7 +3,7 @@
 import { axisCount, axisPercent } from "./figures.js";
 
 const NARROW = 380; // pixels below which fewer hours are named
-const UTC_NOTE = "UTC: no week has closed yet. A box holds half of the days.";
+const UTC_NOTE = "UTC, as no week of the last 8 has closed. A box holds half of the days.";
 
 /** Columns for the chart: per hour the box, or nothing. */
 export function toBoxes(profile, name) {
