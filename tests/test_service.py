@@ -29,6 +29,8 @@ def of(error: str | None) -> Status:
 def service(tmp_path: Path) -> Iterator[Service]:
     """One that was made and does not run."""
     made = simulated(tmp_path, Simulation(seed=1, start=START, hours=24, queries=9, addresses=10))
+    with made.settings.open("a", encoding="utf-8") as settings:
+        settings.write("\n[http]\nport = 0\n")
     ready = Service(made.settings, config.load(made.settings))
     yield ready
     ready._stopping = True
@@ -88,3 +90,16 @@ def test_a_reload_mends_nothing(service: Service, told: Callable[[], list[str]])
     assert told() == [
         "ready: 1 source(s) followed and caught up", f"source main: {FORMAT}"
     ]  # fmt: skip
+
+
+def test_sources_whose_names_are_alike_are_told_each(
+    service: Service, told: Callable[[], list[str]]
+) -> None:
+    """What differs in the bytes to be read alone is the same; in a number of a name it is not."""
+    one, two = (
+        replace(GOOD, name=f"server{n}", following=False, error=f"server{n}/search.log: gone")
+        for n in (1, 2)
+    )
+    good = replace(two, following=True, error=None)
+    service._tell(Status(sources=(one, good)), Status(sources=(one, two)))
+    assert told() == ["not ready: source server2: server2/search.log: gone"]

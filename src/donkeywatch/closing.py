@@ -226,4 +226,4 @@ class Closer:
     def _prune(self, now: int) -> None:
         for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):
             if weeks is not None:
-                self._store.prune(kind, now - weeks * WEEK)
+                self._store.prune(kind, week_of(now - weeks * WEEK))

@@ -121,9 +121,9 @@ class Service:
         """Log a problem once when it comes and once when it goes; counts and paths only."""
         lag = self._settings.follow.ready_lag
         old, new = before.not_ready(lag), after.not_ready(lag)
-        told = {_without_numbers(reason) for reason in old}
+        told = {_kind(reason) for reason in old}
         for reason in new:
-            if _without_numbers(reason) not in told:
+            if _kind(reason) not in told:
                 log.warning("not ready: %s", reason)
         complaints = {source.name: source.error for source in before.sources if source.following}
         for source in after.sources:
@@ -191,6 +191,6 @@ class Service:
         log.error("settings not reloaded, the old ones stay: %s", error)
 
 
-def _without_numbers(reason: str) -> str:
-    """A reason that differs in its numbers alone, as of bytes to be read, is the same."""
-    return re.sub(r"[0-9]+", "", reason)
+def _kind(reason: str) -> str:
+    """A reason that differs in the bytes to be read alone is the same."""
+    return re.sub(r"[0-9]+ bytes behind$", "bytes behind", reason)

@@ -43,7 +43,7 @@ def test_an_archive_is_damaged_when_it_stays_as_it_is(looks: list[tuple[int, boo
     """While it grows it is left in peace; each state that stays is tried once, and one error."""
     complaints = Complaints(events := Counter[str]())
     now = size = since = errors = 0
-    tried, told = True, False
+    tried = told = False
     complaints.failed(LOG, state(size), Damaged(), 0)
     for wait, grown in looks:
         now += wait
@@ -61,17 +61,69 @@ def test_an_archive_is_damaged_when_it_stays_as_it_is(looks: list[tuple[int, boo
         told |= stays
         assert (complaints.text is not None) is stays
         assert events["read_errors"] == errors
+        assert complaints.hopeful(now) is not stays
+
+
+def tried(complaints: Complaints, error: Damaged | OSError, now: int) -> None:
+    """Read in vain twice, in the same state: only then it is sure that it has been read so."""
+    for _ in range(2):
+        assert not complaints.rests(LOG, state(1), now)
+        complaints.failed(LOG, state(1), error, now)
+    assert complaints.rests(LOG, state(1), now + 1)
 
 
 def test_what_stays_damaged_is_tried_again_at_long_last() -> None:
     """It may be restored with its old times, which only its content would tell."""
     complaints = Complaints(events := Counter[str]())
-    complaints.failed(LOG, state(1), Damaged(), 0)
+    tried(complaints, Damaged(), 0)
     assert complaints.rests(LOG, state(1), AGAIN - 1)
     assert not complaints.rests(LOG, state(1), AGAIN)
     complaints.failed(LOG, state(1), Damaged(), AGAIN)
     assert complaints.rests(LOG, state(1), AGAIN + 1)
     assert events["read_errors"] == 1
+
+
+def test_a_disk_is_tried_more_often_and_given_up_later() -> None:
+    """It may have been a moment's trouble, and the content is good."""
+    complaints = Complaints(Counter())
+    tried(complaints, DENIED, 0)
+    assert complaints.rests(LOG, state(1), PATIENCE - 1)
+    assert not complaints.rests(LOG, state(1), PATIENCE)
+    assert complaints.hopeful(AGAIN - 1)
+    assert not complaints.hopeful(AGAIN)
+
+
+def test_a_new_name_is_told_and_no_new_error() -> None:
+    """Each rotation renames it; it is read once more, since old times may have been put back."""
+    complaints = Complaints(events := Counter[str]())
+    tried(complaints, Damaged(), 0)
+    complaints.begin()
+    assert complaints.rests(LOG, state(1), PATIENCE)
+    renamed = state(1)._replace(touched=9)
+    complaints.begin()
+    assert not complaints.rests(Path("search.log.2"), renamed, PATIENCE + 1)
+    assert (complaints.text or "").startswith("search.log.2: damaged")
+    assert events["read_errors"] == 1
+
+
+def test_what_was_told_stays_while_it_is_read() -> None:
+    """And what was not is not: it may be growing, and good."""
+    complaints = Complaints(Counter())
+    tried(complaints, Damaged(), 0)
+    complaints.remind(LOG, state(1).identity)
+    assert complaints.text is None
+    complaints.rests(LOG, state(1), PATIENCE)
+    complaints.begin()
+    complaints.remind(LOG, state(1).identity)
+    assert complaints.text is not None
+
+
+def test_what_was_not_stored_is_read_again() -> None:
+    """What stands before the damage was forgotten with a commit that failed."""
+    complaints = Complaints(Counter())
+    tried(complaints, Damaged(), 0)
+    complaints.try_again()
+    assert not complaints.rests(LOG, state(1), 1)
 
 
 def test_what_the_system_says_is_told_at_once() -> None:

@@ -492,7 +492,7 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
     packed = rig.sibling(".1.gz")
     packed.write_bytes(whole[: len(whole) * 9 // 10])
     rig.restart()
-    rig.tick()
+    rig.tick(times=2)  # Only the second time it is sure that it has been read as it is.
     once = looks.total()
     for _ in range(40):
         rig.tick()
@@ -504,6 +504,71 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
     packed.write_bytes(whole)
     rig.tick(times=3)
     assert rig.complaint == ""
+    rig.settle()
+    rig.exact()
+
+
+def test_a_whole_file_beside_its_damaged_archive_is_read(rig: Rig) -> None:
+    """What is not in the archive of the same content comes out of the file itself."""
+    rig.follower.close()
+    rig.write(150_000)
+    moved = rig.rotate()
+    whole = gzip.compress(moved.read_bytes())
+    packed = rig.sibling(".1.gz")
+    packed.write_bytes(whole[: len(whole) * 9 // 10])
+    os.utime(packed, ns=(0, 0))
+    rig.restart()
+    for _ in range(40):
+        rig.tick()
+    assert rig.complaint.startswith(f"{packed}: damaged or cut short")
+    rig.settle()
+    rig.exact()
+
+
+def test_a_slowly_growing_archive_is_waited_for(rig: Rig) -> None:
+    """Under a name that tells nothing until it is compressed, as some frameworks rotate."""
+    rig.write(150_000)
+    block = rig.follower.read(rig.now)
+    assert block is not None
+    rig.unsaved.update(bytes(block.data).splitlines())
+    rig.commit()
+    away = rig.rotate().rename(rig.path.with_name("elsewhere"))
+    rig.follower.close()
+    rig.restart()
+    whole = gzip.compress(away.read_bytes())
+    packed = rig.sibling(".1.gz")
+    for part in range(1, 61):
+        packed.write_bytes(whole[: len(whole) * part // 60])
+        rig.tick()
+    rig.tick(times=3)
+    assert rig.events["abandoned_bytes"] == 0
+    rig.settle()
+    rig.exact()
+
+
+def test_an_error_while_an_archive_is_left_is_no_other(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the directory cannot be listed either, the live log is followed all the same."""
+    rig.follower.close()
+    rig.write(150_000)
+    moved = rig.rotate()
+    whole = gzip.compress(moved.read_bytes())
+    moved.unlink()
+    rig.sibling(".1.gz").write_bytes(whole[: len(whole) * 9 // 10])
+    rig.restart()
+    rig.follower.scan(rig.now)
+
+    def denied(_log: Log) -> list[tuple[Path, os.stat_result]]:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(Log, "siblings", denied)
+    rig.write(7)
+    rig.read()
+    rig.commit()
+    monkeypatch.undo()
+    rig.sibling(".1.gz").write_bytes(whole)
+    rig.tick(times=3)
     rig.settle()
     rig.exact()
 

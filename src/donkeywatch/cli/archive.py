@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -51,7 +52,8 @@ def backfill_command(
     finally:
         engine.close()
     for path, outcomes in lines.items():
-        out.print(f"{path.name}: {_told(outcomes)}", highlight=False, soft_wrap=True, markup=False)
+        name = os.fsencode(path.name).decode("utf-8", "replace")
+        out.print(f"{name}: {_told(outcomes)}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _told(outcomes: Counter[str] | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import ssl
 import threading
@@ -47,6 +48,7 @@ class Server:
         try:
             app.state.stopping = self._stopping = threading.Event()
             self._server = _Calm(_settings(app, http))
+            logging.getLogger("uvicorn.error").addFilter(_is_told)
             self._server.config.load()
         except OSError as error:
             self._socket.close()
@@ -91,6 +93,11 @@ class Server:
         if self._thread.is_alive():
             self._thread.join(timeout=START)
         self._socket.close()
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Not how an answer was given up that nobody read when the server stopped."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _refusal(error: OSError) -> ConfigError:

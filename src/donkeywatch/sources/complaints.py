@@ -15,7 +15,8 @@ ABSENT = "not there yet"
 PATIENCE = 15 * SECOND
 """How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
 AGAIN = 10 * MINUTE
-"""How long it is left alone then (ms): each look would decode all of it that can be."""
+"""How long it is left alone then (ms): each look would decode all of it that can be. For so long it
+is hoped that a disk can be read again, which is tried each time that `PATIENCE` has passed."""
 MENTIONED = 3
 """Files that are named at most."""
 
@@ -39,12 +40,12 @@ def signature(state: os.stat_result) -> Signature:
 
 
 class _Suspect(NamedTuple):
-    """A file that could not be read: as it was then, since when, and what became of it."""
+    """An archive that could not be read: as it was then, since when, and what became of it."""
 
     file: Signature
     since: int
     tried: int | None = None
-    """When it was last read in this state; None: it has changed, so it may still be growing."""
+    """When it was last read in this state, from before to after; None: it may still be growing."""
     reason: str | None = None
     """What the system said; None where it is the content that does not decode."""
     told: bool = False
@@ -92,18 +93,43 @@ class Complaints:
         if suspect is None:
             return False
         if suspect.file != file:
-            self._suspects[file.identity] = _Suspect(file, now)
-            return True
+            renamed = suspect.file.state == file.state  # Or restored with its old times.
+            suspect = suspect._replace(file=file, tried=None) if renamed else _Suspect(file, now)
+            self._tell(path, suspect, now)
+            return not renamed
         self._tell(path, suspect, now)
-        return suspect.tried is not None and now - suspect.tried < AGAIN
+        wait = PATIENCE if suspect.reason else AGAIN
+        return suspect.tried is not None and now - suspect.tried < wait
+
+    def remind(self, path: Path, identity: tuple[int, int]) -> None:
+        """A file is being read: what was told of it stays until its end is reached."""
+        if (suspect := self._suspects.get(identity)) is not None and suspect.told:
+            self._found[path] = suspect.text
 
     def failed(self, path: Path, file: Signature, error: Damaged | OSError, now: int) -> None:
-        """It could not be read to its end: one that does not decode may still be growing."""
+        """It could not be read to its end: one that does not decode may still be growing.
+
+        ``file`` is as it is now. Only if it was so before, too, it has been read in this state.
+        """
         suspect = self._suspects.get(file.identity)
         if suspect is None or suspect.file != file:
             suspect = _Suspect(file, now)
+        else:
+            suspect = suspect._replace(tried=now)
         reason = (error.strerror or "cannot be read") if isinstance(error, OSError) else None
-        self._tell(path, suspect._replace(tried=now, reason=reason), now)
+        self._tell(path, suspect._replace(reason=reason), now)
+
+    def hopeful(self, now: int) -> bool:
+        """May a suspect still turn out to hold what is looked for?"""
+        return any(
+            now - suspect.since < (AGAIN if suspect.reason else PATIENCE)
+            for suspect in self._suspects.values()
+        )
+
+    def try_again(self) -> None:
+        """What was read of the suspects was not stored."""
+        for identity, suspect in self._suspects.items():
+            self._suspects[identity] = suspect._replace(tried=None)
 
     def _tell(self, path: Path, suspect: _Suspect, now: int) -> None:
         if suspect.told or suspect.reason or now - suspect.since >= PATIENCE:

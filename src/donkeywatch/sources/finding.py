@@ -29,6 +29,8 @@ class Finder:
         self._events = events
         self._identity = Identity(key)
         self._complaints = Complaints(events)
+        self._left: set[int] = set()
+        """Generations of which more stands where it cannot be read."""
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
@@ -134,15 +136,20 @@ class Finder:
         held = {g.file.identity for g in self._shelf.open() if g.file}
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
             found = signature(state)
-            known = self._shelf.verdicts.get(found.identity) == found.state
-            rests = self._complaints.rests(path, found, now)
-            if found.identity in held or not state.st_size or known or rests:
+            if found.identity in held:
+                self._complaints.remind(path, found.identity)
+                continue
+            if not state.st_size or self._shelf.verdicts.get(found.identity) == found.state:
+                continue
+            packed = is_compressed(path)
+            if packed and self._complaints.rests(path, found, now):
                 continue
             try:
                 decided = self._consider(path, now)
             except Damaged as error:
                 decided = False  # It may still be growing, or be restored.
-                self._complaints.failed(path, found, error, now)
+                if packed:
+                    self._complaints.failed(path, found, error, now)
             except SourceError:
                 decided = False
             except OSError as error:
@@ -165,9 +172,9 @@ class Finder:
             self._shelf.close_unless_held(file)
 
     def _decide(self, file: Descriptor, path: Path, now: int) -> bool:
-        if any(g.file is not None and is_part_of(file, g.file) for g in self._shelf.open()):
+        if any(self._is_part(g, file, now) for g in self._shelf.open()):
             return True  # A copy or a twin: asked again when that file is given up.
-        if (outgrown := self._outgrown(file)) is not None:
+        if (outgrown := self._outgrown(file, now)) is not None:
             self._shelf.attach(self._unless_rewritten(outgrown, now), file, now)
             return True
         found = self._identity.of(file, self._shelf.known)
@@ -192,15 +199,34 @@ class Finder:
         self._shelf.attach(generation, file, now)
         return True
 
-    def _outgrown(self, file: Descriptor) -> Generation | None:
+    def _outgrown(self, file: Descriptor, now: int) -> Generation | None:
         """The generation whose archive, or whose deleted file, this one begins with."""
         for generation in self._shelf.open():
             held = generation.file
             archive = generation.finished and isinstance(file, PlainFile)
             ended = archive or (not generation.live and _is_deleted(generation))
-            if ended and held is not None and is_part_of(held, file):
+            if ended and held is not None and self._is_part(generation, file, now, whole=file):
                 return generation
         return None
+
+    def _is_part(
+        self, generation: Generation, file: Descriptor, now: int, whole: Descriptor | None = None
+    ) -> bool:
+        """Is a file part of what a generation is read from, or that part of ``whole``?
+
+        An archive that does not decode is given up for it, not the plain file beside it.
+        """
+        held = generation.file
+        if held is None:
+            return False
+        try:
+            return is_part_of(file, held) if whole is None else is_part_of(held, whole)
+        except Damaged as error:
+            if not isinstance(file, PlainFile):
+                raise
+            if not self.leave(generation, error, now):
+                self._shelf.detach(generation, now)
+            return False
 
     def _skip(self, file: Descriptor, path: Path) -> None:
         """What was rotated away before the first start is history: `backfill` reads it."""
@@ -265,20 +291,40 @@ class Finder:
             self._shelf.close_unless_held(file)
 
     def leave(self, generation: Generation, error: Damaged | OSError, now: int) -> bool:
-        """Close a rotated file that cannot be read on, until it changes or some time has passed.
+        """Close an archive that cannot be read on, until it changes or some time has passed.
 
-        False where no name leads to it any more, so that it is kept.
+        False where no name leads to it any more, or nobody knows.
         """
         held = generation.file.identity if generation.file else None
-        for path, state in self._log.siblings():
-            if (found := signature(state)).identity == held:
-                self._shelf.detach(generation, now)
-                self._complaints.failed(path, found, error, now)
-                return True
-        return False
+        try:
+            named = [
+                (path, found)
+                for path, state in self._log.siblings()
+                if (found := signature(state)).identity == held
+            ]
+        except OSError:
+            return False
+        for path, found in named[:1]:
+            self._shelf.detach(generation, now)
+            self._left.add(generation.id)
+            self._complaints.failed(path, found, error, now)
+        return bool(named)
+
+    def has_left(self, generation: Generation) -> bool:
+        """Is there more of it, behind what cannot be read?"""
+        return generation.id in self._left
+
+    def hopeful(self, now: int) -> bool:
+        """May a file that could not be read turn out to hold the rest of a generation?"""
+        return self.hidden or self._complaints.hopeful(now)
+
+    def roll_back(self) -> None:
+        """What was read and not stored is read again, in what cannot be read to its end, too."""
+        self._complaints.try_again()
 
     def read_out(self, generation: Generation) -> None:
         """All of a generation's file was read."""
+        self._left.discard(generation.id)
         if generation.file is not None:
             self._complaints.good(generation.file.identity)
 

@@ -212,7 +212,7 @@ class Follower:
 
     def _give_up_lost(self, now: int) -> None:
         for generation in self._shelf.missing():
-            if not self._finder.hidden:
+            if not self._finder.hopeful(now):
                 generation.since = generation.since or now
                 if now - generation.since >= GRACE:
                     self._give_up(generation)
@@ -220,6 +220,7 @@ class Follower:
     def _give_up(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
         generation.state = LOST if unread > 0 else DONE
+        self.lost |= self._finder.has_left(generation)
         if unread > generation.told:
             self.events["abandoned_bytes"] += unread - generation.told
             generation.told, self.lost = unread, True
@@ -246,6 +247,7 @@ class Follower:
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
         self._shelf.roll_back()
+        self._finder.roll_back()
 
     def close(self) -> None:
         """Close all files; their positions stay."""
