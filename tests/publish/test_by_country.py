@@ -16,6 +16,7 @@ from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
 from donkeywatch.publish.by_country import SMALL, UNKNOWN, DayHours, apart, hours_by_country
+from donkeywatch.publish.profile import Stretch
 from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshots
 from donkeywatch.store.database import prepare
 from donkeywatch.store.positions import Progress
@@ -70,14 +71,19 @@ def found(store: Store, *countries: str, start: int = 0, end: int = FAR) -> DayH
     """What a profile of them would be made of."""
     with Snapshots(store.path.parent, ("one",)).take() as snapshot:
         made = hours_by_country(snapshot, "one", countries, start, end)
-        made = replace(made, hours=list(made.hours))
-    assert {hour.start for hour in made.hours} <= set(made.starts)
-    return made
+        stretches = [Stretch(list(hours), closed) for hours, closed in made.stretches]
+    assert all({hour.start for hour in hours} <= set(closed) for hours, closed in stretches)
+    return replace(made, stretches=stretches)
 
 
 def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[HourOfDay]:
     """Its hours with queries."""
-    return list(found(store, *countries, start=start, end=end).hours)
+    return listed(found(store, *countries, start=start, end=end))
+
+
+def listed(made: DayHours) -> list[HourOfDay]:
+    """The hours of all its stretches."""
+    return [hour for hours, _ in made.stretches for hour in hours]
 
 
 def test_a_profile_has_the_weeks_in_which_each_country_is_large(store: Store) -> None:
@@ -114,11 +120,11 @@ def test_a_country_that_is_not_named_has_no_time_of_its_own(store: Store) -> Non
     add(store, 1, FR=2 * SMALL, NP=SMALL - 1, ES=SMALL - 1)
     made = found(store)
     assert made.local
-    assert {(hour.start, hour.country, hour.queries) for hour in made.hours} == {
+    assert {(hour.start, hour.country, hour.queries) for hour in listed(made)} == {
         (MONDAY, "FR", 2 * SMALL), (MONDAY, "NP", SMALL), (MONDAY + WEEK, "FR", 2 * SMALL),
         (MONDAY + WEEK, UNKNOWN, 2 * SMALL - 2),
     }  # fmt: skip
-    assert sum(hour.queries for hour in made.hours) == 7 * SMALL - 2
+    assert sum(hour.queries for hour in listed(made)) == 7 * SMALL - 2
 
 
 def test_without_a_whole_week_the_hours_of_all_are_in_utc(store: Store) -> None:
@@ -132,6 +138,15 @@ def test_without_a_whole_week_the_hours_of_all_are_in_utc(store: Store) -> None:
     ):
         made = found(store, start=span[0], end=span[1])
         assert not made.local
-        assert {(hour.start, hour.country) for hour in made.hours} == {(MONDAY, UNKNOWN)}
+        assert {(hour.start, hour.country) for hour in listed(made)} == {(MONDAY, UNKNOWN)}
     made = found(store, start=MONDAY, end=MONDAY + WEEK + HOUR)
-    assert {hour.start for hour in made.hours} == {MONDAY}
+    assert {hour.start for hour in listed(made)} == {MONDAY}
+
+
+def test_a_stretch_ends_where_another_country_is_named(store: Store) -> None:
+    """From there on it has another time: an hour of its day would be in it twice, or not at all."""
+    for number, small in enumerate((0, 0, 1, 1, 0)):
+        add(store, number, FR=2 * SMALL, NP=SMALL - small, ES=SMALL - small)
+    weeks = [sorted({hour.start for hour in hours}) for hours, _ in found(store).stretches]
+    assert weeks == [[MONDAY + n * WEEK for n in some] for some in ((0, 1), (2, 3), (4,))]
+    assert len(found(store, "FR").stretches) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.windows import HOUR, milliseconds, utc
-from donkeywatch.publish.profile import Box, LocalHour, box, profile, zone
+from donkeywatch.publish.profile import Box, LocalHour, Stretch, box, zone
+from donkeywatch.publish.profile import profile as profile_of
 from donkeywatch.publish.snapshot import HourOfDay
 
 
@@ -20,6 +22,15 @@ def at(text: str, country: str, queries: int, flagged: int = 0) -> HourOfDay:
     """A UTC hour given as `2026-11-23T10`."""
     start = milliseconds(datetime.fromisoformat(f"{text}:00").replace(tzinfo=UTC))
     return HourOfDay(start, country, queries, flagged)
+
+
+def profile(
+    hours: Iterable[HourOfDay], closed: Sequence[int] = (), countries: Iterable[str] = ()
+) -> list[LocalHour]:
+    """Of one stretch, all of whose closed hours have queries if no others are given."""
+    hours = hours if closed else list(hours)
+    starts = closed or [hour.start for hour in hours]
+    return profile_of([Stretch(hours, starts)], countries)
 
 
 def filled(hours: list[LocalHour]) -> dict[int, LocalHour]:
@@ -140,6 +151,19 @@ def test_a_local_hour_counts_where_every_country_has_it(
         if found.days:
             assert (found.queries, found.flagged) == (load, len(countries))
             assert found.query_box == point(load)
+
+
+def test_stretches_are_put_together() -> None:
+    """Each has its own ends; the days of both are averaged."""
+    monday = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
+    one, two = (range(monday + d * 24 * HOUR, monday + (d + 2) * 24 * HOUR, HOUR) for d in (0, 2))
+    parts = [
+        Stretch([HourOfDay(start, name, 10, 1) for start in some for name in names], some)
+        for some, names in ((one, ["JP", "ZZ"]), (two, ["ZZ"]))
+    ]
+    found = profile_of(parts)
+    assert [hour.days for hour in found] == [3] * 9 + [4] * 15
+    assert [hour.queries for hour in found] == [40 / 3] * 9 + [15] * 15
 
 
 def test_years_of_hours_are_gone_through_once() -> None:

@@ -262,7 +262,7 @@ def _add_figures(
         with snapshots().take() as snapshot:
             first, last = moment(start, 0), moment(to, FAR)
             found = hours_by_country(snapshot, topic, countries, first, last)
-            made = profile(found.hours, found.starts, countries)
+            made = profile(found.stretches, countries)
         hours = [
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,

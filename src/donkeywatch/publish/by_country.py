@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from donkeywatch.counting.estimates import Estimate, wilson
 from donkeywatch.counting.windows import WEEK, week_name
 from donkeywatch.publish.answers import Countries, CountryAnswer, CountryTopic, interval
-from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshot
+from donkeywatch.publish.profile import Stretch
+from donkeywatch.publish.snapshot import CountryView, Snapshot
 
 SMALL = 100
 """A country with fewer addresses in a window is not shown by itself."""
@@ -36,10 +37,7 @@ def apart(views: Sequence[CountryView]) -> tuple[list[CountryView], list[Country
 class DayHours:
     """What a profile is made of; to be gone through while the snapshot is held."""
 
-    hours: Iterable[HourOfDay]
-    """Those with queries, by country."""
-    starts: list[int]
-    """Of all closed hours, ms UTC."""
+    stretches: list[Stretch]
     local: bool
     """Countries that may be named have their own code, and so their own time."""
 
@@ -62,19 +60,29 @@ def hours_by_country(
     """
     weeks = snapshot.closed_starts("week", start, end - WEEK + 1, coverage)
     if not weeks and not countries:
+        hours = snapshot.hours_of_day(topic, (), start, end, UNKNOWN)
         starts = snapshot.closed_starts("hour", start, end, coverage)
-        return DayHours(snapshot.hours_of_day(topic, (), start, end, UNKNOWN), starts, local=False)
+        return DayHours([Stretch(hours, starts)] if starts else [], local=False)
     named = {week: _named(snapshot, week) for week in weeks}
-    chosen = [week for week in weeks if set(countries) <= named[week]]
-    return DayHours(
+    if countries:
+        chosen = [week for week in weeks if set(countries) <= named[week]]
+        return DayHours([_stretch(snapshot, topic, countries, chosen, None)], local=True)
+    # A country that is named in a week and not in the next goes from its time to UTC between them.
+    parts = [
+        _stretch(snapshot, topic, sorted(large), list(some), UNKNOWN)
+        for large, some in itertools.groupby(weeks, named.__getitem__)
+    ]
+    return DayHours(parts, local=True)
+
+
+def _stretch(
+    snapshot: Snapshot, topic: str, countries: Sequence[str], weeks: Sequence[int], rest: str | None
+) -> Stretch:
+    return Stretch(
         itertools.chain.from_iterable(
-            snapshot.hours_of_day(topic, countries, week, week + WEEK)
-            if countries
-            else snapshot.hours_of_day(topic, sorted(named[week]), week, week + WEEK, UNKNOWN)
-            for week in chosen
+            snapshot.hours_of_day(topic, countries, week, week + WEEK, rest) for week in weeks
         ),
-        [hour for week in chosen for hour in snapshot.closed_starts("hour", week, week + WEEK)],
-        local=True,
+        [hour for week in weeks for hour in snapshot.closed_starts("hour", week, week + WEEK)],
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -64,36 +65,51 @@ class LocalHour:
     ratio_box: Box | None
 
 
-def profile(
-    hours: Iterable[HourOfDay],
-    closed: Iterable[int] | None = None,
-    countries: Iterable[str] = (),
-) -> list[LocalHour]:
+class Stretch(NamedTuple):
+    """Hours in which each country has one and the same time."""
+
+    hours: Iterable[HourOfDay]
+    """Those with queries, by country, in any order; to be gone through once."""
+    closed: Sequence[int]
+    """Starts of all closed hours, ms UTC."""
+
+
+def profile(stretches: Iterable[Stretch], countries: Iterable[str] = ()) -> list[LocalHour]:
     """Sum countries per local day and hour, then average over days.
 
-    ``closed`` are the starts of all closed hours (None: of those in ``hours``): one in which no
-    query came from the asked ``countries`` (none: from those that occur) is a day with zeros. A
-    local hour of a day counts where it is one closed hour in the time of every country: not at the
-    ends of the range, beside a gap, or where a clock is put forward or back. A UTC hour belongs to
-    the local hour that holds its middle, so zones of half an hour have a place too.
+    A closed hour in which no query came from the asked ``countries`` (none: from those that occur)
+    is a day with zeros. A local hour of a day counts where it is one closed hour in the time of
+    every country: not at the ends of a stretch, beside a gap, or where a clock is put forward or
+    back. A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have
+    a place too.
     """
+    asked = {zone(name) for name in countries}
+    days = [_local_days(hours, closed, asked) for hours, closed in stretches]
+    cells = np.concatenate([np.zeros(0, np.int64), *(cell for cell, _ in days)])
+    sums = np.concatenate([np.zeros((0, 2)), *(counts for _, counts in days)])
+    return [_hour(hour, sums[cells % 24 == hour]) for hour in range(24)]
+
+
+def _local_days(
+    hours: Iterable[HourOfDay], closed: Sequence[int], asked: Iterable[ZoneInfo]
+) -> tuple[Longs, npt.NDArray[np.float64]]:
+    """Local hours of days, and what was counted in each: queries and flagged queries."""
     rows = np.fromiter(((h.start, h.country, h.queries, h.flagged) for h in hours), ROW)
-    starts = np.unique(rows["start"] if closed is None else np.fromiter(closed, np.int64))
+    starts = np.unique(np.array(closed, np.int64))
     rows = rows[np.isin(rows["start"], starts)]
     names, of_name = np.unique(rows["country"], return_inverse=True)
     found = [zone(str(name)) for name in names]
-    zones = {zone(name) for name in countries} or {*found}
-    cells = {place: local_cells(place, starts) for place in zones}
+    cells = {place: local_cells(place, starts) for place in {*asked} or {*found}}
     kept = _in_full(cells.values())
-    sums = np.zeros((2, kept.size))
+    sums = np.zeros((kept.size, 2))
     for number, place in enumerate(found):
         here = rows[of_name == number]
         cell = cells[place][np.searchsorted(starts, here["start"])]
         known = np.isin(cell, kept)
         at = np.searchsorted(kept, cell[known])
-        for total, column in zip(sums, (here["queries"], here["flagged"]), strict=True):
-            total += np.bincount(at, column[known], kept.size)
-    return [_hour(hour, sums.T[kept % 24 == hour]) for hour in range(24)]
+        for column, name in enumerate(("queries", "flagged")):
+            sums[:, column] += np.bincount(at, here[name][known], kept.size)
+    return kept, sums
 
 
 def _in_full(zones: Iterable[Longs]) -> Longs:

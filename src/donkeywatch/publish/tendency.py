@@ -104,7 +104,7 @@ def _score(weeks: Sequence[WindowView], topic: str) -> Score | None:
 def _profile(snapshot: Snapshot, topic: str, start: int, end: int) -> Sequence[LocalHour]:
     """Of the weeks in [start, end) ms that were followed as a whole; without one, of the hours."""
     found = hours_by_country(snapshot, topic, (), start, end, WHOLE)
-    return profile(found.hours, found.starts) if found.starts else ()
+    return profile(found.stretches) if found.stretches else ()
 
 
 def _largest(views: Sequence[CountryView]) -> list[CountryShare]:
