@@ -179,7 +179,9 @@ class Backup(_Strict):
 class Retention(_Strict):
     """How long aggregates are kept; per-address rows live one to two weeks, always."""
 
-    hours: Weeks | None = Field(None, description="weeks to keep hourly counts; default for ever")
+    hours: Weeks | None = Field(
+        None, description="weeks to keep hourly counts, the oldest to its Monday; default for ever"
+    )
     weeks: Weeks | None = Field(None, description="weeks to keep weekly counts; default for ever")
 
 

@@ -117,7 +117,7 @@ def show(
 
 
 def prune(db: sqlite3.Connection, kind: str, before: int) -> bool:
-    """Forget the closed windows of a kind that end before a time; true if there were any."""
+    """Forget the closed windows of a kind that end by a time; true if there were any."""
     for table in (
         "window_topics",
         "window_categories",
@@ -126,10 +126,10 @@ def prune(db: sqlite3.Connection, kind: str, before: int) -> bool:
     ):
         db.execute(
             f"delete from {table} where kind = ? and start in"  # noqa: S608 - our own names
-            " (select start from windows where kind = ? and until < ? and closed = 1)",
+            " (select start from windows where kind = ? and until <= ? and closed = 1)",
             (kind, kind, before),
         )
     gone = db.execute(
-        "delete from windows where kind = ? and until < ? and closed = 1", (kind, before)
+        "delete from windows where kind = ? and until <= ? and closed = 1", (kind, before)
     )
     return gone.rowcount > 0
