@@ -21,6 +21,8 @@ class Finder:
     def __init__(
         self, log: Log, shelf: Shelf, key: bytes, events: Counter[str], *, fresh: bool
     ) -> None:
+        self.complaints = Complaints(events)
+        """What was wrong with files at the last look."""
         self.hidden = False
         """A file may not be read that may hold the rest of a generation."""
         self.fresh = fresh
@@ -28,21 +30,13 @@ class Finder:
         self._log, self._shelf, self._key = log, shelf, key
         self._events = events
         self._identity = Identity(key)
-        self._complaints = Complaints(events)
-        self._left: set[int] = set()
-        """Generations of which more stands where it cannot be read."""
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
         self.hidden = False
-        self._complaints.begin()
+        self.complaints.begin()
         self._scan_live(now)
         self._scan_siblings(now)
-
-    @property
-    def error(self) -> str | None:
-        """What was wrong with files at the last look; None where nothing was."""
-        return self._complaints.text
 
     # -- the log's own path --------------------------------------------------------------
 
@@ -55,7 +49,7 @@ class Finder:
                 raise
             if live:
                 self._retire(live, now)
-            self._complaints.absent(self._log.path)
+            self.complaints.absent(self._log.path)
             return
         held = self._held((state.st_dev, state.st_ino))
         if held is not None:
@@ -86,7 +80,7 @@ class Finder:
     def _at_live_path(self, file: Descriptor, live: Generation | None, now: int) -> Generation:
         """Whose content a file is that has come to stand at the log's path."""
         # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
-        if live and live.file and _is_deleted(live) and is_part_of(live.file, file):
+        if live and live.file and live.is_deleted and is_part_of(live.file, file):
             return self._unless_rewritten(live, now)
         return self._known_or_new(file)
 
@@ -137,31 +131,31 @@ class Finder:
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
             found = signature(state)
             if found.identity in held:
-                self._complaints.remind(path, found.identity)
+                self.complaints.remind(path, found.identity)
                 continue
             if not state.st_size or self._shelf.verdicts.get(found.identity) == found.state:
                 continue
             packed = is_compressed(path)
-            if packed and self._complaints.rests(path, found, now):
+            if packed and self.complaints.rests(path, found, now):
                 continue
             try:
                 decided = self._consider(path, now)
             except Damaged as error:
                 decided = False  # It may still be growing, or be restored.
                 if packed:
-                    self._complaints.failed(path, found, error, now)
+                    self.complaints.failed(path, found, error, now)
             except SourceError:
                 decided = False
             except OSError as error:
                 decided = gone(error)
                 if not decided:
-                    self._complaints.unreadable(path, error)
+                    self.complaints.unreadable(path, error)
                     # It may hold the rest of what is being looked for.
                     self.hidden |= bool(self._shelf.missing())
             if decided:
                 self._shelf.verdicts[found.identity] = found.state
                 if self._held(found.identity) is None:
-                    self._complaints.good(found.identity)
+                    self.complaints.good(found.identity)
 
     def _consider(self, path: Path, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
@@ -190,7 +184,7 @@ class Finder:
             return True
         if generation is not None and generation.state == SKIPPED and is_compressed(path):
             return True
-        if generation is not None and _has_no_more(file, generation):
+        if generation is not None and generation.has_no_more_in(file):
             generation.state = SKIPPED if generation.state == SKIPPED else DONE
             return True
         if generation is None:
@@ -202,25 +196,24 @@ class Finder:
     def _outgrown(self, file: Descriptor, now: int) -> Generation | None:
         """The generation whose archive, or whose deleted file, this one begins with."""
         for generation in self._shelf.open():
-            held = generation.file
             archive = generation.finished and isinstance(file, PlainFile)
-            ended = archive or (not generation.live and _is_deleted(generation))
-            if ended and held is not None and self._is_part(generation, file, now, whole=file):
+            ended = archive or (not generation.live and generation.is_deleted)
+            if ended and self._is_part(generation, file, now, turned=True):
                 return generation
         return None
 
     def _is_part(
-        self, generation: Generation, file: Descriptor, now: int, whole: Descriptor | None = None
+        self, generation: Generation, file: Descriptor, now: int, *, turned: bool = False
     ) -> bool:
-        """Is a file part of what a generation is read from, or that part of ``whole``?
+        """Is a file part of what a generation is read from? Or, ``turned``, is that part of it?
 
-        An archive that does not decode is given up for it, not the plain file beside it.
+        An archive that does not decode is left, and the plain file that it is compared with is not.
         """
         held = generation.file
         if held is None:
             return False
         try:
-            return is_part_of(file, held) if whole is None else is_part_of(held, whole)
+            return is_part_of(held, file) if turned else is_part_of(file, held)
         except Damaged as error:
             if not isinstance(file, PlainFile):
                 raise
@@ -306,27 +299,9 @@ class Finder:
             return False
         for path, found in named[:1]:
             self._shelf.detach(generation, now)
-            self._left.add(generation.id)
-            self._complaints.failed(path, found, error, now)
+            generation.left = True
+            self.complaints.failed(path, found, error, now)
         return bool(named)
-
-    def has_left(self, generation: Generation) -> bool:
-        """Is there more of it, behind what cannot be read?"""
-        return generation.id in self._left
-
-    def hopeful(self, now: int) -> bool:
-        """May a file that could not be read turn out to hold the rest of a generation?"""
-        return self.hidden or self._complaints.hopeful(now)
-
-    def roll_back(self) -> None:
-        """What was read and not stored is read again, in what cannot be read to its end, too."""
-        self._complaints.try_again()
-
-    def read_out(self, generation: Generation) -> None:
-        """All of a generation's file was read."""
-        self._left.discard(generation.id)
-        if generation.file is not None:
-            self._complaints.good(generation.file.identity)
 
     def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
         """Close a drained file if it is deleted, or if a scan would see that it grew."""
@@ -346,20 +321,3 @@ class Finder:
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""
         return identity in {signature(state).identity for _, state in self._log.siblings()}
-
-
-def _has_no_more(file: Descriptor, generation: Generation) -> bool:
-    """Is all of a file counted, and either stored or left out?
-
-    Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
-    """
-    mark = generation.mark
-    # The end of a file may be the end of an over-long line, which has its outcome to come.
-    if mark.skipping or file.read(mark.offset, 1):
-        return False
-    return generation.state == SKIPPED or not generation.changed()
-
-
-def _is_deleted(generation: Generation) -> bool:
-    file = generation.file
-    return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0

@@ -100,7 +100,7 @@ class Follower:
             self._finder.scan(now)
             self._give_up_lost(now)
             self._release_drained(now)
-            self.error = self._finder.error
+            self.error = self._finder.complaints.text
         except SourceError as error:
             self.error = str(error)
         except Damaged:
@@ -162,9 +162,13 @@ class Follower:
         if block is not None:
             generation.state = OPEN
         elif final:
-            generation.state = DONE
-            self._finder.read_out(generation)
+            self._read_out(generation)
         return block
+
+    def _read_out(self, generation: Generation) -> None:
+        generation.state, generation.left = DONE, False
+        if generation.file is not None:
+            self._finder.complaints.good(generation.file.identity)
 
     def _refuse(self, generation: Generation, now: int) -> None:
         """A file in UTF-16: said for as long as it stands there."""
@@ -181,7 +185,7 @@ class Follower:
         self.reason = error.strerror if isinstance(error, OSError) else None
         packed = not isinstance(generation.file, PlainFile)
         if packed and self._finder.leave(generation, error, now):
-            self.error = self._finder.error
+            self.error = self._finder.complaints.text
             return
         self.events["read_errors"] += 1
         if isinstance(error, Damaged):
@@ -212,7 +216,7 @@ class Follower:
 
     def _give_up_lost(self, now: int) -> None:
         for generation in self._shelf.missing():
-            if not self._finder.hopeful(now):
+            if not (self._finder.hidden or self._finder.complaints.hopeful(now)):
                 generation.since = generation.since or now
                 if now - generation.since >= GRACE:
                     self._give_up(generation)
@@ -220,7 +224,7 @@ class Follower:
     def _give_up(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
         generation.state = LOST if unread > 0 else DONE
-        self.lost |= self._finder.has_left(generation)
+        self.lost |= generation.left
         if unread > generation.told:
             self.events["abandoned_bytes"] += unread - generation.told
             generation.told, self.lost = unread, True
@@ -247,7 +251,7 @@ class Follower:
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
         self._shelf.roll_back()
-        self._finder.roll_back()
+        self._finder.complaints.try_again()
 
     def close(self) -> None:
         """Close all files; their positions stay."""

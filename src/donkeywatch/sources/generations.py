@@ -39,7 +39,7 @@ class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
     __slots__ = (
-        "_origin", "_stored", "_until", "file", "finished", "former", "id", "live", "mark",
+        "_origin", "_stored", "_until", "file", "finished", "former", "id", "left", "live", "mark",
         "since", "size", "source", "state", "told", "unread",
     )  # fmt: skip
 
@@ -62,6 +62,8 @@ class Generation:
         self.finished = False
         """An archive, to which nothing will be added."""
         self.unread = True
+        self.left = False
+        """More of it stands where it cannot be read."""
         self.since = 0
         """When it last grew, or lost its file, in steady ms."""
         self._stored: Position | None = None
@@ -210,6 +212,22 @@ class Generation:
             self._advance(file, buffer, block, key)
             return block
         return None
+
+    @property
+    def is_deleted(self) -> bool:
+        """No name leads to its file any more, and there is something in it."""
+        file = self.file
+        return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0
+
+    def has_no_more_in(self, file: File) -> bool:
+        """Is all of a file counted, and either stored or left out?
+
+        Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
+        """
+        # The end of a file may be the end of an over-long line, which has its outcome to come.
+        if self.mark.skipping or file.read(self.mark.offset, 1):
+            return False
+        return self.state == SKIPPED or not self.changed()
 
     def _advance(self, file: File, buffer: bytes, block: Block, key: bytes) -> None:
         mark = self.mark
