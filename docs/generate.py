@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -148,7 +149,25 @@ def _abridged(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
+def speed() -> str:
+    """What README says of the last `make bench`: medians of the whole job, with start-up."""
+    told = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
+    wall = {
+        (row["name"], row["lines"]): median(run["wall"] for run in row["runs"])
+        for row in told["outcomes"]
+    }
+    most = max(lines for _, lines in wall)
+    times = wall["mtail", 10**6] / wall["donkeywatch", 10**6]
+    return (
+        f"{most // 10**6} million lines are counted, durably and exactly, in"
+        f" {wall['donkeywatch', most]:.2f} s on two shared cores; ClickHouse\nlocal takes"
+        f" {wall['ClickHouse local', most]:.2f} s for a part of it, and mtail {times:.0f} times as"
+        " long as we do for a million:\n[docs/performance.md](docs/performance.md).\n"
+    )
+
+
 SECTIONS = {
+    "speed": speed,
     "commands": commands,
     "api": api,
     "settings": config.document,

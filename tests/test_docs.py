@@ -23,7 +23,7 @@ def generator() -> ModuleType:
 
 
 def test_generated_parts_are_up_to_date() -> None:
-    """Commands, settings, metrics, tables and API in docs/ are what the code says: `make docs`."""
+    """What docs say of commands, settings, metrics, tables, API and speed is so: `make docs`."""
     made = generator()
     documents = made.documents()
     assert len(documents) >= 5
