@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -13,7 +14,7 @@ from donkeywatch.archive import Archive
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.sources.block import LARGE, SIZE
-from donkeywatch.sources.files import CompressedFile, Damaged, open_file
+from donkeywatch.sources.files import CompressedFile, Damaged, File, open_file
 from donkeywatch.sources.generations import WIDE, Generation
 from donkeywatch.store import database
 from donkeywatch.stream import Stream
@@ -51,13 +52,13 @@ def backfill(
     to commit (default `checkpoint.bytes`). SourceError names a file that cannot be read; everything
     before it stays counted. It also comes, before anything is counted, where none of the files has
     a search near its front, unless they are to be counted ``anyway``: what was counted is not read
-    again. StateError when the database cannot be written; then the engine is only
-    good to be closed. What ``report`` raises comes out as it is; what was counted before stays.
+    again. StateError when the database cannot be written; the engine is then only good to be
+    closed. What ``report`` raises comes out as it is; what was counted before stays.
     """
     stream = _stream(engine, source)
+    files = list(dict.fromkeys(files))
     for path in files:
         _readable(path)
-    files = list(dict.fromkeys(files))
     fronts = {path: _front(stream, path) for path in files}
     if not anyway:
         _refuse_searchless(stream, fronts.values())
@@ -104,7 +105,7 @@ def _stream(engine: Engine, name: str | None) -> Stream:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[None]:
+def _naming(path: Path) -> Iterator[None]:
     """Say which archive cannot be read."""
     try:
         yield
@@ -114,16 +115,19 @@ def _opened(path: Path) -> Iterator[None]:
         raise SourceError(error.problem, "name finished log files") from None
 
 
+@contextmanager
+def _opened(path: Path) -> Iterator[File]:
+    """An archive to look into; Damaged where that comes upon what does not decode."""
+    with _naming(path), contextlib.closing(open_file(path)) as file:
+        yield file
+
+
 def _readable(path: Path) -> None:
-    with _opened(path):
-        file = open_file(path)
     try:
-        with _opened(path):
+        with _opened(path) as file:
             wide = file.read(0, 2) in WIDE
     except Damaged:
         wide = False  # Its whole lines are counted, and then the damage is told.
-    finally:
-        file.close()
     if wide:
         raise SourceError(f"{path} is UTF-16", "convert it to UTF-8 first, with iconv say")
 
@@ -141,15 +145,11 @@ class _Front:
 
 def _front(stream: Stream, path: Path) -> _Front:
     """A look at it, so that weeks close in order and a mistaken format is found in time."""
-    with _opened(path):
-        file = open_file(path)
     try:
-        with _opened(path):
+        with _opened(path) as file:
             content = file.read(0, PEEK)
     except Damaged:
         return _Front()
-    finally:
-        file.close()
     seen = stream.reader.block(content)
     queries = len(seen.time)
     first = int(seen.time[0]) if queries else 0
@@ -179,11 +179,10 @@ def _count(
     step: int | None,
 ) -> Counter[str]:
     follower = stream.follower
-    follower.reason = None
     limit = engine.settings.checkpoint.bytes if step is None else step
     before, pending = Counter(stream.tally), 0
     try:
-        with _stored(engine), _opened(path):
+        with _stored(engine), _naming(path):
             total = path.stat().st_size
             generation = follower.take_up(path, 0)
     except Damaged:

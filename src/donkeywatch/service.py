@@ -51,7 +51,7 @@ class Service:
         self._stopping = self._reloading = False
         self._reload_good = True
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
-        self._told = self._status
+        self._told = self._status  # What the journal knows of.
         self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:

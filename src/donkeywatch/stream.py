@@ -54,7 +54,7 @@ class Stream:
     """It was never followed by any process."""
     tally: Counter[str] = field(default_factory=Counter)
     """Lines by outcome since the start of this process."""
-    told: Counter[str] = field(default_factory=Counter)
+    stored_tally: Counter[str] = field(default_factory=Counter)
     """Of these, what the database holds."""
 
     def progress(self) -> Progress:
@@ -115,12 +115,12 @@ class Stream:
         self.follower.committed(positions)
         self.follower.events.clear()
         self.new &= self.follower.blind
-        self.stored, self.told = self.progress(), Counter(self.tally)
+        self.stored, self.stored_tally = self.progress(), Counter(self.tally)
 
     def roll_back(self) -> None:
         """Forget what was read since the last commit."""
         stored = self.stored
-        self.tally = Counter(self.told)
+        self.tally = Counter(self.stored_tally)
         self.follower.roll_back()
         self.frontier.newest = stored.newest
         self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses

@@ -118,6 +118,16 @@ class Rig:
             path.unlink()
         return packed
 
+    def archive(self, lines: int, rest: float, *, keep: bool = False) -> tuple[Path, bytes]:
+        """An archive of new lines that is cut to a part, made while stopped; what it should be."""
+        self.follower.close()
+        self.write(lines)
+        packed = self.compress(self.rotate(), keep=keep)
+        whole = packed.read_bytes()
+        packed.write_bytes(whole[: int(len(whole) * rest)])
+        self.restart()
+        return packed, whole
+
     def read(self) -> None:
         """Read everything there is, without a commit."""
         while (block := self.follower.read(self.now)) is not None:
@@ -450,14 +460,7 @@ def test_a_gz_that_is_still_being_written_is_waited_for(rig: Rig) -> None:
 
 def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig: Rig) -> None:
     """Not while it may be growing; then once in the count of errors, and as long as it is so."""
-    rig.follower.close()
-    rig.write(2_000)
-    moved = rig.rotate()
-    whole = gzip.compress(moved.read_bytes())
-    moved.unlink()
-    packed = rig.sibling(".1.gz")
-    packed.write_bytes(whole[:-400])
-    rig.restart()
+    packed, whole = rig.archive(2_000, 0.9)
     rig.tick()
     assert rig.complaint == ""
     for _ in range(20):
@@ -483,15 +486,8 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
         return real(file, offset, length)
 
     monkeypatch.setattr(CompressedFile, "read", counted)
-    rig.follower.close()
-    rig.write(150_000)
-    moved = rig.rotate()
-    assert moved.stat().st_size > 1 << 20
-    whole = gzip.compress(moved.read_bytes())
-    moved.unlink()
-    packed = rig.sibling(".1.gz")
-    packed.write_bytes(whole[: len(whole) * 9 // 10])
-    rig.restart()
+    packed, whole = rig.archive(150_000, 0.9)
+    assert len(gzip.decompress(whole)) > 1 << 21
     rig.tick(times=2)  # Only the second time it is sure that it has been read as it is.
     once = looks.total()
     for _ in range(40):
@@ -510,14 +506,8 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
 
 def test_a_whole_file_beside_its_damaged_archive_is_read(rig: Rig) -> None:
     """What is not in the archive of the same content comes out of the file itself."""
-    rig.follower.close()
-    rig.write(150_000)
-    moved = rig.rotate()
-    whole = gzip.compress(moved.read_bytes())
-    packed = rig.sibling(".1.gz")
-    packed.write_bytes(whole[: len(whole) * 9 // 10])
+    packed, _ = rig.archive(150_000, 0.9, keep=True)
     os.utime(packed, ns=(0, 0))
-    rig.restart()
     for _ in range(40):
         rig.tick()
     assert rig.complaint.startswith(f"{packed}: damaged or cut short")
@@ -550,13 +540,7 @@ def test_an_error_while_an_archive_is_left_is_no_other(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the directory cannot be listed either, the live log is followed all the same."""
-    rig.follower.close()
-    rig.write(150_000)
-    moved = rig.rotate()
-    whole = gzip.compress(moved.read_bytes())
-    moved.unlink()
-    rig.sibling(".1.gz").write_bytes(whole[: len(whole) * 9 // 10])
-    rig.restart()
+    packed, whole = rig.archive(150_000, 0.9)
     rig.follower.scan(rig.now)
 
     def denied(_log: Log) -> list[tuple[Path, os.stat_result]]:
@@ -567,7 +551,7 @@ def test_an_error_while_an_archive_is_left_is_no_other(
     rig.read()
     rig.commit()
     monkeypatch.undo()
-    rig.sibling(".1.gz").write_bytes(whole)
+    packed.write_bytes(whole)
     rig.tick(times=3)
     rig.settle()
     rig.exact()
@@ -584,11 +568,7 @@ def test_an_archive_on_a_bad_sector_stands_in_nobodys_way(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(file, offset, length)
 
-    rig.follower.close()
-    rig.write(150_000)
-    moved = rig.rotate()
-    packed = rig.compress(moved)
-    rig.restart()
+    packed, _ = rig.archive(150_000, 1)
     monkeypatch.setattr(CompressedFile, "read", failing)
     rig.write(3)
     for _ in range(40):

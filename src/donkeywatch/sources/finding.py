@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.complaints import Complaints, signature
+from donkeywatch.sources.complaints import Complaints, Signature, signature
 from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
@@ -288,20 +288,17 @@ class Finder:
 
         False where no name leads to it any more, or nobody knows.
         """
-        held = generation.file.identity if generation.file else None
+        held = generation.file
         try:
-            named = [
-                (path, found)
-                for path, state in self._log.siblings()
-                if (found := signature(state)).identity == held
-            ]
+            named = self._named(held.identity) if held else None
         except OSError:
             return False
-        for path, found in named[:1]:
-            self._shelf.detach(generation, now)
-            generation.left = True
-            self.complaints.failed(path, found, error, now)
-        return bool(named)
+        if named is None:
+            return False
+        self._shelf.detach(generation, now)
+        generation.left = True
+        self.complaints.failed(*named, error, now)
+        return True
 
     def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
         """Close a drained file if it is deleted, or if a scan would see that it grew."""
@@ -320,4 +317,9 @@ class Finder:
 
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""
-        return identity in {signature(state).identity for _, state in self._log.siblings()}
+        return self._named(identity) is not None
+
+    def _named(self, identity: tuple[int, int]) -> tuple[Path, Signature] | None:
+        """A rotated file by its identity, as it is now."""
+        siblings = ((path, signature(state)) for path, state in self._log.siblings())
+        return next((found for found in siblings if found[1].identity == identity), None)

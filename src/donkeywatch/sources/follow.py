@@ -118,6 +118,7 @@ class Follower:
 
         OSError and SourceError as the file gives them; Damaged when it does not decode.
         """
+        self.reason = None
         return self._finder.take_up(path, now)
 
     # -- reading -------------------------------------------------------------------------

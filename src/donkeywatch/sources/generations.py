@@ -181,6 +181,22 @@ class Generation:
         head = self.file.read(0, mark.head_length)
         return same_head(head, mark, key) and same_tail(self.file, mark, key)
 
+    @property
+    def is_deleted(self) -> bool:
+        """No name leads to its file any more, and there is something in it."""
+        file = self.file
+        return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0
+
+    def has_no_more_in(self, file: File) -> bool:
+        """Is all of a file counted, and either stored or left out?
+
+        Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
+        """
+        # The end of a file may be the end of an over-long line, which has its outcome to come.
+        if self.mark.skipping or file.read(self.mark.offset, 1):
+            return False
+        return self.state == SKIPPED or not self.changed()
+
     def read(self, key: bytes, limit: int, size: int, *, final: bool) -> Block | None:
         """The next whole lines of ``size`` bytes; None when there are none.
 
@@ -212,22 +228,6 @@ class Generation:
             self._advance(file, buffer, block, key)
             return block
         return None
-
-    @property
-    def is_deleted(self) -> bool:
-        """No name leads to its file any more, and there is something in it."""
-        file = self.file
-        return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0
-
-    def has_no_more_in(self, file: File) -> bool:
-        """Is all of a file counted, and either stored or left out?
-
-        Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
-        """
-        # The end of a file may be the end of an over-long line, which has its outcome to come.
-        if self.mark.skipping or file.read(self.mark.offset, 1):
-            return False
-        return self.state == SKIPPED or not self.changed()
 
     def _advance(self, file: File, buffer: bytes, block: Block, key: bytes) -> None:
         mark = self.mark
