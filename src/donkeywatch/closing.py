@@ -50,8 +50,10 @@ class Closer:
         keys: Keyring,
         retention: Retention,
         reckon: Reckon,
+        before_destroying: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
+        self._before_destroying = before_destroying
         self._reckoner = Reckoner(store, reckon)
         self._backups = backups
         self._keys = keys
@@ -207,6 +209,7 @@ class Closer:
         """
         if self._outlived(watermark):
             ended = week_of(watermark) - WEEK
+            self._before_destroying()
             self._backups.destroy()
             self._store.seal(ended)
             self._keys.destroy(ended)

@@ -6,18 +6,22 @@ import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
+from donkeywatch.arrival.copies import leave_out_counted
 from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.fingerprints import ContentKeys
 from donkeywatch.arrival.observe import Observer, Rules
+from donkeywatch.arrival.recognition import Recogniser
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.windows import HOUR, SECOND
 from donkeywatch.desk import Desk
 from donkeywatch.errors import Unavailable
 from donkeywatch.machine import trim
@@ -29,7 +33,7 @@ from donkeywatch.status import Status
 from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
-from donkeywatch.store.store import Store
+from donkeywatch.store.store import TICKS_SINCE, Store
 from donkeywatch.stream import FOLLOWED, Stream, open_streams
 
 BUDGET = 16 << 20
@@ -61,6 +65,7 @@ class Engine:
             raise
 
     def _open(self, settings: Settings, now: int) -> None:
+        self._now = now
         words, countries = self.materials.lexicon, self.materials.countries
         detector = Detector(words, settings.ingest.matcher)
         keyring.prepare(settings.key_directory)
@@ -77,18 +82,28 @@ class Engine:
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
             self.backups.destroy_outlived(self._keys.sealed())
-            self.streams = open_streams(settings, self.store, detector, install)
+            content_keys = ContentKeys(self._keys, install, lambda: self._now)
+            self.streams = open_streams(
+                settings, self.store, detector, content_keys, self._begin_comparison
+            )
         except BaseException:
             self.store.close()
             raise
         rules = Rules(round(settings.time.lateness * SECOND), round(settings.time.future * SECOND))
         self._observer = Observer(countries, self._keys, rules)
+        self.withholds = True
+        """Searches at the times of counted ones, with other addresses, are not counted."""
         self.topics = detector.topics
         self._ledger = Ledger(detector.topics)
         self.rolling = Rolling(len(detector.topics), self.store.segments)
         self._desk = Desk(self.streams)
         self.closer = Closer(
-            self.store, self.backups, self._keys, settings.retention, self._desk.reckon
+            self.store,
+            self.backups,
+            self._keys,
+            settings.retention,
+            self._desk.reckon,
+            self.renew_fingerprints,
         )
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
         self._dirty = True
@@ -111,6 +126,7 @@ class Engine:
         last commit; StateError when the database is damaged.
         """
         steady = now if steady is None else steady
+        self._now = now
         try:
             busy = self._read(now, steady, enough)
             if not busy:
@@ -168,14 +184,46 @@ class Engine:
         stream.settled = positions
         archive = stream.archive
         frontier = stream.frontier if archive is None else archive
+        name, too_long = stream.source.name, block.too_long
+        if block.compare_until:
+            recogniser = stream.recogniser(block, self._recogniser)
+            read, too_long, left_out = leave_out_counted(
+                read, too_long, block.data, stream.reader.reader, recogniser
+            )
+            stream.left_out.update(left_out)
+            for reason, lines in left_out.items():
+                self._ledger.count_left_out(name, reason, lines)
         seen = self._observer.observe(read, frontier, now, self.closer.closed_until)
-        name = stream.source.name
         self._ledger.record(name, seen)
-        self._ledger.record_too_long(name, block.too_long)
-        stream.tally.update(seen.tally, too_long=block.too_long)
+        self._ledger.record_too_long(name, too_long)
+        stream.tally.update(seen.tally, too_long=too_long)
         self.pace.pending += block.consumed
         past = seen.time <= (frontier.newest or 0)
         stream.read(seen.time if past.all() else seen.time[past])
+
+    def _begin_comparison(self) -> int:
+        """Store all that was read before a file that may be a copy; until when to compare it.
+
+        What is compared with is in the database then, and nothing of the file itself.
+        """
+        self.settle(self._now)
+        self.store_batch(self.positions(), self._now)
+        return self.store.newest_time()
+
+    def _recogniser(self, until: int) -> Recogniser:
+        return Recogniser(
+            lambda hour: self.store.segments(hour, hour + HOUR),
+            self._keys,
+            until,
+            int(self.store.setting(TICKS_SINCE) or 0),
+            self.withholds,
+        )
+
+    def renew_fingerprints(self) -> None:
+        """Make the fingerprints of the logs anew, before an older key is destroyed."""
+        for stream in self.streams:
+            stream.follower.renew_fingerprints()
+        self.store_batch(self.positions(), self._now)
 
     def _follow_clock(self, now: int, steady: int) -> None:
         """Time has come to ``now``: evenly, or in a jump that nobody saw coming."""
@@ -273,11 +321,14 @@ class Engine:
         if self._commit_errors:
             batch.counters["commit_errors", "", ""] += self._commit_errors
         followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
-        self.store.checkpoint(batch, positions, progress, covered, now, followed)
+        finished = [stream.follower.finished_files() for stream in self.streams]
+        self.store.checkpoint(
+            batch, positions, progress, covered, now, followed, list(chain(*finished))
+        )
         if followed:
             self.backups.hasten()
-        for stream in self.streams:
-            stream.committed(positions)
+        for stream, files in zip(self.streams, finished, strict=True):
+            stream.committed(positions, files)
         self.pace.pending = 0
         self._commit_good, self._commit_errors, self._last_commit = True, 0, now
         self._dirty |= self.rolling.record(batch.rows)

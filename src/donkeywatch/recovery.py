@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.arrival import keyring
+from donkeywatch.arrival.fingerprints import StoredKeys
 from donkeywatch.counting.windows import utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.settings import Settings
@@ -130,11 +131,19 @@ def _keys_missing(settings: Settings, backup: Path) -> str | None:
 
 def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
     """A follower per source that stands where a database says; to be scanned, not read."""
-    key = keyring.install_key(settings.key_directory, fresh=False)
+    lasting = keyring.install_key(settings.key_directory, fresh=False)
+    epochs = db.execute("select week, proof from epochs where sealed = 0").fetchall()
+    keys = {week: keyring.read(settings.key_directory, week, proof) for week, proof in epochs}
     for source in settings.source:
         numbers = itertools.count(1 << 40)
-        stored = positions.load(db, source.name)
-        yield Follower(log_of(source), key, stored, numbers.__next__, fresh=False)
+        yield Follower(
+            log_of(source, settings.source),
+            StoredKeys(keys, lasting),
+            positions.load(db, source.name),
+            numbers.__next__,
+            fresh=False,
+            finished=positions.finished(db, source.name),
+        )
 
 
 def _spans(settings: Settings) -> Iterator[Span]:

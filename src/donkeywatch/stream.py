@@ -12,17 +12,20 @@ from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
+from donkeywatch.arrival.recognition import Recogniser
 from donkeywatch.arrival.sightings import LineReader
 from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.settings import Settings, Source
+from donkeywatch.sources.block import Block
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
+from donkeywatch.sources.marks import FingerprintKeys
 from donkeywatch.status import SourceStatus
-from donkeywatch.store.positions import Position, Progress
-from donkeywatch.store.store import Store
+from donkeywatch.store.positions import FinishedFile, Position, Progress
+from donkeywatch.store.store import UPGRADED, Store
 
 FOLLOWED = "followed:"
 """Setting that says that a source was followed before, so that what is new was not there then."""
@@ -56,6 +59,10 @@ class Stream:
     """Lines by outcome since the start of this process."""
     stored_tally: Counter[str] = field(default_factory=Counter)
     """Of these, what the database holds."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Lines of copies that were not counted, by reason, since the start of this process."""
+    recognisers: dict[int, Recogniser] = field(default_factory=dict)
+    """By the generation whose lines are compared with what is counted."""
 
     def progress(self) -> Progress:
         """The row to store."""
@@ -110,9 +117,20 @@ class Stream:
                 found[hour] = found.get(hour, 0.0) + seconds
         return found
 
-    def committed(self, positions: Sequence[Position]) -> None:
-        """What is counted is in the database, and these positions are."""
-        self.follower.committed(positions)
+    def recogniser(self, block: Block, make: Callable[[int], Recogniser]) -> Recogniser:
+        """Give the recogniser of the file that a block is from."""
+        if block.generation not in self.recognisers:
+            self.recognisers[block.generation] = make(block.compare_until)
+        return self.recognisers[block.generation]
+
+    def committed(
+        self, positions: Sequence[Position], finished: Sequence[FinishedFile] = ()
+    ) -> None:
+        """What is counted is in the database, and these positions and finished files are."""
+        self.follower.committed(positions, finished)
+        open_files = self.follower.reading()
+        for generation in self.recognisers.keys() - open_files:
+            del self.recognisers[generation]
         self.follower.events.clear()
         self.new &= self.follower.blind
         self.stored, self.stored_tally = self.progress(), Counter(self.tally)
@@ -121,6 +139,7 @@ class Stream:
         """Forget what was read since the last commit."""
         stored = self.stored
         self.tally = Counter(self.stored_tally)
+        self.recognisers.clear()
         self.follower.roll_back()
         self.frontier.newest = stored.newest
         self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
@@ -140,7 +159,19 @@ class Stream:
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,
             last_event=self.frontier.newest,
-            error="; ".join(filter(None, (follower.error, self.mistaken))) or None,
+            error="; ".join(filter(None, (follower.error, self.mistaken, self.refused))) or None,
+        )
+
+    @property
+    def refused(self) -> str | None:
+        """What is said when lines were left out that may be none of those counted."""
+        lines = self.left_out["withheld"]
+        if not lines:
+            return None
+        return (
+            f"{lines:,} lines of a file have the times of counted searches and other addresses, as"
+            " in a masked copy, and are not counted; if they are others, `donkeywatch backfill"
+            " --overlapping` counts them"
         )
 
     @property
@@ -160,9 +191,19 @@ class Stream:
         )
 
 
-def log_of(source: Source) -> Log:
-    """The log that a source's settings describe."""
-    return Log(source.name, source.path, source.max_line, source.rotated, source.start == "end")
+def log_of(source: Source, sources: Sequence[Source] = ()) -> Log:
+    """The log that a source's settings describe, beside those of the other ``sources``."""
+    others = [other.path for other in sources if other is not source]
+    earlier = [other.path for other in sources[: sources.index(source)]] if others else []
+    return Log(
+        source.name,
+        source.path,
+        source.max_line,
+        source.rotated,
+        source.start == "end",
+        tuple(others),
+        tuple(earlier),
+    )
 
 
 def line_reader(source: Source, detector: Detector) -> LineReader:
@@ -177,31 +218,44 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
     )
 
 
-def open_streams(settings: Settings, store: Store, detector: Detector, key: bytes) -> list[Stream]:
-    """Every source where the database says it stands; ``key`` is the lasting one."""
-    number = itertools.count(store.next_generation()).__next__
-    silence = round(settings.time.silence * SECOND)
-    return [_open(source, store, detector, key, number, silence) for source in settings.source]
-
-
-def _open(
-    source: Source,
+def open_streams(
+    settings: Settings,
     store: Store,
     detector: Detector,
-    key: bytes,
-    number: Callable[[], int],
-    silence: int,
-) -> Stream:
-    stored = store.progress(source.name)
-    new = store.setting(FOLLOWED + source.name) is None
-    positions = store.positions(source.name)
-    return Stream(
-        source,
-        Follower(log_of(source), key, positions, number, fresh=new),
-        BlockReader(line_reader(source, detector)),
-        Frontier.restored(stored.newest, stored.suspect, stored.witnesses),
-        Coverage(stored.covered_until),
-        stored,
-        silence,
-        new=new,
-    )
+    keys: FingerprintKeys,
+    begin: Callable[[], int],
+) -> list[Stream]:
+    """Open every source where the database says it stands.
+
+    ``begin`` is called before a file is read that may be a copy, as `Follower` tells.
+    """
+    number = itertools.count(store.next_generation()).__next__
+    silence = round(settings.time.silence * SECOND)
+    upgraded = int(store.setting(UPGRADED) or 0) * 1_000_000
+    streams = []
+    for source in settings.source:
+        stored = store.progress(source.name)
+        new = store.setting(FOLLOWED + source.name) is None
+        follower = Follower(
+            log_of(source, settings.source),
+            keys,
+            store.positions(source.name),
+            number,
+            fresh=new,
+            finished=store.finished_files(source.name),
+            finished_before=upgraded,
+            begin=begin,
+        )
+        streams.append(
+            Stream(
+                source,
+                follower,
+                BlockReader(line_reader(source, detector)),
+                Frontier.restored(stored.newest, stored.suspect, stored.witnesses),
+                Coverage(stored.covered_until),
+                stored,
+                silence,
+                new=new,
+            )
+        )
+    return streams

@@ -100,10 +100,14 @@ class LineReader:
 
     def lines(self, block: bytes) -> Sightings:
         """Read whole lines one by one, each with its line feed but perhaps the last."""
+        return _collected(self.results(block), len(self.detector.topics))
+
+    def results(self, block: bytes) -> list[Sighting | str]:
+        """Read whole lines one by one: a sighting, or the outcome of a line that is none."""
         found = block.split(b"\n")
         if not found[-1]:
             found.pop()
-        return _collected([self.read(line) for line in found], len(self.detector.topics))
+        return [self.read(line) for line in found]
 
 
 def _collected(results: Sequence[Sighting | str], topics: int) -> Sightings:

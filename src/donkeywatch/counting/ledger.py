@@ -93,6 +93,10 @@ class Ledger:
         if lines:
             self.batch.counters["lines", source, "too_long"] += lines
 
+    def count_left_out(self, source: str, reason: str, lines: int) -> None:
+        """Count lines of a copy that are no lines of their own."""
+        self.batch.counters["copied_lines", source, reason] += lines
+
     def count(self, name: str, source: str, amount: int = 1) -> None:
         """Count something that happened to a source, such as a rotation."""
         if amount:

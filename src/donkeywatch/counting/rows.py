@@ -1,4 +1,4 @@
-"""The ledger's rows: how often a pseudonym asked in a minute, and how much of it was flagged."""
+"""The ledger's rows: how often a pseudonym asked in a tick, and how much of it was flagged."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ from donkeywatch.counting.observations import Countries, Observations, Pseudonym
 from donkeywatch.counting.sorting import order_of, sums, taken
 from donkeywatch.counting.windows import HOUR, MINUTE
 
+TICK_MS = 60
+"""Length of a tick: the finest time that is stored of a query. An hour of them fits 16 bits, and
+it tells two queries of one address apart where a copy of the log is compared with the rows."""
+TICKS_PER_MINUTE = MINUTE // TICK_MS
+Ticks = npt.NDArray[np.uint16]
+"""Ticks since the start of the hour, 0 to 59,999."""
 Places = slice | Counts
 """Some items of a column: a span of them, or their places."""
 PIECE = 1 << 16
@@ -21,9 +27,9 @@ PIECE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Columns of one hour, one row per pseudonym, country and minute, sorted by them.
+    """Columns of one hour, one row per pseudonym, country and tick, sorted by them.
 
-    ``minute`` counts from the start of the hour (0-59); ``flagged`` has one row per topic.
+    ``tick`` counts `TICK_MS` from the start of the hour; ``flagged`` has one row per topic.
     ``previous`` is None once the older key is destroyed.
     """
 
@@ -31,7 +37,7 @@ class Rows:
     pseudonym: Pseudonyms
     previous: Pseudonyms | None
     country: Countries
-    minute: npt.NDArray[np.uint8]
+    tick: Ticks
     queries: Narrow
     flagged: Narrow
 
@@ -45,7 +51,7 @@ class Rows:
             taken(self.pseudonym, places),
             None if self.previous is None else taken(self.previous, places),
             taken(self.country, places),
-            taken(self.minute, places),
+            taken(self.tick, places),
             taken(self.queries, places),
             taken(self.flagged, places),
         )
@@ -58,26 +64,26 @@ class Rows:
             self.pseudonym[cut],
             None if self.previous is None else self.previous[cut],
             self.country[cut],
-            self.minute[cut],
+            self.tick[cut],
             self.queries[cut],
             self.flagged[:, cut],
         )
 
     def between(self, start: int, end: int) -> Rows:
-        """The rows whose minute lies in [start, end), both ms and whole minutes."""
-        low, high = minutes(self.hour, start, end)
-        if (low, high) == (0, 60):
+        """The rows whose tick lies in [start, end), both ms and whole minutes."""
+        low, high = ticks_between(self.hour, start, end)
+        if high - low == HOUR // TICK_MS:
             return self
-        return self.at(np.flatnonzero((self.minute >= low) & (self.minute < high)))
+        return self.at(np.flatnonzero((self.tick >= low) & (self.tick < high)))
 
 
 Cut = tuple[Rows, int, int]
 """Rows of a segment: the first of them, and the one behind the last."""
 
 
-def minutes(hour: int, start: int, end: int) -> tuple[int, int]:
-    """Which minutes of an hour lie in [start, end) ms: the first, and the one behind the last."""
-    low, high = ((min(max(time - hour, 0), HOUR)) // MINUTE for time in (start, end))
+def ticks_between(hour: int, start: int, end: int) -> tuple[int, int]:
+    """Give the ticks of an hour that lie in [start, end) ms: the first, and one past the last."""
+    low, high = ((min(max(time - hour, 0), HOUR)) // TICK_MS for time in (start, end))
     return low, high
 
 
@@ -101,22 +107,22 @@ def hours_of(time: Times) -> Iterator[tuple[int, Places]]:
 def rows_of(seen: Observations, hours: Iterable[tuple[int, Places]]) -> Iterator[Rows]:
     """Group observations into rows, by `hours_of` their times."""
     for hour, chosen in hours:
-        minute = ((seen.time[chosen] - hour) // MINUTE).astype(np.uint8)
+        tick = ((seen.time[chosen] - hour) // TICK_MS).astype(np.uint16)
         yield compacted(
             Rows(
                 hour,
                 seen.pseudonym[chosen],
                 seen.previous[chosen],
                 seen.country[chosen],
-                minute,
-                np.ones(len(minute), np.uint8),
+                tick,
+                np.ones(len(tick), np.uint8),
                 (seen.categories[:, chosen] > 0).view(np.uint8),
             )
         )
 
 
 def compacted(rows: Rows) -> Rows:
-    """The same counts with one row per pseudonym, country and minute, sorted by them."""
+    """The same counts with one row per pseudonym, country and tick, sorted by them."""
     if not len(rows):
         return rows
     order, pseudonym, key = _ordered(rows)
@@ -132,8 +138,8 @@ def compacted(rows: Rows) -> Rows:
         rows.hour,
         taken(pseudonym, first),
         None if rows.previous is None else taken(rows.previous, taken(order, first)),
-        (key >> 8).astype(np.uint16),
-        key.astype(np.uint8),
+        (key >> 16).astype(np.uint16),
+        key.astype(np.uint16),
         sums(taken(rows.queries, order), first).astype(np.uint32),
         _summed(rows.flagged, order, first),
     )
@@ -165,7 +171,8 @@ def columns_of(cuts: Sequence[Cut], *, timed: bool) -> Columns:
     if timed:
         hour = np.array([rows.hour // MINUTE for rows, _, _ in cuts], np.int32)
         minute = np.repeat(hour, [high - low for _, low, high in cuts])
-        minute += np.concatenate([rows.minute[low:high] for rows, low, high in cuts])
+        ticks = np.concatenate([rows.tick[low:high] for rows, low, high in cuts])
+        minute += ticks // TICKS_PER_MINUTE
     return Columns(
         np.concatenate([rows.pseudonym[low:high] for rows, low, high in cuts]),
         np.concatenate([rows.country[low:high] for rows, low, high in cuts]),
@@ -176,12 +183,12 @@ def columns_of(cuts: Sequence[Cut], *, timed: bool) -> Columns:
 
 
 def _key(rows: Rows) -> npt.NDArray[np.uint32]:
-    """Country and minute in one number."""
-    return (rows.country.astype(np.uint32) << np.uint32(8)) | rows.minute
+    """Country and tick in one number."""
+    return (rows.country.astype(np.uint32) << np.uint32(16)) | rows.tick
 
 
 def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
-    """The order by pseudonym, country and minute, and both keys in it.
+    """The order by pseudonym, country and tick, and both keys in it.
 
     A log is nearly in the order of the others.
     """
@@ -194,7 +201,7 @@ def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
         tied[:-1] |= same
         places = np.flatnonzero(tied)
         rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
-        sorting = np.argsort(rank << 24 | key[places])
+        sorting = np.argsort(rank << 32 | key[places])
         order[places], key[places] = order[places][sorting], key[places][sorting]
     return order, pseudonym, key
 
@@ -227,7 +234,7 @@ def chained(parts: Sequence[Rows]) -> Rows:
         if bridged
         else None,
         np.concatenate([part.country for part in parts]),
-        np.concatenate([part.minute for part in parts]),
+        np.concatenate([part.tick for part in parts]),
         np.concatenate([part.queries for part in parts]),
         np.concatenate([part.flagged for part in parts], axis=1),
     )

@@ -15,13 +15,17 @@ class Block:
 
     ``data`` is a part of the buffer that was read, not a copy of it.
     ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
-    ``skipping`` tells that the next byte lies inside a line that is too long.
+    ``skipping`` tells that the next byte lies inside a line that is too long. Searches up to
+    ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
+    copy of the log: they are compared with what is stored.
     """
 
     data: bytes | memoryview
     consumed: int
     too_long: int
     skipping: bool
+    generation: int = 0
+    compare_until: int = 0
 
 
 def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 0) -> Block:

@@ -12,6 +12,10 @@ from donkeywatch.sources.files import Damaged
 
 ABSENT = "not there yet"
 """Where nothing stands at the path of a log, as before its first line or in a rotation."""
+FOREIGN = (
+    "is written to but was never this log, and is not read; make it a source of its own, or name"
+    " the rotated files with `rotated`"
+)
 PATIENCE = 15 * SECOND
 """How long an archive that does not decode may stay as it is before it is called damaged (ms)."""
 AGAIN = 10 * MINUTE
@@ -78,6 +82,10 @@ class Complaints:
     def absent(self, path: Path) -> None:
         """Nothing stands at the path of the log."""
         self._found[path] = ABSENT
+
+    def foreign(self, path: Path) -> None:
+        """A file with a rotated name is written to, and never was the log."""
+        self._found[path] = FOREIGN
 
     def unreadable(self, path: Path, error: OSError) -> None:
         """The system does not let a file be opened."""

@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
+from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.complaints import Complaints, Signature, signature
 from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
+from donkeywatch.sources.marks import (
+    HEAD,
+    FingerprintKeys,
+    Mark,
+    is_part_of,
+    last_line_end,
+    mark_at,
+)
+from donkeywatch.sources.newcomers import Newcomers
 from donkeywatch.sources.shelf import Descriptor, Shelf
+from donkeywatch.store.positions import FinishedFile
+
+ROTATION_MS = 15 * SECOND
+"""So long after a rotation, files appear that were the log between two looks."""
 
 
 class Finder:
     """Says whose content each file holds, and puts it on the shelf."""
 
     def __init__(
-        self, log: Log, shelf: Shelf, key: bytes, events: Counter[str], *, fresh: bool
+        self,
+        log: Log,
+        shelf: Shelf,
+        keys: FingerprintKeys,
+        events: Counter[str],
+        *,
+        fresh: bool,
+        finished_before: int = 0,
     ) -> None:
         self.complaints = Complaints(events)
         """What was wrong with files at the last look."""
@@ -27,9 +48,14 @@ class Finder:
         """A file may not be read that may hold the rest of a generation."""
         self.fresh = fresh
         """The log was never followed before: what is rotated away already is history."""
-        self._log, self._shelf, self._key = log, shelf, key
+        self.finished_before = finished_before
+        """Rotated files last written before this (ns) are finished: a database of version 0.1."""
+        self._log, self._shelf, self._keys = log, shelf, keys
         self._events = events
-        self._identity = Identity(key)
+        self._identity = Identity(keys)
+        self._newcomers = Newcomers()
+        self._rotated: int | None = None
+        """When the log was last rotated or truncated (ms of a steady clock)."""
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
@@ -51,6 +77,11 @@ class Finder:
                 self._retire(live, now)
             self.complaints.absent(self._log.path)
             return
+        if (other := self._log.shared_with(state)) is not None:
+            raise SourceError(
+                f"{self._log.path} is the same file as {other}, which another source follows",
+                "give each source a log of its own; this one is not followed",
+            )
         held = self._held((state.st_dev, state.st_ino))
         if held is not None:
             self._go_live(held, now)
@@ -75,6 +106,7 @@ class Finder:
 
     def _retire(self, generation: Generation, now: int) -> None:
         generation.live, generation.since, generation.unread = False, now, True
+        self._rotated = now
         self._events["rotations"] += 1
 
     def _at_live_path(self, file: Descriptor, live: Generation | None, now: int) -> Generation:
@@ -84,114 +116,150 @@ class Finder:
             return self._unless_rewritten(live, now)
         return self._known_or_new(file)
 
-    def _rest_of(self, file: Descriptor, generation: Generation) -> Generation:
-        """The generation of what came into a file in the place of another one."""
-        if generation.file is not None and is_part_of(file, generation.file):
-            # All that is left will be read there; only what is added is new.
-            return self._from_end_of(file)
-        return self._known_or_new(file, told=True)
+    def _known_or_new(self, file: Descriptor) -> Generation:
+        """Give the generation without a file that this content belongs to, or a new one.
 
-    def _from_end_of(self, file: Descriptor) -> Generation:
-        return self._shelf.new(mark_at(file, last_line_end(file), self._key))
-
-    def _known_or_new(self, file: Descriptor, *, told: bool = False) -> Generation:
-        """The generation without a file that this content belongs to, or a new one.
-
-        ``told``: that the file was truncated, if it was, has been said.
+        What a new one has in common with what is counted, its lines will tell.
         """
-        found = self._identity.of(file, self._shelf.closed())
-        generation = found.generation
+        generation = self._identity.of(file, self._shelf.closed())
         if generation is not None and not self._identity.has_rival(generation, file, self._log):
             return generation
-        if generation is None and (cut := found.shorter or self._cut_short(found.covering)):
-            # A log that lost its end, in a power cut say. What is left is counted.
-            self._events["truncations"] += not told
-            if cut.former is not None and is_part_of(file, cut.former):
-                return self._from_end_of(file)  # If that cannot be stored, it is read there again.
-            cut.mark = mark_at(file, last_line_end(file), self._key)
-            cut.size = file.size() or 0
-            return cut
         if self.fresh and self._log.from_end:
-            return self._from_end_of(file)
+            return self._shelf.new(mark_at(file, last_line_end(file), self._keys))
         return self._shelf.new(Mark())
-
-    def _cut_short(self, generation: Generation | None) -> Generation | None:
-        """The generation, if no rotated file holds it: then the log itself was cut.
-
-        Otherwise a new log begins with the same lines as the old one.
-        """
-        if generation is None or generation.state != OPEN:
-            return None
-        return None if self._identity.stands_elsewhere(generation, self._log) else generation
 
     # -- rotated siblings ----------------------------------------------------------------
 
     def _scan_siblings(self, now: int) -> None:
         held = {g.file.identity for g in self._shelf.open() if g.file}
+        present = set()
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
-            found = signature(state)
-            if found.identity in held:
-                self.complaints.remind(path, found.identity)
-                continue
-            if not state.st_size or self._shelf.verdicts.get(found.identity) == found.state:
-                continue
-            packed = is_compressed(path)
-            if packed and self.complaints.rests(path, found, now):
-                continue
-            try:
-                decided = self._consider(path, now)
-            except Damaged as error:
-                decided = False  # It may still be growing, or be restored.
-                if packed:
-                    self.complaints.failed(path, found, error, now)
-            except SourceError:
-                decided = False
-            except OSError as error:
-                decided = gone(error)
-                if not decided:
-                    self.complaints.unreadable(path, error)
-                    # It may hold the rest of what is being looked for.
-                    self.hidden |= bool(self._shelf.missing())
-            if decided:
-                self._shelf.verdicts[found.identity] = found.state
-                if self._held(found.identity) is None:
-                    self.complaints.good(found.identity)
+            file = signature(state)
+            present.add(file.identity)
+            if file.identity in held:
+                self.complaints.remind(path, file.identity)
+            elif state.st_size and not self._is_settled(path, file):
+                self._look_into(path, file, now)
+        for generation in self._shelf.missing():
+            for path, state in self._log.files_by_inode(generation.identity):
+                if signature(state).identity not in present:
+                    self._look_into(path, signature(state), now)
+        self._shelf.forget_gone(present)
+        self._newcomers.forget_gone(present)
 
-    def _consider(self, path: Path, now: int) -> bool:
+    def _is_settled(self, path: Path, file: Signature) -> bool:
+        """Tell whether a file need not be opened, since it is as it was when that was decided."""
+        if self._shelf.verdicts.get(file.identity) == file.state:
+            return True
+        before = self._shelf.finished.get(file.identity)
+        if before is None:
+            if file.state[1] >= self.finished_before:
+                return False
+            self._finish(file)
+            return True
+        if (before.size, before.modified) == file.state:
+            return True
+        if before.history:
+            self.complaints.foreign(path)
+        return before.history
+
+    def _look_into(self, path: Path, file: Signature, now: int) -> None:
+        packed = is_compressed(path)
+        if packed and self.complaints.rests(path, file, now):
+            return
+        try:
+            decided = self._consider(path, file, now)
+        except Damaged as error:
+            decided = False  # It may still be growing, or be restored.
+            if packed:
+                self.complaints.failed(path, file, error, now)
+        except SourceError:
+            decided = False
+        except OSError as error:
+            decided = gone(error)
+            if not decided:
+                self.complaints.unreadable(path, error)
+                # It may hold the rest of what is being looked for.
+                self.hidden |= bool(self._shelf.missing())
+        if decided:
+            self._shelf.verdicts[file.identity] = file.state
+            if self._held(file.identity) is None:
+                self.complaints.good(file.identity)
+
+    def _consider(self, path: Path, signed: Signature, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
         file = open_file(path)
         try:
-            return self._decide(file, path, now)
+            return self._decide(file, path, signed, now)
         finally:
             self._shelf.close_unless_held(file)
 
-    def _decide(self, file: Descriptor, path: Path, now: int) -> bool:
+    def _decide(self, file: Descriptor, path: Path, signed: Signature, now: int) -> bool:
         if any(self._is_part(g, file, now) for g in self._shelf.open()):
             return True  # A copy or a twin: asked again when that file is given up.
         if (outgrown := self._outgrown(file, now)) is not None:
             self._shelf.attach(self._unless_rewritten(outgrown, now), file, now)
             return True
-        found = self._identity.of(file, self._shelf.known)
-        if found.generation is not None and found.generation.file is not None:
-            if not found.generation.is_intact(self._key):
+        generation = self._identity.of(file, self._shelf.known)
+        if generation is not None and generation.file is not None:
+            if not generation.is_intact(self._keys):
                 return False  # Truncated under our eyes: whose content this is, reading tells.
-            found = self._identity.of(file, self._shelf.closed())
-        generation = found.generation
-        if generation is None and found.covering is not None:
-            return True
-        if generation is None and self.fresh:
-            self._skip(file, path)
-            return True
-        if generation is not None and generation.state == SKIPPED and is_compressed(path):
+            generation = self._identity.of(file, self._shelf.closed())
+        if self.fresh and generation is None:
+            generation = self._skip(file, path)
+        if generation is not None and generation.state == SKIPPED:
+            self._keep_as_history(generation, file, signed)
             return True
         if generation is not None and generation.has_no_more_in(file):
-            generation.state = SKIPPED if generation.state == SKIPPED else DONE
+            generation.state, generation.ended = DONE, True
+            self._finish(signed)
             return True
         if generation is None:
+            if isinstance(file, PlainFile) and not self._has_just_rotated(now):
+                if self._newcomers.has_grown(signed):
+                    # Another program's: it is remembered as such, across restarts too.
+                    self._finish(signed, history=True)
+                    self.complaints.foreign(path)
+                    return True
+                if not self._newcomers.is_quiet(signed, now):
+                    return False
             generation = self._shelf.new(Mark())
             self._events["rotations"] += 1
         self._shelf.attach(generation, file, now)
         return True
+
+    def _has_just_rotated(self, now: int) -> bool:
+        return self._rotated is not None and now - self._rotated < ROTATION_MS
+
+    def _finish(self, file: Signature, *, history: bool = False) -> None:
+        (device, inode), (size, modified) = file.identity, file.state
+        self._shelf.finish(FinishedFile(self._log.name, device, inode, size, modified, history))
+
+    def _keep_as_history(self, generation: Generation, file: Descriptor, signed: Signature) -> None:
+        """Note that a file was rotated away before the log was followed: it is never read.
+
+        As long as it may still be compressed, its content is known by a fingerprint.
+        """
+        self._finish(signed, history=True)
+        generation.identity = file.identity
+        generation.ended = not isinstance(file, PlainFile)
+        self._shelf.wake(generation)
+
+    def renew_history(self) -> None:
+        """Make the fingerprints of history anew under the current key."""
+        old = {
+            generation.identity: generation
+            for generation in self._shelf.known
+            if generation.state == SKIPPED and generation.mark.week != self._keys.current()
+        }
+        if not old:
+            return
+        for path, state in self._log.siblings():
+            generation = old.get(signature(state).identity)
+            if generation is not None:
+                with contextlib.closing(open_file(path)) as file:
+                    generation.mark = mark_at(file, generation.mark.offset, self._keys)
+                self._shelf.wake(generation)
 
     def _outgrown(self, file: Descriptor, now: int) -> Generation | None:
         """The generation whose archive, or whose deleted file, this one begins with."""
@@ -221,10 +289,10 @@ class Finder:
                 self._shelf.detach(generation, now)
             return False
 
-    def _skip(self, file: Descriptor, path: Path) -> None:
+    def _skip(self, file: Descriptor, path: Path) -> Generation:
         """What was rotated away before the first start is history: `backfill` reads it."""
         end = len(file.read(0, HEAD)) if is_compressed(path) else last_line_end(file)
-        self._shelf.new(mark_at(file, end, self._key), SKIPPED)
+        return self._shelf.new(mark_at(file, end, self._keys), SKIPPED)
 
     # -- files that hold something else now ------------------------------------------------
 
@@ -236,7 +304,7 @@ class Finder:
         held = generation.file
         if not isinstance(held, PlainFile) or not generation.mark.head_length:
             return generation
-        if generation.is_intact(self._key):
+        if generation.is_intact(self._keys):
             return generation
         return self.begin_anew(generation, held, now)
 
@@ -246,14 +314,15 @@ class Finder:
         What was in it before, and was not counted, is looked for elsewhere.
         """
         self._events["truncations"] += 1
+        self._rotated = now
         if file.size() >= generation.mark.offset:
             self._events["generation_mismatches"] += 1
         live, generation.live = generation.live, False
-        generation.lose(self._key)
+        generation.lose(self._keys)
         generation.since = now
         # What was left alone because this file held it has to be asked again.
         self._shelf.verdicts.clear()
-        fresh = self._rest_of(file, generation)
+        fresh = self._known_or_new(file)
         self._shelf.attach(fresh, file, now)
         fresh.live = live
         return fresh
@@ -267,12 +336,8 @@ class Finder:
         """
         file = open_file(path)
         try:
-            found = self._identity.of(file, self._shelf.known)
-            generation = found.generation
-            if generation is None and found.covering is not None:
-                return None
-            if generation is not None and generation.state == SKIPPED:
-                generation.begin_again()
+            opened = (g for g in self._shelf.known if g.state != SKIPPED)
+            generation = self._identity.of(file, opened)
             if generation is not None and not file.read(generation.mark.offset, 1):
                 return None
             generation = generation or self._shelf.new(Mark())
@@ -304,6 +369,8 @@ class Finder:
         """Close a drained file if it is deleted, or if a scan would see that it grew."""
         file = generation.file
         if not isinstance(file, PlainFile):
+            if file is not None and (named := self._named(file.identity)) is not None:
+                self._finish(named[1])
             self._shelf.detach(generation, now)
             return
         state = file.stat()
@@ -313,7 +380,8 @@ class Finder:
         found = signature(state)
         if anyway or state.st_nlink == 0 or self.is_named(found.identity):
             self._shelf.detach(generation, now)
-            self._shelf.verdicts[found.identity] = found.state
+            if state.st_nlink and not anyway:
+                self._finish(found)
 
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +13,11 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.block import SIZE, Block
 from donkeywatch.sources.files import Damaged, PlainFile
 from donkeywatch.sources.finding import Finder
-from donkeywatch.sources.generations import DONE, LOST, OPEN, Changed, Generation, Wide
+from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Changed, Generation, Wide
 from donkeywatch.sources.log import Log
+from donkeywatch.sources.marks import FingerprintKeys
 from donkeywatch.sources.shelf import Shelf
-from donkeywatch.store.positions import Position
+from donkeywatch.store.positions import FinishedFile, Position
 
 SETTLE = 5 * SECOND
 """A rotated file that has not grown for so long has written its last line (ms)."""
@@ -29,16 +31,24 @@ ROUNDS = 3
 
 
 class Follower:
-    """Owns the open files of one source; time comes in as ``now``, ms UTC."""
+    """Owns the open files of one source; time comes in as ``now``, ms of a steady clock.
+
+    ``begin`` is called before the first line of a file is read that may be a copy of what is
+    counted. It stores all that was read before, and gives the event time (ms UTC) up to which
+    the file's searches are to be compared with what is stored.
+    """
 
     def __init__(
         self,
         log: Log,
-        key: bytes,
+        keys: FingerprintKeys,
         stored: Sequence[Position],
         number: Callable[[], int],
         *,
         fresh: bool,
+        finished: Sequence[FinishedFile] = (),
+        finished_before: int = 0,
+        begin: Callable[[], int] = lambda: 0,
     ) -> None:
         self.log = log
         self.error: str | None = None
@@ -53,9 +63,14 @@ class Follower:
         """Bytes read at once."""
         self.reason: str | None = None
         """What the system said of the file that could last not be read; None: it is damaged."""
-        self._key = key
-        self._shelf = Shelf(log.name, stored, number, key)
-        self._finder = Finder(log, self._shelf, key, self.events, fresh=fresh)
+        self.nowhere: str | None = None
+        """What is told where a file that was being counted is found under no name."""
+        self._keys = keys
+        self._begin = begin
+        self._shelf = Shelf(log.name, stored, finished, number, keys)
+        self._finder = Finder(
+            log, self._shelf, keys, self.events, fresh=fresh, finished_before=finished_before
+        )
         self._anew = False
         """A file was found to hold other content while it was read."""
 
@@ -100,7 +115,9 @@ class Follower:
             self._finder.scan(now)
             self._give_up_lost(now)
             self._release_drained(now)
-            self.error = self._finder.complaints.text
+            self.error = (
+                "; ".join(filter(None, (self._finder.complaints.text, self.nowhere))) or None
+            )
         except SourceError as error:
             self.error = str(error)
         except Damaged:
@@ -137,15 +154,17 @@ class Follower:
         return None
 
     def _read(self, generation: Generation, now: int) -> Block | None:
+        if generation.compare_until is None and generation.file is not None:
+            generation.compare_until = self._begin()
         try:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
                 generation.since = now
-            if generation.has_lost(self._key):
+            if generation.has_lost(self._keys):
                 raise Changed
             settled = not generation.live and now - generation.since >= SETTLE
             final = generation.finished or settled
-            block = generation.read(self._key, self.log.limit, self.block, final=final)
+            block = generation.read(self._keys, self.log.limit, self.block, final=final)
         except Changed:
             self._truncated(generation, now)
             return None
@@ -224,7 +243,15 @@ class Follower:
 
     def _give_up(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
-        generation.state = LOST if unread > 0 else DONE
+        if generation.restored_open:
+            # What was added to it while nobody looked is unknown: a byte at the least.
+            unread = max(1, unread)
+            self.nowhere = (
+                f"{self.log.path}: the file that was counted up to byte"
+                f" {generation.mark.offset:,} is nowhere, and what was added to it is not counted;"
+                " name its directory in `rotated`, or count it with `donkeywatch backfill`"
+            )
+        generation.state, generation.ended = LOST if unread > 0 else DONE, True
         self.lost |= generation.left
         if unread > generation.told:
             self.events["abandoned_bytes"] += unread - generation.told
@@ -245,9 +272,28 @@ class Follower:
         """Rows that changed since the last commit."""
         return [g.position() for g in self._shelf.awake if g.changed()]
 
-    def committed(self, positions: Iterable[Position]) -> None:
-        """These positions are in the database."""
+    def finished_files(self) -> list[FinishedFile]:
+        """Rows of finished files that changed since the last commit."""
+        return self._shelf.unstored()
+
+    def committed(
+        self, positions: Iterable[Position], finished: Iterable[FinishedFile] = ()
+    ) -> None:
+        """These positions and finished files are in the database."""
         self._shelf.committed(positions)
+        self._shelf.finished_stored(finished)
+
+    def renew_fingerprints(self) -> None:
+        """Make all fingerprints anew under the current key, before an older one is destroyed."""
+        with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
+            self._finder.renew_history()
+        for generation in self._shelf.awake:
+            if generation.state != SKIPPED:
+                generation.renew_fingerprint(self._keys)
+
+    def reading(self) -> set[int]:
+        """Numbers of the generations that have a file."""
+        return {generation.id for generation in self._shelf.open()}
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""

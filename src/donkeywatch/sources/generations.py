@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from donkeywatch.sources.block import Block, cut
 from donkeywatch.sources.files import File, PlainFile
 from donkeywatch.sources.marks import (
     HEAD,
     TAIL,
-    WHOLE,
+    FingerprintKeys,
     Mark,
+    current_key,
     hashed,
-    head_hash,
     mark_at,
     same_head,
     same_tail,
@@ -39,8 +41,9 @@ class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
     __slots__ = (
-        "_origin", "_stored", "_until", "file", "finished", "former", "id", "left", "live", "mark",
-        "since", "size", "source", "state", "told", "unread",
+        "_origin", "_stored", "_until", "compare_until", "ended", "file", "finished", "former",
+        "id", "identity", "left", "live", "mark", "restored_open", "since", "size", "source",
+        "state", "told", "unread",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -66,6 +69,15 @@ class Generation:
         """More of it stands where it cannot be read."""
         self.since = 0
         """When it last grew, or lost its file, in steady ms."""
+        self.compare_until: int | None = None
+        """Searches up to this event time (ms UTC) may have been counted before, in another file;
+        None until the first line is read."""
+        self.identity = (0, 0)
+        """Device and inode of the file it was last read from, a hint."""
+        self.restored_open = False
+        """It was not read to its end by an earlier process, and no file of it was found since."""
+        self.ended = False
+        """Nothing of it is needed any more."""
         self._stored: Position | None = None
 
     @classmethod
@@ -78,9 +90,13 @@ class Generation:
             stored.head_hash,
             stored.tail_length,
             stored.tail_hash,
+            stored.week,
         )
         found = cls(stored.id, stored.source, mark, stored.state)
         found.size = stored.size
+        found.compare_until = stored.compare_until
+        found.identity = (stored.device, stored.inode)
+        found.restored_open = stored.state == OPEN
         found._stored = stored
         return found
 
@@ -90,17 +106,13 @@ class Generation:
         return Position(
             self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
+            m.week, self.compare_until, *self.identity, self.ended,
         )  # fmt: skip
-
-    def begin_again(self) -> None:
-        """Count from the front what was left out before."""
-        self.mark = self._origin = Mark()
-        self.state, self._stored = OPEN, None
 
     def changed(self) -> bool:
         """Is there anything to store? A generation of no byte is found again by itself."""
         if self._stored is None:
-            return self.mark.offset > 0
+            return self.mark.offset > 0 and not self.ended
         return self.position() != self._stored
 
     def committed(self, position: Position) -> None:
@@ -108,12 +120,12 @@ class Generation:
         self._stored = position
         self._let_go()
 
-    def read_from(self, file: File, key: bytes) -> None:
+    def read_from(self, file: File, keys: FingerprintKeys) -> None:
         """Go on in another file that holds all of the one so far."""
-        before, kept = self.file, not self.has_lost(key)
-        self.file = file
+        before, kept = self.file, not self.has_lost(keys)
+        self.file, self.identity, self.restored_open = file, file.identity, False
         if kept and isinstance(before, PlainFile):
-            self._until = mark_at(before, before.size(), key)
+            self._until = mark_at(before, before.size(), keys)
             before, self.former = self.former, before
         if before is not None:
             before.close()
@@ -126,14 +138,14 @@ class Generation:
             self.former.close()
             self.former = None
 
-    def has_lost(self, key: bytes) -> bool:
+    def has_lost(self, keys: FingerprintKeys) -> bool:
         """Has the file lost something that the one of before had?"""
-        return self.former is not None and not self._holds(self._until, key)
+        return self.former is not None and not self._holds(self._until, keys)
 
-    def lose(self, key: bytes) -> None:
+    def lose(self, keys: FingerprintKeys) -> None:
         """Its file holds something else now; the one of before may still hold the rest."""
         self.file = before = self._before()
-        if before is not None and not self.is_intact(key):
+        if before is not None and not self.is_intact(keys):
             before.close()
             self.file = None
 
@@ -166,20 +178,20 @@ class Generation:
             self.mark = self._origin if self._origin.offset else _nothing_of(self.mark)
         else:
             stored = Generation.restored(self._stored)
-            self.mark = stored.mark
+            self.mark, self.compare_until = stored.mark, stored.compare_until
             self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
         self.unread = True
 
-    def is_intact(self, key: bytes) -> bool:
+    def is_intact(self, keys: FingerprintKeys) -> bool:
         """Does the open file still hold what is counted?"""
-        return self._holds(self.mark, key)
+        return self._holds(self.mark, keys)
 
-    def _holds(self, mark: Mark, key: bytes) -> bool:
+    def _holds(self, mark: Mark, keys: FingerprintKeys) -> bool:
         if self.file is None or not mark.head_length:
             return False
         head = self.file.read(0, mark.head_length)
-        return same_head(head, mark, key) and same_tail(self.file, mark, key)
+        return same_head(head, mark, keys) and same_tail(self.file, mark, keys)
 
     @property
     def is_deleted(self) -> bool:
@@ -197,7 +209,7 @@ class Generation:
             return False
         return self.state == SKIPPED or not self.changed()
 
-    def read(self, key: bytes, limit: int, size: int, *, final: bool) -> Block | None:
+    def read(self, keys: FingerprintKeys, limit: int, size: int, *, final: bool) -> Block | None:
         """The next whole lines of ``size`` bytes; None when there are none.
 
         Changed when the content is not ours, Wide when it is UTF-16.
@@ -210,12 +222,14 @@ class Generation:
             if length < mark.offset:
                 raise Changed
             # An archive is never written in place, and its head would have to be decoded again.
-            if mark.head_length and not same_head(file.read(0, mark.head_length), mark, key):
+            if mark.head_length and not same_head(file.read(0, mark.head_length), mark, keys):
                 raise Changed
         room = max(size, 2 * limit)
         buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + room)
-        if mark.tail_length and hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
-            raise Changed
+        if mark.tail_length:
+            key = keys.key(mark.week)
+            if key is None or hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
+                raise Changed
         fresh = len(buffer) - mark.tail_length
         if not mark.offset and buffer[:2] in WIDE:
             raise Wide
@@ -225,25 +239,45 @@ class Generation:
         begin = mark.tail_length
         block = cut(buffer, limit, skipping=mark.skipping, final=over, begin=begin)
         if block.consumed or block.too_long:
-            self._advance(file, buffer, block, key)
-            return block
+            self._advance(file, buffer, block, keys)
+            return replace(block, generation=self.id, compare_until=self.compare_until or 0)
         return None
 
-    def _advance(self, file: File, buffer: bytes, block: Block, key: bytes) -> None:
+    def renew_fingerprint(self, keys: FingerprintKeys) -> None:
+        """Make the fingerprint anew under the current key, before the key it is under goes.
+
+        That of an archive is forgotten, since it would have to be decoded again: an archive that
+        is interrupted is compared with what is stored.
+        """
         mark = self.mark
+        if not mark.head_length or mark.week == keys.current():
+            return
+        if isinstance(self.file, PlainFile) and self.is_intact(keys):
+            self.mark = mark_at(self.file, mark.offset, keys, skipping=mark.skipping)
+        else:
+            self.mark = Mark(mark.offset, mark.skipping)
+
+    def _advance(self, file: File, buffer: bytes, block: Block, keys: FingerprintKeys) -> None:
+        mark = self.mark
+        week, key = mark.week, keys.key(mark.week)
+        if key is None or not mark.head_length:
+            week, key = current_key(keys)
         offset = mark.offset + block.consumed
         stop = mark.tail_length + block.consumed
         tail = buffer[max(0, stop - TAIL) : stop]
-        head_length, hash_of_head = mark.head_length, mark.head_hash
-        if head_length < HEAD or not mark.offset:
-            head = file.read(0, min(offset, HEAD)) if mark.offset else buffer[: min(stop, HEAD)]
-            head_length, hash_of_head = len(head), head_hash(head, key)
+        head_length, head_hash = mark.head_length, mark.head_hash
+        if not mark.offset:
+            head_length = min(stop, HEAD)
+            head_hash = hashed(buffer[:head_length], key)
+        elif 0 < head_length < HEAD:
+            head = file.read(0, min(offset, HEAD))
+            head_length, head_hash = len(head), hashed(head, key)
         self.mark = Mark(
-            offset, block.skipping, head_length, hash_of_head, len(tail), hashed(tail, key)
+            offset, block.skipping, head_length, head_hash, len(tail), hashed(tail, key), week
         )
         self.size = max(self.size, offset)
 
 
 def _nothing_of(mark: Mark) -> Mark:
     """Before the first line of a file that begins as the one of a mark."""
-    return Mark(0, False, mark.head_length, mark.head_hash[:WHOLE])
+    return Mark(0, False, mark.head_length, mark.head_hash, week=mark.week)

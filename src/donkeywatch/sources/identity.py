@@ -9,64 +9,53 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.files import Damaged, File, open_file
 from donkeywatch.sources.generations import Generation
 from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import HEAD, is_beginning, is_part_of, same_head, same_tail
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the content of a file says."""
-
-    generation: Generation | None = None
-    """Everything counted of it is in the file; the rest of the file is unread."""
-    shorter: Generation | None = None
-    """The file has its whole head and ends before its offset."""
-    covering: Generation | None = None
-    """All of the file has been counted in this one: it is an earlier or a shortened copy."""
+from donkeywatch.sources.marks import HEAD, FingerprintKeys, Mark, hashed, is_part_of, same_tail
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Compares files with marks."""
+    """Compares files with the marks of generations."""
 
-    key: bytes
+    keys: FingerprintKeys
 
-    def of(self, file: File, candidates: Iterable[Generation]) -> Found:
-        """The candidate with the most counted bytes of which all are in the file."""
+    def of(self, file: File, candidates: Iterable[Generation]) -> Generation | None:
+        """Give the candidate with the most counted bytes of which all are in the file."""
         head = file.read(0, HEAD)
+        hashes: dict[tuple[int, int], bytes | None] = {}
         best: Generation | None = None
-        shorter: Generation | None = None
-        covering: Generation | None = None
         for generation in candidates:
             mark = generation.mark
-            if not same_head(head, mark, self.key):
-                if is_beginning(head, mark, self.key):
-                    covering = generation
-            elif not same_tail(file, mark, self.key):
-                if not file.read(mark.offset - 1, 1):
-                    covering = generation
-                    shorter = generation if mark.head_length == HEAD else shorter
-            elif best is None or mark.offset > best.mark.offset:
+            if not mark.head_length or len(head) < mark.head_length:
+                continue
+            # Many candidates have marks of the same kind: the head is hashed once for each kind.
+            kind = (mark.week, mark.head_length)
+            if kind not in hashes:
+                hashes[kind] = self._hash(head, mark)
+            if hashes[kind] != mark.head_hash:
+                continue
+            further = best is None or mark.offset > best.mark.offset
+            if further and same_tail(file, mark, self.keys):
                 best = generation
-        return Found(best, shorter, covering)
+        return best
+
+    def _hash(self, head: bytes, mark: Mark) -> bytes | None:
+        key = self.keys.key(mark.week)
+        return None if key is None else hashed(head[: mark.head_length], key)
 
     def has_rival(self, generation: Generation, file: File, log: Log) -> bool:
-        """Does a rotated file hold what is counted too, and go on differently?
+        """Tell whether a rotated file holds what is counted too, and goes on differently.
 
         Only where little is counted can both be right; then the renamed one is.
         """
         if generation.mark.offset >= HEAD:
             return False
-        return self._among_siblings(
+        return self._stands_in_sibling(
             generation,
             log,
             lambda other: not is_part_of(other, file) and not is_part_of(file, other),
         )
 
-    def stands_elsewhere(self, generation: Generation, log: Log) -> bool:
-        """Does a rotated file hold all that is counted?"""
-        return self._among_siblings(generation, log, lambda _: True)
-
-    def _among_siblings(
+    def _stands_in_sibling(
         self, generation: Generation, log: Log, condition: Callable[[File], bool]
     ) -> bool:
         for path, _ in log.siblings():
@@ -75,7 +64,7 @@ class Identity:
             except (OSError, SourceError):
                 continue
             try:
-                if self.of(other, [generation]).generation is not None and condition(other):
+                if self.of(other, [generation]) is not None and condition(other):
                     return True
             except Damaged:
                 continue

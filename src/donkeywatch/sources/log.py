@@ -15,44 +15,105 @@ from donkeywatch.sources.files import gone
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What to follow: ``rotated`` are name patterns, empty for the usual ones."""
+    """What to follow: ``rotated`` are name patterns, empty for the usual ones.
+
+    A pattern may begin with a directory, which is relative to that of the log. ``others`` are the
+    logs of other sources, which are never taken for rotated files of this one; a file that one of
+    ``earlier`` leads to, too, is theirs.
+    """
 
     name: str
     path: Path
     limit: int = 1 << 16
     rotated: tuple[str, ...] = ()
     from_end: bool = False
+    others: tuple[Path, ...] = ()
+    earlier: tuple[Path, ...] = ()
 
     def directories(self) -> set[Path]:
-        """Where something can happen to this log: beside its name, and beside what it links to."""
-        here = self.path.parent
+        """List where something can happen to this log: beside its name, beside what it links to,
+        and where its rotated files go."""
+        return {directory for directory, _ in self._places()}
+
+    def _places(self) -> set[tuple[Path, str | None]]:
+        """Directories with a name pattern each; None for the usual names."""
+        here = [self.path.parent]
         try:
             # Resolving a path looks at every directory above it, which is too much for each look.
-            return {here, self.path.resolve().parent} if self.path.is_symlink() else {here}
+            if self.path.is_symlink():
+                here.append(self.path.resolve().parent)
         except (OSError, RuntimeError):  # forbidden, or a symbolic link to itself
-            return {here}
+            pass
+        if not self.rotated:
+            return {(directory, None) for directory in here}
+        return {
+            (directory / os.path.dirname(pattern), os.path.basename(pattern))  # noqa: PTH119, PTH120 - a pattern is no path
+            for directory in here
+            for pattern in self.rotated
+        }
 
     def siblings(self) -> Iterator[tuple[Path, os.stat_result]]:
-        """Regular files beside the log whose names say that they were rotated away."""
-        for directory in self.directories():
-            try:
-                entries = list(os.scandir(directory))
-            except OSError as error:
-                if gone(error):
-                    continue
-                raise
-            for entry in entries:
-                if entry.name != self.path.name and self._is_rotated(entry.name):
-                    try:
-                        if entry.is_file():
-                            yield Path(entry.path), entry.stat()
-                    except OSError:
-                        continue
+        """Regular files whose names say that they were rotated away; no symbolic links."""
+        theirs = self._files_of_others()
+        seen = set()
+        for directory, pattern in sorted(self._places(), key=str):
+            for entry in _entries(directory):
+                if self._is_rotated(entry.name, pattern) and entry.path not in seen:
+                    seen.add(entry.path)
+                    state = _regular(entry)
+                    if state is not None and (state.st_dev, state.st_ino) not in theirs:
+                        yield Path(entry.path), state
 
-    def _is_rotated(self, name: str) -> bool:
-        if self.rotated:
-            return any(fnmatch(name, pattern) for pattern in self.rotated)
+    def files_by_inode(self, identity: tuple[int, int]) -> Iterator[tuple[Path, os.stat_result]]:
+        """Regular files of any name in the log's directories with a device and an inode."""
+        for directory in sorted(self.directories()):
+            for entry in _entries(directory):
+                if entry.inode() == identity[1] and entry.path != str(self.path):
+                    state = _regular(entry)
+                    if state is not None and state.st_dev == identity[0]:
+                        yield Path(entry.path), state
+
+    def shared_with(self, state: os.stat_result) -> Path | None:
+        """Give the path of an earlier source that leads to this very file, None if none does."""
+        return next((path for path in self.earlier if _identity(path) == _of(state)), None)
+
+    def _files_of_others(self) -> set[tuple[int, int] | None]:
+        return {_identity(path) for path in self.others}
+
+    def _is_rotated(self, name: str, pattern: str | None) -> bool:
+        if name == self.path.name:
+            return False
+        if pattern is not None:
+            return fnmatch(name, pattern)
         return rotated_name(self.path.name).fullmatch(name) is not None
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(directory))
+    except OSError as error:
+        if gone(error):
+            return []
+        raise
+
+
+def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
+    """The state of a regular file; None for anything else, a symbolic link too."""
+    try:
+        return entry.stat(follow_symlinks=False) if entry.is_file(follow_symlinks=False) else None
+    except OSError:
+        return None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        return _of(path.stat())
+    except OSError:
+        return None
+
+
+def _of(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
 
 
 @cache

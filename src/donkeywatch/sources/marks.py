@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol
 
 from donkeywatch.sources.files import File
 
 HEAD, TAIL = 4096, 256
 """Bytes at the front and just before the offset that a generation is known by."""
-WHOLE, RUNG = 16, 4
-"""Bytes of a hash, and of the short ones that tell how a copy cut short begins."""
-RUNGS = 512
-"""Line ends in the head that have a short hash, at the most."""
+HASH_BYTES = 16
+LASTING = 0
+"""In place of a week: fingerprints that version 0.1 made, under the lasting key."""
+
+
+class FingerprintKeys(Protocol):
+    """Keys of the fingerprints of log content, one a week; a week's fingerprints die with it."""
+
+    def current(self) -> int:
+        """Start of the week (ms UTC) under whose key new fingerprints are made."""
+        ...
+
+    def key(self, week: int) -> bytes | None:
+        """The key of a week, None once it is destroyed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
     """How far a generation is counted, and the fingerprint of what is counted.
 
-    ``head_hash`` is the hash of the first ``head_length`` bytes, followed by a short hash of
-    what ends with each of their first lines.
+    Both hashes are made under the key of ``week`` (ms UTC); without it they tell nothing.
     """
 
     offset: int = 0
@@ -29,54 +40,49 @@ class Mark:
     head_hash: bytes = b""
     tail_length: int = 0
     tail_hash: bytes = b""
+    week: int = 0
 
 
 def hashed(content: bytes, key: bytes) -> bytes:
-    """Keyed, so that a stolen database confirms nothing about a log."""
-    return blake2b(content, key=key, digest_size=WHOLE).digest()
+    """Hash content with a key, so that a stolen database confirms nothing about a log."""
+    return blake2b(content, key=key, digest_size=HASH_BYTES).digest()
 
 
-def head_hash(head: bytes, key: bytes) -> bytes:
-    """The hash of a head, and of its beginnings up to each line end."""
-    running = blake2b(key=key, digest_size=WHOLE)
-    rungs = []
-    for line in head.splitlines(keepends=True)[:RUNGS]:
-        running.update(line)
-        if line.endswith(b"\n"):
-            rungs.append(running.copy().digest()[:RUNG])
-    return hashed(head, key) + b"".join(rungs)
+def current_key(keys: FingerprintKeys) -> tuple[int, bytes]:
+    """Give the week and the key under which new fingerprints are made."""
+    week = keys.current()
+    key = keys.key(week)
+    if key is None:
+        raise ValueError("the key of the current week is destroyed")
+    return week, key
 
 
-def mark_at(file: File, offset: int, key: bytes, *, skipping: bool = False) -> Mark:
-    """The mark of a file at an offset, from its content."""
+def mark_at(file: File, offset: int, keys: FingerprintKeys, *, skipping: bool = False) -> Mark:
+    """Make the mark of a file at an offset, from its content."""
+    week, key = current_key(keys)
     head = file.read(0, min(offset, HEAD))
     tail = file.read(offset - min(offset, TAIL), min(offset, TAIL))
-    return Mark(offset, skipping, len(head), head_hash(head, key), len(tail), hashed(tail, key))
+    return Mark(offset, skipping, len(head), hashed(head, key), len(tail), hashed(tail, key), week)
 
 
-def same_head(head: bytes, mark: Mark, key: bytes) -> bool:
-    """Does a file that starts with ``head`` (up to HEAD bytes) start like the marked one?"""
+def same_head(head: bytes, mark: Mark, keys: FingerprintKeys) -> bool:
+    """Tell whether a file that starts with ``head`` (up to HEAD bytes) starts like the marked one.
+
+    False where the key of the mark is destroyed: nobody can tell any more.
+    """
     if not mark.head_length or len(head) < mark.head_length:
         return False
-    return hashed(head[: mark.head_length], key) == mark.head_hash[:WHOLE]
+    key = keys.key(mark.week)
+    return key is not None and hashed(head[: mark.head_length], key) == mark.head_hash
 
 
-def same_tail(file: File, mark: Mark, key: bytes) -> bool:
-    """Does the file hold the marked bytes just before the offset?"""
+def same_tail(file: File, mark: Mark, keys: FingerprintKeys) -> bool:
+    """Tell whether the file holds the marked bytes just before the offset."""
     if not mark.offset:
         return True
+    key = keys.key(mark.week)
     tail = file.read(mark.offset - mark.tail_length, mark.tail_length)
-    return len(tail) == mark.tail_length and hashed(tail, key) == mark.tail_hash
-
-
-def is_beginning(head: bytes, mark: Mark, key: bytes) -> bool:
-    """Are the whole lines of a short file the first lines of the marked one?"""
-    lines = head[: head.rfind(b"\n") + 1]
-    if not lines or len(head) >= mark.head_length:
-        return False
-    rungs = mark.head_hash[WHOLE:]
-    cut = [rungs[i : i + RUNG] for i in range(0, len(rungs), RUNG)]
-    return hashed(lines, key)[:RUNG] in cut
+    return key is not None and len(tail) == mark.tail_length and hashed(tail, key) == mark.tail_hash
 
 
 def is_part_of(part: File, whole: File) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 from donkeywatch.sources.files import CompressedFile, PlainFile
-from donkeywatch.sources.generations import OPEN, Generation
-from donkeywatch.sources.marks import Mark
-from donkeywatch.store.positions import Position
+from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.marks import LASTING, FingerprintKeys, Mark
+from donkeywatch.store.positions import FinishedFile, Position
 
 Descriptor = PlainFile | CompressedFile
 
@@ -18,19 +19,27 @@ class Shelf:
     """Owns the open files; ``now`` is a steady clock, ms."""
 
     def __init__(
-        self, source: str, stored: Sequence[Position], number: Callable[[], int], key: bytes
+        self,
+        source: str,
+        stored: Sequence[Position],
+        finished: Sequence[FinishedFile],
+        number: Callable[[], int],
+        keys: FingerprintKeys,
     ) -> None:
         self.known = [Generation.restored(position) for position in stored]
-        """Every generation there has been, oldest first."""
+        """Every generation that is not finished, oldest first."""
+        self.finished = {(each.device, each.inode): each for each in finished}
+        """Rotated files that need not be opened while they stay as they are, by device and inode."""
+        self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self.awake = [generation for generation in self.known if generation.state == OPEN]
-        """Those with a file, with something to store, or that are looked for, oldest first. The
-        others, one for each rotation there ever was, cost nothing until a file is compared."""
+        """Those with a file, with something to store, or that are looked for, oldest first; the
+        others are history, and cost nothing until a file is compared."""
         self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
         """Files that need not be looked into while they stay as they were: inode to size and
         time of change. A verdict rests on which files are open, and on what is counted."""
         self._source = source
         self._number = number
-        self._key = key
+        self._keys = keys
 
     @property
     def live(self) -> Generation | None:
@@ -56,21 +65,45 @@ class Shelf:
         self.awake.append(generation)
         return generation
 
-    def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
-        """Read a generation from this file from now on."""
+    def wake(self, generation: Generation) -> None:
+        """Have a generation looked at again when something is stored."""
         if generation not in self.awake:
             insort(self.awake, generation, key=attrgetter("id"))
-        generation.read_from(file, self._key)
+
+    def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
+        """Read a generation from this file from now on."""
+        self.wake(generation)
+        generation.read_from(file, self._keys)
+        if generation.mark.week == LASTING:
+            generation.renew_fingerprint(self._keys)
         generation.state = OPEN
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
 
     def detach(self, generation: Generation, now: int) -> None:
-        """Close a generation's file."""
+        """Close a generation's file; one that was read to its end is finished."""
         generation.close()
         generation.live, generation.since = False, now
+        generation.ended = generation.state == DONE
         # What was left alone because this file was open has to be asked again.
         self.verdicts.clear()
+
+    def finish(self, file: FinishedFile) -> None:
+        """Remember that a rotated file need not be opened while it stays as it is."""
+        self.finished[file.device, file.inode] = self._unstored[file.device, file.inode] = file
+
+    def forget_gone(self, present: Collection[tuple[int, int]]) -> None:
+        """Forget finished files that are not among those ``present``, by device and inode."""
+        for identity in self.finished.keys() - present:
+            self._unstored[identity] = replace(self.finished.pop(identity), gone=True)
+        for generation in self.known:
+            if generation.state == SKIPPED and generation.identity not in present:
+                generation.ended = True
+                self.wake(generation)
+
+    def unstored(self) -> list[FinishedFile]:
+        """List what has changed among the finished files since the last commit."""
+        return list(self._unstored.values())
 
     def close_unless_held(self, file: Descriptor) -> None:
         """Close a file that no generation took."""
@@ -89,4 +122,15 @@ class Shelf:
         for generation in self.awake:
             if generation.id in stored:
                 generation.committed(stored[generation.id])
-        self.awake = [g for g in self.awake if g.file is not None or g.state == OPEN or g.changed()]
+        self.known = [g for g in self.known if not g.ended or g.changed()]
+        self.awake = [
+            g
+            for g in self.awake
+            if g.file is not None or g.changed() or (g.state == OPEN and not g.ended)
+        ]
+
+    def finished_stored(self, files: Iterable[FinishedFile]) -> None:
+        """Note that these are in the database; more may have been finished meanwhile."""
+        for file in files:
+            if self._unstored.get((file.device, file.inode)) is file:
+                del self._unstored[file.device, file.inode]

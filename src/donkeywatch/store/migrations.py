@@ -6,7 +6,15 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
-from donkeywatch.store.schema import ALONE, PART, TABLES, TOP
+from donkeywatch.store.schema import (
+    ALONE,
+    FINISHED_FILES,
+    GENERATION_HINTS,
+    PART,
+    TABLES,
+    TICKS,
+    TOP,
+)
 
 migrations = Migrations("donkeywatch")
 
@@ -51,6 +59,34 @@ def _alone_and_top(db: Database) -> None:
     db.execute(
         "update window_topics set alone = 0 where kind in ('hour', 'week')"
         " and (kind, start, topic) not in (select kind, start, topic from window_categories)"
+    )
+
+
+@migrations(name="0005_ticks")
+def _ticks(db: Database) -> None:
+    if TICKS.name in db.table("segments").columns_dict:
+        return
+    db.execute(f"alter table segments rename column minutes to {TICKS.name}")
+    db.table(FINISHED_FILES.name).create(
+        {column.name: column.type for column in FINISHED_FILES.columns}, pk=FINISHED_FILES.key
+    )
+    for column in GENERATION_HINTS:
+        db.table("generations").add_column(column.name, column.type)
+    # Searches in hours from before this step can be told apart by the minute alone; a rotated
+    # file that was last written before it is finished, by content that is forgotten now.
+    db.execute(
+        "insert or replace into settings select 'ticks_since', coalesce(max(hour), 0) + 3600000"
+        " from segments"
+    )
+    db.execute(
+        "insert or replace into settings select 'upgraded', coalesce(max(changed), 0)"
+        " from generations"
+    )
+    db.execute("delete from generations where state not in ('open', 'skipped')")
+    # A lasting key has made these: they go as soon as the files have been looked at.
+    db.execute(
+        "update generations set key_week = 0, compare_until = 0, device = 0, inode = 0,"
+        " head_hash = substr(head_hash, 1, 16)"
     )
 
 

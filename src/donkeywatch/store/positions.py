@@ -21,6 +21,30 @@ class Position:
     tail_hash: bytes
     size: int
     state: str
+    week: int = 0
+    """Start of the week (ms UTC) under whose key the hashes are made; 0: the lasting key."""
+    compare_until: int | None = None
+    """Searches up to this event time (ms UTC) are compared with what is stored; None: not begun."""
+    device: int = 0
+    inode: int = 0
+    ended: bool = False
+    """Nothing of it is needed any more: the row goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedFile:
+    """One row of ``finished_files``: a rotated file that need not be opened while it stays so."""
+
+    source: str
+    device: int
+    inode: int
+    size: int
+    modified: int
+    """Ns of the last change of its content."""
+    history: bool = False
+    """It was rotated away before the log was ever followed: it is never read."""
+    gone: bool = False
+    """The file is not there any more: the row goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +67,63 @@ def write(
         [(p.name, p.newest, p.suspect, p.witnesses, p.covered_until) for p in progress],
     )
     db.executemany(
-        "insert or replace into generations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert or replace into generations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
                 p.tail_length, p.tail_hash, p.size, p.state, now,
+                p.week, p.compare_until, p.device, p.inode,
             )
-            for p in positions
+            for p in positions if not p.ended
         ],
     )  # fmt: skip
+    db.executemany("delete from generations where id = ?", [(p.id,) for p in positions if p.ended])
+
+
+def write_finished(db: sqlite3.Connection, files: Sequence[FinishedFile]) -> None:
+    """Store which rotated files need not be opened again; part of a checkpoint."""
+    db.executemany(
+        "insert or replace into finished_files values (?, ?, ?, ?, ?, ?)",
+        [
+            (f.source, f.device, f.inode, f.size, f.modified, int(f.history))
+            for f in files
+            if not f.gone
+        ],
+    )
+    db.executemany(
+        "delete from finished_files where source = ? and device = ? and inode = ?",
+        [(f.source, f.device, f.inode) for f in files if f.gone],
+    )
+
+
+def forget_fingerprints(db: sqlite3.Connection, week: int) -> None:
+    """Forget the fingerprints made under the keys of weeks before one (ms UTC)."""
+    db.execute(
+        "update generations set head_length = 0, head_hash = x'', tail_length = 0,"
+        " tail_hash = x'' where key_week < ?",
+        (week,),
+    )
+
+
+def finished(db: sqlite3.Connection, source: str) -> list[FinishedFile]:
+    """Load the rotated files of a source that need not be opened while they stay as they are."""
+    rows = db.execute(
+        "select source, device, inode, size, modified, history from finished_files"
+        " where source = ?",
+        (source,),
+    )
+    return [
+        FinishedFile(name, device, inode, size, modified, bool(history))
+        for name, device, inode, size, modified, history in rows
+    ]
 
 
 def load(db: sqlite3.Connection, source: str) -> list[Position]:
     """All generations of a source, oldest first."""
     found = db.execute(
-        'select id, source, "offset", skipping, head_length, head_hash, tail_length,'
-        " tail_hash, size, state from generations where source = ? order by id",
+        'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
+        " size, state, key_week, compare_until, device, inode"
+        " from generations where source = ? order by id",
         (source,),
     )
     return [

@@ -32,6 +32,21 @@ TOPIC = Column("topic", str, "topic id from the lexicon")
 PART = Column(
     "part", int, "first four bits of all its pseudonyms; NULL where the segment is not cut"
 )
+TICKS = Column(
+    "ticks",
+    bytes,
+    "60 ms since the start of the hour, 0-59999; a byte each, minutes, where version 0.1 wrote it",
+)
+GENERATION_HINTS = (
+    Column("key_week", int, "week whose key the hashes are under, ms UTC; 0: the lasting key"),
+    Column(
+        "compare_until",
+        int,
+        "searches up to this time are compared with the segments, ms UTC; NULL before the first",
+    ),
+    Column("device", int, "device of the file when it was last open, a hint"),
+    Column("inode", int, "inode of the file when it was last open, a hint"),
+)
 WINDOW_KEY = ("kind", "start")
 ALONE = Column(
     "alone",
@@ -49,6 +64,19 @@ TOP = tuple(
 )
 FLAGGED = "distinct addresses with at least {} flagged quer{} in the window"
 
+FINISHED_FILES = Table(
+    "finished_files",
+    "rotated files that need not be opened while they stay as they are; nothing of their content",
+    ("source", "device", "inode"),
+    (
+        Column("source", str, "source name"),
+        Column("device", int, "device of the file"),
+        Column("inode", int, "inode of the file"),
+        Column("size", int, "bytes on disk"),
+        Column("modified", int, "last change of its content, ns since 1970-01-01 UTC"),
+        Column("history", int, "1 when it was rotated away before the log was ever followed"),
+    ),
+)
 TABLES = (
     Table(
         "windows",
@@ -149,7 +177,8 @@ TABLES = (
     ),
     Table(
         "generations",
-        "one row per physical life of a log file, recognised by its content",
+        "one row per physical life of a log file that is not finished, recognised by its content;"
+        " a finished one leaves no row",
         ("id",),
         (
             Column("id", int, "number of the generation"),
@@ -161,10 +190,12 @@ TABLES = (
             Column("tail_length", int, "bytes under tail_hash"),
             Column("tail_hash", bytes, "keyed BLAKE2b of the bytes just before the offset"),
             Column("size", int, "largest size seen, bytes"),
-            Column("state", str, "`open`, `done` (read to its end), `lost` or `skipped`"),
+            Column("state", str, "`open`, `done` (read to its end) or `skipped` (history)"),
             Column("changed", int, "last change of this row, ms UTC"),
+            *GENERATION_HINTS,
         ),
     ),
+    FINISHED_FILES,
     Table(
         "epochs",
         "one row per ISO week that has or had a key",
@@ -190,9 +221,9 @@ TABLES = (
             Column("topics", str, "topic ids of the flagged columns, separated by commas"),
             Column("pseudonyms", bytes, "AES-256-CMAC of the address, first 64 bits, week's key"),
             Column("countries", bytes, "two letters packed into 16 bits"),
-            Column("minutes", bytes, "minute of the hour, 0-59"),
-            Column("queries", bytes, "queries of the address in the minute"),
-            Column("flagged", bytes, "per topic, flagged queries of the address in the minute"),
+            TICKS,
+            Column("queries", bytes, "queries of the address in the tick"),
+            Column("flagged", bytes, "per topic, flagged queries of the address in the tick"),
             PART,
         ),
     ),
@@ -225,7 +256,7 @@ TABLES = (
 )
 
 SCRIPT = Path(__file__).with_name("schema.sql")
-STEPS = ("0001_tables", "0002_parts", "0003_places", "0004_alone_and_top")
+STEPS = ("0001_tables", "0002_parts", "0003_places", "0004_alone_and_top", "0005_ticks")
 """What `migrations` has done to a database of this version."""
 
 

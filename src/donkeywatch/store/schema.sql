@@ -85,7 +85,20 @@ CREATE TABLE "generations" (
    "tail_hash" BLOB,
    "size" INTEGER,
    "state" TEXT,
-   "changed" INTEGER
+   "changed" INTEGER,
+   "key_week" INTEGER,
+   "compare_until" INTEGER,
+   "device" INTEGER,
+   "inode" INTEGER
+);
+CREATE TABLE "finished_files" (
+   "source" TEXT,
+   "device" INTEGER,
+   "inode" INTEGER,
+   "size" INTEGER,
+   "modified" INTEGER,
+   "history" INTEGER,
+   PRIMARY KEY ("source", "device", "inode")
 );
 CREATE TABLE "epochs" (
    "week" INTEGER PRIMARY KEY,
@@ -100,7 +113,7 @@ CREATE TABLE "segments" (
    "topics" TEXT,
    "pseudonyms" BLOB,
    "countries" BLOB,
-   "minutes" BLOB,
+   "ticks" BLOB,
    "queries" BLOB,
    "flagged" BLOB,
    "part" INTEGER
@@ -127,3 +140,4 @@ insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkey
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0002_parts', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0003_places', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0004_alone_and_top', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0005_ticks', strftime('%Y-%m-%d %H:%M:%f', 'now'));

@@ -11,11 +11,12 @@ import numpy as np
 
 from donkeywatch.counting.figures import Narrow
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import Rows, joined, minutes
+from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows, Ticks, joined, ticks_between
 from donkeywatch.counting.windows import HOUR, WEEK
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")
+TICK = np.dtype("<u2")
 BITS = 4
 PARTS = 1 << BITS
 """A long segment is cut by the first bits of its pseudonyms, so that a week of millions of
@@ -63,7 +64,7 @@ def _insert(
     connection: sqlite3.Connection, rows: Rows, part: int | None, topics: Sequence[str]
 ) -> None:
     cursor = connection.execute(
-        "insert into segments (hour, rows, topics, pseudonyms, countries, minutes, queries,"
+        "insert into segments (hour, rows, topics, pseudonyms, countries, ticks, queries,"
         " flagged, part) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             rows.hour,
@@ -71,7 +72,7 @@ def _insert(
             ",".join(topics),
             rows.pseudonym.astype(PSEUDONYM, copy=False).tobytes(),
             rows.country.astype("<u2", copy=False).tobytes(),
-            rows.minute.tobytes(),
+            rows.tick.astype(TICK, copy=False).tobytes(),
             packed(rows.queries),
             packed(rows.flagged),
             part,
@@ -92,7 +93,7 @@ class Stored(NamedTuple):
     topics: str
     pseudonyms: bytes
     countries: bytes
-    minutes: bytes
+    ticks: bytes
     queries: bytes
     flagged: bytes
     previous: bytes | None = None
@@ -105,7 +106,7 @@ class Stored(NamedTuple):
             _pseudonyms(self.pseudonyms),
             None if self.previous is None else _pseudonyms(self.previous),
             np.frombuffer(self.countries, "<u2").astype(np.uint16, copy=False),
-            np.frombuffer(self.minutes, np.uint8),
+            _ticks(self.ticks, self.rows),
             unpacked(self.queries, self.rows),
             _by_topic(unpacked(self.flagged, self.rows * len(names)), names, topics),
         )
@@ -113,6 +114,13 @@ class Stored(NamedTuple):
 
 def _pseudonyms(blob: bytes) -> Pseudonyms:
     return np.frombuffer(blob, PSEUDONYM).astype(np.uint64, copy=False)
+
+
+def _ticks(blob: bytes, rows: int) -> Ticks:
+    """Read the ticks of a segment; before step 0005 it held minutes, a byte each."""
+    if len(blob) == rows:
+        return np.frombuffer(blob, np.uint8).astype(np.uint16) * np.uint16(TICKS_PER_MINUTE)
+    return np.frombuffer(blob, TICK).astype(np.uint16, copy=False)
 
 
 COLUMNS = ", ".join(Stored._fields[:-1])
@@ -132,12 +140,12 @@ def load(
 
 def inside(stored: Stored, start: int, end: int, topics: Sequence[str]) -> Iterator[Rows]:
     """The rows of the minutes in [start, end) ms, if there are any; no other is unpacked."""
-    low, high = minutes(stored.hour, start, end)
-    if (low, high) == (0, 60):
+    low, high = ticks_between(stored.hour, start, end)
+    if high - low == HOUR // TICK_MS:
         yield stored.unpacked(topics)
         return
-    minute = np.frombuffer(stored.minutes, np.uint8)
-    kept = np.flatnonzero((minute >= low) & (minute < high))
+    tick = _ticks(stored.ticks, stored.rows)
+    kept = np.flatnonzero((tick >= low) & (tick < high))
     if len(kept):
         yield stored.unpacked(topics).at(kept)
 
@@ -186,6 +194,16 @@ def count(connection: sqlite3.Connection, start: int, end: int) -> int:
         (start - HOUR, end),
     ).fetchone()
     return int(rows)
+
+
+def newest_time(connection: sqlite3.Connection) -> int:
+    """Give the end of the newest tick that has a row, ms UTC; 0 where there is none."""
+    found = connection.execute(
+        "select hour, rows, ticks from segments where hour = (select max(hour) from segments)"
+    )
+    return max(
+        (hour + (int(_ticks(t, rows).max()) + 1) * TICK_MS for hour, rows, t in found), default=0
+    )
 
 
 def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:

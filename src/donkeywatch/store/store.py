@@ -15,8 +15,13 @@ from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import StateError
 from donkeywatch.store import database, segments, windows
 from donkeywatch.store import positions as places
-from donkeywatch.store.positions import Position, Progress
+from donkeywatch.store.positions import FinishedFile, Position, Progress
 from donkeywatch.store.segments import Outlived
+
+TICKS_SINCE = "ticks_since"
+"""Setting: rows of hours before it (ms UTC) hold minutes, since version 0.1 wrote them."""
+UPGRADED = "upgraded"
+"""Setting: when version 0.1 last stored anything (ms UTC), until the logs were looked at again."""
 
 
 class Store:
@@ -93,8 +98,9 @@ class Store:
         covered: Mapping[int, float],
         now: int,
         facts: Mapping[str, str] | None = None,
+        finished: Sequence[FinishedFile] = (),
     ) -> None:
-        """Store counts, segments, coverage, positions and small facts together."""
+        """Store counts, segments, coverage, positions, finished files and small facts together."""
         self._still_there()
         with self.transaction() as db:
             for rows in batch.rows:
@@ -110,6 +116,7 @@ class Store:
                 "insert or replace into settings values (?, ?)", list((facts or {}).items())
             )
             places.write(db, positions, progress, now)
+            places.write_finished(db, finished)
 
     def due(self, kind: str, watermark: int) -> list[tuple[int, int]]:
         """Start and end of the windows of a calendar kind that wait to be closed, oldest first."""
@@ -163,6 +170,14 @@ class Store:
     def positions(self, source: str) -> list[Position]:
         """All generations of a source, oldest first."""
         return places.load(self.connection, source)
+
+    def finished_files(self, source: str) -> list[FinishedFile]:
+        """Rotated files of a source that need not be opened while they stay as they are."""
+        return places.finished(self.connection, source)
+
+    def newest_time(self) -> int:
+        """Time of the newest search that has a row (ms UTC, up to a tick later); 0 for none."""
+        return segments.newest_time(self.connection)
 
     def next_generation(self) -> int:
         """A number no generation has yet."""
@@ -233,6 +248,7 @@ class Store:
                 "update epochs set sealed = 1, proof = x'' where week < ? and sealed = 0",
                 (week,),
             )
+            places.forget_fingerprints(db, week)
         self.hurry(hurried=self._hurried)
 
     def destroy_sealed(self) -> None:

@@ -1,0 +1,44 @@
+"""Files with the name of a rotated one that nobody has seen before, until they prove to be that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from donkeywatch.counting.windows import SECOND
+from donkeywatch.sources.complaints import Signature
+
+QUIET_MS = 2 * SECOND
+"""How long a file that was never the log stays unchanged before it is taken for a rotated one."""
+
+
+class _Newcomer(NamedTuple):
+    state: tuple[int, int]
+    """Bytes, and ns of the last change of its content, when it last changed."""
+    since: int
+    """When it was first seen in this state (ms of a steady clock)."""
+
+
+class Newcomers:
+    """Watches unknown files: one that grows is another program's, not a rotated log."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[int, int], _Newcomer] = {}
+
+    def is_quiet(self, file: Signature, now: int) -> bool:
+        """Tell whether a file has stayed as it is for so long that nobody writes to it."""
+        before = self._seen.get(file.identity)
+        if before is None or before.state != file.state:
+            self._seen[file.identity] = _Newcomer(file.state, now)
+            return False
+        return now - before.since >= QUIET_MS
+
+    def has_grown(self, file: Signature) -> bool:
+        """Tell whether a file has become longer since it was first seen."""
+        before = self._seen.get(file.identity)
+        return before is not None and file.state[0] > before.state[0]
+
+    def forget_gone(self, present: Collection[tuple[int, int]]) -> None:
+        """Forget files that are not among those ``present``, by device and inode."""
+        for identity in self._seen.keys() - present:
+            del self._seen[identity]
