@@ -166,3 +166,18 @@ def counters(state: Path) -> dict[str, int]:
     ).fetchall()
     db.close()
     return dict(found)
+
+
+@dataclass(frozen=True)
+class FixedKeys:
+    """Keys of fingerprints that never change; ``week`` is the current one."""
+
+    week: int = 4 * 24 * 3_600_000
+
+    def current(self) -> int:
+        """The current week."""
+        return self.week
+
+    def key(self, week: int) -> bytes:
+        """A key for any week."""
+        return week.to_bytes(8, "big") * 4

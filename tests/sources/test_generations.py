@@ -10,8 +10,9 @@ from donkeywatch.sources.block import SIZE
 from donkeywatch.sources.files import PlainFile
 from donkeywatch.sources.generations import Changed, Generation
 from donkeywatch.sources.marks import HEAD, TAIL, Mark, hashed, mark_at, same_head, same_tail
+from support import FixedKeys
 
-KEY = b"k" * 32
+KEYS = FixedKeys()
 LINES = [b"%05d zqorv\n" % n for n in range(2000)]
 
 
@@ -41,10 +42,10 @@ def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) 
     """At every offset, however it was reached, head and tail are those of the file."""
     generation = opened(path)
     data = b""
-    while (found := generation.read(KEY, 20, block, final=False)) is not None:
+    while (found := generation.read(KEYS, 20, block, final=False)) is not None:
         data += found.data
         assert generation.file is not None
-        assert generation.mark == mark_at(generation.file, len(data), KEY)
+        assert generation.mark == mark_at(generation.file, len(data), KEYS)
     assert data == b"".join(LINES)
     close(generation)
 
@@ -53,40 +54,40 @@ def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) 
 def test_a_file_is_known_by_its_head_and_its_tail(path: Path, at: int) -> None:
     """The marked file has both; one byte of difference in either is another file."""
     file = PlainFile(path)
-    mark = mark_at(file, at, KEY)
+    mark = mark_at(file, at, KEYS)
     content = path.read_bytes()
-    assert same_head(content[:HEAD], mark, KEY)
-    assert same_tail(file, mark, KEY)
+    assert same_head(content[:HEAD], mark, KEYS)
+    assert same_tail(file, mark, KEYS)
     file.close()
     for place in (0, min(at, HEAD) - 1):
         other = bytearray(content[:HEAD])
         other[place] ^= 1
-        assert not same_head(bytes(other), mark, KEY)
+        assert not same_head(bytes(other), mark, KEYS)
     other = bytearray(content)
     other[max(0, at - TAIL)] ^= 1
     path.write_bytes(other)
     file = PlainFile(path)
-    assert not same_tail(file, mark, KEY)
+    assert not same_tail(file, mark, KEYS)
     file.close()
-    assert not same_head(content[: min(at, HEAD) - 1], mark, KEY)
+    assert not same_head(content[: min(at, HEAD) - 1], mark, KEYS)
 
 
 def test_nothing_counted_is_like_nothing(path: Path) -> None:
     """A mark at byte 0 says nothing about any file."""
-    assert not same_head(path.read_bytes()[:HEAD], Mark(), KEY)
+    assert not same_head(path.read_bytes()[:HEAD], Mark(), KEYS)
 
 
 def test_fingerprints_need_the_key() -> None:
     """A stolen database confirms nothing about a log without the lasting key."""
-    assert hashed(b"zqorv", KEY) != hashed(b"zqorv", b"l" * 32)
-    assert len(hashed(b"zqorv", KEY)) == 16
+    assert hashed(b"zqorv", b"k" * 32) != hashed(b"zqorv", b"l" * 32)
+    assert len(hashed(b"zqorv", b"k" * 32)) == 16
 
 
 @pytest.mark.parametrize("change", ["shorter", "head", "tail", "same size"])
 def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
     """Truncated, rewritten at the front, at the offset, and to exactly the same size."""
     generation = opened(path)
-    assert generation.read(KEY, 1 << 16, SIZE, final=False) is not None
+    assert generation.read(KEYS, 1 << 16, SIZE, final=False) is not None
     mark = generation.mark
     content = path.read_bytes()
     path.write_bytes(
@@ -98,7 +99,7 @@ def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
         }[change]
     )
     with pytest.raises(Changed):
-        generation.read(KEY, 1 << 16, SIZE, final=False)
+        generation.read(KEYS, 1 << 16, SIZE, final=False)
     assert generation.mark == mark
     close(generation)
 
@@ -107,18 +108,18 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
     """Read, stored, read on, and rolled back: the same bytes come again."""
     path.write_bytes(b"".join(LINES[:1000]))
     generation = opened(path)
-    generation.read(KEY, 1 << 16, SIZE, final=False)
+    generation.read(KEYS, 1 << 16, SIZE, final=False)
     assert generation.changed()
     stored = generation.position()
     generation.committed(generation.position())
     assert not generation.changed()
     with path.open("ab") as log:
         log.write(b"".join(LINES[1000:]))
-    first = generation.read(KEY, 1 << 16, SIZE, final=False)
+    first = generation.read(KEYS, 1 << 16, SIZE, final=False)
     assert generation.changed()
     generation.roll_back()
     assert generation.mark.offset == stored.offset
-    second = generation.read(KEY, 1 << 16, SIZE, final=False)
+    second = generation.read(KEYS, 1 << 16, SIZE, final=False)
     assert first == second
     close(generation)
 
@@ -126,7 +127,7 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
 def test_a_row_of_the_database_restores_a_generation(path: Path) -> None:
     """There and back, nothing is to be stored again."""
     generation = opened(path)
-    generation.read(KEY, 1 << 16, SIZE, final=False)
+    generation.read(KEYS, 1 << 16, SIZE, final=False)
     restored = Generation.restored(generation.position())
     assert restored.position() == generation.position()
     assert not restored.changed()
@@ -137,9 +138,9 @@ def test_a_row_of_the_database_restores_a_generation(path: Path) -> None:
 def test_rolling_back_an_unstored_generation_goes_to_where_it_began(path: Path) -> None:
     """With start = "end" that is not byte 0."""
     file = PlainFile(path)
-    generation = opened(path, mark_at(file, 1200, KEY))
+    generation = opened(path, mark_at(file, 1200, KEYS))
     file.close()
-    generation.read(KEY, 1 << 16, SIZE, final=False)
+    generation.read(KEYS, 1 << 16, SIZE, final=False)
     generation.roll_back()
     assert generation.mark.offset == 1200
     close(generation)

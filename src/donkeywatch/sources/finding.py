@@ -27,6 +27,8 @@ from donkeywatch.store.positions import FinishedFile
 
 ROTATION_MS = 15 * SECOND
 """So long after a rotation, files appear that were the log between two looks."""
+NEVER = (-1, -1)
+"""A state that no file has."""
 
 
 class Finder:
@@ -56,6 +58,9 @@ class Finder:
         self._newcomers = Newcomers()
         self._rotated: int | None = None
         """When the log was last rotated or truncated (ms of a steady clock)."""
+        self._at_path = {generation.identity for generation in shelf.known}
+        """Device and inode of what stood at the log's path at the last look; before the first one,
+        of all that may have."""
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
@@ -75,14 +80,20 @@ class Finder:
                 raise
             if live:
                 self._retire(live, now)
+            # It may have been there since the last look, and may have been rotated away.
+            self._at_path, self._rotated = set(), now
             self.complaints.absent(self._log.path)
             return
+        identity = (state.st_dev, state.st_ino)
+        if identity not in self._at_path and not self.fresh:
+            self._rotated = now
+        self._at_path = {identity}
         if (other := self._log.shared_with(state)) is not None:
             raise SourceError(
                 f"{self._log.path} is the same file as {other}, which another source follows",
                 "give each source a log of its own; this one is not followed",
             )
-        held = self._held((state.st_dev, state.st_ino))
+        held = self._held(identity)
         if held is not None:
             self._go_live(held, now)
             return
@@ -124,6 +135,8 @@ class Finder:
         generation = self._identity.of(file, self._shelf.closed())
         if generation is not None and not self._identity.has_rival(generation, file, self._log):
             return generation
+        if any(g.restored_open and g.identity == file.identity for g in self._shelf.missing()):
+            self._events["truncations"] += 1  # Written anew while nobody looked.
         if self.fresh and self._log.from_end:
             return self._shelf.new(mark_at(file, last_line_end(file), self._keys))
         return self._shelf.new(Mark())
@@ -215,10 +228,11 @@ class Finder:
             self._finish(signed)
             return True
         if generation is None:
-            if isinstance(file, PlainFile) and not self._has_just_rotated(now):
+            was_ours = signed.identity in self._shelf.finished
+            if isinstance(file, PlainFile) and not was_ours and not self._has_just_rotated(now):
                 if self._newcomers.has_grown(signed):
-                    # Another program's: it is remembered as such, across restarts too.
-                    self._finish(signed, history=True)
+                    # Another program's: it is remembered as such, and told at each look.
+                    self._finish(signed._replace(state=NEVER), history=True)
                     self.complaints.foreign(path)
                     return True
                 if not self._newcomers.is_quiet(signed, now):

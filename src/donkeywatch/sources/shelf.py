@@ -29,7 +29,7 @@ class Shelf:
         self.known = [Generation.restored(position) for position in stored]
         """Every generation that is not finished, oldest first."""
         self.finished = {(each.device, each.inode): each for each in finished}
-        """Rotated files that need not be opened while they stay as they are, by device and inode."""
+        """Rotated files that need no look while they stay as they are, by device and inode."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self.awake = [generation for generation in self.known if generation.state == OPEN]
         """Those with a file, with something to store, or that are looked for, oldest first; the
