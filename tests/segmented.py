@@ -6,7 +6,8 @@ import sqlite3
 
 import numpy as np
 
-from donkeywatch.counting.rows import Rows
+from donkeywatch.counting.rows import TICK_MS, Rows
+from donkeywatch.counting.windows import HOUR
 from donkeywatch.store.schema import create
 
 TOPICS = ("zqorv", "vroqz")
@@ -27,7 +28,7 @@ def rows(hour: int, count: int, *, largest: int = 9, bridged: bool = True, seed:
         np.sort(rng.integers(0, 1 << 64, count, np.uint64)),
         rng.integers(0, 1 << 64, count, np.uint64) if bridged else None,
         rng.integers(0, 1 << 16, count).astype(np.uint16),
-        rng.integers(0, 60, count).astype(np.uint8),
+        rng.integers(0, HOUR // TICK_MS, count).astype(np.uint16),
         rng.integers(1, largest + 1, count).astype(np.uint32),
         rng.integers(0, largest + 1, (len(TOPICS), count)).astype(np.uint32),
     )

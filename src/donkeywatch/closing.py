@@ -50,7 +50,7 @@ class Closer:
         keys: Keyring,
         retention: Retention,
         reckon: Reckon,
-        before_destroying: Callable[[], None] = lambda: None,
+        before_destroying: Callable[[int], None] = lambda _week: None,
     ) -> None:
         self._store = store
         self._before_destroying = before_destroying
@@ -209,7 +209,7 @@ class Closer:
         """
         if self._outlived(watermark):
             ended = week_of(watermark) - WEEK
-            self._before_destroying()
+            self._before_destroying(ended)
             self._backups.destroy()
             self._store.seal(ended)
             self._keys.destroy(ended)

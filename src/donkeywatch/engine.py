@@ -210,19 +210,20 @@ class Engine:
         self.store_batch(self.positions(), self._now)
         return self.store.newest_time()
 
-    def _recogniser(self, until: int) -> Recogniser:
+    def _recogniser(self, block: Block) -> Recogniser:
         return Recogniser(
             lambda hour: self.store.segments(hour, hour + HOUR),
             self._keys,
-            until,
+            block.compare_until,
             int(self.store.setting(TICKS_SINCE) or 0),
+            block.continues,
             self.withholds,
         )
 
-    def renew_fingerprints(self) -> None:
-        """Make the fingerprints of the logs anew, before an older key is destroyed."""
+    def renew_fingerprints(self, before: int) -> None:
+        """Make the fingerprints of the logs anew, before the keys of older weeks are destroyed."""
         for stream in self.streams:
-            stream.follower.renew_fingerprints()
+            stream.follower.renew_fingerprints(before)
         self.store_batch(self.positions(), self._now)
 
     def _follow_clock(self, now: int, steady: int) -> None:

@@ -117,10 +117,10 @@ class Stream:
                 found[hour] = found.get(hour, 0.0) + seconds
         return found
 
-    def recogniser(self, block: Block, make: Callable[[int], Recogniser]) -> Recogniser:
+    def recogniser(self, block: Block, make: Callable[[Block], Recogniser]) -> Recogniser:
         """Give the recogniser of the file that a block is from."""
         if block.generation not in self.recognisers:
-            self.recognisers[block.generation] = make(block.compare_until)
+            self.recognisers[block.generation] = make(block)
         return self.recognisers[block.generation]
 
     def committed(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.observations import Observations, country_code, country_name
-from donkeywatch.counting.rows import Rows, compacted, hours_of, joined, rows_of
+from donkeywatch.counting.rows import TICK_MS, Rows, compacted, hours_of, joined, rows_of
 from donkeywatch.counting.windows import HOUR, MINUTE, floor
 
 BASE = floor(1_790_000_000_000, HOUR)
@@ -46,11 +46,11 @@ Key = tuple[int, int, int, int]
 
 
 def as_counts(parts: list[Rows]) -> dict[Key, tuple[int, int, int]]:
-    """Hour, minute, pseudonym and country -> queries and flagged ones, summed."""
+    """Hour, tick, pseudonym and country -> queries and flagged ones, summed."""
     found: dict[Key, tuple[int, int, int]] = {}
     for rows in parts:
         for i in range(len(rows)):
-            key = (rows.hour, int(rows.minute[i]), int(rows.pseudonym[i]), int(rows.country[i]))
+            key = (rows.hour, int(rows.tick[i]), int(rows.pseudonym[i]), int(rows.country[i]))
             q, a, b = found.get(key, (0, 0, 0))
             found[key] = (
                 q + int(rows.queries[i]),
@@ -72,7 +72,7 @@ def expected(rows: list[Query]) -> dict[Key, tuple[int, int, int]]:
     flagged: tuple[Counter[Key], Counter[Key]] = (Counter(), Counter())
     for time, pseudonym, country, one, two in rows:
         hour = floor(time, HOUR)
-        key = (hour, (time - hour) // MINUTE, pseudonym, country)
+        key = (hour, (time - hour) // TICK_MS, pseudonym, country)
         asked[key] += 1
         flagged[0][key] += one > 0
         flagged[1][key] += two > 0
@@ -82,12 +82,12 @@ def expected(rows: list[Query]) -> dict[Key, tuple[int, int, int]]:
 def assert_sound(rows: Rows) -> None:
     """One row per key, sorted, the older pseudonym still that of its row."""
     keys = list(
-        zip(rows.pseudonym.tolist(), rows.country.tolist(), rows.minute.tolist(), strict=True)
+        zip(rows.pseudonym.tolist(), rows.country.tolist(), rows.tick.tolist(), strict=True)
     )
     assert keys == sorted(set(keys))
     if rows.previous is not None:
         assert rows.previous.tolist() == (~rows.pseudonym).tolist()
-    assert bool((rows.minute < 60).all())
+    assert bool((rows.tick < 60_000).all())
     assert bool((rows.flagged <= rows.queries).all())
 
 
@@ -134,14 +134,14 @@ def test_joining_with_a_part_whose_older_key_is_destroyed_has_no_older_pseudonym
         parts[0].pseudonym,
         None,
         parts[0].country,
-        parts[0].minute,
+        parts[0].tick,
         parts[0].queries,
         parts[0].flagged,
     )
     merged = joined([parts[0], bare])
     assert merged.previous is None
     assert int(merged.queries.sum()) == 2 * int(parts[0].queries.sum())
-    assert merged.at(np.flatnonzero(merged.minute < 30)).previous is None
+    assert merged.at(np.flatnonzero(merged.tick < 30_000)).previous is None
 
 
 minutes = st.integers(-3, 3).map(lambda n: 10 * n) | st.integers(-90, 150)

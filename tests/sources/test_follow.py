@@ -31,6 +31,7 @@ from donkeywatch.sources.follow import GRACE, MAX_OPEN, RELEASE, SETTLE, Followe
 from donkeywatch.sources.generations import OPEN
 from donkeywatch.sources.log import Log, rotated_name
 from donkeywatch.sources.marks import HEAD
+from donkeywatch.sources.newcomers import QUIET_MS
 from donkeywatch.store.positions import FinishedFile, Position
 from support import FixedKeys
 
@@ -169,7 +170,8 @@ class Rig:
             return
         before = self.counted_before.setdefault(block.generation, Counter(self.seen))
         known = {
-            line: min(before[line], count) for line, count in Counter(filter(_serial, lines)).items()
+            line: min(before[line], count)
+            for line, count in Counter(filter(_serial, lines)).items()
         }
         first = next(filter(_serial, lines), b"")
         last = self.last_known.get(block.generation, bool(known.get(first)))
@@ -186,6 +188,7 @@ class Rig:
         """What was read since the last commit is read again."""
         self.counted_before.clear()
         self.last_known.clear()
+        self.unsaved, self.unsaved_long = Counter(), 0
         self.follower.roll_back()
 
     def read_in_vain(self) -> None:
@@ -262,13 +265,14 @@ def _serial(line: bytes) -> bool:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
+def rig(tmp_path: Path) -> Iterator[Rig]:
     """A log of 100 counted lines."""
     made = Rig(tmp_path)
     made.write(100)
     made.tick()
     made.exact()
-    return made
+    yield made
+    made.follower.close()
 
 
 # -- rotation ------------------------------------------------------------------------------
@@ -1478,6 +1482,7 @@ class Machine(RuleBasedStateMachine):
     def delete_drained(self, data: st.DataObject) -> None:
         """Logrotate deletes an old file that has been read."""
         self.rig.tick()
+        self.rig.tick(QUIET_MS)
         self.rig.tick(SETTLE)
         path = data.draw(st.sampled_from(self.rotated))
         self.rotated.remove(path)

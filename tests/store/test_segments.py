@@ -25,7 +25,7 @@ def same(one: Rows, other: Rows) -> bool:
         and previous
         and np.array_equal(one.pseudonym, other.pseudonym)
         and np.array_equal(one.country, other.country)
-        and np.array_equal(one.minute, other.minute)
+        and np.array_equal(one.tick, other.tick)
         and np.array_equal(one.queries, other.queries)
         and np.array_equal(one.flagged, other.flagged)
     )

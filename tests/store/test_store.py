@@ -41,7 +41,7 @@ def batch(hour: int = START, queries: int = 3) -> Batch:
     numbers = np.arange(queries, dtype=np.uint64)
     made.rows.append(
         Rows(hour, numbers, numbers + np.uint64(1 << 40), ones.astype(np.uint16),
-             ones.astype(np.uint8), ones, np.ones((1, queries), np.uint32))
+             ones.astype(np.uint16), ones, np.ones((1, queries), np.uint32))
     )  # fmt: skip
     made.hours[hour] = HourCounts(queries)
     made.hours[hour].categories["zqorv", "vroqz"] = queries

@@ -91,6 +91,8 @@ class Recogniser:
     keyring: Keyring
     until: int
     exact_since: int = 0
+    continues: bool = False
+    """The log goes on in the file after a rotation: one search alone may be like a counted one."""
     withholds: bool = True
     """A copy with other addresses is refused."""
     last: Lot | None = None
@@ -165,7 +167,8 @@ class Recogniser:
         """Tell which of the searches that were found are believed to be the counted ones.
 
         Where a log goes on in a new file, an address may search again at the very time of the
-        newest counted search: there, several in a row have to be known.
+        newest counted search: there, several in a row have to be known. Elsewhere, only few among
+        many are not believed: the log of another server, say, that the same addresses use.
         """
         differs = np.ones(len(found), bool)
         differs[1:] = searches.key[1:] != searches.key[:-1]
@@ -173,9 +176,10 @@ class Recogniser:
         lengths = np.bincount(run, found & differs, minlength=1)
         lengths[0] += self._run
         self._run = int(lengths[-1]) if found[-1] else 0
-        clearly_older = searches.time < floor(self.until, SECOND)
-        many = bool(found.mean() >= MIN_KNOWN_SHARE)
-        accepted: Mask = found & ((lengths[run] >= MIN_RUN) | (clearly_older & many))
+        alone = np.full(len(found), bool(found.mean() >= MIN_KNOWN_SHARE))
+        if self.continues:
+            alone &= searches.time < floor(self.until, SECOND)
+        accepted: Mask = found & ((lengths[run] >= MIN_RUN) | alone)
         return accepted
 
     def _is_masked(self, searches: _Searches) -> bool:

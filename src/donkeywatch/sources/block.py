@@ -17,7 +17,8 @@ class Block:
     ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
     ``skipping`` tells that the next byte lies inside a line that is too long. Searches up to
     ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
-    copy of the log: they are compared with what is stored.
+    copy of the log: they are compared with what is stored. ``continues`` tells that the log goes
+    on in this file, and that what was counted before stands in another.
     """
 
     data: bytes | memoryview
@@ -26,6 +27,7 @@ class Block:
     skipping: bool
     generation: int = 0
     compare_until: int = 0
+    continues: bool = False
 
 
 def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 0) -> Block:

@@ -139,7 +139,20 @@ class Finder:
             self._events["truncations"] += 1  # Written anew while nobody looked.
         if self.fresh and self._log.from_end:
             return self._shelf.new(mark_at(file, last_line_end(file), self._keys))
-        return self._shelf.new(Mark())
+        continues = self._stands_elsewhere(file)
+        generation = self._shelf.new(Mark())
+        generation.continues = continues
+        return generation
+
+    def _stands_elsewhere(self, file: Descriptor) -> bool:
+        """Tell whether all that was counted last stands in another file, as after a rotation."""
+        counted = [g for g in self._shelf.known if g.mark.offset and g.state != SKIPPED]
+        if not counted:
+            return False
+        last = counted[-1]
+        if last.file is not None:
+            return last.file is not file and last.is_intact(self._keys)
+        return self._identity.stands_in_sibling(last, self._log)
 
     # -- rotated siblings ----------------------------------------------------------------
 
@@ -157,7 +170,7 @@ class Finder:
             for path, state in self._log.files_by_inode(generation.identity):
                 if signature(state).identity not in present:
                     self._look_into(path, signature(state), now)
-        self._shelf.forget_gone(present)
+        self._shelf.forget_gone(present, now)
         self._newcomers.forget_gone(present)
 
     def _is_settled(self, path: Path, file: Signature) -> bool:
@@ -259,12 +272,12 @@ class Finder:
         generation.ended = not isinstance(file, PlainFile)
         self._shelf.wake(generation)
 
-    def renew_history(self) -> None:
-        """Make the fingerprints of history anew under the current key."""
+    def renew_history(self, before: int) -> None:
+        """Make fingerprints of history anew, before the keys of the weeks ``before`` one go."""
         old = {
             generation.identity: generation
             for generation in self._shelf.known
-            if generation.state == SKIPPED and generation.mark.week != self._keys.current()
+            if generation.state == SKIPPED and generation.mark.week < before
         }
         if not old:
             return
@@ -272,7 +285,7 @@ class Finder:
             generation = old.get(signature(state).identity)
             if generation is not None:
                 with contextlib.closing(open_file(path)) as file:
-                    generation.mark = mark_at(file, generation.mark.offset, self._keys)
+                    generation.mark = mark_at(file, generation.mark.offset, self._keys, week=before)
                 self._shelf.wake(generation)
 
     def _outgrown(self, file: Descriptor, now: int) -> Generation | None:

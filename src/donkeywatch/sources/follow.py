@@ -25,6 +25,8 @@ GRACE = 15 * SECOND
 """How long a generation's missing bytes are looked for before they count as lost (ms)."""
 RELEASE = MINUTE
 """A drained rotated file keeps its descriptor for so long, and longer if nothing names it (ms)."""
+MAX_BYTES_BEFORE_LIVE = 4 << 20
+"""Bytes of rotated files that are read before the live log has a turn."""
 MAX_OPEN = 32
 ROUNDS = 3
 """How often in one look a file is begun anew that changes while it is read."""
@@ -71,6 +73,8 @@ class Follower:
         self._finder = Finder(
             log, self._shelf, keys, self.events, fresh=fresh, finished_before=finished_before
         )
+        self._read_before_live = 0
+        """Bytes of other files that were read since the live one had its turn."""
         self._anew = False
         """A file was found to hold other content while it was read."""
 
@@ -99,7 +103,13 @@ class Follower:
     @property
     def lag(self) -> int:
         """Bytes on disk that are not counted yet, a partial last line included."""
-        return sum(max(0, g.size - g.mark.offset) for g in self._shelf.open())
+        lag = 0
+        for generation in self._shelf.open():
+            size = generation.size
+            if generation.live and generation.file is not None:
+                size = max(size, generation.file.size() or 0)  # It may not have had its turn.
+            lag += max(0, size - generation.mark.offset)
+        return lag
 
     @property
     def offset(self) -> int:
@@ -141,11 +151,19 @@ class Follower:
     # -- reading -------------------------------------------------------------------------
 
     def read(self, now: int) -> Block | None:
-        """The next whole lines, rotated files before the live one; None when all is read."""
+        """The next whole lines, rotated files before the live one; None when all is read.
+
+        A long archive does not keep the live log waiting: that is read in between.
+        """
         for _ in range(ROUNDS):
-            for generation in sorted(self._shelf.open(), key=lambda g: (g.live, g.id)):
+            live_first = self._read_before_live > MAX_BYTES_BEFORE_LIVE
+            for generation in sorted(
+                self._shelf.open(), key=lambda g: (g.live is not live_first, g.id)
+            ):
                 block = self._read(generation, now)
                 if block is not None:
+                    waits = 0 if generation.live else self._read_before_live + block.consumed
+                    self._read_before_live = waits
                     return block
             if not self._anew:
                 break
@@ -155,7 +173,7 @@ class Follower:
 
     def _read(self, generation: Generation, now: int) -> Block | None:
         if generation.compare_until is None and generation.file is not None:
-            generation.compare_until = self._begin()
+            self._begin_reading(generation)
         try:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
@@ -184,6 +202,14 @@ class Follower:
         elif final:
             self._read_out(generation)
         return block
+
+    def _begin_reading(self, generation: Generation) -> None:
+        try:
+            generation.compare_until = self._begin()
+        except Exception:
+            # What could not be stored may be gone at the next look: then that is told.
+            generation.note_front(self._keys)
+            raise
 
     def _read_out(self, generation: Generation) -> None:
         generation.state, generation.left = DONE, False
@@ -283,13 +309,13 @@ class Follower:
         self._shelf.committed(positions)
         self._shelf.finished_stored(finished)
 
-    def renew_fingerprints(self) -> None:
-        """Make all fingerprints anew under the current key, before an older one is destroyed."""
+    def renew_fingerprints(self, before: int) -> None:
+        """Make fingerprints anew, before the keys of the weeks ``before`` one (ms UTC) go."""
         with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
-            self._finder.renew_history()
+            self._finder.renew_history(before)
         for generation in self._shelf.awake:
             if generation.state != SKIPPED:
-                generation.renew_fingerprint(self._keys)
+                generation.renew_fingerprint(self._keys, before)
 
     def reading(self) -> set[int]:
         """Numbers of the generations that have a file."""

@@ -41,9 +41,9 @@ class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
     __slots__ = (
-        "_origin", "_stored", "_until", "compare_until", "ended", "file", "finished", "former",
-        "id", "identity", "left", "live", "mark", "restored_open", "since", "size", "source",
-        "state", "told", "unread",
+        "_origin", "_stored", "_until", "compare_until", "continues", "ended", "file",
+        "finished", "former", "id", "identity", "left", "live", "mark", "restored_open", "since",
+        "size", "source", "state", "told", "unread",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -72,6 +72,8 @@ class Generation:
         self.compare_until: int | None = None
         """Searches up to this event time (ms UTC) may have been counted before, in another file;
         None until the first line is read."""
+        self.continues = False
+        """The log goes on in it, and what was counted before stands in another file."""
         self.identity = (0, 0)
         """Device and inode of the file it was last read from, a hint."""
         self.restored_open = False
@@ -240,20 +242,33 @@ class Generation:
         block = cut(buffer, limit, skipping=mark.skipping, final=over, begin=begin)
         if block.consumed or block.too_long:
             self._advance(file, buffer, block, keys)
-            return replace(block, generation=self.id, compare_until=self.compare_until or 0)
+            return replace(
+                block,
+                generation=self.id,
+                compare_until=self.compare_until or 0,
+                continues=self.continues,
+            )
         return None
 
-    def renew_fingerprint(self, keys: FingerprintKeys) -> None:
-        """Make the fingerprint anew under the current key, before the key it is under goes.
+    def note_front(self, keys: FingerprintKeys) -> None:
+        """Remember how an unread file begins and how long it is, as long as this process runs."""
+        if self.file is not None and not self.mark.offset:
+            head = self.file.read(0, HEAD)
+            week, key = current_key(keys)
+            self.mark = Mark(0, False, len(head), hashed(head, key) if head else b"", week=week)
+            self.size = max(self.size, self.file.size() or 0)
+
+    def renew_fingerprint(self, keys: FingerprintKeys, before: int) -> None:
+        """Make the fingerprint anew, before the keys of the weeks ``before`` one (ms UTC) go.
 
         That of an archive is forgotten, since it would have to be decoded again: an archive that
         is interrupted is compared with what is stored.
         """
         mark = self.mark
-        if not mark.head_length or mark.week == keys.current():
+        if not mark.head_length or mark.week >= before:
             return
         if isinstance(self.file, PlainFile) and self.is_intact(keys):
-            self.mark = mark_at(self.file, mark.offset, keys, skipping=mark.skipping)
+            self.mark = mark_at(self.file, mark.offset, keys, skipping=mark.skipping, week=before)
         else:
             self.mark = Mark(mark.offset, mark.skipping)
 

@@ -55,6 +55,10 @@ class Identity:
             lambda other: not is_part_of(other, file) and not is_part_of(file, other),
         )
 
+    def stands_in_sibling(self, generation: Generation, log: Log) -> bool:
+        """Tell whether a rotated file holds all that is counted."""
+        return self._stands_in_sibling(generation, log, lambda _: True)
+
     def _stands_in_sibling(
         self, generation: Generation, log: Log, condition: Callable[[File], bool]
     ) -> bool:

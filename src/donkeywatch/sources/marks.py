@@ -48,18 +48,20 @@ def hashed(content: bytes, key: bytes) -> bytes:
     return blake2b(content, key=key, digest_size=HASH_BYTES).digest()
 
 
-def current_key(keys: FingerprintKeys) -> tuple[int, bytes]:
-    """Give the week and the key under which new fingerprints are made."""
-    week = keys.current()
+def current_key(keys: FingerprintKeys, at_least: int = 0) -> tuple[int, bytes]:
+    """Give the week, ``at_least`` the one (ms UTC), and the key of new fingerprints."""
+    week = max(keys.current(), at_least)
     key = keys.key(week)
     if key is None:
         raise ValueError("the key of the current week is destroyed")
     return week, key
 
 
-def mark_at(file: File, offset: int, keys: FingerprintKeys, *, skipping: bool = False) -> Mark:
-    """Make the mark of a file at an offset, from its content."""
-    week, key = current_key(keys)
+def mark_at(
+    file: File, offset: int, keys: FingerprintKeys, *, skipping: bool = False, week: int = 0
+) -> Mark:
+    """Make the mark of a file at an offset, under the key of ``week`` (ms UTC) or a later one."""
+    week, key = current_key(keys, week)
     head = file.read(0, min(offset, HEAD))
     tail = file.read(offset - min(offset, TAIL), min(offset, TAIL))
     return Mark(offset, skipping, len(head), hashed(head, key), len(tail), hashed(tail, key), week)

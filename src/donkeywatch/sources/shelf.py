@@ -7,12 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
+from donkeywatch.counting.windows import MINUTE
 from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.marks import LASTING, FingerprintKeys, Mark
 from donkeywatch.store.positions import FinishedFile, Position
 
 Descriptor = PlainFile | CompressedFile
+
+
+COMPRESSING_MS = 10 * MINUTE
+"""How long a rotated file that is gone may take to turn up again, compressed."""
 
 
 class Shelf:
@@ -75,7 +80,7 @@ class Shelf:
         self.wake(generation)
         generation.read_from(file, self._keys)
         if generation.mark.week == LASTING:
-            generation.renew_fingerprint(self._keys)
+            generation.renew_fingerprint(self._keys, LASTING + 1)
         generation.state = OPEN
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
@@ -92,14 +97,19 @@ class Shelf:
         """Remember that a rotated file need not be opened while it stays as it is."""
         self.finished[file.device, file.inode] = self._unstored[file.device, file.inode] = file
 
-    def forget_gone(self, present: Collection[tuple[int, int]]) -> None:
-        """Forget finished files that are not among those ``present``, by device and inode."""
+    def forget_gone(self, present: Collection[tuple[int, int]], now: int) -> None:
+        """Forget finished files that are not among those ``present``, by device and inode.
+
+        History that is gone may still be in the middle of being compressed.
+        """
         for identity in self.finished.keys() - present:
             self._unstored[identity] = replace(self.finished.pop(identity), gone=True)
         for generation in self.known:
             if generation.state == SKIPPED and generation.identity not in present:
-                generation.ended = True
-                self.wake(generation)
+                generation.since = generation.since or now
+                if now - generation.since >= COMPRESSING_MS:
+                    generation.ended = True
+                    self.wake(generation)
 
     def unstored(self) -> list[FinishedFile]:
         """List what has changed among the finished files since the last commit."""

@@ -176,8 +176,14 @@ class Store:
         return places.finished(self.connection, source)
 
     def newest_time(self) -> int:
-        """Time of the newest search that has a row (ms UTC, up to a tick later); 0 for none."""
-        return segments.newest_time(self.connection)
+        """End of the newest tick with a counted search, ms UTC; 0 where nothing was counted.
+
+        Where the rows of a week are destroyed, it is the end of the week.
+        """
+        (sealed,) = self.connection.execute(
+            "select coalesce(max(week) + ?, 0) from epochs where sealed = 1", (WEEK,)
+        ).fetchone()
+        return max(int(sealed), segments.newest_time(self.connection))
 
     def next_generation(self) -> int:
         """A number no generation has yet."""

@@ -1,0 +1,222 @@
+"""Searches that were counted before are recognised in whatever file they turn up again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from donkeywatch.arrival.copies import leave_out_counted
+from donkeywatch.arrival.keyring import Keyring
+from donkeywatch.arrival.pseudonyms import pseudonyms
+from donkeywatch.arrival.recognition import MIN_MASKED, MIN_RUN, Lot, Recogniser
+from donkeywatch.arrival.sightings import LineReader, Sightings
+from donkeywatch.check import bare_reader
+from donkeywatch.counting.rows import TICK_MS, Rows, compacted
+from donkeywatch.counting.windows import HOUR, MINUTE, WEEK, week_of
+from donkeywatch.settings import Source
+
+MONDAY = week_of(1_795_000_000_000)
+Search = tuple[int, int]
+"""Milliseconds since Monday, and the number of an address."""
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
+    """Keys of two weeks and one that is destroyed."""
+    made = Keyring(tmp_path_factory.mktemp("keys"), {}, lambda _week, _proof: None)
+    for week in (MONDAY - WEEK, MONDAY, MONDAY + WEEK):
+        made.key(week)
+    made.destroy(MONDAY)
+    return made
+
+
+def addresses(numbers: Sequence[int]) -> np.ndarray:
+    """Addresses of the documentation range by number."""
+    made = np.zeros((len(numbers), 16), np.uint8)
+    made[:, :4] = (0x20, 0x01, 0x0D, 0xB8)
+    made[:, 14:] = np.array(numbers, ">u2").view(np.uint8).reshape(-1, 2)
+    return made
+
+
+def sightings(searches: Sequence[Search]) -> Sightings:
+    """What the reader makes of a log with these searches."""
+    time = np.array([MONDAY + at for at, _ in searches], np.int64)
+    address = addresses([number for _, number in searches])
+    return Sightings(time, time, address, np.zeros((1, len(searches)), np.uint8), Counter())
+
+
+def rows(searches: Sequence[Search], hour: int, keys: Keyring) -> Iterator[Rows]:
+    """The rows that counting these searches has left of an hour."""
+    chosen = [(at, n) for at, n in searches if hour <= MONDAY + at < hour + HOUR]
+    key = keys.key(week_of(hour))
+    if not chosen or key is None:
+        return
+    count = len(chosen)
+    yield compacted(
+        Rows(
+            hour,
+            pseudonyms(addresses([n for _, n in chosen]), key),
+            None,
+            np.full(count, 0x5A5A, np.uint16),
+            np.array([(MONDAY + at - hour) // TICK_MS for at, _ in chosen], np.uint16),
+            np.ones(count, np.uint8),
+            np.zeros((1, count), np.uint8),
+        )
+    )
+
+
+def recogniser(counted: Sequence[Search], keys: Keyring, *, continues: bool = False) -> Recogniser:
+    """One that compares with what was counted."""
+    newest = max((MONDAY + at for at, _ in counted), default=0)
+    return Recogniser(lambda hour: rows(counted, hour, keys), keys, newest, 0, continues)
+
+
+SEARCHES = st.lists(
+    st.tuples(st.integers(0, 2 * HOUR), st.integers(0, 40)), min_size=MIN_RUN, max_size=40
+)
+
+
+@given(
+    counted=SEARCHES, new=SEARCHES, cut=st.integers(0, 40), order=st.randoms(),
+    block=st.integers(1, 30),
+)  # fmt: skip
+@settings(max_examples=300, deadline=None)
+def test_a_mix_of_old_and_new_is_told_apart_as_the_multiset_says(
+    keys: Keyring, counted: list[Search], new: list[Search], cut: int, order: object, block: int
+) -> None:
+    """Cut, merged, shuffled and in blocks of any size; the oracle counts tick by tick."""
+    file = counted[cut % len(counted) :] + new
+    order.shuffle(file)  # type: ignore[attr-defined]
+    subject = recogniser(counted, keys)
+    subject.withholds = False
+    left = Counter((at // TICK_MS, number) for at, number in counted)
+    for at in range(0, len(file), block):
+        part = file[at : at + block]
+        lots = subject.recognise(sightings(part)).tolist()
+        expected = []
+        for time, number in part:
+            expected.append(int(left[time // TICK_MS, number] > 0))
+            left[time // TICK_MS, number] -= expected[-1]
+        if not any(expected) or sum(expected) >= 0.1 * len(part):
+            assert lots == expected
+        else:
+            assert set(lots) <= {0, 1}
+
+
+def test_what_is_newer_than_the_newest_counted_search_is_never_looked_up(keys: Keyring) -> None:
+    """A log that goes on costs nothing: no row is loaded for its lines."""
+
+    def refuse(_hour: int) -> Iterator[Rows]:
+        raise AssertionError
+
+    subject = Recogniser(refuse, keys, MONDAY + 1000)
+    assert subject.recognise(sightings([(1001, 1), (5000, 2)])).tolist() == [Lot.NEW, Lot.NEW]
+
+
+def test_the_same_moment_right_after_a_rotation_is_another_search(keys: Keyring) -> None:
+    """An address that searches twice around a rotation is counted twice; three are a copy."""
+    counted = [(n * 1000, n) for n in range(10)] + [(10_000, 7)]
+    assert (
+        recogniser(counted, keys, continues=True)
+        .recognise(sightings([(10_000, 7), (10_400, 8), (11_000, 9)]))
+        .tolist()
+        == [Lot.NEW] * 3
+    )
+    copied = counted[-MIN_RUN:]
+    assert set(recogniser(counted, keys, continues=True).recognise(sightings(copied))) == {1}
+    assert set(recogniser(counted, keys).recognise(sightings(counted[-1:]))) == {1}
+
+
+def test_a_run_is_known_across_the_ends_of_blocks(keys: Keyring) -> None:
+    """A copy that grows line by line is known from its third line on."""
+    counted = [(n, n) for n in range(0, 900, 60)]
+    subject = recogniser(counted, keys, continues=True)
+    lots = [subject.recognise(sightings([one])).tolist() for one in counted]
+    assert [lot for (lot,) in lots[MIN_RUN - 1 :]] == [Lot.KNOWN] * (len(counted) - MIN_RUN + 1)
+
+
+def test_another_server_with_some_of_the_same_addresses_is_no_copy(keys: Keyring) -> None:
+    """One search in twenty at the very moment of a counted one is a coincidence."""
+    counted = [(n * 1000, n) for n in range(200)]
+    other = [(n * 1000 + (0 if n % 20 == 0 else 500), n + (n % 20 != 0) * 300) for n in range(200)]
+    subject = recogniser(counted, keys)
+    assert set(subject.recognise(sightings(other)).tolist()) == {Lot.NEW}
+
+
+@pytest.mark.parametrize("mask", [lambda n: n // 256 * 256, lambda n: 3], ids=["truncated", "one"])
+def test_a_copy_with_masked_addresses_is_withheld(keys: Keyring, mask: object) -> None:
+    """It has the times of counted searches, one for one, and none of their addresses."""
+    counted = [(n * 1700, n + 1) for n in range(300)]
+    masked = [(at, mask(number) + 1000) for at, number in counted[100:]]  # type: ignore[operator]
+    lots = recogniser(counted, keys).recognise(sightings(masked))
+    assert set(lots.tolist()) == {Lot.WITHHELD}
+    told = recogniser(counted, keys)
+    told.withholds = False
+    assert set(told.recognise(sightings(masked)).tolist()) == {Lot.NEW}
+
+
+def test_other_lines_of_the_same_seconds_are_not_taken_for_a_masked_copy(keys: Keyring) -> None:
+    """Two busy servers of one source: each address is another, and so are the times."""
+    counted = [(n * 1700, n) for n in range(300)]
+    other = [(n * 1700 + 800, n + 1000) for n in range(300)]
+    assert set(recogniser(counted, keys).recognise(sightings(other)).tolist()) == {Lot.NEW}
+    together = [(0, n) for n in range(300)]
+    same_moment = [(0, n + 1000) for n in range(300)]
+    assert set(recogniser(together, keys).recognise(sightings(same_moment)).tolist()) == {Lot.NEW}
+    few = [(at, number + 1000) for at, number in counted[: MIN_MASKED - 1]]
+    assert set(recogniser(counted, keys).recognise(sightings(few)).tolist()) == {Lot.NEW}
+
+
+def test_a_week_whose_key_is_destroyed_is_left_alone(keys: Keyring) -> None:
+    """Nobody can tell whether its searches were counted."""
+    counted = [(0, 1)]
+    lots = recogniser(counted, keys).recognise(sightings([(-MINUTE, 1), (-1, 2), (0, 1)]))
+    assert lots.tolist() == [Lot.SEALED, Lot.SEALED, Lot.KNOWN]
+
+
+def test_hours_from_before_the_ticks_are_compared_by_the_minute(keys: Keyring) -> None:
+    """Version 0.1 stored minutes: the copy of a log that it counted is known all the same."""
+    counted = [(n * 1700, n) for n in range(200)]
+    minutes = [(at // MINUTE * MINUTE, number) for at, number in counted]
+    subject = recogniser(minutes, keys)
+    subject.until, subject.exact_since = MONDAY + HOUR, MONDAY + HOUR
+    assert set(subject.recognise(sightings(counted)).tolist()) == {Lot.KNOWN}
+
+
+@pytest.fixture
+def reader() -> LineReader:
+    """Of the format tsv, without a lexicon."""
+    return bare_reader(Source(path=Path("search.log"), format="tsv"))
+
+
+def line(at: int, number: int) -> bytes:
+    """A line of the log."""
+    return f"{(MONDAY + at) / 1000:.3f}\t2001:db8::{number:x}\tzqorv\n".encode()
+
+
+def test_lines_that_are_no_search_share_the_lot_of_the_search_before_them(
+    keys: Keyring, reader: LineReader
+) -> None:
+    """Noise of a copy is not counted again, and that of what is new is."""
+    counted = [(n * 1000, n) for n in range(20)]
+    old = b"a banner\n" + b"".join(line(*one) + b"noise\n" for one in counted)
+    fresh = b"".join(line(30_000 + n, n) + b"noise\n" for n in range(4))
+    subject = recogniser(counted, keys)
+    kept, too_long, left_out = leave_out_counted(
+        reader.lines(old + fresh), 0, old + fresh, reader, subject
+    )
+    assert (len(kept.time), dict(kept.tally), too_long) == (4, {"other": 4}, 0)
+    assert dict(left_out) == {"counted_before": 41}
+    whole = recogniser(counted, keys)
+    kept, too_long, left_out = leave_out_counted(reader.lines(old), 2, old, reader, whole)
+    assert (len(kept.time), kept.tally.total(), too_long) == (0, 0, 0)
+    assert dict(left_out) == {"counted_before": 43}
+    kept, too_long, left_out = leave_out_counted(reader.lines(fresh), 2, fresh, reader, whole)
+    assert (len(kept.time), dict(kept.tally), too_long) == (4, {"other": 4}, 2)
+    assert not left_out
