@@ -84,7 +84,10 @@ class Stream:
         if follower.lost and follower.caught_up:
             self.coverage.miss(now)
             follower.lost = False
-        if follower.live is None or follower.searching or not follower.caught_up:
+        if follower.blind and not follower.searching:
+            # A file may have come and gone meanwhile: a gap, whatever is found afterwards.
+            self.coverage.miss(now)
+        elif follower.live is None or follower.searching or not follower.caught_up:
             # What this time was worth is known when the log, or its lost part, is found. What
             # else stood in a log that was emptied long after the last look, nobody knows.
             self.absent |= follower.live is None or (follower.searching and self._silent(now))
