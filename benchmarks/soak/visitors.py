@@ -31,11 +31,11 @@ class Visitors(threading.Thread):
 
     def run(self) -> None:
         """One crowd after the other."""
-        while not self.stopping.wait(self._rng.uniform(0.5, 3)):
+        while not self.stopping.wait(self._rng.uniform(2, 8)):
             daemon = self._rng.choice(self._daemons)
             kind = self._rng.choice(list(REQUESTS))
             with contextlib.ExitStack() as held:
-                for _ in range(self._rng.randrange(20, 1_500)):
+                for _ in range(self._rng.randrange(20, 1_200)):
                     port = daemon.port()
                     if port is None or self.stopping.is_set():
                         break

@@ -84,8 +84,9 @@ class Stream:
         if follower.lost and follower.caught_up:
             self.coverage.miss(now)
             follower.lost = False
-        if follower.blind and not follower.searching:
-            # A file may have come and gone meanwhile: a gap, whatever is found afterwards.
+        if follower.blind and not follower.searching and not self.absent:
+            # A file may have come and gone meanwhile: a gap, whatever is found afterwards. At a
+            # start the log's past is still to be read, and tells itself what it covers.
             self.coverage.miss(now)
         elif follower.live is None or follower.searching or not follower.caught_up:
             # What this time was worth is known when the log, or its lost part, is found. What

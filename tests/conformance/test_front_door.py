@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import resource
@@ -13,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -24,6 +26,7 @@ from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.windows import HOUR, SECOND
 from donkeywatch.publish.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
+from donkeywatch.sources.finding import Finder
 
 IDLE = 2_500
 SMALL_LOG = 20_000
@@ -158,14 +161,50 @@ def test_blind_time_is_a_gap(tmp_path: Path) -> None:
     while reader.now < before + 2 * HOUR:
         reader.tick(60 * SECOND)
     reader.stop()
-    db = sqlite3.connect(reader.state / "donkeywatch.db")
-    start = before - before % HOUR
-    ((covered,),) = db.execute(
-        "select covered_seconds from windows where kind = 'hour' and start = ?", (start,)
-    ).fetchall()
-    db.close()
+    covered = covered_seconds(reader, before)
     assert covered <= HOUR / SECOND - blind
     assert covered > HOUR / SECOND - blind - 15
+
+
+@pytest.mark.scenario("XE2")
+def test_blind_time_at_the_start_takes_nothing_from_the_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the log then turns out to hold covers the time in which it was written."""
+    reader = Stepped(tmp_path, Case())
+    noon = reader.now - reader.now % HOUR + HOUR
+    log = tmp_path / "logs" / "search.log"
+    log.parent.mkdir()
+    with log.open("w") as lines:
+        for minute in range(60):
+            stamp = datetime.fromtimestamp((noon + minute * 60 * SECOND) / 1000, UTC).isoformat()
+            lines.write(f"{stamp}\t2001:db8::{minute + 1:x}\tzqorv {minute}\n")
+    reader.now = noon + HOUR
+
+    def fail(_finder: Finder, _now: int) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Finder, "scan", fail)
+        reader.start()
+        for _ in range(10):
+            reader.tick()
+    while reader.now < noon + 2 * HOUR:
+        reader.tick(60 * SECOND)
+    reader.stop()
+    assert reader.tally().total == 60
+    assert covered_seconds(reader, noon) >= 59 * 60
+
+
+def covered_seconds(reader: Stepped, time: int) -> float:
+    """Seconds that are covered of the hour with a time."""
+    db = sqlite3.connect(reader.state / "donkeywatch.db")
+    ((covered,),) = db.execute(
+        "select covered_seconds from windows where kind = 'hour' and start = ?",
+        (time - time % HOUR,),
+    ).fetchall()
+    db.close()
+    return float(covered)
 
 
 @pytest.mark.scenario("XE3")

@@ -18,7 +18,7 @@ PIPE_EXIT = 141
 
 
 class OutputClosed(Exception):
-    """Whoever read the output has had enough of it."""
+    """The reader of the output has gone."""
 
 
 class OutputError(DonkeywatchError):
@@ -43,7 +43,7 @@ class _Output(io.FileIO):
 
 
 def guard() -> None:
-    """Tell failures of the standard output from now on."""
+    """Have failures of the standard output raise OutputClosed or OutputError from now on."""
     stdout = sys.stdout
     if isinstance(stdout, io.TextIOWrapper) and stdout is sys.__stdout__:
         stdout.flush()
@@ -62,7 +62,7 @@ def flush() -> None:
 
 
 def drop() -> None:
-    """Let what is written from now on go nowhere: the end of the process writes what is left."""
+    """Discard what is written from now on, such as what the end of the process flushes."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)

@@ -42,9 +42,9 @@ def max_connections() -> int:
         return MAX_CONNECTIONS
     share = descriptors // 2
     answers = ANSWER_THREADS * DESCRIPTORS_PER_ANSWER
-    # With few descriptors each connection may need those of an answer as well.
-    few = share // (1 + DESCRIPTORS_PER_ANSWER)
-    return max(1, min(MAX_CONNECTIONS, max(few, share - answers)))
+    # Where there are few, each connection may need those of an answer as well.
+    with_answers = share // (1 + DESCRIPTORS_PER_ANSWER)
+    return max(1, min(MAX_CONNECTIONS, max(with_answers, share - answers)))
 
 
 def client_of(address: str) -> str:
@@ -113,19 +113,16 @@ class Connections:
         former = self._idle.get(peer) or self._busy.get(peer)
         if former is not None:
             self._forget(former)  # Its end has not been noticed yet.
-        mine = self._of_client[connection.client]
-        if mine >= self.client_limit or len(self) >= self.limit:
+        has_too_many = self._of_client[connection.client] >= self.client_limit
+        if has_too_many or len(self) >= self.limit:
             log.warning(
                 "http: more than %d connections, or %d of one client; idle ones are closed first",
                 self.limit, self.client_limit,
             )  # fmt: skip
-            # Of a client that has too many, or of the one that has most.
-            crowd = connection.client
-            if mine < self.client_limit:
-                crowd = max(self._of_client, key=self._of_client.__getitem__)
-            victim = self._longest(crowd)
+            largest = max(self._of_client, key=self._of_client.__getitem__)
+            victim = self._find_victim(connection.client if has_too_many else largest)
             if victim is None:
-                self._tell_full(connection)
+                self._send_refusal(connection)
                 connection.close()
                 return None
             self._evict(victim)
@@ -146,8 +143,8 @@ class Connections:
             connection.since = time.monotonic()
             new[peer] = connection
 
-    def _longest(self, client: str) -> Connection | None:
-        """What has to go first of a client's; None where all its requests are young."""
+    def _find_victim(self, client: str) -> Connection | None:
+        """The connection of a client to close first; None where all its requests are young."""
         idle = next((c for c in self._idle.values() if c.client == client), None)
         if idle is not None:
             return idle
@@ -158,12 +155,12 @@ class Connections:
 
     def _evict(self, victim: Connection) -> None:
         if self._idle.get(victim.peer) is victim:
-            self._tell_full(victim)
+            self._send_refusal(victim)
         self._forget(victim)
         self._leaving.add(victim)
         victim.abort()
 
-    def _tell_full(self, connection: Connection) -> None:
+    def _send_refusal(self, connection: Connection) -> None:
         if self._plain:
             connection.setblocking(False)
             with contextlib.suppress(OSError):

@@ -75,9 +75,9 @@ class Guard:
             else:
                 await self._app(inner, receive, secured)
         except Exception as error:
-            if started:
-                raise
-            await _failure(error)(scope, receive, secured)
+            failure = _failure(error)
+            if not started:  # Else the server cuts the answer off.
+                await failure(scope, receive, secured)
 
     def _as_get(self, scope: Scope) -> Scope:
         """The request as the application sees it: GET, under the root path, gzip or nothing."""
@@ -97,12 +97,12 @@ class Guard:
         token = self._http.token
         path = request.scope["path"].removeprefix(self._http.root_path)
         if method not in ("GET", "HEAD"):
-            return JSONResponse({"detail": "GET only"}, 405, {"Allow": "GET, HEAD"})
+            return JSONResponse({"detail": "GET and HEAD only"}, 405, {"Allow": "GET, HEAD"})
         if token is None and path not in PROBES and _asked_as(request) not in self._names:
             # Without a token only this machine may ask: not a page that a browser of this
             # machine shows, under a name that its server lets point here.
-            told = f"ask as {self._http.host}, or add the name to `names` under [http]"
-            return JSONResponse({"detail": told}, 421)
+            detail = f"ask as {self._http.host}, or add the name to `names` under [http]"
+            return JSONResponse({"detail": detail}, 421)
         if token is not None and path != "/healthz" and not _knows(request, token):
             return JSONResponse(
                 {"detail": "send the header Authorization: Bearer <token>"},
@@ -122,8 +122,8 @@ def _refuse_size(scope: Scope) -> Response | None:
     head = len(scope["raw_path"]) + len(scope["query_string"])
     head += sum(len(name) + len(value) + 4 for name, value in headers.raw)
     if head > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
-        told = f"no more than {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers"
-        return JSONResponse({"detail": told}, 431, CLOSE)
+        detail = f"no more than {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers"
+        return JSONResponse({"detail": detail}, 431, CLOSE)
     if "transfer-encoding" in headers:
         return JSONResponse({"detail": "no body, or one of a told length"}, 411, CLOSE)
     length = headers.get("content-length", "0")
@@ -164,7 +164,7 @@ def _as_bearer(given: bytes) -> bytes:
 
 
 def _failure(error: Exception) -> Response:
-    """A failure is told by its kind alone, here and in the log."""
+    """The answer to a request that failed; names the kind of the failure alone, as the log."""
     if isinstance(error, sqlite3.Error):
         log.warning("a request failed: %s", type(error).__name__)
         return JSONResponse({"detail": "the database cannot be read now; try again"}, 503)
@@ -173,7 +173,7 @@ def _failure(error: Exception) -> Response:
 
 
 def _head_only(send: Send) -> tuple[Receive, Send]:
-    """Ends an answer behind its headers, also one without an end."""
+    """Receiver and sender that end an answer behind its headers, also one without an end."""
     ended = asyncio.Event()
 
     async def receive_end() -> Message:

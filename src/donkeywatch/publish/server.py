@@ -107,7 +107,7 @@ def _bind(http: Http) -> socket.socket:
     return socket.create_server((http.host, http.port), family=family, dualstack_ipv6=both)
 
 
-def _forms(network: str) -> list[str]:
+def _trusted_forms(network: str) -> list[str]:
     """A network as connections show it; IPv4 on a socket of both families is inside IPv6."""
     if ":" in network:
         return [network]
@@ -215,7 +215,7 @@ def _settings(app: FastAPI, http: Http, connections: Connections) -> uvicorn.Con
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE,
         proxy_headers=bool(http.proxies),
-        forwarded_allow_ips=[form for proxy in http.proxies for form in _forms(proxy)],
+        forwarded_allow_ips=[form for proxy in http.proxies for form in _trusted_forms(proxy)],
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="none",
         ssl_certfile=http.tls_certificate,
