@@ -139,7 +139,9 @@ def test_an_open_request_is_answered_before_the_end() -> None:
     with running(Http(port=0)) as server:
         asking = threading.Thread(target=lambda: found.append(get(f"{server.url}/slow").json()))
         asking.start()
-        time.sleep(0.2)
+        until = time.monotonic() + 10
+        while not server._server.server_state.tasks and time.monotonic() < until:
+            time.sleep(0.01)
     asking.join()
     assert found == ["at last"]
 
