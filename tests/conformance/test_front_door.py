@@ -354,6 +354,16 @@ def test_output_that_is_closed_or_full(begun: Begun, verb: str) -> None:
 
 
 @pytest.mark.scenario("XI3")
+def test_a_watch_that_nobody_reads_any_more(begun: Begun) -> None:
+    """It shows each look at once in a pipe, too, and ends with its reader."""
+    reader, _ = begun(Case())
+    done = piped(reader.settings, "$DW status --watch -c $C | head -1")
+    assert done.returncode == 141
+    assert (done.stdout.strip(), done.stderr) == ("Windows", "")
+    reader.stop()
+
+
+@pytest.mark.scenario("XI3")
 def test_an_error_that_cannot_be_told_keeps_its_exit_code(tmp_path: Path) -> None:
     """Standard error full or closed."""
     for where in ("2>/dev/full", "2>&-"):
