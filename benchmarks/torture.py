@@ -1,7 +1,8 @@
 """The soak: a real daemon, killed again and again, on logs whose writers have every habit.
 
 `make torture` runs it for ten minutes. One daemon is killed every few seconds, told to stop, told
-to reload, and its disk (a small tmpfs, when root) is filled at times. Another one, the witness,
+to reload, and its disk (a small tmpfs, when root) is filled at times. Crowds of clients hold more
+connections than either daemon has descriptors. Another one, the witness,
 follows the same logs and is left in peace, so that its memory can be compared over time; it takes
 the first half of the addresses only, thousands as a server's regulars are, since more addresses
 rightly need more memory.
@@ -29,6 +30,7 @@ from pathlib import Path
 from soak.fates import fates, ranges
 from soak.habits import HABITS
 from soak.torments import Ballast, Daemon, Story, small_disk, torment
+from soak.visitors import Visitors
 from soak.writer import LOGROTATE, Habit
 
 from donkeywatch.lab.nonsense import lexicon
@@ -60,6 +62,7 @@ class Soak:
         halves = f"format = \"regex\"\npattern = '''{HALVES}'''\n"
         self.daemon = Daemon(place, "state", self.logs, 'format = "tsv"\n')
         self.witness = Daemon(place, "witness", self.logs, halves)
+        self.visitors = Visitors((self.daemon, self.witness), random.Random(seed))
         first = min(20, seconds / 4)
         self.ballast = Ballast(self.daemon.state, random.Random(seed), first) if mounted else None
 
@@ -78,7 +81,7 @@ class Soak:
                 daemon.start()
                 daemon.until("ready: ")
             self.daemon.end(signal.SIGTERM)
-            for thread in (*self.logs, *threads, *filter(None, [self.ballast])):
+            for thread in (*self.logs, *threads, *filter(None, [self.ballast, self.visitors])):
                 thread.start()
             end = time.monotonic() + self.seconds
             torment(self.daemon, self.witness, self.ballast, self.story, self.rng, end)
@@ -86,9 +89,10 @@ class Soak:
             stop.set()
             for log in self.logs:
                 log.stopping.set()
+            self.visitors.stopping.set()
             if self.ballast:
                 self.ballast.stopping.set()
-            for thread in (*self.logs, *threads, *filter(None, [self.ballast])):
+            for thread in (*self.logs, *threads, *filter(None, [self.ballast, self.visitors])):
                 if thread.ident:
                     thread.join()
         self.story.wrong += [f"{log.label}: {log.failure!r}" for log in self.logs if log.failure]
@@ -185,6 +189,8 @@ def report(soak: Soak) -> list[str]:
         f" {events['advanced']} of {len(story.lives)} lives stored something"
     )
     print(f"{turned.total()} rotations:", ", ".join(f"{n} {name}" for name, n in turned.items()))
+    came = soak.visitors.came
+    print(f"{came.total():,} connections:", ", ".join(f"{n:,} {name}" for name, n in came.items()))
     if soak.ballast:
         failed = soak.daemon.said("the last commit failed", ever=True)
         print(

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from soak.writer import Habit
 
+DESCRIPTORS = 1024
+"""Limit of each daemon, which its visitors' connections alone exceed."""
 COMMAND = Path(sys.executable).with_name("donkeywatch")
 
 
@@ -47,6 +50,8 @@ class Daemon:
                 [COMMAND, "run", "-c", self.settings],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
+        limits = (DESCRIPTORS, DESCRIPTORS)
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, limits)
 
     def until(self, what: str) -> None:
         """Wait until it says something in this life."""
@@ -61,6 +66,13 @@ class Daemon:
         with self.messages.open("rb") as file:
             file.seek(0 if ever else self._before)
             return file.read().count(what.encode())
+
+    def port(self) -> int | None:
+        """Where it answers in this life; None while it does not."""
+        with self.messages.open("rb") as file:
+            file.seek(self._before)
+            found = re.search(rb"listening on http://[0-9.]+:([0-9]+)\n", file.read(4096))
+        return int(found[1]) if found else None
 
     def poll(self) -> int | None:
         """The exit code, None while it runs."""

@@ -16,6 +16,10 @@ from donkeywatch.machine import cores
 
 Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
 TOKEN_VARIABLE = "DONKEYWATCH_TOKEN"  # noqa: S105 - the name, not the secret
+MAX_TOKEN = 4096
+"""Characters; a request's head of 16 KiB has room for it, as a password in base64, too."""
+OWN_PATHS = {"api", "assets", "healthz", "metrics", "openapi.json", "readyz"}
+"""First parts of the paths of the application, which a root path cannot begin with."""
 FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
 
 
@@ -42,9 +46,38 @@ def _encoding(name: str) -> str:
 
 
 def _token(token: SecretStr) -> SecretStr:
-    if not token.get_secret_value().strip():
+    text = token.get_secret_value().strip()
+    if not text:
         raise ValueError("empty; give a long random word, or leave it out on loopback")
-    return token
+    if any(c.isspace() or not c.isprintable() for c in text) or len(text) > MAX_TOKEN:
+        raise ValueError(
+            "no HTTP header can hold it: it has a space or a control character, or more than"
+            f" {MAX_TOKEN} characters; give one long random word"
+        )
+    return SecretStr(text)
+
+
+def _host_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", name.lower()):
+        raise ValueError("give a name as clients ask for it, without scheme, port or path")
+    return name.lower()
+
+
+def _root_path(path: str) -> str:
+    path = path.rstrip("/")
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) or {".", ".."} & set(path.split("/")):
+        raise ValueError("give a path such as /donkeywatch")
+    first = path.split("/")[1] if path else ""
+    if first in OWN_PATHS:
+        raise ValueError(f"/{first} is a path of donkeywatch itself; take another one")
+    return path
+
+
+def _network(address: str) -> str:
+    try:
+        return str(ipaddress.ip_network(address))
+    except ValueError:
+        raise ValueError("give addresses or networks, such as 127.0.0.1 or 192.0.2.0/24") from None
 
 
 class _Strict(BaseModel):
@@ -196,12 +229,21 @@ class Correction(_Strict):
 class Http(_Strict):
     """The web server."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", description="address to listen on; `::` is every one, IPv4 too")
     port: int = Field(9461, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None, description=f"bearer token; better set the variable {TOKEN_VARIABLE}"
     )
     token_file: Path | None = Field(None, description="file with the bearer token")
+    names: tuple[Annotated[str, AfterValidator(_host_name)], ...] = Field(
+        (), description="more names (`Host`) to answer to without a token, such as a proxy's"
+    )
+    proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+        (), description="addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed"
+    )
+    root_path: Annotated[str, AfterValidator(_root_path)] = Field(
+        "", description="path under which a proxy shows it, such as `/donkeywatch`"
+    )
     tls_certificate: Path | None = Field(None, description="PEM file; with `tls_key` serves HTTPS")
     tls_key: Path | None = Field(None, description="PEM file of the key")
 

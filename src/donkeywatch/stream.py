@@ -91,7 +91,11 @@ class Stream:
         if follower.lost and follower.caught_up:
             self.coverage.miss(now)
             follower.lost = False
-        if follower.live is None or follower.searching or not follower.caught_up:
+        if follower.blind and not follower.searching and not self.absent:
+            # A file may have come and gone meanwhile: a gap, whatever is found afterwards. At a
+            # start the log's past is still to be read, and tells itself what it covers.
+            self.coverage.miss(now)
+        elif follower.live is None or follower.searching or not follower.caught_up:
             # What this time was worth is known when the log, or its lost part, is found. What
             # else stood in a log that was emptied long after the last look, nobody knows.
             self.absent |= follower.live is None or (follower.searching and self._silent(now))

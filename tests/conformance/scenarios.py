@@ -73,4 +73,12 @@ SCENARIOS = {
     "Z02": "canary words are found nowhere, error paths included",
     "Z03": "keys that others can read, and keys that are gone: refused",
     "Z04": "files for the owner only, whatever the umask; idle costs nothing, memory stays flat",
+    "XE1": "thousands of idle, slow or deaf connections at 1,024 descriptors",
+    "XE2": "time in which no file could be opened is a gap in the coverage",
+    "XE3": "event streams of one client take no place of another",
+    "XE4": "bad requests by the hundred: a few words in the log",
+    "XI1": "probes without a name, names of a proxy, and nobody else's",
+    "XI2": "heads and bodies have the limits that the docs name",
+    "XI3": "output to a closed or full pipe",
+    "XI4": "the real nginx and Caddy, as the docs set them up, at a name and under a path",
 }

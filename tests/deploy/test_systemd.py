@@ -131,6 +131,7 @@ def test_the_sandbox_is_whole() -> None:
     }  # fmt: skip
     assert unit["ProtectSystem"] == ["strict"]
     assert (unit["ProtectProc"], unit["ProcSubset"]) == (["invisible"], ["pid"])
+    assert unit["LimitNOFILE"] == ["4096"]
     assert (unit["UMask"], unit["LimitCORE"], unit["MemorySwapMax"]) == (["0077"], ["0"], ["0"])
     assert unit["CapabilityBoundingSet"] == unit["AmbientCapabilities"] == [""]
     assert unit["SystemCallFilter"][0] == "@system-service"

@@ -8,6 +8,7 @@ import hmac
 import io
 import logging
 import re
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,9 @@ from donkeywatch.backfill import backfill
 from donkeywatch.counting.windows import week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.lab.simulate import Simulation
-from donkeywatch.publish import app as module
-from donkeywatch.publish.app import HEADERS, create_app, moment
+from donkeywatch.publish import guard as module
+from donkeywatch.publish.app import create_app, moment
+from donkeywatch.publish.guard import HEADERS
 from donkeywatch.publish.server import Server
 from donkeywatch.settings import Settings
 from donkeywatch.status import SourceStatus, Status
@@ -69,11 +71,13 @@ class Asked:
 
 
 @contextmanager
-def served(server: Simulated, status: Status, token: str | None = None) -> Iterator[Asked]:
-    """The application with a status that stands still."""
+def served(
+    server: Simulated, status: Status, token: str | None = None, **more: object
+) -> Iterator[Asked]:
+    """The application with a status that stands still; ``more`` is of [http]."""
     settings = config.load(server.settings, {})
     http = settings.http.model_copy(
-        update={"port": 0, "token": None if token is None else SecretStr(token)}
+        update={"port": 0, "token": None if token is None else SecretStr(token), **more}
     )
     settings = settings.model_copy(update={"http": http})
     running = Server(create_app(settings, lambda: status), http)
@@ -380,16 +384,50 @@ def test_what_is_not_there_is_404(ask: Asked) -> None:
         assert ask(path).status_code == 404
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", PATHS)
-def test_only_get_is_answered(ask: Asked, path: str, method: str) -> None:
-    """405 names GET; FastAPI's own schema is the one place where HEAD works too."""
+def test_only_get_and_head_are_answered(ask: Asked, path: str, method: str) -> None:
+    """405 names GET and HEAD."""
     answer = ask(path, method)
-    if (path, method) == ("/openapi.json", "HEAD"):
-        assert answer.status_code == 200
-        return
     assert answer.status_code == 405
-    assert "GET" in answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+@pytest.mark.parametrize("path", [*PATHS, "/nothing", "/api/v1/hours?from=x"])
+def test_head_has_the_headers_of_get_and_no_body(ask: Asked, path: str, coding: str) -> None:
+    """Status, type, length and all other headers are the same, compressed or not."""
+    headers = {"Accept-Encoding": coding}
+    get, head = ask(path, headers=headers), ask(path, "HEAD", headers)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    for answer in (get, head):
+        del answer.headers["date"]
+    assert head.headers == get.headers
+
+
+def test_head_of_the_events_ends(ask: Asked) -> None:
+    """An answer without an end is ended behind its headers."""
+    answer = ask("/api/v1/events", "HEAD")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coded"),
+    [
+        ("gzip", True), ("gzip;q=0.5, deflate", True), ("GZIP ; Q=1", True), ("*", True),
+        ("br, *;q=0.1", True), ("x-gzip", True), ("identity;q=0.5, gzip", True),
+        ("gzip;q=0", False), ("gzip;q=0.000, *", False), ("*;q=0", False), ("", False),
+        ("identity, gzip;q=0.5", False), ("notgzip", False), ("gzip;q=x", False), ("br", False),
+    ],
+)  # fmt: skip
+def test_gzip_is_sent_where_it_is_accepted(ask: Asked, accepted: str, coded: bool) -> None:
+    """By the weights of RFC 9110; what cannot be read is no wish."""
+    answer = ask("/metrics", headers={"Accept-Encoding": accepted})
+    assert answer.status_code == 200
+    assert answer.headers.get("content-encoding") == ("gzip" if coded else None)
+    assert answer.headers["vary"] == "Accept-Encoding"
 
 
 @pytest.mark.parametrize(
@@ -403,13 +441,68 @@ def test_a_name_that_is_not_this_machines_is_refused(ask: Asked, host: str) -> N
     """Also where no URL could be made of it; the name itself is not repeated."""
     answer = ask("/api/v1/fractions", headers={"Host": host})
     assert answer.status_code == 421
-    assert answer.json() == {"detail": "ask as 127.0.0.1"}
+    told = "ask as 127.0.0.1, or add the name to `names` under [http]"
+    assert answer.json() == {"detail": told}
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "LocalHost:1", "[::1]:9461"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("host", ["evil.example", "a|b", "127.0.0.1:x", ""])
+def test_probes_may_use_any_name(ask: Asked, path: str, host: str) -> None:
+    """Health and readiness are told whatever the prober calls this machine."""
+    assert ask(path, headers={"Host": host}).status_code in (200, 503)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "LocalHost:1", "[::1]:9461", "localhost.:80"])
 def test_this_machines_own_names_are_answered(ask: Asked, host: str) -> None:
     """With any port: it may be forwarded."""
     assert ask("/api/v1/fractions", headers={"Host": host}).status_code == 200
+
+
+def test_a_name_in_the_settings_is_answered(counted: tuple[Simulated, Status]) -> None:
+    """As it is written, with any port; no other name with it."""
+    with served(*counted, names=("monitor.example.org",)) as asked:
+        for host in ("monitor.example.org", "MONITOR.example.org:443", "127.0.0.1"):
+            assert asked("/metrics", headers={"Host": host}).status_code == 200
+        for host in ("example.org", "x.monitor.example.org", "monitor.example.org.x"):
+            assert asked("/metrics", headers={"Host": host}).status_code == 421
+
+
+def test_all_is_found_under_the_root_path_and_without_it(
+    counted: tuple[Simulated, Status],
+) -> None:
+    """Whether the proxy takes the path off or not; links lead back under it."""
+    with served(*counted, root_path="/far/donkeywatch") as asked:
+        for path in PATHS:
+            with_it, without = asked(f"/far/donkeywatch{path}"), asked(path)
+            assert with_it.status_code == without.status_code in (200, 503)
+            if path != "/metrics":
+                assert with_it.content == without.content
+        assert asked("/far/healthz").status_code == 404
+        assert asked("/far/donkeywatch/far/donkeywatch/healthz").status_code == 404
+        bare = asked("/far/donkeywatch")
+        assert (bare.status_code, bare.headers["location"]) == (308, "donkeywatch/")
+        for prefix in ("", "/far/donkeywatch"):
+            link = asked(f"{prefix}/api/v1/hours?format=csv&limit=1").headers["link"]
+            assert link.startswith("</far/donkeywatch/api/v1/hours?")
+        assert asked.json("/openapi.json")["servers"] == [{"url": "/far/donkeywatch"}]
+
+
+def test_the_token_is_needed_under_the_root_path(counted: tuple[Simulated, Status]) -> None:
+    """Health alone is open there, too; a path that only looks like it is not."""
+    with served(*counted, token="s3cret", root_path="/dw") as asked:
+        assert asked("/dw/healthz").status_code == asked("/healthz").status_code == 200
+        for path in ("/dw", "/dw/", "/dw/metrics", "/metrics", "/dw/dw/healthz", "/x/healthz"):
+            assert asked(path).status_code == 401
+        assert asked("/dw/healthz/..").status_code == 401
+
+
+def test_a_request_made_for_a_proxy_is_answered(ask: Asked) -> None:
+    """The whole URL stands in the request line (RFC 9112)."""
+    host, _, port = ask.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        request = f"GET {ask.url}/healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        client.sendall(request.encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
 
 
 def test_security_headers_are_on_every_answer(ask: Asked) -> None:
@@ -555,6 +648,70 @@ def test_an_empty_token_in_the_settings_is_no_token(tmp_path: Path) -> None:
     path.write_text(settings_text("0.0.0.0", 'token = ""\n'), "utf-8")
     with pytest.raises(ConfigError):
         config.load(path, {})
+
+
+@pytest.mark.parametrize(
+    "token", ["two words", "a\\tb", "a\\nb", "a\\u0000b", "\\u007f", "x\\u00a0y", "s" * 4097]
+)
+def test_a_token_that_no_header_holds_is_refused(tmp_path: Path, token: str) -> None:
+    """At the load, with the reason, and without the token."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0", f'token = "{token}"\n'), "utf-8")
+    with pytest.raises(ConfigError, match="no HTTP header can hold it") as caught:
+        config.load(path, {})
+    assert token not in str(caught.value)
+
+
+def test_a_token_of_the_environment_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 would fail with each request."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0"), "utf-8")
+    with pytest.raises(ConfigError, match="no HTTP header can hold it"):
+        config.load(path, {"DONKEYWATCH_TOKEN": "s3cret\udcff"})
+
+
+@pytest.mark.parametrize("token", [" s3cret", "s3cret\n", "\t s3cret \r\n"])
+def test_white_space_around_a_token_is_none_of_it(tmp_path: Path, token: str) -> None:
+    """As editors and `echo` leave it."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0"), "utf-8")
+    found = config.load(path, {"DONKEYWATCH_TOKEN": token}).http.token
+    assert found is not None
+    assert found.get_secret_value() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('names = ["https://monitor.example.org"]', "without scheme"),
+        ('names = ["monitor.example.org:443"]', "without scheme"),
+        ('names = ["*"]', "without scheme"),
+        ('names = [""]', "without scheme"),
+        ('proxies = ["localhost"]', "addresses or networks"),
+        ('proxies = ["192.0.2.1/24"]', "addresses or networks"),
+        ('root_path = "donkeywatch"', "such as /donkeywatch"),
+        ('root_path = "/a b"', "such as /donkeywatch"),
+        ('root_path = "/a/../b"', "such as /donkeywatch"),
+        ('root_path = "/api/dw"', "is a path of donkeywatch itself"),
+    ],
+)
+def test_what_no_proxy_can_use_is_refused(tmp_path: Path, line: str, told: str) -> None:
+    """At the load, with what to give instead."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("127.0.0.1", line + "\n"), "utf-8")
+    with pytest.raises(ConfigError, match=told):
+        config.load(path, {})
+
+
+def test_settings_for_a_proxy_are_taken_as_people_write_them(tmp_path: Path) -> None:
+    """Capitals, a slash at the end, a single address."""
+    path = tmp_path / "donkeywatch.toml"
+    more = 'names = ["Monitor.Example.org", "::1"]\nproxies = ["127.0.0.1", "2001:db8::/32"]\n'
+    path.write_text(settings_text("127.0.0.1", more + 'root_path = "/dw/"\n'), "utf-8")
+    http = config.load(path, {}).http
+    assert http.names == ("monitor.example.org", "::1")
+    assert http.proxies == ("127.0.0.1/32", "2001:db8::/32")
+    assert http.root_path == "/dw"
 
 
 # -- health, readiness, schema -----------------------------------------------------------

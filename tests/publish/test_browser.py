@@ -16,6 +16,7 @@ from playwright.sync_api import Browser
 from browsing import WEB, WIDTHS, Site, copied, served, view
 from donkeywatch.clocks import wall
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
+from donkeywatch.publish import feed
 from donkeywatch.publish.page import NAMES
 from instruments import component
 from support import START, TOPICS
@@ -249,6 +250,25 @@ def test_a_browser_is_asked_for_the_token(site: Site, browser: Browser) -> None:
             answer = seen.page.goto(guarded.url)
             assert answer is not None
             assert answer.status == 401
+
+
+def test_a_stream_whose_time_is_over_is_followed_by_another(
+    site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page asks for a new one at once, and says nothing of it."""
+    monkeypatch.setattr(feed, "MAX_STREAM_SECONDS", 0.5)
+    asked: list[str] = []
+    with served(site.server, site.status) as other, view(browser) as seen:
+        seen.page.on("request", lambda request: asked.append(request.url))
+        seen.open(other.url)
+        seen.page.evaluate(
+            "states = []; new MutationObserver(() => states.push(health.dataset.state))"
+            ".observe(health, { attributes: true })"
+        )
+        while asked.count(f"{other.url}/api/v1/events") < 4:
+            seen.page.wait_for_event("request", timeout=20_000)
+        assert "lost" not in seen.page.evaluate("states")
+        assert seen.told == []
 
 
 # -- what comes from npm -----------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -39,6 +40,7 @@ class Changing:
         self.status = site.status
         self.over = False
         self.looks = 0
+        self._clients = itertools.count(1)
         self.feed = Feed(lambda: Snapshots(state, TOPICS), self._current, 1 << 20)
 
     def _current(self) -> Status:
@@ -51,13 +53,14 @@ class Changing:
             self.db.execute("insert into counters values ('x', '', ?, 1)", (str(time.time()),))
 
     async def events(self) -> AsyncIterator[str]:
-        """A page's stream, as the server sends it."""
-        assert self.feed.enter()
+        """A stream of a page of another client each time, as the server sends it."""
+        client = f"192.0.2.{next(self._clients)}"
+        assert self.feed.enter(client)
         try:
             async for event in self.feed.stream(lambda: self.over):
                 yield event
         finally:
-            self.feed.leave()
+            self.feed.leave(client)
 
 
 @pytest.fixture
@@ -195,8 +198,11 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
         assert time.monotonic() - began < server.GRACE / 2
 
 
-def test_a_crowd_that_comes_at_once_gets_no_more_places(site: Site) -> None:
+def test_a_crowd_that_comes_at_once_gets_no_more_places(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hundred requests in the same moment: as many are served as there are places."""
+    monkeypatch.setattr(module, "PLACES_PER_CLIENT", 100)
 
     async def ask(url: str) -> Counter[int]:
         limits = httpx.Limits(max_connections=None)
@@ -212,6 +218,41 @@ def test_a_crowd_that_comes_at_once_gets_no_more_places(site: Site) -> None:
     assert found == {200: module.PLACES, 503: 100 - module.PLACES}
 
 
+def test_one_client_takes_no_place_of_another(site: Site) -> None:
+    """Its ninth page is refused, and a page of another address is not; nor are other requests."""
+    elsewhere = httpx.HTTPTransport(local_address="127.0.0.2")
+    with (
+        served(site.server, site.status) as other,
+        httpx.Client(trust_env=False, timeout=20) as greedy,
+        httpx.Client(transport=elsewhere, timeout=20) as modest,
+        ExitStack() as held,
+    ):
+        url = f"{other.url}/api/v1/events"
+        answers = [held.enter_context(greedy.stream("GET", url)) for _ in range(40)]
+        codes = Counter(answer.status_code for answer in answers)
+        assert codes == {200: module.PLACES_PER_CLIENT, 503: 40 - module.PLACES_PER_CLIENT}
+        with modest.stream("GET", url) as answer:
+            assert next(answer.iter_lines()) == "event: news"
+        for client in (greedy, modest):
+            assert client.get(f"{other.url}/metrics").status_code == 200
+
+
+def test_a_stream_that_has_lasted_long_ends_and_its_place_is_free(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last event says so, and the next page of the same client gets in."""
+    monkeypatch.setattr(module, "PLACES_PER_CLIENT", 1)
+    monkeypatch.setattr(module, "MAX_STREAM_SECONDS", 0.5)
+    with (
+        served(site.server, site.status) as other,
+        httpx.Client(trust_env=False, timeout=20) as client,
+    ):
+        for _ in range(2):
+            text = client.get(f"{other.url}/api/v1/events").text
+            assert text.startswith("event: news\n")
+            assert text.endswith("event: end\ndata:\n\n")
+
+
 def test_a_page_that_is_gone_before_the_first_news_gives_its_place_back(
     changing: Changing,
 ) -> None:
@@ -224,12 +265,12 @@ def test_a_page_that_is_gone_before_the_first_news_gives_its_place_back(
         raise OSError
 
     async def send() -> None:
-        assert changing.feed.enter()
+        assert changing.feed.enter("192.0.2.1")
         with suppress(OSError, ClientDisconnect, BaseExceptionGroup):
-            await News(changing.feed, lambda: False)({"type": "http"}, nothing, broken)
+            await News(changing.feed, "192.0.2.1", lambda: False)({"type": "http"}, nothing, broken)
 
     asyncio.run(send())
-    assert changing.feed._open == 0
+    assert not changing.feed._open
 
 
 def stop(site: Site) -> None:

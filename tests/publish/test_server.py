@@ -17,9 +17,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from donkeywatch.errors import ConfigError
+from donkeywatch.publish import connections
 from donkeywatch.publish.server import Server
 from donkeywatch.settings import Http
 
@@ -31,6 +32,10 @@ def hello() -> FastAPI:
     @app.get("/")
     def page() -> str:
         return "hello"
+
+    @app.get("/large")
+    def large() -> Response:
+        return Response(bytes(32 << 20))
 
     @app.get("/slow")
     def slow() -> str:
@@ -74,6 +79,39 @@ def test_an_ipv6_address_is_in_brackets() -> None:
         assert get(server.url).json() == "hello"
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_all_addresses_are_those_of_both_families(address: str) -> None:
+    """`::` answers IPv4 as well, whatever the system's default is."""
+    try:
+        socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True).close()
+    except (OSError, ValueError):
+        pytest.skip("this machine has no IPv6")
+    with running(Http(host="::", port=0)) as server:
+        port = int(server.url.rpartition(":")[2])
+        with socket.create_connection((address, port), timeout=5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_client_that_reads_nothing_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system gives it up, and its place is free again."""
+    monkeypatch.setattr(connections, "UNREAD_MILLISECONDS", 500)
+    with running(Http(port=0)) as server, socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        host, _, port = server.url.removeprefix("http://").rpartition(":")
+        deaf.connect((host, int(port)))
+        deaf.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        held = server._socket._connections
+        until = time.monotonic() + 5
+        while not held._busy and time.monotonic() < until:
+            time.sleep(0.01)
+        assert held._busy
+        until = time.monotonic() + 20
+        while len(held) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert len(held) == 0
+
+
 def test_a_port_that_is_taken_refuses_the_start() -> None:
     """The error names host and port, and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -101,7 +139,9 @@ def test_an_open_request_is_answered_before_the_end() -> None:
     with running(Http(port=0)) as server:
         asking = threading.Thread(target=lambda: found.append(get(f"{server.url}/slow").json()))
         asking.start()
-        time.sleep(0.2)
+        until = time.monotonic() + 10
+        while not server._server.server_state.tasks and time.monotonic() < until:
+            time.sleep(0.01)
     asking.join()
     assert found == ["at last"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from pathlib import Path
@@ -11,7 +12,9 @@ import typer
 from rich.console import Console
 
 import donkeywatch
+from donkeywatch.cli import output
 from donkeywatch.errors import DonkeywatchError
+from donkeywatch.repetition import RepetitionFilter
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
 4 state in use by another process; 5 a log, an archive or labels
@@ -38,11 +41,18 @@ DEFAULT_CONFIG = Path("donkeywatch.toml")
 
 def main() -> None:
     """Run the command line; every failure is one message and an exit code."""
+    output.guard()
     try:
-        app()
+        try:
+            app()
+        finally:
+            output.flush()
+    except output.OutputClosed:
+        sys.exit(output.PIPE_EXIT)
     except DonkeywatchError as error:
-        err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
-        err.print(f"  remedy: {error.remedy}", markup=False)
+        with contextlib.suppress(OSError):  # Where it cannot be told, the exit code says it.
+            err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
+            err.print(f"  remedy: {error.remedy}", markup=False)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -60,6 +70,7 @@ def _version(
 def log_to_stderr() -> None:
     """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RepetitionFilter())
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -64,6 +64,9 @@ def status(
     if not watch:
         out.print(_status(snapshots, settings))
         return
+    while not out.is_terminal:  # Live shows nothing there before its end.
+        out.print(_status(snapshots, settings))
+        time.sleep(2)
     with Live(console=out, auto_refresh=False, screen=True) as live:
         while True:
             live.update(_status(snapshots, settings), refresh=True)

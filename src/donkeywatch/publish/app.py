@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hmac
-import logging
-import re
-import sqlite3
-from base64 import b64decode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
-from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import SecretStr, StringConstraints
+from fastapi.responses import PlainTextResponse
+from pydantic import StringConstraints
 
 from donkeywatch import __version__
 from donkeywatch.counting.windows import iso, milliseconds, week_start
@@ -33,6 +28,7 @@ from donkeywatch.publish.answers import (
 )
 from donkeywatch.publish.by_country import hours_by_country, week_by_country
 from donkeywatch.publish.exposition import Exposition
+from donkeywatch.publish.guard import Guard
 from donkeywatch.publish.metrics import Monitor
 from donkeywatch.publish.profile import profile
 from donkeywatch.publish.site import add_site
@@ -41,20 +37,6 @@ from donkeywatch.publish.table import csv_text
 from donkeywatch.settings import Settings
 from donkeywatch.status import Status
 
-log = logging.getLogger("donkeywatch")
-
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
-    " connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
-BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
-"""What makes a browser ask for the token, since nobody can give it a header."""
-HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
-"""A name or an address, and a port, as a client of ours writes them."""
 FAR = 1 << 52
 """Later than any window, ms; small enough for SQLite and for dates to be printed never."""
 
@@ -97,7 +79,7 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
 
     exposition = Exposition(Monitor(snapshots, status), status)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
-    _guard(app, settings)
+    app.add_middleware(Guard, http=settings.http)
     _add_health(app, settings, status)
     _add_figures(app, snapshots, status)
 
@@ -109,77 +91,6 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
 
     add_site(app, settings, snapshots, status)
     return app
-
-
-def _asked_as(request: Request) -> str | None:
-    """The host that is asked for; None where it is not told once, in plain letters.
-
-    The URL of a request has the server's own name where that of the header cannot be read.
-    """
-    told = request.headers.getlist("host")
-    host = HOST.fullmatch(told[0]) if len(told) == 1 else None
-    return host["name"].strip("[]").lower() if host else None
-
-
-def _guard(app: FastAPI, settings: Settings) -> None:
-    token = settings.http.token
-    names = {"localhost", "127.0.0.1", "::1", settings.http.host.lower()}
-
-    @app.middleware("http")
-    async def guard(
-        request: Request, proceed: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        if request.method not in ("GET", "HEAD"):
-            response: Response = JSONResponse({"detail": "GET only"}, 405, {"Allow": "GET"})
-        elif token is None and _asked_as(request) not in names:
-            # Without a token only this machine may ask: not a page that a browser of this
-            # machine shows, under a name that its server lets point here.
-            response = JSONResponse({"detail": f"ask as {settings.http.host}"}, 421)
-        elif token is not None and request.url.path != "/healthz" and not _knows(request, token):
-            response = JSONResponse(
-                {"detail": "send the header Authorization: Bearer <token>"},
-                401,
-                {"WWW-Authenticate": BASIC if _is_browser(request) else "Bearer"},
-            )
-        else:
-            response = await _answered(request, proceed)
-        response.headers.update(HEADERS)
-        return response
-
-
-async def _answered(
-    request: Request, proceed: Callable[[Request], Awaitable[Response]]
-) -> Response:
-    """The answer; a failure is told by its kind alone, here and in the log."""
-    try:
-        return await proceed(request)
-    except sqlite3.Error as error:
-        log.warning("a request failed: %s", type(error).__name__)
-        return JSONResponse({"detail": "the database cannot be read now; try again"}, 503)
-    except Exception as error:
-        log.exception("a request failed: %s", type(error).__name__, exc_info=False)
-        return JSONResponse({"detail": "this request failed; the daemon's log says when"}, 500)
-
-
-def _knows(request: Request, token: SecretStr) -> bool:
-    given = _as_bearer(request.headers.get("authorization", "").encode("latin-1"))
-    return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
-
-
-def _is_browser(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
-
-
-def _as_bearer(given: bytes) -> bytes:
-    """A browser sends the token as the password of Basic authentication (RFC 7617)."""
-    scheme, _, coded = given.partition(b" ")
-    if scheme.lower() != b"basic":
-        return given
-    try:
-        name_and_token = b64decode(coded, validate=True)
-    except ValueError:
-        return given
-    return b"Bearer " + name_and_token.partition(b":")[2]
 
 
 def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from time import monotonic
@@ -20,8 +21,12 @@ PERIOD = 1.0
 """Seconds that lie between two pieces of news at least."""
 HEARTBEAT = 10.0
 """Seconds without news after which a page is told that nothing is wrong."""
-PLACES = 32
+PLACES = 64
 """Pages that may be open at once."""
+PLACES_PER_CLIENT = 8
+"""Pages of one client among them."""
+MAX_STREAM_SECONDS = 600.0
+"""A stream ends after so long, and its page asks for a place anew."""
 
 
 class Feed:
@@ -33,20 +38,20 @@ class Feed:
         self._snapshots, self._status, self._ready_lag = snapshots, status, ready_lag
         self._connection: sqlite3.Connection | None = None
         self._guard = threading.Lock()
-        self._open = 0
+        self._open: Counter[str] = Counter()
         self._looked = float("-inf")
         self._seen = ""
 
-    def enter(self) -> bool:
-        """Take a place for one page; false where there is none. `leave` gives it back."""
-        if self._open >= PLACES:
+    def enter(self, client: str) -> bool:
+        """Take a place for a page of a client; false where there is none. `leave` gives it back."""
+        if self._open.total() >= PLACES or self._open[client] >= PLACES_PER_CLIENT:
             return False
-        self._open += 1
+        self._open[client] += 1
         return True
 
-    def leave(self) -> None:
+    def leave(self, client: str) -> None:
         """Give the place of a page back."""
-        self._open -= 1
+        self._open -= Counter({client: 1})
         if not self._open:
             self._close()
 
@@ -54,10 +59,14 @@ class Feed:
         """Events for a page that has a place, until the server is `over` or the page is gone.
 
         `news` comes at once and then with each change, with what `_look` says; `beat` is a sign
-        of life.
+        of life; `end` is the last event of a stream that has been open for long enough.
         """
         told, at, said = "", float("-inf"), monotonic()
+        until = said + MAX_STREAM_SECONDS
         while not over():
+            if monotonic() >= until:
+                yield "event: end\ndata:\n\n"
+                break
             seen, now = await self._current(), monotonic()
             if seen != told and now - at >= PERIOD:
                 told, at, said = seen, now, now

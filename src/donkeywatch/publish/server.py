@@ -11,12 +11,16 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from donkeywatch.errors import ConfigError
+from donkeywatch.publish.connections import Connections, Listener, Peer, max_connections
+from donkeywatch.publish.guard import MAX_HEAD_BYTES
 from donkeywatch.settings import Http
 
 GRACE = 3
@@ -29,9 +33,8 @@ class Server:
     """Bound at construction, so that a port that is taken refuses the start."""
 
     def __init__(self, app: FastAPI, http: Http) -> None:
-        family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
         try:
-            self._socket = socket.create_server((http.host, http.port), family=family)
+            bound = _bind(http)
         except socket.gaierror as error:
             raise ConfigError(
                 f"http: there is no host {http.host} ({error.strerror})",
@@ -42,12 +45,14 @@ class Server:
                 f"http: cannot listen on {http.host} port {http.port} ({error.strerror})",
                 "stop what listens there, or set another `port` under [http]",
             ) from None
+        connections = Connections(max_connections(), plain=http.tls_certificate is None)
+        self._socket = Listener(bound, connections)
         host = f"[{http.host}]" if ":" in http.host else http.host
         scheme = "https" if http.tls_certificate else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         try:
             app.state.stopping = self._stopping = threading.Event()
-            self._server = _Calm(_settings(app, http))
+            self._server = _Calm(_settings(app, http, connections))
             logging.getLogger("uvicorn.error").addFilter(_is_told)
             self._server.config.load()
         except OSError as error:
@@ -95,6 +100,21 @@ class Server:
         self._socket.close()
 
 
+def _bind(http: Http) -> socket.socket:
+    """A socket that listens; on `::` to IPv4 as well, whatever the system's default is."""
+    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
+    both = http.host == "::" and socket.has_dualstack_ipv6()
+    return socket.create_server((http.host, http.port), family=family, dualstack_ipv6=both)
+
+
+def _trusted_forms(network: str) -> list[str]:
+    """A network as connections show it; IPv4 on a socket of both families is inside IPv6."""
+    if ":" in network:
+        return [network]
+    address, _, bits = network.partition("/")
+    return [network, f"::ffff:{address}/{96 + int(bits)}"]
+
+
 def _is_told(record: logging.LogRecord) -> bool:
     """Not how an answer was given up that nobody read when the server stopped."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
@@ -138,23 +158,40 @@ class _Impatient(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
 
+    def __init__(self, *arguments: Any, connections: Connections, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._connections = connections
+        self._peer: Peer = ()
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start to wait for a request."""
         super().connection_made(transport)
+        self._peer = transport.get_extra_info("peername")
+        self._connections.attach(self._peer, transport.abort)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
         """A whole request stops the clock, a piece of one does not."""
-        if self._deadline is None and (self.cycle is None or self.cycle.response_complete):
+        if self._deadline is None and not self._is_busy:
             self._wait()
         super().data_received(data)
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._is_busy:
             self._stop()
+        self._connections.mark(self._peer, busy=self._is_busy)
+
+    def on_response_complete(self) -> None:
+        """The next request may have been waiting already."""
+        super().on_response_complete()
+        self._connections.mark(self._peer, busy=self._is_busy)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing to wait for any more."""
         self._stop()
         super().connection_lost(exc)
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(self.timeout_keep_alive, self.transport.close)
@@ -165,18 +202,21 @@ class _Impatient(H11Protocol):
             self._deadline = None
 
 
-def _settings(app: FastAPI, http: Http) -> uvicorn.Config:
+def _settings(app: FastAPI, http: Http, connections: Connections) -> uvicorn.Config:
+    protocol = partial(_Impatient, connections=connections)
     return uvicorn.Config(
         app,
+        loop="asyncio",  # Another one would not ask the `Listener`.
         log_config=None,
         access_log=False,
         lifespan="off",
-        http=_Impatient,
+        http=cast(type[asyncio.Protocol], protocol),
         server_header=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=GRACE,
-        limit_concurrency=512,
-        h11_max_incomplete_event_size=16 << 10,
+        proxy_headers=bool(http.proxies),
+        forwarded_allow_ips=[form for proxy in http.proxies for form in _trusted_forms(proxy)],
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws="none",
         ssl_certfile=http.tls_certificate,
         ssl_keyfile=http.tls_key,

@@ -10,7 +10,8 @@ from starlette.types import Receive, Scope, Send
 
 from donkeywatch.clocks import wall
 from donkeywatch.publish.assets import assets
-from donkeywatch.publish.feed import PLACES, Feed
+from donkeywatch.publish.connections import client_of
+from donkeywatch.publish.feed import PLACES, PLACES_PER_CLIENT, Feed
 from donkeywatch.publish.page import render
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings import Settings
@@ -46,28 +47,34 @@ def add_site(
         response_class=StreamingResponse,
         responses={
             200: {"content": {"text/event-stream": {}}},
-            503: {"description": f"{PLACES} listen already"},
+            503: {
+                "description": f"{PLACES} listen already, or {PLACES_PER_CLIENT} from this address"
+            },
         },
     )
     async def events(request: Request) -> Response:
-        """Server-sent events: `news` at once and after changes, once a second at most; `beat`."""
-        if not feed.enter():
+        """Server-sent events: `news` at once and after changes, once a second at most; `beat`.
+
+        After ten minutes `end`: connect anew.
+        """
+        client = client_of(request.client.host if request.client else "")
+        if not feed.enter(client):
             raise HTTPException(503, "too many pages are open; try again", {"Retry-After": "10"})
         stopping = getattr(request.app.state, "stopping", None)
-        return News(feed, lambda: stopping is not None and stopping.is_set())
+        return News(feed, client, lambda: stopping is not None and stopping.is_set())
 
 
 class News(StreamingResponse):
     """The news for a page that has taken its place, which is given back however it ends."""
 
-    def __init__(self, feed: Feed, over: Callable[[], bool]) -> None:
+    def __init__(self, feed: Feed, client: str, over: Callable[[], bool]) -> None:
         quick = {"X-Accel-Buffering": "no"}
         super().__init__(feed.stream(over), media_type="text/event-stream", headers=quick)
-        self._feed = feed
+        self._feed, self._client = feed, client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; a page that is gone before the first piece has had a place, too."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._feed.leave()
+            self._feed.leave(self._client)

@@ -25,6 +25,7 @@ export function follow(drawHistory) {
       update(JSON.parse(event.data), drawHistory).catch(lost);
     });
     source.addEventListener("beat", alive);
+    source.addEventListener("end", connect); // its time is over, and nothing is wrong
     source.addEventListener("error", lost);
   };
   const alive = () => {
