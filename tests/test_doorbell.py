@@ -38,7 +38,7 @@ def test_a_ring_by_hand_ends_a_pause_and_the_wait_after_it() -> None:
 
 def test_a_change_of_a_file_ends_no_pause(tmp_path: Path) -> None:
     """It is answered by the next wait."""
-    bell = Doorbell([tmp_path])
+    bell = Doorbell([tmp_path / "search.log"])
     try:
         stop = threading.Event()
         writer = threading.Thread(target=_write, args=(tmp_path / "search.log", stop))
@@ -87,7 +87,7 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
     """A file that is written to, and one in a directory that was made anew."""
     place = tmp_path / "logs"
     place.mkdir()
-    bell = Doorbell([place])
+    bell = Doorbell([place / "search.log"])
     try:
         end = time.monotonic() + 30
         woken = False

@@ -6,7 +6,6 @@ import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
@@ -322,10 +321,6 @@ class Engine:
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
         )
-
-    def directories(self) -> set[Path]:
-        """Where the doorbell should listen."""
-        return {d for stream in self.streams for d in stream.follower.log.directories()}
 
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""

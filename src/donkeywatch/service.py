@@ -15,6 +15,7 @@ from donkeywatch.counting.correction import Accuracy
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.journal import ANSWER
 from donkeywatch.machine import keep, spare
 from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
@@ -55,7 +56,8 @@ class Service:
         self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:
-        return Doorbell(self._engine.directories(), enabled=self._settings.follow.doorbell)
+        logs = [source.path for source in self._settings.source]
+        return Doorbell(logs, enabled=self._settings.follow.doorbell)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -167,10 +169,10 @@ class Service:
             self._engine = self._go_back(old)
         else:
             if fresh.http != self._settings.http:
-                log.warning("new [http] settings take effect at the next start")
+                log.warning("new [http] settings take effect at the next start", extra=ANSWER)
             self._settings, self._reload_good = fresh, True
             self._accuracies = self._fitting(record)
-            log.info("settings reloaded")
+            log.info("settings reloaded", extra=ANSWER)
         # What the new engine complains of is told anew: it has not looked as long as the old one.
         self._told = replace(self._told, sources=())
         self._bell.close()
@@ -188,7 +190,7 @@ class Service:
 
     def _keep(self, error: DonkeywatchError) -> None:
         self._reload_good = False
-        log.error("settings not reloaded, the old ones stay: %s", error)
+        log.error("settings not reloaded, the old ones stay: %s", error, extra=ANSWER)
 
 
 def _kind(reason: str) -> str:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 import donkeywatch
 from donkeywatch.errors import DonkeywatchError
+from donkeywatch.journal import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
 4 state in use by another process; 5 a log, an archive or labels
@@ -59,8 +60,7 @@ def _version(
 
 def log_to_stderr() -> None:
     """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Journal()
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 from donkeywatch.sources.files import gone
+from donkeywatch.sources.listing import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,10 @@ class Log:
     limit: int = 1 << 16
     rotated: tuple[str, ...] = ()
     from_end: bool = False
+    _listing: Listing = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_listing", Listing(self._is_rotated))
 
     def directories(self) -> set[Path]:
         """Where something can happen to this log: beside its name, and beside what it links to."""
@@ -36,20 +42,23 @@ class Log:
         """Regular files beside the log whose names say that they were rotated away."""
         for directory in self.directories():
             try:
-                entries = list(os.scandir(directory))
+                names = self._listing.names(directory)
             except OSError as error:
                 if gone(error):
                     continue
                 raise
-            for entry in entries:
-                if entry.name != self.path.name and self._is_rotated(entry.name):
-                    try:
-                        if entry.is_file():
-                            yield Path(entry.path), entry.stat()
-                    except OSError:
-                        continue
+            for name in names:
+                path = directory / name
+                try:
+                    state = path.stat()
+                except OSError:
+                    continue
+                if stat.S_ISREG(state.st_mode):
+                    yield path, state
 
     def _is_rotated(self, name: str) -> bool:
+        if name == self.path.name:
+            return False
         if self.rotated:
             return any(fnmatch(name, pattern) for pattern in self.rotated)
         return rotated_name(self.path.name).fullmatch(name) is not None
