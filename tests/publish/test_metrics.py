@@ -173,7 +173,7 @@ def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
 def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
-    status = replace(status, last_backup=NOW, accuracies=ACCURACIES)
+    status = replace(status, last_backup=NOW, accuracies=ACCURACIES, lexicon_expires=NOW)
     for described, family in zip(EVERY, collected(server.state, status), strict=True):
         assert family.samples, described.name
         for sample in family.samples:

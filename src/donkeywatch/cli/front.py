@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 import donkeywatch
-from donkeywatch.errors import DonkeywatchError
+from donkeywatch.errors import DonkeywatchError, Unavailable, may_pass
 from donkeywatch.journal import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
-4 state in use by another process; 5 a log, an archive or labels
-cannot be read."""
+4 state in use by another process; 5 a log, an archive or labels cannot be read; 6 trouble that
+may pass: a full disk, an I/O error, an address that is taken or not there yet."""
 
 app = typer.Typer(
     help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"
@@ -28,8 +28,8 @@ app = typer.Typer(
 lexicon_app = typer.Typer(help="Work on the word list.", no_args_is_help=True)
 app.add_typer(lexicon_app, name="lexicon")
 
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="the settings file", envvar="DONKEYWATCH_CONFIG")
@@ -42,11 +42,20 @@ def main() -> None:
     try:
         app()
     except DonkeywatchError as error:
-        err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
-        err.print(f"  remedy: {error.remedy}", markup=False)
-        sys.exit(error.exit_code)
+        _refuse(error)
+    except OSError as error:
+        if not may_pass(error):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(Unavailable(f"{where}{error.strerror}", "see to the disk or the limit, and repeat"))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(error: DonkeywatchError) -> NoReturn:
+    err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
+    err.print(f"  remedy: {error.remedy}", markup=False)
+    sys.exit(error.exit_code)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import AddressUnavailable, ConfigError
+from donkeywatch.publish.listening import bind, load_tls, tls_refusal
 from donkeywatch.settings import Http
 
 GRACE = 3
@@ -29,19 +28,8 @@ class Server:
     """Bound at construction, so that a port that is taken refuses the start."""
 
     def __init__(self, app: FastAPI, http: Http) -> None:
-        family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-        try:
-            self._socket = socket.create_server((http.host, http.port), family=family)
-        except socket.gaierror as error:
-            raise ConfigError(
-                f"http: there is no host {http.host} ({error.strerror})",
-                "set `host` under [http] to an address of this machine",
-            ) from None
-        except OSError as error:
-            raise ConfigError(
-                f"http: cannot listen on {http.host} port {http.port} ({error.strerror})",
-                "stop what listens there, or set another `port` under [http]",
-            ) from None
+        load_tls(http)
+        self._socket = bind(http)
         host = f"[{http.host}]" if ":" in http.host else http.host
         scheme = "https" if http.tls_certificate else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
@@ -70,7 +58,7 @@ class Server:
             if self._failure is not None:
                 raise _refusal(self._failure)
             if not self._thread.is_alive() or time.monotonic() > until:
-                raise ConfigError(
+                raise AddressUnavailable(
                     f"http: the server did not start within {START:.0f} s",
                     "see the messages above; try another `port` under [http]",
                 )
@@ -78,13 +66,7 @@ class Server:
 
     def renew(self, http: Http) -> None:
         """Read the TLS files again; ConfigError, and the old ones stay, when they are no good."""
-        if self._server.config.ssl is None or not http.tls_certificate or not http.tls_key:
-            return
-        try:
-            for context in (ssl.create_default_context(), self._server.config.ssl):
-                context.load_cert_chain(http.tls_certificate, http.tls_key)
-        except OSError as error:
-            raise _refusal(error) from None
+        load_tls(http, *filter(None, (self._server.config.ssl,)))
 
     def stop(self) -> None:
         """Finish open requests and end the thread."""
@@ -106,10 +88,7 @@ def _refusal(error: OSError) -> ConfigError:
             "http: too few open files are allowed to this process",
             "raise the limit (ulimit -n, or LimitNOFILE= in the systemd unit)",
         )
-    return ConfigError(
-        f"http: the TLS files cannot be used ({type(error).__name__})",
-        "give a PEM certificate and its key",
-    )
+    return tls_refusal(error)
 
 
 class _Calm(uvicorn.Server):
