@@ -99,3 +99,57 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
         assert woken
     finally:
         bell.close()
+
+
+def rings(bell: Doorbell, seconds: float = 5) -> bool:
+    """Does something ring within that time?"""
+    before = time.monotonic()
+    bell.wait(seconds)
+    return time.monotonic() - before < seconds * 0.9
+
+
+def silent(bell: Doorbell) -> Doorbell:
+    """A bell whose thread has begun to listen and has rung for what it found."""
+    while rings(bell, 0.5):
+        pass
+    return bell
+
+
+def test_what_others_write_or_rename_does_not_ring(tmp_path: Path) -> None:
+    """In the same directory, under whatever name that is not the log's."""
+    (tmp_path / "search.log").touch()
+    bell = silent(Doorbell([tmp_path / "search.log"]))
+    try:
+        for name in ("other.log", "search.log.gz", "search"):
+            (tmp_path / name).write_text("zqorv")
+            (tmp_path / name).rename(tmp_path / f"{name}.aside")
+        assert not rings(bell, 1)
+        (tmp_path / "search.log").write_text("zqorv")
+        assert rings(bell)
+    finally:
+        bell.close()
+
+
+def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
+    """The writer may go on with the old file, and with another one under the same name."""
+    log = tmp_path / "search.log"
+    (tmp_path / "elsewhere").mkdir()
+    log.symlink_to("elsewhere/one.log")
+    bell = silent(Doorbell([log]))
+    try:
+        (tmp_path / "elsewhere" / "one.log").touch()
+        assert rings(bell)
+        silent(bell)
+        with (tmp_path / "elsewhere" / "one.log").open("a", buffering=1) as old:
+            log.unlink()
+            assert rings(bell)
+            silent(bell)
+            old.write("zqorv\n")
+            assert rings(bell)
+            log.write_text("zqorv")
+            assert rings(bell)
+            silent(bell)
+            log.write_text("zqorv plim")
+            assert rings(bell)
+    finally:
+        bell.close()

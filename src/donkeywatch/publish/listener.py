@@ -66,6 +66,9 @@ class Listener:
             except AddressUnavailable as error:
                 self.problems = (error.problem,)
                 continue
+            except OSError as error:  # A part of it is loaded at its first use.
+                self.problems = (f"http: {error.strerror}",)
+                continue
             except DonkeywatchError as error:
                 self._failure = error
                 return

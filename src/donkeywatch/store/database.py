@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 import time
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -135,17 +136,19 @@ def unavailable(path: Path, error: sqlite3.Error | OSError) -> StateError:
     if isinstance(error, OSError):
         where = error.filename or path.parent
         return _refused(f"{where} cannot be used", error, path.parent)
-    try:
-        path.open("r+b").close()
-    except FileNotFoundError:
-        pass
-    except OSError as refusal:  # SQLite does not tell whose fault it is.
-        return _refused(f"the database {path} cannot be opened", refusal, path.parent)
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK) and not _is_read_only(path):
+        # SQLite does not tell that this will not pass.
+        forbidden = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return _refused(f"the database {path} cannot be opened", forbidden, path.parent)
     return Unavailable(
         f"the database {path} cannot be opened ({error})",
         "check that the state directory is writable, not full, owned by this user, and that no"
         " other program holds the database",
     )
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
 
 
 def found_damaged(path: Path) -> StateError:
@@ -169,13 +172,15 @@ def found_damaged(path: Path) -> StateError:
 
 def _read_through(path: Path) -> None:
     """OSError where any byte of a file cannot be read."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        offset = 0
-        while block := os.pread(descriptor, 1 << 20, offset):
-            offset += len(block)
-    finally:
-        os.close(descriptor)
+    descriptor, offset = _descriptor(path), 0
+    while block := os.pread(descriptor, 1 << 20, offset):
+        offset += len(block)
+
+
+@cache
+def _descriptor(path: Path) -> int:
+    """One that is never closed: with it this process would lose SQLite's locks on the file."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def damaged(path: Path) -> StateError:
