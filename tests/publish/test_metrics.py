@@ -523,6 +523,8 @@ donkeywatch_ready 1.0
 donkeywatch_last_commit_timestamp_seconds 1.7954352e+09
 # HELP donkeywatch_last_backup_timestamp_seconds Newest backup, Unix time.
 # TYPE donkeywatch_last_backup_timestamp_seconds gauge
+# HELP donkeywatch_lexicon_expires_timestamp_seconds When the lexicon may not be used any more, Unix time; absent where it does not expire.
+# TYPE donkeywatch_lexicon_expires_timestamp_seconds gauge
 # HELP donkeywatch_config_last_reload_successful 1 unless the last SIGHUP was refused.
 # TYPE donkeywatch_config_last_reload_successful gauge
 donkeywatch_config_last_reload_successful 0.0
