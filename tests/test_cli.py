@@ -123,7 +123,7 @@ def test_a_full_disk_stops_a_backfill_and_a_repeat_goes_on(server: Simulated) ->
             [*command, *map(str, server.archive)], capture_output=True, text=True, timeout=120,
             preexec_fn=full(size), env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )  # fmt: skip
-        assert done.returncode == 3, done.stderr
+        assert done.returncode == 6, done.stderr
         assert "remedy:" in done.stderr
         assert "Traceback" not in done.stderr
     code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)

@@ -63,6 +63,8 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
         (SMALLEST.replace('"tsv"', '"regex"'), "needs `pattern`"),
         (SMALLEST.replace('"tsv"', '"regex"') + "pattern = '('\n", "not a regular expression"),
         (SMALLEST.replace('"tsv"', '"regex"') + "pattern = '(?P<ts>.)'\n", "lacks the named group"),
+        (SMALLEST + 'keys = {ts = "t"}\n', "`keys` goes with format `jsonl`"),
+        (SMALLEST.replace("tsv", "jsonl") + 'keys = {ts = "t", ip = "t"}\n', "one name twice"),
         (SMALLEST + 'time_format = "%H:%M:%S"\n', "four-digit year"),
         (SMALLEST + 'time_format = "%Y-%m-%d %H"\n', "set `timezone`"),
         (SMALLEST + SMALLEST.partition("\n[[")[2].join(["[[", ""]), "the same name"),
@@ -71,11 +73,40 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
         (SMALLEST + '[http]\ntls_key = "k"\n', "go together"),
         (SMALLEST + '[http]\ntoken_file = "missing"\n', "not readable"),
         ("lexicon = ", "not valid TOML"),
+        (f"lexicon = {'[' * 5000}", "not valid TOML"),
+        (f"lexicon = {'9' * 5000}", "not valid TOML"),
+        ('lexicon = ""\n' + SMALLEST.replace("lexicon", "countries"), "empty; name a file"),
+        ('state = "a\\u0000b"\n' + SMALLEST, "NUL"),
+        (SMALLEST + "[time]\nsilence = inf\n", "finite"),
+        (SMALLEST + "[backup]\ninterval = 1e300\n", "backup.interval"),
+        (SMALLEST + "[retention]\nhours = 100000000000000000000\n", "retention.hours"),
+        (SMALLEST + '[http]\nhost = "http://127.0.0.1"\n', "not an address or a host name"),
+        (SMALLEST + '[http]\nhost = "127.0.0.1:9461"\n', "not an address or a host name"),
+        (SMALLEST + '[http]\nhost = "127.0.1"\n', "not an address or a host name"),
+        (SMALLEST + '[http]\nhost = ""\n', "not an address or a host name"),
+        (SMALLEST + f'[http]\nhost = "{"x" * 64}.example"\n', "not an address or a host name"),
+        ('keys = "donkeywatch-state"\n' + SMALLEST, "is the state directory"),
+        ('keys = "donkeywatch-state/backups/x"\n' + SMALLEST, "among its backups"),
+        (SMALLEST.replace("search.log", "lexicon.toml"), "a file of donkeywatch's own"),
+        (SMALLEST.replace("search.log", "donkeywatch-state/x/../donkeywatch.db"), "own"),
+        (SMALLEST + '[http]\ntls_key = "/dev/zero"\ntls_certificate = "c"\n', "not a regular file"),
+        (SMALLEST + '[http]\ntoken_file = "/dev/zero"\n', "everybody can read it"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_with_its_remedy(tmp_path: Path, text: str, told: str) -> None:
     """Missing, unknown, misspelt and impossible settings are refused by name."""
     assert told in refusal(tmp_path, text)
+
+
+def test_a_directory_of_another_state_is_refused(tmp_path: Path) -> None:
+    """Neither the state nor the keys may be in it, or be it."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "donkeywatch.db").touch()
+    for setting, place in (("state", "other/state"), ("keys", "other/keys"), ("keys", "other")):
+        said = refusal(tmp_path, f'{setting} = "{place}"\n' + SMALLEST)
+        assert "the state directory of another donkeywatch" in said
+    config.load(written(tmp_path, 'state = "other"\n' + SMALLEST), {})
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

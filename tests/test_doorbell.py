@@ -38,7 +38,7 @@ def test_a_ring_by_hand_ends_a_pause_and_the_wait_after_it() -> None:
 
 def test_a_change_of_a_file_ends_no_pause(tmp_path: Path) -> None:
     """It is answered by the next wait."""
-    bell = Doorbell([tmp_path])
+    bell = Doorbell([tmp_path / "search.log"])
     try:
         stop = threading.Event()
         writer = threading.Thread(target=_write, args=(tmp_path / "search.log", stop))
@@ -87,7 +87,7 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
     """A file that is written to, and one in a directory that was made anew."""
     place = tmp_path / "logs"
     place.mkdir()
-    bell = Doorbell([place])
+    bell = Doorbell([place / "search.log"])
     try:
         end = time.monotonic() + 30
         woken = False
@@ -97,5 +97,59 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
             bell.wait(2)
             woken = time.monotonic() - before < 1.5
         assert woken
+    finally:
+        bell.close()
+
+
+def rings(bell: Doorbell, seconds: float = 5) -> bool:
+    """Does something ring within that time?"""
+    before = time.monotonic()
+    bell.wait(seconds)
+    return time.monotonic() - before < seconds * 0.9
+
+
+def silent(bell: Doorbell) -> Doorbell:
+    """A bell whose thread has begun to listen and has rung for what it found."""
+    while rings(bell, 0.5):
+        pass
+    return bell
+
+
+def test_what_others_write_or_rename_does_not_ring(tmp_path: Path) -> None:
+    """In the same directory, under whatever name that is not the log's."""
+    (tmp_path / "search.log").touch()
+    bell = silent(Doorbell([tmp_path / "search.log"]))
+    try:
+        for name in ("other.log", "search.log.gz", "search"):
+            (tmp_path / name).write_text("zqorv")
+            (tmp_path / name).rename(tmp_path / f"{name}.aside")
+        assert not rings(bell, 1)
+        (tmp_path / "search.log").write_text("zqorv")
+        assert rings(bell)
+    finally:
+        bell.close()
+
+
+def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
+    """The writer may go on with the old file, and with another one under the same name."""
+    log = tmp_path / "search.log"
+    (tmp_path / "elsewhere").mkdir()
+    log.symlink_to("elsewhere/one.log")
+    bell = silent(Doorbell([log]))
+    try:
+        (tmp_path / "elsewhere" / "one.log").touch()
+        assert rings(bell)
+        silent(bell)
+        with (tmp_path / "elsewhere" / "one.log").open("a", buffering=1) as old:
+            log.unlink()
+            assert rings(bell)
+            silent(bell)
+            old.write("zqorv\n")
+            assert rings(bell)
+            log.write_text("zqorv")
+            assert rings(bell)
+            silent(bell)
+            log.write_text("zqorv plim")
+            assert rings(bell)
     finally:
         bell.close()

@@ -14,12 +14,17 @@ from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
+from donkeywatch.clocks import wall
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
-from donkeywatch.errors import DonkeywatchError, SourceError, StateError
-from donkeywatch.settings import Settings, Source
+from donkeywatch.counting.windows import utc
+from donkeywatch.errors import AddressUnavailable, DonkeywatchError, SourceError, StateError
+from donkeywatch.publish import ask
+from donkeywatch.publish.listening import bind, load_tls
+from donkeywatch.settings import Http, Settings, Source
 from donkeywatch.sources.block import SIZE, cut
 from donkeywatch.sources.files import Damaged, open_file
 from donkeywatch.sources.generations import WIDE
+from donkeywatch.store import backups
 from donkeywatch.stream import line_reader
 
 FIRST = 10
@@ -106,10 +111,20 @@ def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]
     if settings.correction.record is not None:
         yield _tried("correction record", lambda: validation.load(settings.correction.record))
     yield _tried("state directory", lambda: _usable(settings.state))
+    yield _tried("backup directory", lambda: _usable(settings.state / backups.DIRECTORY))
     yield _tried("key directory", lambda: _private(settings.key_directory))
+    yield _tried("web server", lambda: _bindable(settings.http))
     for source in settings.source:
         there = "" if os.path.lexists(source.path) else " (not there yet)"
         yield _tried(f"source {source.name}{there}", lambda source=source: _readable(source))
+
+
+def notices(settings: Settings) -> tuple[str, ...]:
+    """What has to be done before it is too late, though nothing is wrong yet."""
+    try:
+        return lexicon.load(settings.lexicon).notices(utc(wall()))
+    except DonkeywatchError:
+        return ()  # It is told among the problems.
 
 
 def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
@@ -117,6 +132,8 @@ def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
         attempt()  # type: ignore[operator]
     except DonkeywatchError as error:
         return name, error
+    except OSError as error:  # A path that the system does not take, say.
+        return name, StateError(f"{name}: {error.strerror}", "correct its path in the settings")
     return name, None
 
 
@@ -136,6 +153,16 @@ def _private(directory: Path) -> None:
     _usable(directory)
     if directory.exists():
         keyring.prepare(directory)
+
+
+def _bindable(http: Http) -> None:
+    """Can the TLS files be loaded, and the address be taken, or is it ours already?"""
+    load_tls(http)
+    try:
+        bind(http).close()
+    except AddressUnavailable:
+        if ask.health(http) is None:
+            raise
 
 
 def _readable(source: Source) -> None:

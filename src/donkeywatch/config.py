@@ -11,10 +11,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from donkeywatch import places
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings import SECTIONS, TOKEN_VARIABLE, Correction, Settings
 
 STATE_VARIABLE = "DONKEYWATCH_STATE"
+MAX_TOKEN = 4096
+"""Characters that are read of a file with a token."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -26,7 +29,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             f"settings {path}: not readable ({error.strerror})",
             "name an existing file with --config; deploy/donkeywatch.toml is one to begin with",
         ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # Also a number of thousands of digits.
         raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None
     if STATE_VARIABLE in environ:
         raw["state"] = environ[STATE_VARIABLE]
@@ -37,7 +40,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(
             f"settings {path}: {_explained(error)}", "see docs/configuration.md"
         ) from None
-    return _anchored(settings, path.parent.absolute())
+    settings = _anchored(settings, path.parent.absolute())
+    places.refuse_conflicts(settings)
+    return settings
 
 
 def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -> None:
@@ -57,21 +62,27 @@ def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -
 
 def _token(file: Path, name: str) -> str:
     try:
-        with file.open(encoding="utf-8") as opened:
-            mode, text = os.fstat(opened.fileno()).st_mode, opened.read().strip()
-    except (OSError, UnicodeDecodeError):
+        with open(file, encoding="utf-8", opener=_without_waiting) as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            text = opened.read(MAX_TOKEN + 1).strip()
+    except (OSError, ValueError):
         raise ConfigError(f"{name} {file}: not readable", "mend its path or mode") from None
     if mode & stat.S_IROTH:
         raise ConfigError(
             f"{name} {file}: everybody can read it (mode {mode & 0o777:03o})",
             f"run: chmod 600 {file} (a secret of Docker: give it `mode: 0400`)",
         )
-    if len(text.split()) != 1:
+    if len(text.split()) != 1 or len(text) > MAX_TOKEN:
         raise ConfigError(
             f"{name} {file}: {'not one word' if text else 'empty'}",
             "write a long random word into it, and nothing else",
         )
     return text
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _anchored(settings: Settings, base: Path) -> Settings:

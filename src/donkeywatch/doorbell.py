@@ -1,67 +1,60 @@
-"""Wakes the main loop when a directory changes; the timed scan stays the truth."""
+"""Wakes the main loop when a log is written or renamed; the timed scan stays the truth."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import select
 import threading
-from collections.abc import Iterable
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
-from watchfiles import Change, watch
+from inotify_simple import INotify, flags
 
-STEP = 100
-"""Milliseconds between two looks at the queue of changes."""
-RETRY = 5.0
-"""Seconds to wait when nothing can be watched (a missing directory, a full watch limit)."""
+STEP_SECONDS = 0.1
+"""Time between two looks at the queue of changes."""
+RENEW_SECONDS = 5.0
+"""Time between two looks whether what is watched is still what the paths lead to."""
+FILES_WATCHED = 2
+"""Files of one log whose writes ring: the one at its path, and the one renamed away last."""
+NAMES = (
+    flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO
+    | flags.DELETE_SELF | flags.MOVE_SELF | flags.ONLYDIR
+)  # fmt: skip
+"""What rings of a directory. Not that a file in it is written: the log's is watched itself, and
+the kernel does not wake us for what others write, however often they do."""
 
 
 class Doorbell:
-    """A thread around watchfiles; `wait` returns early when something rings.
+    """A thread around inotify; `wait` returns early when something rings.
 
-    A ring by hand also ends a `pause`, which no change of a file does.
+    A ring by hand also ends a `pause`, which no change of a file does. Where nothing can be
+    watched (no inotify, a limit that is reached, a directory that is missing) the timed scan alone
+    keeps up.
     """
 
-    def __init__(self, directories: Iterable[Path], *, enabled: bool = True) -> None:
-        self._directories = sorted(directories)
+    def __init__(self, logs: Iterable[Path], *, enabled: bool = True) -> None:
+        self._logs = sorted(logs)
         # Not an Event: its lock would be taken twice when a signal comes while it is waited for.
         self._rings: SimpleQueue[None] = SimpleQueue()
         self._by_hand: SimpleQueue[None] = SimpleQueue()
-        self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        if enabled:
-            self._thread = threading.Thread(target=self._listen, name="doorbell", daemon=True)
-            self._thread.start()
+        if enabled and self._logs:
+            with contextlib.suppress(OSError):  # Too few descriptors are left.
+                self._stopped, self._stop = os.pipe()
+                self._thread = threading.Thread(target=self._listen, name="doorbell", daemon=True)
+                self._thread.start()
 
     def _listen(self) -> None:
-        while not self._stop.is_set():
-            present = [directory for directory in self._directories if directory.is_dir()]
-            try:
-                if present:
-                    self._watch(present)
-            except (OSError, RuntimeError):
-                pass  # Without a doorbell the timed scan alone keeps up.
-            self._stop.wait(RETRY)
-
-    def _watch(self, directories: list[Path]) -> None:
-        inodes = [directory.stat().st_ino for directory in directories]
-        for changes in watch(
-            *directories,
-            watch_filter=lambda _change, path: not path.endswith((".db-wal", ".db-shm")),
-            debounce=STEP,
-            step=STEP,
-            stop_event=self._stop,
-            rust_timeout=round(RETRY * 1000),
-            yield_on_timeout=True,
-            recursive=False,
-            raise_interrupt=False,
-        ):
-            if changes:
-                self._rings.put(None)
-            if any(change is Change.deleted for change, _ in changes) or not changes:
-                current = [d.stat().st_ino if d.is_dir() else 0 for d in directories]
-                if current != inodes:
-                    return  # A directory was made anew: its old watch is dead.
+        stopping = select.poll()
+        stopping.register(self._stopped, select.POLLIN)
+        while not stopping.poll(0):
+            with contextlib.suppress(OSError), INotify() as inotify:
+                _Watch(inotify, self._logs).run(self._stopped, self._rings.put)
+            stopping.poll(RENEW_SECONDS * 1000)
 
     def ring(self) -> None:
         """Wake the loop by hand; safe in a signal handler."""
@@ -82,6 +75,100 @@ class Doorbell:
 
     def close(self) -> None:
         """End the thread."""
-        self._stop.set()
         if self._thread is not None:
-            self._thread.join(timeout=RETRY)
+            os.write(self._stop, b".")
+            self._thread.join(timeout=RENEW_SECONDS)
+            os.close(self._stop)
+            os.close(self._stopped)
+            self._thread = None
+
+
+class _Watch:
+    """What of some logs one inotify instance watches: their files, and names in directories."""
+
+    def __init__(self, inotify: INotify, logs: list[Path]) -> None:
+        self._inotify, self._logs = inotify, logs
+        self._names: dict[int, set[str]] = {}
+        """By the watch of a directory: names that ring."""
+        self._files: dict[Path, deque[int]] = {log: deque() for log in logs}
+        """By log: the watches of its files, the newest last."""
+
+    def run(self, stopping: int, ring: Callable[[None], None]) -> None:
+        """Ring until the descriptor ``stopping`` can be read."""
+        changes, over = select.poll(), select.poll()
+        for poll, descriptor in (
+            (changes, self._inotify.fileno()), (changes, stopping), (over, stopping),
+        ):  # fmt: skip
+            poll.register(descriptor, select.POLLIN)
+        renamed, due = False, 0.0
+        while True:
+            if renamed or time.monotonic() >= due:
+                due = time.monotonic() + RENEW_SECONDS
+                if self._renew():
+                    ring(None)
+            changes.poll(RENEW_SECONDS * 1000)
+            # More changes are waited for: a busy log then costs ten looks a second.
+            if over.poll(STEP_SECONDS * 1000):
+                return
+            written, renamed = self._read()
+            if written or renamed:
+                ring(None)
+
+    def _read(self) -> tuple[bool, bool]:
+        """Was a log written, and did a name come or go?"""
+        written = renamed = False
+        for event in self._inotify.read(timeout=0):
+            if event.wd in self._names:
+                itself = event.mask & (flags.DELETE_SELF | flags.MOVE_SELF | flags.IGNORED)
+                renamed |= bool(itself) or event.name in self._names[event.wd]
+            elif event.mask & flags.IGNORED:
+                self._forget(event.wd)
+            else:  # Also where the kernel's queue was full, which is an event of no watch.
+                written = True
+        return written, renamed
+
+    def _forget(self, watch: int) -> None:
+        """The file of a watch is gone, and its number may come again for another one."""
+        for files in self._files.values():
+            if watch in files:
+                files.remove(watch)
+
+    def _renew(self) -> bool:
+        """Watch what the paths lead to now; true where that is something else than before."""
+        names: dict[int, set[str]] = {}
+        changed = False
+        for log in self._logs:
+            for directory, name in _directories(log):
+                with contextlib.suppress(OSError):
+                    names.setdefault(self._inotify.add_watch(directory, NAMES), set()).add(name)
+            changed |= self._renew_file(log)
+        for watch in self._names.keys() - names.keys():
+            self._remove(watch)
+        changed |= names.keys() != self._names.keys()
+        self._names = names
+        return changed
+
+    def _renew_file(self, log: Path) -> bool:
+        files = self._files[log]
+        try:
+            watch = self._inotify.add_watch(log, flags.MODIFY)
+        except OSError:
+            return False
+        if watch in files:
+            return False
+        files.append(watch)
+        if len(files) > FILES_WATCHED:
+            self._remove(files.popleft())
+        return True
+
+    def _remove(self, watch: int) -> None:
+        with contextlib.suppress(OSError):  # It went with its file.
+            self._inotify.rm_watch(watch)
+
+
+def _directories(log: Path) -> Iterator[tuple[Path, str]]:
+    """Where a log stands, and by which name; for a symbolic link also what it leads to."""
+    yield log.parent, log.name
+    if log.is_symlink():
+        target = Path(os.path.realpath(log))
+        yield target.parent, target.name

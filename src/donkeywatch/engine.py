@@ -7,7 +7,6 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from itertools import chain
-from pathlib import Path
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
@@ -57,7 +56,7 @@ class Engine:
         self._lock = database.lock(settings.state)
         try:
             self._open(settings, now)
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, OSError) as error:
             self._lock.close()
             raise database.unavailable(settings.state / database.DATABASE, error) from None
         except BaseException:
@@ -111,6 +110,7 @@ class Engine:
         self._unfinished = False
         self._clocks = Clocks()
         self._commit_good, self._commit_errors = True, 0
+        self._commit_trouble = ""
         self._last_commit: int | None = None
 
     # -- the daemon's step ---------------------------------------------------------------
@@ -339,6 +339,7 @@ class Engine:
         self._commit_good = False
         self._commit_errors += 1
         self.pace.failed(steady)
+        self._commit_trouble = database.reason(error)
         failure = database.failure(self.store.path, error)
         if not isinstance(failure, Unavailable):
             raise failure from None
@@ -370,14 +371,11 @@ class Engine:
             last_backup=self.backups.last,
             commit_good=self._commit_good,
             commit_errors=self._commit_errors,
+            commit_trouble=self._commit_trouble,
             lexicon=self._digest,
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
         )
-
-    def directories(self) -> set[Path]:
-        """Where the doorbell should listen."""
-        return {d for stream in self.streams for d in stream.follower.log.directories()}
 
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""

@@ -1,5 +1,14 @@
 """What the user is told when something is wrong: the fact, the remedy and an exit code."""
 
+import errno
+
+_PASSING = {
+    errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.EIO, errno.EMFILE,
+    errno.ENFILE, errno.ENOLCK, errno.ENOMEM, errno.ENOSPC, errno.EROFS, errno.ESTALE,
+    errno.ETIMEDOUT,
+}  # fmt: skip
+"""What the system reports of a disk, a limit or a network, and may not report later."""
+
 
 class DonkeywatchError(Exception):
     """A failure with a remedy; never carries a line, a word or an address."""
@@ -25,7 +34,15 @@ class StateError(DonkeywatchError):
 
 
 class Unavailable(StateError):
-    """The database cannot be used now; a later try may succeed."""
+    """The disk, the database or a limit forbids it now; a later try may succeed."""
+
+    exit_code = 6
+
+
+class AddressUnavailable(ConfigError):
+    """The address to listen on cannot be taken now; a later try may succeed."""
+
+    exit_code = 6
 
 
 class BusyError(DonkeywatchError):
@@ -38,3 +55,8 @@ class SourceError(DonkeywatchError):
     """A log or an archive cannot be read as it is."""
 
     exit_code = 5
+
+
+def may_pass(error: OSError) -> bool:
+    """True for an error that a later try may not meet: no space, an I/O error, a limit."""
+    return error.errno in _PASSING

@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 from donkeywatch import config, validation
 from donkeywatch.clocks import steady, wall
 from donkeywatch.counting.correction import Accuracy
+from donkeywatch.counting.windows import utc
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.journal import ANSWER
 from donkeywatch.machine import keep, spare
 from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
+from donkeywatch.publish.listener import Listener
 from donkeywatch.publish.server import Server
 from donkeywatch.settings import Settings
 from donkeywatch.status import Status
@@ -50,12 +54,16 @@ class Service:
         self._bell = self._hang_bell()
         self._stopping = self._reloading = False
         self._reload_good = True
+        self._noticed: dict[str, date] = {}
+        self._server = Listener(
+            lambda: Server(create_app(self._settings, lambda: self._status), self._settings.http)
+        )
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
         self._told = self._status  # What the journal knows of.
-        self._server = Server(create_app(settings, lambda: self._status), settings.http)
 
     def _hang_bell(self) -> Doorbell:
-        return Doorbell(self._engine.directories(), enabled=self._settings.follow.doorbell)
+        logs = [source.path for source in self._settings.source]
+        return Doorbell(logs, enabled=self._settings.follow.doorbell)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -63,9 +71,7 @@ class Service:
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
         try:
-            self._server.start()
-            log.info("listening on %s", self._server.url)
-            ready(self._server.url)
+            self._server.start(ready)
             while not self._stopping:
                 self._step()
             if self._engine.finish(wall(), steady()):
@@ -80,6 +86,7 @@ class Service:
             self._engine.close()
 
     def _step(self) -> None:
+        self._server.check()
         if self._reloading:
             self._reloading = False
             self._reload()
@@ -89,6 +96,7 @@ class Service:
         before, self._told = self._told, self._current_status()
         self._status = self._told
         self._tell(before, self._told)
+        self._remind(self._told.notices, utc(wall()).date())
         if busy is not self._busy:
             (keep if busy else spare)()
         self._busy = busy
@@ -97,9 +105,13 @@ class Service:
             self._bell.wait(self._engine.pace.wait(steady()))
 
     def _current_status(self) -> Status:
+        words = self._engine.materials.lexicon
         status = self._engine.status()
+        status = replace(status, problems=(*status.problems, *self._server.problems))
         return replace(
             status,
+            lexicon_expires=words.end,
+            notices=words.notices(utc(wall())),
             reload_good=self._reload_good,
             ready=not status.not_ready(self._settings.follow.ready_lag),
             accuracies=self._accuracies,
@@ -136,6 +148,13 @@ class Service:
         if old and not new:
             log.info("ready: %d source(s) followed and caught up", len(after.sources))
 
+    def _remind(self, notices: Sequence[str], today: date) -> None:
+        """Log each notice once a day."""
+        for notice in notices:
+            if self._noticed.get(notice) != today:
+                log.warning("%s", notice)
+        self._noticed = dict.fromkeys(notices, today)
+
     def _on_stop(self, _signal: int, _frame: object) -> None:
         self._stopping = True
         self._bell.ring()
@@ -153,7 +172,7 @@ class Service:
             materials = Materials.load(fresh)
             record = validation.load(fresh.correction.record)
             self._server.renew(fresh.http)
-        except DonkeywatchError as error:
+        except Exception as error:  # Whatever is wrong with them ends no daemon that works.
             self._keep(error)
             return
         old = self._engine.materials
@@ -162,15 +181,15 @@ class Service:
         self._engine.close()
         try:
             self._engine = Engine(fresh, wall(), materials)
-        except DonkeywatchError as error:
+        except Exception as error:
             self._keep(error)
             self._engine = self._go_back(old)
         else:
-            if fresh.http != self._settings.http:
-                log.warning("new [http] settings take effect at the next start")
+            if fresh.http != self._settings.http and not self._server.problems:
+                log.warning("new [http] settings take effect at the next start", extra=ANSWER)
             self._settings, self._reload_good = fresh, True
             self._accuracies = self._fitting(record)
-            log.info("settings reloaded")
+            log.info("settings reloaded", extra=ANSWER)
         # What the new engine complains of is told anew: it has not looked as long as the old one.
         self._told = replace(self._told, sources=())
         self._bell.close()
@@ -186,9 +205,10 @@ class Service:
                     raise
                 self._bell.wait(1.0)
 
-    def _keep(self, error: DonkeywatchError) -> None:
+    def _keep(self, error: Exception) -> None:
         self._reload_good = False
-        log.error("settings not reloaded, the old ones stay: %s", error)
+        told = error if isinstance(error, DonkeywatchError) else type(error).__name__
+        log.error("settings not reloaded, the old ones stay: %s", told, extra=ANSWER)
 
 
 def _kind(reason: str) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from donkeywatch.arrival.searches import Syntax
+from donkeywatch.arrival.trials import check_directives, try_pattern, try_time_format
 from donkeywatch.machine import cores
 
 Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
@@ -80,19 +81,49 @@ def _network(address: str) -> str:
         raise ValueError("give addresses or networks, such as 127.0.0.1 or 192.0.2.0/24") from None
 
 
+def _path(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("not a path: it has a NUL character")
+    return path
+
+
+def _file(path: Path) -> Path:
+    if path == Path():
+        raise ValueError("empty; name a file")
+    return _path(path)
+
+
+def _host(host: str) -> str:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        last = host.rpartition(".")[2]
+        if len(host) > 253 or not HOST_NAME.fullmatch(host) or last[:1].isdigit():
+            raise ValueError("not an address or a host name; a port is set by `port`") from None
+    return host
+
+
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 Seconds = Annotated[float, Field(gt=0)]
-Weeks = Annotated[int, Field(ge=2)]
+Weeks = Annotated[int, Field(ge=2, le=5200)]
+DirectoryPath = Annotated[Path, AfterValidator(_path)]
+FilePath = Annotated[Path, AfterValidator(_file)]
+HOST_NAME = re.compile(
+    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
+    r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
+)
 
 
 class Source(_Strict):
     """A log to follow."""
 
     name: str = Field("main", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="label of the log")
-    path: Path = Field(description="the log file; it need not exist yet")
+    path: FilePath = Field(description="the log file; it need not exist yet")
     format: FormatName = Field(
         description="what its lines look like: " + ", ".join(get_args(FormatName))
     )
@@ -135,24 +166,27 @@ class Source(_Strict):
         if self.format == "regex":
             if self.pattern is None:
                 raise ValueError("format `regex` needs `pattern`")
-            try:
-                groups = re.compile(self.pattern.encode()).groupindex
-            except re.error as error:
-                raise ValueError(f"`pattern` is not a regular expression: {error.msg}") from None
-            missing = {"ts", "ip", "query"} - set(groups)
-            if missing:
-                raise ValueError(f"`pattern` lacks the named group {min(missing)}")
+            try_pattern(self.pattern)
         elif self.pattern is not None:
             raise ValueError("`pattern` goes with format `regex`")
+        if self.keys and self.format != "jsonl":
+            raise ValueError("`keys` goes with format `jsonl`")
+        names = list(self.keys.values())
+        if "" in names or len(set(names)) < len(names):
+            raise ValueError("`keys` has an empty name, or one name twice")
         if self.time_format is not None:
             self._check_time_format(self.time_format)
         return self
 
     def _check_time_format(self, layout: str) -> None:
+        check_directives(layout)
         if not ("%Y" in layout and ("%d" in layout or "%j" in layout)) and "%c" not in layout:
             raise ValueError("`time_format` needs a four-digit year and a date")
         if "%z" not in layout and self.timezone is None:
             raise ValueError("`time_format` has no zone: set `timezone`")
+        if self.format == "tsv" and "\t" in layout:
+            raise ValueError("`time_format` has a tab, which ends the stamp in format `tsv`")
+        try_time_format(layout, None if self.timezone is None else ZoneInfo(self.timezone))
 
 
 class Time(_Strict):
@@ -164,6 +198,7 @@ class Time(_Strict):
     )
     silence: Seconds = Field(
         900,
+        le=30 * 86400,
         description="a longer pause of the log is not covered where nobody looked meanwhile: in"
         " archives, while the monitor was down, or before a look that found the log emptied, s",
     )
@@ -205,7 +240,9 @@ class Follow(_Strict):
 class Backup(_Strict):
     """Copies of the database in `state`/backups; all of them are destroyed with a week's key."""
 
-    interval: float = Field(21600, ge=0, description="time between two copies, s; 0 makes none")
+    interval: float = Field(
+        21600, ge=0, le=366 * 86400, description="time between two copies, s; 0 makes none"
+    )
     keep: int = Field(3, ge=1, le=1000, description="how many are kept")
 
 
@@ -221,7 +258,7 @@ class Retention(_Strict):
 class Correction(_Strict):
     """The fraction corrected for errors of the detector; see evaluation.md."""
 
-    record: Path | None = Field(
+    record: FilePath | None = Field(
         None, description="record of `donkeywatch evaluate`; none: no corrected fraction"
     )
 
@@ -229,12 +266,14 @@ class Correction(_Strict):
 class Http(_Strict):
     """The web server."""
 
-    host: str = Field("127.0.0.1", description="address to listen on; `::` is every one, IPv4 too")
+    host: Annotated[str, AfterValidator(_host)] = Field(
+        "127.0.0.1", description="address to listen on; `::` is every one, IPv4 too"
+    )
     port: int = Field(9461, ge=0, le=65535, description="port to listen on; 0 takes a free one")
     token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
         None, description=f"bearer token; better set the variable {TOKEN_VARIABLE}"
     )
-    token_file: Path | None = Field(None, description="file with the bearer token")
+    token_file: FilePath | None = Field(None, description="file with the bearer token")
     names: tuple[Annotated[str, AfterValidator(_host_name)], ...] = Field(
         (), description="more names (`Host`) to answer to without a token, such as a proxy's"
     )
@@ -244,8 +283,10 @@ class Http(_Strict):
     root_path: Annotated[str, AfterValidator(_root_path)] = Field(
         "", description="path under which a proxy shows it, such as `/donkeywatch`"
     )
-    tls_certificate: Path | None = Field(None, description="PEM file; with `tls_key` serves HTTPS")
-    tls_key: Path | None = Field(None, description="PEM file of the key")
+    tls_certificate: FilePath | None = Field(
+        None, description="PEM file; with `tls_key` serves HTTPS"
+    )
+    tls_key: FilePath | None = Field(None, description="PEM file of the key")
 
     @property
     def loopback(self) -> bool:
@@ -259,10 +300,14 @@ class Http(_Strict):
 class Settings(_Strict):
     """Everything donkeywatch can be told."""
 
-    state: Path = Field(Path("donkeywatch-state"), description="directory of the database")
-    keys: Path | None = Field(None, description="directory of the keys; default `keys` in `state`")
-    lexicon: Path = Field(description="the operator's word list, mode 0600")
-    countries: Path | None = Field(None, description="country database, .mmdb; none: country ZZ")
+    state: DirectoryPath = Field(Path("donkeywatch-state"), description="directory of the database")
+    keys: DirectoryPath | None = Field(
+        None, description="directory of the keys; default `keys` in `state`"
+    )
+    lexicon: FilePath = Field(description="the operator's word list, mode 0600")
+    countries: FilePath | None = Field(
+        None, description="country database, .mmdb; none: country ZZ"
+    )
     source: tuple[Source, ...] = Field(min_length=1, description="the logs, one table each")
     time: Time = Time()
     checkpoint: Checkpoint = Checkpoint()

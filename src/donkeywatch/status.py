@@ -34,6 +34,8 @@ class Status:
     commit_good: bool = True
     commit_errors: int = 0
     """Failed commits since the last good one; stored ones are in the database."""
+    commit_trouble: str = ""
+    """What the system or SQLite said of the commit that failed last."""
     reload_good: bool = True
     ready: bool = False
     """What `/readyz` says, by the settings of the running service."""
@@ -44,6 +46,10 @@ class Status:
     """By topic, from a validation record that fits the lexicon; else there are none."""
     revision: tuple[int, int] | None = None
     """Which engine, and how many changes it has made; None where nobody counts them."""
+    lexicon_expires: int | None = None
+    """When the lexicon may not be used any more, ms UTC; None where it does not expire."""
+    notices: tuple[str, ...] = ()
+    """What the operator has to do before it is too late; counting goes on."""
     problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
 
@@ -53,7 +59,8 @@ class Status:
         if not self.sources:
             reasons.append("the first scan is not done")
         if not self.commit_good:
-            reasons.append("the last commit failed")
+            told = f" ({self.commit_trouble})" if self.commit_trouble else ""
+            reasons.append(f"the last commit failed{told}")
         for source in self.sources:
             if not source.following:
                 reasons.append(f"source {source.name}: {source.error or 'not followed'}")

@@ -81,4 +81,13 @@ SCENARIOS = {
     "XI2": "heads and bodies have the limits that the docs name",
     "XI3": "output to a closed or full pipe",
     "XI4": "the real nginx and Caddy, as the docs set them up, at a name and under a path",
+    "XG1": "settings that can never work: refused alike by check, at the start and at a reload",
+    "XG2": "one file as two sources, under whatever name: refused",
+    "XJ1": "an address that is taken, not there or not resolved: the log is followed meanwhile",
+    "XJ2": "the disk of the state gives an I/O error: told as one, never as damage",
+    "XJ3": "a full disk of the state or of the keys at the start: told as one, tried again",
+    "XL1": "a neighbour of the log is written 3,000 times a second: costs nothing",
+    "XL2": "20,000 other files beside the log, and 50 idle sources: cost nothing",
+    "XL3": "trouble that comes and goes is not told each time",
+    "XK1": "a word list about to expire is told of, and stated when it has expired",
 }

@@ -70,7 +70,7 @@ def test_no_page_more(tmp_path: Path, end: str, rotations: int) -> None:
             site.rename()
         site.write(700)
         reader.tick()
-        assert COMMIT in reader.engine.status().not_ready(1 << 20)
+        assert COMMIT in " ".join(reader.engine.status().not_ready(1 << 20))
         assert (offset(reader.state), reader.tally().total) == (before, 10)
     if end == "kill":
         reader.kill()
@@ -119,7 +119,7 @@ def test_a_first_start_on_a_full_disk(daemon: Make, tmp_path: Path) -> None:
     site.write(10)
     with tmpfs(reader.state, "512k"):
         ballast = fill(reader.state)
-        assert "full" in refused(reader, 3)
+        assert "full" in refused(reader, 6)
         ballast.unlink()
         reader.start()
         assert site.outcome() == (0, 0)
@@ -383,7 +383,7 @@ def test_a_read_only_file_system(begun: Begun, tmp_path: Path) -> None:
         reader, site = begun(Case())
         reader.stop()
         subprocess.run(["mount", "-o", "remount,ro", reader.state], check=True)
-        refused(reader, 3)
+        refused(reader, 6)
         subprocess.run(["mount", "-o", "remount,rw", reader.state], check=True)
         site.write(10)
         reader.start()

@@ -18,6 +18,13 @@ from urllib.request import ProxyHandler, build_opener
 import pytest
 
 from donkeywatch import config
+from donkeywatch.errors import (
+    AddressUnavailable,
+    BusyError,
+    ConfigError,
+    StateError,
+    Unavailable,
+)
 from donkeywatch.lab.simulate import Simulation
 from support import START, Simulated, simulated
 
@@ -105,17 +112,30 @@ def counted(url: str, queries: int) -> None:
 
 
 def test_the_daemon_runs_as_its_own_user_with_a_state_directory_of_its_own() -> None:
-    """User, private state, the check before start and reload, and the token are as promised."""
+    """User, private state, the check before a reload, and the token are as promised."""
     unit = directives()
     assert unit["Type"] == ["exec"]
     assert unit["User"] == ["donkeywatch"]
     assert (unit["StateDirectory"], unit["StateDirectoryMode"]) == (["donkeywatch"], ["0700"])
     assert unit["LoadCredential"][0].startswith("token:")
-    (pre,), (start,), reloads = unit["ExecStartPre"], unit["ExecStart"], unit["ExecReload"]
+    (start,), reloads = unit["ExecStart"], unit["ExecReload"]
     settings = "--config /etc/donkeywatch/donkeywatch.toml"
-    assert pre == f"{PROGRAM} check {settings}"
     assert start == f"{PROGRAM} run {settings}"
-    assert reloads == [pre, "/bin/kill -HUP $MAINPID"]
+    assert reloads == [f"{PROGRAM} check {settings}", "/bin/kill -HUP $MAINPID"]
+
+
+def test_only_what_does_not_mend_itself_keeps_the_daemon_down() -> None:
+    """Exit codes of settings and damage; of no other is a start the last one, however many."""
+    unit = directives()
+    assert unit["Restart"] == ["on-failure"]
+    down = {int(code) for code in unit["RestartPreventExitStatus"][0].split()}
+    assert down == {ConfigError.exit_code, StateError.exit_code}
+    passing = {e.exit_code for e in (AddressUnavailable, BusyError, Unavailable)}
+    assert passing == {4, 6}
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    assert "ExecStartPre" not in unit  # Its exit code would decide nothing.
+    assert "network-online.target" in unit["After"][0]
+    assert unit["Wants"] == ["network-online.target"]
 
 
 def test_the_sandbox_is_whole() -> None:

@@ -173,7 +173,7 @@ def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
 def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
-    status = replace(status, last_backup=NOW, accuracies=ACCURACIES)
+    status = replace(status, last_backup=NOW, accuracies=ACCURACIES, lexicon_expires=NOW)
     for described, family in zip(EVERY, collected(server.state, status), strict=True):
         assert family.samples, described.name
         for sample in family.samples:
@@ -523,6 +523,8 @@ donkeywatch_ready 1.0
 donkeywatch_last_commit_timestamp_seconds 1.7954352e+09
 # HELP donkeywatch_last_backup_timestamp_seconds Newest backup, Unix time.
 # TYPE donkeywatch_last_backup_timestamp_seconds gauge
+# HELP donkeywatch_lexicon_expires_timestamp_seconds When the lexicon may not be used any more, Unix time; absent where it does not expire.
+# TYPE donkeywatch_lexicon_expires_timestamp_seconds gauge
 # HELP donkeywatch_config_last_reload_successful 1 unless the last SIGHUP was refused.
 # TYPE donkeywatch_config_last_reload_successful gauge
 donkeywatch_config_last_reload_successful 0.0

@@ -6,17 +6,20 @@ import os
 import stat
 from pathlib import Path
 
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import ConfigError, Unavailable, may_pass
 
 
 def contents(path: Path, name: str, exposed: str = "") -> bytes:
     """The content of a regular file of mode 0600 or less; ConfigError otherwise.
 
     ``name`` begins every message; ``exposed`` is what else to do when others could read it.
+    Unavailable where the disk or a limit forbids reading now.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
+        if may_pass(error):
+            raise _unavailable(name, error) from None
         kind = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
         raise ConfigError(
             f"{name}: {kind}", "name a regular file that the user of donkeywatch owns"
@@ -31,4 +34,14 @@ def contents(path: Path, name: str, exposed: str = "") -> bytes:
                 f"{name}: others can read it (mode {mode & 0o777:03o})",
                 f"run: chmod 600 {path}{exposed}",
             )
-        return file.read()
+        try:
+            return file.read()
+        except OSError as error:
+            raise _unavailable(name, error) from None
+
+
+def _unavailable(name: str, error: OSError) -> Unavailable:
+    return Unavailable(
+        f"{name}: cannot be read now ({error.strerror})",
+        "see to the disk or the limit, and try again; the file is left as it is",
+    )

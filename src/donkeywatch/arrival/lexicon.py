@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hmac
 import tomllib
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,8 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from donkeywatch.arrival import guarded
 from donkeywatch.arrival.text import tokens
 from donkeywatch.counting.ledger import Topic
+from donkeywatch.counting.windows import milliseconds
 from donkeywatch.errors import ConfigError
 
+NOTICE_DAYS = 30
+"""How long before its end it is told that a list expires."""
 AGE = "age"
 """Name of the group that ``ages`` defines."""
 ID = r"^[a-z][a-z0-9_]{0,39}$"
@@ -62,9 +65,34 @@ class Lexicon(_Strict):
             for name, topic in self.topics.items()
         )
 
+    @property
+    def end(self) -> int | None:
+        """When it may not be used any more: the end of its last day, ms UTC."""
+        if self.expires is None or self.expires == date.max:
+            return None
+        day = self.expires + timedelta(days=1)
+        return milliseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
-def load(path: Path, now: datetime | None = None) -> Lexicon:
-    """Read and check a lexicon file; ConfigError tells place and remedy, never an entry."""
+    def notices(self, now: datetime) -> tuple[str, ...]:
+        """What to tell of a list that has expired, or will within 30 days; else nothing."""
+        if self.expires is None:
+            return ()
+        days = (self.expires - now.date()).days
+        if days > NOTICE_DAYS:
+            return ()
+        remedy = "have it reviewed, set a new `expires` date in it, and reload"
+        if days < 0:
+            told = f"expired on {self.expires}; it is used until the next start, which refuses it"
+        else:
+            told = f"expires at the end of {self.expires}, after which no start takes it"
+        return (f"the word list {told} -> {remedy}",)
+
+
+def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False) -> Lexicon:
+    """Read and check a lexicon file; ConfigError tells place and remedy, never an entry.
+
+    One that has expired is refused unless ``allow_expired``: what was counted may be looked at.
+    """
     text = _text(path)
     try:
         lexicon = Lexicon.model_validate(tomllib.loads(text))
@@ -83,10 +111,10 @@ def load(path: Path, now: datetime | None = None) -> Lexicon:
             "mend the syntax there; words stand in double quotes",
         ) from None
     today = (now or datetime.now(UTC)).date()
-    if lexicon.expires is not None and today > lexicon.expires:
+    if lexicon.expires is not None and today > lexicon.expires and not allow_expired:
         raise ConfigError(
             f"lexicon {path}: expired on {lexicon.expires}",
-            "have it reviewed, then set a new `expires` date",
+            "have it reviewed, set a new `expires` date in it, and start donkeywatch again",
         )
     for name, topic in lexicon.topics.items():
         _check_topic(path, name, topic)

@@ -6,19 +6,20 @@ import contextlib
 import logging
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
 import donkeywatch
 from donkeywatch.cli import output
-from donkeywatch.errors import DonkeywatchError
-from donkeywatch.repetition import RepetitionFilter
+from donkeywatch.errors import DonkeywatchError, Unavailable, may_pass
+from donkeywatch.journal import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
-4 state in use by another process; 5 a log, an archive or labels
-cannot be read."""
+4 state in use by another process; 5 a log, an archive or labels cannot be read; 6 trouble that
+may pass: a full disk, an I/O error, an address that is taken or not there yet;
+141 the reader of the output has gone."""
 
 app = typer.Typer(
     help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"
@@ -30,8 +31,8 @@ app = typer.Typer(
 lexicon_app = typer.Typer(help="Work on the word list.", no_args_is_help=True)
 app.add_typer(lexicon_app, name="lexicon")
 
-out = Console()
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", help="the settings file", envvar="DONKEYWATCH_CONFIG")
@@ -50,12 +51,21 @@ def main() -> None:
     except output.OutputClosed:
         sys.exit(output.PIPE_EXIT)
     except DonkeywatchError as error:
-        with contextlib.suppress(OSError):  # Where it cannot be told, the exit code says it.
-            err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
-            err.print(f"  remedy: {error.remedy}", markup=False)
-        sys.exit(error.exit_code)
+        _refuse(error)
+    except OSError as error:
+        if not may_pass(error):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(Unavailable(f"{where}{error.strerror}", "see to the disk or the limit, and repeat"))
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _refuse(error: DonkeywatchError) -> NoReturn:
+    with contextlib.suppress(OSError):  # Where it cannot be told, the exit code says it.
+        err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
+        err.print(f"  remedy: {error.remedy}", markup=False)
+    sys.exit(error.exit_code)
 
 
 @app.callback(invoke_without_command=True)
@@ -69,9 +79,7 @@ def _version(
 
 def log_to_stderr() -> None:
     """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(RepetitionFilter())
+    handler = Journal()
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)

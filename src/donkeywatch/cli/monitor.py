@@ -25,12 +25,13 @@ from donkeywatch.cli.front import (
     out,
 )
 from donkeywatch.clocks import wall
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.windows import SECOND, utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings import FormatName, Settings, Source, Time
+from donkeywatch.store import database
 from donkeywatch.store.database import DATABASE
 from donkeywatch.stream import line_reader
 
@@ -59,27 +60,30 @@ def status(
         raise StateError(
             f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
         )
-    topics = [topic.id for topic in lexicons.load(settings.lexicon).headings()]
-    snapshots = Snapshots(settings.state, topics)
+    lexicon = lexicons.load(settings.lexicon, allow_expired=True)
+    snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.headings()])
     if not watch:
-        out.print(_status(snapshots, settings))
+        out.print(_status(snapshots, settings, lexicon))
         return
     while not out.is_terminal:  # Live shows nothing there before its end.
-        out.print(_status(snapshots, settings))
+        out.print(_status(snapshots, settings, lexicon))
         time.sleep(2)
     with Live(console=out, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(_status(snapshots, settings), refresh=True)
+            live.update(_status(snapshots, settings, lexicon), refresh=True)
             time.sleep(2)
 
 
-def _status(snapshots: Snapshots, settings: Settings) -> RenderableType:
+def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> RenderableType:
     try:
         with snapshots.take() as snapshot:
             names = [source.name for source in settings.source]
             parts: list[RenderableType] = [console.fractions(snapshot.current(), out.width)]
             parts.append(console.sources(snapshot.sources(), snapshot.counters(), names))
             parts.append(console.daemon(ask.health(settings.http)))
+            parts += lexicon.notices(utc(wall()))
+    except sqlite3.OperationalError as error:
+        raise database.unavailable(snapshots.path, error) from None
     except sqlite3.DatabaseError as error:
         raise StateError(
             f"the database in {settings.state} cannot be read ({error})",
@@ -121,6 +125,8 @@ def check_command(
         failures += [error] if error else []
     if settings.countries is None:
         out.print("countries: none given, every address counts as ZZ", highlight=False)
+    for notice in check.notices(settings):
+        out.print(notice, highlight=False, markup=False, soft_wrap=True)
     if failures:
         raise failures[0]
     if sample is not None:
@@ -174,3 +180,5 @@ def lexicon_check(
             highlight=False,
         )
     out.print(f"expires: {lexicon.expires or 'never'}", highlight=False)
+    for notice in lexicon.notices(utc(wall())):
+        out.print(notice, highlight=False, markup=False, soft_wrap=True)

@@ -44,7 +44,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
     path = settings.state / DATABASE
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
-    topics = [topic.id for topic in lexicons.load(settings.lexicon).headings()]
+    topics = [topic.id for topic in lexicons.load(settings.lexicon, allow_expired=True).headings()]
     try:
         db = connect(path, read_only=True)
         try:

@@ -183,6 +183,9 @@ class Health(BaseModel):
 
     ready: bool
     reasons: list[str] = Field(examples=[[]])
+    notices: list[str] = Field(
+        default=[], examples=[[]], description="what has to be done before it is too late"
+    )
     sources: list[SourceHealth]
 
 

@@ -106,7 +106,8 @@ def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) 
         reasons = current.not_ready(settings.follow.ready_lag)
         response.status_code = 503 if reasons else 200
         sources = [source_health(source) for source in current.sources]
-        return Health(ready=not reasons, reasons=reasons, sources=sources)
+        notices = list(current.notices)
+        return Health(ready=not reasons, reasons=reasons, notices=notices, sources=sources)
 
 
 def _add_figures(

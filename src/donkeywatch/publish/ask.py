@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 from pydantic import ValidationError
 
@@ -24,21 +25,21 @@ def health(http: Http) -> Health | None:
     if http.token:
         request.add_header("Authorization", f"Bearer {http.token.get_secret_value()}")
     context = None
-    if http.tls_certificate:
-        # Our own certificate may be self-signed: trust exactly that file.
-        context = ssl.create_default_context(cafile=str(http.tls_certificate))
-        context.check_hostname = False
-    # No proxy of the environment is to see the token.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
     try:
+        if http.tls_certificate:
+            # Our own certificate may be self-signed: trust exactly that file.
+            context = ssl.create_default_context(cafile=str(http.tls_certificate))
+            context.check_hostname = False
+        # No proxy of the environment is to see the token.
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
         with opener.open(request, timeout=PATIENCE) as answer:
             text = answer.read()
     except urllib.error.HTTPError as error:
         with error:
             text = error.read()
-    except OSError:
+    except (OSError, HTTPException):  # Nothing answers, or something else does.
         return None
     try:
         return Health.model_validate_json(text)

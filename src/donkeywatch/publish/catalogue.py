@@ -158,11 +158,19 @@ STATUS_GAUGES: tuple[tuple[Described, Callable[[Status], float | None]], ...] = 
     ),
     (
         Described(
+            "lexicon_expires_timestamp_seconds", "gauge", (),
+            "When the lexicon may not be used any more, Unix time; absent where it does not"
+            " expire.",
+        ),
+        lambda s: None if s.lexicon_expires is None else s.lexicon_expires / SECOND,
+    ),
+    (
+        Described(
             "config_last_reload_successful", "gauge", (), "1 unless the last SIGHUP was refused."
         ),
         lambda s: int(s.reload_good),
     ),
-)
+)  # fmt: skip
 INFOS = (
     Described("lexicon_info", "gauge", ("digest",), "Always 1; keyed digest of the lexicon."),
     Described("build_info", "gauge", ("version",), "Always 1; version of donkeywatch."),

@@ -99,7 +99,7 @@ class Feed:
             ).fetchone()
             (breaks,) = db.execute("select count(*) from breaks").fetchone()
         status = self._status()
-        reasons = status.not_ready(self._ready_lag)
+        reasons = [*status.not_ready(self._ready_lag), *status.notices]
         topics = [topic for topic, _ in status.topics]
         return json.dumps(
             {"data": version, "history": [*(hour or ()), breaks, *topics], "health": reasons},

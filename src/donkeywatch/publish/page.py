@@ -59,6 +59,11 @@ def render(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> str:
 
 def _health(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tuple[str, str]:
     """State for the style sheet, and one line."""
+    state, line = _state(snapshot, status, ready_lag, now)
+    return state, " ".join([line, *(f"Notice: {notice}." for notice in status.notices)])
+
+
+def _state(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tuple[str, str]:
     reasons = status.not_ready(ready_lag)
     if reasons:
         return "late", "Not ready: " + "; ".join(reasons)

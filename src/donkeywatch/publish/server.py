@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -18,9 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import AddressUnavailable, ConfigError
 from donkeywatch.publish.connections import Connections, Listener, Peer, max_connections
 from donkeywatch.publish.guard import MAX_HEAD_BYTES
+from donkeywatch.publish.listening import bind, load_tls, tls_refusal
 from donkeywatch.settings import Http
 
 GRACE = 3
@@ -33,18 +32,8 @@ class Server:
     """Bound at construction, so that a port that is taken refuses the start."""
 
     def __init__(self, app: FastAPI, http: Http) -> None:
-        try:
-            bound = _bind(http)
-        except socket.gaierror as error:
-            raise ConfigError(
-                f"http: there is no host {http.host} ({error.strerror})",
-                "set `host` under [http] to an address of this machine",
-            ) from None
-        except OSError as error:
-            raise ConfigError(
-                f"http: cannot listen on {http.host} port {http.port} ({error.strerror})",
-                "stop what listens there, or set another `port` under [http]",
-            ) from None
+        load_tls(http)
+        bound = bind(http)
         connections = Connections(max_connections(), plain=http.tls_certificate is None)
         self._socket = Listener(bound, connections)
         host = f"[{http.host}]" if ":" in http.host else http.host
@@ -75,7 +64,7 @@ class Server:
             if self._failure is not None:
                 raise _refusal(self._failure)
             if not self._thread.is_alive() or time.monotonic() > until:
-                raise ConfigError(
+                raise AddressUnavailable(
                     f"http: the server did not start within {START:.0f} s",
                     "see the messages above; try another `port` under [http]",
                 )
@@ -83,13 +72,7 @@ class Server:
 
     def renew(self, http: Http) -> None:
         """Read the TLS files again; ConfigError, and the old ones stay, when they are no good."""
-        if self._server.config.ssl is None or not http.tls_certificate or not http.tls_key:
-            return
-        try:
-            for context in (ssl.create_default_context(), self._server.config.ssl):
-                context.load_cert_chain(http.tls_certificate, http.tls_key)
-        except OSError as error:
-            raise _refusal(error) from None
+        load_tls(http, *filter(None, (self._server.config.ssl,)))
 
     def stop(self) -> None:
         """Finish open requests and end the thread."""
@@ -98,13 +81,6 @@ class Server:
         if self._thread.is_alive():
             self._thread.join(timeout=START)
         self._socket.close()
-
-
-def _bind(http: Http) -> socket.socket:
-    """A socket that listens; on `::` to IPv4 as well, whatever the system's default is."""
-    family = socket.AF_INET6 if ":" in http.host else socket.AF_INET
-    both = http.host == "::" and socket.has_dualstack_ipv6()
-    return socket.create_server((http.host, http.port), family=family, dualstack_ipv6=both)
 
 
 def _trusted_forms(network: str) -> list[str]:
@@ -126,10 +102,7 @@ def _refusal(error: OSError) -> ConfigError:
             "http: too few open files are allowed to this process",
             "raise the limit (ulimit -n, or LimitNOFILE= in the systemd unit)",
         )
-    return ConfigError(
-        f"http: the TLS files cannot be used ({type(error).__name__})",
-        "give a PEM certificate and its key",
-    )
+    return tls_refusal(error)
 
 
 class _Calm(uvicorn.Server):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 from donkeywatch.sources.files import gone
+from donkeywatch.sources.listing import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class Log:
     from_end: bool = False
     others: tuple[Path, ...] = ()
     earlier: tuple[Path, ...] = ()
+    _listing: Listing = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_listing", Listing(self._may_be_rotated))
 
     def directories(self) -> set[Path]:
         """List where something can happen to this log: beside its name, beside what it links to,
@@ -57,20 +63,20 @@ class Log:
         theirs = self._files_of_others()
         seen = set()
         for directory, pattern in sorted(self._places(), key=str):
-            for entry in _entries(directory):
-                if self._is_rotated(entry.name, pattern) and entry.path not in seen:
-                    seen.add(entry.path)
-                    state = _regular(entry)
-                    if state is not None and (state.st_dev, state.st_ino) not in theirs:
-                        yield Path(entry.path), state
+            for path in self._named(directory):
+                if self._is_rotated(path.name, pattern) and path not in seen:
+                    seen.add(path)
+                    state = _regular(path)
+                    if state is not None and _of(state) not in theirs:
+                        yield path, state
 
     def files_by_inode(self, identity: tuple[int, int]) -> Iterator[tuple[Path, os.stat_result]]:
         """Regular files of any name in the log's directories with a device and an inode."""
         for directory in sorted(self.directories()):
             for entry in _entries(directory):
                 if entry.inode() == identity[1] and entry.path != str(self.path):
-                    state = _regular(entry)
-                    if state is not None and state.st_dev == identity[0]:
+                    state = _regular(Path(entry.path))
+                    if state is not None and _of(state) == identity:
                         yield Path(entry.path), state
 
     def shared_with(self, state: os.stat_result) -> Path | None:
@@ -79,6 +85,17 @@ class Log:
 
     def _files_of_others(self) -> set[tuple[int, int] | None]:
         return {_identity(path) for path in self.others}
+
+    def _named(self, directory: Path) -> list[Path]:
+        try:
+            return [directory / name for name in self._listing.names(directory)]
+        except OSError as error:
+            if gone(error):
+                return []
+            raise
+
+    def _may_be_rotated(self, name: str) -> bool:
+        return any(self._is_rotated(name, pattern) for _, pattern in self._places())
 
     def _is_rotated(self, name: str, pattern: str | None) -> bool:
         if name == self.path.name:
@@ -97,12 +114,13 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
         raise
 
 
-def _regular(entry: os.DirEntry[str]) -> os.stat_result | None:
+def _regular(path: Path) -> os.stat_result | None:
     """The state of a regular file; None for anything else, a symbolic link too."""
     try:
-        return entry.stat(follow_symlinks=False) if entry.is_file(follow_symlinks=False) else None
+        state = path.lstat()
     except OSError:
         return None
+    return state if stat.S_ISREG(state.st_mode) else None
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

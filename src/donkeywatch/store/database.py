@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import sqlite3
 import time
+from functools import cache
 from pathlib import Path
 from typing import IO
 
-from donkeywatch.errors import BusyError, StateError, Unavailable
+from donkeywatch.errors import BusyError, StateError, Unavailable, may_pass
 from donkeywatch.store import schema
 
 DATABASE = "donkeywatch.db"
@@ -32,14 +34,13 @@ def prepare(state: Path) -> None:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         state.chmod(0o700)
         if not os.access(state, os.W_OK | os.X_OK):
-            raise PermissionError
+            # Also where the whole file system is mounted read-only, which only writing tells.
+            (state / "lock").open("a").close()
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except FileExistsError:
         raise StateError(f"{state} is not a directory", "set `state` to a directory") from None
     except OSError as error:
-        raise StateError(
-            f"the state directory {state} cannot be used ({type(error).__name__})",
-            "create it and give it to the user donkeywatch runs as",
-        ) from None
+        raise _refused(f"the state directory {state} cannot be used", error, state) from None
 
 
 def lock(state: Path) -> IO[str]:
@@ -50,19 +51,33 @@ def lock(state: Path) -> IO[str]:
     try:
         held = (state / "lock").open("a")
     except OSError as error:
-        raise StateError(
-            f"{state / 'lock'} cannot be opened ({error.strerror})",
-            f"give everything in {state} to the user donkeywatch runs as",
-        ) from None
-    for _ in range(TRIES):
-        with contextlib.suppress(OSError):
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return held
-        time.sleep(PAUSE)
+        raise _refused(f"{state / 'lock'} cannot be opened", error, state) from None
+    try:
+        for _ in range(TRIES):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return held
+            time.sleep(PAUSE)
+    except OSError as error:
+        held.close()
+        raise _refused(f"{state / 'lock'} cannot be locked", error, state) from None
     held.close()
     raise BusyError(
         f"another donkeywatch is at work on {state}",
         "stop it first, or set another `state` directory",
+    )
+
+
+def _refused(problem: str, error: OSError, state: Path) -> StateError:
+    """What is said of a state directory that the system does not let us use."""
+    if may_pass(error):
+        return Unavailable(
+            f"{problem} now ({error.strerror})",
+            "make room on its disk, or see to the disk or the limit, and try again",
+        )
+    return StateError(
+        f"{problem} ({error.strerror})",
+        f"create {state}, and give it and everything in it to the user donkeywatch runs as",
     )
 
 
@@ -116,13 +131,56 @@ def bring_up_to_date(db: sqlite3.Connection) -> None:
         migrations.migrate(db)
 
 
-def unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
-    """What is said of a database that cannot be opened or written at the start."""
+def unavailable(path: Path, error: sqlite3.Error | OSError) -> StateError:
+    """What is said of a database or a key that cannot be opened or written at the start."""
+    if isinstance(error, OSError):
+        where = error.filename or path.parent
+        return _refused(f"{where} cannot be used", error, path.parent)
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK) and not _is_read_only(path):
+        # SQLite does not tell that this will not pass.
+        forbidden = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return _refused(f"the database {path} cannot be opened", forbidden, path.parent)
     return Unavailable(
         f"the database {path} cannot be opened ({error})",
         "check that the state directory is writable, not full, owned by this user, and that no"
         " other program holds the database",
     )
+
+
+def _is_read_only(path: Path) -> bool:
+    return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+
+
+def found_damaged(path: Path) -> StateError:
+    """What is to be done with a database that SQLite calls damaged: it is condemned.
+
+    Unavailable where it cannot be read: SQLite takes some I/O errors for damage.
+    """
+    for file in (path, path.with_name(f"{path.name}-wal")):
+        try:
+            _read_through(file)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            return Unavailable(
+                f"{file} cannot be read now ({error.strerror})",
+                "see to the disk, and try again; the database is left as it is",
+            )
+    condemn(path)
+    return damaged(path)
+
+
+def _read_through(path: Path) -> None:
+    """OSError where any byte of a file cannot be read."""
+    descriptor, offset = _descriptor(path), 0
+    while block := os.pread(descriptor, 1 << 20, offset):
+        offset += len(block)
+
+
+@cache
+def _descriptor(path: Path) -> int:
+    """One that is never closed: with it this process would lose SQLite's locks on the file."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def damaged(path: Path) -> StateError:
@@ -140,14 +198,20 @@ def failure(path: Path, error: sqlite3.Error | OSError) -> StateError:
     Unavailable where a later try may succeed; else the database is damaged, and condemned.
     """
     if not isinstance(error, sqlite3.OperationalError | OSError):
-        condemn(path)
-        return damaged(path)
-    reason = error.strerror if isinstance(error, OSError) else error
+        return found_damaged(path)
     return Unavailable(
-        f"the database {path} cannot be written ({reason}); what was not stored is not counted",
+        f"the database {path} cannot be written ({reason(error)}); what was not stored is not"
+        " counted",
         "make room, or see to the rights of the state and the key directory, and repeat the"
         " command; it goes on where it stopped",
     )
+
+
+def reason(error: sqlite3.Error | OSError) -> str:
+    """What the system or SQLite says is wrong, and of which file where that is known."""
+    if not isinstance(error, OSError):
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
 def condemn(path: Path) -> None:

@@ -45,8 +45,7 @@ class Store:
         except sqlite3.OperationalError as error:
             raise database.unavailable(self.path, error) from error
         except sqlite3.DatabaseError as error:
-            database.condemn(self.path)
-            raise database.damaged(self.path) from error
+            raise database.found_damaged(self.path) from error
 
     def close(self) -> None:
         """Close the connection."""
