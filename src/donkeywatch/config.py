@@ -20,7 +20,7 @@ STATE_VARIABLE = "DONKEYWATCH_STATE"
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read settings; relative paths are relative to the file. ConfigError names each remedy."""
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"settings {path}: not readable ({error.strerror})",
@@ -57,7 +57,7 @@ def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -
 
 def _token(file: Path, name: str) -> str:
     try:
-        with file.open(encoding="utf-8") as opened:
+        with file.open(encoding="utf-8-sig") as opened:
             mode, text = os.fstat(opened.fileno()).st_mode, opened.read().strip()
     except (OSError, UnicodeDecodeError):
         raise ConfigError(f"{name} {file}: not readable", "mend its path or mode") from None

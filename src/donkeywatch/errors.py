@@ -1,5 +1,30 @@
 """What the user is told when something is wrong: the fact, the remedy and an exit code."""
 
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def printable(name: str | Path) -> str:
+    """A name as one line of text that forges nothing: what cannot be printed is escaped.
+
+    >>> printable("search.log\\n.1")
+    'search.log\\\\n.1'
+    """
+    text = os.fspath(name)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    """A byte of a name that is not UTF-8 comes as half of a surrogate pair: as the byte it is."""
+    byte = ord(letter) - 0xDC00
+    if 0x80 <= byte <= 0xFF:
+        return f"\\x{byte:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
 
 class DonkeywatchError(Exception):
     """A failure with a remedy; never carries a line, a word or an address."""
@@ -7,9 +32,8 @@ class DonkeywatchError(Exception):
     exit_code = 1
 
     def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem} -> {remedy}")
-        self.problem = problem
-        self.remedy = remedy
+        self.problem, self.remedy = printable(problem), printable(remedy)
+        super().__init__(f"{self.problem} -> {self.remedy}")
 
 
 class ConfigError(DonkeywatchError):

@@ -17,6 +17,7 @@ from donkeywatch.machine import cores
 Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
 TOKEN_VARIABLE = "DONKEYWATCH_TOKEN"  # noqa: S105 - the name, not the secret
 FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
+WrapperName = Literal["docker", "cri", "syslog"]
 
 
 def _zone(name: str) -> str:
@@ -63,12 +64,20 @@ class Source(_Strict):
     format: FormatName = Field(
         description="what its lines look like: " + ", ".join(get_args(FormatName))
     )
-    pattern: str | None = Field(None, description="`regex` only: groups ts, ip, query; anchored")
+    wrapper: WrapperName | None = Field(
+        None,
+        description="what stands around each line: " + ", ".join(get_args(WrapperName)),
+    )
+    pattern: str | None = Field(
+        None,
+        description="`regex` only: groups ts, ip, query; anchored. Without ts the time is the"
+        " wrapper's",
+    )
     keys: dict[Literal["ts", "ip", "query"], str] = Field(
         default_factory=dict, description="`jsonl` only: names of the keys; dots reach inside"
     )
     time_format: str | None = Field(
-        None, description="strptime format of the stamp; default ISO 8601 or unix seconds"
+        None, description="strptime format of the stamp; default ISO 8601 or unix times"
     )
     timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
         None, description="IANA zone of stamps that carry none"
@@ -93,6 +102,7 @@ class Source(_Strict):
         """Everything that decides what a line means; a change of it is a break in the series."""
         parts = (
             "pattern", "keys", "time_format", "timezone", "encoding", "query_syntax", "strip_ansi",
+            "wrapper",
         )  # fmt: skip
         told = self.model_dump(include=set(parts), exclude_defaults=True)
         return ";".join([self.format, *(f"{name}:{told[name]}" for name in parts if name in told)])
@@ -106,9 +116,12 @@ class Source(_Strict):
                 groups = re.compile(self.pattern.encode()).groupindex
             except re.error as error:
                 raise ValueError(f"`pattern` is not a regular expression: {error.msg}") from None
-            missing = {"ts", "ip", "query"} - set(groups)
+            untimed = self.wrapper is not None and "ts" not in groups
+            missing = {"ts", "ip", "query"} - set(groups) - ({"ts"} if untimed else set())
             if missing:
                 raise ValueError(f"`pattern` lacks the named group {min(missing)}")
+            if untimed and self.time_format is not None:
+                raise ValueError("`time_format` goes with the named group ts in `pattern`")
         elif self.pattern is not None:
             raise ValueError("`pattern` goes with format `regex`")
         if self.time_format is not None:

@@ -108,7 +108,7 @@ def demo_command(
         simulate(directory, weeks, queries, max(1_000, queries // 5))
         engine = Engine(config.load(settings), wall())
         try:
-            with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None)
+            with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None, {})
         finally:
             engine.close()
     rate = rate or demo.rate_of(directory, weeks)

@@ -32,7 +32,7 @@ class Identity:
 
     def of(self, file: File, candidates: Iterable[Generation]) -> Found:
         """The candidate with the most counted bytes of which all are in the file."""
-        head = file.read(0, HEAD)
+        head = file.read_sound(0, HEAD)
         best: Generation | None = None
         shorter: Generation | None = None
         covering: Generation | None = None

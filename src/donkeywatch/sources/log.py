@@ -10,6 +10,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
+from donkeywatch.arrival.formats.wrappers import Wrapper
 from donkeywatch.sources.files import gone
 
 
@@ -22,6 +23,8 @@ class Log:
     limit: int = 1 << 16
     rotated: tuple[str, ...] = ()
     from_end: bool = False
+    wrapper: Wrapper | None = None
+    """What stands around the lines, where a line may come in several pieces."""
 
     def directories(self) -> set[Path]:
         """Where something can happen to this log: beside its name, and beside what it links to."""
@@ -60,8 +63,9 @@ def rotated_name(name: str) -> re.Pattern[str]:
     """Names that logrotate and servers give rotated files: .1, -20261123, .old, .2.gz and so on."""
     stem, dot, suffix = name.rpartition(".")
     mark = r"[.\-_](?:\d[\dT.:_\-]*|old)"
-    compressed = r"(?:\.(?:gz|zst|xz))?"
-    shapes = [re.escape(name) + mark + compressed]
+    packed = r"(?i:\.(?:gz|zst|xz|bz2|lz4))"
+    compressed = f"(?:{packed})?"
+    shapes = [re.escape(name) + mark + compressed, re.escape(name) + packed + mark]
     if dot and stem:
         shapes.append(re.escape(stem) + mark + re.escape(dot + suffix) + compressed)
     return re.compile("|".join(f"(?:{shape})" for shape in shapes))
