@@ -105,14 +105,16 @@ class Spec:
     def _stretch(lines: list[tuple[int, int, object]], i: int) -> tuple[list, int, int]:  # type: ignore[type-arg]
         """Lines up to the first one of a line of the server that is too long, and behind it."""
         opened: dict[bytes, tuple[int, int]] = {}
+        between = i
         for k in range(i, len(lines)):
             _, end, piece = lines[k]
+            between = between if opened else k
             if piece is not None and piece.stream in opened:  # type: ignore[attr-defined]
                 opened[piece.stream] = opened[piece.stream][0], k  # type: ignore[attr-defined]
             if opened:
-                stream, (start, last) = min(opened.items(), key=lambda one: one[1][0])
-                if end - lines[start][0] > LIMIT:
-                    return lines[i:start], Spec._behind(lines, stream, last), 1
+                stream, (_, last) = min(opened.items(), key=lambda one: one[1][0])
+                if end - lines[between][0] > LIMIT:
+                    return lines[i:between], Spec._behind(lines, stream, last), 1
             if piece is not None and piece.ends:  # type: ignore[attr-defined]
                 opened.pop(piece.stream, None)  # type: ignore[attr-defined]
             elif piece is not None:

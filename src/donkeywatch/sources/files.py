@@ -123,7 +123,7 @@ class CompressedFile:
         if isinstance(error, OSError) and error.errno is not None:
             self._rewind()
             raise error  # The disk's own: what is on it may be whole.
-        if self._careful is None and not isinstance(error, EOFError):
+        if self._careful is None:
             self._rewind(self._stream.fed)  # What the last bytes gave before the error was lost.
         else:
             self._error = error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import lzma
+import zlib
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -28,6 +29,7 @@ BROKEN: tuple[type[Exception], ...] = (
     OSError,
     RuntimeError,  # Of lz4, for all that is wrong.
     lzma.LZMAError,
+    zlib.error,
     zstandard.ZstdError,
     cast(type[Exception], igzip_lib.IsalError),  # Its stub has it as an instance.
 )
@@ -61,33 +63,47 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int) -> bytes: ...
 
 
-class _Zstd:
-    """The decoder of zstandard, which has no limit to what it gives out at once."""
+class _Stream(Protocol):
+    """The decoders of zlib and zstandard."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class _Unlimited:
+    """A decoder that has no limit to what it gives out at once."""
 
     needs_input = True
 
-    def __init__(self) -> None:
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
 
     @property
     def eof(self) -> bool:
-        return self._frame.eof
+        return self._stream.eof
 
     @property
     def unused_data(self) -> bytes:
-        return self._frame.unused_data
+        return self._stream.unused_data
 
     def decompress(self, data: bytes, _max_length: int) -> bytes:
-        return self._frame.decompress(data)
+        return self._stream.decompress(data)
 
 
 _DECODERS: dict[Kind, Callable[[], _Decoder]] = {
     "gzip": lambda: cast(_Decoder, igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)),
-    "zstd": _Zstd,
+    "zstd": lambda: _Unlimited(zstandard.ZstdDecompressor().decompressobj()),
     "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, MAX_MEMORY),
     "bzip2": bz2.BZ2Decompressor,
     "lz4": lambda: cast(_Decoder, lz4.frame.LZ4FrameDecompressor()),
 }
+_CAREFUL = _DECODERS | {"gzip": lambda: _Unlimited(zlib.decompressobj(31))}
+"""The quick decoder of gzip keeps the last bytes to itself where the archive is cut short."""
 
 
 class Members:
@@ -110,7 +126,7 @@ class Members:
         self._begin(kind, b"")
 
     def _begin(self, kind: Kind, front: bytes) -> None:
-        self._decoder = _DECODERS[kind]()
+        self._decoder = (_DECODERS if self._careful is None else _CAREFUL)[kind]()
         self._chunk = ZSTD_CHUNK if kind == "zstd" else CHUNK
         self._front = front
         """Bytes of this member that were read with the end of the one before."""

@@ -31,9 +31,10 @@ def cut_records(
 ) -> Block:
     """Cut lines off a buffer like `cut`, but no line of the server without its last piece.
 
-    What begins with the first piece of such a line is left for the next time, so that a position
-    in bytes says all. A line that does not end within ``limit`` bytes of the file is too long, and
-    all is dropped up to its last piece, or up to where ``limit`` bytes hold none of its pieces.
+    What begins with the first piece of such a line is left for the next time, and what begins with
+    one that ends behind that, so that a position in bytes says all. Where ``limit`` bytes of the
+    file hold no place between two lines of the server, the oldest one there is too long, and all is
+    dropped up to its last piece, or up to where ``limit`` bytes hold none of its pieces.
     While that goes on, ``skipping`` is true and the buffer begins with a piece of it; a line of the
     file that is too long is skipped, too, and then the buffer begins within it.
     """
@@ -66,11 +67,13 @@ class _Cutter:
     def cut(self, start: int) -> Block:
         """The whole records from ``start`` on."""
         opened: dict[bytes, _Open] = {}
+        between = start
         for at, stop, piece in self._pieces(start):
+            between = between if opened else at
             if piece is not None and piece.stream in opened:
                 opened[piece.stream].last = at
-            if (oldest := self._oldest(opened)) and stop - oldest.start > self._limit:
-                return self._skip(oldest, start, oldest.start)
+            if (oldest := self._oldest(opened)) and stop - between > self._limit:
+                return self._skip(oldest, start, between)
             if piece is not None and piece.ends:
                 opened.pop(piece.stream, None)
             elif piece is not None:
@@ -78,11 +81,11 @@ class _Cutter:
         oldest = self._oldest(opened)
         if oldest is None:
             return self._block
-        if len(self._buffer) - oldest.start > self._limit:
-            return self._skip(oldest, start, oldest.start)
+        if len(self._buffer) - between > self._limit:
+            return self._skip(oldest, start, between)
         if self._final:
             return self._block
-        return self._until(start, oldest.start, oldest.start, skipping=False)
+        return self._until(start, between, between, skipping=False)
 
     def skip_first(self) -> Block:
         """Skip the line of which the first one in the buffer is a piece."""
