@@ -10,7 +10,7 @@ Kind = Literal["gzip", "zstd", "xz", "bzip2", "lz4"]
 FRONT = 4096
 """Bytes at the front of a file that tell what it is."""
 BEGIN = 16
-"""Bytes of a line that the server writes itself, before anything that a client sent."""
+"""Bytes at the front of a line that the server writes itself, before what a client sent."""
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 """A frame without content, which decoders of zstd and lz4 step over."""
 _MAGICS: dict[bytes, Kind] = {
@@ -94,10 +94,11 @@ def refusal(front: bytes) -> Refusal | None:
 def is_binary(front: bytes) -> bool:
     """Does it begin with bytes that no line begins with, or do most of its lines?
 
-    Where the first line begins with ASCII letters it is text, whatever stands further on.
+    Where it begins with ASCII letters it is text, whatever stands further on.
     """
-    lines = [
-        line[:BEGIN] for line in front.lstrip(b"\0").removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    ]
-    odd = [_CONTROL.search(line) is not None for line in lines]
-    return odd[0] or (not lines[0].isascii() and sum(odd) * 2 > len(odd))
+    text = front.lstrip(b"\0").removeprefix(b"\xef\xbb\xbf")
+    if _CONTROL.search(text[:BEGIN]):
+        return True
+    lines = text.split(b"\n")
+    odd = sum(_CONTROL.search(line[:BEGIN]) is not None for line in lines)
+    return not text[:BEGIN].isascii() and odd * 2 > len(lines)
