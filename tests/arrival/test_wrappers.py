@@ -9,16 +9,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arrival.test_formats import DETECTOR, PATTERN, STAMP
 from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
+from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
 from donkeywatch.arrival.formats.regex import Regex
 from donkeywatch.arrival.formats.wrappers import WRAPPERS, Piece
+from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.settings import Source, WrapperName
 from donkeywatch.stream import line_reader, log_of
 
+STAMP = "2026-11-23T10:44:36.285Z"
+PATTERN = r"(?P<ts>\S+) <(?P<ip>[^>]*)> (?P<query>.*)"
+DETECTOR = Detector(
+    Lexicon.model_validate(
+        {"topics": {"one": {"groups": {"a": ["zqorv"]}, "categories": [{"id": "a", "all": ["a"]}]}}}
+    )
+)
 LATER = "2026-11-23T11:00:00.123456789Z"
 BASE = 1_795_430_676_285
 """The stamp of the inner lines, ms."""

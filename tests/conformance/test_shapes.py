@@ -45,6 +45,12 @@ def old(diary: Diary, name: str, count: int = 300, *, hours: int = 30) -> Path:
     return path
 
 
+def nine(diary: Diary) -> None:
+    """Nine queries, now."""
+    end = wall()
+    diary.write(*range(end - 9, end))
+
+
 def stored(diary: Diary) -> int:
     """Queries in the database."""
     found = diary.query("select sum(value) from counters where name = 'lines'")
@@ -167,7 +173,7 @@ def test_the_log_itself_may_be_none(
     reader.start()
     reader.until(lambda: f"search.log is {kind}" in reasons(reader))
     diary.log.unlink()
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     reader.look(len(diary.asked))
     reader.until(lambda: not reasons(reader))
     reader.stop()
@@ -193,7 +199,7 @@ def test_a_log_with_an_odd_front_is_a_log(
 def test_a_damaged_rotated_file_holds_nothing_up(daemon: Daemons, diary: Diary, case: Case) -> None:
     """Its whole lines are counted, it is told of, and the live log and the others are read on."""
     reader = daemon(case)
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     reader.start()
     reader.look(9)
     first, second = (old(diary, f"{n}.log", hours=n) for n in (3, 2))
@@ -205,7 +211,7 @@ def test_a_damaged_rotated_file_holds_nothing_up(daemon: Daemons, diary: Diary, 
         part = diary.log.with_name("part")
         part.write_bytes(packed)
         part.rename(diary.log.with_name(name))
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     reader.look(9 + 300 + 9)
     with lz4.frame.open(diary.log.with_name("search.log.1.lz4"), "wb") as whole:
         whole.write(second.read_bytes())
@@ -232,11 +238,11 @@ def test_a_rotated_file_name_forges_no_line(daemon: Daemons, diary: Diary) -> No
     """The daemon names what it cannot read."""
     reader = daemon(Case(bell="polling"))
     amend(reader.settings, "[[source]]", '[[source]]\nrotated = ["search.log*"]')
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     reader.start()
     reader.look(9)
     diary.log.with_name("search.log\nWARNING forged").symlink_to("/proc/1/mem")
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     reader.look(18)
     reader.stop()
     assert not [line for line in reader.said().splitlines() if line.startswith("WARNING forged")]
@@ -247,7 +253,7 @@ def test_a_rotated_file_name_forges_no_line(daemon: Daemons, diary: Diary) -> No
 def test_an_archive_that_stands_for_very_much(daemon: Daemons, diary: Diary, kind: str) -> None:
     """A gigabyte of one line in a few bytes: memory is bounded, and the live log is read on."""
     reader = daemon(Case(bell="polling"))
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     reader.start()
     reader.look(9)
     pieces = {
@@ -300,7 +306,8 @@ class Wrapped:
 
     def lines(self, count: int) -> list[str]:
         """So many queries, not yet in the log."""
-        self._diary.write(*range(wall() - count, wall()), log=self._plain)
+        end = wall()
+        self._diary.write(*range(end - count, end), log=self._plain)
         return self._plain.read_text().splitlines()[-count:]
 
     def append(self, text: str) -> None:
@@ -443,11 +450,11 @@ def rsyslog(program: str, diary: Diary, template: str) -> Iterator[Callable[[str
             time.sleep(0.02)
         with closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as sender:
             sender.connect(str(place / "log"))
-            yield (
-                lambda line: (
-                    sender.sendall(f"<134>Nov 29 01:02:03 enode[7]: {line}".encode()) or None
-                )
-            )
+
+            def send(line: str) -> None:
+                sender.sendall(f"<134>Nov 29 01:02:03 enode[7]: {line}".encode())
+
+            yield send
     finally:
         process.terminate()
         process.wait(20)
@@ -481,7 +488,7 @@ def test_a_mark_before_any_text_we_read(daemon: Daemons, diary: Diary) -> None:
     token.chmod(0o600)
     amend(reader.settings, "[http]", '[http]\ntoken_file = "token"')
     lexicon = reader.settings.parent / "archive" / "lexicon.toml"
-    diary.write(*range(wall() - 9, wall()))
+    nine(diary)
     for path in (reader.settings, token, lexicon, diary.log):
         path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     reader.start()

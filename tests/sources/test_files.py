@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import lz4.frame
 import pytest
@@ -30,6 +30,7 @@ from donkeywatch.sources.files import (
     is_compressed,
     open_file,
 )
+from donkeywatch.sources.members import Members
 
 CONTENT = b"".join(b"%07d zqorv\n" % n for n in range(250_000))
 PACK: dict[str, Callable[[bytes], bytes]] = {
@@ -251,7 +252,7 @@ def test_a_failing_disk_is_no_damage(tmp_path: Path, ending: str) -> None:
     file = open_file(written(tmp_path, ending, CONTENT))
     assert isinstance(file, CompressedFile)
     stream = file._stream
-    file._stream = cast(IO[bytes], Failing())
+    file._stream = cast(Members, Failing())
     with pytest.raises(OSError, match="Input/output error"):
         file.read(0, 100)
     assert file._stream is not stream

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from donkeywatch.arrival.formats.wrappers import Cri, Docker, Wrapper, unwrap
+from donkeywatch.arrival.formats.wrappers import Cri, Docker, Piece, Wrapper, unwrap
 from donkeywatch.sources.block import cut
 from donkeywatch.sources.records import cut_records
 
@@ -17,6 +17,8 @@ LIMIT = 300
 WRAPPERS: dict[str, Wrapper] = {"docker": Docker(), "cri": Cri()}
 Part = tuple[str, str, bool]
 """Stream, text and whether the line of the server ends with it."""
+Line = tuple[int, int, Piece | None]
+"""Where a line begins and the next one, and what it holds."""
 PARTS = st.tuples(
     st.sampled_from(["stdout", "stdout", "stderr"]),
     st.sampled_from(["", "a", "zqorv", "x" * 90, "y" * 250, "z" * 310]),
@@ -88,7 +90,8 @@ class Spec:
 
     def read(self) -> tuple[list[bytes], int]:
         """Lines of the server, and how many are too long."""
-        lines, at = [], 0
+        lines: list[Line] = []
+        at = 0
         for line in self.content.splitlines(keepends=True):
             known = len(line) - 1 <= LIMIT
             lines.append((at, at + len(line), unwrap(self.wrapper, line[:-1]) if known else None))
@@ -102,32 +105,32 @@ class Spec:
         return found, too_long
 
     @staticmethod
-    def _stretch(lines: list[tuple[int, int, object]], i: int) -> tuple[list, int, int]:  # type: ignore[type-arg]
+    def _stretch(lines: list[Line], i: int) -> tuple[list[Line], int, int]:
         """Lines up to the first one of a line of the server that is too long, and behind it."""
         opened: dict[bytes, tuple[int, int]] = {}
         between = i
         for k in range(i, len(lines)):
             _, end, piece = lines[k]
             between = between if opened else k
-            if piece is not None and piece.stream in opened:  # type: ignore[attr-defined]
-                opened[piece.stream] = opened[piece.stream][0], k  # type: ignore[attr-defined]
+            if piece is not None and piece.stream in opened:
+                opened[piece.stream] = opened[piece.stream][0], k
             if opened:
                 stream, (_, last) = min(opened.items(), key=lambda one: one[1][0])
                 if end - lines[between][0] > LIMIT:
                     return lines[i:between], Spec._behind(lines, stream, last), 1
-            if piece is not None and piece.ends:  # type: ignore[attr-defined]
-                opened.pop(piece.stream, None)  # type: ignore[attr-defined]
+            if piece is not None and piece.ends:
+                opened.pop(piece.stream, None)
             elif piece is not None:
-                opened.setdefault(piece.stream, (k, k))  # type: ignore[attr-defined]
+                opened.setdefault(piece.stream, (k, k))
         return lines[i:], len(lines), 0
 
     @staticmethod
-    def _behind(lines: list[tuple[int, int, object]], stream: bytes, last: int) -> int:
+    def _behind(lines: list[Line], stream: bytes, last: int) -> int:
         """Where reading goes on behind a line of the server that is too long."""
         for k in range(last, len(lines)):
             _, end, piece = lines[k]
-            if piece is not None and piece.stream == stream:  # type: ignore[attr-defined]
-                if piece.ends:  # type: ignore[attr-defined]
+            if piece is not None and piece.stream == stream:
+                if piece.ends:
                     return k + 1
                 last = k
             elif end - lines[last][0] > LIMIT:
@@ -137,6 +140,10 @@ class Spec:
 
 @pytest.mark.parametrize("name", list(WRAPPERS))
 @given(st.lists(PARTS, max_size=25), st.lists(st.integers(1, 400), max_size=40))
+@example(
+    [*[("stdout", "", False)] * 4, ("stderr", "", False), ("stdout", "", True),
+     ("stdout", "", False)], [272],
+)  # fmt: skip
 def test_pieces_are_joined_whatever_is_read_at_once(
     name: str, parts: list[Part], steps: list[int]
 ) -> None:

@@ -129,7 +129,7 @@ class Members:
         self._decoder = (_DECODERS if self._careful is None else _CAREFUL)[kind]()
         self._chunk = ZSTD_CHUNK if kind == "zstd" else CHUNK
         self._front = front
-        """Bytes of this member that were read with the end of the one before."""
+        """Bytes that were read, and that no decoder was given yet."""
 
     def read(self, size: int) -> bytes:
         """Up to about ``size`` decoded bytes, none at the end; one of `BROKEN` where it fails."""
@@ -153,13 +153,13 @@ class Members:
         return self._decoder.decompress(self._feed() if self._decoder.needs_input else b"", PIECE)
 
     def _feed(self) -> bytes:
+        if not self._front:
+            self._front = self._source.read(self.position, CHUNK)
+            self.position += len(self._front)
         size, self.fed = self._chunk, self.position - len(self._front)
         if self._careful is not None:
             size = max(1, min(size, self._careful - self.fed))
         data, self._front = self._front[:size], self._front[size:]
-        if not data:
-            data = self._source.read(self.position, size)
-            self.position += len(data)
         if not data:
             raise EOFError
         return data
