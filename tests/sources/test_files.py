@@ -30,6 +30,7 @@ from donkeywatch.sources.files import (
     is_compressed,
     open_file,
 )
+from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.members import Members
 
 CONTENT = b"".join(b"%07d zqorv\n" % n for n in range(250_000))
@@ -321,3 +322,14 @@ def test_only_absence_is_absence() -> None:
     assert not gone(OSError(24, ""))
     assert is_compressed(Path("a.log.1.gz"))
     assert not is_compressed(Path("a.gz.1"))
+
+
+def test_no_query_makes_a_log_refused() -> None:
+    """Behind what the server writes itself any bytes may stand, those of archives among them."""
+    stamp = b"2026-11-23T10:44:36.285Z\t192.0.2.7\t"
+    tar = (stamp + b"\0" * 300)[:257] + b"ustar\0" + b"00"
+    for query in (b"\0\1\2" * 900, b"\xff" * 900, b"PK\x03\x04", b"\x7fELF", tar[len(stamp) :]):
+        for before in (b"", bytes(700), b"\xef\xbb\xbf"):
+            assert refusal((before + stamp + query + b"\n" + query)[:FRONT]) is None
+    noise = random.Random(3)
+    assert all(refusal(noise.randbytes(FRONT)) for _ in range(300))

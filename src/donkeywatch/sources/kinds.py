@@ -54,7 +54,8 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], Refusal], ...] = tuple(
         (rb"\x89LZO\0\r\n\x1a\n", Refusal("an lzop archive", _UNPACK)),
         (rb"\x02\x21\x4c\x18", Refusal("an lz4 archive of the old form", _UNPACK)),
         (rb"\xff\x06\0\0sNaPpY", Refusal("a snappy archive", _UNPACK)),
-        (rb".{257}ustar", Refusal("a tar archive", "unpack it")),
+        # No name in an archive looks like the begin of a line, where a query could hold the rest.
+        (rb"(?=[^\s\"'\[{<|,;]{1,100}\0).{257}ustar", Refusal("a tar archive", "unpack it")),
         (rb"!<arch>\n", Refusal("an ar archive", "unpack it")),
         (rb"SQLite format 3\0", Refusal("an SQLite database", _NAME)),
         (rb"\x7fELF", Refusal("a program", _NAME)),
@@ -92,7 +93,7 @@ def refusal(front: bytes) -> Refusal | None:
 
 
 def is_binary(front: bytes) -> bool:
-    """Does it begin with bytes that no line begins with, or do most of its lines?
+    """Does it begin with bytes that no line begins with, or do many of its lines?
 
     Where it begins with ASCII letters it is text, whatever stands further on.
     """
@@ -101,4 +102,4 @@ def is_binary(front: bytes) -> bool:
         return True
     lines = text.split(b"\n")
     odd = sum(_CONTROL.search(line[:BEGIN]) is not None for line in lines)
-    return not text[:BEGIN].isascii() and odd * 2 > len(lines)
+    return not text[:BEGIN].isascii() and odd * 4 > len(lines)
