@@ -7,6 +7,7 @@ import gzip
 import json
 import lzma
 import os
+import random
 import re
 import shutil
 import socket
@@ -137,7 +138,8 @@ NO_LOGS = {
     "UTF-32": (TEXT * 9).decode().encode("utf-32"),
     "a program": b"\x7fELF\x02\x01\x01" + bytes(9) + TEXT * 40,
     "an SQLite database": b"SQLite format 3\0\x10\0" + TEXT * 40,
-    "binary": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + TEXT * 40,
+    "an image": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + TEXT * 40,
+    "binary": random.Random(4).randbytes(9000),
 }
 
 
@@ -197,7 +199,7 @@ def test_a_log_with_an_odd_front_is_a_log(
 @pytest.mark.scenario("XF5")
 @BOTH
 def test_a_damaged_rotated_file_holds_nothing_up(daemon: Daemons, diary: Diary, case: Case) -> None:
-    """Its whole lines are counted, it is told of, and the live log and the others are read on."""
+    """The live log and the others are read on, and a whole copy in its place goes on behind."""
     reader = daemon(case)
     nine(diary)
     reader.start()

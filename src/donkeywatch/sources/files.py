@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.kinds import BINARY, FRONT, SUFFIXES, Kind, kind_of, may_begin, refusal
+from donkeywatch.sources.kinds import BINARY, HEADER, SUFFIXES, Kind, kind_of, may_begin, refusal
 from donkeywatch.sources.members import BROKEN, Members
 
 STEP = 1 << 20
@@ -158,7 +158,7 @@ def open_file(path: Path) -> PlainFile | CompressedFile:
     """
     file = PlainFile(path)
     try:
-        kind = _kind(file.read(0, FRONT), path)
+        kind = _kind(file.read(0, HEADER), path)
     except OSError:
         file.close()
         raise

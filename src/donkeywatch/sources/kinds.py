@@ -7,8 +7,12 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["gzip", "zstd", "xz", "bzip2", "lz4"]
 
-FRONT = 4096
+FRONT = 1 << 16
 """Bytes at the front of a file that tell what it is."""
+HEADER = 4096
+"""Of these, the ones that tell what kind of archive it is."""
+NOISE = 0.08
+"""Share of control bytes that is more than a log has; one in ten random bytes is one."""
 BEGIN = 16
 """Bytes at the front of a line that the server writes itself, before what a client sent."""
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
@@ -59,6 +63,7 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], Refusal], ...] = tuple(
         (rb"!<arch>\n", Refusal("an ar archive", "unpack it")),
         (rb"SQLite format 3\0", Refusal("an SQLite database", _NAME)),
         (rb"\x7fELF", Refusal("a program", _NAME)),
+        (rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|GIF8[79]a", Refusal("an image", _NAME)),
         (rb"%PDF-", Refusal("a PDF document", _NAME)),
     )
 )
@@ -93,13 +98,16 @@ def refusal(front: bytes) -> Refusal | None:
 
 
 def is_binary(front: bytes) -> bool:
-    """Does it begin with bytes that no line begins with, or do many of its lines?
+    """Does it begin as no line does, and go on so?
 
-    Where it begins with ASCII letters it is text, whatever stands further on.
+    Where it begins with ASCII letters it is text, whatever stands further on; and among lines there
+    may be some noise, the first one included.
     """
     text = front.lstrip(b"\0").removeprefix(b"\xef\xbb\xbf")
-    if _CONTROL.search(text[:BEGIN]):
-        return True
+    odd_begin = _CONTROL.search(text[:BEGIN]) is not None
+    if not odd_begin and text[:BEGIN].isascii():
+        return False
     lines = text.split(b"\n")
     odd = sum(_CONTROL.search(line[:BEGIN]) is not None for line in lines)
-    return not text[:BEGIN].isascii() and odd * 4 > len(lines)
+    dense = len(_CONTROL.findall(text)) > NOISE * len(text)
+    return odd * 2 > len(lines) or (odd_begin and dense)
