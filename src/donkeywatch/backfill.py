@@ -15,7 +15,8 @@ from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.sources.block import LARGE, SIZE
 from donkeywatch.sources.files import CompressedFile, Damaged, File, open_file
-from donkeywatch.sources.generations import WIDE, Generation
+from donkeywatch.sources.generations import Generation
+from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.store import database
 from donkeywatch.stream import Stream
 
@@ -33,6 +34,22 @@ class Progress:
     done: int
     bytes: int
     lines: int
+    ignored: int = 0
+    """Bytes behind the end of an archive, which are no part of it."""
+
+
+class Incomplete(SourceError):
+    """Some of the files could not be read, or not to their end; all else is counted."""
+
+    def __init__(
+        self, lines: dict[Path, Counter[str] | None], troubles: dict[Path, SourceError]
+    ) -> None:
+        self.lines = lines
+        """What `backfill` would have given, of the files that were read to some extent."""
+        self.troubles = troubles
+        told = [trouble.problem for trouble in troubles.values()]
+        remedies = dict.fromkeys(trouble.remedy for trouble in troubles.values())
+        super().__init__("; ".join(told), "; ".join(remedies))
 
 
 def backfill(
@@ -49,26 +66,59 @@ def backfill(
 
     There are none of a file that was counted before, and None of one without content. Order and
     repetition do not matter: content decides what was counted. ``step`` sets after how many bytes
-    to commit (default `checkpoint.bytes`). SourceError names a file that cannot be read; everything
-    before it stays counted. It also comes, before anything is counted, where none of the files has
+    to commit (default `checkpoint.bytes`). Each file is judged by itself: of a damaged archive the
+    whole lines before the damage are counted, and Incomplete tells of all such files when the
+    others are counted. SourceError comes, before anything is counted, where none of the files has
     a search near its front, unless they are to be counted ``anyway``: what was counted is not read
     again. StateError when the database cannot be written; the engine is then only good to be
     closed. What ``report`` raises comes out as it is; what was counted before stays.
     """
     stream = _stream(engine, source)
     files = list(dict.fromkeys(files))
+    fronts: dict[Path, _Front] = {}
+    troubles: dict[Path, SourceError] = {}
     for path in files:
-        _readable(path)
-    fronts = {path: _front(stream, path) for path in files}
+        try:
+            fronts[path] = _front(stream, path)
+        except SourceError as error:
+            troubles[path] = error
     if not anyway:
         _refuse_searchless(stream, fronts.values())
+    lines: dict[Path, Counter[str] | None] = {path: None for path in fronts if fronts[path].empty}
+    filled = [path for path in fronts if path not in lines]
+    filled.sort(key=lambda path: (fronts[path].time, path.name))
+    for path, counted in _count_all(engine, stream, filled, clock, report, step):
+        lines[path] = counted.lines
+        if counted.trouble is not None:
+            troubles[path] = counted.trouble
+    if troubles:
+        raise Incomplete(lines, troubles)
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Lines of one file by outcome, and what kept it from being read to its end."""
+
+    lines: Counter[str]
+    trouble: SourceError | None = None
+
+
+def _count_all(
+    engine: Engine,
+    stream: Stream,
+    files: Sequence[Path],
+    clock: Callable[[], int],
+    report: Callable[[Progress], None],
+    step: int | None,
+) -> list[tuple[Path, _Counted]]:
+    """Count files in this order, as one archive of the stream."""
     archive = Archive(engine, stream)
     stream.follower.block = LARGE * stream.reader.length
-    lines: dict[Path, Counter[str] | None] = {path: None for path in files if fronts[path].empty}
-    filled = [path for path in files if path not in lines]
     try:
-        for path in sorted(filled, key=lambda path: (fronts[path].time, path.name)):
-            lines[path] = _count(engine, archive, stream, path, clock, report, step)
+        counted = [
+            (path, _count(engine, archive, stream, path, clock, report, step)) for path in files
+        ]
     except StateError:
         archive.abandon()
         raise  # What cannot be stored cannot be closed either.
@@ -81,7 +131,7 @@ def backfill(
         stream.follower.block = SIZE
     with _stored(engine):
         archive.end(clock())
-    return lines
+    return counted
 
 
 @contextmanager
@@ -115,23 +165,6 @@ def _naming(path: Path) -> Iterator[None]:
         raise SourceError(error.problem, "name finished log files") from None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[File]:
-    """An archive to look into; Damaged where that comes upon what does not decode."""
-    with _naming(path), contextlib.closing(open_file(path)) as file:
-        yield file
-
-
-def _readable(path: Path) -> None:
-    try:
-        with _opened(path) as file:
-            wide = file.read(0, 2) in WIDE
-    except Damaged:
-        wide = False  # Its whole lines are counted, and then the damage is told.
-    if wide:
-        raise SourceError(f"{path} is UTF-16", "convert it to UTF-8 first, with iconv say")
-
-
 @dataclass(frozen=True, slots=True)
 class _Front:
     """The first lines of an archive: time of the first query (ms UTC), how many, any search?"""
@@ -144,18 +177,29 @@ class _Front:
 
 
 def _front(stream: Stream, path: Path) -> _Front:
-    """A look at it, so that weeks close in order and a mistaken format is found in time."""
-    try:
-        with _opened(path) as file:
-            content = file.read(0, PEEK)
-    except Damaged:
-        return _Front()
+    """A look at it, so that weeks close in order and a mistaken format is found in time.
+
+    SourceError for what cannot be read as a log at all.
+    """
+    with _naming(path), contextlib.closing(open_file(path)) as file:
+        content = file.read_sound(0, PEEK)
+        damaged = not content and not _is_whole(file)
+    refused = refusal(content[:FRONT])
+    if refused is not None:
+        raise SourceError(f"{path} is {refused.kind}", refused.remedy)
     seen = stream.reader.block(content)
     queries = len(seen.time)
     first = int(seen.time[0]) if queries else 0
-    return _Front(
-        first, queries + seen.tally.total(), queries + seen.tally["keywordless"] > 0, not content
-    )
+    lines, searches = queries + seen.tally.total(), queries + seen.tally["keywordless"]
+    return _Front(first, lines, searches > 0, not content and not damaged)
+
+
+def _is_whole(file: File) -> bool:
+    try:
+        file.read(0, 1)
+    except Damaged:
+        return False
+    return True
 
 
 def _refuse_searchless(stream: Stream, fronts: Collection[_Front]) -> None:
@@ -177,7 +221,7 @@ def _count(
     clock: Callable[[], int],
     report: Callable[[Progress], None],
     step: int | None,
-) -> Counter[str]:
+) -> _Counted:
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
     before, pending = Counter(stream.tally), 0
@@ -186,9 +230,11 @@ def _count(
             total = path.stat().st_size
             generation = follower.take_up(path, 0)
     except Damaged:
-        raise _damaged(path, 0) from None
+        return _Counted(Counter(), _damaged(path, 0))
+    except SourceError as error:
+        return _Counted(Counter(), error)
     if generation is None:
-        return Counter()
+        return _Counted(Counter())
     while (block := follower.read(0)) is not None:
         pending += block.consumed
         with _stored(engine):
@@ -198,15 +244,16 @@ def _count(
                 pending = 0
         report(Progress(path, _position(generation), total, (stream.tally - before).total()))
     whole = generation.file is not None and follower.error is None
+    ignored = generation.file.ignored if isinstance(generation.file, CompressedFile) else 0
     with _stored(engine):
         engine.settle(clock())
         archive.commit(clock())
     follower.close()
     lines = stream.tally - before
     if not whole:
-        raise _damaged(path, lines.total(), follower.reason)
-    report(Progress(path, total, total, lines.total()))
-    return lines
+        return _Counted(lines, _damaged(path, lines.total(), follower.reason))
+    report(Progress(path, total, total, lines.total(), ignored))
+    return _Counted(lines)
 
 
 def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:

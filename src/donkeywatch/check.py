@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import itertools
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,8 +14,10 @@ from pathlib import Path
 
 from donkeywatch import validation
 from donkeywatch.arrival import keyring, lexicon
+from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.countries import Countries
 from donkeywatch.arrival.detector import Detector
+from donkeywatch.arrival.formats.wrappers import SPLIT_LINE, WRAPPERS, longest_line, unwrap
 from donkeywatch.arrival.lexicon import Lexicon
 from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.clocks import wall
@@ -20,10 +26,10 @@ from donkeywatch.counting.windows import utc
 from donkeywatch.errors import AddressUnavailable, DonkeywatchError, SourceError, StateError
 from donkeywatch.publish import ask
 from donkeywatch.publish.listening import bind, load_tls
-from donkeywatch.settings import Http, Settings, Source
+from donkeywatch.settings import Http, Settings, Source, WrapperName
 from donkeywatch.sources.block import SIZE, cut
 from donkeywatch.sources.files import Damaged, open_file
-from donkeywatch.sources.generations import WIDE
+from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.store import backups
 from donkeywatch.stream import line_reader
 
@@ -39,6 +45,13 @@ class Sample:
     outcomes: Counter[str] = field(default_factory=Counter)
     flagged: Counter[str] = field(default_factory=Counter)
     rejected: list[tuple[int, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    """Time that reading them line by line took."""
+
+    @property
+    def rate(self) -> int:
+        """Lines a second, of one process."""
+        return round(self.lines / max(self.seconds, 1e-6))
 
     @property
     def searches(self) -> int:
@@ -56,10 +69,10 @@ def sample(path: Path, reader: LineReader, latest: int) -> Sample:
     A search after ``latest`` (ms UTC) is from the future. Whether one comes too late depends on
     what else is counted, and is not told.
     """
-    found = Sample()
+    found, begin = Sample(), time.perf_counter()
     topics = [topic.id for topic in reader.detector.topics]
-    for offset, line in _lines(path, reader.limit):
-        result = reader.read(line)
+    limit = longest_line(reader.limit) if reader.wrapper else reader.limit
+    for offset, result in reader.records(_lines(path, limit)):
         if isinstance(result, Sighting) and result.time > latest:
             result = "future"
         outcome = "query" if isinstance(result, Sighting) else result
@@ -69,7 +82,26 @@ def sample(path: Path, reader: LineReader, latest: int) -> Sample:
             found.flagged.update(t for t, code in zip(topics, result.codes, strict=True) if code)
         elif outcome in REJECTIONS and len(found.rejected) < FIRST:
             found.rejected.append((offset, outcome))
+    found.seconds = time.perf_counter() - begin
     return found
+
+
+def wrapped(path: Path, reader: LineReader, latest: int) -> tuple[WrapperName, Sample] | None:
+    """The wrapper whose inner lines are searches, and what is read so; None where there is none."""
+    first = [line for _, line in itertools.islice(_lines(path, SPLIT_LINE), FIRST)]
+    for name, wrapper in WRAPPERS.items():
+        if all(unwrap(wrapper, line) for line in first):
+            found = sample(path, dataclasses.replace(reader, wrapper=wrapper), latest)
+            if found.searches:
+                return name, found
+    return None
+
+
+def has_columns(path: Path, reader: LineReader) -> bool:
+    """Are lines like the first ones of a sample read by columns, as fast as can be?"""
+    with contextlib.closing(open_file(path)) as file:
+        front = file.read_sound(0, SIZE)
+    return BlockReader(reader).has_columns(front[: front.rfind(b"\n") + 1])
 
 
 def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
@@ -80,9 +112,8 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
         raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
     offset, skipping, begun, size = 0, False, 0, max(SIZE, 2 * limit)
     try:
-        if file.read(0, 2) in WIDE:
-            remedy = "have it written as UTF-8 or a one-byte encoding"
-            raise SourceError(f"{path} is UTF-16", remedy)
+        if (refused := refusal(file.read_sound(0, FRONT))) is not None:
+            raise SourceError(f"{path} is {refused.kind}", refused.remedy)
         while buffer := file.read(offset, size):
             block = cut(buffer, limit, skipping=skipping, final=len(buffer) < size)
             for _ in range(block.too_long):

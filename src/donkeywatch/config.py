@@ -23,7 +23,7 @@ MAX_TOKEN = 4096
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read settings; relative paths are relative to the file. ConfigError names each remedy."""
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ConfigError(
             f"settings {path}: not readable ({error.strerror})",
@@ -62,7 +62,7 @@ def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -
 
 def _token(file: Path, name: str) -> str:
     try:
-        with open(file, encoding="utf-8", opener=_without_waiting) as opened:
+        with open(file, encoding="utf-8-sig", opener=_without_waiting) as opened:
             mode = os.fstat(opened.fileno()).st_mode
             text = opened.read(MAX_TOKEN + 1).strip()
     except (OSError, ValueError):

@@ -1,6 +1,10 @@
 """What the user is told when something is wrong: the fact, the remedy and an exit code."""
 
+from __future__ import annotations
+
 import errno
+import os
+from pathlib import Path
 
 _PASSING = {
     errno.EAGAIN, errno.EBUSY, errno.EDQUOT, errno.EFBIG, errno.EINTR, errno.EIO, errno.EMFILE,
@@ -10,15 +14,34 @@ _PASSING = {
 """What the system reports of a disk, a limit or a network, and may not report later."""
 
 
+def printable(name: str | Path) -> str:
+    """A name as one line of text that forges nothing: what cannot be printed is escaped.
+
+    >>> printable("search.log\\n.1")
+    'search.log\\\\n.1'
+    """
+    text = os.fspath(name)
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escaped(letter) for letter in text)
+
+
+def _escaped(letter: str) -> str:
+    """A byte of a name that is not UTF-8 comes as half of a surrogate pair: as the byte it is."""
+    byte = ord(letter) - 0xDC00
+    if 0x80 <= byte <= 0xFF:
+        return f"\\x{byte:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
 class DonkeywatchError(Exception):
     """A failure with a remedy; never carries a line, a word or an address."""
 
     exit_code = 1
 
     def __init__(self, problem: str, remedy: str) -> None:
-        super().__init__(f"{problem} -> {remedy}")
-        self.problem = problem
-        self.remedy = remedy
+        self.problem, self.remedy = printable(problem), printable(remedy)
+        super().__init__(f"{self.problem} -> {self.remedy}")
 
 
 class ConfigError(DonkeywatchError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from donkeywatch.arrival import keyring
 from donkeywatch.arrival.fingerprints import StoredKeys
 from donkeywatch.counting.windows import utc
-from donkeywatch.errors import ConfigError, SourceError, StateError
+from donkeywatch.errors import ConfigError, SourceError, StateError, printable
 from donkeywatch.settings import Settings
 from donkeywatch.sources.complaints import ABSENT
 from donkeywatch.sources.follow import Follower
@@ -161,7 +161,7 @@ def spans(follower: Follower) -> Iterator[Span]:
     log = follower.log
     try:
         follower.scan(0)
-        if follower.error and follower.error != f"{log.path}: {ABSENT}":
+        if follower.error and follower.error != f"{printable(log.path)}: {ABSENT}":
             raise SourceError(follower.error, "make the log readable, and repeat the command")
         names = {(s.st_dev, s.st_ino): path for path, s in log.siblings()}
         for generation in follower.known:

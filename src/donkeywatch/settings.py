@@ -22,6 +22,7 @@ MAX_TOKEN = 4096
 OWN_PATHS = {"api", "assets", "healthz", "metrics", "openapi.json", "readyz"}
 """First parts of the paths of the application, which a root path cannot begin with."""
 FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
+WrapperName = Literal["docker", "cri", "syslog"]
 
 
 def _zone(name: str) -> str:
@@ -127,12 +128,20 @@ class Source(_Strict):
     format: FormatName = Field(
         description="what its lines look like: " + ", ".join(get_args(FormatName))
     )
-    pattern: str | None = Field(None, description="`regex` only: groups ts, ip, query; anchored")
+    wrapper: WrapperName | None = Field(
+        None,
+        description="what stands around each line: " + ", ".join(get_args(WrapperName)),
+    )
+    pattern: str | None = Field(
+        None,
+        description="`regex` only: groups ts, ip, query; anchored. Without ts the time is the"
+        " wrapper's",
+    )
     keys: dict[Literal["ts", "ip", "query"], str] = Field(
         default_factory=dict, description="`jsonl` only: names of the keys; dots reach inside"
     )
     time_format: str | None = Field(
-        None, description="strptime format of the stamp; default ISO 8601 or unix seconds"
+        None, description="strptime format of the stamp; default ISO 8601 or unix times"
     )
     timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
         None, description="IANA zone of stamps that carry none"
@@ -157,6 +166,7 @@ class Source(_Strict):
         """Everything that decides what a line means; a change of it is a break in the series."""
         parts = (
             "pattern", "keys", "time_format", "timezone", "encoding", "query_syntax", "strip_ansi",
+            "wrapper",
         )  # fmt: skip
         told = self.model_dump(include=set(parts), exclude_defaults=True)
         return ";".join([self.format, *(f"{name}:{told[name]}" for name in parts if name in told)])
@@ -166,7 +176,9 @@ class Source(_Strict):
         if self.format == "regex":
             if self.pattern is None:
                 raise ValueError("format `regex` needs `pattern`")
-            try_pattern(self.pattern)
+            try_pattern(self.pattern, is_stamped=self.wrapper is None)
+            if "ts" not in re.compile(self.pattern).groupindex and self.time_format is not None:
+                raise ValueError("`time_format` goes with the named group ts in `pattern`")
         elif self.pattern is not None:
             raise ValueError("`pattern` goes with format `regex`")
         if self.keys and self.format != "jsonl":

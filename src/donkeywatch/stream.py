@@ -12,6 +12,8 @@ from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.formats import preset
+from donkeywatch.arrival.formats.regex import Regex
+from donkeywatch.arrival.formats.wrappers import WRAPPERS, longest_line
 from donkeywatch.arrival.recognition import Recogniser
 from donkeywatch.arrival.sightings import LineReader
 from donkeywatch.counting.coverage import Coverage
@@ -199,26 +201,31 @@ def log_of(source: Source, sources: Sequence[Source] = ()) -> Log:
     """The log that a source's settings describe, beside those of the other ``sources``."""
     others = [other.path for other in sources if other is not source]
     earlier = [other.path for other in sources[: sources.index(source)]] if others else []
+    wrapper = WRAPPERS[source.wrapper] if source.wrapper else None
     return Log(
         source.name,
         source.path,
-        source.max_line,
+        longest_line(source.max_line) if wrapper else source.max_line,
         source.rotated,
         source.start == "end",
         tuple(others),
         tuple(earlier),
+        wrapper,
     )
 
 
 def line_reader(source: Source, detector: Detector) -> LineReader:
     """The reader that a source's settings describe."""
+    form = preset(source)
     return LineReader(
-        format=preset(source),
+        format=form,
         clock=Clock(ZoneInfo(source.timezone) if source.timezone else None, source.time_format),
         syntax="enode-go" if source.format == "enode-go" else source.query_syntax,
         encoding=source.encoding,
         limit=source.max_line,
         detector=detector,
+        wrapper=WRAPPERS[source.wrapper] if source.wrapper else None,
+        own_stamps=not isinstance(form, Regex) or form.has_stamp,
     )
 
 

@@ -93,7 +93,8 @@ def assert_columns_equal_lines(
 stamps = st.sampled_from(
     (STAMP,) * 6
     + ("2026-11-23T10:44:36.285+0100", "2026-11-23T10:44:36Z", "2026-11-23 10:44:36.285Z",
-       "1795430676.285", "2026-10-25T02:30:00.000", "2026-03-29T02:30:00.000",
+       "1795430676.285", "1795430676285", "1795430676285123", "1795430676285123456",
+       "2026-10-25T02:30:00.000", "2026-03-29T02:30:00.000",
        "2026-02-29T00:00:00.000Z",
        "2024-02-29T23:59:59.999Z", "2016-12-31T23:59:60.000Z", "1969-12-31T23:59:59.999Z",
        "0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z", "2026-00-10T00:00:00.000Z",
@@ -405,6 +406,25 @@ def documents(draw: st.DrawFn) -> list[bytes]:
 def test_a_block_of_json_equals_its_lines(lines: list[bytes], ended: bool) -> None:
     """Escapes, other keys, keys that stand twice, and bytes that are no UTF-8."""
     assert_columns_equal_lines(lines, ended=ended, reader=JSONL)
+
+
+unix_times = st.builds(
+    lambda seconds, fraction, digits: f"{seconds}{fraction:09}"[:digits],
+    st.integers(946_684_790, 1_795_430_676), st.integers(0, 10**9 - 1),
+    st.sampled_from((10, 13, 16, 19, 10, 13, 16, 19, 12, 17)),
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(unix_times | stamps, min_size=FEW + 1, max_size=FEW + 8))
+@example(["1795430676285123456"] * 40)
+@example([STAMP, "1795430676285123456"] * 20)
+@example(["1795430676285123456", STAMP] * 20)
+def test_unix_times_of_a_block_equal_those_of_its_lines(times: list[str]) -> None:
+    """In seconds, ms, µs and ns, beside other stamps and by themselves."""
+    assert_columns_equal_lines([line("zqorv", stamp) for stamp in times])
+    objects = [OBJECTS[0] % (stamp.encode(), b"192.0.2.7", b"zqorv") for stamp in times]
+    assert_columns_equal_lines(objects, reader=JSONL)
 
 
 @pytest.mark.parametrize("form", OBJECTS[:3])

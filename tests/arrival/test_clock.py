@@ -68,6 +68,27 @@ def test_unix_seconds_are_read_with_their_fraction(stamp: bytes, time: int) -> N
     assert Clock(PARIS).read(stamp) == same(time)
 
 
+@pytest.mark.parametrize(
+    ("stamp", "time"),
+    [
+        (b"1795430676285", BASE + 285),
+        (b"1795430676285.9", BASE + 285),
+        (b"1795430676285999", BASE + 285),
+        (b"1795430676285999999", BASE + 285),
+        (b"1000000000000", ms(2001, 9, 9, 1, 46, 40)),
+    ],
+)
+def test_unix_times_are_told_apart_by_their_digits(stamp: bytes, time: int) -> None:
+    """13 digits count milliseconds, 16 microseconds, 19 nanoseconds."""
+    assert Clock(PARIS).read(stamp) == same(time)
+
+
+@pytest.mark.parametrize("digits", [12, 14, 15, 17, 18, 20, 22])
+def test_any_other_number_of_digits_is_bad_time(digits: int) -> None:
+    """It would be read as a time of no unit there is."""
+    assert Clock(PARIS).read(b"1795430676285999999123"[:digits]) == BAD
+
+
 def test_a_leap_second_is_the_end_of_the_second_before() -> None:
     """23:59:60 has no number of its own and never becomes the next year."""
     assert Clock().read(b"2016-12-31T23:59:60.500Z") == same(ms(2017, 1, 1) - 1)

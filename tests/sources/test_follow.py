@@ -1385,11 +1385,12 @@ def test_names_of_rotated_files() -> None:
     for good in (
         "search.log.1", "search.log.12.gz", "search.log-20261123", "search.log-20261123.zst",
         "search.log-20261123-1700000000", "search.log.old", "search-2026-11-23.log",
-        "search.2026-11-23T10:00.log.xz", "search.log.2026_11_23",
+        "search.2026-11-23T10:00.log.xz", "search.log.2026_11_23", "search.log.1.bz2",
+        "search.log.2.lz4", "search.log.gz.1", "search.log.3.GZ",
     ):  # fmt: skip
         assert names.fullmatch(good), good
     for bad in (
-        "search.log", "search.log.gz", "search.log.1.bz2", "search.log.swp", "research.log.1",
+        "search.log", "search.log.gz", "search.log.1.zip", "search.log.swp", "research.log.1",
         "search.log.1~", "search.log.tmp", "searchXlog.1", "other.log.1", "search.log.1.gz.part",
     ):  # fmt: skip
         assert not names.fullmatch(bad), bad

@@ -44,7 +44,7 @@ class BlockReader:
 
     def __init__(self, reader: LineReader) -> None:
         self.reader = reader
-        columnar = reader.clock.layout is None
+        columnar = reader.clock.layout is None and reader.wrapper is None
         self._columns = columns_of(reader.format, reader.syntax) if columnar else None
 
     @property
@@ -55,6 +55,10 @@ class BlockReader:
     def block(self, raw: bytes | memoryview) -> Sightings:
         """Read whole lines, each with its line feed but perhaps the last."""
         return self.lying(padded(raw))
+
+    def has_columns(self, raw: bytes | memoryview) -> bool:
+        """Are lines that are written like these read by columns, where there are enough?"""
+        return self._columns is not None and self._columns.fitted(Block(padded(raw))) is not None
 
     def lying(self, data: Bytes) -> Sightings:
         """Read them where they lie, with PAD zeros behind them."""

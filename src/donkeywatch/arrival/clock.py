@@ -14,7 +14,10 @@ ISO = re.compile(
     rb"(?:Z|([+-])(\d\d):?(\d\d))?",
     re.ASCII,
 )
-UNIX = re.compile(rb"(\d{1,11})(?:\.(\d{1,9}))?", re.ASCII)
+UNIX = re.compile(rb"(\d{1,11}|\d{13}|\d{16}|\d{19})(?:\.(\d{1,9}))?", re.ASCII)
+UNITS = {13: 1, 16: 1_000, 19: 1_000_000}
+"""How many there are in a millisecond of what Unix times of so many digits count; fewer digits
+are seconds."""
 
 EARLIEST = 946_684_800_000
 """2000-01-01: no log is older than eDonkey itself (ms)."""
@@ -34,7 +37,7 @@ class Clock:
     """Reads the stamps of one source.
 
     ``zone`` is for stamps without one; ``layout`` is a strptime format, None for ISO 8601 and
-    unix seconds.
+    unix times in seconds, ms, µs or ns.
     """
 
     zone: ZoneInfo | None = None
@@ -54,7 +57,9 @@ class Clock:
     def _standard(self, stamp: bytes) -> Moment | str:
         unix = UNIX.fullmatch(stamp)
         if unix:
-            time = int(unix[1]) * 1000 + int((unix[2] or b"").ljust(3, b"0")[:3])
+            unit = UNITS.get(len(unix[1]))
+            fraction = int((unix[2] or b"").ljust(3, b"0")[:3])
+            time = int(unix[1]) // unit if unit else int(unix[1]) * 1000 + fraction
             return Moment(time, time)
         iso = ISO.fullmatch(stamp)
         if not iso:

@@ -161,7 +161,7 @@ class Shape:
         zone = stamp[23:] if fraction else stamp[19:]
         if len(stamp) < 19 or len(zone) > ZONE or (fraction and not stamp[20:23].isdigit()):
             return None
-        if zone[:1].isdigit():
+        if zone[:1].isdigit() or stamp[4:5] != b"-":
             return None
         return cls(len(stamp), stamp[19:20] if fraction else b"", zone)
 

@@ -128,7 +128,7 @@ def digest(lexicon: Lexicon, key: bytes) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return guarded.contents(path, f"lexicon {path}").decode("utf-8")
+        return guarded.contents(path, f"lexicon {path}").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"

@@ -6,8 +6,8 @@ import numpy as np
 
 from donkeywatch.arrival.columns import MASKS, Mask, Offsets, word
 from donkeywatch.arrival.fields import Fields
+from donkeywatch.arrival.formats.line import MARK
 from donkeywatch.arrival.sieve import LETTER
-from donkeywatch.arrival.sightings import MARK
 
 STEPS = 8
 """Spaces, quotes and marks before a text that are skipped before it is looked at."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +12,14 @@ import numpy.typing as npt
 from donkeywatch.arrival.addresses import packed
 from donkeywatch.arrival.clock import Clock
 from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.formats.line import MALFORMED, Format
+from donkeywatch.arrival.formats.line import MALFORMED, OTHER, Format, bare
+from donkeywatch.arrival.formats.wrappers import Wrapper, longest_line, unwrap
 from donkeywatch.arrival.pseudonyms import Addresses
 from donkeywatch.arrival.searches import Malformed, Syntax, words
 from donkeywatch.arrival.text import tokens
 from donkeywatch.counting.observations import Codes, Times
 from donkeywatch.counting.sorting import taken
 
-MARK = b"\xef\xbb\xbf"
-"""The byte order mark that editors put before the first line of a file."""
 KEYWORDLESS, TOO_LONG = "keywordless", "too_long"
 
 
@@ -66,20 +65,27 @@ class LineReader:
     encoding: str
     limit: int
     detector: Detector
+    wrapper: Wrapper | None = None
+    """What is taken off the lines of a file first, by `records`."""
+    own_stamps: bool = True
+    """Otherwise a search was made when the wrapper says."""
 
-    def read(self, line: bytes) -> Sighting | str:
-        """A sighting, or the outcome of a line that is none; ``line`` has no line feed."""
+    def read(self, line: bytes, logged: bytes = b"") -> Sighting | str:
+        """A sighting, or the outcome of a line that is none; ``line`` has no line feed.
+
+        ``logged`` is the stamp of the wrapper.
+        """
         line = line.lstrip(b"\0")
         if len(line) > self.limit:
             return TOO_LONG
-        search = self.format.read(line.removesuffix(b"\r").removeprefix(MARK))
+        search = self.format.read(bare(line))
         if isinstance(search, str):
             return search
         try:
             text = words(search.query, self.syntax, self.encoding)
         except Malformed:
             return MALFORMED
-        moment = self.clock.read(search.stamp)
+        moment = self.clock.read(search.stamp if self.own_stamps else logged)
         if isinstance(moment, str):
             return moment
         address = packed(search.address)
@@ -98,6 +104,29 @@ class LineReader:
             return MALFORMED
         return self.detector.codes(found) if found else KEYWORDLESS
 
+    def records(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Sighting | str]]:
+        """What the lines of a file mean, each with where it begins; pieces of a line are joined.
+
+        A line whose last piece does not follow is one as it is.
+        """
+        if self.wrapper is None:
+            yield from ((at, self.read(line)) for at, line in lines)
+            return
+        longest, opened = longest_line(self.limit), dict[bytes, _Opened]()
+        for at, line in lines:
+            piece = unwrap(self.wrapper, line) if len(line) <= longest else None
+            if piece is None:
+                outcome = MALFORMED if line.strip(b"\0\r ") else OTHER
+                yield at, outcome if len(line) <= longest else TOO_LONG
+                continue
+            record = opened.setdefault(piece.stream, _Opened(at, piece.stamp))
+            record.parts.append(piece.text)
+            if piece.ends:
+                del opened[piece.stream]
+                yield record.at, self.read(b"".join(record.parts), record.stamp)
+        for record in opened.values():
+            yield record.at, self.read(b"".join(record.parts), record.stamp)
+
     def lines(self, block: bytes) -> Sightings:
         """Read whole lines one by one, each with its line feed but perhaps the last."""
         return _collected(self.results(block), len(self.detector.topics))
@@ -107,7 +136,16 @@ class LineReader:
         found = block.split(b"\n")
         if not found[-1]:
             found.pop()
-        return [self.read(line) for line in found]
+        return [result for _, result in self.records(enumerate(found))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A line of the server of which not all pieces were read, and when the first one was logged."""
+
+    at: int
+    stamp: bytes
+    parts: list[bytes] = field(default_factory=list)
 
 
 def _collected(results: Sequence[Sighting | str], topics: int) -> Sightings:

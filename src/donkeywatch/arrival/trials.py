@@ -74,8 +74,10 @@ def check_directives(layout: str) -> None:
         raise ValueError(f"`time_format` has %{twice[0]} twice; leave one of them out")
 
 
-def try_pattern(pattern: str) -> None:
+def try_pattern(pattern: str, *, is_stamped: bool = True) -> None:
     """Compile a pattern, look at its groups, and try it on lines that get longer and longer.
+
+    The group ts may be missing where the line itself need not be stamped.
 
     ValueError says what is wrong: no regular expression, a group that is missing, or a line of
     which it takes too long to say that it does not match. No trial can show that there is no such
@@ -86,7 +88,7 @@ def try_pattern(pattern: str) -> None:
     except (ValueError, OverflowError, RecursionError, re.error) as error:
         told = error.msg if isinstance(error, re.error) else str(error)
         raise ValueError(f"`pattern` is not a regular expression: {told}") from None
-    missing = {"ts", "ip", "query"} - set(compiled.groupindex)
+    missing = {"ip", "query", *(("ts",) if is_stamped else ())} - set(compiled.groupindex)
     if missing:
         raise ValueError(f"`pattern` lacks the named group {min(missing)}")
     for line in _lines():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -24,13 +23,16 @@ from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.clocks import wall
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.engine import Engine
+from donkeywatch.errors import printable
 from donkeywatch.hardening import harden
 from donkeywatch.machine import keep
 
 
 @app.command("backfill")
 def backfill_command(
-    files: Annotated[list[Path], typer.Argument(help="finished logs, also .gz, .zst, .xz")],
+    files: Annotated[
+        list[Path], typer.Argument(help="finished logs, also gzip, zstd, xz, bzip2, lz4")
+    ],
     config_path: ConfigOption = DEFAULT_CONFIG,
     source: Annotated[
         str | None, typer.Option(help="source they belong to; default the first")
@@ -47,13 +49,22 @@ def backfill_command(
     harden()
     keep()
     engine = Engine(config.load(config_path), wall())
+    ignored: dict[Path, int] = {}
     try:
-        lines = with_bar(engine, files, source, anyway=anyway)
+        _print(with_bar(engine, files, source, ignored, anyway=anyway), ignored)
+    except backfill.Incomplete as error:
+        _print(error.lines, ignored)
+        raise
     finally:
         engine.close()
+
+
+def _print(lines: dict[Path, Counter[str] | None], ignored: dict[Path, int]) -> None:
     for path, outcomes in lines.items():
-        name = os.fsencode(path.name).decode("utf-8", "replace")
-        out.print(f"{name}: {_told(outcomes)}", highlight=False, soft_wrap=True, markup=False)
+        told = f"{printable(path.name)}: {_told(outcomes)}"
+        if path in ignored:
+            told += f"; {ignored[path]:,} bytes behind the end of the archive ignored"
+        out.print(told, highlight=False, soft_wrap=True, markup=False)
 
 
 def _told(outcomes: Counter[str] | None) -> str:
@@ -70,9 +81,17 @@ MUCH = 8 << 20
 
 
 def with_bar(
-    engine: Engine, files: list[Path], source: str | None, *, anyway: bool = False
+    engine: Engine,
+    files: list[Path],
+    source: str | None,
+    ignored: dict[Path, int],
+    *,
+    anyway: bool = False,
 ) -> dict[Path, Counter[str] | None]:
-    """Backfill with a progress bar on the terminal; lines by file and outcome."""
+    """Backfill with a progress bar on the terminal; lines by file and outcome.
+
+    Puts into ``ignored`` how many bytes behind the end of which archive are no part of it.
+    """
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -85,11 +104,13 @@ def with_bar(
         if sum(path.stat().st_size for path in files) > MUCH:
             engine.enlist()
     with Progress(*columns, console=err) as bar:
-        tasks = {path: bar.add_task(path.name, total=None, rate="") for path in files}
+        tasks = {path: bar.add_task(printable(path.name), total=None, rate="") for path in files}
         begun: dict[Path, float] = {}
 
         def report(now: backfill.Progress) -> None:
             start = begun.setdefault(now.path, time.monotonic())
+            if now.ignored:
+                ignored[now.path] = now.ignored
             rate = now.lines / max(time.monotonic() - start, 0.001)
             bar.update(tasks[now.path], completed=now.done, total=now.bytes, rate=f"{rate:,.0f}")
 

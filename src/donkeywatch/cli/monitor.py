@@ -30,7 +30,7 @@ from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.hardening import harden
 from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.settings import FormatName, Settings, Source, Time
+from donkeywatch.settings import FormatName, Settings, Source, Time, WrapperName
 from donkeywatch.store import database
 from donkeywatch.store.database import DATABASE
 from donkeywatch.stream import line_reader
@@ -103,6 +103,9 @@ def check_command(
         FormatName | None, typer.Option("--format", help="format of the sample, without settings")
     ] = None,
     source: Annotated[str | None, typer.Option(help="source whose format to try")] = None,
+    wrapper: Annotated[
+        WrapperName | None, typer.Option(help="what stands around its lines, without settings")
+    ] = None,
 ) -> None:
     """Check settings, lexicon, keys and logs, and how the lines of a sample are understood.
 
@@ -114,7 +117,7 @@ def check_command(
             raise ConfigError("--format needs a sample", "name a log file")
         if format_name == "regex":
             raise ConfigError("format `regex` needs a `pattern`", "give settings that have one")
-        bare = Source(path=sample, format=format_name)
+        bare = Source(path=sample, format=format_name, wrapper=wrapper)
         _show_sample(sample, check.bare_reader(bare), bare, Time())
         return
     settings = config.load(config_path or DEFAULT_CONFIG)
@@ -143,7 +146,15 @@ def _source(settings: Settings, name: str | None) -> Source:
 
 
 def _show_sample(path: Path, reader: LineReader, source: Source, time: Time) -> None:
-    found = check.sample(path, reader, wall() + round(time.future * SECOND))
+    latest = wall() + round(time.future * SECOND)
+    found = check.sample(path, reader, latest)
+    inner = check.wrapped(path, reader, latest) if _is_strange(found, reader) else None
+    if inner is not None:
+        out.print(console.outcomes(inner[1]))
+        raise SourceError(
+            f"{path}: a log in this format, but its lines stand in those of {inner[0]}",
+            f'set `wrapper = "{inner[0]}"` for the source; the table tells what is read then',
+        )
     out.print(console.outcomes(found))
     for offset, outcome in found.rejected:
         out.print(f"rejected as {outcome}: the line at byte {offset}", highlight=False)
@@ -151,6 +162,18 @@ def _show_sample(path: Path, reader: LineReader, source: Source, time: Time) -> 
         raise SourceError(
             f"{path}: none of {found.lines} lines is a search", _remedy(found, source)
         )
+    if found.lines and not check.has_columns(path, reader):
+        out.print(
+            f"lines like these are read one by one, not by columns: here {found.rate:,} lines/s"
+            " in a process (docs/formats.md)",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _is_strange(found: check.Sample, reader: LineReader) -> bool:
+    """Were there lines, none of them a search, and nothing is said to stand around them?"""
+    return found.lines > 0 and not found.searches and reader.wrapper is None
 
 
 def _remedy(found: check.Sample, source: Source) -> str:

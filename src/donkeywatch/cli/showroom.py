@@ -18,7 +18,7 @@ from donkeywatch.cli.archive import with_bar
 from donkeywatch.cli.front import app, log_to_stderr, out
 from donkeywatch.clocks import wall
 from donkeywatch.engine import Engine
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import ConfigError, printable
 from donkeywatch.hardening import harden
 from donkeywatch.settings import FormatName
 
@@ -63,7 +63,9 @@ def simulate(
     files = demo.prepare(sim, directory, compress="gz" if compress else None)
     size = sum(path.stat().st_size for path in files)
     out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
-    out.print(f"next: donkeywatch backfill -c {directory / demo.SETTINGS} ...", highlight=False)
+    out.print(
+        f"next: donkeywatch backfill -c {printable(directory / demo.SETTINGS)} ...", highlight=False
+    )
 
 
 def _make(directory: Path) -> None:
@@ -104,11 +106,11 @@ def demo_command(
     log_to_stderr()
     settings = directory / demo.SETTINGS
     if not settings.exists():
-        out.print(f"simulating {weeks} weeks in {directory} ...", highlight=False)
+        out.print(f"simulating {weeks} weeks in {printable(directory)} ...", highlight=False)
         simulate(directory, weeks, queries, max(1_000, queries // 5))
         engine = Engine(config.load(settings), wall())
         try:
-            with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None)
+            with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None, {})
         finally:
             engine.close()
     rate = rate or demo.rate_of(directory, weeks)

@@ -13,7 +13,7 @@ from donkeywatch.arrival import lexicon as lexicons
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
 from donkeywatch.clocks import wall
 from donkeywatch.counting.windows import iso
-from donkeywatch.errors import SourceError, StateError
+from donkeywatch.errors import SourceError, StateError, printable
 from donkeywatch.recovery import Span
 from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import Follower
@@ -89,7 +89,9 @@ def recover(
     settings = config.load(config_path)
     done = recovery.recover(settings, wall(), force=force)
     out.print(f"restored {done.backup.name}, made {iso(done.made)}", highlight=False)
-    out.print(f"the damaged database is in {done.quarantine}", highlight=False, soft_wrap=True)
+    out.print(
+        f"the damaged database is in {printable(done.quarantine)}", highlight=False, soft_wrap=True
+    )
     for span in done.spans:
         out.print(f"{span.source}: {_told(span)}", highlight=False, markup=False, soft_wrap=True)
     if not done.spans:
@@ -101,7 +103,7 @@ def _told(span: Span) -> str:
     if span.path is None:
         return f"what followed byte {span.start:,} of a file that is gone is lost"
     end = "its end" if span.end is None else f"{span.end:,}"
-    return f"{span.path.name}, from byte {span.start:,} to {end}, will be read again"
+    return f"{printable(span.path.name)}, from byte {span.start:,} to {end}, will be read again"
 
 
 @app.command()
@@ -117,4 +119,4 @@ def reset(
             abort=True,
         )
     for path in recovery.reset(settings):
-        out.print(f"removed {path}", highlight=False, soft_wrap=True)
+        out.print(f"removed {printable(path)}", highlight=False, soft_wrap=True)

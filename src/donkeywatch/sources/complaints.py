@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from donkeywatch.counting.windows import MINUTE, SECOND
+from donkeywatch.errors import printable
 from donkeywatch.sources.files import Damaged
 
 ABSENT = "not there yet"
@@ -72,7 +73,7 @@ class Complaints:
     def text(self) -> str | None:
         """All of them, or the first few; None where nothing was wrong."""
         more = len(self._found) - MENTIONED
-        told = [f"{path}: {what}" for path, what in self._found.items()][:MENTIONED]
+        told = [f"{printable(path)}: {what}" for path, what in self._found.items()][:MENTIONED]
         return "; ".join(told + ([f"and {more} more files"] if more > 0 else [])) or None
 
     def begin(self) -> None:

@@ -5,31 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import zlib
-from lzma import LZMAError, LZMAFile
 from pathlib import Path
-from typing import IO, Protocol, cast
-
-import zstandard
-from isal import igzip, igzip_lib
+from typing import Protocol
 
 from donkeywatch.errors import SourceError
+from donkeywatch.sources.kinds import BINARY, HEADER, SUFFIXES, Kind, kind_of, may_begin, refusal
+from donkeywatch.sources.members import BROKEN, Members
 
-COMPRESSED = (".gz", ".zst", ".xz")
-"""Endings of the archives that can be read."""
 STEP = 1 << 20
 """Bytes to decode at a time."""
-BITE = 1 << 10
-"""Bytes of a .zst to decode at a time: each may stand for 32,768 others."""
-BROKEN: tuple[type[Exception], ...] = (
-    EOFError,
-    OSError,
-    LZMAError,
-    zlib.error,
-    zstandard.ZstdError,
-    cast(type[Exception], igzip_lib.IsalError),  # Its stub has it as an instance.
-)
-"""What the decoders raise."""
 
 
 class Damaged(Exception):
@@ -43,6 +27,10 @@ class File(Protocol):
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes at ``offset``; fewer only at the end."""
+        ...
+
+    def read_sound(self, offset: int, length: int) -> bytes:
+        """The same of a damaged archive as far as it decodes; `read` raises Damaged there."""
         ...
 
     def size(self) -> int | None:
@@ -73,6 +61,10 @@ class PlainFile:
             offset, length = offset + len(part), length - len(part)
         return b"".join(parts)
 
+    def read_sound(self, offset: int, length: int) -> bytes:
+        """The same: a plain file is never damaged."""
+        return self.read(offset, length)
+
     def stat(self) -> os.stat_result:
         """The file's state now."""
         return os.fstat(self._descriptor)
@@ -89,31 +81,37 @@ class PlainFile:
 class CompressedFile:
     """A finished archive; reading goes forward, going back starts again at the front."""
 
-    def __init__(self, path: Path) -> None:
-        self._raw = os.fdopen(_open(path), "rb")
-        found = os.fstat(self._raw.fileno())
-        self.identity = (found.st_dev, found.st_ino)
-        self._suffix = path.suffix
+    def __init__(self, raw: PlainFile, kind: Kind) -> None:
+        self._raw, self._kind = raw, kind
+        self.identity = raw.identity
         self._rewind()
 
-    def _rewind(self) -> None:
-        self._raw.seek(0)
-        self._stream = _decoder(self._raw, self._suffix)
+    def _rewind(self, careful: int | None = None) -> None:
+        self._stream = Members(self._raw, self._kind, careful)
+        self._careful = careful
         self._start = 0
         self._buffer = b""
+        self._error: Exception | None = None
+        """What ends the content before its end."""
+        self._state = self._raw.stat()
 
     def read(self, offset: int, length: int) -> bytes:
-        """Up to ``length`` bytes at ``offset``; Damaged when the archive is not whole."""
-        if offset < self._start:
+        """Up to ``length`` bytes at ``offset``; Damaged where that does not decode."""
+        found = self.read_sound(offset, length)
+        if len(found) < length and self._error is not None:
+            raise Damaged(type(self._error).__name__)
+        return found
+
+    def read_sound(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes at ``offset``, fewer before the end and before damage."""
+        if offset < self._start or (self._error is not None and self._has_changed()):
             self._rewind()
-        while self._start + len(self._buffer) < offset + length:
+        while self._error is None and self._start + len(self._buffer) < offset + length:
             try:
                 more = self._stream.read(STEP)
             except BROKEN as error:
-                self._rewind()
-                if isinstance(error, OSError) and error.errno is not None:
-                    raise  # The disk's own: what is on it may be whole.
-                raise Damaged(type(error).__name__) from None
+                self._fail(error)
+                continue
             if not more:
                 break
             drop = max(0, min(offset - self._start, len(self._buffer)))
@@ -121,64 +119,68 @@ class CompressedFile:
         at = offset - self._start
         return self._buffer[at : at + length]
 
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, OSError) and error.errno is not None:
+            self._rewind()
+            raise error  # The disk's own: what is on it may be whole.
+        if self._careful is None:
+            self._rewind(self._stream.fed)  # What the last bytes gave before the error was lost.
+        else:
+            self._error = error
+
+    def _has_changed(self) -> bool:
+        """Was it written to since it was found to be damaged?"""
+        now, then = self._raw.stat(), self._state
+        return (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns)
+
     def size(self) -> None:
         """Unknown before the end."""
         return
 
+    @property
+    def ignored(self) -> int:
+        """Bytes behind the end of the archive, which are no part of it."""
+        return self._stream.ignored
+
     def raw_position(self) -> int:
         """Compressed bytes read so far, for a progress bar."""
-        return self._raw.tell()
+        return self._stream.position
 
     def close(self) -> None:
         """Give the descriptor back."""
         self._raw.close()
 
 
-def _decoder(raw: IO[bytes], suffix: str) -> IO[bytes]:
-    if suffix == ".gz":
-        return cast(IO[bytes], igzip.IGzipFile(fileobj=raw, mode="rb"))  # type: ignore[no-untyped-call]
-    if suffix == ".xz":
-        return cast(IO[bytes], LZMAFile(raw))
-    return cast(IO[bytes], _Zstd(raw))
+def open_file(path: Path) -> PlainFile | CompressedFile:
+    """Open a log or an archive, told by its first bytes, for reading.
 
-
-class _Zstd:
-    """zstandard's own reader takes a stream cut short for a whole one; this one does not."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._raw = raw
-        self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._fed = False
-
-    def read(self, size: int) -> bytes:
-        """The next decoded bytes, about ``size``; EOFError when it stops inside a frame."""
-        parts: list[bytes] = []
-        while size > 0 and (piece := self._next()) is not None:
-            parts.append(piece)
-            size -= len(piece)
-        return b"".join(parts)
-
-    def _next(self) -> bytes | None:
-        """A decoded piece, which may be empty; None at the end."""
-        piece = (self._frame.unused_data if self._frame.eof else b"") or self._raw.read(BITE)
-        if not piece:
-            if self._fed and not self._frame.eof:
-                raise EOFError
-            return None
-        if self._frame.eof:
-            self._frame = zstandard.ZstdDecompressor().decompressobj()
-        self._fed = True
-        return self._frame.decompress(piece)
+    OSError as the system says, SourceError for what is no regular file.
+    """
+    file = PlainFile(path)
+    try:
+        kind = _kind(file.read(0, HEADER), path)
+    except OSError:
+        file.close()
+        raise
+    return file if kind is None else CompressedFile(file, kind)
 
 
 def is_compressed(path: Path) -> bool:
-    """By its ending."""
-    return path.suffix in COMPRESSED
+    """Is it an archive that can be decoded? By its ending where it cannot be looked into."""
+    try:
+        file = open_file(path)
+    except (OSError, SourceError):
+        return path.suffix.lower() in SUFFIXES
+    file.close()
+    return isinstance(file, CompressedFile)
 
 
-def open_file(path: Path) -> PlainFile | CompressedFile:
-    """Open a log or an archive for reading; OSError as the system says, SourceError otherwise."""
-    return CompressedFile(path) if is_compressed(path) else PlainFile(path)
+def _kind(front: bytes, path: Path) -> Kind | None:
+    """By content alone, unless that has no beginning and the name says what it was to be."""
+    kind = kind_of(front)
+    if kind is None and front and (may_begin(front) or refusal(front) is BINARY):
+        return SUFFIXES.get(path.suffix.lower())
+    return kind
 
 
 def _open(path: Path) -> int:

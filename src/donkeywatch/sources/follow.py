@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from donkeywatch.counting.windows import MINUTE, SECOND
-from donkeywatch.errors import SourceError
+from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.block import SIZE, Block
 from donkeywatch.sources.files import Damaged, PlainFile
 from donkeywatch.sources.finding import Finder
 from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Changed, Generation, Wide
+from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import FingerprintKeys
 from donkeywatch.sources.shelf import Shelf
@@ -135,7 +136,7 @@ class Follower:
         except OSError as error:
             # Out of descriptors, forbidden, stale: nothing is known, so nothing has changed.
             self.events["read_errors"] += 1
-            self.error = f"{self.log.path}: {error.strerror}"
+            self.error = f"{printable(self.log.path)}: {error.strerror}"
         else:
             self.blind = self._finder.hidden
             self._finder.fresh = False
@@ -145,7 +146,7 @@ class Follower:
 
         OSError and SourceError as the file gives them; Damaged when it does not decode.
         """
-        self.reason = None
+        self.error = self.reason = None
         return self._finder.take_up(path, now)
 
     # -- reading -------------------------------------------------------------------------
@@ -182,7 +183,9 @@ class Follower:
                 raise Changed
             settled = not generation.live and now - generation.since >= SETTLE
             final = generation.finished or settled
-            block = generation.read(self._keys, self.log.limit, self.block, final=final)
+            block = generation.read(
+                self._keys, self.log.limit, self.block, final=final, wrapper=self.log.wrapper
+            )
         except Changed:
             self._truncated(generation, now)
             return None
@@ -217,15 +220,17 @@ class Follower:
             self._finder.complaints.good(generation.file.identity)
 
     def _refuse(self, generation: Generation, now: int) -> None:
-        """A file in UTF-16: said for as long as it stands there."""
+        """A file that is no text: said for as long as it stands there."""
         file = generation.file
         if file is not None and not generation.live and not self._finder.is_named(file.identity):
             generation.state = DONE
             self._shelf.detach(generation, now)
             return
         self.failing = True
-        remedy = "have the server write UTF-8 or a one-byte encoding"
-        self.error = str(SourceError(f"{self.log.path} is UTF-16", remedy))
+        refused = refusal(file.read_sound(0, FRONT)) if file is not None else None
+        if refused is not None:
+            remedy = "have the server write UTF-8 or a one-byte encoding, or move the file away"
+            self.error = str(SourceError(f"{self.log.path} is {refused.kind}", remedy))
 
     def _failed(self, generation: Generation, error: Damaged | OSError, now: int) -> None:
         self.reason = error.strerror if isinstance(error, OSError) else None
@@ -240,7 +245,7 @@ class Follower:
             return
         generation.unread = True
         self.failing |= generation.live
-        self.error = f"{self.log.path}: {error.strerror}"
+        self.error = f"{printable(self.log.path)}: {error.strerror}"
         if packed or error.errno == errno.ESTALE:
             # This descriptor is dead for ever; the name may lead to the file again.
             self._shelf.detach(generation, now)

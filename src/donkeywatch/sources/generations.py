@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from donkeywatch.sources.block import Block, cut
-from donkeywatch.sources.files import File, PlainFile
+from donkeywatch.arrival.formats.wrappers import Wrapper
+from donkeywatch.sources.block import Block
+from donkeywatch.sources.files import Damaged, File, PlainFile
+from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.marks import (
     HEAD,
     TAIL,
@@ -17,20 +19,17 @@ from donkeywatch.sources.marks import (
     same_head,
     same_tail,
 )
+from donkeywatch.sources.records import cut_records
 from donkeywatch.store.positions import Position
 
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
-
-
-WIDE = (b"\xff\xfe", b"\xfe\xff")
-"""Byte order marks of UTF-16."""
 
 
 _NOWHERE = Mark()
 
 
 class Wide(Exception):
-    """The file is UTF-16."""
+    """The file is UTF-16, or is no text at all."""
 
 
 class Changed(Exception):
@@ -211,10 +210,19 @@ class Generation:
             return False
         return self.state == SKIPPED or not self.changed()
 
-    def read(self, keys: FingerprintKeys, limit: int, size: int, *, final: bool) -> Block | None:
+    def read(
+        self,
+        keys: FingerprintKeys,
+        limit: int,
+        size: int,
+        *,
+        final: bool,
+        wrapper: Wrapper | None = None,
+    ) -> Block | None:
         """The next whole lines of ``size`` bytes; None when there are none.
 
-        Changed when the content is not ours, Wide when it is UTF-16.
+        Changed when the content is not ours, Wide when it is no text. Of a damaged archive come the
+        whole lines before the damage, and then Damaged.
         """
         file, mark = self.file, self.mark
         if file is None:
@@ -227,19 +235,24 @@ class Generation:
             if mark.head_length and not same_head(file.read(0, mark.head_length), mark, keys):
                 raise Changed
         room = max(size, 2 * limit)
-        buffer = file.read(mark.offset - mark.tail_length, mark.tail_length + room)
+        start = mark.offset - mark.tail_length
+        damage: Damaged | None = None
+        try:
+            buffer = file.read(start, mark.tail_length + room)
+        except Damaged as error:
+            buffer, damage = file.read_sound(start, mark.tail_length + room), error
         if mark.tail_length:
             key = keys.key(mark.week)
             if key is None or hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
                 raise Changed
         fresh = len(buffer) - mark.tail_length
-        if not mark.offset and buffer[:2] in WIDE:
+        if not mark.offset and refusal(buffer[:FRONT]):
             raise Wide
-        over = final and fresh < room
-        if not fresh and not (over and mark.skipping):
+        over = final and fresh < room and damage is None
+        if damage is None and not fresh and not (over and mark.skipping):
             return None
         begin = mark.tail_length
-        block = cut(buffer, limit, skipping=mark.skipping, final=over, begin=begin)
+        block = cut_records(buffer, limit, wrapper, skipping=mark.skipping, final=over, begin=begin)
         if block.consumed or block.too_long:
             self._advance(file, buffer, block, keys)
             return replace(
@@ -248,6 +261,8 @@ class Generation:
                 compare_until=self.compare_until or 0,
                 continues=self.continues,
             )
+        if damage is not None:
+            raise damage
         return None
 
     def note_front(self, keys: FingerprintKeys) -> None:

@@ -20,7 +20,7 @@ class Identity:
 
     def of(self, file: File, candidates: Iterable[Generation]) -> Generation | None:
         """Give the candidate with the most counted bytes of which all are in the file."""
-        head = file.read(0, HEAD)
+        head = file.read_sound(0, HEAD)
         hashes: dict[tuple[int, int], bytes | None] = {}
         best: Generation | None = None
         for generation in candidates:

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
+from donkeywatch.arrival.formats.wrappers import Wrapper
 from donkeywatch.sources.files import gone
 from donkeywatch.sources.listing import Listing
 
@@ -31,6 +32,8 @@ class Log:
     from_end: bool = False
     others: tuple[Path, ...] = ()
     earlier: tuple[Path, ...] = ()
+    wrapper: Wrapper | None = None
+    """What stands around the lines, where a line may come in several pieces."""
     _listing: Listing = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -139,8 +142,9 @@ def rotated_name(name: str) -> re.Pattern[str]:
     """Names that logrotate and servers give rotated files: .1, -20261123, .old, .2.gz and so on."""
     stem, dot, suffix = name.rpartition(".")
     mark = r"[.\-_](?:\d[\dT.:_\-]*|old)"
-    compressed = r"(?:\.(?:gz|zst|xz))?"
-    shapes = [re.escape(name) + mark + compressed]
+    packed = r"(?i:\.(?:gz|zst|xz|bz2|lz4))"
+    compressed = f"(?:{packed})?"
+    shapes = [re.escape(name) + mark + compressed, re.escape(name) + packed + mark]
     if dot and stem:
         shapes.append(re.escape(stem) + mark + re.escape(dot + suffix) + compressed)
     return re.compile("|".join(f"(?:{shape})" for shape in shapes))

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 OTHER, MALFORMED = "other", "malformed"
+MARK = b"\xef\xbb\xbf"
+"""The byte order mark that editors put before the first line of a file."""
+
+
+def bare(line: bytes) -> bytes:
+    """A line without a hole and a mark before it, and without a carriage return behind it."""
+    return line.lstrip(b"\0").removesuffix(b"\r").removeprefix(MARK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,15 @@ class Regex:
     def __init__(self, pattern: str, *, strip_ansi: bool) -> None:
         self._pattern = re.compile(pattern.encode(), re.DOTALL)
         self._strip_ansi = strip_ansi
+        self.has_stamp = "ts" in self._pattern.groupindex
+        """Otherwise the stamp is that of the wrapper."""
 
     def read(self, line: bytes) -> Search | str:
         """A line that the pattern does not match whole is no search."""
         if self._strip_ansi:
             line = ANSI.sub(b"", line)
         found = self._pattern.fullmatch(line)
-        if not found or found["ts"] is None or found["ip"] is None or found["query"] is None:
+        stamp = found["ts"] if found and self.has_stamp else b""
+        if not found or stamp is None or found["ip"] is None or found["query"] is None:
             return OTHER
-        return Search(found["ts"], found["ip"], found["query"])
+        return Search(stamp, found["ip"], found["query"])

@@ -1,0 +1,28 @@
+"""What is told of a failure is one line, whatever files are called."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.errors import SourceError, printable
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("search.log", "search.log"),
+        ("d\u00e9j\u00e0 vu [old].log", "d\u00e9j\u00e0 vu [old].log"),
+        ("a\nWARNING b", r"a\nWARNING b"),
+        ("a\r\x1b[2J\t\x85\u2028\u202e", r"a\r\x1b[2J\t\x85\u2028\u202e"),
+        (os.fsdecode(b"a\xff\xe9.log"), r"a\xff\xe9.log"),
+    ],
+)
+def test_a_name_is_told_in_one_line(name: str, told: str) -> None:
+    """Control characters, line separators and bytes that are no UTF-8 are escaped."""
+    assert printable(name) == printable(Path(name)) == told
+    error = SourceError(f"{name}: damaged", f"restore {name}")
+    assert (error.problem, error.remedy) == (f"{told}: damaged", f"restore {told}")
+    assert str(error) == f"{told}: damaged -> restore {told}"
