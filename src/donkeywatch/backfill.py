@@ -36,6 +36,8 @@ class Progress:
     lines: int
     ignored: int = 0
     """Bytes behind the end of an archive, which are no part of it."""
+    known: int = 0
+    """Lines that were counted before."""
 
 
 class Incomplete(SourceError):
@@ -61,11 +63,14 @@ def backfill(
     step: int | None = None,
     *,
     anyway: bool = False,
+    overlapping: bool = False,
 ) -> dict[Path, Counter[str] | None]:
     """Count archives of one source that are not counted yet; lines by outcome per file.
 
     There are none of a file that was counted before, and None of one without content. Order and
-    repetition do not matter: content decides what was counted. ``step`` sets after how many bytes
+    repetition do not matter: content decides what was counted. Searches that are unknown but have
+    the times of counted ones, as in a masked copy, are left out and told like a damaged archive,
+    unless the files are said to be ``overlapping``: other lines of the same time. ``step`` sets after how many bytes
     to commit (default `checkpoint.bytes`). Each file is judged by itself: of a damaged archive the
     whole lines before the damage are counted, and Incomplete tells of all such files when the
     others are counted. SourceError comes, before anything is counted, where none of the files has
@@ -74,6 +79,7 @@ def backfill(
     closed. What ``report`` raises comes out as it is; what was counted before stays.
     """
     stream = _stream(engine, source)
+    engine.withholds = not overlapping
     files = list(dict.fromkeys(files))
     fronts: dict[Path, _Front] = {}
     troubles: dict[Path, SourceError] = {}
@@ -224,7 +230,7 @@ def _count(
 ) -> _Counted:
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
-    before, pending = Counter(stream.tally), 0
+    before, left_before, pending = Counter(stream.tally), Counter(stream.left_out), 0
     try:
         with _stored(engine), _naming(path):
             total = path.stat().st_size
@@ -249,11 +255,21 @@ def _count(
         engine.settle(clock())
         archive.commit(clock())
     follower.close()
-    lines = stream.tally - before
+    lines, left_out = stream.tally - before, stream.left_out - left_before
+    if withheld := left_out["withheld"]:
+        return _Counted(lines, _masked(path, withheld))
     if not whole:
         return _Counted(lines, _damaged(path, lines.total(), follower.reason))
-    report(Progress(path, total, total, lines.total(), ignored))
+    report(Progress(path, total, total, lines.total(), ignored, left_out["counted_before"]))
     return _Counted(lines)
+
+
+def _masked(path: Path, lines: int) -> SourceError:
+    return SourceError(
+        f"{path}: {lines:,} lines are unknown but have the times of counted searches, as in a masked"
+        " or rewritten copy, and are not counted",
+        "if they are other lines of the same time, repeat the command with --overlapping",
+    )
 
 
 def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:

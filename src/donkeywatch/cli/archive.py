@@ -40,6 +40,12 @@ def backfill_command(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="count them even if no search is near their front")
     ] = False,
+    overlapping: Annotated[
+        bool,
+        typer.Option(
+            "--overlapping", help="count lines that have the times of counted ones: no masked copy"
+        ),
+    ] = False,
 ) -> None:
     """Count finished log files, oldest first whatever their order.
 
@@ -49,21 +55,24 @@ def backfill_command(
     harden()
     keep()
     engine = Engine(config.load(config_path), wall())
-    ignored: dict[Path, int] = {}
+    last: dict[Path, backfill.Progress] = {}
     try:
-        _print(with_bar(engine, files, source, ignored, anyway=anyway), ignored)
+        lines = with_bar(engine, files, source, last, anyway=anyway, overlapping=overlapping)
+        _print(lines, last)
     except backfill.Incomplete as error:
-        _print(error.lines, ignored)
+        _print(error.lines, last)
         raise
     finally:
         engine.close()
 
 
-def _print(lines: dict[Path, Counter[str] | None], ignored: dict[Path, int]) -> None:
+def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Progress]) -> None:
     for path, outcomes in lines.items():
         told = f"{printable(path.name)}: {_told(outcomes)}"
-        if path in ignored:
-            told += f"; {ignored[path]:,} bytes behind the end of the archive ignored"
+        if path in last and outcomes and last[path].known:
+            told += f"; {last[path].known:,} were counted before"
+        if path in last and last[path].ignored:
+            told += f"; {last[path].ignored:,} bytes behind the end of the archive ignored"
         out.print(told, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -84,13 +93,14 @@ def with_bar(
     engine: Engine,
     files: list[Path],
     source: str | None,
-    ignored: dict[Path, int],
+    last: dict[Path, backfill.Progress],
     *,
     anyway: bool = False,
+    overlapping: bool = False,
 ) -> dict[Path, Counter[str] | None]:
     """Backfill with a progress bar on the terminal; lines by file and outcome.
 
-    Puts into ``ignored`` how many bytes behind the end of which archive are no part of it.
+    Puts the last report of each file into ``last``.
     """
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -109,9 +119,10 @@ def with_bar(
 
         def report(now: backfill.Progress) -> None:
             start = begun.setdefault(now.path, time.monotonic())
-            if now.ignored:
-                ignored[now.path] = now.ignored
+            last[now.path] = now
             rate = now.lines / max(time.monotonic() - start, 0.001)
             bar.update(tasks[now.path], completed=now.done, total=now.bytes, rate=f"{rate:,.0f}")
 
-        return backfill.backfill(engine, files, source, wall, report, anyway=anyway)
+        return backfill.backfill(
+            engine, files, source, wall, report, anyway=anyway, overlapping=overlapping
+        )
