@@ -16,6 +16,8 @@ from donkeywatch.store.store import Store
 
 SHORT = 1 << 18
 """Rows of a week that are counted at a time."""
+FAR = 1 << 60
+"""Later than any window (ms)."""
 Rolled = dict[str, tuple[int, int, Figures]]
 """Start, end and figures of each rolling window by name."""
 
@@ -67,28 +69,39 @@ class Closer:
         self._aside: dict[int, tuple[int, Sum]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
-    def close(
-        self, watermark: int, now: int, sure: int | None = None, *, aside: bool = False
-    ) -> None:
+    def close(self, watermark: int, now: int, sure: int | None, *, aside: bool = False) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
 
-        What is over by ``sure`` (default the watermark) is destroyed: closing can be undone by
-        a later line, destroying cannot, so a clock that has just jumped is not believed. Keys go
-        at once; what was made with them too, or ``aside``, some of it with each `close_aside`.
+        What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
+        a later line, destroying cannot, so it needs a clock that is confirmed. Keys go at once;
+        what was made with them too, or ``aside``, some of it with each `close_aside`.
         """
         self._close_hours(watermark)
         self._close_weeks_at_leisure(watermark)
         self._turned |= floor(watermark, HOUR) > self.closed_until
         self.closed_until = max(self.closed_until, floor(watermark, HOUR))
         # What a week is still being counted from is not destroyed.
-        if self._turned and not self.counting:
+        if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
             self._turned = False
-            self._destroy(watermark if sure is None else sure)
+            if sure is not None:
+                self._destroy(sure)
+                self._prune(now)
             if not aside:
                 self.destroy_doomed()
-            self._prune(now)
-            self._backups.finish()  # A reader would keep the log from being emptied.
+            self._store.log_left = True
+        if self._store.log_left and not self._backups.busy:  # A copy in the making reads it, too.
             self._store.truncate_log()
+
+    def destroy_due(self, watermark: int, now: int) -> list[int]:
+        """Destroy what is over by a clock that is confirmed; the weeks (ms UTC) whose keys went."""
+        before = self._keys.sealed()
+        if self._outlived(watermark):
+            self.close(watermark, now, watermark)
+            while self.counting:
+                self.close(watermark, now, watermark)
+        self.destroy_doomed()
+        self._store.truncate_log()
+        return sorted(self._keys.sealed() - before)
 
     def close_aside(self, watermark: int) -> None:
         """The same for an archive: hours are reckoned while its next lines are read.
@@ -195,9 +208,25 @@ class Closer:
         if not agree:
             self._store.count("invariant_violations")
 
-    def reopen(self, now: int) -> None:
-        """The wall clock was set back: what comes now is not late."""
+    def take_back(self, now: int) -> None:
+        """A clock that was believed was ahead: it is ``now`` (ms UTC), and what comes is not late.
+
+        Weeks that had no right to be begun yet are closed, and what was made with their keys goes.
+        """
         self.closed_until = min(self.closed_until, floor(now, HOUR))
+        begun = week_of(now) + 2 * WEEK
+        if not any(week >= begun for week in self._keys.unsealed()):
+            return
+        for start, end in self._store.due("hour", FAR):
+            if start >= begun:
+                self._check(self._close_hour(start, end))
+        for start, end in self._store.due("week", FAR):
+            if start >= begun:
+                parts = self._reckoner.parts(start, end)
+                self._check(self._store.close_week(start, sum(parts, nothing(self._topics))))
+        self._store.remove_weeks(begun)
+        self._keys.discard(begun)
+        self._store.truncate_log()
 
     def _destroy(self, watermark: int) -> None:
         """When a week has ended, all that was made with the keys before it goes.

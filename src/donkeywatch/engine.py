@@ -13,7 +13,7 @@ from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.sightings import Sightings
-from donkeywatch.clocks import Clocks
+from donkeywatch.clocks import Clocks, StoredClock
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
@@ -36,6 +36,10 @@ BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
+CLOCK = "clock"
+"""Setting that holds a `StoredClock`."""
+RETRY = 10 * SECOND
+"""After so long it is tried whether lines have still to wait for the clock (ms)."""
 _NUMBERS = itertools.count()
 """A reload opens the database anew, and its changes are counted from none again."""
 
@@ -72,7 +76,9 @@ class Engine:
                 settings.key_directory, self.store.epochs(), self.store.open_epoch
             )
             self._digest = lexicon.digest(words, install)
-            installation.note_breaks(self.store, settings, self._digest, countries.digest, now)
+            stored = self._stored_clock()
+            moment = stored.plausible(now) if stored else now
+            installation.note_breaks(self.store, settings, self._digest, countries.digest, moment)
             self.backups = Backups(
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
@@ -94,7 +100,9 @@ class Engine:
         self._dirty = True
         self._number = next(_NUMBERS)
         self._unfinished = False
-        self._clocks = Clocks()
+        self._clocks = Clocks(stored)
+        self._time: int | None = None
+        """The time that was believed at the last tick, ms UTC."""
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
 
@@ -108,18 +116,23 @@ class Engine:
         ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. Once
         ``enough`` says so no further block is read, so that signals and commits are not kept
         waiting. When a commit or a new key cannot be written, a later tick tries again from the
-        last commit; StateError when the database is damaged.
+        last commit; StateError when the database is damaged. Nothing is read while no time is
+        known that could be believed.
         """
         steady = now if steady is None else steady
         try:
-            busy = self._read(now, steady, enough)
+            time = self._look_at_clock(now, steady)
+            if time is None:
+                self.look(steady)
+                return False
+            busy = self._read(time, steady, enough)
             if not busy:
                 self._desk.dismiss()
-            self._follow_clock(now, steady)
+            self._follow_clock(time)
             if self.pace.due(steady):
-                self.commit(now, steady)
+                self.commit(time, steady)
             elif self._unfinished:
-                self._close(now, steady)
+                self._close(time, steady)
         except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
@@ -139,13 +152,17 @@ class Engine:
         self.look(steady)
         budget = BUDGET
         for stream in self.streams:
-            while budget > 0:
+            if stream.held and steady - stream.held_since < RETRY:
+                continue
+            stream.held = False
+            while budget > 0 and not stream.held:
                 block = stream.follower.read(steady)
                 if block is None:
                     break
                 self.take(stream, block, now)
                 budget = 0 if enough() else budget - block.consumed
         self.settle(now)
+        self._put_back([stream for stream in self.streams if stream.putting_back], now, steady)
         return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
@@ -165,8 +182,11 @@ class Engine:
     def _count(
         self, stream: Stream, block: Block, positions: list[Position], read: Sightings, now: int
     ) -> None:
-        stream.settled = positions
         archive = stream.archive
+        if archive is None and (stream.held or self._waits(stream, read)):
+            stream.held = stream.putting_back = True
+            return
+        stream.settled = positions
         frontier = stream.frontier if archive is None else archive
         seen = self._observer.observe(read, frontier, now, self.closer.closed_until)
         name = stream.source.name
@@ -177,32 +197,92 @@ class Engine:
         past = seen.time <= (frontier.newest or 0)
         stream.read(seen.time if past.all() else seen.time[past])
 
-    def _follow_clock(self, now: int, steady: int) -> None:
-        """Time has come to ``now``: evenly, or in a jump that nobody saw coming."""
-        jump = self._clocks.look(now, steady)
-        if jump < 0:
-            self.rolling.forget()
-            self.closer.reopen(now)
-            for stream in self.streams:
-                stream.coverage.set_back(now)
+    # -- the clock -----------------------------------------------------------------------
+
+    def _look_at_clock(self, now: int, steady: int) -> int | None:
+        """The time that is believed; when that changed, what rested on another is taken back."""
+        clocks, changes = self._clocks, self._clocks.changes
+        self._time = clocks.look(now, steady)
+        if clocks.changes == changes:
+            return self._time
         for stream in self.streams:
-            stream.follow_clock(now, jumped=jump != 0)
+            stream.held = False
+        if self._time is not None and not clocks.doubted:
+            self._take_back(self._time)
+        if stored := clocks.stored():
+            self.store.set(CLOCK, str(stored))
+        return self._time
+
+    def _take_back(self, now: int) -> None:
+        """Forget what was learnt from a clock that was ahead of ``now``, which is believed."""
+        future = now + round(self.settings.time.future * SECOND)
+        ahead = [stream.is_ahead(future) for stream in self.streams]
+        if self._clocks.moved >= 0 and not any(ahead):
+            return
+        self.rolling.forget()
+        self.closer.take_back(now)
+        for stream in self.streams:
+            stream.take_back(now, future)
+        self.store_batch(self.positions(), now)
+
+    def _waits(self, stream: Stream, read: Sightings) -> bool:
+        """Are there lines in a block that only the clock can decide on, which is doubted?
+
+        Stamps that one clock takes for the future and the other does not; and, where the log
+        has come to what may be the future, those that are too late for that.
+        """
+        clocks, newest = self._clocks, stream.frontier.newest
+        if not clocks.doubted:
+            return False
+        rules = self._observer.rules
+        if clocks.doubtful(read.time, rules.future).any():
+            return True
+        in_future = newest is not None and newest > clocks.wall + rules.future
+        return in_future and bool((read.time < (newest or 0) - rules.keep).any())
+
+    def _put_back(self, held: list[Stream], now: int, steady: int) -> None:
+        """Go back to before the blocks that wait; what was counted before them is stored."""
+        if not held:
+            return
+        self.store_batch(self.positions(), now)
+        for stream in held:
+            stream.roll_back()
+            stream.putting_back, stream.held_since = False, steady
+
+    def _follow_clock(self, now: int) -> None:
+        """Time has come to ``now``, which is believed: evenly, or another clock is believed."""
+        if self._clocks.exact:
+            for stream in self.streams:
+                stream.follow_clock(now, jumped=self._clocks.moved != 0)
+
+    def _believed(self, now: int, steady: int) -> int | None:
+        """The time that is believed instead of ``now``, a look at the wall clock."""
+        if self._time is None:
+            return self._look_at_clock(now, steady)
+        return self._time if self._clocks.doubted else now
+
+    def _may_destroy(self) -> bool:
+        """Is the clock confirmed, so that what is due by it may be destroyed?"""
+        newest = [stream.frontier.newest for stream in self.streams]
+        known = [time for time in newest if time is not None]
+        return self._clocks.proven(min(known) if len(known) == len(newest) else None)
+
+    def _stored_clock(self) -> StoredClock | None:
+        text = self.store.setting(CLOCK)
+        if text is not None:
+            return StoredClock.parse(text)
+        newest = self.store.last_commit()  # An older version wrote this database.
+        return None if newest is None else StoredClock(newest)
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         times = [
-            now if stream.follower.caught_up else stream.frontier.newest for stream in self.streams
+            now if stream.caught_up else stream.frontier.newest for stream in self.streams
         ]
         known = [time for time in times if time is not None]
         if len(known) < len(times):
             return None
         return min(known) - round(self.settings.time.lateness * SECOND)
-
-    def _sure(self, watermark: int, steady: int) -> int:
-        """How far time has come beyond doubt: by the log, or by a clock that runs evenly."""
-        if self._clocks.even(steady):
-            return watermark
-        return min([watermark, *(stream.frontier.newest or 0 for stream in self.streams)])
 
     def finish(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -223,13 +303,18 @@ class Engine:
             position
             for stream in self.streams
             for position in (
-                stream.settled if self._desk.holds(stream) else stream.follower.positions()
+                stream.settled
+                if stream.putting_back or self._desk.holds(stream)
+                else stream.follower.positions()
             )
         ]
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        positions = self.positions()
+        time = self._believed(now, steady)
+        if time is None:
+            return
+        now, positions = time, self.positions()
         events = any(stream.follower.events for stream in self.streams)
         if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
             self.store_batch(positions, now)
@@ -243,7 +328,7 @@ class Engine:
         if watermark is None:
             return
         closed = self.closer.closed_until
-        self.closer.close(watermark, now, self._sure(watermark, steady))
+        self.closer.close(watermark, now, watermark if self._may_destroy() else None)
         # The rolling windows, which the end of a week makes anew, come after it.
         self._unfinished = self.closer.counting or self._show(watermark)
         if self.closer.closed_until > closed or (unfinished and not self._unfinished):
@@ -251,7 +336,7 @@ class Engine:
 
     def _show(self, watermark: int) -> bool:
         """Move the rolling windows and show their figures; true when there is more to do."""
-        if not all(stream.follower.caught_up for stream in self.streams):
+        if not all(stream.caught_up for stream in self.streams):
             if self.rolling.waiting > AHEAD:
                 self.rolling.forget()
             return False
@@ -272,8 +357,12 @@ class Engine:
         progress = [stream.progress() for stream in self.streams]
         if self._commit_errors:
             batch.counters["commit_errors", "", ""] += self._commit_errors
+        if self._clocks.jumps:
+            batch.counters["clock_jumps", "", ""] += self._clocks.jumps
         followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
-        self.store.checkpoint(batch, positions, progress, covered, now, followed)
+        clock = {CLOCK: str(stored)} if (stored := self._clocks.stored()) else {}
+        self.store.checkpoint(batch, positions, progress, covered, now, followed | clock)
+        self._clocks.jumps = 0
         if followed:
             self.backups.hasten()
         for stream in self.streams:
@@ -301,8 +390,8 @@ class Engine:
         Not before the first commit: a copy that says that nothing was ever followed would, when
         it is restored, leave out what was rotated away since.
         """
-        if all(stream.new for stream in self.streams):
-            return
+        if all(stream.new for stream in self.streams) or self._clocks.doubted:
+            return  # By a wrong clock the wrong copies would be the oldest.
         self.backups.step(now, steady)
         if self.backups.errors:
             self._ledger.count("backup_errors", "", self.backups.errors)
@@ -321,6 +410,7 @@ class Engine:
             lexicon=self._digest,
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
+            problems=tuple(filter(None, (self._clocks.problem,))),
         )
 
     def directories(self) -> set[Path]:

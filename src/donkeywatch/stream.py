@@ -52,6 +52,12 @@ class Stream:
     """Positions behind the last block that was counted, where others are being read."""
     new: bool = False
     """It was never followed by any process."""
+    held: bool = False
+    """Its next lines wait for the clock."""
+    held_since: int = 0
+    """When that was found (ms of a steady clock)."""
+    putting_back: bool = False
+    """Blocks of them were read, which will be read again."""
     tally: Counter[str] = field(default_factory=Counter)
     """Lines by outcome since the start of this process."""
     stored_tally: Counter[str] = field(default_factory=Counter)
@@ -78,13 +84,29 @@ class Stream:
         coverage = self.coverage if self.archive is None else self.archived
         coverage.read(times, self.silence)
 
+    @property
+    def caught_up(self) -> bool:
+        """Is everything that is there counted?"""
+        return self.follower.caught_up and not self.held
+
+    def is_ahead(self, future: int) -> bool:
+        """Did event time or coverage come further than the clock allows (ms UTC)?"""
+        return max(self.frontier.newest or 0, self.coverage.until or 0) > future
+
+    def take_back(self, now: int, future: int) -> None:
+        """Forget how far a clock that was ahead of ``now`` had let event time come."""
+        frontier = self.frontier
+        if frontier.newest is not None and frontier.newest > future:
+            frontier.newest, frontier.suspect, frontier.witnesses = now, 0, 0
+        self.coverage.set_back(now)
+
     def follow_clock(self, now: int, *, jumped: bool) -> None:
         """While the log is followed and all of it is read, its seconds are covered."""
         follower = self.follower
-        if follower.lost and follower.caught_up:
+        if follower.lost and self.caught_up:
             self.coverage.miss(now)
             follower.lost = False
-        if follower.live is None or follower.searching or not follower.caught_up:
+        if follower.live is None or follower.searching or not self.caught_up:
             # What this time was worth is known when the log, or its lost part, is found. What
             # else stood in a log that was emptied long after the last look, nobody knows.
             self.absent |= follower.live is None or (follower.searching and self._silent(now))
@@ -114,6 +136,7 @@ class Stream:
         """What is counted is in the database, and these positions are."""
         self.follower.committed(positions)
         self.follower.events.clear()
+        self.settled = []
         self.new &= self.follower.blind
         self.stored, self.stored_tally = self.progress(), Counter(self.tally)
 
@@ -121,6 +144,7 @@ class Stream:
         """Forget what was read since the last commit."""
         stored = self.stored
         self.tally = Counter(self.stored_tally)
+        self.settled = []
         self.follower.roll_back()
         self.frontier.newest = stored.newest
         self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
@@ -136,7 +160,7 @@ class Stream:
         return SourceStatus(
             name=self.source.name,
             following=follower.live is not None and not follower.blind and not follower.failing,
-            caught_up=follower.caught_up,
+            caught_up=self.caught_up,
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,
             last_event=self.frontier.newest,

@@ -22,7 +22,7 @@ class Keyring:
     """Key files in a 0700 directory apart from the database.
 
     ``epochs`` are the database's records (week -> proof, sealed); ``register`` stores a new
-    one before the key is used.
+    one before the key is used, also in the place of that of a key that is lost.
     """
 
     def __init__(
@@ -36,22 +36,31 @@ class Keyring:
         self._sealed = {week for week, (_, sealed) in epochs.items() if sealed}
         prepare(directory)
         self._weeks: dict[int, bytes] = {}
+        self.lost: list[int] = []
+        """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
         for week, (proof, sealed) in epochs.items():
             if sealed:
                 self._remove_left(week)
-            else:
+            elif os.path.lexists(self._path(week)):
                 self._weeks[week] = read(directory, week, proof)
+            else:
+                self.lost.append(week)
+        for week in self.lost:
+            self._make(week)
 
     def key(self, week: int) -> bytes | None:
         """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
         if week in self._sealed:
             return None
         if week not in self._weeks:
-            key = secrets.token_bytes(SIZE)
-            _write(self._path(week), key)
-            self._register(week, proof(key))
-            self._weeks[week] = key
+            self._make(week)
         return self._weeks[week]
+
+    def _make(self, week: int) -> None:
+        key = secrets.token_bytes(SIZE)
+        _write(self._path(week), key)
+        self._register(week, proof(key))
+        self._weeks[week] = key
 
     def unsealed(self) -> list[int]:
         """Weeks whose keys exist, oldest first."""
@@ -66,6 +75,12 @@ class Keyring:
         for week in [week for week in self._weeks if week < before]:
             del self._weeks[week]
             self._sealed.add(week)
+            self._remove(week)
+
+    def discard(self, start: int) -> None:
+        """Destroy the keys of the weeks from ``start`` (ms UTC) on, which may come yet."""
+        for week in [week for week in self._weeks if week >= start]:
+            del self._weeks[week]
             self._remove(week)
 
     def _path(self, week: int) -> Path:

@@ -19,6 +19,13 @@ from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.segments import Outlived
 
 
+LOG_BLOCKED = "log_blocked"
+"""Setting that says that another program keeps destroyed pages in the write-ahead log."""
+BLOCKED_TRIES = 3
+"""After so many tries to empty the write-ahead log it is told that somebody reads it: a scrape
+does so for a moment."""
+
+
 class Store:
     """Writes of the engine; every public method that changes anything is one transaction."""
 
@@ -26,6 +33,9 @@ class Store:
         self.path = state / database.DATABASE
         self.topics = tuple(topics)
         self._aside, self._hurried = ThreadPoolExecutor(1), False
+        self.log_left = True
+        """Destroyed pages may live on in the write-ahead log; so they may at a start."""
+        self._blocked = 0
         if (state / database.CONDEMNED).exists():
             raise database.damaged(self.path)
         try:
@@ -219,7 +229,22 @@ class Store:
     def open_epoch(self, week: int, proof: bytes) -> None:
         """Record a new key before the first pseudonym is made with it."""
         with self.transaction() as db:
-            db.execute("insert into epochs values (?, ?, ?, 0)", (week, week_name(week), proof))
+            db.execute(
+                "insert into epochs values (?, ?, ?, 0)"
+                " on conflict do update set proof = excluded.proof where sealed = 0",
+                (week, week_name(week), proof),
+            )
+
+    def remove_weeks(self, start: int) -> None:
+        """Forget the keys of the weeks from ``start`` (ms UTC) on, and what was made with them."""
+        with self.transaction() as db:
+            segments.remove(db, start, 1 << 60)
+            db.execute("delete from epochs where week >= ?", (start,))
+
+    def last_commit(self) -> int | None:
+        """When positions were stored last, ms UTC."""
+        (newest,) = self.connection.execute("select max(changed) from generations").fetchone()
+        return None if newest is None else int(newest)
 
     def seal(self, week: int) -> None:
         """Record that the keys before ``week``, which has ended and closed, are destroyed.
@@ -284,10 +309,31 @@ class Store:
 
         self._aside.submit(copied)
 
-    def truncate_log(self) -> None:
-        """Empty the write-ahead log, so that destroyed pages do not live on in it."""
+    def truncate_log(self) -> bool:
+        """Empty the write-ahead log, so that destroyed pages do not live on in it.
+
+        False, at once, where somebody who reads keeps it from being emptied: then it has to be
+        tried again, and when it stays so, `log_blocked` and the database say it.
+        """
         self._aside.submit(bool).result()  # While that copies, nobody else may.
-        self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+        self.connection.execute("pragma busy_timeout = 0")
+        try:
+            (busy, _, _) = self.connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        finally:
+            self.connection.execute(f"pragma busy_timeout = {database.BUSY_MS}")
+        self.log_left = bool(busy)
+        self._blocked = self._blocked + 1 if busy else 0
+        if self.log_blocked is not (self.setting(LOG_BLOCKED) is not None):
+            with self.transaction() as db:
+                db.execute("delete from settings where name = ?", (LOG_BLOCKED,))
+                if self.log_blocked:
+                    db.execute("insert into settings values (?, '1')", (LOG_BLOCKED,))
+        return not busy
+
+    @property
+    def log_blocked(self) -> bool:
+        """Does another program keep destroyed pages in the write-ahead log for longer?"""
+        return self._blocked >= BLOCKED_TRIES
 
     def prune(self, kind: str, before: int) -> None:
         """Forget the closed windows of a kind that end before a time; counters stay."""
