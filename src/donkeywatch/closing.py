@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
 from donkeywatch.counting.rows import columns_of, joined
-from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
+from donkeywatch.counting.windows import DAY, HOUR, ROLLING, WEEK, floor, week_of
 from donkeywatch.settings import Retention
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
@@ -16,8 +16,6 @@ from donkeywatch.store.store import Store
 
 SHORT = 1 << 18
 """Rows of a week that are counted at a time."""
-FAR = 1 << 60
-"""Later than any window (ms)."""
 Rolled = dict[str, tuple[int, int, Figures]]
 """Start, end and figures of each rolling window by name."""
 
@@ -84,6 +82,7 @@ class Closer:
         if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
             self._turned = False
             if sure is not None:
+                self._reject(now)
                 self._destroy(sure)
                 self._prune(now)
             if not aside:
@@ -209,24 +208,19 @@ class Closer:
             self._store.count("invariant_violations")
 
     def take_back(self, now: int) -> None:
-        """A clock that was believed was ahead: it is ``now`` (ms UTC), and what comes is not late.
-
-        Weeks that had no right to be begun yet are closed, and what was made with their keys goes.
-        """
+        """A clock that was believed was ahead: it is ``now`` (ms UTC), and what comes is not late."""
         self.closed_until = min(self.closed_until, floor(now, HOUR))
-        begun = week_of(now) + 2 * WEEK
-        if not any(week >= begun for week in self._keys.unsealed()):
-            return
-        for start, end in self._store.due("hour", FAR):
-            if start >= begun:
-                self._check(self._close_hour(start, end))
-        for start, end in self._store.due("week", FAR):
-            if start >= begun:
-                parts = self._reckoner.parts(start, end)
-                self._check(self._store.close_week(start, sum(parts, nothing(self._topics))))
-        self._store.remove_weeks(begun)
-        self._keys.discard(begun)
-        self._store.truncate_log()
+
+    def _reject(self, now: int) -> None:
+        """Take back what was counted more than a day after ``now`` (ms UTC), which is confirmed.
+
+        It was logged and read by a clock that was ahead. The keys of the weeks that begin after
+        it are destroyed; when their time comes, they get others.
+        """
+        hour, week = floor(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
+        if self._store.newest_hour() >= hour:
+            self._store.take_back(hour, week)
+        self._keys.discard(week)
 
     def _destroy(self, watermark: int) -> None:
         """When a week has ended, all that was made with the keys before it goes.

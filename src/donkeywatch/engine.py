@@ -216,8 +216,7 @@ class Engine:
     def _take_back(self, now: int) -> None:
         """Forget what was learnt from a clock that was ahead of ``now``, which is believed."""
         future = now + round(self.settings.time.future * SECOND)
-        ahead = [stream.is_ahead(future) for stream in self.streams]
-        if self._clocks.moved >= 0 and not any(ahead):
+        if self._clocks.moved >= 0 and not any(s.is_ahead(future) for s in self.streams):
             return
         self.rolling.forget()
         self.closer.take_back(now)

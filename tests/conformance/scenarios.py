@@ -73,4 +73,5 @@ SCENARIOS = {
     "Z02": "canary words are found nowhere, error paths included",
     "Z03": "keys that others can read, and keys that are gone: refused",
     "Z04": "files for the owner only, whatever the umask; idle costs nothing, memory stays flat",
+    "XD1": "whatever the wall clock does: no line lost once it is right, nothing destroyed early",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import StateError
-from donkeywatch.store import database, segments, windows
+from donkeywatch.store import database, floors, segments, windows
 from donkeywatch.store import positions as places
 from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.segments import Outlived
@@ -111,11 +112,7 @@ class Store:
                 segments.insert(db, rows, self.topics)
                 segments.join_short(db, rows.hour, self.topics)
             windows.add(db, batch, covered)
-            db.executemany(
-                "insert into counters values (?, ?, ?, ?)"
-                " on conflict do update set value = value + excluded.value",
-                [(*key, value) for key, value in batch.counters.items()],
-            )
+            self._raise_counters(db, batch.counters)
             db.executemany(
                 "insert or replace into settings values (?, ?)", list((facts or {}).items())
             )
@@ -235,11 +232,43 @@ class Store:
                 (week, week_name(week), proof),
             )
 
-    def remove_weeks(self, start: int) -> None:
-        """Forget the keys of the weeks from ``start`` (ms UTC) on, and what was made with them."""
+    def newest_hour(self) -> int:
+        """The newest hour there is, ms UTC."""
+        found = self.connection.execute("select max(start) from windows where kind = 'hour'")
+        return int(found.fetchone()[0] or 0)
+
+    def take_back(self, start: int, week: int) -> None:
+        """Count what lies at or after the hour ``start`` (ms UTC) as ``future``.
+
+        The records of the weeks from ``week`` on, whose keys the caller destroys, go with it.
+        Windows do not tell sources: the one with most queries is said to have logged it.
+        """
         with self.transaction() as db:
+            floors.keep(db, floors.counters(db))
             segments.remove(db, start, 1 << 60)
-            db.execute("delete from epochs where week >= ?", (start,))
+            queries, late, flagged = windows.take_back(db, start)
+            (source,) = db.execute(
+                "select coalesce((select subject from counters where name = 'lines'"
+                " and detail = 'query' order by value desc limit 1), '')"
+            ).fetchone()
+            changes = Counter({("flagged", *key): -n for key, n in flagged.items()})
+            changes["lines", source, "query"], changes["lines", source, "future"] = -queries, queries
+            changes["late_lines", source, ""] = -late
+            self._raise_counters(db, changes)
+            db.execute("delete from epochs where week >= ?", (week,))
+
+    @staticmethod
+    def _raise_counters(db: sqlite3.Connection, amounts: Mapping[tuple[str, str, str], int]) -> None:
+        db.executemany(
+            "insert into counters values (?, ?, ?, ?)"
+            " on conflict do update set value = value + excluded.value",
+            [(*key, value) for key, value in amounts.items() if value],
+        )
+
+    def copy_counters(self) -> None:
+        """Copy the counters into a file, for when the database is damaged; as far as possible."""
+        with contextlib.suppress(OSError):
+            floors.copy(self.connection, self.path.parent)
 
     def last_commit(self) -> int | None:
         """When positions were stored last, ms UTC."""
