@@ -81,6 +81,7 @@ class Clocks:
         self._ahead = 0
         self._even = 0
         self._proven = False
+        self._stopped = 0
         self.wall = 0
         """What the wall clock showed at the last look."""
         self.jumps = 0
@@ -125,12 +126,21 @@ class Clocks:
         """Is the believed time known, rather than only a time it is later than?"""
         return self._believed is not None and not self._inherited
 
-    def proven(self, newest: int | None) -> bool:
-        """May what is due be destroyed? ``newest`` is the newest stamp of every log, ms UTC."""
-        if self.doubted:
-            return False
-        agrees = newest is not None and newest >= self.wall - DAY and self._even >= AHEAD
-        return self._proven or self._even >= EVEN or agrees
+    @property
+    def proven(self) -> bool:
+        """Is the clock confirmed, so that what is due by it may be destroyed?"""
+        return not self.doubted and (self._proven or self._even >= EVEN)
+
+    @property
+    def stop(self) -> tuple[int, int] | None:
+        """Begin and end (ms UTC) of the stop before this start, if the clock alone tells of it."""
+        if self._stored is None or not self._stopped or self.proven:
+            return None
+        return self._stored.time, self._stopped
+
+    def prove(self) -> None:
+        """Something else has told the same time."""
+        self._proven = True
 
     def doubtful(self, times: Times, future: int) -> npt.NDArray[np.bool_]:
         """Which stamps one of the two clocks takes for the future, and the other does not."""
@@ -181,6 +191,7 @@ class Clocks:
         elif stored is not None and self._inherited and not (judged or stored.doubted):
             if DAY < now - self._expected(steady) <= LONGEST_STOP:
                 self._believe(now, steady, 0, proven=False)
+                self._stopped = now if stored.proven else 0
             else:
                 self._doubt(now, steady)
         else:
@@ -212,5 +223,5 @@ class Clocks:
         even = steady - self._doubted_since
         if even >= self._trial:
             self.changes += 1
-            self.moved = now - self._expected(steady)
+            self.moved, self._stopped = now - self._expected(steady), 0
             self._believe(now, steady, min(EVEN, even), proven=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
 from donkeywatch.counting.rows import columns_of, joined
-from donkeywatch.counting.windows import DAY, HOUR, ROLLING, WEEK, floor, week_of
+from donkeywatch.counting.windows import DAY, HOUR, ROLLING, WEEK, floor, outlived, week_of
 from donkeywatch.settings import Retention
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
@@ -93,14 +93,10 @@ class Closer:
 
     def destroy_due(self, watermark: int, now: int) -> list[int]:
         """Destroy what is over by a clock that is confirmed; the weeks (ms UTC) whose keys went."""
-        before = self._keys.sealed()
-        if self._outlived(watermark):
+        overdue = self.overdue(watermark)
+        while self.overdue(watermark) or self.counting:
             self.close(watermark, now, watermark)
-            while self.counting:
-                self.close(watermark, now, watermark)
-        self.destroy_doomed()
-        self._store.truncate_log()
-        return sorted(self._keys.sealed() - before)
+        return overdue
 
     def close_aside(self, watermark: int) -> None:
         """The same for an archive: hours are reckoned while its next lines are read.
@@ -208,7 +204,7 @@ class Closer:
             self._store.count("invariant_violations")
 
     def take_back(self, now: int) -> None:
-        """A clock that was believed was ahead: it is ``now`` (ms UTC), and what comes is not late."""
+        """A clock that was believed was ahead of ``now`` (ms UTC): what comes is not late."""
         self.closed_until = min(self.closed_until, floor(now, HOUR))
 
     def _reject(self, now: int) -> None:
@@ -243,8 +239,11 @@ class Closer:
 
     def _outlived(self, watermark: int) -> bool:
         """Are there keys of weeks that nothing needs any more?"""
-        ended = week_of(watermark) - WEEK
-        return any(week < ended for week in self._keys.unsealed())
+        return bool(self.overdue(watermark))
+
+    def overdue(self, watermark: int) -> list[int]:
+        """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
+        return [week for week in self._keys.unsealed() if outlived(week, watermark)]
 
     def _prune(self, now: int) -> None:
         for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):

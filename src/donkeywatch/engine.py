@@ -13,13 +13,13 @@ from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.sightings import Sightings
-from donkeywatch.clocks import Clocks, StoredClock
+from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.windows import DAY, SECOND, WEEK, floor
 from donkeywatch.desk import Desk
-from donkeywatch.errors import Unavailable
+from donkeywatch.errors import StateError, Unavailable
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
@@ -30,16 +30,16 @@ from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
 from donkeywatch.store.store import Store
-from donkeywatch.stream import FOLLOWED, Stream, open_streams
+from donkeywatch.stream import FOLLOWED, Stream, open_streams, renew_fingerprints
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
-CLOCK = "clock"
-"""Setting that holds a `StoredClock`."""
 RETRY = 10 * SECOND
 """After so long it is tried whether lines have still to wait for the clock (ms)."""
+COPY = 10 * SECOND
+"""Time between two copies of the counters (ms)."""
 _NUMBERS = itertools.count()
 """A reload opens the database anew, and its changes are counted from none again."""
 
@@ -71,13 +71,20 @@ class Engine:
         installation.refuse_orphaned_keys(settings)
         self.store = Store(settings.state, [topic.id for topic in detector.topics])
         try:
-            install = installation.key(settings, self.store)
+            stored = installation.stored_clock(self.store)
+            moment = stored.plausible(now) if stored else now
+            install = installation.key(
+                settings,
+                self.store,
+                lambda key: renew_fingerprints(settings, self.store, detector, key, moment),
+            )
             self._keys = keyring.Keyring(
                 settings.key_directory, self.store.epochs(), self.store.open_epoch
             )
+            self.lost_weeks = self._keys.lost
+            """Weeks (ms UTC) whose keys were lost before this start."""
+            installation.note_lost_keys(self.store, self.lost_weeks, moment)
             self._digest = lexicon.digest(words, install)
-            stored = self._stored_clock()
-            moment = stored.plausible(now) if stored else now
             installation.note_breaks(self.store, settings, self._digest, countries.digest, moment)
             self.backups = Backups(
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
@@ -103,6 +110,7 @@ class Engine:
         self._clocks = Clocks(stored)
         self._time: int | None = None
         """The time that was believed at the last tick, ms UTC."""
+        self._copied = -COPY
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
 
@@ -132,11 +140,43 @@ class Engine:
             if self.pace.due(steady):
                 self.commit(time, steady)
             elif self._unfinished:
-                self._close(time, steady)
+                self._close(time)
         except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
         return busy or self._unfinished
+
+    def destroy_due(self, now: int, steady: int) -> bool:
+        """Destroy what is due by a clock that is confirmed; false when there is more to do.
+
+        Lines that were logged before are counted first, as far as they can be read.
+        """
+        time = self._look_at_clock(now, steady)
+        if time is None or self._clocks.doubted:
+            return True
+        watermark = time - round(self.settings.time.lateness * SECOND)
+        overdue = self.closer.overdue(watermark)
+        if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in self.streams):
+            self.tick(now, steady)
+            return False
+        if overdue and self._may_destroy():
+            self.closer.destroy_due(watermark, time)
+        return True
+
+    @property
+    def key_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys exist."""
+        return self._keys.unsealed()
+
+    def require_clock(self, now: int, steady: int) -> None:
+        """StateError where the wall clock is not believed: lines would be rejected by it."""
+        self._look_at_clock(now, steady)
+        if problem := self._clocks.problem:
+            raise StateError(
+                problem,
+                "set the clock right and repeat the command; if it is right, run the daemon until"
+                " it is ready",
+            )
 
     def look(self, steady: int) -> None:
         """Look at the files of every source, reading nothing."""
@@ -210,7 +250,7 @@ class Engine:
         if self._time is not None and not clocks.doubted:
             self._take_back(self._time)
         if stored := clocks.stored():
-            self.store.set(CLOCK, str(stored))
+            self.store.set(installation.CLOCK, str(stored))
         return self._time
 
     def _take_back(self, now: int) -> None:
@@ -262,22 +302,16 @@ class Engine:
 
     def _may_destroy(self) -> bool:
         """Is the clock confirmed, so that what is due by it may be destroyed?"""
-        newest = [stream.frontier.newest for stream in self.streams]
-        known = [time for time in newest if time is not None]
-        return self._clocks.proven(min(known) if len(known) == len(newest) else None)
-
-    def _stored_clock(self) -> StoredClock | None:
-        text = self.store.setting(CLOCK)
-        if text is not None:
-            return StoredClock.parse(text)
-        newest = self.store.last_commit()  # An older version wrote this database.
-        return None if newest is None else StoredClock(newest)
+        if not self._clocks.doubted and (stop := self._clocks.stop):
+            # A log that tells of every day of it was written by a clock that passed them all.
+            days = range(floor(stop[0], DAY) + DAY, floor(stop[1], DAY) + DAY, DAY)
+            if self.store.has_queries(days):
+                self._clocks.prove()
+        return self._clocks.proven
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
-        times = [
-            now if stream.caught_up else stream.frontier.newest for stream in self.streams
-        ]
+        times = [now if stream.caught_up else stream.frontier.newest for stream in self.streams]
         known = [time for time in times if time is not None]
         if len(known) < len(times):
             return None
@@ -289,6 +323,7 @@ class Engine:
             self.commit(now, steady)
         except (sqlite3.Error, OSError):
             return False
+        self.store.copy_counters()
         return True
 
     def forget(self) -> None:
@@ -318,9 +353,12 @@ class Engine:
         if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
             self.store_batch(positions, now)
             self.pace.stored(steady)
-        self._close(now, steady)
+            if steady - self._copied >= COPY:
+                self.store.copy_counters()
+                self._copied = steady
+        self._close(now)
 
-    def _close(self, now: int, steady: int) -> None:
+    def _close(self, now: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
         unfinished, self._unfinished = self._unfinished, False
         watermark = self.watermark(now)
@@ -359,7 +397,7 @@ class Engine:
         if self._clocks.jumps:
             batch.counters["clock_jumps", "", ""] += self._clocks.jumps
         followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
-        clock = {CLOCK: str(stored)} if (stored := self._clocks.stored()) else {}
+        clock = {installation.CLOCK: str(stored)} if (stored := self._clocks.stored()) else {}
         self.store.checkpoint(batch, positions, progress, covered, now, followed | clock)
         self._clocks.jumps = 0
         if followed:
@@ -400,6 +438,7 @@ class Engine:
 
     def status(self) -> Status:
         """The engine as it is now."""
+        time = self._time
         return Status(
             sources=tuple(stream.status() for stream in self.streams),
             last_commit=self._last_commit,
@@ -409,6 +448,8 @@ class Engine:
             lexicon=self._digest,
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
+            overdue=() if time is None else tuple(self.closer.overdue(time)),
+            log_blocked=self.store.log_blocked,
             problems=tuple(filter(None, (self._clocks.problem,))),
         )
 

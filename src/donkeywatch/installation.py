@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from donkeywatch.arrival import keyring
 from donkeywatch.arrival.text import NORMALISATION
+from donkeywatch.clocks import StoredClock
+from donkeywatch.counting.windows import week_name
 from donkeywatch.errors import StateError
 from donkeywatch.settings import Settings
 from donkeywatch.store import database
 from donkeywatch.store.store import Store
 
+CLOCK = "clock"
+"""Setting that holds a `StoredClock`."""
 INSTALLED = "installed"
 """Setting that says that the lasting key was made for this database."""
 
@@ -26,13 +32,36 @@ def refuse_orphaned_keys(settings: Settings) -> None:
         )
 
 
-def key(settings: Settings, store: Store) -> bytes:
-    """The lasting key; refused where keys and database do not belong together."""
+def key(settings: Settings, store: Store, renew: Callable[[bytes], None]) -> bytes:
+    """The lasting key, made at the first start.
+
+    Where it is lost since, as with a key directory in memory, there is a new one once ``renew`` has
+    made anew what was made with it; what is cut off begins again.
+    """
     installed = store.setting(INSTALLED) is not None
+    if installed and (new := keyring.new_install_key(settings.key_directory)):
+        renew(new)
+        keyring.store_install_key(settings.key_directory, new)
+        return new
     lasting = keyring.install_key(settings.key_directory, fresh=not installed)
     if not installed:
         store.set(INSTALLED, "1")
     return lasting
+
+
+def stored_clock(store: Store) -> StoredClock | None:
+    """What a database knows of the clock; None where nothing was ever committed."""
+    text = store.setting(CLOCK)
+    if text is not None:
+        return StoredClock.parse(text)
+    newest = store.last_commit()  # Written by an archive, or by an older version.
+    return None if newest is None else StoredClock(newest)
+
+
+def note_lost_keys(store: Store, weeks: Sequence[int], now: int) -> None:
+    """Record that the keys of some weeks (ms UTC) are lost: an address counts anew in them."""
+    if weeks:
+        store.add_break("keys", ",".join(week_name(week) for week in weeks), now)
 
 
 def note_breaks(store: Store, settings: Settings, lexicon: str, countries: str, now: int) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import signal
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from donkeywatch import config, validation
 from donkeywatch.clocks import steady, wall
 from donkeywatch.counting.correction import Accuracy
+from donkeywatch.counting.windows import week_name
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
@@ -24,6 +27,9 @@ from donkeywatch.status import Status
 from donkeywatch.validation import Record
 
 log = logging.getLogger("donkeywatch")
+START = 20_000
+"""Milliseconds for which a start reads old lines before it serves, so that keys can go that are
+due and that these lines still need."""
 TURN = 250
 """Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
 
@@ -63,6 +69,7 @@ class Service:
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
         try:
+            self._destroy_due()
             self._server.start()
             log.info("listening on %s", self._server.url)
             ready(self._server.url)
@@ -78,6 +85,22 @@ class Service:
             self._bell.close()
             self._server.stop()
             self._engine.close()
+
+    def _destroy_due(self) -> None:
+        """Before anything is served: destroy the keys whose time ended while nothing ran."""
+        before = set(self._engine.key_weeks)
+        end = steady() + START
+        with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
+            while not self._engine.destroy_due(wall(), steady()) and steady() < end:
+                pass
+        if gone := before - set(self._engine.key_weeks):
+            log.info("destroyed the keys of %s, which were due", names_of(gone))
+        for week in self._engine.lost_weeks:
+            log.warning(
+                "the key of week %s is lost: it goes on under another one, and an address of before"
+                " counts as another; see `breaks`",
+                week_name(week),
+            )
 
     def _step(self) -> None:
         if self._reloading:
@@ -133,6 +156,13 @@ class Service:
                 log.warning("source %s: %s", source.name, source.error)
             else:
                 log.info("source %s: nothing is wrong with it any more", source.name)
+        if after.log_blocked and not before.log_blocked:
+            log.warning(
+                "rows whose key is destroyed are still in the write-ahead log: another program has"
+                " the database open and reads; end it, and the log is emptied at once"
+            )
+        if before.log_blocked and not after.log_blocked:
+            log.info("the write-ahead log is emptied, nothing of what was destroyed is left")
         if old and not new:
             log.info("ready: %d source(s) followed and caught up", len(after.sources))
 
@@ -189,6 +219,11 @@ class Service:
     def _keep(self, error: DonkeywatchError) -> None:
         self._reload_good = False
         log.error("settings not reloaded, the old ones stay: %s", error)
+
+
+def names_of(weeks: Iterable[int]) -> str:
+    """ISO names of weeks, in order."""
+    return ", ".join(week_name(week) for week in sorted(weeks))
 
 
 def _kind(reason: str) -> str:

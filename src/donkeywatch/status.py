@@ -44,6 +44,10 @@ class Status:
     """By topic, from a validation record that fits the lexicon; else there are none."""
     revision: tuple[int, int] | None = None
     """Which engine, and how many changes it has made; None where nobody counts them."""
+    overdue: tuple[int, ...] = ()
+    """Weeks (ms UTC) whose time is over and whose keys are not destroyed yet."""
+    log_blocked: bool = False
+    """Another program keeps destroyed rows in the write-ahead log."""
     problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
 

@@ -18,6 +18,7 @@ from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.settings import Settings, Source
+from donkeywatch.sources.adoption import BACK, adopt
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
 from donkeywatch.status import SourceStatus
@@ -88,6 +89,11 @@ class Stream:
     def caught_up(self) -> bool:
         """Is everything that is there counted?"""
         return self.follower.caught_up and not self.held
+
+    def has_unread(self, end: int) -> bool:
+        """May there be lines of before ``end`` (ms UTC) that can be read and are not counted?"""
+        unread = not (self.caught_up or self.held or self.follower.blind or self.follower.failing)
+        return unread and (self.frontier.newest or 0) < end
 
     def is_ahead(self, future: int) -> bool:
         """Did event time or coverage come further than the clock allows (ms UTC)?"""
@@ -199,6 +205,23 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
         limit=source.max_line,
         detector=detector,
     )
+
+
+def renew_fingerprints(
+    settings: Settings, store: Store, detector: Detector, key: bytes, now: int
+) -> None:
+    """Know the files of every source again under another lasting key; ``now`` is ms UTC."""
+    for source in settings.source:
+        reader = BlockReader(line_reader(source, detector))
+
+        def newest_in(lines: bytes, reader: BlockReader = reader) -> int | None:
+            whole = lines[lines.find(b"\n") + 1 :] if len(lines) == BACK else lines
+            times = reader.block(whole).time
+            return int(times.max()) if len(times) else None
+
+        newest = store.progress(source.name).newest
+        positions = store.positions(source.name)
+        store.replace_positions(adopt(log_of(source), positions, key, newest, newest_in), now)
 
 
 def open_streams(settings: Settings, store: Store, detector: Detector, key: bytes) -> list[Stream]:

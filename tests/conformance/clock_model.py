@@ -12,8 +12,17 @@ from typing import Any
 from conformance.diary import stamp
 from conformance.model import new_directory, template
 from donkeywatch.clocks import EVEN, RELEASED
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, week_name, week_of
-from donkeywatch.counting.windows import milliseconds
+from donkeywatch.counting.windows import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    WEEK,
+    floor,
+    milliseconds,
+    week_name,
+    week_of,
+)
 from donkeywatch.engine import Engine
 from donkeywatch.settings import Retention
 

@@ -38,29 +38,30 @@ class Keyring:
         self._weeks: dict[int, bytes] = {}
         self.lost: list[int] = []
         """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
-        for week, (proof, sealed) in epochs.items():
+        for week, (expected, sealed) in epochs.items():
             if sealed:
                 self._remove_left(week)
             elif os.path.lexists(self._path(week)):
-                self._weeks[week] = read(directory, week, proof)
+                self._weeks[week] = read(directory, week, expected)
             else:
                 self.lost.append(week)
         for week in self.lost:
-            self._make(week)
+            # Registered first: a key that is not the registered one would be refused.
+            key = secrets.token_bytes(SIZE)
+            register(week, proof(key))
+            _write(self._path(week), key)
+            self._weeks[week] = key
 
     def key(self, week: int) -> bytes | None:
         """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
         if week in self._sealed:
             return None
         if week not in self._weeks:
-            self._make(week)
+            key = secrets.token_bytes(SIZE)
+            _write(self._path(week), key)
+            self._register(week, proof(key))
+            self._weeks[week] = key
         return self._weeks[week]
-
-    def _make(self, week: int) -> None:
-        key = secrets.token_bytes(SIZE)
-        _write(self._path(week), key)
-        self._register(week, proof(key))
-        self._weeks[week] = key
 
     def unsealed(self) -> list[int]:
         """Weeks whose keys exist, oldest first."""
@@ -148,12 +149,22 @@ def install_key(directory: Path, *, fresh: bool) -> bytes:
     if key is None and not fresh:
         raise ConfigError(
             f"{path}: missing, but the database was made with it",
-            "restore the file, or set a new `state` directory",
+            "restore the file, or start donkeywatch, which goes on under another one",
         )
     if key is None:
         key = secrets.token_bytes(SIZE)
-        _write(path, key)
+        store_install_key(directory, key)
     return key
+
+
+def new_install_key(directory: Path) -> bytes | None:
+    """A key in the place of the lasting one if that is lost, not stored yet; None if it is not."""
+    return None if _key(directory / INSTALL) is not None else secrets.token_bytes(SIZE)
+
+
+def store_install_key(directory: Path, key: bytes) -> None:
+    """Store the lasting key."""
+    _write(directory / INSTALL, key)
 
 
 def weeks_exist(directory: Path) -> bool:

@@ -21,7 +21,7 @@ from rich.progress import (
 
 from donkeywatch import backfill, config
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
-from donkeywatch.clocks import wall
+from donkeywatch.clocks import steady, wall
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.engine import Engine
 from donkeywatch.hardening import harden
@@ -48,6 +48,7 @@ def backfill_command(
     keep()
     engine = Engine(config.load(config_path), wall())
     try:
+        engine.require_clock(wall(), steady())
         lines = with_bar(engine, files, source, anyway=anyway)
     finally:
         engine.close()

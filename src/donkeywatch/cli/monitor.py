@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from donkeywatch import check, config, console
 from donkeywatch.arrival import lexicon as lexicons
@@ -32,6 +33,7 @@ from donkeywatch.publish import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings import FormatName, Settings, Source, Time
 from donkeywatch.store.database import DATABASE
+from donkeywatch.store.overdue import findings
 from donkeywatch.stream import line_reader
 
 
@@ -76,6 +78,7 @@ def _status(snapshots: Snapshots, settings: Settings) -> RenderableType:
             names = [source.name for source in settings.source]
             parts: list[RenderableType] = [console.fractions(snapshot.current(), out.width)]
             parts.append(console.sources(snapshot.sources(), snapshot.counters(), names))
+            parts += [Text(finding) for finding in findings(settings.state, wall())]
             parts.append(console.daemon(ask.health(settings.http)))
     except sqlite3.DatabaseError as error:
         raise StateError(

@@ -9,6 +9,8 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from donkeywatch.store.database import connect
+
 Key = tuple[str, str, str]
 """Name, subject and detail of a counter."""
 FLOOR = "published"
@@ -36,11 +38,18 @@ def keep(db: sqlite3.Connection, before: Mapping[Key, int]) -> None:
     )
 
 
+def hold(database: Path, before: Mapping[Key, int]) -> None:
+    """Show no counter of a restored database below its value of ``before``."""
+    db = connect(database)
+    with contextlib.closing(db), db:
+        keep(db, before)
+
+
 def copy(db: sqlite3.Connection, state: Path) -> None:
     """Copy what is published into a file; OSError when that fails."""
     path = state / COPY
     part = path.with_suffix(".part")
-    with open(part, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:  # noqa: PTH123
+    with open(part, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(_written(published(db)))
     part.rename(path)
 

@@ -12,16 +12,14 @@ from pathlib import Path
 from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import HOUR, WEEK, week_name
+from donkeywatch.counting.windows import DAY, HOUR, WEEK, week_name
 from donkeywatch.errors import StateError
 from donkeywatch.store import database, floors, segments, windows
 from donkeywatch.store import positions as places
+from donkeywatch.store.overdue import LOG_BLOCKED
 from donkeywatch.store.positions import Position, Progress
 from donkeywatch.store.segments import Outlived
 
-
-LOG_BLOCKED = "log_blocked"
-"""Setting that says that another program keeps destroyed pages in the write-ahead log."""
 BLOCKED_TRIES = 3
 """After so many tries to empty the write-ahead log it is told that somebody reads it: a scrape
 does so for a moment."""
@@ -216,6 +214,18 @@ class Store:
                 )
         return before is not None
 
+    def add_break(self, kind: str, digest: str, now: int) -> None:
+        """Record something else across which no trend may be drawn."""
+        with self.transaction() as db:
+            db.execute(
+                "insert into breaks (time, kind, digest) values (?, ?, ?)", (now, kind, digest)
+            )
+
+    def replace_positions(self, positions: Sequence[Position], now: int) -> None:
+        """Store other fingerprints of the same places."""
+        with self.transaction() as db:
+            places.write(db, positions, [], now)
+
     # -- keys and retention --------------------------------------------------------------
 
     def epochs(self) -> dict[int, tuple[bytes, bool]]:
@@ -231,6 +241,15 @@ class Store:
                 " on conflict do update set proof = excluded.proof where sealed = 0",
                 (week, week_name(week), proof),
             )
+
+    def has_queries(self, days: Sequence[int]) -> bool:
+        """Was something counted in each of these days (starts in ms UTC)?"""
+        found = self.connection.execute(
+            "select count(distinct start / ?1) from windows where kind = 'hour' and queries > 0"
+            " and start >= ?2 and start < ?3",
+            (DAY, min(days, default=0), max(days, default=0) + DAY),
+        )
+        return int(found.fetchone()[0]) >= len(days)
 
     def newest_hour(self) -> int:
         """The newest hour there is, ms UTC."""
@@ -252,13 +271,14 @@ class Store:
                 " and detail = 'query' order by value desc limit 1), '')"
             ).fetchone()
             changes = Counter({("flagged", *key): -n for key, n in flagged.items()})
-            changes["lines", source, "query"], changes["lines", source, "future"] = -queries, queries
+            changes["lines", source, "query"] = -queries
+            changes["lines", source, "future"] = queries
             changes["late_lines", source, ""] = -late
             self._raise_counters(db, changes)
             db.execute("delete from epochs where week >= ?", (week,))
 
     @staticmethod
-    def _raise_counters(db: sqlite3.Connection, amounts: Mapping[tuple[str, str, str], int]) -> None:
+    def _raise_counters(db: sqlite3.Connection, amounts: Mapping[floors.Key, int]) -> None:
         db.executemany(
             "insert into counters values (?, ?, ?, ?)"
             " on conflict do update set value = value + excluded.value",
