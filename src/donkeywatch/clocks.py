@@ -82,6 +82,7 @@ class Clocks:
         self._even = 0
         self._proven = False
         self._stopped = 0
+        self._sure = stored.time if stored is not None and stored.proven else None
         self.wall = 0
         """What the wall clock showed at the last look."""
         self.jumps = 0
@@ -93,6 +94,8 @@ class Clocks:
 
     def look(self, now: int, steady: int) -> int | None:
         """The time that is believed; None while none is known."""
+        if self.proven:
+            self._sure = self.wall
         last, self._last = self._last, (now, steady)
         self.wall, self.moved = now, 0
         if last is None:
@@ -129,7 +132,12 @@ class Clocks:
     @property
     def proven(self) -> bool:
         """Is the clock confirmed, so that what is due by it may be destroyed?"""
-        return not self.doubted and (self._proven or self._even >= EVEN)
+        return self._last is not None and not self.doubted and (self._proven or self._even >= EVEN)
+
+    @property
+    def sure(self) -> int | None:
+        """The latest time that has come beyond doubt, ms UTC; what is due by then is destroyed."""
+        return self.wall if self.proven else self._sure
 
     @property
     def stop(self) -> tuple[int, int] | None:
@@ -140,7 +148,7 @@ class Clocks:
 
     def prove(self) -> None:
         """Something else has told the same time."""
-        self._proven = True
+        self._proven, self._stopped = True, 0
 
     def doubtful(self, times: Times, future: int) -> npt.NDArray[np.bool_]:
         """Which stamps one of the two clocks takes for the future, and the other does not."""
@@ -187,7 +195,10 @@ class Clocks:
             # Nothing is older than this clock, so nothing that it could destroy wrongly.
             self._believe(now, steady, 0, proven=True)
         elif -MINUTE <= now - self._expected(steady) <= (DAY if self._inherited else MINUTE):
-            self._believe(now, steady, self._even, proven=self._proven)
+            short = now - self._expected(steady) <= AHEAD
+            if self._proven and not short:
+                self._stopped = now
+            self._believe(now, steady, self._even if short else 0, proven=self._proven and short)
         elif stored is not None and self._inherited and not (judged or stored.doubted):
             if DAY < now - self._expected(steady) <= LONGEST_STOP:
                 self._believe(now, steady, 0, proven=False)
@@ -224,4 +235,6 @@ class Clocks:
         if even >= self._trial:
             self.changes += 1
             self.moved, self._stopped = now - self._expected(steady), 0
+            if self._sure is not None:
+                self._sure = min(self._sure, now)
             self._believe(now, steady, min(EVEN, even), proven=False)

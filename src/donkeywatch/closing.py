@@ -82,9 +82,10 @@ class Closer:
         if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
             self._turned = False
             if sure is not None:
-                self._reject(now)
+                if sure == watermark:  # By a time that is further back, more would be rejected.
+                    self._reject(now)
                 self._destroy(sure)
-                self._prune(now)
+                self._prune(sure)
             if not aside:
                 self.destroy_doomed()
             self._store.log_left = True

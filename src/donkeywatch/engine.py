@@ -17,7 +17,7 @@ from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
-from donkeywatch.counting.windows import DAY, SECOND, WEEK, floor
+from donkeywatch.counting.windows import DAY, HOUR, SECOND, WEEK, floor
 from donkeywatch.desk import Desk
 from donkeywatch.errors import StateError, Unavailable
 from donkeywatch.machine import trim
@@ -152,15 +152,15 @@ class Engine:
         Lines that were logged before are counted first, as far as they can be read.
         """
         time = self._look_at_clock(now, steady)
-        if time is None or self._clocks.doubted:
+        if time is None:
             return True
-        watermark = time - round(self.settings.time.lateness * SECOND)
-        overdue = self.closer.overdue(watermark)
+        overdue = self.closer.overdue(time)
         if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in self.streams):
             self.tick(now, steady)
             return False
-        if overdue and self._may_destroy():
-            self.closer.destroy_due(watermark, time)
+        sure = self._sure(time - round(self.settings.time.lateness * SECOND))
+        if sure is not None:
+            self.closer.destroy_due(sure, time)
         return True
 
     @property
@@ -300,14 +300,18 @@ class Engine:
             return self._look_at_clock(now, steady)
         return self._time if self._clocks.doubted else now
 
-    def _may_destroy(self) -> bool:
-        """Is the clock confirmed, so that what is due by it may be destroyed?"""
-        if not self._clocks.doubted and (stop := self._clocks.stop):
-            # A log that tells of every day of it was written by a clock that passed them all.
-            days = range(floor(stop[0], DAY) + DAY, floor(stop[1], DAY) + DAY, DAY)
-            if self.store.has_queries(days):
-                self._clocks.prove()
-        return self._clocks.proven
+    def _sure(self, watermark: int) -> int | None:
+        """How far event time has come by a clock that is confirmed, ms UTC."""
+        clocks = self._clocks
+        if not clocks.doubted and (stop := clocks.stop):
+            # A log that tells of every day, or hour, of it was written while they passed.
+            unit = DAY if stop[1] - stop[0] > 2 * DAY else HOUR
+            if self.store.has_queries(floor(stop[0], unit) + unit, floor(stop[1], unit), unit):
+                clocks.prove()
+        sure = clocks.sure
+        if sure is None:
+            return None
+        return min(watermark, sure - round(self.settings.time.lateness * SECOND))
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
@@ -365,7 +369,7 @@ class Engine:
         if watermark is None:
             return
         closed = self.closer.closed_until
-        self.closer.close(watermark, now, watermark if self._may_destroy() else None)
+        self.closer.close(watermark, now, self._sure(watermark))
         # The rolling windows, which the end of a week makes anew, come after it.
         self._unfinished = self.closer.counting or self._show(watermark)
         if self.closer.closed_until > closed or (unfinished and not self._unfinished):

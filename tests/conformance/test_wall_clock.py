@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +20,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from conformance.cases import Ask, Run
 from conformance.clock_model import ERRORS, LOOKS, Clockwork
+from conformance.diary import DAY, Diary
+from conformance.readers import Daemon
+from conformance.site import Case
+from conformance.surroundings import Shifted
 
 COUNTS = st.sampled_from((1, 2, 4, 12))
 
@@ -107,3 +115,122 @@ def test_whatever_the_wall_clock_does_no_line_is_lost_and_nothing_destroyed_earl
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
         ),
     )
+
+
+# -- real processes ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def monitor(tmp_path: Path, shifted: Shifted) -> Iterator[Daemon]:
+    """A real daemon whose wall clock can be shifted, and whose retention is short."""
+    made = Daemon(tmp_path, Case(), shifted)
+    with made.settings.open("a") as settings:
+        settings.write("\n[retention]\nhours = 2\nweeks = 2\n")
+    yield made
+    made.close()
+
+
+def settled(monitor: Daemon, diary: Diary) -> None:
+    """Every line is counted, and the daemon is ready."""
+    monitor.until(lambda: diary.lines() == diary.outcomes.total(), 40)
+
+
+@pytest.mark.scenario("XD2")
+@pytest.mark.parametrize("days", [3, 8, 3653, -30, -3653], ids=lambda days: f"{days} days")
+@pytest.mark.parametrize("restart", [False, True], ids=["runs on", "restarts"])
+def test_a_clock_that_is_wrong_for_seconds(
+    monitor: Daemon, diary: Diary, shifted: Shifted, ask: Ask, days: int, restart: bool
+) -> None:
+    """Four lines are logged by it; later ones count, and keys and history are as before."""
+    diary.write(shifted.now())
+    monitor.start()
+    settled(monitor, diary)
+    keys = sorted((diary.state / "keys").iterdir())
+    hours = diary.query("select start from windows where kind = 'hour' and queries > 0")
+    shifted.shift(days * DAY)
+    wrong = "future" if days > 0 else "too_late"
+    diary.write(*range(shifted.now(), shifted.now() + 4), outcome=wrong)
+    diary.write(now())
+    monitor.until(lambda: "the clock" in monitor.said())
+    if restart:
+        monitor.stop()
+        monitor.start()
+    monitor.until(lambda: "the clock" in str(ask(monitor, "/readyz").json()["reasons"]))
+    diary.write(now())
+    shifted.shift(0)
+    diary.write(*range(now() - 10, now()))
+    settled(monitor, diary)
+    monitor.until(lambda: ask(monitor, "/readyz").status_code == 200)
+    assert "donkeywatch_clock_jumps_total 0.0" not in ask(monitor, "/metrics").text
+    monitor.stop()
+    monitor.start()
+    diary.write(now())
+    settled(monitor, diary)
+    monitor.stop()
+    diary.exact()
+    assert set(keys) <= set((diary.state / "keys").iterdir())
+    assert set(hours) <= set(diary.query("select start from windows where kind = 'hour'"))
+
+
+@pytest.mark.scenario("XD3")
+@pytest.mark.parametrize("known", [False, True], ids=["first start", "later start"])
+def test_a_start_by_a_clock_of_1970_waits(
+    monitor: Daemon, diary: Diary, shifted: Shifted, ask: Ask, known: bool
+) -> None:
+    """Not ready, with the reason; when the clock is right the lines are counted."""
+    diary.write(now())
+    if known:
+        monitor.start()
+        settled(monitor, diary)
+        monitor.stop()
+    shifted.shift(-now())
+    diary.write(*range(now() - 10, now()))
+    monitor.start()
+    monitor.until(lambda: "the clock is wrong" in monitor.said())
+    assert ask(monitor, "/readyz").status_code == 503
+    assert "the clock is wrong" in str(ask(monitor, "/readyz").json()["reasons"])
+    assert diary.lines() == int(known)
+    shifted.shift(0)
+    settled(monitor, diary)
+    monitor.until(lambda: ask(monitor, "/readyz").status_code == 200)
+    monitor.stop()
+    diary.exact()
+
+
+@pytest.mark.scenario("XD4")
+def test_a_start_by_a_clock_ten_years_ahead_deletes_no_history(
+    monitor: Daemon, diary: Diary, shifted: Shifted, run: Run
+) -> None:
+    """Neither the daemon nor a backfill, which is refused, nor `keys destroy`."""
+    diary.write(*range(now() - 20 * DAY, now(), DAY))
+    monitor.start()
+    settled(monitor, diary)
+    monitor.stop()
+    hours = diary.query("select start from windows where kind = 'hour' and queries > 0")
+    keys = sorted((diary.state / "keys").iterdir())
+    shifted.shift(3653 * DAY)
+    monitor.start()
+    diary.write(now())
+    monitor.until(lambda: "the clock" in monitor.said())
+    monitor.stop()
+    pid = shifted.fork(
+        ["keys", "destroy", "--due", "--config", str(monitor.settings)], monitor.errors
+    )
+    monitor.pid = pid
+    assert monitor.wait() == 3
+    monitor.pid = shifted.fork(
+        ["backfill", "--config", str(monitor.settings), str(diary.log)], monitor.errors
+    )
+    assert monitor.wait() == 3
+    shifted.shift(0)
+    monitor.start()
+    settled(monitor, diary)
+    monitor.stop()
+    diary.exact()
+    assert set(hours) <= set(diary.query("select start from windows where kind = 'hour'"))
+    assert set(keys) <= set((diary.state / "keys").iterdir())
+
+
+def now() -> int:
+    """The right time, ms UTC."""
+    return time.time_ns() // 1_000_000

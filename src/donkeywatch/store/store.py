@@ -12,7 +12,7 @@ from pathlib import Path
 from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import DAY, HOUR, WEEK, week_name
+from donkeywatch.counting.windows import HOUR, WEEK, week_name
 from donkeywatch.errors import StateError
 from donkeywatch.store import database, floors, segments, windows
 from donkeywatch.store import positions as places
@@ -242,14 +242,17 @@ class Store:
                 (week, week_name(week), proof),
             )
 
-    def has_queries(self, days: Sequence[int]) -> bool:
-        """Was something counted in each of these days (starts in ms UTC)?"""
+    def has_queries(self, start: int, end: int, unit: int) -> bool:
+        """Was something counted in each span of ``unit`` from ``start`` to ``end``, all ms UTC?
+
+        The span that begins at ``end`` is the last one.
+        """
         found = self.connection.execute(
             "select count(distinct start / ?1) from windows where kind = 'hour' and queries > 0"
-            " and start >= ?2 and start < ?3",
-            (DAY, min(days, default=0), max(days, default=0) + DAY),
+            " and start >= ?2 and start < ?3 + ?1",
+            (unit, start, end),
         )
-        return int(found.fetchone()[0]) >= len(days)
+        return int(found.fetchone()[0]) >= (end - start) // unit + 1
 
     def newest_hour(self) -> int:
         """The newest hour there is, ms UTC."""
