@@ -6,14 +6,13 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from conformance.cases import Ask, Daemons, Reasons, Run
-from conformance.diary import DAY, Diary
+from conformance.diary import Diary
 from conformance.readers import Daemon
 from conformance.site import Case
 from donkeywatch import config
