@@ -45,19 +45,21 @@ class StoredClock:
     """It was trusted to destroy what is due."""
     doubted: bool = False
     """The wall clock showed another time."""
+    sure: int = 0
+    """The latest time of a clock that was trusted so far, ms UTC; 0 if it was none."""
 
     @classmethod
     def parse(cls, text: str) -> StoredClock:
         """From the text in the database."""
-        time, even, proven, doubted = (int(part) for part in text.split())
-        return cls(time, even, bool(proven), bool(doubted))
+        time, even, proven, doubted, sure = (int(part) for part in text.split())
+        return cls(time, even, bool(proven), bool(doubted), sure)
 
     def plausible(self, now: int) -> int:
         """``now``, or the stored time where the wall clock can hardly be right; ms UTC."""
         return now if -MINUTE <= now - self.time <= LONGEST_STOP else self.time
 
     def __str__(self) -> str:
-        return f"{self.time} {self.even} {int(self.proven)} {int(self.doubted)}"
+        return f"{self.time} {self.even} {int(self.proven)} {int(self.doubted)} {self.sure}"
 
 
 class Clocks:
@@ -82,7 +84,7 @@ class Clocks:
         self._even = 0
         self._proven = False
         self._stopped = 0
-        self._sure = stored.time if stored is not None and stored.proven else None
+        self._sure = None if stored is None else stored.time if stored.proven else stored.sure
         self.wall = 0
         """What the wall clock showed at the last look."""
         self.jumps = 0
@@ -137,7 +139,7 @@ class Clocks:
     @property
     def sure(self) -> int | None:
         """The latest time that has come beyond doubt, ms UTC; what is due by then is destroyed."""
-        return self.wall if self.proven else self._sure
+        return self.wall if self.proven else self._sure or None
 
     @property
     def stop(self) -> tuple[int, int] | None:
@@ -166,7 +168,8 @@ class Clocks:
         if time is None:
             return None
         doubted = self._doubted_since is not None
-        return StoredClock(time, self._even, self._proven or self._even >= EVEN, doubted)
+        proven = self._proven or self._even >= EVEN
+        return StoredClock(time, self._even, proven, doubted, self._sure or 0)
 
     @property
     def problem(self) -> str | None:

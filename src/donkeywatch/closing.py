@@ -242,6 +242,16 @@ class Closer:
         """Are there keys of weeks that nothing needs any more?"""
         return bool(self.overdue(watermark))
 
+    @property
+    def key_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys exist."""
+        return self._keys.unsealed()
+
+    @property
+    def lost_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys were lost before this start."""
+        return self._keys.lost
+
     def overdue(self, watermark: int) -> list[int]:
         """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
         return [week for week in self._keys.unsealed() if outlived(week, watermark)]

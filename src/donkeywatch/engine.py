@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from donkeywatch import installation
@@ -13,13 +14,12 @@ from donkeywatch.arrival import keyring, lexicon
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.sightings import Sightings
-from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
-from donkeywatch.counting.windows import DAY, HOUR, SECOND, WEEK, floor
+from donkeywatch.counting.windows import SECOND
 from donkeywatch.desk import Desk
-from donkeywatch.errors import StateError, Unavailable
+from donkeywatch.errors import Unavailable
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
@@ -30,16 +30,13 @@ from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
 from donkeywatch.store.store import Store
-from donkeywatch.stream import FOLLOWED, Stream, open_streams, renew_fingerprints
+from donkeywatch.stream import FOLLOWED, Stream, adopt_logs, open_streams
+from donkeywatch.timekeeping import Timekeeper
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 AHEAD = 1 << 18
 """Rows that may wait for the rolling windows while a log is read that is behind."""
-RETRY = 10 * SECOND
-"""After so long it is tried whether lines have still to wait for the clock (ms)."""
-COPY = 10 * SECOND
-"""Time between two copies of the counters (ms)."""
 _NUMBERS = itertools.count()
 """A reload opens the database anew, and its changes are counted from none again."""
 
@@ -71,19 +68,10 @@ class Engine:
         installation.refuse_orphaned_keys(settings)
         self.store = Store(settings.state, [topic.id for topic in detector.topics])
         try:
-            stored = installation.stored_clock(self.store)
-            moment = stored.plausible(now) if stored else now
-            install = installation.key(
-                settings,
-                self.store,
-                lambda key: renew_fingerprints(settings, self.store, detector, key, moment),
-            )
-            self._keys = keyring.Keyring(
-                settings.key_directory, self.store.epochs(), self.store.open_epoch
-            )
-            self.lost_weeks = self._keys.lost
-            """Weeks (ms UTC) whose keys were lost before this start."""
-            installation.note_lost_keys(self.store, self.lost_weeks, moment)
+            moment = installation.plausible_time(self.store, now)
+            adopt = partial(adopt_logs, settings, self.store, detector, moment)
+            install = installation.key(settings, self.store, adopt)
+            self._keys = installation.open_keys(settings, self.store, moment)
             self._digest = lexicon.digest(words, install)
             installation.note_breaks(self.store, settings, self._digest, countries.digest, moment)
             self.backups = Backups(
@@ -107,10 +95,7 @@ class Engine:
         self._dirty = True
         self._number = next(_NUMBERS)
         self._unfinished = False
-        self._clocks = Clocks(stored)
-        self._time: int | None = None
-        """The time that was believed at the last tick, ms UTC."""
-        self._copied = -COPY
+        self.timekeeper = Timekeeper(self.store, self.streams, rules)
         self._commit_good, self._commit_errors = True, 0
         self._last_commit: int | None = None
 
@@ -124,19 +109,17 @@ class Engine:
         ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. Once
         ``enough`` says so no further block is read, so that signals and commits are not kept
         waiting. When a commit or a new key cannot be written, a later tick tries again from the
-        last commit; StateError when the database is damaged. Nothing is read while no time is
-        known that could be believed.
+        last commit; StateError when the database is damaged. Without a time nothing is read.
         """
         steady = now if steady is None else steady
         try:
-            time = self._look_at_clock(now, steady)
+            time = self.look_at_clock(now, steady)
             if time is None:
-                self.look(steady)
                 return False
             busy = self._read(time, steady, enough)
             if not busy:
                 self._desk.dismiss()
-            self._follow_clock(time)
+            self.timekeeper.follow()
             if self.pace.due(steady):
                 self.commit(time, steady)
             elif self._unfinished:
@@ -145,38 +128,6 @@ class Engine:
             self._recover(error, steady)
             return False
         return busy or self._unfinished
-
-    def destroy_due(self, now: int, steady: int) -> bool:
-        """Destroy what is due by a clock that is confirmed; false when there is more to do.
-
-        Lines that were logged before are counted first, as far as they can be read.
-        """
-        time = self._look_at_clock(now, steady)
-        if time is None:
-            return True
-        overdue = self.closer.overdue(time)
-        if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in self.streams):
-            self.tick(now, steady)
-            return False
-        sure = self._sure(time - round(self.settings.time.lateness * SECOND))
-        if sure is not None:
-            self.closer.destroy_due(sure, time)
-        return True
-
-    @property
-    def key_weeks(self) -> list[int]:
-        """Weeks (ms UTC) whose keys exist."""
-        return self._keys.unsealed()
-
-    def require_clock(self, now: int, steady: int) -> None:
-        """StateError where the wall clock is not believed: lines would be rejected by it."""
-        self._look_at_clock(now, steady)
-        if problem := self._clocks.problem:
-            raise StateError(
-                problem,
-                "set the clock right and repeat the command; if it is right, run the daemon until"
-                " it is ready",
-            )
 
     def look(self, steady: int) -> None:
         """Look at the files of every source, reading nothing."""
@@ -192,17 +143,17 @@ class Engine:
         self.look(steady)
         budget = BUDGET
         for stream in self.streams:
-            if stream.held and steady - stream.held_since < RETRY:
-                continue
-            stream.held = False
-            while budget > 0 and not stream.held:
+            ready = self.timekeeper.ready(stream, steady)
+            while ready and budget > 0 and not stream.held:
                 block = stream.follower.read(steady)
                 if block is None:
                     break
                 self.take(stream, block, now)
                 budget = 0 if enough() else budget - block.consumed
         self.settle(now)
-        self._put_back([stream for stream in self.streams if stream.putting_back], now, steady)
+        if any(stream.putting_back for stream in self.streams):
+            self.store_batch(self.positions(), now)
+            self.timekeeper.put_back(steady)
         return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
@@ -223,8 +174,7 @@ class Engine:
         self, stream: Stream, block: Block, positions: list[Position], read: Sightings, now: int
     ) -> None:
         archive = stream.archive
-        if archive is None and (stream.held or self._waits(stream, read)):
-            stream.held = stream.putting_back = True
+        if self.timekeeper.holds(stream, read):
             return
         stream.settled = positions
         frontier = stream.frontier if archive is None else archive
@@ -237,81 +187,13 @@ class Engine:
         past = seen.time <= (frontier.newest or 0)
         stream.read(seen.time if past.all() else seen.time[past])
 
-    # -- the clock -----------------------------------------------------------------------
-
-    def _look_at_clock(self, now: int, steady: int) -> int | None:
-        """The time that is believed; when that changed, what rested on another is taken back."""
-        clocks, changes = self._clocks, self._clocks.changes
-        self._time = clocks.look(now, steady)
-        if clocks.changes == changes:
-            return self._time
-        for stream in self.streams:
-            stream.held = False
-        if self._time is not None and not clocks.doubted:
-            self._take_back(self._time)
-        if stored := clocks.stored():
-            self.store.set(installation.CLOCK, str(stored))
-        return self._time
-
-    def _take_back(self, now: int) -> None:
-        """Forget what was learnt from a clock that was ahead of ``now``, which is believed."""
-        future = now + round(self.settings.time.future * SECOND)
-        if self._clocks.moved >= 0 and not any(s.is_ahead(future) for s in self.streams):
-            return
-        self.rolling.forget()
-        self.closer.take_back(now)
-        for stream in self.streams:
-            stream.take_back(now, future)
-        self.store_batch(self.positions(), now)
-
-    def _waits(self, stream: Stream, read: Sightings) -> bool:
-        """Are there lines in a block that only the clock can decide on, which is doubted?
-
-        Stamps that one clock takes for the future and the other does not; and, where the log
-        has come to what may be the future, those that are too late for that.
-        """
-        clocks, newest = self._clocks, stream.frontier.newest
-        if not clocks.doubted:
-            return False
-        rules = self._observer.rules
-        if clocks.doubtful(read.time, rules.future).any():
-            return True
-        in_future = newest is not None and newest > clocks.wall + rules.future
-        return in_future and bool((read.time < (newest or 0) - rules.keep).any())
-
-    def _put_back(self, held: list[Stream], now: int, steady: int) -> None:
-        """Go back to before the blocks that wait; what was counted before them is stored."""
-        if not held:
-            return
-        self.store_batch(self.positions(), now)
-        for stream in held:
-            stream.roll_back()
-            stream.putting_back, stream.held_since = False, steady
-
-    def _follow_clock(self, now: int) -> None:
-        """Time has come to ``now``, which is believed: evenly, or another clock is believed."""
-        if self._clocks.exact:
-            for stream in self.streams:
-                stream.follow_clock(now, jumped=self._clocks.moved != 0)
-
-    def _believed(self, now: int, steady: int) -> int | None:
-        """The time that is believed instead of ``now``, a look at the wall clock."""
-        if self._time is None:
-            return self._look_at_clock(now, steady)
-        return self._time if self._clocks.doubted else now
-
-    def _sure(self, watermark: int) -> int | None:
-        """How far event time has come by a clock that is confirmed, ms UTC."""
-        clocks = self._clocks
-        if not clocks.doubted and (stop := clocks.stop):
-            # A log that tells of every day, or hour, of it was written while they passed.
-            unit = DAY if stop[1] - stop[0] > 2 * DAY else HOUR
-            if self.store.has_queries(floor(stop[0], unit) + unit, floor(stop[1], unit), unit):
-                clocks.prove()
-        sure = clocks.sure
-        if sure is None:
-            return None
-        return min(watermark, sure - round(self.settings.time.lateness * SECOND))
+    def look_at_clock(self, now: int, steady: int) -> int | None:
+        """The time that is believed; what rested on a later one is taken back."""
+        if self.timekeeper.look(now, steady) and (time := self.timekeeper.time) is not None:
+            self.rolling.forget()
+            self.closer.take_back(time)
+            self.store_batch(self.positions(), time)
+        return self.timekeeper.time
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
@@ -349,7 +231,7 @@ class Engine:
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        time = self._believed(now, steady)
+        time = self.timekeeper.believed(now, steady)
         if time is None:
             return
         now, positions = time, self.positions()
@@ -357,9 +239,7 @@ class Engine:
         if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
             self.store_batch(positions, now)
             self.pace.stored(steady)
-            if steady - self._copied >= COPY:
-                self.store.copy_counters()
-                self._copied = steady
+            self.store.copy_counters(steady)
         self._close(now)
 
     def _close(self, now: int) -> None:
@@ -369,7 +249,7 @@ class Engine:
         if watermark is None:
             return
         closed = self.closer.closed_until
-        self.closer.close(watermark, now, self._sure(watermark))
+        self.closer.close(watermark, now, self.timekeeper.sure(watermark))
         # The rolling windows, which the end of a week makes anew, come after it.
         self._unfinished = self.closer.counting or self._show(watermark)
         if self.closer.closed_until > closed or (unfinished and not self._unfinished):
@@ -398,12 +278,12 @@ class Engine:
         progress = [stream.progress() for stream in self.streams]
         if self._commit_errors:
             batch.counters["commit_errors", "", ""] += self._commit_errors
-        if self._clocks.jumps:
-            batch.counters["clock_jumps", "", ""] += self._clocks.jumps
+        clocks = self.timekeeper.clocks
+        batch.counters["clock_jumps", "", ""] += clocks.jumps
         followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
-        clock = {installation.CLOCK: str(stored)} if (stored := self._clocks.stored()) else {}
+        clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         self.store.checkpoint(batch, positions, progress, covered, now, followed | clock)
-        self._clocks.jumps = 0
+        clocks.jumps = 0
         if followed:
             self.backups.hasten()
         for stream in self.streams:
@@ -431,7 +311,7 @@ class Engine:
         Not before the first commit: a copy that says that nothing was ever followed would, when
         it is restored, leave out what was rotated away since.
         """
-        if all(stream.new for stream in self.streams) or self._clocks.doubted:
+        if all(stream.new for stream in self.streams) or self.timekeeper.clocks.doubted:
             return  # By a wrong clock the wrong copies would be the oldest.
         self.backups.step(now, steady)
         if self.backups.errors:
@@ -442,7 +322,6 @@ class Engine:
 
     def status(self) -> Status:
         """The engine as it is now."""
-        time = self._time
         return Status(
             sources=tuple(stream.status() for stream in self.streams),
             last_commit=self._last_commit,
@@ -452,9 +331,9 @@ class Engine:
             lexicon=self._digest,
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
-            overdue=() if time is None else tuple(self.closer.overdue(time)),
+            overdue=tuple(self.closer.overdue(self.timekeeper.time or 0)),
             log_blocked=self.store.log_blocked,
-            problems=tuple(filter(None, (self._clocks.problem,))),
+            problems=tuple(filter(None, (self.timekeeper.clocks.problem,))),
         )
 
     def directories(self) -> set[Path]:

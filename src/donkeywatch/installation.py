@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from donkeywatch.arrival import keyring
+from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.arrival.text import NORMALISATION
 from donkeywatch.clocks import StoredClock
 from donkeywatch.counting.windows import week_name
@@ -58,10 +59,18 @@ def stored_clock(store: Store) -> StoredClock | None:
     return None if newest is None else StoredClock(newest)
 
 
-def note_lost_keys(store: Store, weeks: Sequence[int], now: int) -> None:
-    """Record that the keys of some weeks (ms UTC) are lost: an address counts anew in them."""
-    if weeks:
-        store.add_break("keys", ",".join(week_name(week) for week in weeks), now)
+def plausible_time(store: Store, now: int) -> int:
+    """``now``, or the time of the last commit where the wall clock can hardly be right; ms UTC."""
+    stored = stored_clock(store)
+    return now if stored is None else stored.plausible(now)
+
+
+def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
+    """The weekly keys; a break says which are lost: an address counts anew in those weeks."""
+    keys = Keyring(settings.key_directory, store.epochs(), store.open_epoch)
+    if keys.lost:
+        store.add_break("keys", ", ".join(week_name(week) for week in keys.lost), now)
+    return keys
 
 
 def note_breaks(store: Store, settings: Settings, lexicon: str, countries: str, now: int) -> None:

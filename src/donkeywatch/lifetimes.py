@@ -1,4 +1,4 @@
-"""The destruction of what is due while no daemon runs."""
+"""The destruction of what is due at a start, and while no daemon runs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,33 @@ from donkeywatch import installation
 from donkeywatch.arrival import keyring
 from donkeywatch.clocks import Clocks, StoredClock
 from donkeywatch.closing import Closer
-from donkeywatch.counting.windows import SECOND, week_name
+from donkeywatch.counting.windows import SECOND, WEEK, week_name
 from donkeywatch.desk import Desk
+from donkeywatch.engine import Engine
 from donkeywatch.errors import StateError
 from donkeywatch.settings import Settings
 from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
+
+
+def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
+    """Destroy what is due by a clock that is confirmed; false when there is more to do.
+
+    Lines that were logged before are counted first, as far as they can be read.
+    """
+    engine.look_at_clock(now, steady)
+    time = engine.timekeeper.time
+    if time is None:
+        return True
+    overdue = engine.closer.overdue(time)
+    if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in engine.streams):
+        engine.tick(now, steady)
+        return False
+    sure = engine.timekeeper.sure(time - round(engine.settings.time.lateness * SECOND))
+    if sure is not None:
+        engine.closer.destroy_due(sure, time)
+    return True
 
 
 def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:

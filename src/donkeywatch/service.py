@@ -18,6 +18,7 @@ from donkeywatch.counting.windows import week_name
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.lifetimes import destroy_before_serving
 from donkeywatch.machine import keep, spare
 from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
@@ -88,14 +89,15 @@ class Service:
 
     def _destroy_due(self) -> None:
         """Before anything is served: destroy the keys whose time ended while nothing ran."""
-        before = set(self._engine.key_weeks)
+        before = set(self._engine.closer.key_weeks)
         end = steady() + START
         with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
-            while not self._engine.destroy_due(wall(), steady()) and steady() < end:
-                pass
-        if gone := before - set(self._engine.key_weeks):
+            while steady() < end:
+                if destroy_before_serving(self._engine, wall(), steady()):
+                    break
+        if gone := before - set(self._engine.closer.key_weeks):
             log.info("destroyed the keys of %s, which were due", names_of(gone))
-        for week in self._engine.lost_weeks:
+        for week in self._engine.closer.lost_weeks:
             log.warning(
                 "the key of week %s is lost: it goes on under another one, and an address of before"
                 " counts as another; see `breaks`",

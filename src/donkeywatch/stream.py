@@ -207,9 +207,7 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
     )
 
 
-def renew_fingerprints(
-    settings: Settings, store: Store, detector: Detector, key: bytes, now: int
-) -> None:
+def adopt_logs(settings: Settings, store: Store, detector: Detector, now: int, key: bytes) -> None:
     """Know the files of every source again under another lasting key; ``now`` is ms UTC."""
     for source in settings.source:
         reader = BlockReader(line_reader(source, detector))

@@ -19,9 +19,10 @@ from conformance.zygote import Zygote
 TRUNK = {
     "engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
-        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close",
+        "Engine.look_at_clock", "Engine.watermark", "Engine.commit", "Engine._close",
         "Engine._show", "Engine.store_batch", "Engine._recover",
     ),
+    "timekeeping.py": ("Timekeeper.look", "Timekeeper.holds", "Timekeeper.follow"),
     "desk.py": ("Desk.rest",),
     "archive.py": ("Archive.commit",),
     "stream.py": (

@@ -87,7 +87,7 @@ def test_a_reader_neither_blocks_the_loop_nor_hides_what_is_left(
 def test_a_start_destroys_what_is_due_before_it_serves(
     daemon: Daemons, diary: Diary, run: Run
 ) -> None:
-    """`status` and `verify` name the weeks before; afterwards keys, rows and pseudonyms are gone."""
+    """`status` and `verify` name the weeks before; afterwards keys and pseudonyms are gone."""
     monitor = daemon(CASE)
     keys, marks = overdue(run, diary, monitor)
     for verb in ("status", "verify"):
@@ -151,7 +151,7 @@ def test_keys_are_destroyed_without_a_daemon(daemon: Daemons, diary: Diary, run:
 def test_keys_are_not_destroyed_under_a_reader_without_saying_so(
     daemon: Daemons, diary: Diary, run: Run
 ) -> None:
-    """The keys are gone and the exit code says that rows are left; the next one has nothing left."""
+    """The keys are gone and the exit code says that rows are left; the next leaves none."""
     monitor = daemon(CASE)
     keys, marks = overdue(run, diary, monitor)
     command = ("keys", "destroy", "--due", "--config", monitor.settings)

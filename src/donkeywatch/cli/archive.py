@@ -48,7 +48,7 @@ def backfill_command(
     keep()
     engine = Engine(config.load(config_path), wall())
     try:
-        engine.require_clock(wall(), steady())
+        engine.timekeeper.require(wall(), steady())
         lines = with_bar(engine, files, source, anyway=anyway)
     finally:
         engine.close()
