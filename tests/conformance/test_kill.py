@@ -40,11 +40,11 @@ TRUNK = {
     "arrival/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
     "counting/ledger.py": ("Ledger.record", "Ledger.take"),
     "store/store.py": (
-        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
+        "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
         "Store.destroy_sealed", "Store.destroy_some", "Store._outlived", "Store._destroy",
-        "Store.truncate_log",
     ),
+    "store/connection.py": ("Connection.transaction", "Connection.truncate_log"),
     "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),
     "store/positions.py": ("write",),
