@@ -215,9 +215,9 @@ class Closer:
         it are destroyed; when their time comes, they get others.
         """
         hour, week = floor(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
-        if self._store.newest_hour() >= hour:
+        if self._store.newest_hour() >= hour or max(self._keys.unsealed(), default=0) >= week:
             self._store.take_back(hour, week)
-        self._keys.discard(week)
+            self._keys.discard(week)
 
     def _destroy(self, watermark: int) -> None:
         """When a week has ended, all that was made with the keys before it goes.

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from donkeywatch import installation
 from donkeywatch.arrival.observe import Rules
 from donkeywatch.arrival.sightings import Sightings
@@ -77,17 +80,23 @@ class Timekeeper:
         Stamps that one clock takes for the future and the other does not; and those that are too
         late only for a log that has come to what may be the future.
         """
-        clocks, rules, newest = self.clocks, self._rules, stream.frontier.newest
-        if stream.archive is not None:
+        clocks = self.clocks
+        if stream.archive is not None or (clocks.proven and not stream.held):
             return False
-        if not stream.held and clocks.doubtful(read.time, rules.future).any():
-            stream.held = True
-        sure = clocks.sure
-        if newest is not None and sure is not None and not clocks.proven:
-            late = read.time < newest - rules.keep
-            stream.held |= bool((late & (read.time >= sure - rules.keep)).any())
+        doubtful = clocks.doubtful(read.time, self._rules.future)
+        stream.held |= bool(doubtful.any() or self._too_late_perhaps(stream, read).any())
         stream.putting_back |= stream.held
         return stream.held
+
+    def _too_late_perhaps(self, stream: Stream, read: Sightings) -> npt.NDArray[np.bool_]:
+        """Which lines would be too late for those before them, and not by a confirmed clock."""
+        times, keep, sure = read.time, self._rules.keep, self.clocks.sure
+        if sure is None or self.time is None:
+            return np.zeros(len(times), bool)
+        past = np.where(times <= self.time + self._rules.future, times, 0)
+        newest = np.maximum.accumulate(np.concatenate(([stream.frontier.newest or 0], past)))[:-1]
+        late: npt.NDArray[np.bool_] = (times < newest - keep) & (times >= sure - keep)
+        return late
 
     def put_back(self, steady: int) -> None:
         """Go back to before the blocks that wait; what was counted before them is stored."""

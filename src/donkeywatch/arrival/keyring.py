@@ -36,6 +36,8 @@ class Keyring:
         self._sealed = {week for week, (_, sealed) in epochs.items() if sealed}
         prepare(directory)
         self._weeks: dict[int, bytes] = {}
+        for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in epochs}:
+            _destroy(path)  # A crash came before its week was known, or after that was forgotten.
         self.lost: list[int] = []
         """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
         for week, (expected, sealed) in epochs.items():
