@@ -10,7 +10,7 @@ import numpy.typing as npt
 from donkeywatch import installation
 from donkeywatch.arrival.observe import Rules
 from donkeywatch.arrival.sightings import Sightings
-from donkeywatch.clocks import Clocks
+from donkeywatch.clocks import LONGEST_STOP, Clocks
 from donkeywatch.counting.windows import DAY, HOUR, SECOND, floor
 from donkeywatch.errors import StateError
 from donkeywatch.store.store import Store
@@ -84,19 +84,20 @@ class Timekeeper:
         if stream.archive is not None or (clocks.proven and not stream.held):
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
-        stream.held |= bool(doubtful.any() or self._too_late_perhaps(stream, read).any())
+        stream.held |= bool(doubtful.any() or self._unsure(stream, read).any())
         stream.putting_back |= stream.held
         return stream.held
 
-    def _too_late_perhaps(self, stream: Stream, read: Sightings) -> npt.NDArray[np.bool_]:
-        """Which lines would be too late for those before them, and not by a confirmed clock."""
+    def _unsure(self, stream: Stream, read: Sightings) -> npt.NDArray[np.bool_]:
+        """Which lines are too late for those before them, or ahead, by no confirmed clock."""
         times, keep, sure = read.time, self._rules.keep, self.clocks.sure
         if sure is None or self.time is None:
             return np.zeros(len(times), bool)
         past = np.where(times <= self.time + self._rules.future, times, 0)
         newest = np.maximum.accumulate(np.concatenate(([stream.frontier.newest or 0], past)))[:-1]
         late: npt.NDArray[np.bool_] = (times < newest - keep) & (times >= sure - keep)
-        return late
+        ahead = (times > self.time + self._rules.future) & (times <= self.time + LONGEST_STOP)
+        return late | ahead
 
     def put_back(self, steady: int) -> None:
         """Go back to before the blocks that wait; what was counted before them is stored."""
