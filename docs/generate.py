@@ -41,6 +41,7 @@ VERBS = (
     ("verify",),
     ("recover",),
     ("reset",),
+    ("keys", "destroy"),
     ("report",),
     ("lexicon", "check"),
     ("evaluate",),

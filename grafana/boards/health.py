@@ -173,17 +173,26 @@ def storing() -> list[Panel]:
         ),
         series(
             "Errors",
-            "Failed checkpoints (each was repeated), failed backups, and windows whose counts"
-            " contradicted each other. All should be 0.",
+            "Failed checkpoints (each was repeated), failed backups, windows whose counts"
+            " contradicted each other, jumps of the clock, and whether something is on the disk"
+            " whose key is destroyed. All should be 0.",
             "short",
             targets(
                 (increase("commit_errors_total"), "checkpoints"),
                 (increase("backup_errors_total"), "backups"),
                 (increase("invariant_violations_total"), "contradictions"),
+                (increase("clock_jumps_total"), "jumps of the clock"),
+                (metric("destruction_pending"), "destruction pending"),
             ),
             bars=True,
             overrides=coloured(
-                {"checkpoints": VERMILION, "backups": ORANGE, "contradictions": PURPLE}
+                {
+                    "checkpoints": VERMILION,
+                    "backups": ORANGE,
+                    "contradictions": PURPLE,
+                    "jumps of the clock": BLUE,
+                    "destruction pending": GREEN,
+                }
             ),
         ),
         series(

@@ -43,7 +43,7 @@ class Archive:
                 engine.settle(now)
                 closed()
                 # It finds all closed; what is due is destroyed, in part at the next commits.
-                engine.closer.close(watermark, now, aside=True)
+                engine.closer.close(watermark, now, watermark, aside=True)
         else:
             engine.closer.close_aside(watermark)
 

@@ -70,8 +70,8 @@ def backfill(
     There are none of a file that was counted before, and None of one without content. Order and
     repetition do not matter: content decides what was counted. Searches that are unknown but have
     the times of counted ones, as in a masked copy, are left out and told like a damaged archive,
-    unless the files are said to be ``overlapping``: other lines of the same time. ``step`` sets after how many bytes
-    to commit (default `checkpoint.bytes`). Each file is judged by itself: of a damaged archive the
+    unless the files are said to be ``overlapping``: other lines of the same time. ``step`` sets
+    after how many bytes to commit (default `checkpoint.bytes`). Each file is judged by itself: of a damaged archive the
     whole lines before the damage are counted, and Incomplete tells of all such files when the
     others are counted. SourceError comes, before anything is counted, where none of the files has
     a search near its front, unless they are to be counted ``anyway``: what was counted is not read
@@ -266,8 +266,8 @@ def _count(
 
 def _masked(path: Path, lines: int) -> SourceError:
     return SourceError(
-        f"{path}: {lines:,} lines are unknown but have the times of counted searches, as in a masked"
-        " or rewritten copy, and are not counted",
+        f"{path}: {lines:,} lines are unknown but have the times of counted searches, as in a"
+        " masked copy, and are not counted",
         "if they are other lines of the same time, repeat the command with --overlapping",
     )
 

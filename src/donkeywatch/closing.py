@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
 from donkeywatch.counting.rows import columns_of, joined
-from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor, week_of
+from donkeywatch.counting.windows import DAY, HOUR, ROLLING, WEEK, floor, outlived, week_of
 from donkeywatch.settings import Retention
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
@@ -69,28 +69,37 @@ class Closer:
         self._aside: dict[int, tuple[int, Sum]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
-    def close(
-        self, watermark: int, now: int, sure: int | None = None, *, aside: bool = False
-    ) -> None:
+    def close(self, watermark: int, now: int, sure: int | None, *, aside: bool = False) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
 
-        What is over by ``sure`` (default the watermark) is destroyed: closing can be undone by
-        a later line, destroying cannot, so a clock that has just jumped is not believed. Keys go
-        at once; what was made with them too, or ``aside``, some of it with each `close_aside`.
+        What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
+        a later line, destroying cannot, so it needs a clock that is confirmed. Keys go at once;
+        what was made with them too, or ``aside``, some of it with each `close_aside`.
         """
         self._close_hours(watermark)
         self._close_weeks_at_leisure(watermark)
         self._turned |= floor(watermark, HOUR) > self.closed_until
         self.closed_until = max(self.closed_until, floor(watermark, HOUR))
         # What a week is still being counted from is not destroyed.
-        if self._turned and not self.counting:
+        if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
             self._turned = False
-            self._destroy(watermark if sure is None else sure)
+            if sure is not None:
+                if sure == watermark:  # By a time that is further back, more would be rejected.
+                    self._reject(now)
+                self._destroy(sure)
+                self._prune(sure)
             if not aside:
                 self.destroy_doomed()
-            self._prune(now)
-            self._backups.finish()  # A reader would keep the log from being emptied.
+            self._store.log_left = True
+        if self._store.log_left and not self._backups.busy:  # A copy in the making reads it, too.
             self._store.truncate_log()
+
+    def destroy_due(self, watermark: int, now: int) -> list[int]:
+        """Destroy what is over by a clock that is confirmed; the weeks (ms UTC) whose keys went."""
+        overdue = self.overdue(watermark)
+        while self.overdue(watermark) or self.counting:
+            self.close(watermark, now, watermark)
+        return overdue
 
     def close_aside(self, watermark: int) -> None:
         """The same for an archive: hours are reckoned while its next lines are read.
@@ -197,9 +206,20 @@ class Closer:
         if not agree:
             self._store.count("invariant_violations")
 
-    def reopen(self, now: int) -> None:
-        """The wall clock was set back: what comes now is not late."""
+    def take_back(self, now: int) -> None:
+        """A clock that was believed was ahead of ``now`` (ms UTC): what comes is not late."""
         self.closed_until = min(self.closed_until, floor(now, HOUR))
+
+    def _reject(self, now: int) -> None:
+        """Take back what was counted more than a day after ``now`` (ms UTC), which is confirmed.
+
+        It was logged and read by a clock that was ahead. The keys of the weeks that begin after
+        it are destroyed; when their time comes, they get others.
+        """
+        hour, week = floor(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
+        if self._store.newest_hour() >= hour or max(self._keys.unsealed(), default=0) >= week:
+            self._store.take_back(hour, week)
+            self._keys.discard(week)
 
     def _destroy(self, watermark: int) -> None:
         """When a week has ended, all that was made with the keys before it goes.
@@ -223,8 +243,21 @@ class Closer:
 
     def _outlived(self, watermark: int) -> bool:
         """Are there keys of weeks that nothing needs any more?"""
-        ended = week_of(watermark) - WEEK
-        return any(week < ended for week in self._keys.unsealed())
+        return bool(self.overdue(watermark))
+
+    @property
+    def key_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys exist."""
+        return self._keys.unsealed()
+
+    @property
+    def lost_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys were lost before this start."""
+        return self._keys.lost
+
+    def overdue(self, watermark: int) -> list[int]:
+        """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
+        return [week for week in self._keys.unsealed() if outlived(week, watermark)]
 
     def _prune(self, now: int) -> None:
         for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):

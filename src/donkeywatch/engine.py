@@ -16,7 +16,6 @@ from donkeywatch.arrival.fingerprints import ContentKeys
 from donkeywatch.arrival.observe import Observer, Rules
 from donkeywatch.arrival.recognition import Recogniser
 from donkeywatch.arrival.sightings import Sightings
-from donkeywatch.clocks import Clocks
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
@@ -33,7 +32,8 @@ from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
 from donkeywatch.store.store import TICKS_SINCE, Store
-from donkeywatch.stream import FOLLOWED, Stream, open_streams
+from donkeywatch.stream import FOLLOWED, Stream, adopt_logs, open_streams
+from donkeywatch.timekeeping import Timekeeper
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
@@ -71,17 +71,18 @@ class Engine:
         installation.refuse_orphaned_keys(settings)
         self.store = Store(settings.state, [topic.id for topic in detector.topics])
         try:
+            moment = installation.plausible_time(self.store, now)
             install = installation.key(settings, self.store)
-            self._keys = keyring.Keyring(
-                settings.key_directory, self.store.epochs(), self.store.open_epoch
-            )
+            self._keys = installation.open_keys(settings, self.store, moment)
             self._digest = lexicon.digest(words, install)
-            installation.note_breaks(self.store, settings, self._digest, countries.digest, now)
+            installation.note_breaks(self.store, settings, self._digest, countries.digest, moment)
             self.backups = Backups(
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
             self.backups.destroy_outlived(self._keys.sealed())
             content_keys = ContentKeys(self._keys, install, lambda: self._now)
+            if lost := self._keys.lost:
+                adopt_logs(settings, self.store, detector, moment, content_keys, lost)
             self.streams = open_streams(
                 settings, self.store, detector, content_keys, self._begin_comparison
             )
@@ -108,7 +109,7 @@ class Engine:
         self._dirty = True
         self._number = next(_NUMBERS)
         self._unfinished = False
-        self._clocks = Clocks()
+        self.timekeeper = Timekeeper(self.store, self.streams, rules)
         self._commit_good, self._commit_errors = True, 0
         self._commit_trouble = ""
         self._last_commit: int | None = None
@@ -123,19 +124,22 @@ class Engine:
         ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. Once
         ``enough`` says so no further block is read, so that signals and commits are not kept
         waiting. When a commit or a new key cannot be written, a later tick tries again from the
-        last commit; StateError when the database is damaged.
+        last commit; StateError when the database is damaged. Without a time nothing is read.
         """
         steady = now if steady is None else steady
         self._now = now
         try:
-            busy = self._read(now, steady, enough)
+            time = self.look_at_clock(now, steady)
+            if time is None:
+                return False
+            busy = self._read(time, steady, enough)
             if not busy:
                 self._desk.dismiss()
-            self._follow_clock(now, steady)
+            self.timekeeper.follow()
             if self.pace.due(steady):
-                self.commit(now, steady)
+                self.commit(time, steady)
             elif self._unfinished:
-                self._close(now, steady)
+                self._close(time)
         except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
@@ -155,13 +159,17 @@ class Engine:
         self.look(steady)
         budget = BUDGET
         for stream in self.streams:
-            while budget > 0:
+            ready = self.timekeeper.ready(stream, steady)
+            while ready and budget > 0 and not stream.held:
                 block = stream.follower.read(steady)
                 if block is None:
                     break
                 self.take(stream, block, now)
                 budget = 0 if enough() else budget - block.consumed
         self.settle(now)
+        if any(stream.putting_back for stream in self.streams):
+            self.store_batch(self.positions(), now)
+            self.timekeeper.put_back(steady)
         return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
@@ -181,8 +189,10 @@ class Engine:
     def _count(
         self, stream: Stream, block: Block, positions: list[Position], read: Sightings, now: int
     ) -> None:
-        stream.settled = positions
         archive = stream.archive
+        if self.timekeeper.holds(stream, read):
+            return
+        stream.settled = positions
         frontier = stream.frontier if archive is None else archive
         name, too_long = stream.source.name, block.too_long
         if block.compare_until:
@@ -226,32 +236,21 @@ class Engine:
             stream.follower.renew_fingerprints(before)
         self.store_batch(self.positions(), self._now)
 
-    def _follow_clock(self, now: int, steady: int) -> None:
-        """Time has come to ``now``: evenly, or in a jump that nobody saw coming."""
-        jump = self._clocks.look(now, steady)
-        if jump < 0:
+    def look_at_clock(self, now: int, steady: int) -> int | None:
+        """The time that is believed; what rested on a later one is taken back."""
+        if self.timekeeper.look(now, steady) and (time := self.timekeeper.time) is not None:
             self.rolling.forget()
-            self.closer.reopen(now)
-            for stream in self.streams:
-                stream.coverage.set_back(now)
-        for stream in self.streams:
-            stream.follow_clock(now, jumped=jump != 0)
+            self.closer.take_back(time)
+            self.store_batch(self.positions(), time)
+        return self.timekeeper.time
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
-        times = [
-            now if stream.follower.caught_up else stream.frontier.newest for stream in self.streams
-        ]
+        times = [now if stream.caught_up else stream.frontier.newest for stream in self.streams]
         known = [time for time in times if time is not None]
         if len(known) < len(times):
             return None
         return min(known) - round(self.settings.time.lateness * SECOND)
-
-    def _sure(self, watermark: int, steady: int) -> int:
-        """How far time has come beyond doubt: by the log, or by a clock that runs evenly."""
-        if self._clocks.even(steady):
-            return watermark
-        return min([watermark, *(stream.frontier.newest or 0 for stream in self.streams)])
 
     def finish(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -259,6 +258,7 @@ class Engine:
             self.commit(now, steady)
         except (sqlite3.Error, OSError):
             return False
+        self.store.copy_counters()
         return True
 
     def forget(self) -> None:
@@ -272,27 +272,33 @@ class Engine:
             position
             for stream in self.streams
             for position in (
-                stream.settled if self._desk.holds(stream) else stream.follower.positions()
+                stream.settled
+                if stream.putting_back or self._desk.holds(stream)
+                else stream.follower.positions()
             )
         ]
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        positions = self.positions()
+        time = self.timekeeper.believed(now, steady)
+        if time is None:
+            return
+        now, positions = time, self.positions()
         events = any(stream.follower.events for stream in self.streams)
         if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
             self.store_batch(positions, now)
             self.pace.stored(steady)
-        self._close(now, steady)
+            self.store.copy_counters(steady)
+        self._close(now)
 
-    def _close(self, now: int, steady: int) -> None:
+    def _close(self, now: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
         unfinished, self._unfinished = self._unfinished, False
         watermark = self.watermark(now)
         if watermark is None:
             return
         closed = self.closer.closed_until
-        self.closer.close(watermark, now, self._sure(watermark, steady))
+        self.closer.close(watermark, now, self.timekeeper.sure(watermark))
         # The rolling windows, which the end of a week makes anew, come after it.
         self._unfinished = self.closer.counting or self._show(watermark)
         if self.closer.closed_until > closed or (unfinished and not self._unfinished):
@@ -300,7 +306,7 @@ class Engine:
 
     def _show(self, watermark: int) -> bool:
         """Move the rolling windows and show their figures; true when there is more to do."""
-        if not all(stream.follower.caught_up for stream in self.streams):
+        if not all(stream.caught_up for stream in self.streams):
             if self.rolling.waiting > AHEAD:
                 self.rolling.forget()
             return False
@@ -321,11 +327,15 @@ class Engine:
         progress = [stream.progress() for stream in self.streams]
         if self._commit_errors:
             batch.counters["commit_errors", "", ""] += self._commit_errors
+        clocks = self.timekeeper.clocks
+        batch.counters["clock_jumps", "", ""] += clocks.jumps
         followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
+        clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.finished_files() for stream in self.streams]
         self.store.checkpoint(
-            batch, positions, progress, covered, now, followed, list(chain(*finished))
+            batch, positions, progress, covered, now, followed | clock, list(chain(*finished))
         )
+        clocks.jumps = 0
         if followed:
             self.backups.hasten()
         for stream, files in zip(self.streams, finished, strict=True):
@@ -354,8 +364,8 @@ class Engine:
         Not before the first commit: a copy that says that nothing was ever followed would, when
         it is restored, leave out what was rotated away since.
         """
-        if all(stream.new for stream in self.streams):
-            return
+        if all(stream.new for stream in self.streams) or self.timekeeper.clocks.doubted:
+            return  # By a wrong clock the wrong copies would be the oldest.
         self.backups.step(now, steady)
         if self.backups.errors:
             self._ledger.count("backup_errors", "", self.backups.errors)
@@ -375,6 +385,9 @@ class Engine:
             lexicon=self._digest,
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
+            overdue=tuple(self.closer.overdue(self.timekeeper.time or 0)),
+            log_blocked=self.store.log_blocked,
+            problems=tuple(filter(None, (self.timekeeper.clocks.problem,))),
         )
 
     def close(self) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from donkeywatch.arrival import keyring
+from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.arrival.text import NORMALISATION
+from donkeywatch.clocks import StoredClock
+from donkeywatch.counting.windows import week_name
 from donkeywatch.errors import StateError
 from donkeywatch.settings import Settings
 from donkeywatch.store import database
 from donkeywatch.store.store import Store
 
+CLOCK = "clock"
+"""Setting that holds a `StoredClock`."""
 INSTALLED = "installed"
 """Setting that says that the lasting key was made for this database."""
 
@@ -27,12 +32,41 @@ def refuse_orphaned_keys(settings: Settings) -> None:
 
 
 def key(settings: Settings, store: Store) -> bytes:
-    """The lasting key; refused where keys and database do not belong together."""
+    """The lasting key, made at the first start.
+
+    Where it is lost since, as with a key directory in memory, there is a new one.
+    """
     installed = store.setting(INSTALLED) is not None
+    if installed and (new := keyring.new_install_key(settings.key_directory)):
+        keyring.store_install_key(settings.key_directory, new)
+        return new
     lasting = keyring.install_key(settings.key_directory, fresh=not installed)
     if not installed:
         store.set(INSTALLED, "1")
     return lasting
+
+
+def stored_clock(store: Store) -> StoredClock | None:
+    """What a database knows of the clock; None where nothing was ever committed."""
+    text = store.setting(CLOCK)
+    if text is not None:
+        return StoredClock.parse(text)
+    newest = store.last_commit()  # Written by an archive, or by an older version.
+    return None if newest is None else StoredClock(newest)
+
+
+def plausible_time(store: Store, now: int) -> int:
+    """``now``, or the time of the last commit where the wall clock can hardly be right; ms UTC."""
+    stored = stored_clock(store)
+    return now if stored is None else stored.plausible(now)
+
+
+def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
+    """The weekly keys; a break says which are lost: an address counts anew in those weeks."""
+    keys = Keyring(settings.key_directory, store.epochs(), store.open_epoch)
+    if keys.lost:
+        store.add_break("keys", ", ".join(week_name(week) for week in keys.lost), now)
+    return keys
 
 
 def note_breaks(store: Store, settings: Settings, lexicon: str, countries: str, now: int) -> None:

@@ -17,7 +17,7 @@ from donkeywatch.settings import Settings
 from donkeywatch.sources.complaints import ABSENT
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.generations import OPEN
-from donkeywatch.store import backups, database, positions
+from donkeywatch.store import backups, database, floors, positions
 from donkeywatch.stream import log_of
 
 
@@ -62,7 +62,9 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
         backup = _newest_good(settings)
         marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
         quarantine = settings.state / backups.QUARANTINE / _stamp(now)
+        before = floors.last_known(current)
         backups.restore(backup, current, quarantine)
+        floors.hold(current, before)
         marker.unlink()
         return Recovery(backup, backups.made(backup), quarantine, tuple(_spans(settings)))
 
@@ -80,6 +82,7 @@ def reset(settings: Settings) -> list[Path]:
             settings.state / backups.DIRECTORY,
             settings.state / backups.QUARANTINE,
             settings.state / database.CONDEMNED,
+            settings.state / floors.COPY,
         ]
         gone = [path for path in places if path.exists()]
         keyring.destroy_all(settings.key_directory)

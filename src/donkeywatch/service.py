@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import signal
-from collections.abc import Callable, Mapping, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,11 +15,12 @@ from pathlib import Path
 from donkeywatch import config, validation
 from donkeywatch.clocks import steady, wall
 from donkeywatch.counting.correction import Accuracy
-from donkeywatch.counting.windows import utc
+from donkeywatch.counting.windows import utc, week_name
 from donkeywatch.doorbell import Doorbell
 from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
 from donkeywatch.journal import ANSWER
+from donkeywatch.lifetimes import destroy_before_serving
 from donkeywatch.machine import keep, spare
 from donkeywatch.materials import Materials
 from donkeywatch.publish.app import create_app
@@ -28,6 +31,9 @@ from donkeywatch.status import Status
 from donkeywatch.validation import Record
 
 log = logging.getLogger("donkeywatch")
+START = 20_000
+"""Milliseconds for which a start reads old lines before it serves, so that keys can go that are
+due and that these lines still need."""
 TURN = 250
 """Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
 
@@ -71,6 +77,7 @@ class Service:
         signal.signal(signal.SIGINT, self._on_stop)
         signal.signal(signal.SIGHUP, self._on_reload)
         try:
+            self._destroy_due()
             self._server.start(ready)
             while not self._stopping:
                 self._step()
@@ -84,6 +91,23 @@ class Service:
             self._bell.close()
             self._server.stop()
             self._engine.close()
+
+    def _destroy_due(self) -> None:
+        """Before anything is served: destroy the keys whose time ended while nothing ran."""
+        before = set(self._engine.closer.key_weeks)
+        end = steady() + START
+        with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
+            while steady() < end:
+                if destroy_before_serving(self._engine, wall(), steady()):
+                    break
+        if gone := before - set(self._engine.closer.key_weeks):
+            log.info("destroyed the keys of %s, which were due", names_of(gone))
+        for week in self._engine.closer.lost_weeks:
+            log.warning(
+                "the key of week %s is lost: it goes on under another one, and an address of before"
+                " counts as another; see `breaks`",
+                week_name(week),
+            )
 
     def _step(self) -> None:
         self._server.check()
@@ -145,6 +169,13 @@ class Service:
                 log.warning("source %s: %s", source.name, source.error)
             else:
                 log.info("source %s: nothing is wrong with it any more", source.name)
+        if after.log_blocked and not before.log_blocked:
+            log.warning(
+                "rows whose key is destroyed are still in the write-ahead log: another program has"
+                " the database open and reads; end it, and the log is emptied at once"
+            )
+        if before.log_blocked and not after.log_blocked:
+            log.info("the write-ahead log is emptied, nothing of what was destroyed is left")
         if old and not new:
             log.info("ready: %d source(s) followed and caught up", len(after.sources))
 
@@ -209,6 +240,11 @@ class Service:
         self._reload_good = False
         told = error if isinstance(error, DonkeywatchError) else type(error).__name__
         log.error("settings not reloaded, the old ones stay: %s", told, extra=ANSWER)
+
+
+def names_of(weeks: Iterable[int]) -> str:
+    """ISO names of weeks, in order."""
+    return ", ".join(week_name(week) for week in sorted(weeks))
 
 
 def _kind(reason: str) -> str:

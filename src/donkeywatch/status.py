@@ -50,6 +50,10 @@ class Status:
     """When the lexicon may not be used any more, ms UTC; None where it does not expire."""
     notices: tuple[str, ...] = ()
     """What the operator has to do before it is too late; counting goes on."""
+    overdue: tuple[int, ...] = ()
+    """Weeks (ms UTC) whose time is over and whose keys are not destroyed yet."""
+    log_blocked: bool = False
+    """Another program keeps destroyed rows in the write-ahead log."""
     problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
 

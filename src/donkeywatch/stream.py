@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -21,6 +21,7 @@ from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.settings import Settings, Source
+from donkeywatch.sources.adoption import BACK, adopt
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
@@ -57,6 +58,12 @@ class Stream:
     """Positions behind the last block that was counted, where others are being read."""
     new: bool = False
     """It was never followed by any process."""
+    held: bool = False
+    """Its next lines wait for the clock."""
+    held_since: int = 0
+    """When that was found (ms of a steady clock)."""
+    putting_back: bool = False
+    """Blocks of them were read, which will be read again."""
     tally: Counter[str] = field(default_factory=Counter)
     """Lines by outcome since the start of this process."""
     stored_tally: Counter[str] = field(default_factory=Counter)
@@ -87,17 +94,38 @@ class Stream:
         coverage = self.coverage if self.archive is None else self.archived
         coverage.read(times, self.silence)
 
+    @property
+    def caught_up(self) -> bool:
+        """Is everything that is there counted?"""
+        return self.follower.caught_up and not self.held
+
+    def has_unread(self, end: int) -> bool:
+        """May there be lines of before ``end`` (ms UTC) that can be read and are not counted?"""
+        unread = not (self.caught_up or self.held or self.follower.blind or self.follower.failing)
+        return unread and (self.frontier.newest or 0) < end
+
+    def is_ahead(self, future: int) -> bool:
+        """Did event time or coverage come further than the clock allows (ms UTC)?"""
+        return max(self.frontier.newest or 0, self.coverage.until or 0) > future
+
+    def take_back(self, now: int, future: int) -> None:
+        """Forget how far a clock that was ahead of ``now`` had let event time come."""
+        frontier = self.frontier
+        if frontier.newest is not None and frontier.newest > future:
+            frontier.newest, frontier.suspect, frontier.witnesses = now, 0, 0
+        self.coverage.set_back(now)
+
     def follow_clock(self, now: int, *, jumped: bool) -> None:
         """While the log is followed and all of it is read, its seconds are covered."""
         follower = self.follower
-        if follower.lost and follower.caught_up:
+        if follower.lost and self.caught_up:
             self.coverage.miss(now)
             follower.lost = False
         if follower.blind and not follower.searching and not self.absent:
             # A file may have come and gone meanwhile: a gap, whatever is found afterwards. At a
             # start the log's past is still to be read, and tells itself what it covers.
             self.coverage.miss(now)
-        elif follower.live is None or follower.searching or not follower.caught_up:
+        elif follower.live is None or follower.searching or not self.caught_up:
             # What this time was worth is known when the log, or its lost part, is found. What
             # else stood in a log that was emptied long after the last look, nobody knows.
             self.absent |= follower.live is None or (follower.searching and self._silent(now))
@@ -138,6 +166,7 @@ class Stream:
         for generation in self.recognisers.keys() - open_files:
             del self.recognisers[generation]
         self.follower.events.clear()
+        self.settled = []
         self.new &= self.follower.blind
         self.stored, self.stored_tally = self.progress(), Counter(self.tally)
 
@@ -146,6 +175,7 @@ class Stream:
         stored = self.stored
         self.tally = Counter(self.stored_tally)
         self.recognisers.clear()
+        self.settled = []
         self.follower.roll_back()
         self.frontier.newest = stored.newest
         self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
@@ -161,7 +191,7 @@ class Stream:
         return SourceStatus(
             name=self.source.name,
             following=follower.live is not None and not follower.blind and not follower.failing,
-            caught_up=follower.caught_up,
+            caught_up=self.caught_up,
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,
             last_event=self.frontier.newest,
@@ -227,6 +257,32 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
         wrapper=WRAPPERS[source.wrapper] if source.wrapper else None,
         own_stamps=not isinstance(form, Regex) or form.has_stamp,
     )
+
+
+def adopt_logs(
+    settings: Settings,
+    store: Store,
+    detector: Detector,
+    now: int,
+    keys: FingerprintKeys,
+    lost: Collection[int],
+) -> None:
+    """Know the files again whose fingerprints were under keys that are lost.
+
+    ``lost`` are weeks and ``now`` is a time, both in ms UTC.
+    """
+    for source in settings.source:
+        reader = BlockReader(line_reader(source, detector))
+
+        def newest_in(lines: bytes, reader: BlockReader = reader) -> int | None:
+            whole = lines[lines.find(b"\n") + 1 :] if len(lines) == BACK else lines
+            times = reader.block(whole).time
+            return int(times.max()) if len(times) else None
+
+        newest = store.progress(source.name).newest
+        positions = [p for p in store.positions(source.name) if p.week in lost]
+        log = log_of(source, settings.source)
+        store.replace_positions(adopt(log, positions, keys, newest, newest_in), now)
 
 
 def open_streams(

@@ -103,4 +103,13 @@ SCENARIOS = {
     "XH4": "`check` knows a wrapper by its lines, and tells the rate of what is read slowly",
     "XH5": "a byte order mark before settings, lexicon, token and log",
     "XH6": "unix times in s, ms, µs and ns",
+    "XD1": "whatever the wall clock does: no line lost once it is right, nothing destroyed early",
+    "XD2": "a clock ahead or back for seconds, with lines stamped by it: later lines count",
+    "XD3": "a start by a clock of 1970: not ready, and the lines wait",
+    "XD4": "a start by a clock ten years ahead: no key and no history is destroyed",
+    "XK2": "a reader neither blocks the loop nor hides what is left of a destroyed week",
+    "XK3": "a start destroys what is due before it serves, and counts before what needs it",
+    "XK4": "keys that are due are destroyed without a daemon, or it is said what is left",
+    "XK5": "no counter falls after a recovery, whether the old database can be read or not",
+    "XK6": "lost keys are replaced and told, and counting goes on; wrong ones are refused",
 }

@@ -69,8 +69,8 @@ def test_a_jump_of_the_wall_clock_loses_and_doubles_nothing(
 
     minutes(10)
     engine.now += jump
-    # A server that is right writes stamps of the future to a clock that is wrong.
-    outcome = "future" if jump < 0 and not together else "query"
+    # What the wrong clock would decide on waits, and is told as by the clock that is right.
+    outcome = "future" if jump > 0 and together else "query"
     minutes(3, 0 if together else -jump, outcome)
     if ending is not None:
         again(engine, ending)

@@ -19,9 +19,10 @@ from conformance.zygote import Zygote
 TRUNK = {
     "engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
-        "Engine._follow_clock", "Engine.watermark", "Engine.commit", "Engine._close",
+        "Engine.look_at_clock", "Engine.watermark", "Engine.commit", "Engine._close",
         "Engine._show", "Engine.store_batch", "Engine._recover",
     ),
+    "timekeeping.py": ("Timekeeper.look", "Timekeeper.holds", "Timekeeper.follow"),
     "desk.py": ("Desk.rest",),
     "archive.py": ("Archive.commit",),
     "stream.py": (
@@ -39,11 +40,11 @@ TRUNK = {
     "arrival/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
     "counting/ledger.py": ("Ledger.record", "Ledger.take"),
     "store/store.py": (
-        "Store.transaction", "Store.checkpoint", "Store.due", "Store.segments",
+        "Store.checkpoint", "Store.due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.show", "Store.seal",
         "Store.destroy_sealed", "Store.destroy_some", "Store._outlived", "Store._destroy",
-        "Store.truncate_log",
     ),
+    "store/connection.py": ("Connection.transaction", "Connection.truncate_log"),
     "store/reckoning.py": ("Reckoner.parts",),
     "store/windows.py": ("add", "close", "show"),
     "store/positions.py": ("write",),

@@ -30,6 +30,7 @@ from support import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "systemd" / "donkeywatch.service"
+KEYS, TIMER = UNIT.with_name("donkeywatch-keys.service"), UNIT.with_name("donkeywatch-keys.timer")
 SETTINGS = ROOT / "deploy" / "donkeywatch.toml"
 PROGRAM = "/opt/donkeywatch/bin/donkeywatch"
 COMMAND = [sys.executable, "-m", "donkeywatch"]
@@ -47,10 +48,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 """PR_SET_MDWE, the kernel's own MemoryDenyWriteExecute (Linux 6.3); kept over exec."""
 
 
-def directives() -> dict[str, list[str]]:
+def directives(path: Path = UNIT) -> dict[str, list[str]]:
     """Every value of every directive, in order."""
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text("utf-8").splitlines():
+    for line in path.read_text("utf-8").splitlines():
         if line and line[0] not in "#[":
             name, _, value = line.partition("=")
             found.setdefault(name, []).append(value)
@@ -197,19 +198,41 @@ def test_the_credential_becomes_the_token(tmp_path: Path) -> None:
     assert settings.http.token.get_secret_value() == "a-token-of-the-test"
 
 
+def test_the_timer_destroys_keys_as_the_daemon_would() -> None:
+    """Daily and after a missed day, as the same user, in the same sandbox, without the log."""
+    timer, keys, daemon = directives(TIMER), directives(KEYS), directives()
+    assert (timer["OnCalendar"], timer["Persistent"]) == (["daily"], ["yes"])
+    assert keys["Type"] == ["oneshot"]
+    settings = "--config /etc/donkeywatch/donkeywatch.toml"
+    assert keys["ExecStart"] == [f"{PROGRAM} keys destroy --due {settings}"]
+    assert keys["SuccessExitStatus"] == ["4"], "the daemon runs, and does it itself"
+    assert keys["InaccessiblePaths"] == ["-/var/log/enode-go"]
+    assert (keys["PrivateNetwork"], keys["RestrictAddressFamilies"]) == (["yes"], ["AF_UNIX"])
+    own = {
+        "Description", "After", "Type", "ExecStart", "ReadOnlyPaths", "RestrictAddressFamilies",
+        "SystemCallFilter",
+    }  # fmt: skip
+    shared = (set(keys) & set(daemon)) - own
+    assert {name: keys[name] for name in shared} == {name: daemon[name] for name in shared}
+    assert {"ProtectSystem", "NoNewPrivileges", "UMask", "LimitCORE", "MemorySwapMax"} <= shared
+
+
 def analyzed(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    """systemd-analyze on the unit with the program of this test run."""
+    """systemd-analyze on the units with the program of this test run."""
     tool = shutil.which("systemd-analyze")
     if tool is None:
         pytest.skip("systemd-analyze is not installed")
-    unit = directory / UNIT.name
     program = directory / "donkeywatch"
     program.write_text("#!/bin/sh\n", "utf-8")
     program.chmod(0o755)
-    unit.write_text(UNIT.read_text("utf-8").replace(PROGRAM, str(program)), "utf-8")
+    units = [directory / path.name for path in (UNIT, KEYS, TIMER)]
+    for unit, path in zip(units, (UNIT, KEYS, TIMER), strict=True):
+        unit.write_text(path.read_text("utf-8").replace(PROGRAM, str(program)), "utf-8")
+    named = units if arguments[0] == "verify" else units[:2]
     return subprocess.run(
-        [tool, *arguments, str(unit)], capture_output=True, text=True, timeout=60, check=False
-    )
+        [tool, *arguments, *map(str, named)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
 
 
 def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:

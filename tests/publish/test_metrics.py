@@ -407,12 +407,16 @@ donkeywatch_breaks_total{kind="lexicon"} 0.0
 donkeywatch_breaks_total{kind="countries"} 0.0
 donkeywatch_breaks_total{kind="format"} 0.0
 donkeywatch_breaks_total{kind="normalisation"} 0.0
+donkeywatch_breaks_total{kind="keys"} 0.0
 # HELP donkeywatch_commit_errors_total Failed checkpoints; each was repeated.
 # TYPE donkeywatch_commit_errors_total counter
 donkeywatch_commit_errors_total 0.0
 # HELP donkeywatch_backup_errors_total Backups that could not be made.
 # TYPE donkeywatch_backup_errors_total counter
 donkeywatch_backup_errors_total 0.0
+# HELP donkeywatch_clock_jumps_total Times the wall clock jumped by a minute or more.
+# TYPE donkeywatch_clock_jumps_total counter
+donkeywatch_clock_jumps_total 0.0
 # HELP donkeywatch_invariant_violations_total Windows whose counts contradicted each other.
 # TYPE donkeywatch_invariant_violations_total counter
 donkeywatch_invariant_violations_total 0.0
@@ -501,7 +505,7 @@ donkeywatch_fraction_level_shift_score{direction="down",topic="one"} 0.0
 # HELP donkeywatch_unbroken_windows Closed weeks covered to 95 % or more since the last break; `window` is `week`.
 # TYPE donkeywatch_unbroken_windows gauge
 donkeywatch_unbroken_windows{window="week"} 0.0
-# HELP donkeywatch_last_break_timestamp_seconds Last change of the lexicon, the countries, the format or the normalisation, Unix time.
+# HELP donkeywatch_last_break_timestamp_seconds Last change of the lexicon, the countries, the format or the normalisation, or last loss of keys, Unix time.
 # TYPE donkeywatch_last_break_timestamp_seconds gauge
 # HELP donkeywatch_source_lag_bytes Bytes on disk that are not counted yet.
 # TYPE donkeywatch_source_lag_bytes gauge
@@ -525,6 +529,9 @@ donkeywatch_last_commit_timestamp_seconds 1.7954352e+09
 # TYPE donkeywatch_last_backup_timestamp_seconds gauge
 # HELP donkeywatch_lexicon_expires_timestamp_seconds When the lexicon may not be used any more, Unix time; absent where it does not expire.
 # TYPE donkeywatch_lexicon_expires_timestamp_seconds gauge
+# HELP donkeywatch_destruction_pending 1 while something is on the disk whose key is or should be destroyed: another program reads the database, or the clock is not confirmed.
+# TYPE donkeywatch_destruction_pending gauge
+donkeywatch_destruction_pending 0.0
 # HELP donkeywatch_config_last_reload_successful 1 unless the last SIGHUP was refused.
 # TYPE donkeywatch_config_last_reload_successful gauge
 donkeywatch_config_last_reload_successful 0.0

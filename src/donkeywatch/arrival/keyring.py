@@ -22,7 +22,7 @@ class Keyring:
     """Key files in a 0700 directory apart from the database.
 
     ``epochs`` are the database's records (week -> proof, sealed); ``register`` stores a new
-    one before the key is used.
+    one before the key is used, also in the place of that of a key that is lost.
     """
 
     def __init__(
@@ -36,11 +36,23 @@ class Keyring:
         self._sealed = {week for week, (_, sealed) in epochs.items() if sealed}
         prepare(directory)
         self._weeks: dict[int, bytes] = {}
-        for week, (proof, sealed) in epochs.items():
+        for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in epochs}:
+            _destroy(path)  # A crash came before its week was known, or after that was forgotten.
+        self.lost: list[int] = []
+        """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
+        for week, (expected, sealed) in epochs.items():
             if sealed:
                 self._remove_left(week)
+            elif os.path.lexists(self._path(week)):
+                self._weeks[week] = read(directory, week, expected)
             else:
-                self._weeks[week] = read(directory, week, proof)
+                self.lost.append(week)
+        for week in self.lost:
+            # Registered first: a key that is not the registered one would be refused.
+            key = secrets.token_bytes(SIZE)
+            register(week, proof(key))
+            _write(self._path(week), key)
+            self._weeks[week] = key
 
     def key(self, week: int) -> bytes | None:
         """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
@@ -66,6 +78,12 @@ class Keyring:
         for week in [week for week in self._weeks if week < before]:
             del self._weeks[week]
             self._sealed.add(week)
+            self._remove(week)
+
+    def discard(self, start: int) -> None:
+        """Destroy the keys of the weeks from ``start`` (ms UTC) on, which may come yet."""
+        for week in [week for week in self._weeks if week >= start]:
+            del self._weeks[week]
             self._remove(week)
 
     def _path(self, week: int) -> Path:
@@ -133,12 +151,22 @@ def install_key(directory: Path, *, fresh: bool) -> bytes:
     if key is None and not fresh:
         raise ConfigError(
             f"{path}: missing, but the database was made with it",
-            "restore the file, or set a new `state` directory",
+            "restore the file, or start donkeywatch, which goes on under another one",
         )
     if key is None:
         key = secrets.token_bytes(SIZE)
-        _write(path, key)
+        store_install_key(directory, key)
     return key
+
+
+def new_install_key(directory: Path) -> bytes | None:
+    """A key in the place of the lasting one if that is lost, not stored yet; None if it is not."""
+    return None if _key(directory / INSTALL) is not None else secrets.token_bytes(SIZE)
+
+
+def store_install_key(directory: Path, key: bytes) -> None:
+    """Store the lasting key."""
+    _write(directory / INSTALL, key)
 
 
 def weeks_exist(directory: Path) -> bool:

@@ -19,6 +19,7 @@ MODULES = {
     "monitor": ("run", "status", "check", "lexicon"),
     "archive": ("backfill",),
     "upkeep": ("verify", "recover", "reset"),
+    "keys": ("keys",),
     "study": ("report",),
     "evaluation": ("evaluate",),
     "showroom": ("simulate", "demo"),

@@ -20,7 +20,7 @@ from rich.progress import (
 
 from donkeywatch import backfill, config
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
-from donkeywatch.clocks import wall
+from donkeywatch.clocks import steady, wall
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.engine import Engine
 from donkeywatch.errors import printable
@@ -57,6 +57,7 @@ def backfill_command(
     engine = Engine(config.load(config_path), wall())
     last: dict[Path, backfill.Progress] = {}
     try:
+        engine.timekeeper.require(wall(), steady())
         lines = with_bar(engine, files, source, last, anyway=anyway, overlapping=overlapping)
         _print(lines, last)
     except backfill.Incomplete as error:

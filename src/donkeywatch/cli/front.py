@@ -30,6 +30,14 @@ app = typer.Typer(
 )
 lexicon_app = typer.Typer(help="Work on the word list.", no_args_is_help=True)
 app.add_typer(lexicon_app, name="lexicon")
+keys_app = typer.Typer(help="Work on the weekly keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.callback()
+def _keys() -> None:
+    """Work on the weekly keys."""
+
 
 out = Console(emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)

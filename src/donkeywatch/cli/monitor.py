@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from donkeywatch import check, config, console
 from donkeywatch.arrival import lexicon as lexicons
@@ -33,6 +34,7 @@ from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings import FormatName, Settings, Source, Time, WrapperName
 from donkeywatch.store import database
 from donkeywatch.store.database import DATABASE
+from donkeywatch.store.overdue import findings
 from donkeywatch.stream import line_reader
 
 
@@ -80,6 +82,7 @@ def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> Rende
             names = [source.name for source in settings.source]
             parts: list[RenderableType] = [console.fractions(snapshot.current(), out.width)]
             parts.append(console.sources(snapshot.sources(), snapshot.counters(), names))
+            parts += [Text(finding) for finding in findings(settings.state, wall())]
             parts.append(console.daemon(ask.health(settings.http)))
             parts += lexicon.notices(utc(wall()))
     except sqlite3.OperationalError as error:

@@ -20,6 +20,7 @@ from donkeywatch.sources.follow import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.audit import audit
 from donkeywatch.store.database import DATABASE, connect
+from donkeywatch.store.overdue import findings
 
 
 @app.command()
@@ -33,6 +34,8 @@ def verify(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     for name, problem in _checks(settings):
         out.print(f"{name}: {problem or 'ok'}", highlight=False, markup=False, soft_wrap=True)
         failed += problem is not None
+    for finding in findings(settings.state, wall()):
+        out.print(f"note: {finding}", highlight=False, markup=False, soft_wrap=True)
     if failed:
         raise StateError(
             f"{failed} of the checks failed",

@@ -37,6 +37,11 @@ def utc(time: int) -> datetime:
     return datetime.fromtimestamp(time / SECOND, UTC)
 
 
+def outlived(week: int, time: int) -> bool:
+    """Is the key of a week needed no more at a time (both ms UTC)? The next week is over, too."""
+    return week < week_of(time) - WEEK
+
+
 def iso(time: int) -> str:
     """ISO 8601 to the second with ``Z``, as the API and the database show it."""
     return utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -47,6 +47,7 @@ COUNTERS = (
     ),
     Described("commit_errors", "counter", (), "Failed checkpoints; each was repeated."),
     Described("backup_errors", "counter", (), "Backups that could not be made."),
+    Described("clock_jumps", "counter", (), "Times the wall clock jumped by a minute or more."),
     Described(
         "invariant_violations", "counter", (), "Windows whose counts contradicted each other.",
     ),
@@ -119,10 +120,11 @@ DERIVED_GAUGES = (
     ),
     Described(
         "last_break_timestamp_seconds", "gauge", ("kind",),
-        "Last change of the lexicon, the countries, the format or the normalisation, Unix time.",
+        "Last change of the lexicon, the countries, the format or the normalisation, or last loss"
+        " of keys, Unix time.",
     ),
 )  # fmt: skip
-BREAKS = ("lexicon", "countries", "format", "normalisation")
+BREAKS = ("lexicon", "countries", "format", "normalisation", "keys")
 SOURCE_GAUGES: tuple[tuple[Described, Callable[[SourceStatus], float | None]], ...] = (
     (
         Described("source_lag_bytes", "gauge", S, "Bytes on disk that are not counted yet."),
@@ -163,6 +165,14 @@ STATUS_GAUGES: tuple[tuple[Described, Callable[[Status], float | None]], ...] = 
             " expire.",
         ),
         lambda s: None if s.lexicon_expires is None else s.lexicon_expires / SECOND,
+    ),
+    (
+        Described(
+            "destruction_pending", "gauge", (),
+            "1 while something is on the disk whose key is or should be destroyed: another program"
+            " reads the database, or the clock is not confirmed.",
+        ),
+        lambda s: int(s.log_blocked or bool(s.overdue)),
     ),
     (
         Described(

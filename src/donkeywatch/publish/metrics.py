@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -70,7 +70,7 @@ class Monitor(Collector):
 
     @staticmethod
     def _counters(snapshot: Snapshot, status: Status, tendency: Tendency) -> Iterator[Metric]:
-        counted = snapshot.counters()
+        counted = snapshot.published()
         sources = [source.name for source in status.sources]
         breaks = Counter(kind for _, kind in tendency.breaks)
         flagged = {
@@ -85,7 +85,7 @@ class Monitor(Collector):
                     for outcome in OUTCOMES:
                         _add(family, (source, outcome), counted.get(("lines", source, outcome), 0))
             elif described.name == "queries":
-                _add(family, (), snapshot.totals())
+                _add(family, (), _queries(counted))
             elif described.name == "topic_queries":
                 for topic, _ in status.topics:
                     _add(family, (topic,), sum(n for (t, _), n in flagged.items() if t == topic))
@@ -149,6 +149,12 @@ class Monitor(Collector):
         for kind, time in {kind: time for time, kind in tendency.breaks}.items():
             _add(families["last_break_timestamp_seconds"], (kind,), time / SECOND)
         yield from families.values()
+
+
+def _queries(counted: Mapping[tuple[str, str, str], int]) -> int:
+    return sum(
+        n for (name, _, detail), n in counted.items() if (name, detail) == ("lines", "query")
+    )
 
 
 Family = CounterMetricFamily | GaugeMetricFamily

@@ -15,6 +15,7 @@ from donkeywatch.counting.correction import Accuracy, corrected
 from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
 from donkeywatch.counting.windows import HOUR, ROLLING, SECOND, WEEK
+from donkeywatch.store import floors
 from donkeywatch.store.database import DATABASE, connect
 
 NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
@@ -213,10 +214,11 @@ class Snapshot:
 
     def counters(self) -> dict[tuple[str, str, str], int]:
         """Totals by name, subject and detail."""
-        return {
-            (name, subject, detail): value
-            for name, subject, detail, value in self._db.execute("select * from counters")
-        }
+        return floors.counters(self._db)
+
+    def published(self) -> dict[tuple[str, str, str], int]:
+        """The same for Prometheus: none is lower than it was before a recovery."""
+        return floors.published(self._db)
 
     def totals(self) -> int:
         """All queries ever counted."""

@@ -24,6 +24,8 @@ a busy hour needs, and a page that is copied once for many commits costs less.""
 CACHE = 512
 """KiB of pages that a connection keeps: what is read is read once, and the default of four times
 as much fills for hours, which looks like a leak."""
+BUSY_MS = 5000
+"""How long a statement waits for another program that writes."""
 TRIES, PAUSE = 20, 0.02
 """How often, and how far apart (s), it is tried to take the state directory."""
 
@@ -86,7 +88,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
-        connection.execute("pragma busy_timeout = 5000")
+        connection.execute(f"pragma busy_timeout = {BUSY_MS}")
         connection.execute(f"pragma cache_size = {-CACHE}")
         # What is sorted would else be written to a file outside the state directory.
         connection.execute("pragma temp_store = memory")

@@ -4,90 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import HOUR, WEEK, week_name
-from donkeywatch.errors import StateError
-from donkeywatch.store import database, segments, windows
+from donkeywatch.counting.windows import HOUR, SECOND, WEEK, week_name
+from donkeywatch.store import floors, segments, windows
 from donkeywatch.store import positions as places
+from donkeywatch.store.connection import Connection
 from donkeywatch.store.positions import FinishedFile, Position, Progress
 from donkeywatch.store.segments import Outlived
 
+COPY = 10 * SECOND
+"""Time between two copies of the counters (ms)."""
 TICKS_SINCE = "ticks_since"
 """Setting: rows of hours before it (ms UTC) hold minutes, since version 0.1 wrote them."""
 UPGRADED = "upgraded"
 """Setting: when version 0.1 last stored anything (ms UTC), until the logs were looked at again."""
 
 
-class Store:
+class Store(Connection):
     """Writes of the engine; every public method that changes anything is one transaction."""
 
     def __init__(self, state: Path, topics: Sequence[str]) -> None:
-        self.path = state / database.DATABASE
+        super().__init__(state)
+        self._copied = -COPY
         self.topics = tuple(topics)
-        self._aside, self._hurried = ThreadPoolExecutor(1), False
-        if (state / database.CONDEMNED).exists():
-            raise database.damaged(self.path)
-        try:
-            database.examine(self.path)
-            self.connection = database.connect(self.path)
-            try:
-                database.bring_up_to_date(self.connection)
-                self._inode = self.path.stat().st_ino
-            except BaseException:
-                self.connection.close()
-                raise
-        except sqlite3.OperationalError as error:
-            raise database.unavailable(self.path, error) from error
-        except sqlite3.DatabaseError as error:
-            raise database.found_damaged(self.path) from error
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._aside.shutdown()
-        self.connection.close()
-
-    def hurry(self, *, hurried: bool) -> None:
-        """Do not wait at each commit until it is on the disk, or do so again.
-
-        What a power failure takes meanwhile are the newest commits as a whole, so that the lines
-        in them are read again. The next commit that is waited for secures those before it, and
-        so does `truncate_log`.
-        """
-        self._hurried = hurried
-        self.connection.execute(f"pragma synchronous = {'normal' if hurried else 'full'}")
-
-    def _still_there(self) -> None:
-        """SQLite goes on writing into a file that was deleted, and nobody would ever read it."""
-        try:
-            same = self.path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise StateError(
-                f"the database {self.path} was removed or replaced while it was in use",
-                "put it back, or go on from a backup with `donkeywatch recover`, or begin anew"
-                " with `donkeywatch reset`",
-            )
-
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; an error rolls everything back and is raised again."""
-        if self.connection.in_transaction:  # the last one could not even be rolled back
-            self.connection.execute("rollback")
-        self.connection.execute("begin immediate")
-        try:
-            yield self.connection
-            self.connection.execute("commit")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("rollback")
-            raise
 
     def checkpoint(
         self,
@@ -100,17 +45,13 @@ class Store:
         finished: Sequence[FinishedFile] = (),
     ) -> None:
         """Store counts, segments, coverage, positions, finished files and small facts together."""
-        self._still_there()
+        self.check_is_there()
         with self.transaction() as db:
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
                 segments.join_short(db, rows.hour, self.topics)
             windows.add(db, batch, covered)
-            db.executemany(
-                "insert into counters values (?, ?, ?, ?)"
-                " on conflict do update set value = value + excluded.value",
-                [(*key, value) for key, value in batch.counters.items()],
-            )
+            self._raise_counters(db, batch.counters)
             db.executemany(
                 "insert or replace into settings values (?, ?)", list((facts or {}).items())
             )
@@ -193,18 +134,6 @@ class Store:
         """How far a source has been counted in event time."""
         return places.progress(self.connection, source)
 
-    def setting(self, name: str) -> str | None:
-        """A small fact about this database."""
-        found = self.connection.execute(
-            "select value from settings where name = ?", (name,)
-        ).fetchone()
-        return None if found is None else str(found[0])
-
-    def set(self, name: str, value: str) -> None:
-        """Store a small fact."""
-        with self.transaction() as db:
-            db.execute("insert or replace into settings values (?, ?)", (name, value))
-
     def rolling_end(self) -> int:
         """End of the rolling windows that are shown, ms UTC; 0 when there are none."""
         found = self.connection.execute(
@@ -229,6 +158,18 @@ class Store:
                 )
         return before is not None
 
+    def add_break(self, kind: str, digest: str, now: int) -> None:
+        """Record something else across which no trend may be drawn."""
+        with self.transaction() as db:
+            db.execute(
+                "insert into breaks (time, kind, digest) values (?, ?, ?)", (now, kind, digest)
+            )
+
+    def replace_positions(self, positions: Sequence[Position], now: int) -> None:
+        """Store other fingerprints of the same places."""
+        with self.transaction() as db:
+            places.write(db, positions, [], now)
+
     # -- keys and retention --------------------------------------------------------------
 
     def epochs(self) -> dict[int, tuple[bytes, bool]]:
@@ -239,7 +180,72 @@ class Store:
     def open_epoch(self, week: int, proof: bytes) -> None:
         """Record a new key before the first pseudonym is made with it."""
         with self.transaction() as db:
-            db.execute("insert into epochs values (?, ?, ?, 0)", (week, week_name(week), proof))
+            db.execute(
+                "insert into epochs values (?, ?, ?, 0)"
+                " on conflict do update set proof = excluded.proof where sealed = 0",
+                (week, week_name(week), proof),
+            )
+
+    def has_queries(self, start: int, end: int, unit: int) -> bool:
+        """Was something counted in each span of ``unit`` from ``start`` to ``end``, all ms UTC?
+
+        The span that begins at ``end`` is the last one.
+        """
+        found = self.connection.execute(
+            "select count(distinct start / ?1) from windows where kind = 'hour' and queries > 0"
+            " and start >= ?2 and start < ?3 + ?1",
+            (unit, start, end),
+        )
+        return int(found.fetchone()[0]) >= (end - start) // unit + 1
+
+    def newest_hour(self) -> int:
+        """The newest hour there is, ms UTC."""
+        found = self.connection.execute("select max(start) from windows where kind = 'hour'")
+        return int(found.fetchone()[0] or 0)
+
+    def take_back(self, start: int, week: int) -> None:
+        """Count what lies at or after the hour ``start`` (ms UTC) as ``future``.
+
+        The records of the weeks from ``week`` on, whose keys the caller destroys, go with it.
+        Windows do not tell sources: the one with most queries is said to have logged it.
+        """
+        with self.transaction() as db:
+            floors.keep(db, floors.counters(db))
+            segments.remove(db, start, 1 << 60)
+            queries, late, flagged = windows.take_back(db, start)
+            (source,) = db.execute(
+                "select coalesce((select subject from counters where name = 'lines'"
+                " and detail = 'query' order by value desc limit 1), '')"
+            ).fetchone()
+            changes = Counter({("flagged", *key): -n for key, n in flagged.items()})
+            changes["lines", source, "query"] = -queries
+            changes["lines", source, "future"] = queries
+            changes["late_lines", source, ""] = -late
+            self._raise_counters(db, changes)
+            db.execute("delete from epochs where week >= ?", (week,))
+
+    @staticmethod
+    def _raise_counters(db: sqlite3.Connection, amounts: Mapping[floors.Key, int]) -> None:
+        db.executemany(
+            "insert into counters values (?, ?, ?, ?)"
+            " on conflict do update set value = value + excluded.value",
+            [(*key, value) for key, value in amounts.items() if value],
+        )
+
+    def copy_counters(self, steady: int | None = None) -> None:
+        """Copy the counters into a file, for when the database is damaged; as far as possible.
+
+        Not so soon after the last time by the clock ``steady``, ms, if that is given.
+        """
+        if steady is None or steady - self._copied >= COPY:
+            self._copied = steady or 0
+            with contextlib.suppress(OSError):
+                floors.copy(self.connection, self.path.parent)
+
+    def last_commit(self) -> int | None:
+        """When positions were stored last, ms UTC."""
+        (newest,) = self.connection.execute("select max(changed) from generations").fetchone()
+        return None if newest is None else int(newest)
 
     def seal(self, week: int) -> None:
         """Record that the keys before ``week``, which has ended and closed, are destroyed.
@@ -291,24 +297,6 @@ class Store:
         destroy = segments.burn_bridges if hours.bridges else segments.remove
         with self.transaction() as db:
             destroy(db, hours.start, hours.end)
-
-    def write_back(self) -> None:
-        """Copy the write-ahead log into the database while others write; waits for nobody."""
-
-        def copied() -> None:
-            uri = f"{self.path.absolute().as_uri()}?mode=rw"  # One that was deleted stays so.
-            with (
-                contextlib.suppress(sqlite3.Error),
-                contextlib.closing(sqlite3.connect(uri, uri=True)) as own,
-            ):
-                own.execute("pragma wal_checkpoint(passive)").fetchall()
-
-        self._aside.submit(copied)
-
-    def truncate_log(self) -> None:
-        """Empty the write-ahead log, so that destroyed pages do not live on in it."""
-        self._aside.submit(bool).result()  # While that copies, nobody else may.
-        self.connection.execute("pragma wal_checkpoint(truncate)").fetchall()
 
     def prune(self, kind: str, before: int) -> None:
         """Forget the closed windows of a kind that end before a time; counters stay."""

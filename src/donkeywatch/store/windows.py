@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from donkeywatch.counting.figures import TOP, Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.windows import HOUR, WEEK, floor, iso
 
+TABLES = (
+    "windows",
+    "window_topics",
+    "window_categories",
+    "window_countries",
+    "window_country_topics",
+)
 LENGTHS = {"hour": HOUR, "week": WEEK}
 """Calendar windows by kind, ms."""
 
@@ -47,6 +55,49 @@ def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> N
                     " on conflict do update set alone = alone + excluded.alone",
                     [(kind, start, *pair) for pair in counts.alone.items()],
                 )
+
+
+def take_back(db: sqlite3.Connection, start: int) -> tuple[int, int, dict[tuple[str, str], int]]:
+    """Remove the hours from ``start`` (ms UTC) on, as if nothing in them had been counted.
+
+    Returns their queries, the late ones of them, and the flagged ones by topic and category.
+    """
+    queries = late = 0
+    flagged: Counter[tuple[str, str]] = Counter()
+    hours = db.execute(
+        "select start, queries, late, covered_seconds from windows"
+        " where kind = 'hour' and start >= ?",
+        (start,),
+    ).fetchall()
+    for hour, counted, after, covered in hours:
+        week = floor(hour, WEEK)
+        queries, late = queries + counted, late + after
+        db.execute(
+            "update windows set queries = queries - ?, late = late - ?, covered_seconds ="
+            " max(0, covered_seconds - ?), closed = 0 where kind = 'week' and start = ?",
+            (counted, after, covered, week),
+        )
+        for topic, category, n in db.execute(
+            "select topic, category, queries from window_categories"
+            " where kind = 'hour' and start = ?",
+            (hour,),
+        ).fetchall():
+            flagged[topic, category] += n
+            db.execute(
+                "update window_categories set queries = queries - ?"
+                " where kind = 'week' and start = ? and topic = ? and category = ?",
+                (n, week, topic, category),
+            )
+        db.execute(
+            "update window_topics set alone = alone - coalesce((select h.alone from window_topics h"
+            " where h.kind = 'hour' and h.start = ? and h.topic = window_topics.topic), 0)"
+            " where kind = 'week' and start = ?",
+            (hour, week),
+        )
+    for kind in LENGTHS:
+        for table in TABLES:
+            db.execute(f"delete from {table} where kind = ? and start >= ?", (kind, start))  # noqa: S608 - our own names
+    return queries, late, flagged
 
 
 def close(
@@ -118,12 +169,7 @@ def show(
 
 def prune(db: sqlite3.Connection, kind: str, before: int) -> bool:
     """Forget the closed windows of a kind that end by a time; true if there were any."""
-    for table in (
-        "window_topics",
-        "window_categories",
-        "window_countries",
-        "window_country_topics",
-    ):
+    for table in TABLES[1:]:
         db.execute(
             f"delete from {table} where kind = ? and start in"  # noqa: S608 - our own names
             " (select start from windows where kind = ? and until <= ? and closed = 1)",
