@@ -180,4 +180,4 @@ class FixedKeys:
 
     def key(self, week: int) -> bytes:
         """A key for any week."""
-        return week.to_bytes(8, "big") * 4
+        return week.to_bytes(8, "big", signed=True) * 4

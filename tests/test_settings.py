@@ -75,6 +75,7 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "max_line": NUMBERS,
         "rotated": st.lists(st.one_of(WORDS, st.sampled_from(["[", "*", "*/x", "["])), max_size=3),
         "start": st.sampled_from(["beginning", "end"]),
+        "wrapper": st.sampled_from(["docker", "cri", "syslog", "podman"]),
     },
     "time": dict.fromkeys(("lateness", "future", "silence"), NUMBERS),
     "checkpoint": dict.fromkeys(("interval", "bytes"), NUMBERS),
@@ -90,6 +91,9 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "token_file": PATHS,
         "tls_certificate": PATHS,
         "tls_key": PATHS,
+        "names": st.lists(WORDS, max_size=3),
+        "proxies": st.lists(st.one_of(WORDS, st.just("127.0.0.1")), max_size=3),
+        "root_path": st.one_of(WORDS, st.sampled_from(["/donkeywatch", "/api", "/../x"])),
     },
     "": {"keys": PATHS, "countries": PATHS, "state": st.sampled_from(["state", "other"])},
 }

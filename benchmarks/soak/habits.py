@@ -187,6 +187,30 @@ class Partial(Habit):
         super().be_quiet()
 
 
+class Rewritten(Habit):
+    """All of the log is written anew, in place by halves or over its name, as cp and sed -i do."""
+
+    def rotate(self) -> None:
+        """Every line that was there is there again."""
+        content = self.path.read_bytes()
+        if self.rng.random() < 0.5:
+            fresh = self.path.with_name("fresh")
+            fresh.write_bytes(content)
+            if self.rng.random() < 0.5:
+                self._names += 1
+                self.path.rename(self.path.with_name(f"kept-{self._names}"))
+            fresh.rename(self.path)
+            self.rotations["replaced by a copy"] += 1
+        else:
+            half = content.find(b"\n", len(content) // 2) + 1
+            with self.path.open("wb", buffering=0) as log:
+                log.write(content[:half])
+                time.sleep(self.rng.uniform(0, 1.5))
+                log.write(content[half:])
+            self.rotations["written anew in place"] += 1
+        self.reopen()
+
+
 class Bursts(Habit):
     """Twenty thousand lines at once, sometimes rotated in their midst, then quiet."""
 
@@ -207,4 +231,4 @@ class Bursts(Habit):
         self._due = time.monotonic() + self.rng.uniform(15, 40)
 
 
-HABITS = (Renamed, Late, Copied, Racing, Dated, Packed, Partial, Bursts)
+HABITS = (Renamed, Late, Copied, Racing, Dated, Packed, Partial, Rewritten, Bursts)

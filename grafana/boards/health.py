@@ -174,14 +174,15 @@ def storing() -> list[Panel]:
         series(
             "Errors",
             "Failed checkpoints (each was repeated), failed backups, windows whose counts"
-            " contradicted each other, jumps of the clock, and whether something is on the disk"
-            " whose key is destroyed. All should be 0.",
+            " contradicted each other, jumps of the clock, lines withheld as in a masked copy, and"
+            " whether something is on the disk whose key is destroyed. All should be 0.",
             "short",
             targets(
                 (increase("commit_errors_total"), "checkpoints"),
                 (increase("backup_errors_total"), "backups"),
                 (increase("invariant_violations_total"), "contradictions"),
                 (increase("clock_jumps_total"), "jumps of the clock"),
+                (increase("copied_lines_total", 'reason="withheld"'), "lines withheld"),
                 (metric("destruction_pending"), "destruction pending"),
             ),
             bars=True,
@@ -191,6 +192,7 @@ def storing() -> list[Panel]:
                     "backups": ORANGE,
                     "contradictions": PURPLE,
                     "jumps of the clock": BLUE,
+                    "lines withheld": SKY,
                     "destruction pending": GREEN,
                 }
             ),
@@ -200,6 +202,12 @@ def storing() -> list[Panel]:
             "Time since a copy of the database was made; every six hours unless set otherwise.",
             "s",
             targets((f"time() - {metric('last_backup_timestamp_seconds')}", "{{instance}}")),
+        ),
+        series(
+            "Time until the word list expires",
+            "Nothing where it does not expire; after that no start takes it.",
+            "s",
+            targets((f"{metric('lexicon_expires_timestamp_seconds')} - time()", "{{instance}}")),
         ),
     ]
 

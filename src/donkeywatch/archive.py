@@ -6,6 +6,7 @@ from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import MINUTE, SECOND, floor
 from donkeywatch.engine import Engine
 from donkeywatch.machine import once
+from donkeywatch.store.store import BACKFILLED
 from donkeywatch.stream import Stream
 
 
@@ -16,6 +17,8 @@ class Archive:
         self._engine, self._stream = engine, stream
         self._frontier = stream.archive = Frontier()
         engine.store.hurry(hurried=True)
+        # What is counted here may stand in the live log, too, behind where that is counted to.
+        engine.store.set(BACKFILLED, str(engine.now))
 
     def abandon(self) -> None:
         """Forget what is not stored: an interruption may have come between bytes and counts."""

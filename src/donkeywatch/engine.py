@@ -4,41 +4,39 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections import defaultdict
 from collections.abc import Callable
 from itertools import chain
 
 from donkeywatch import installation
 from donkeywatch.arrival import keyring, lexicon
-from donkeywatch.arrival.copies import leave_out_counted
 from donkeywatch.arrival.detector import Detector
 from donkeywatch.arrival.fingerprints import ContentKeys
 from donkeywatch.arrival.observe import Observer, Rules
-from donkeywatch.arrival.recognition import Recogniser
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.rolling import Rolling
-from donkeywatch.counting.windows import HOUR, SECOND
+from donkeywatch.counting.windows import SECOND
+from donkeywatch.deduplication import Deduplicator
 from donkeywatch.desk import Desk
 from donkeywatch.errors import Unavailable
 from donkeywatch.machine import trim
 from donkeywatch.materials import Materials
 from donkeywatch.pace import Pace
+from donkeywatch.rolling_view import RollingView
 from donkeywatch.settings import Settings
 from donkeywatch.sources.block import Block
-from donkeywatch.status import Status
+from donkeywatch.status import CommitHealth, Status
 from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.positions import Position
-from donkeywatch.store.store import TICKS_SINCE, Store
-from donkeywatch.stream import FOLLOWED, Stream, adopt_logs, open_streams
+from donkeywatch.store.store import Store
+from donkeywatch.stream import Stream
+from donkeywatch.streams import adopt_logs, first_looks, open_streams, take_events, watermark_of
 from donkeywatch.timekeeping import Timekeeper
 
 BUDGET = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
-AHEAD = 1 << 18
-"""Rows that may wait for the rolling windows while a log is read that is behind."""
 _NUMBERS = itertools.count()
 """A reload opens the database anew, and its changes are counted from none again."""
 
@@ -64,7 +62,7 @@ class Engine:
             raise
 
     def _open(self, settings: Settings, now: int) -> None:
-        self._now = now
+        self.now = now
         words, countries = self.materials.lexicon, self.materials.countries
         detector = Detector(words, settings.ingest.matcher)
         keyring.prepare(settings.key_directory)
@@ -80,39 +78,29 @@ class Engine:
                 self.store.path, round(settings.backup.interval * SECOND), settings.backup.keep
             )
             self.backups.destroy_outlived(self._keys.sealed())
-            content_keys = ContentKeys(self._keys, install, lambda: self._now)
+            keys = ContentKeys(self._keys, install, lambda: self.now)
             if lost := self._keys.lost:
-                adopt_logs(settings, self.store, detector, moment, content_keys, lost)
-            self.streams = open_streams(
-                settings, self.store, detector, content_keys, self._begin_comparison
-            )
+                adopt_logs(settings, self.store, detector, moment, keys, lost)
+            self.streams = open_streams(settings, self.store, detector, keys, self._begin_reading)
         except BaseException:
             self.store.close()
             raise
         rules = Rules(round(settings.time.lateness * SECOND), round(settings.time.future * SECOND))
         self._observer = Observer(countries, self._keys, rules)
-        self.withholds = True
-        """Searches at the times of counted ones, with other addresses, are not counted."""
         self.topics = detector.topics
         self._ledger = Ledger(detector.topics)
+        self.deduplicator = Deduplicator(self.store, self._keys, self._ledger)
         self.rolling = Rolling(len(detector.topics), self.store.segments)
         self._desk = Desk(self.streams)
         self.closer = Closer(
-            self.store,
-            self.backups,
-            self._keys,
-            settings.retention,
-            self._desk.reckon,
-            self.renew_fingerprints,
+            self.store, self.backups, self._keys, settings.retention, self._desk.reckon, self._renew
         )
         self.pace = Pace(settings.checkpoint, settings.follow.scan)
-        self._dirty = True
+        self._view = RollingView(self.rolling, self.store)
         self._number = next(_NUMBERS)
         self._unfinished = False
         self.timekeeper = Timekeeper(self.store, self.streams, rules)
-        self._commit_good, self._commit_errors = True, 0
-        self._commit_trouble = ""
-        self._last_commit: int | None = None
+        self._commits = CommitHealth()
 
     # -- the daemon's step ---------------------------------------------------------------
 
@@ -127,11 +115,12 @@ class Engine:
         last commit; StateError when the database is damaged. Without a time nothing is read.
         """
         steady = now if steady is None else steady
-        self._now = now
+        self.now = now
         try:
             time = self.look_at_clock(now, steady)
             if time is None:
                 return False
+            self.now = time
             busy = self._read(time, steady, enough)
             if not busy:
                 self._desk.dismiss()
@@ -194,15 +183,8 @@ class Engine:
             return
         stream.settled = positions
         frontier = stream.frontier if archive is None else archive
-        name, too_long = stream.source.name, block.too_long
-        if block.compare_until:
-            recogniser = stream.recogniser(block, self._recogniser)
-            read, too_long, left_out = leave_out_counted(
-                read, too_long, block.data, stream.reader.reader, recogniser
-            )
-            stream.left_out.update(left_out)
-            for reason, lines in left_out.items():
-                self._ledger.count_left_out(name, reason, lines)
+        name = stream.source.name
+        read, too_long = self.deduplicator.new_lines(stream, block, read)
         seen = self._observer.observe(read, frontier, now, self.closer.closed_until)
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, too_long)
@@ -211,30 +193,20 @@ class Engine:
         past = seen.time <= (frontier.newest or 0)
         stream.read(seen.time if past.all() else seen.time[past])
 
-    def _begin_comparison(self) -> int:
+    def _begin_reading(self) -> int:
         """Store all that was read before a file that may be a copy; until when to compare it.
 
         What is compared with is in the database then, and nothing of the file itself.
         """
-        self.settle(self._now)
-        self.store_batch(self.positions(), self._now)
+        self.settle(self.now)
+        self.store_batch(self.positions(), self.now)
         return self.store.newest_time()
 
-    def _recogniser(self, block: Block) -> Recogniser:
-        return Recogniser(
-            lambda hour: self.store.segments(hour, hour + HOUR),
-            self._keys,
-            block.compare_until,
-            int(self.store.setting(TICKS_SINCE) or 0),
-            block.continues,
-            self.withholds,
-        )
-
-    def renew_fingerprints(self, before: int) -> None:
+    def _renew(self, before: int) -> None:
         """Make the fingerprints of the logs anew, before the keys of older weeks are destroyed."""
         for stream in self.streams:
             stream.follower.renew_fingerprints(before)
-        self.store_batch(self.positions(), self._now)
+        self.store_batch(self.positions(), self.now)
 
     def look_at_clock(self, now: int, steady: int) -> int | None:
         """The time that is believed; what rested on a later one is taken back."""
@@ -246,11 +218,7 @@ class Engine:
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
-        times = [now if stream.caught_up else stream.frontier.newest for stream in self.streams]
-        known = [time for time in times if time is not None]
-        if len(known) < len(times):
-            return None
-        return min(known) - round(self.settings.time.lateness * SECOND)
+        return watermark_of(self.streams, now, round(self.settings.time.lateness * SECOND))
 
     def finish(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -300,36 +268,20 @@ class Engine:
         closed = self.closer.closed_until
         self.closer.close(watermark, now, self.timekeeper.sure(watermark))
         # The rolling windows, which the end of a week makes anew, come after it.
-        self._unfinished = self.closer.counting or self._show(watermark)
+        caught_up = all(stream.caught_up for stream in self.streams)
+        self._unfinished = self.closer.counting or self._view.show(watermark, caught_up=caught_up)
         if self.closer.closed_until > closed or (unfinished and not self._unfinished):
             trim()
 
-    def _show(self, watermark: int) -> bool:
-        """Move the rolling windows and show their figures; true when there is more to do."""
-        if not all(stream.caught_up for stream in self.streams):
-            if self.rolling.waiting > AHEAD:
-                self.rolling.forget()
-            return False
-        if self.rolling.advance(watermark) or (self._dirty and not self.rolling.building):
-            self.store.show(self.rolling.figures())
-            self._dirty = False
-        return self.rolling.building
-
     def store_batch(self, positions: list[Position], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered: defaultdict[int, float] = defaultdict(float)
-        for stream in self.streams:
-            for name, amount in stream.follower.events.items():
-                self._ledger.count(name, stream.source.name, amount)
-            for hour, seconds in stream.covered().items():
-                covered[hour] += seconds / len(self.streams)
+        covered = take_events(self.streams, self._ledger)
         batch = self._ledger.take()
         progress = [stream.progress() for stream in self.streams]
-        if self._commit_errors:
-            batch.counters["commit_errors", "", ""] += self._commit_errors
+        batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.timekeeper.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = {FOLLOWED + stream.source.name: "1" for stream in self.streams if stream.begun}
+        followed = first_looks(self.streams)
         clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.finished_files() for stream in self.streams]
         self.store.checkpoint(
@@ -341,15 +293,13 @@ class Engine:
         for stream, files in zip(self.streams, finished, strict=True):
             stream.committed(positions, files)
         self.pace.pending = 0
-        self._commit_good, self._commit_errors, self._last_commit = True, 0, now
-        self._dirty |= self.rolling.record(batch.rows)
+        self._commits.succeeded(now)
+        self._view.record(batch.rows)
 
     def _recover(self, error: sqlite3.Error | OSError, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
-        self._commit_good = False
-        self._commit_errors += 1
+        self._commits.failed(database.reason(error))
         self.pace.failed(steady)
-        self._commit_trouble = database.reason(error)
         failure = database.failure(self.store.path, error)
         if not isinstance(failure, Unavailable):
             raise failure from None
@@ -377,11 +327,11 @@ class Engine:
         """The engine as it is now."""
         return Status(
             sources=tuple(stream.status() for stream in self.streams),
-            last_commit=self._last_commit,
+            last_commit=self._commits.last,
             last_backup=self.backups.last,
-            commit_good=self._commit_good,
-            commit_errors=self._commit_errors,
-            commit_trouble=self._commit_trouble,
+            commit_good=self._commits.good,
+            commit_errors=self._commits.errors,
+            commit_trouble=self._commits.trouble,
             lexicon=self._digest,
             revision=(self._number, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),

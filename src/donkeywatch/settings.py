@@ -2,106 +2,34 @@
 
 from __future__ import annotations
 
-import codecs
 import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from donkeywatch.arrival.searches import Syntax
 from donkeywatch.arrival.trials import check_directives, try_pattern, try_time_format
 from donkeywatch.machine import cores
+from donkeywatch.setting_types import (
+    DirectoryPath,
+    FilePath,
+    check_encoding,
+    check_host,
+    check_host_name,
+    check_network,
+    check_rotated,
+    check_time_zone,
+    clean_root_path,
+    clean_token,
+)
 
 Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
 TOKEN_VARIABLE = "DONKEYWATCH_TOKEN"  # noqa: S105 - the name, not the secret
-MAX_TOKEN = 4096
-"""Characters; a request's head of 16 KiB has room for it, as a password in base64, too."""
-OWN_PATHS = {"api", "assets", "healthz", "metrics", "openapi.json", "readyz"}
-"""First parts of the paths of the application, which a root path cannot begin with."""
 FormatName = Literal["enode-go", "tsv", "jsonl", "regex"]
 WrapperName = Literal["docker", "cri", "syslog"]
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("no such time zone; use an IANA name such as Europe/Paris") from None
-    return name
-
-
-def _encoding(name: str) -> str:
-    try:
-        plain = bytes(range(128))
-        if plain.decode(name) != plain.decode("ascii") or plain.decode().encode(name) != plain:
-            raise ValueError
-        # Where a byte waits for the next one, as in ISO 2022, a plain line may mean another.
-        first = codecs.getincrementaldecoder(name)
-        if any(first("replace").decode(plain[i : i + 1]) != chr(i) for i in plain):
-            raise ValueError
-    except (LookupError, ValueError):
-        raise ValueError("not an encoding that extends ASCII; use cp1252, say") from None
-    return name
-
-
-def _token(token: SecretStr) -> SecretStr:
-    text = token.get_secret_value().strip()
-    if not text:
-        raise ValueError("empty; give a long random word, or leave it out on loopback")
-    if any(c.isspace() or not c.isprintable() for c in text) or len(text) > MAX_TOKEN:
-        raise ValueError(
-            "no HTTP header can hold it: it has a space or a control character, or more than"
-            f" {MAX_TOKEN} characters; give one long random word"
-        )
-    return SecretStr(text)
-
-
-def _host_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:.]+", name.lower()):
-        raise ValueError("give a name as clients ask for it, without scheme, port or path")
-    return name.lower()
-
-
-def _root_path(path: str) -> str:
-    path = path.rstrip("/")
-    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", path) or {".", ".."} & set(path.split("/")):
-        raise ValueError("give a path such as /donkeywatch")
-    first = path.split("/")[1] if path else ""
-    if first in OWN_PATHS:
-        raise ValueError(f"/{first} is a path of donkeywatch itself; take another one")
-    return path
-
-
-def _network(address: str) -> str:
-    try:
-        return str(ipaddress.ip_network(address))
-    except ValueError:
-        raise ValueError("give addresses or networks, such as 127.0.0.1 or 192.0.2.0/24") from None
-
-
-def _path(path: Path) -> Path:
-    if "\0" in str(path):
-        raise ValueError("not a path: it has a NUL character")
-    return path
-
-
-def _file(path: Path) -> Path:
-    if path == Path():
-        raise ValueError("empty; name a file")
-    return _path(path)
-
-
-def _host(host: str) -> str:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        last = host.rpartition(".")[2]
-        if len(host) > 253 or not HOST_NAME.fullmatch(host) or last[:1].isdigit():
-            raise ValueError("not an address or a host name; a port is set by `port`") from None
-    return host
 
 
 class _Strict(BaseModel):
@@ -112,12 +40,6 @@ class _Strict(BaseModel):
 
 Seconds = Annotated[float, Field(gt=0)]
 Weeks = Annotated[int, Field(ge=2, le=5200)]
-DirectoryPath = Annotated[Path, AfterValidator(_path)]
-FilePath = Annotated[Path, AfterValidator(_file)]
-HOST_NAME = re.compile(
-    r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
-    r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
-)
 
 
 class Source(_Strict):
@@ -143,10 +65,10 @@ class Source(_Strict):
     time_format: str | None = Field(
         None, description="strptime format of the stamp; default ISO 8601 or unix times"
     )
-    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+    timezone: Annotated[str, AfterValidator(check_time_zone)] | None = Field(
         None, description="IANA zone of stamps that carry none"
     )
-    encoding: Annotated[str, AfterValidator(_encoding)] = Field(
+    encoding: Annotated[str, AfterValidator(check_encoding)] = Field(
         "cp1252", description="encoding of queries that are not UTF-8"
     )
     query_syntax: Syntax = Field(
@@ -154,8 +76,10 @@ class Source(_Strict):
     )
     strip_ansi: bool = Field(False, description="`regex` only: remove terminal colours first")
     max_line: int = Field(65536, ge=256, le=1 << 19, description="longest line, bytes")
-    rotated: tuple[str, ...] = Field(
-        (), description="name patterns of rotated files; default the usual ones of `path`"
+    rotated: tuple[Annotated[str, AfterValidator(check_rotated)], ...] = Field(
+        (),
+        description="name patterns of rotated files, perhaps behind a directory, such as"
+        " `archive/search.log*`; default the usual ones of `path`",
     )
     start: Literal["beginning", "end"] = Field(
         "beginning", description="where to begin in a log that is followed for the first time"
@@ -278,21 +202,21 @@ class Correction(_Strict):
 class Http(_Strict):
     """The web server."""
 
-    host: Annotated[str, AfterValidator(_host)] = Field(
+    host: Annotated[str, AfterValidator(check_host)] = Field(
         "127.0.0.1", description="address to listen on; `::` is every one, IPv4 too"
     )
     port: int = Field(9461, ge=0, le=65535, description="port to listen on; 0 takes a free one")
-    token: Annotated[SecretStr, AfterValidator(_token)] | None = Field(
+    token: Annotated[SecretStr, AfterValidator(clean_token)] | None = Field(
         None, description=f"bearer token; better set the variable {TOKEN_VARIABLE}"
     )
     token_file: FilePath | None = Field(None, description="file with the bearer token")
-    names: tuple[Annotated[str, AfterValidator(_host_name)], ...] = Field(
+    names: tuple[Annotated[str, AfterValidator(check_host_name)], ...] = Field(
         (), description="more names (`Host`) to answer to without a token, such as a proxy's"
     )
-    proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = Field(
+    proxies: tuple[Annotated[str, AfterValidator(check_network)], ...] = Field(
         (), description="addresses of proxies whose `X-Forwarded-For` and `-Proto` are believed"
     )
-    root_path: Annotated[str, AfterValidator(_root_path)] = Field(
+    root_path: Annotated[str, AfterValidator(clean_root_path)] = Field(
         "", description="path under which a proxy shows it, such as `/donkeywatch`"
     )
     tls_certificate: FilePath | None = Field(

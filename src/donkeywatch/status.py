@@ -22,6 +22,27 @@ class SourceStatus:
     error: str | None
 
 
+@dataclass(slots=True)
+class CommitHealth:
+    """How the commits of a process went."""
+
+    good: bool = True
+    errors: int = 0
+    """Failed commits since the last good one."""
+    trouble: str = ""
+    """Why the last one failed, in the system's words."""
+    last: int | None = None
+    """Wall clock of the last good one, ms UTC."""
+
+    def succeeded(self, now: int) -> None:
+        """A commit went well, at a time in ms UTC."""
+        self.good, self.errors, self.last = True, 0, now
+
+    def failed(self, reason: str) -> None:
+        """A commit went wrong."""
+        self.good, self.errors, self.trouble = False, self.errors + 1, reason
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """The engine at one instant; replaced whole, never changed."""

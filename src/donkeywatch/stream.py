@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -20,15 +19,12 @@ from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import SECOND
-from donkeywatch.settings import Settings, Source
-from donkeywatch.sources.adoption import BACK, adopt
+from donkeywatch.settings import Source
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import FingerprintKeys
 from donkeywatch.status import SourceStatus
 from donkeywatch.store.positions import FinishedFile, Position, Progress
-from donkeywatch.store.store import UPGRADED, Store
 
 FOLLOWED = "followed:"
 """Setting that says that a source was followed before, so that what is new was not there then."""
@@ -58,6 +54,8 @@ class Stream:
     """Positions behind the last block that was counted, where others are being read."""
     new: bool = False
     """It was never followed by any process."""
+    upgraded: bool = False
+    """The database is of version 0.1, and its files were not looked at since."""
     held: bool = False
     """Its next lines wait for the clock."""
     held_since: int = 0
@@ -70,8 +68,8 @@ class Stream:
     """Of these, what the database holds."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Lines of copies that were not counted, by reason, since the start of this process."""
-    recognisers: dict[int, Recogniser] = field(default_factory=dict)
-    """By the generation whose lines are compared with what is counted."""
+    recognisers: dict[tuple[int, int], Recogniser] = field(default_factory=dict)
+    """By the generation whose lines are compared with what is counted, and until when they are."""
 
     def progress(self) -> Progress:
         """The row to store."""
@@ -153,9 +151,10 @@ class Stream:
 
     def recogniser(self, block: Block, make: Callable[[Block], Recogniser]) -> Recogniser:
         """Give the recogniser of the file that a block is from."""
-        if block.generation not in self.recognisers:
-            self.recognisers[block.generation] = make(block)
-        return self.recognisers[block.generation]
+        name = block.generation, block.compare_until
+        if name not in self.recognisers:
+            self.recognisers[name] = make(block)
+        return self.recognisers[name]
 
     def committed(
         self, positions: Sequence[Position], finished: Sequence[FinishedFile] = ()
@@ -163,8 +162,7 @@ class Stream:
         """What is counted is in the database, and these positions and finished files are."""
         self.follower.committed(positions, finished)
         open_files = self.follower.reading()
-        for generation in self.recognisers.keys() - open_files:
-            del self.recognisers[generation]
+        self.recognisers = {k: v for k, v in self.recognisers.items() if k[0] in open_files}
         self.follower.events.clear()
         self.settled = []
         self.new &= self.follower.blind
@@ -257,72 +255,3 @@ def line_reader(source: Source, detector: Detector) -> LineReader:
         wrapper=WRAPPERS[source.wrapper] if source.wrapper else None,
         own_stamps=not isinstance(form, Regex) or form.has_stamp,
     )
-
-
-def adopt_logs(
-    settings: Settings,
-    store: Store,
-    detector: Detector,
-    now: int,
-    keys: FingerprintKeys,
-    lost: Collection[int],
-) -> None:
-    """Know the files again whose fingerprints were under keys that are lost.
-
-    ``lost`` are weeks and ``now`` is a time, both in ms UTC.
-    """
-    for source in settings.source:
-        reader = BlockReader(line_reader(source, detector))
-
-        def newest_in(lines: bytes, reader: BlockReader = reader) -> int | None:
-            whole = lines[lines.find(b"\n") + 1 :] if len(lines) == BACK else lines
-            times = reader.block(whole).time
-            return int(times.max()) if len(times) else None
-
-        newest = store.progress(source.name).newest
-        positions = [p for p in store.positions(source.name) if p.week in lost]
-        log = log_of(source, settings.source)
-        store.replace_positions(adopt(log, positions, keys, newest, newest_in), now)
-
-
-def open_streams(
-    settings: Settings,
-    store: Store,
-    detector: Detector,
-    keys: FingerprintKeys,
-    begin: Callable[[], int],
-) -> list[Stream]:
-    """Open every source where the database says it stands.
-
-    ``begin`` is called before a file is read that may be a copy, as `Follower` tells.
-    """
-    number = itertools.count(store.next_generation()).__next__
-    silence = round(settings.time.silence * SECOND)
-    upgraded = int(store.setting(UPGRADED) or 0) * 1_000_000
-    streams = []
-    for source in settings.source:
-        stored = store.progress(source.name)
-        new = store.setting(FOLLOWED + source.name) is None
-        follower = Follower(
-            log_of(source, settings.source),
-            keys,
-            store.positions(source.name),
-            number,
-            fresh=new,
-            finished=store.finished_files(source.name),
-            finished_before=upgraded,
-            begin=begin,
-        )
-        streams.append(
-            Stream(
-                source,
-                follower,
-                BlockReader(line_reader(source, detector)),
-                Frontier.restored(stored.newest, stored.suspect, stored.witnesses),
-                Coverage(stored.covered_until),
-                stored,
-                silence,
-                new=new,
-            )
-        )
-    return streams

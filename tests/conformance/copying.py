@@ -35,6 +35,7 @@ lexicon = "lexicon.toml"
 name = "{name}"
 path = "search.log"
 format = "tsv"
+{more}
 [backup]
 interval = 0
 """
@@ -59,7 +60,8 @@ def root() -> Path:
 class CopiedLog:
     """A log, an engine that is stepped, and the lines that it must have counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: str = "") -> None:
+        self._more = more
         self.directory = Path(tempfile.mkdtemp(dir=root()))
         self.path = self.directory / "search.log"
         lexicon = self.directory / "lexicon.toml"
@@ -78,7 +80,7 @@ class CopiedLog:
 
     def _settings(self) -> Settings:
         path = self.directory / "settings.toml"
-        path.write_text(SETTINGS.format(name=self.name))
+        path.write_text(SETTINGS.format(name=self.name, more=self._more))
         return config.load(path)
 
     def _open(self) -> Engine:
@@ -101,7 +103,7 @@ class CopiedLog:
 
     def new_lines(self, count: int, *, back: int = 0) -> list[bytes]:
         """New searches, each with an address and a time that no other has together."""
-        made = []
+        made: list[bytes] = []
         for _ in range(count):
             self.time += 130 + len(self.lines) * 37 % 1700
             serial = len(self.lines) + len(made)
@@ -153,12 +155,36 @@ class CopiedLog:
         self.path.rename(self.directory / f"search.log.{self.copies}")
         self.path.touch()
 
-    def restart(self, name: str | None = None) -> None:
-        """The daemon stops and starts, perhaps with another name of the source."""
+    def down(self) -> None:
+        """The daemon stops."""
         self.engine.finish(self.now, self.steady)
         self.engine.close()
-        self.name = name or self.name
+
+    def up(self) -> None:
+        """It starts."""
         self.engine = self._open()
+
+    def restart(self, name: str | None = None) -> None:
+        """The daemon stops and starts, perhaps with another name of the source."""
+        self.down()
+        self.name = name or self.name
+        self.up()
+
+    def pass_week(self) -> None:
+        """A week passes, in steps that a clock can be believed by; nothing is logged."""
+        for _ in range(28):
+            self.step(6 * HOUR)
+
+    def state(self) -> list[Path]:
+        """Every file of the state, keys and write-ahead log among them."""
+        return sorted(path for path in (self.directory / "state").rglob("*") if path.is_file())
+
+    def finds(self, text: bytes, hashes: Callable[[bytes, list[bytes]], list[bytes]]) -> bool:
+        """Is any of the hashes of a text in the state, by the keys that stand there?"""
+        files = {path: path.read_bytes() for path in self.state()}
+        keys = [data for path, data in files.items() if path.suffix == ".key"]
+        found = hashes(text, keys)
+        return any(digest in data for digest in found for data in files.values())
 
     def backfill(self, content: Sequence[bytes], packing: str) -> str | None:
         """The operator counts a file of these lines; what it was refused for, if it was."""

@@ -24,7 +24,7 @@ from unittest import mock
 import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
-from donkeywatch import closing, config
+from donkeywatch import clocks, closing, config
 from donkeywatch.arrival.crew import Crew
 from donkeywatch.backfill import backfill
 from donkeywatch.counting import rolling
@@ -128,21 +128,25 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
         mock.patch.object(segments, "DESTROYED", 8),
         mock.patch.object(closing, "SHORT", 40),
         mock.patch.object(rolling, "BUDGET", 30),
+        # A clock that runs evenly is confirmed at once.
+        mock.patch.object(clocks, "EVEN", 0),
     ):
         _turns(directory, times, fault)
 
 
 def _turns(directory: Path, times: list[int], fault: Fault | None) -> None:
     engine = Engine(config.load(directory / "donkeywatch.toml", {}), times[0])
+    steady, before = times[0], times[0]
     for step, now in enumerate(times):
         if fault is not None:
             fault(directory, engine, step)
         arrive(directory, now)
-        # The wall clock jumps from step to step, while the steady one goes on by a second.
+        # Both clocks go on alike, but where the wall clock is set back.
+        steady, before = steady + max(SECOND, now - before), now
         # In one of the schedules a turn of the loop ends after its first block.
-        while engine.tick(now, times[0] + step * SECOND, lambda: fault is _gone):
+        while engine.tick(now, steady, lambda: fault is _gone):
             pass
-    engine.commit(times[-1], times[0] + len(times) * SECOND)
+    engine.commit(times[-1], steady + SECOND)
     engine.close()
 
 

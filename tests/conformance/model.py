@@ -43,6 +43,7 @@ from donkeywatch.pace import Pace
 from donkeywatch.settings import Settings
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
 from donkeywatch.sources.marks import HEAD
+from donkeywatch.sources.newcomers import QUIET_MS
 
 MONDAY = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
 """When a week of the model ends, ms UTC."""
@@ -234,6 +235,9 @@ class World:
         """Lines that were read and are not stored yet."""
         self._rolled: dict[Line, None] = {}
         self._starts = 0
+        self._unknown: set[File] = set()
+        """Rotated files without a line at the start: nothing tells that they were the log."""
+        self._first_seen: dict[File, int] = {}
         self._copies = 0
         """How often lines were left standing twice, or where others of their file had stood."""
         """Lines that were read and could not be stored, so that they must be read again."""
@@ -658,6 +662,9 @@ class World:
         """The daemon starts, and looks."""
         if self.engine is None:
             self._starts += 1
+            log = self.log
+            self._unknown = {f for f in self.names.values() if f is not log and not f.lines}
+            self._first_seen.clear()
             self.engine = Engine(self._settings, self.now, self._materials)
             self._held.clear()
             self._batch.clear()
@@ -758,7 +765,17 @@ class World:
         self._fresh.clear()
         readable = self._readable()
         done = self.must.lines | self._history
-        lines = [line for file in readable for line in file.lines if line not in done]
+        for file in self._unknown:
+            if file.lines:
+                self._first_seen.setdefault(file, self.now)
+        lines = [
+            line
+            for file in readable
+            for line in file.lines
+            if line not in done
+            # One that may be another program's has to stay as it is for a while first.
+            and self.now - self._first_seen.get(file, 0) >= QUIET_MS
+        ]
         self._batch.update(dict.fromkeys(lines))
         silence = self._settings.time.silence * SECOND
         unseen = self._emptied and self.now - self._seen > silence

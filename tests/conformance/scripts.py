@@ -597,6 +597,100 @@ def lines_that_are_all_dropped(site: Site) -> None:
 # -- the file system --------------------------------------------------------------------
 
 
+# -- copies -----------------------------------------------------------------------------
+
+
+@script("XA2", "end")
+def a_copy_written_anew_in_place(site: Site) -> None:
+    """``cp``, ``scp`` or ``docker logs >`` write all of the log anew, whole, by halves, or late."""
+    site.write(40)
+    site.look()
+    for part in (0.0, 0.5, 0.0):
+        whole = site.path.read_bytes() + site.lines(20)
+        half = whole.find(b"\n", int(len(whole) * part)) + 1 if part else 0
+        with site.path.open("wb", buffering=0) as log:
+            log.write(whole[:half])
+            site.look()
+            log.write(whole[half:])
+        site.look()
+    site.restart()
+    site.write(5)
+
+
+@script("XA3", "end")
+def replaced_by_a_copy_while_the_old_file_keeps_a_name(site: Site) -> None:
+    """``sed -i.bak``: a copy is made, the log is renamed, the copy takes its place."""
+    site.write(60)
+    site.look()
+    fresh = site.path.with_name("fresh")
+    shutil.copyfile(site.path, fresh)
+    site.path.rename(site.path.with_name("search.log.bak"))
+    fresh.rename(site.path)
+    site.look()
+    site.write(10)
+    site.look()
+    site.restart()
+    site.write(10)
+
+
+@script("XA4", "end")
+def kept_short_by_cutting_its_front_off(site: Site) -> None:
+    """``tail -n 30`` into a new file that takes the log's name, again and again."""
+    site.write(60)
+    site.look()
+    for _ in range(3):
+        kept = site.path.read_bytes().splitlines(keepends=True)[-30:]
+        fresh = site.path.with_name("fresh")
+        fresh.write_bytes(b"".join(kept) + site.lines(5))
+        fresh.rename(site.path)
+        site.look()
+        site.write(7)
+        site.look()
+    site.restart()
+    site.write(5)
+
+
+@script("XA5", "end")
+def a_merged_copy_under_a_rotated_name(site: Site) -> None:
+    """What was counted turns up beside the log again: two files in one, in another order."""
+    site.write(30)
+    site.look()
+    first = site.rename()
+    site.reopen()
+    site.write(30)
+    site.look()
+    second = site.rename()
+    site.reopen()
+    site.write(10)
+    site.look()
+    merged = second.read_bytes() + site.rotated(2).read_bytes()
+    assert first == second
+    site.rotated(7).write_bytes(merged)
+    site.look()
+    site.restart()
+    site.write(10)
+
+
+# -- other programs' files -----------------------------------------------------------------
+
+
+@script("XC1", "end")
+def another_program_writes_a_file_with_a_rotated_name(site: Site) -> None:
+    """It was there before the log was followed, and grows: no line of it is one of the log."""
+    other = site.path.with_name("search-2.log")
+    site.write(20)
+    site.look()
+    for number in range(5):
+        with other.open("ab") as log:
+            log.write(site.line(0xF000 + number))
+        site.write(5)
+        site.look()
+    site.restart()
+    with other.open("ab") as log:
+        log.write(site.line(0xF100))
+    site.write(5)
+
+
 @script("F02", "end")
 def a_directory_removed_and_recreated(site: Site) -> None:
     """With the log in it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -17,6 +19,8 @@ from hypothesis.stateful import (
 )
 
 from conformance.copying import PACKERS, CopiedLog, Way
+from donkeywatch.sources import rotated
+from donkeywatch.sources.files import open_file
 
 WAYS = st.sampled_from(get_args(Way))
 FIRST = st.integers(0, 400)
@@ -132,3 +136,167 @@ def log() -> Iterator[CopiedLog]:
     made.step()
     yield made
     made.close()
+
+
+@pytest.mark.scenario("XA6")
+def test_a_source_with_another_name_goes_on(log: CopiedLog) -> None:
+    """There and back: the log is known by its searches, and each name counts what is new."""
+    for name in ("paris", "main", "paris"):
+        log.restart(name)
+        log.write(7)
+        log.check()
+    assert log.engine.status().sources[0].name == "paris"
+
+
+@pytest.mark.scenario("XA7")
+def test_a_masked_log_is_left_out_and_told_beside_new_lines(log: CopiedLog) -> None:
+    """A rotated file whose addresses are replaced afterwards; the live log goes on."""
+    log.rotate()
+    log.step()
+    rotated = log.directory / "search.log.1"
+    masked = [
+        line.split(b"\t", 1)[0] + b"\t198.51.100.0\t" + line.rsplit(b"\t", 1)[1]
+        for line in rotated.read_bytes().splitlines(keepends=True)
+    ]
+    log.settle()
+    rotated.unlink()
+    rotated.write_bytes(b"".join(masked))
+    log.write(5)
+    log.check()
+    assert "60 lines of a file have the times of counted searches" in log.told()
+
+
+def _hashes_of(text: bytes, keys: list[bytes]) -> list[bytes]:
+    """What a thief can make of a text and the keys he has, cut to four bytes."""
+    made = [hashlib.blake2b(text, digest_size=16).digest()]
+    for key in keys:
+        derived = hashlib.blake2b(b"fingerprints", key=key, digest_size=32).digest()
+        for each in (key, derived):
+            made += [
+                hashlib.blake2b(text, key=each, digest_size=size).digest() for size in (16, 32)
+            ]
+    return [digest[:4] for digest in made]
+
+
+@pytest.mark.scenario("XB1")
+def test_a_thief_finds_no_line_once_its_week_is_over(log: CopiedLog) -> None:
+    """With all files, the lasting key and the other lines no hash of any first lines is there.
+
+    The control shows that the thief looks in the right way: while the key lives, the fingerprint
+    of the log is found.
+    """
+    content = log.path.read_bytes()
+    assert log.finds(content[:4096], _hashes_of)
+    log.rotate()
+    for _ in range(5):
+        log.pass_week()
+    assert not log.finds(content[:4096], _hashes_of)
+    for end in [i + 1 for i, byte in enumerate(content) if byte == 10][:40]:
+        assert not log.finds(content[:end], _hashes_of)
+    for line in content.splitlines(keepends=True)[:40]:
+        assert not log.finds(line, _hashes_of)
+        assert not log.finds(line.rstrip(), _hashes_of)
+    row = log.engine.store.connection.execute(
+        "select count(*) from generations where head_length > 0 and key_week not in"
+        " (select week from epochs where sealed = 0)"
+    ).fetchone()
+    assert row == (0,)
+
+
+@pytest.mark.scenario("XB2")
+def test_an_idle_log_is_known_when_its_keys_are_long_gone(log: CopiedLog) -> None:
+    """Its fingerprint is made anew before each key goes; a restart reads nothing again."""
+    for week in range(4):
+        log.pass_week()
+        if week % 2:
+            log.restart()
+    log.settle()
+    assert log.counted() == len(log.lines)
+    assert not log.engine.streams[0].left_out
+    weeks = log.engine.store.connection.execute("select key_week from generations").fetchall()
+    living = {week for week, (_, sealed) in log.engine.store.epochs().items() if not sealed}
+    assert {week for (week,) in weeks} <= living
+    log.time = log.now
+    log.write(5)
+    log.settle()
+    assert log.counted() == len(log.lines)
+
+
+@pytest.mark.scenario("XC2")
+def test_a_rotation_into_another_directory_is_followed_by_its_pattern() -> None:
+    """While stopped: what was added before the rotation is read there."""
+    log = CopiedLog(more='rotated = ["archive/search.log*"]')
+    (log.directory / "archive").mkdir()
+    log.write(20)
+    log.step()
+    log.down()
+    log.write(15)
+    log.path.rename(log.directory / "archive" / "search.log-20261128")
+    log.write(10)
+    log.up()
+    log.check()
+    log.close()
+
+
+@pytest.mark.scenario("XC3")
+def test_a_link_moved_to_the_next_dated_file_while_stopped(log: CopiedLog) -> None:
+    """The file it led to has no rotated name: it is found by what it holds."""
+    dated = [log.directory / f"day-{n}.txt" for n in (1, 2)]
+    log.path.rename(dated[0])
+    log.path.symlink_to(dated[0])
+    log.step()
+    log.down()
+    log.write(9)
+    log.path.unlink()
+    log.path.symlink_to(dated[1])
+    log.write(8)
+    log.up()
+    log.check()
+
+
+@pytest.mark.scenario("XC4")
+def test_a_rotated_name_that_is_a_link_is_not_followed(log: CopiedLog) -> None:
+    """Wherever it leads: what stands there is no rotated file of this log."""
+    elsewhere = log.directory / "elsewhere"
+    elsewhere.write_bytes(b"2026-11-25T00:00:00Z\t192.0.2.1\tfnarbl\n")
+    (log.directory / "search.log.1").symlink_to(elsewhere)
+    log.check()
+
+
+@pytest.mark.scenario("XC5")
+def test_a_counted_file_that_is_nowhere_is_told(log: CopiedLog) -> None:
+    """What was added to it before it went is unknown: told, counted as lost, not covered."""
+    log.down()
+    log.path.rename(log.directory.parent / f"{log.directory.name}-gone")
+    log.path.touch()
+    log.up()
+    log.settle()
+    assert "is nowhere" in log.told()
+    (lost,) = log.engine.store.connection.execute(
+        "select value from counters where name = 'abandoned_bytes'"
+    ).fetchone()
+    assert lost >= 1
+    (log.directory.parent / f"{log.directory.name}-gone").unlink()
+
+
+@pytest.mark.scenario("XC6")
+def test_rotated_files_that_were_read_are_not_opened_at_a_restart(
+    log: CopiedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: a restart looks at their names and states alone."""
+    for number in range(300):
+        (log.directory / f"search.log.{number + 1}").write_bytes(b"".join(log.new_lines(1)))
+    while log.counted() < len(log.lines):
+        log.step(3_000)
+    log.settle()
+    log.check()
+    opened: list[Path] = []
+    real = open_file
+    monkeypatch.setattr(
+        rotated,
+        "open_file",
+        lambda path: opened.append(path) or real(path),  # type: ignore[func-returns-value]
+    )
+    log.restart()
+    log.check()
+    assert opened == []

@@ -211,10 +211,10 @@ def statement(module: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("module", "text", "hit"),
     [
-        ("engine.py", "if not all(", 2),
+        ("rolling_view.py", "if not caught_up", 2),
         ("store/windows.py", "for kind, (start, end, figures) in rolling", 2),
         ("closing.py", "asked = self._store.queries(\"week\"", 2),
-        ("closing.py", "self._destroy(watermark if sure", 2),
+        ("closing.py", "self._destroy(sure)", 2),
         ("closing.py", "self._keys.destroy(ended)", 1),
     ],
 )  # fmt: skip

@@ -85,7 +85,7 @@ def test_no_page_more(tmp_path: Path, end: str, rotations: int) -> None:
 @pytest.mark.scenario("S01")
 def test_no_byte_more(begun: Begun, case: Case, tmp_path: Path, reasons: Reasons, ask: Ask) -> None:
     """A full file system: not ready but healthy, the offset stays, and all is made good."""
-    with tmpfs(tmp_path / "state", "512k"):
+    with tmpfs(tmp_path / "state", "1m"):
         reader, site = begun(case)
         before, ballast = offset(reader.state), fill(reader.state)
         site.write(1_000)

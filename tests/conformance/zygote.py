@@ -91,7 +91,9 @@ def _main() -> None:
     from donkeywatch import cli
 
     # What makes the fork worth it; and who runs as nobody cannot read what root has installed.
-    for name in ("donkeywatch.service", "donkeywatch.store.migrations", "_strptime"):
+    for name in (
+        "donkeywatch.service", "donkeywatch.store.migrations", "_strptime", "encodings.utf_8_sig",
+    ):  # fmt: skip
         importlib.import_module(name)
     cli.enter([])
 

@@ -98,7 +98,7 @@ def test_no_address_can_be_in_an_answer() -> None:
         ("BreakAnswer", "time"), ("BreakAnswer", "kind"),
         ("Countries", "week"), ("CountryAnswer", "country"), ("CountryTopic", "topic"),
         ("Refusal", "detail"),
-        ("Fractions", "lexicon"), ("Health", "reasons"), ("Page", "next"),
+        ("Fractions", "lexicon"), ("Health", "reasons"), ("Health", "notices"), ("Page", "next"),
         ("ProfileAnswer", "topic"), ("ProfileAnswer", "countries"), ("SourceHealth", "name"),
         ("SourceHealth", "error"), ("SourceHealth", "last_event"), ("TopicAnswer", "topic"),
         ("TopicAnswer", "addresses"), ("TopicAnswer", "address_fraction"),

@@ -22,7 +22,7 @@ from donkeywatch.backfill import backfill
 from donkeywatch.counting.correction import Accuracy, Rate
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.observations import OUTCOMES
+from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
 from donkeywatch.lab.simulate import Simulation
 from donkeywatch.lab.truth import TOPICS as CATEGORIES
@@ -119,6 +119,7 @@ def expected_labels(described: Described) -> set[frozenset[tuple[str, str]]]:
         (): [()],
         ("source",): [("simulated",)],
         ("source", "outcome"): [("simulated", outcome) for outcome in OUTCOMES],
+        ("source", "reason"): [("simulated", reason) for reason in LEFT_OUT],
         ("topic",): [(topic,) for topic in TOPICS],
         ("kind",): [(kind,) for kind in BREAKS],
         ("topic", "category"): [(t, c) for t in TOPICS for c in CATEGORIES[t]],
@@ -398,6 +399,11 @@ donkeywatch_abandoned_bytes_total{source="main"} 0.0
 # HELP donkeywatch_late_lines_total Queries counted after their hour had closed.
 # TYPE donkeywatch_late_lines_total counter
 donkeywatch_late_lines_total{source="main"} 1.0
+# HELP donkeywatch_copied_lines_total Lines of copies, not counted: `counted_before`, `withheld` (with the times of counted searches and other addresses, as in a masked copy), `sealed_week` (of a week whose key is destroyed).
+# TYPE donkeywatch_copied_lines_total counter
+donkeywatch_copied_lines_total{reason="counted_before",source="main"} 0.0
+donkeywatch_copied_lines_total{reason="withheld",source="main"} 0.0
+donkeywatch_copied_lines_total{reason="sealed_week",source="main"} 0.0
 # HELP donkeywatch_read_errors_total Failed attempts to open or read a file.
 # TYPE donkeywatch_read_errors_total counter
 donkeywatch_read_errors_total{source="main"} 0.0
@@ -606,7 +612,7 @@ def test_no_address_and_no_word_is_a_label(counted: tuple[Simulated, Status]) ->
     assert values == {
         *TOPICS, *categories, *WINDOWS, *OUTCOMES, "1", "2", "3", "simulated", __version__,
         status.lexicon, *BREAKS, "up", "down", *(f"{hour:02d}" for hour in range(24)),
-        "other",
+        "other", *LEFT_OUT,
     }  # fmt: skip
 
 

@@ -27,7 +27,14 @@ from hypothesis.stateful import (
 
 from donkeywatch.sources.block import Block
 from donkeywatch.sources.files import CompressedFile, PlainFile
-from donkeywatch.sources.follow import GRACE, MAX_OPEN, RELEASE, SETTLE, Follower
+from donkeywatch.sources.follow import (
+    GRACE,
+    MAX_BYTES_BEFORE_LIVE,
+    MAX_OPEN,
+    RELEASE,
+    SETTLE,
+    Follower,
+)
 from donkeywatch.sources.generations import OPEN
 from donkeywatch.sources.log import Log, rotated_name
 from donkeywatch.sources.marks import HEAD
@@ -1222,6 +1229,32 @@ def test_the_first_start_leaves_older_rotated_files_to_the_backfill(tmp_path: Pa
     rig.exact()
 
 
+def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: Rig) -> None:
+    """Its lines and those of the live log come in turns, and the lag is that of both."""
+    rig.follower.close()
+    rig.write(30_000, width=400)
+    rig.rotate()
+    live = rig.lines(1)
+    rig.append(live)
+    rig.restart()
+    rig.now += STEP
+    rig.follower.scan(rig.now)
+    assert rig.follower.lag >= len(live)
+    before = 0
+    while (block := rig.follower.read(rig.now)) is not None and live.rstrip() not in bytes(
+        block.data
+    ):
+        before += block.consumed
+        rig.unsaved.update(rig._new(block, bytes(block.data).split(b"\n")[:-1]))
+    assert block is not None
+    assert 0 < before <= MAX_BYTES_BEFORE_LIVE + rig.follower.block
+    rig.unsaved.update(rig._new(block, bytes(block.data).split(b"\n")[:-1]))
+    rig.read()
+    rig.commit()
+    rig.settle()
+    rig.exact()
+
+
 def test_a_file_that_grows_and_never_was_the_log_is_told_and_not_read(rig: Rig) -> None:
     """Another program's log may have the name of a rotated one, here from the first look on."""
     other = rig.sibling(".7")
@@ -1416,6 +1449,8 @@ class Machine(RuleBasedStateMachine):
         self.partial = b""
         self.names = itertools.count(1)
         self.rotated: list[Path] = []
+        self.copies: list[Path] = []
+        """Files that no writer has open."""
 
     def _flush(self) -> bytes:
         partial, self.partial = self.partial, b""
@@ -1449,9 +1484,9 @@ class Machine(RuleBasedStateMachine):
     @rule(lines=st.integers(0, 5))
     def write_into_the_renamed_file(self, lines: int) -> None:
         """A writer with the old descriptor."""
-        plain = [path for path in self.rotated if path.suffix != ".gz"]
-        if plain:
-            self.rig.write(lines, plain[-1])
+        renamed = [p for p in self.rotated if p.suffix != ".gz" and p not in self.copies]
+        if renamed:
+            self.rig.write(lines, renamed[-1])
 
     @rule()
     def truncate_with_a_copy(self) -> None:
@@ -1461,6 +1496,7 @@ class Machine(RuleBasedStateMachine):
             self.rig.tick(times=2)
         if self.rig.path.stat().st_size:
             self.rotated.append(self.rig.copytruncate(f".{next(self.names)}"))
+            self.copies.append(self.rotated[-1])
 
     @precondition(lambda self: self.rotated)
     @rule(data=st.data(), keep=st.booleans())

@@ -126,7 +126,9 @@ def test_verify_looks_at_a_whole_installation(counted: Simulated, there: bool) -
     assert done.exit_code == 0, done.output
     told = done.output.splitlines()
     assert len(told) > len(SLIPS)
-    assert all(line.endswith(": ok") for line in told), done.output
+    # The weeks that were counted are over, and no daemon has destroyed their keys.
+    checks = [line for line in told if not line.startswith("note: keys that are overdue")]
+    assert all(line.endswith(": ok") for line in checks), done.output
 
 
 def test_verify_does_not_take_an_older_database_for_a_bad_one(

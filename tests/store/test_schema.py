@@ -19,7 +19,7 @@ from donkeywatch.store import migrations
 from donkeywatch.store.database import DATABASE
 from donkeywatch.store.reckoning import Deliver, Reckoner
 from donkeywatch.store.schema import SCRIPT, STEPS, TABLES, applied, document
-from donkeywatch.store.store import Store
+from donkeywatch.store.store import TICKS_SINCE, UPGRADED, Store
 
 
 def test_every_table_and_column_is_there_and_documented(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         for name in ("alone", "top_1", "top_10"):
             db.execute(f"alter table window_topics drop column {name}")
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
-    assert applied(db) == STEPS[:-1]
+    assert applied(db) == tuple(step for step in STEPS if step != "0004_alone_and_top")
     db.close()
     store.close()
     store = Store(tmp_path, ["zqorv", "vroqz"])
@@ -133,3 +133,34 @@ def _batch(hour: int, topic: str) -> Batch:
         ),
     )  # fmt: skip
     return ledger.take()
+
+
+def test_a_database_of_version_0_1_goes_on(tmp_path: Path) -> None:
+    """Minutes are read as ticks, marks stay known by the lasting key, finished rows go."""
+    store = Store(tmp_path, ["zqorv", "vroqz"])
+    store.checkpoint(_batch(0, "zqorv"), [], [], {}, 0)
+    store.close()
+    db = sqlite3.connect(tmp_path / DATABASE)
+    with db:
+        db.execute("alter table segments rename column ticks to minutes")
+        db.execute("update segments set minutes = x'07'")
+        db.execute("drop table finished_files")
+        for name in ("key_week", "device", "inode", "was_live"):
+            db.execute(f"alter table generations drop column {name}")
+        for number, state in enumerate(("open", "done", "lost", "skipped")):
+            db.execute(
+                "insert into generations values (?, 'main', 10, 0, 10, ?, 10, x'02', 10, ?, 77)",
+                (number, bytes(range(24)), state),
+            )
+        db.execute("delete from _sqlite_migrations where name = '0005_ticks'")
+    db.close()
+    store = Store(tmp_path, ["zqorv", "vroqz"])
+    assert applied(store.connection) == STEPS
+    (rows,) = store.segments(0, HOUR)
+    assert rows.tick.tolist() == [7_000]
+    assert [(p.state, p.week, p.head_hash) for p in store.positions("main")] == [
+        (state, 0, bytes(range(16))) for state in ("open", "skipped")
+    ]
+    assert store.setting(TICKS_SINCE) == str(HOUR)
+    assert store.setting(UPGRADED) == "77"
+    store.close()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.counting.windows import week_of
-from donkeywatch.sources.marks import LASTING
+from donkeywatch.sources.marks import IN_MEMORY, LASTING
+
+_OF_PROCESS = secrets.token_bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +26,15 @@ class ContentKeys:
     now: Callable[[], int]
 
     def current(self) -> int:
-        """Start of the newest week that has a key; of this week where none has."""
-        weeks = self.keyring.unsealed()
-        return weeks[-1] if weeks else week_of(self.now())
+        """Start of the newest week that has a key and has begun; of this week where none has."""
+        this = week_of(self.now())  # Keys of weeks to come go when a clock turns out to be ahead.
+        return max((week for week in self.keyring.unsealed() if week <= this), default=this)
 
     def key(self, week: int) -> bytes | None:
         """The key of a week's fingerprints, None once it is destroyed."""
-        return self.lasting if week == LASTING else _derived(self.keyring.key(week))
+        if week in (LASTING, IN_MEMORY):
+            return self.lasting if week == LASTING else _OF_PROCESS
+        return _derived(self.keyring.key(week))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ weeks before nothing can be counted any more. Nothing else of a log's content is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -91,8 +92,9 @@ class Recogniser:
     keyring: Keyring
     until: int
     exact_since: int = 0
-    continues: bool = False
-    """The log goes on in the file after a rotation: one search alone may be like a counted one."""
+    before: bytes | None = None
+    """The end of the file that was the log before, where the log goes on in this one after a
+    rotation: a search at the time of the newest counted one is known if its line stands there."""
     withholds: bool = True
     """A copy with other addresses is refused."""
     last: Lot | None = None
@@ -100,20 +102,28 @@ class Recogniser:
     _hours: dict[int, CountedHour] = field(default_factory=dict)
     _run: int = 0
     """Different known searches in a row at the end of the last block."""
+    _lines_before: Counter[bytes] | None = None
 
-    def recognise(self, read: Sightings) -> Lots:
-        """Tell what becomes of the searches of the next block of the file, in their order."""
+    def recognise(self, read: Sightings, lines: Callable[[], Sequence[bytes]] = lambda: ()) -> Lots:
+        """Tell what becomes of the searches of the next block of the file, in their order.
+
+        ``lines`` gives their lines, which are asked for right after a rotation only.
+        """
         lots = np.zeros(len(read.time), np.uint8)
         older = np.flatnonzero(np.minimum(read.time, read.alternative) <= self.until)
         if len(older):
             searches, found = self._find(
                 read.time[older], read.alternative[older], read.address[older]
             )
-            accepted = self._accept(searches, found)
+            accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
+            if self.before is not None:
+                newest = searches.time >= floor(self.until - 1, SECOND)
+                asked = np.flatnonzero(found & newest)
+                accepted[asked] = self._stand_before(older[asked], lines)
             self._take(searches.where(accepted))
             lots[older[accepted]] = Lot.KNOWN
             lots[older[~accepted & searches.sealed]] = Lot.SEALED
-            rest = np.flatnonzero(~accepted & ~searches.sealed)
+            rest = np.flatnonzero(~accepted & ~searches.sealed & ~newest)
             if self.withholds and self._is_masked(searches.where(rest)):
                 lots[older[rest]] = Lot.WITHHELD
         return lots
@@ -163,12 +173,29 @@ class Recogniser:
         for hour, places in searches.hours():
             self._counted(hour).take(searches.key[places], searches.tick[places])
 
+    def _stand_before(
+        self, places: npt.NDArray[np.int64], lines: Callable[[], Sequence[bytes]]
+    ) -> list[bool]:
+        """Tell of which searches the lines stand in the log before, each of its lines once.
+
+        An address may search again at the very time of the newest counted search: there, only the
+        line itself tells a copy from what is new.
+        """
+        if not len(places):
+            return []
+        if self._lines_before is None:
+            self._lines_before = Counter((self.before or b"").split(b"\n"))
+        texts, before, stand = lines(), self._lines_before, []
+        for place in places.tolist():
+            stand.append(before[texts[place]] > 0)
+            before[texts[place]] -= stand[-1]
+        return stand
+
     def _accept(self, searches: _Searches, found: Mask) -> Mask:
         """Tell which of the searches that were found are believed to be the counted ones.
 
-        Where a log goes on in a new file, an address may search again at the very time of the
-        newest counted search: there, several in a row have to be known. Elsewhere, only few among
-        many are not believed: the log of another server, say, that the same addresses use.
+        Where stamps are whole seconds, only few among many are not: it may be the log of another
+        server, say, that the same addresses use.
         """
         differs = np.ones(len(found), bool)
         differs[1:] = searches.key[1:] != searches.key[:-1]
@@ -176,10 +203,9 @@ class Recogniser:
         lengths = np.bincount(run, found & differs, minlength=1)
         lengths[0] += self._run
         self._run = int(lengths[-1]) if found[-1] else 0
-        alone = np.full(len(found), bool(found.mean() >= MIN_KNOWN_SHARE))
-        if self.continues:
-            alone &= searches.time < floor(self.until, SECOND)
-        accepted: Mask = found & ((lengths[run] >= MIN_RUN) | alone)
+        fine = bool((searches.time % SECOND != 0).any())
+        believed = fine or bool(found.mean() >= MIN_KNOWN_SHARE)
+        accepted: Mask = found & (believed | (lengths[run] >= MIN_RUN))
         return accepted
 
     def _is_masked(self, searches: _Searches) -> bool:

@@ -131,6 +131,15 @@ class LineReader:
         """Read whole lines one by one, each with its line feed but perhaps the last."""
         return _collected(self.results(block), len(self.detector.topics))
 
+    def lines_of_searches(self, block: bytes) -> list[bytes]:
+        """Give the lines of whole lines that are searches, in their order."""
+        found = block.split(b"\n")
+        return [
+            found[at]
+            for at, result in self.records(enumerate(found))
+            if isinstance(result, Sighting)
+        ]
+
     def results(self, block: bytes) -> list[Sighting | str]:
         """Read whole lines one by one: a sighting, or the outcome of a line that is none."""
         found = block.split(b"\n")

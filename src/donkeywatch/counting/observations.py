@@ -25,6 +25,8 @@ REJECTIONS = (
     "bad_address",
 )
 """Why a line that looks like a search was not counted."""
+LEFT_OUT = ("counted_before", "withheld", "sealed_week")
+"""Why a line of a copy is not counted."""
 OUTCOMES = ("query", "keywordless", "other", *REJECTIONS)
 """Every line has exactly one of these."""
 

@@ -40,6 +40,12 @@ COUNTERS = (
     ),
     Described("abandoned_bytes", "counter", S, "Bytes that vanished before they could be read."),
     Described("late_lines", "counter", S, "Queries counted after their hour had closed."),
+    Described(
+        "copied_lines", "counter", ("source", "reason"),
+        "Lines of copies, not counted: `counted_before`, `withheld` (with the times of counted"
+        " searches and other addresses, as in a masked copy), `sealed_week` (of a week whose key"
+        " is destroyed).",
+    ),
     Described("read_errors", "counter", S, "Failed attempts to open or read a file."),
     Described(
         "breaks", "counter", ("kind",),

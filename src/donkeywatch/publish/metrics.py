@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from donkeywatch import __version__
 from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.figures import THRESHOLDS
-from donkeywatch.counting.observations import OUTCOMES
+from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.publish.catalogue import (
     BREAKS,
@@ -84,6 +84,11 @@ class Monitor(Collector):
                 for source in sources:
                     for outcome in OUTCOMES:
                         _add(family, (source, outcome), counted.get(("lines", source, outcome), 0))
+            elif described.name == "copied_lines":
+                for source in sources:
+                    for reason in LEFT_OUT:
+                        lines = counted.get((described.name, source, reason), 0)
+                        _add(family, (source, reason), lines)
             elif described.name == "queries":
                 _add(family, (), _queries(counted))
             elif described.name == "topic_queries":

@@ -17,8 +17,9 @@ class Block:
     ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
     ``skipping`` tells that the next byte lies inside a line that is too long. Searches up to
     ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
-    copy of the log: they are compared with what is stored. ``continues`` tells that the log goes
-    on in this file, and that what was counted before stands in another.
+    copy of the log: they are compared with what is stored. ``before`` is the end of the file that
+    was the log before, where the log goes on in this one after a rotation; ``resumed`` tells that
+    all before it in this file is counted.
     """
 
     data: bytes | memoryview
@@ -27,7 +28,8 @@ class Block:
     skipping: bool
     generation: int = 0
     compare_until: int = 0
-    continues: bool = False
+    before: bytes | None = None
+    resumed: bool = False
 
 
 def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 0) -> Block:

@@ -36,6 +36,8 @@ ROUNDS = 3
 class Follower:
     """Owns the open files of one source; time comes in as ``now``, ms of a steady clock.
 
+    ``counted_otherwise`` tells when an archive was last counted (ms UTC): a file that was read last
+    before that may have been counted from there since.
     ``begin`` is called before the first line of a file is read that may be a copy of what is
     counted. It stores all that was read before, and gives the event time (ms UTC) up to which
     the file's searches are to be compared with what is stored.
@@ -51,6 +53,7 @@ class Follower:
         fresh: bool,
         finished: Sequence[FinishedFile] = (),
         finished_before: int = 0,
+        counted_otherwise: int = 0,
         begin: Callable[[], int] = lambda: 0,
     ) -> None:
         self.log = log
@@ -70,10 +73,11 @@ class Follower:
         """What is told where a file that was being counted is found under no name."""
         self._keys = keys
         self._begin = begin
-        self._shelf = Shelf(log.name, stored, finished, number, keys)
+        self._shelf = Shelf(log.name, stored, finished, number, keys, counted_otherwise)
         self._finder = Finder(
             log, self._shelf, keys, self.events, fresh=fresh, finished_before=finished_before
         )
+        self._rotated = self._finder.rotated
         self._read_before_live = 0
         """Bytes of other files that were read since the live one had its turn."""
         self._anew = False
@@ -127,7 +131,7 @@ class Follower:
             self._give_up_lost(now)
             self._release_drained(now)
             self.error = (
-                "; ".join(filter(None, (self._finder.complaints.text, self.nowhere))) or None
+                "; ".join(filter(None, (self._rotated.complaints.text, self.nowhere))) or None
             )
         except SourceError as error:
             self.error = str(error)
@@ -138,8 +142,8 @@ class Follower:
             self.events["read_errors"] += 1
             self.error = f"{printable(self.log.path)}: {error.strerror}"
         else:
-            self.blind = self._finder.hidden
-            self._finder.fresh = False
+            self.blind = self._rotated.hidden
+            self._rotated.fresh = False
 
     def take_up(self, path: Path, now: int) -> Generation | None:
         """Open a finished archive for `read`; None when all of it has been counted.
@@ -163,6 +167,7 @@ class Follower:
             ):
                 block = self._read(generation, now)
                 if block is not None:
+                    self._shelf.touch(generation)
                     waits = 0 if generation.live else self._read_before_live + block.consumed
                     self._read_before_live = waits
                     return block
@@ -217,12 +222,12 @@ class Follower:
     def _read_out(self, generation: Generation) -> None:
         generation.state, generation.left = DONE, False
         if generation.file is not None:
-            self._finder.complaints.good(generation.file.identity)
+            self._rotated.complaints.good(generation.file.identity)
 
     def _refuse(self, generation: Generation, now: int) -> None:
         """A file that is no text: said for as long as it stands there."""
         file = generation.file
-        if file is not None and not generation.live and not self._finder.is_named(file.identity):
+        if file is not None and not generation.live and not self._rotated.is_named(file.identity):
             generation.state = DONE
             self._shelf.detach(generation, now)
             return
@@ -235,8 +240,8 @@ class Follower:
     def _failed(self, generation: Generation, error: Damaged | OSError, now: int) -> None:
         self.reason = error.strerror if isinstance(error, OSError) else None
         packed = not isinstance(generation.file, PlainFile)
-        if packed and self._finder.leave(generation, error, now):
-            self.error = self._finder.complaints.text
+        if packed and self._rotated.leave(generation, error, now):
+            self.error = self._rotated.complaints.text
             return
         self.events["read_errors"] += 1
         if isinstance(error, Damaged):
@@ -267,7 +272,7 @@ class Follower:
 
     def _give_up_lost(self, now: int) -> None:
         for generation in self._shelf.missing():
-            if not (self._finder.hidden or self._finder.complaints.hopeful(now)):
+            if not (self._rotated.hidden or self._rotated.complaints.hopeful(now)):
                 generation.since = generation.since or now
                 if now - generation.since >= GRACE:
                     self._give_up(generation)
@@ -294,8 +299,8 @@ class Follower:
         drained = [g for g in opened if g.state == DONE and not g.live and not g.changed()]
         excess = len(drained) - MAX_OPEN
         for i, generation in enumerate(drained):
-            if now - generation.since >= RELEASE:
-                self._finder.release(generation, now, anyway=i < excess)
+            if now - generation.since >= (RELEASE if generation.was_live else SETTLE):
+                self._rotated.release(generation, now, anyway=i < excess)
 
     # -- checkpoints ---------------------------------------------------------------------
 
@@ -317,7 +322,7 @@ class Follower:
     def renew_fingerprints(self, before: int) -> None:
         """Make fingerprints anew, before the keys of the weeks ``before`` one (ms UTC) go."""
         with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
-            self._finder.renew_history(before)
+            self._rotated.renew_history(before)
         for generation in self._shelf.awake:
             if generation.state != SKIPPED:
                 generation.renew_fingerprint(self._keys, before)
@@ -329,7 +334,7 @@ class Follower:
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
         self._shelf.roll_back()
-        self._finder.complaints.try_again()
+        self._rotated.complaints.try_again()
 
     def close(self) -> None:
         """Close all files; their positions stay."""

@@ -10,6 +10,7 @@ from donkeywatch.sources.files import Damaged, File, PlainFile
 from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.marks import (
     HEAD,
+    IN_MEMORY,
     TAIL,
     FingerprintKeys,
     Mark,
@@ -40,9 +41,9 @@ class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
     __slots__ = (
-        "_origin", "_stored", "_until", "compare_until", "continues", "ended", "file",
-        "finished", "former", "id", "identity", "left", "live", "mark", "restored_open", "since",
-        "size", "source", "state", "told", "unread",
+        "_origin", "_stored", "_until", "before", "compare_until", "ended", "file",
+        "finished", "former", "id", "identity", "left", "live", "mark", "restored_open",
+        "resumed", "since", "size", "source", "state", "told", "touched", "unread", "was_live",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -61,6 +62,8 @@ class Generation:
         """The end of it, when it was replaced."""
         self.live = False
         """At the log's own path, so that more will be written to it."""
+        self.was_live = False
+        """It was at the log's own path, so that somebody may still write to it."""
         self.finished = False
         """An archive, to which nothing will be added."""
         self.unread = True
@@ -70,9 +73,13 @@ class Generation:
         """When it last grew, or lost its file, in steady ms."""
         self.compare_until: int | None = None
         """Searches up to this event time (ms UTC) may have been counted before, in another file;
-        None until the first line is read."""
-        self.continues = False
-        """The log goes on in it, and what was counted before stands in another file."""
+        None until the first line of the file is read."""
+        self.before: bytes | None = None
+        """The end of the file that was the log before, where the log goes on in this one."""
+        self.resumed = False
+        """It is read on where it was left, in a file that holds all that is counted of it."""
+        self.touched = 0
+        """When it was last read: grows with each block of the source, from ms UTC on."""
         self.identity = (0, 0)
         """Device and inode of the file it was last read from, a hint."""
         self.restored_open = False
@@ -95,9 +102,10 @@ class Generation:
         )
         found = cls(stored.id, stored.source, mark, stored.state)
         found.size = stored.size
-        found.compare_until = stored.compare_until
         found.identity = (stored.device, stored.inode)
         found.restored_open = stored.state == OPEN
+        found.touched = stored.changed
+        found.was_live = stored.was_live
         found._stored = stored
         return found
 
@@ -107,7 +115,7 @@ class Generation:
         return Position(
             self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
-            m.week, self.compare_until, *self.identity, self.ended,
+            m.week, *self.identity, self.was_live, self.ended,
         )  # fmt: skip
 
     def changed(self) -> bool:
@@ -179,7 +187,7 @@ class Generation:
             self.mark = self._origin if self._origin.offset else _nothing_of(self.mark)
         else:
             stored = Generation.restored(self._stored)
-            self.mark, self.compare_until = stored.mark, stored.compare_until
+            self.mark = stored.mark
             self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
         self.unread = True
@@ -259,7 +267,8 @@ class Generation:
                 block,
                 generation=self.id,
                 compare_until=self.compare_until or 0,
-                continues=self.continues,
+                before=self.before,
+                resumed=self.resumed,
             )
         if damage is not None:
             raise damage
@@ -268,10 +277,10 @@ class Generation:
     def note_front(self, keys: FingerprintKeys) -> None:
         """Remember how an unread file begins and how long it is, as long as this process runs."""
         if self.file is not None and not self.mark.offset:
-            head = self.file.read(0, HEAD)
-            week, key = current_key(keys)
-            self.mark = Mark(0, False, len(head), hashed(head, key) if head else b"", week=week)
             self.size = max(self.size, self.file.size() or 0)
+            head, key = self.file.read(0, HEAD), keys.key(IN_MEMORY)
+            if head and key is not None:
+                self.mark = Mark(0, False, len(head), hashed(head, key), week=IN_MEMORY)
 
     def renew_fingerprint(self, keys: FingerprintKeys, before: int) -> None:
         """Make the fingerprint anew, before the keys of the weeks ``before`` one (ms UTC) go.
@@ -280,7 +289,7 @@ class Generation:
         is interrupted is compared with what is stored.
         """
         mark = self.mark
-        if not mark.head_length or mark.week >= before:
+        if not mark.offset or not mark.head_length or mark.week >= before:
             return
         if isinstance(self.file, PlainFile) and self.is_intact(keys):
             self.mark = mark_at(self.file, mark.offset, keys, skipping=mark.skipping, week=before)
@@ -290,7 +299,7 @@ class Generation:
     def _advance(self, file: File, buffer: bytes, block: Block, keys: FingerprintKeys) -> None:
         mark = self.mark
         week, key = mark.week, keys.key(mark.week)
-        if key is None or not mark.head_length:
+        if key is None or not mark.offset or not mark.head_length:
             week, key = current_key(keys)
         offset = mark.offset + block.consumed
         stop = mark.tail_length + block.consumed

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.files import Damaged, File, open_file
 from donkeywatch.sources.generations import Generation
 from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import HEAD, FingerprintKeys, Mark, hashed, is_part_of, same_tail
+from donkeywatch.sources.marks import (
+    HEAD,
+    FingerprintKeys,
+    Mark,
+    end_of,
+    hashed,
+    is_part_of,
+    same_tail,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +58,23 @@ class Identity:
         """
         if generation.mark.offset >= HEAD:
             return False
-        return self._stands_in_sibling(
-            generation,
-            log,
-            lambda other: not is_part_of(other, file) and not is_part_of(file, other),
+        return any(
+            not is_part_of(other, file) and not is_part_of(file, other)
+            for other in self._in_siblings(generation, log)
         )
 
-    def stands_in_sibling(self, generation: Generation, log: Log) -> bool:
-        """Tell whether a rotated file holds all that is counted."""
-        return self._stands_in_sibling(generation, log, lambda _: True)
+    def end_in_sibling(self, generation: Generation, log: Log) -> bytes | None:
+        """Give the end of what is counted from a rotated file that holds all of it, if one does."""
+        for other in self._in_siblings(generation, log):
+            return end_of(other, generation.mark.offset)
+        return None
 
-    def _stands_in_sibling(
-        self, generation: Generation, log: Log, condition: Callable[[File], bool]
-    ) -> bool:
+    def _in_siblings(self, generation: Generation, log: Log) -> Iterator[File]:
+        """Give the rotated files that hold all that is counted, each open for a look."""
         for path, _ in log.siblings():
-            try:
-                other = open_file(path)
-            except (OSError, SourceError):
-                continue
-            try:
-                if self.of(other, [generation]) is not None and condition(other):
-                    return True
-            except Damaged:
-                continue
-            finally:
-                other.close()
-        return False
+            with (
+                contextlib.suppress(OSError, SourceError, Damaged),
+                contextlib.closing(open_file(path)) as other,
+            ):
+                if self.of(other, [generation]) is not None:
+                    yield other

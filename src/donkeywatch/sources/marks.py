@@ -10,7 +10,11 @@ from donkeywatch.sources.files import File
 
 HEAD, TAIL = 4096, 256
 """Bytes at the front and just before the offset that a generation is known by."""
+END_BYTES = 1 << 22
+"""Bytes at the end of a log in which lines of its newest second are looked for."""
 HASH_BYTES = 16
+IN_MEMORY = -1
+"""In place of a week: fingerprints that are never stored, under a key of this process."""
 LASTING = 0
 """In place of a week: fingerprints that version 0.1 made, under the lasting key."""
 
@@ -108,6 +112,13 @@ def length(file: File) -> int:
     while piece := file.read(end, 1 << 20):
         end += len(piece)
     return end
+
+
+def end_of(file: File, offset: int) -> bytes:
+    """Give the bytes before an offset, END_BYTES at the most; of an archive none, to save time."""
+    if file.size() is None:
+        return b""
+    return file.read(max(0, offset - END_BYTES), min(offset, END_BYTES))
 
 
 def last_line_end(file: File) -> int:

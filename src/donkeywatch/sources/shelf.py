@@ -30,11 +30,14 @@ class Shelf:
         finished: Sequence[FinishedFile],
         number: Callable[[], int],
         keys: FingerprintKeys,
+        counted_otherwise: int = 0,
     ) -> None:
         self.known = [Generation.restored(position) for position in stored]
         """Every generation that is not finished, oldest first."""
         self.finished = {(each.device, each.inode): each for each in finished}
         """Rotated files that need no look while they stay as they are, by device and inode."""
+        self._latest = max(counted_otherwise, *(p.changed for p in stored), 0)
+        """When any of them was read last, or an archive of the source was counted."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self.awake = [generation for generation in self.known if generation.state == OPEN]
         """Those with a file, with something to store, or that are looked for, oldest first; the
@@ -55,6 +58,10 @@ class Shelf:
         """Those with a file."""
         return [g for g in self.awake if g.file is not None]
 
+    def held(self, identity: tuple[int, int]) -> Generation | None:
+        """Give the generation that has a file open, by device and inode."""
+        return next((g for g in self.open() if g.file and g.file.identity == identity), None)
+
     def missing(self) -> list[Generation]:
         """Those whose file has vanished, and whose rest is being looked for."""
         return [g for g in self.awake if g.file is None and g.state == OPEN]
@@ -70,6 +77,11 @@ class Shelf:
         self.awake.append(generation)
         return generation
 
+    def touch(self, generation: Generation) -> None:
+        """Note that a generation was read."""
+        self._latest += 1
+        generation.touched = self._latest
+
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
         if generation not in self.awake:
@@ -82,6 +94,12 @@ class Shelf:
         if generation.mark.week == LASTING:
             generation.renew_fingerprint(self._keys, LASTING + 1)
         generation.state = OPEN
+        # Where it is no log but a copy, or another one was read since, what follows in it may
+        # have been counted from there.
+        generation.resumed = generation.mark.offset > 0
+        latest = generation.touched >= self._latest
+        trusted = generation.resumed and generation.was_live and latest
+        generation.compare_until = 0 if trusted else None
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
 

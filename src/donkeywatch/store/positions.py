@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,14 @@ class Position:
     state: str
     week: int = 0
     """Start of the week (ms UTC) under whose key the hashes are made; 0: the lasting key."""
-    compare_until: int | None = None
-    """Searches up to this event time (ms UTC) are compared with what is stored; None: not begun."""
     device: int = 0
     inode: int = 0
+    was_live: bool = False
+    """The file was at the log's own path."""
     ended: bool = False
     """Nothing of it is needed any more: the row goes."""
+    changed: int = field(default=0, compare=False)
+    """When the row was last stored, ms UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ def write(
             (
                 p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
                 p.tail_length, p.tail_hash, p.size, p.state, now,
-                p.week, p.compare_until, p.device, p.inode,
+                p.week, p.device, p.inode, int(p.was_live),
             )
             for p in positions if not p.ended
         ],
@@ -105,6 +107,22 @@ def forget_fingerprints(db: sqlite3.Connection, week: int) -> None:
     )
 
 
+def _of_others(sources: Sequence[str]) -> str:
+    places = ", ".join("?" * len(sources))
+    return f"from generations where state != 'skipped' and source not in ({places})"
+
+
+def has_others(db: sqlite3.Connection, sources: Sequence[str]) -> bool:
+    """Tell whether there are generations of sources that are not among some, but for history."""
+    found = db.execute(f"select 1 {_of_others(sources)} limit 1", tuple(sources))
+    return found.fetchone() is not None
+
+
+def forget_but_of(db: sqlite3.Connection, sources: Sequence[str]) -> None:
+    """Forget the generations of sources that are not among some, but for history."""
+    db.execute(f"delete {_of_others(sources)}", tuple(sources))
+
+
 def finished(db: sqlite3.Connection, source: str) -> list[FinishedFile]:
     """Load the rotated files of a source that need not be opened while they stay as they are."""
     rows = db.execute(
@@ -122,13 +140,17 @@ def load(db: sqlite3.Connection, source: str) -> list[Position]:
     """All generations of a source, oldest first."""
     found = db.execute(
         'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
-        " size, state, key_week, compare_until, device, inode"
+        " size, state, key_week, device, inode, was_live, changed"
         " from generations where source = ? order by id",
         (source,),
     )
     return [
-        Position(number, name, offset, bool(skipping), *rest)
-        for number, name, offset, skipping, *rest in found
+        replace(
+            Position(number, name, offset, bool(skipping), *rest),
+            was_live=bool(was_live),
+            changed=changed,
+        )
+        for number, name, offset, skipping, *rest, was_live, changed in found
     ]
 
 

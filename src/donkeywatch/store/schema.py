@@ -39,13 +39,9 @@ TICKS = Column(
 )
 GENERATION_HINTS = (
     Column("key_week", int, "week whose key the hashes are under, ms UTC; 0: the lasting key"),
-    Column(
-        "compare_until",
-        int,
-        "searches up to this time are compared with the segments, ms UTC; NULL before the first",
-    ),
     Column("device", int, "device of the file when it was last open, a hint"),
     Column("inode", int, "inode of the file when it was last open, a hint"),
+    Column("was_live", int, "1 when the file was at the log's own path"),
 )
 WINDOW_KEY = ("kind", "start")
 ALONE = Column(

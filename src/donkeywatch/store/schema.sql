@@ -87,9 +87,9 @@ CREATE TABLE "generations" (
    "state" TEXT,
    "changed" INTEGER,
    "key_week" INTEGER,
-   "compare_until" INTEGER,
    "device" INTEGER,
-   "inode" INTEGER
+   "inode" INTEGER,
+   "was_live" INTEGER
 );
 CREATE TABLE "finished_files" (
    "source" TEXT,

@@ -11,7 +11,7 @@ from pathlib import Path
 from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import HOUR, SECOND, WEEK, week_name
+from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.store import floors, segments, windows
 from donkeywatch.store import positions as places
 from donkeywatch.store.connection import Connection
@@ -22,6 +22,8 @@ COPY = 10 * SECOND
 """Time between two copies of the counters (ms)."""
 TICKS_SINCE = "ticks_since"
 """Setting: rows of hours before it (ms UTC) hold minutes, since version 0.1 wrote them."""
+BACKFILLED = "backfilled"
+"""Setting: when archives were last counted, ms UTC."""
 UPGRADED = "upgraded"
 """Setting: when version 0.1 last stored anything (ms UTC), until the logs were looked at again."""
 
@@ -123,7 +125,20 @@ class Store(Connection):
         (sealed,) = self.connection.execute(
             "select coalesce(max(week) + ?, 0) from epochs where sealed = 1", (WEEK,)
         ).fetchone()
-        return max(int(sealed), segments.newest_time(self.connection))
+        newest = segments.newest_time(self.connection)
+        if newest <= int(self.setting(TICKS_SINCE) or 0):
+            newest = -(-newest // MINUTE) * MINUTE  # Only the minute of it is known.
+        return max(int(sealed), newest)
+
+    def forget_positions_but_of(self, sources: Sequence[str]) -> None:
+        """Forget how far the logs of other sources are counted.
+
+        Another source may read on in them, so that a position is out of date when a source comes
+        back; its files are compared with what is stored then.
+        """
+        if places.has_others(self.connection, sources):  # A database may be locked at a start.
+            with self.transaction() as db:
+                places.forget_but_of(db, sources)
 
     def next_generation(self) -> int:
         """A number no generation has yet."""

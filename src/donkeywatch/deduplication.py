@@ -1,0 +1,54 @@
+"""Leaves out of the blocks of a log what was counted before, from another file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from donkeywatch.arrival.copies import leave_out_counted
+from donkeywatch.arrival.keyring import Keyring
+from donkeywatch.arrival.recognition import Recogniser
+from donkeywatch.arrival.sightings import Sightings
+from donkeywatch.counting.ledger import Ledger
+from donkeywatch.counting.windows import HOUR
+from donkeywatch.sources.block import SIZE, Block
+from donkeywatch.store.store import TICKS_SINCE, Store
+from donkeywatch.stream import Stream
+
+
+@dataclass(slots=True)
+class Deduplicator:
+    """Compares blocks of files that may be copies with the rows in the database."""
+
+    store: Store
+    keyring: Keyring
+    ledger: Ledger
+    withholds: bool = True
+    """Searches at the times of counted ones, with other addresses, are not counted."""
+
+    def new_lines(self, stream: Stream, block: Block, read: Sightings) -> tuple[Sightings, int]:
+        """Give what is new of a block, and how many lines of it that were too long are new."""
+        if not block.compare_until:
+            return read, block.too_long
+        recogniser = stream.recogniser(block, self._recogniser)
+        kept, too_long, left_out = leave_out_counted(
+            read,
+            block.too_long,
+            block.data,
+            stream.reader.reader,
+            recogniser,
+            more_follows=len(block.data) > SIZE // 2,  # Those at the end of a file are short.
+        )
+        stream.left_out.update(left_out)
+        for reason, lines in left_out.items():
+            self.ledger.count_left_out(stream.source.name, reason, lines)
+        return kept, too_long
+
+    def _recogniser(self, block: Block) -> Recogniser:
+        return Recogniser(
+            lambda hour: self.store.segments(hour, hour + HOUR),
+            self.keyring,
+            block.compare_until,
+            int(self.store.setting(TICKS_SINCE) or 0),
+            block.before,
+            self.withholds and not block.resumed,
+        )

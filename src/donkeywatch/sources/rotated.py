@@ -1,0 +1,282 @@
+"""The files that were rotated away from a log: which of them have something unread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from donkeywatch.counting.windows import SECOND
+from donkeywatch.errors import SourceError
+from donkeywatch.sources.complaints import Complaints, Signature, signature
+from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
+from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.identity import Identity
+from donkeywatch.sources.log import Log
+from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
+from donkeywatch.sources.newcomers import Newcomers
+from donkeywatch.sources.shelf import Descriptor, Shelf
+from donkeywatch.store.positions import FinishedFile
+
+ROTATION_MS = 15 * SECOND
+"""So long after a rotation, files appear that were the log between two looks."""
+MAX_OPEN = 128
+"""Files that may be open at once before another rotated one is looked into."""
+NEVER = (-1, -1)
+"""A state that no file has."""
+
+
+class RotatedFiles:
+    """Looks at the rotated files of a log, and puts those with something unread on the shelf.
+
+    ``unless_rewritten`` gives the generation that is to be read on in another file than before.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        shelf: Shelf,
+        identity: Identity,
+        events: Counter[str],
+        unless_rewritten: Callable[[Generation, int], Generation],
+        *,
+        fresh: bool,
+        finished_before: int,
+    ) -> None:
+        self.complaints = Complaints(events)
+        """What was wrong with files at the last look."""
+        self.hidden = False
+        """A file may not be read that may hold the rest of a generation."""
+        self.fresh = fresh
+        """The log was never followed before: what is rotated away already is history."""
+        self.rotation: int | None = None
+        """When the log was last rotated or truncated (ms of a steady clock)."""
+        self._finished_before = finished_before
+        self._log, self._shelf, self._identity = log, shelf, identity
+        self._keys, self._events = identity.keys, events
+        self._unless_rewritten = unless_rewritten
+        self._newcomers = Newcomers()
+
+    def scan(self, now: int) -> None:
+        """Look at every name of a rotated file; OSError when that cannot be done."""
+        held = {g.file.identity for g in self._shelf.open() if g.file}
+        present = set()
+        for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
+            file = signature(state)
+            present.add(file.identity)
+            if file.identity in held:
+                self.complaints.remind(path, file.identity)
+            elif state.st_size and not self._is_settled(path, file):
+                if len(self._shelf.open()) < MAX_OPEN:
+                    self._look_into(path, file, now)
+                else:
+                    # It is looked into later; it may hold the rest of what is being looked for.
+                    self.hidden |= bool(self._shelf.missing())
+        for generation in self._shelf.missing():
+            if generation.identity not in present:
+                self._find_renamed(generation, now)
+        self._shelf.forget_gone(present, now)
+        self._newcomers.forget_gone(present)
+
+    def _find_renamed(self, generation: Generation, now: int) -> None:
+        """Look for a file that was renamed to what is no name of a rotated one."""
+        for path, _ in self._log.files_by_inode(generation.identity):
+            with contextlib.suppress(OSError, SourceError, Damaged):
+                file = open_file(path)
+                if self._identity.of(file, [generation]) is generation:
+                    self._shelf.attach(generation, file, now)
+                    return
+                file.close()
+
+    def _is_settled(self, path: Path, file: Signature) -> bool:
+        """Tell whether a file need not be opened, since it is as it was when that was decided."""
+        if self._shelf.verdicts.get(file.identity) == file.state:
+            return True
+        before = self._shelf.finished.get(file.identity)
+        if before is None:
+            if file.state[1] >= self._finished_before:
+                return False
+            self._finish(file)
+            return True
+        if (before.size, before.modified) == file.state:
+            return True
+        if before.history:
+            self.complaints.foreign(path)
+        return before.history
+
+    def _look_into(self, path: Path, file: Signature, now: int) -> None:
+        packed = is_compressed(path)
+        if packed and self.complaints.rests(path, file, now):
+            return
+        try:
+            decided = self._consider(path, file, now)
+        except Damaged as error:
+            decided = False  # It may still be growing, or be restored.
+            if packed:
+                self.complaints.failed(path, file, error, now)
+        except SourceError:
+            decided = False
+        except OSError as error:
+            decided = gone(error)
+            if not decided:
+                self.complaints.unreadable(path, error)
+                # It may hold the rest of what is being looked for.
+                self.hidden |= bool(self._shelf.missing())
+        if decided:
+            self._shelf.verdicts[file.identity] = file.state
+            if self._shelf.held(file.identity) is None:
+                self.complaints.good(file.identity)
+
+    def _consider(self, path: Path, signed: Signature, now: int) -> bool:
+        """Take up a sibling if it has something unread; true when it need not be asked again."""
+        file = open_file(path)
+        try:
+            return self._decide(file, path, signed, now)
+        finally:
+            self._shelf.close_unless_held(file)
+
+    def _decide(self, file: Descriptor, path: Path, signed: Signature, now: int) -> bool:
+        if any(self._is_part(g, file, now) for g in self._shelf.open()):
+            return True  # A copy or a twin: asked again when that file is given up.
+        if (outgrown := self._outgrown(file, now)) is not None:
+            self._shelf.attach(self._unless_rewritten(outgrown, now), file, now)
+            return True
+        generation = self._identity.of(file, self._shelf.known)
+        if generation is not None and generation.file is not None:
+            if not generation.is_intact(self._keys):
+                return False  # Truncated under our eyes: whose content this is, reading tells.
+            generation = self._identity.of(file, self._shelf.closed())
+        if self.fresh and generation is None:
+            generation = self._skip(file, path)
+        if generation is not None and generation.state == SKIPPED:
+            self._keep_as_history(generation, file, signed)
+            return True
+        if generation is not None and generation.has_no_more_in(file):
+            generation.state, generation.ended = DONE, True
+            self._finish(signed)
+            return True
+        if generation is None:
+            was_ours = signed.identity in self._shelf.finished
+            if isinstance(file, PlainFile) and not was_ours and not self._has_just_rotated(now):
+                if self._newcomers.has_grown(signed):
+                    # Another program's: it is remembered as such, and told at each look.
+                    self._finish(signed._replace(state=NEVER), history=True)
+                    self.complaints.foreign(path)
+                    return True
+                if not self._newcomers.is_quiet(signed, now):
+                    return False
+            generation = self._shelf.new(Mark())
+            self._events["rotations"] += 1
+        self._shelf.attach(generation, file, now)
+        return True
+
+    def _has_just_rotated(self, now: int) -> bool:
+        return self.rotation is not None and now - self.rotation < ROTATION_MS
+
+    def _finish(self, file: Signature, *, history: bool = False) -> None:
+        (device, inode), (size, modified) = file.identity, file.state
+        self._shelf.finish(FinishedFile(self._log.name, device, inode, size, modified, history))
+
+    def _keep_as_history(self, generation: Generation, file: Descriptor, signed: Signature) -> None:
+        """Note that a file was rotated away before the log was followed: it is never read.
+
+        As long as it may still be compressed, its content is known by a fingerprint.
+        """
+        self._finish(signed, history=True)
+        generation.identity = file.identity
+        generation.ended = not isinstance(file, PlainFile)
+        self._shelf.wake(generation)
+
+    def renew_history(self, before: int) -> None:
+        """Make fingerprints of history anew, before the keys of the weeks ``before`` one go."""
+        old = {
+            generation.identity: generation
+            for generation in self._shelf.known
+            if generation.state == SKIPPED and generation.mark.week < before
+        }
+        if not old:
+            return
+        for path, state in self._log.siblings():
+            generation = old.get(signature(state).identity)
+            if generation is not None:
+                with contextlib.closing(open_file(path)) as file:
+                    generation.mark = mark_at(file, generation.mark.offset, self._keys, week=before)
+                self._shelf.wake(generation)
+
+    def _outgrown(self, file: Descriptor, now: int) -> Generation | None:
+        """The generation whose archive, or whose deleted file, this one begins with."""
+        for generation in self._shelf.open():
+            archive = generation.finished and isinstance(file, PlainFile)
+            ended = archive or (not generation.live and generation.is_deleted)
+            if ended and self._is_part(generation, file, now, turned=True):
+                return generation
+        return None
+
+    def _is_part(
+        self, generation: Generation, file: Descriptor, now: int, *, turned: bool = False
+    ) -> bool:
+        """Is a file part of what a generation is read from? Or, ``turned``, is that part of it?
+
+        An archive that does not decode is left, and the plain file that it is compared with is not.
+        """
+        held = generation.file
+        if held is None:
+            return False
+        try:
+            return is_part_of(held, file) if turned else is_part_of(file, held)
+        except Damaged as error:
+            if not isinstance(file, PlainFile):
+                raise
+            if not self.leave(generation, error, now):
+                self._shelf.detach(generation, now)
+            return False
+
+    def _skip(self, file: Descriptor, path: Path) -> Generation:
+        """What was rotated away before the first start is history: `backfill` reads it."""
+        end = len(file.read(0, HEAD)) if is_compressed(path) else last_line_end(file)
+        return self._shelf.new(mark_at(file, end, self._keys), SKIPPED)
+
+    def leave(self, generation: Generation, error: Damaged | OSError, now: int) -> bool:
+        """Close an archive that cannot be read on, until it changes or some time has passed.
+
+        False where no name leads to it any more, or nobody knows.
+        """
+        held = generation.file
+        try:
+            named = self._named(held.identity) if held else None
+        except OSError:
+            return False
+        if named is None:
+            return False
+        self._shelf.detach(generation, now)
+        generation.left = True
+        self.complaints.failed(*named, error, now)
+        return True
+
+    def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
+        """Close a drained file if it is deleted, or if a scan would see that it grew."""
+        file = generation.file
+        if not isinstance(file, PlainFile):
+            if file is not None and (named := self._named(file.identity)) is not None:
+                self._finish(named[1])
+            self._shelf.detach(generation, now)
+            return
+        state = file.stat()
+        if state.st_size > generation.mark.offset:
+            generation.state, generation.unread = OPEN, True
+            return
+        found = signature(state)
+        if anyway or state.st_nlink == 0 or self.is_named(found.identity):
+            self._shelf.detach(generation, now)
+            if state.st_nlink and not anyway:
+                self._finish(found)
+
+    def is_named(self, identity: tuple[int, int]) -> bool:
+        """Would a scan of the rotated files come upon this one?"""
+        return self._named(identity) is not None
+
+    def _named(self, identity: tuple[int, int]) -> tuple[Path, Signature] | None:
+        """A rotated file by its identity, as it is now."""
+        siblings = ((path, signature(state)) for path, state in self._log.siblings())
+        return next((found for found in siblings if found[1].identity == identity), None)
