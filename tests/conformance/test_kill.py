@@ -54,7 +54,7 @@ TRUNK = {
 """From reading a block to having it committed, and from closing a window to showing it."""
 EXCUSED = (
     "raise failure from None",
-    "raise Changed", "raise Wide", "return", "return None", "return False",
+    "raise Changed", "raise NotText", "return", "return None", "return False",
     "continue", "return building",
     # Of an archive that is damaged: what is before the damage is a block like any other.
     "buffer, damage = file.read_sound(start, mark.tail_length + room), error",

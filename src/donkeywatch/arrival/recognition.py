@@ -203,8 +203,8 @@ class Recogniser:
         lengths = np.bincount(run, found & differs, minlength=1)
         lengths[0] += self._run
         self._run = int(lengths[-1]) if found[-1] else 0
-        fine = bool((searches.time % SECOND != 0).any())
-        believed = fine or bool(found.mean() >= MIN_KNOWN_SHARE)
+        has_fractions = bool((searches.time % SECOND != 0).any())
+        believed = has_fractions or bool(found.mean() >= MIN_KNOWN_SHARE)
         accepted: Mask = found & (believed | (lengths[run] >= MIN_RUN))
         return accepted
 

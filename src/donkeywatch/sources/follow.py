@@ -13,7 +13,7 @@ from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.block import SIZE, Block
 from donkeywatch.sources.files import Damaged, PlainFile
 from donkeywatch.sources.finding import Finder
-from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Changed, Generation, Wide
+from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Changed, Generation, NotText
 from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import FingerprintKeys
@@ -194,7 +194,7 @@ class Follower:
         except Changed:
             self._truncated(generation, now)
             return None
-        except Wide:
+        except NotText:
             self._refuse(generation, now)
             return None
         except (Damaged, OSError) as error:

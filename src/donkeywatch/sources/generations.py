@@ -29,7 +29,7 @@ OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 _NOWHERE = Mark()
 
 
-class Wide(Exception):
+class NotText(Exception):
     """The file is UTF-16, or is no text at all."""
 
 
@@ -229,8 +229,8 @@ class Generation:
     ) -> Block | None:
         """The next whole lines of ``size`` bytes; None when there are none.
 
-        Changed when the content is not ours, Wide when it is no text. Of a damaged archive come the
-        whole lines before the damage, and then Damaged.
+        Changed when the content is not ours, NotText when it is no text. Of a damaged archive come
+        the whole lines before the damage, and then Damaged.
         """
         file, mark = self.file, self.mark
         if file is None:
@@ -255,7 +255,7 @@ class Generation:
                 raise Changed
         fresh = len(buffer) - mark.tail_length
         if not mark.offset and refusal(buffer[:FRONT]):
-            raise Wide
+            raise NotText
         over = final and fresh < room and damage is None
         if damage is None and not fresh and not (over and mark.skipping):
             return None

@@ -104,10 +104,10 @@ def is_binary(front: bytes) -> bool:
     may be some noise, the first one included.
     """
     text = front.lstrip(b"\0").removeprefix(b"\xef\xbb\xbf")
-    odd_begin = _CONTROL.search(text[:BEGIN]) is not None
-    if not odd_begin and text[:BEGIN].isascii():
+    begins_with_control = _CONTROL.search(text[:BEGIN]) is not None
+    if not begins_with_control and text[:BEGIN].isascii():
         return False
     lines = text.split(b"\n")
-    odd = sum(_CONTROL.search(line[:BEGIN]) is not None for line in lines)
+    with_control = sum(_CONTROL.search(line[:BEGIN]) is not None for line in lines)
     dense = len(_CONTROL.findall(text)) > NOISE * len(text)
-    return odd * 2 > len(lines) or (odd_begin and dense)
+    return with_control * 2 > len(lines) or (begins_with_control and dense)

@@ -84,10 +84,12 @@ class RotatedFiles:
         for path, _ in self._log.files_by_inode(generation.identity):
             with contextlib.suppress(OSError, SourceError, Damaged):
                 file = open_file(path)
-                if self._identity.of(file, [generation]) is generation:
-                    self._shelf.attach(generation, file, now)
-                    return
-                file.close()
+                try:
+                    if self._identity.of(file, [generation]) is generation:
+                        self._shelf.attach(generation, file, now)
+                        return
+                finally:
+                    self._shelf.close_unless_held(file)
 
     def _is_settled(self, path: Path, file: Signature) -> bool:
         """Tell whether a file need not be opened, since it is as it was when that was decided."""
@@ -148,7 +150,7 @@ class RotatedFiles:
                 return False  # Truncated under our eyes: whose content this is, reading tells.
             generation = self._identity.of(file, self._shelf.closed())
         if self.fresh and generation is None:
-            generation = self._skip(file, path)
+            generation = self._skip(file)
         if generation is not None and generation.state == SKIPPED:
             self._keep_as_history(generation, file, signed)
             return True
@@ -232,9 +234,10 @@ class RotatedFiles:
                 self._shelf.detach(generation, now)
             return False
 
-    def _skip(self, file: Descriptor, path: Path) -> Generation:
+    def _skip(self, file: Descriptor) -> Generation:
         """What was rotated away before the first start is history: `backfill` reads it."""
-        end = len(file.read(0, HEAD)) if is_compressed(path) else last_line_end(file)
+        is_plain = isinstance(file, PlainFile)
+        end = last_line_end(file) if is_plain else len(file.read(0, HEAD))
         return self._shelf.new(mark_at(file, end, self._keys), SKIPPED)
 
     def leave(self, generation: Generation, error: Damaged | OSError, now: int) -> bool:
