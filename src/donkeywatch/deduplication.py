@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from donkeywatch.arrival.copies import leave_out_counted
 from donkeywatch.arrival.keyring import Keyring
+from donkeywatch.arrival.observe import Judged
 from donkeywatch.arrival.recognition import Recogniser
-from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.sources.block import SIZE, Block
@@ -25,18 +25,20 @@ class Deduplicator:
     withholds: bool = True
     """Searches at the times of counted ones, with other addresses, are not counted."""
 
-    def new_lines(self, stream: Stream, block: Block, read: Sightings) -> tuple[Sightings, int]:
+    def new_lines(self, stream: Stream, block: Block, judged: Judged) -> tuple[Judged, int]:
         """Give what is new of a block, and how many lines of it that were too long are new."""
         if not block.compare_until:
-            return read, block.too_long
+            return judged, block.too_long
         recogniser = stream.recogniser(block, self._recogniser)
         kept, too_long, left_out = leave_out_counted(
-            read,
+            judged,
             block.too_long,
             block.data,
             stream.reader.reader,
             recogniser,
-            more_follows=len(block.data) > SIZE // 2,  # Those at the end of a file are short.
+            # Those at the end of a file are short. Nothing is added to an archive: what stands at
+            # its end was told of with the rest, and a backfill that is repeated counts nothing.
+            more_follows=stream.archive is not None or len(block.data) > SIZE // 2,
         )
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():

@@ -184,8 +184,9 @@ class Engine:
         stream.settled = positions
         frontier = stream.frontier if archive is None else archive
         name = stream.source.name
-        read, too_long = self.deduplicator.new_lines(stream, block, read)
-        seen = self._observer.observe(read, frontier, now, self.closer.closed_until)
+        judged = self._observer.judge(read, frontier, now)
+        judged, too_long = self.deduplicator.new_lines(stream, block, judged)
+        seen = self._observer.observe(judged, self.closer.closed_until)
         self._ledger.record(name, seen)
         self._ledger.record_too_long(name, too_long)
         stream.tally.update(seen.tally, too_long=too_long)

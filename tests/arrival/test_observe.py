@@ -50,7 +50,8 @@ class Room:
         self, times: list[int], closed: int = 0, now: int = NOW, **more: list[int]
     ) -> Observations:
         """Observe queries at these times; hosts count from 1."""
-        return self.observer.observe(sightings(times, **more), self.frontier, now, closed)
+        judged = self.observer.judge(sightings(times, **more), self.frontier, now)
+        return self.observer.observe(judged, closed)
 
 
 def sightings(
@@ -191,7 +192,8 @@ def test_a_stamp_of_the_year_1_stops_nothing(room: Room, stamp: str) -> None:
     line = f"{stamp}\t192.0.2.7\tzqorv\n".encode()
     good = f"{NOW // 1000}\t192.0.2.7\tzqorv\n".encode()
     for block in (line + good, good + line, line * 40):
-        seen = room.observer.observe(reader.block(block), Frontier.restored(None, 0, 0), NOW, 0)
+        judged = room.observer.judge(reader.block(block), Frontier.restored(None, 0, 0), NOW)
+        seen = room.observer.observe(judged, 0)
         assert seen.tally.total() == block.count(b"\n")
         assert seen.tally["query"] == block.count(good)
 

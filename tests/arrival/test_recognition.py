@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 
 from donkeywatch.arrival.copies import leave_out_counted
 from donkeywatch.arrival.keyring import Keyring
+from donkeywatch.arrival.observe import TOO_LATE, Judged
 from donkeywatch.arrival.pseudonyms import pseudonyms
 from donkeywatch.arrival.recognition import MIN_MASKED, MIN_RUN, Lot, Recogniser
 from donkeywatch.arrival.sightings import LineReader, Sightings
 from donkeywatch.check import bare_reader
 from donkeywatch.counting.rows import TICK_MS, Rows, compacted
-from donkeywatch.counting.windows import HOUR, MINUTE, WEEK, week_of
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, week_of
 from donkeywatch.settings import Source
 
 MONDAY = week_of(1_795_000_000_000)
@@ -201,6 +202,39 @@ def line(at: int, number: int) -> bytes:
     return f"{(MONDAY + at) / 1000:.3f}\t2001:db8::{number:x}\tzqorv\n".encode()
 
 
+def judged(read: Sightings, too_late: Collection[int] = ()) -> Judged:
+    """Searches of which those at some places are too late."""
+    verdict = np.zeros(len(read.time), np.uint8)
+    verdict[list(too_late)] = TOO_LATE
+    return Judged(read, read.time, read.time, verdict)
+
+
+def test_searches_that_are_too_late_share_the_lot_of_their_neighbours(
+    keys: Keyring, reader: LineReader
+) -> None:
+    """None of them was counted, so nothing but these tells whether they were told of before."""
+    counted = [(n * 1000, n) for n in range(20)]
+    stale = line(-30 * DAY, 1)
+    known, new = (b"".join(line(at + n * 1000, n) for n in range(20)) for at in (0, 60_000))
+    for block, places, late, left_out in (
+        (known + stale + line(20_000, 3), {20}, 1, 20),
+        (line(0, 0) + stale + b"".join(line(n * 1000, n) for n in range(1, 20)), {1}, 0, 21),
+        (new + stale, {20}, 1, 0),
+        (stale + known, {0}, 0, 21),
+    ):
+        kept, _, found = leave_out_counted(
+            judged(reader.lines(block), places),
+            0,
+            block,
+            reader,
+            recogniser(counted, keys),
+            more_follows=True,
+        )
+        assert (kept.read.tally["too_late"], found.total()) == (late, left_out)
+        assert not kept.verdict.any()
+        assert len(kept.time) + late + left_out == block.count(b"\n")
+
+
 def test_lines_between_known_searches_are_known_and_others_are_new(
     keys: Keyring, reader: LineReader
 ) -> None:
@@ -210,24 +244,24 @@ def test_lines_between_known_searches_are_known_and_others_are_new(
     fresh = b"noise\n" + b"".join(line(30_000 + n, n) + b"noise\n" for n in range(4))
     subject = recogniser(counted, keys)
     kept, too_long, left_out = leave_out_counted(
-        reader.lines(old + fresh), 0, old + fresh, reader, subject, more_follows=False
+        judged(reader.lines(old + fresh)), 0, old + fresh, reader, subject, more_follows=False
     )
-    assert (len(kept.time), dict(kept.tally), too_long) == (4, {"other": 5}, 0)
+    assert (len(kept.time), dict(kept.read.tally), too_long) == (4, {"other": 5}, 0)
     assert dict(left_out) == {"counted_before": 40}
     whole = recogniser(counted, keys)
     kept, too_long, left_out = leave_out_counted(
-        reader.lines(old), 2, old, reader, whole, more_follows=True
+        judged(reader.lines(old)), 2, old, reader, whole, more_follows=True
     )
-    assert (len(kept.time), kept.tally.total(), too_long) == (0, 0, 0)
+    assert (len(kept.time), kept.read.tally.total(), too_long) == (0, 0, 0)
     assert dict(left_out) == {"counted_before": 42}
     kept, too_long, left_out = leave_out_counted(
-        reader.lines(fresh), 2, fresh, reader, whole, more_follows=False
+        judged(reader.lines(fresh)), 2, fresh, reader, whole, more_follows=False
     )
-    assert (len(kept.time), dict(kept.tally), too_long) == (4, {"other": 5}, 2)
+    assert (len(kept.time), dict(kept.read.tally), too_long) == (4, {"other": 5}, 2)
     assert not left_out
     end = old + b"noise\n"
     kept, _, left_out = leave_out_counted(
-        reader.lines(end), 0, end, reader, recogniser(counted, keys), more_follows=False
+        judged(reader.lines(end)), 0, end, reader, recogniser(counted, keys), more_follows=False
     )
-    assert (len(kept.time), dict(kept.tally)) == (0, {"other": 1})
+    assert (len(kept.time), dict(kept.read.tally)) == (0, {"other": 1})
     assert dict(left_out) == {"counted_before": 40}

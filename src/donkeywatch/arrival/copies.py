@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
+import numpy as np
+
+from donkeywatch.arrival.observe import ACCEPTED, TIME_REJECTIONS, Judged, Verdicts
 from donkeywatch.arrival.recognition import Lot, Lots, Recogniser
-from donkeywatch.arrival.sightings import LineReader, Sighting, Sightings
+from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.counting.observations import LEFT_OUT
 
 REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True))
@@ -14,36 +16,43 @@ REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True)
 
 
 def leave_out_counted(
-    read: Sightings,
+    judged: Judged,
     too_long: int,
     data: bytes | memoryview,
     reader: LineReader,
     recogniser: Recogniser,
     *,
     more_follows: bool,
-) -> tuple[Sightings, int, Counter[str]]:
+) -> tuple[Judged, int, Counter[str]]:
     """Give the new searches of a block with the tally of the other new lines.
 
     ``too_long`` lines were dropped unread; ``more_follows`` tells that the file goes on behind the
     block. Returns how many of the lines that were too long are new, too, and the lines that are
-    left out by reason. A line that is no search is left out where it stands between two searches
-    that are: nothing else tells whether it was counted, and none may be lost.
+    left out by reason. A line that is no search, or whose time is rejected, is left out where it
+    stands between two searches that are: nothing else tells whether it was told of, and none may
+    be lost.
     """
-    lots = recogniser.recognise(read, lambda: reader.lines_of_searches(bytes(data)))
+    lots = recogniser.recognise(judged.read, lambda: reader.lines_of_searches(bytes(data)))
     last = recogniser.last
-    if len(lots):
-        recogniser.last = Lot(int(lots[-1]))
-    others = read.tally.total() + too_long
-    all_left_out = bool(len(lots)) and bool((lots != Lot.NEW).all()) and last is not Lot.NEW
-    if all_left_out and (more_follows or not others):
-        tally, left_out, new_too_long = Counter[str](), Counter({Lot(int(lots[0])): others}), 0
-    elif not (lots != Lot.NEW).any() and last in (None, Lot.NEW):
-        tally, left_out, new_too_long = Counter(read.tally), Counter[Lot](), too_long
+    rejected = (lots == Lot.NEW) & (judged.verdict != ACCEPTED)
+    new = (lots == Lot.NEW) & ~rejected
+    deciding = lots[~rejected]
+    if len(deciding):
+        recogniser.last = Lot(int(deciding[-1]))
+    others = judged.read.tally.total() + int(rejected.sum()) + too_long
+    if len(deciding) and not new.any() and last is not Lot.NEW and (more_follows or not others):
+        tally, left_out = Counter[str](), Counter({Lot(int(deciding[0])): others})
+        new_too_long = 0
+    elif not (deciding != Lot.NEW).any() and last in (None, Lot.NEW):
+        tally, left_out, new_too_long = judged.outcomes(), Counter[Lot](), too_long
     else:
-        tally, left_out = _tally_by_line(data, reader, lots, last, more_follows=more_follows)
+        verdict = np.where(rejected, judged.verdict, ACCEPTED)
+        tally, left_out = _tally_by_line(
+            data, reader, lots, verdict, last, more_follows=more_follows
+        )
         new_too_long = too_long
-    left_out.update(Lot(lot) for lot in lots.tolist())
-    kept = replace(read.where(lots == Lot.NEW), tally=tally)
+    left_out.update(Lot(lot) for lot in deciding.tolist())
+    kept = judged.where(new).with_tally(tally)
     reasons = Counter({REASONS[lot]: lines for lot, lines in left_out.items() if lot in REASONS})
     return kept, new_too_long, +reasons
 
@@ -52,13 +61,14 @@ def _tally_by_line(
     data: bytes | memoryview,
     reader: LineReader,
     lots: Lots,
+    verdict: Verdicts,
     last: Lot | None,
     *,
     more_follows: bool,
 ) -> tuple[Counter[str], Counter[Lot]]:
-    """Count the lines that are no search by outcome where they are new, else by their lot."""
+    """Count the lines that are not counted by outcome where they are new, else by their lot."""
     tally, left_out, between = Counter[str](), Counter[Lot](), Counter[str]()
-    coming = iter(lots.tolist())
+    coming = zip(lots.tolist(), verdict.tolist(), strict=True)
 
     def decide(before: Lot, after: Lot) -> None:
         if Lot.NEW in (before, after):
@@ -68,12 +78,15 @@ def _tally_by_line(
         between.clear()
 
     for result in reader.results(bytes(data)):
-        if isinstance(result, Sighting):
-            lot = Lot(next(coming, Lot.NEW))
-            decide(lot if last is None else last, lot)
-            last = lot
-        else:
+        if not isinstance(result, Sighting):
             between[result] += 1
+            continue
+        lot, rejection = next(coming, (Lot.NEW, ACCEPTED))
+        if rejection != ACCEPTED:
+            between[TIME_REJECTIONS[rejection]] += 1
+        else:
+            decide(Lot(lot) if last is None else last, Lot(lot))
+            last = Lot(lot)
     lot = Lot.NEW if last is None else last
     decide(lot, lot if more_follows else Lot.NEW)
     return tally, left_out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,43 @@ class Rules:
     """How long an hour's segment exists for late lines."""
 
 
+ACCEPTED, FUTURE, TOO_LATE = range(3)
+TIME_REJECTIONS = {FUTURE: "future", TOO_LATE: "too_late"}
+"""Outcomes of searches that are not counted for their time."""
+Verdicts = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The searches of a block with what is decided on their times; all columns are as long.
+
+    ``time`` (ms UTC) is the reading that is right, ``before`` the frontier before each, neither of
+    which says anything of those from the future; ``verdict`` is ACCEPTED, FUTURE or TOO_LATE.
+    """
+
+    read: Sightings
+    time: Times
+    before: Times
+    verdict: Verdicts
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Judged:
+        """Give some of the searches, with the tally of the other lines."""
+        return Judged(
+            self.read.where(chosen), self.time[chosen], self.before[chosen], self.verdict[chosen]
+        )
+
+    def with_tally(self, tally: Counter[str]) -> Judged:
+        """Give the same searches with another tally of the other lines."""
+        return Judged(replace(self.read, tally=tally), self.time, self.before, self.verdict)
+
+    def outcomes(self) -> Counter[str]:
+        """Count the lines that are not counted as a query, by outcome."""
+        numbers = {
+            name: int((self.verdict == each).sum()) for each, name in TIME_REJECTIONS.items()
+        }
+        return Counter(self.read.tally) + Counter(numbers)
+
+
 @dataclass(frozen=True, slots=True)
 class Observer:
     """Countries and keys applied to the sightings of a source."""
@@ -36,30 +73,46 @@ class Observer:
     keyring: Keyring
     rules: Rules
 
-    def observe(
-        self, seen: Sightings, frontier: Frontier, now: int, closed_until: int
-    ) -> Observations:
-        """Decide on times, look up countries, and replace addresses by pseudonyms.
+    def judge(self, read: Sightings, frontier: Frontier, now: int) -> Judged:
+        """Decide on the times of searches; ``now`` is the wall clock, ms UTC.
 
-        ``now`` is the wall clock and ``closed_until`` the end of the last closed hour, both ms
-        UTC. Moves the frontier.
+        Moves the frontier: over searches that were counted before, too, so that what is rejected
+        does not depend on what else is left out.
         """
-        tally = Counter(seen.tally)
-        past = seen.time <= now + self.rules.future
-        if not past.all():
-            tally["future"] += int(len(past) - past.sum())
-            seen = seen.where(past)
-        twice = seen.alternative is not seen.time and (seen.alternative != seen.time).any()
-        folds = seen.alternative if twice else None
-        time, before = frontier.admit(seen.time, folds)
+        verdict = np.zeros(len(read.time), np.uint8)
+        past = read.time <= now + self.rules.future
+        if past.all():
+            time, before, timely = self._admit(read, frontier)
+            verdict[~timely] = TOO_LATE
+            return Judged(read, time, before, verdict)
+        verdict[~past] = FUTURE
+        time, before = read.time.copy(), read.time.copy()
+        time[past], before[past], timely = self._admit(read.where(past), frontier)
+        verdict[np.flatnonzero(past)[~timely]] = TOO_LATE
+        return Judged(read, time, before, verdict)
+
+    def _admit(
+        self, read: Sightings, frontier: Frontier
+    ) -> tuple[Times, Times, npt.NDArray[np.bool_]]:
+        """Times decided on, the frontier before each, and which are not too late."""
+        twice = read.alternative is not read.time and (read.alternative != read.time).any()
+        time, before = frontier.admit(read.time, read.alternative if twice else None)
         timely = time >= before - self.rules.keep
         if timely.all():
             timely = self._unsealed(time)
         else:
             timely[timely] = self._unsealed(time[timely])
-        if not timely.all():
-            tally["too_late"] += int(len(timely) - timely.sum())
-            seen, time, before = seen.where(timely), time[timely], before[timely]
+        return time, before, timely
+
+    def observe(self, judged: Judged, closed_until: int) -> Observations:
+        """Look up countries, and replace addresses by pseudonyms, of what can be counted.
+
+        ``closed_until`` is the end of the last closed hour, ms UTC.
+        """
+        tally = judged.outcomes()
+        if judged.verdict.any():
+            judged = judged.where(judged.verdict == ACCEPTED)
+        seen, time, before = judged.read, judged.time, judged.before
         address = seen.address
         tally["query"] += len(time)
         hashed = self._hashed(time, address, 0)
@@ -85,11 +138,11 @@ class Observer:
         return late
 
     def _unsealed(self, time: Times) -> np.ndarray:
-        fine = np.ones(len(time), bool)
+        unsealed = np.ones(len(time), bool)
         for week, chosen in _weeks(time):
             if self.keyring.key(week) is None:
-                fine[chosen] = False
-        return fine
+                unsealed[chosen] = False
+        return unsealed
 
     def _hashed(
         self, time: Times, address: Addresses, back: int, instead: Pseudonyms | None = None
