@@ -30,6 +30,7 @@ from donkeywatch.backfill import backfill
 from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
 from donkeywatch.engine import Engine
+from donkeywatch.sources import listing
 from donkeywatch.store import gathering, segments
 
 SOURCE = Path(donkeywatch.__file__).parent
@@ -130,6 +131,8 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
         mock.patch.object(rolling, "BUDGET", 30),
         # A clock that runs evenly is confirmed at once.
         mock.patch.object(clocks, "EVEN", 0),
+        # How long ago a directory was read is real time, which no two runs have in common.
+        mock.patch.object(listing, "MAX_AGE_SECONDS", 0.0),
     ):
         _turns(directory, times, fault)
 

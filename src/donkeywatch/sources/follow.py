@@ -279,8 +279,9 @@ class Follower:
 
     def _give_up(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
-        if generation.restored_open:
-            # What was added to it while nobody looked is unknown: a byte at the least.
+        if generation.restored_open and generation.was_live:
+            # What was added to it while nobody looked is unknown: a byte at the least. Nothing is
+            # added to an archive whose backfill was interrupted.
             unread = max(1, unread)
             self.nowhere = (
                 f"{self.log.path}: the file that was counted up to byte"
