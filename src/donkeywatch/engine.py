@@ -183,12 +183,11 @@ class Engine:
             return
         stream.settled = positions
         frontier = stream.frontier if archive is None else archive
-        name = stream.source.name
         judged = self._observer.judge(read, frontier, now)
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
         seen = self._observer.observe(judged, self.closer.closed_until)
-        self._ledger.record(name, seen)
-        self._ledger.record_too_long(name, too_long)
+        self._ledger.record(stream.source.name, seen)
+        self._ledger.record_too_long(stream.source.name, too_long)
         stream.tally.update(seen.tally, too_long=too_long)
         self.pace.pending += block.consumed
         past = seen.time <= (frontier.newest or 0)

@@ -236,7 +236,8 @@ class World:
         self._rolled: dict[Line, None] = {}
         self._starts = 0
         self._unknown: set[File] = set()
-        """Rotated files without a line at the start: nothing tells that they were the log."""
+        """Rotated files without a line at the start, and copies of what was not read yet: nothing
+        tells that they were the log."""
         self._first_seen: dict[File, int] = {}
         self._copies = 0
         """How often lines were left standing twice, or where others of their file had stood."""
@@ -489,6 +490,9 @@ class World:
         if original.part is not None:
             # The piece in the copy stays one; its rest goes on in the emptied log.
             copy.part = Line(original.part.data)
+        read = {*self.must.lines, *self._batch, *self._rolled}
+        if read.isdisjoint(copy.lines):
+            self._unknown.add(copy)
         self._end(copy)
         return copy
 

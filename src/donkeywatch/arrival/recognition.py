@@ -21,7 +21,7 @@ from donkeywatch.arrival.pseudonyms import Addresses, pseudonyms
 from donkeywatch.arrival.sightings import Sightings
 from donkeywatch.counting.observations import Pseudonyms, Times
 from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows
-from donkeywatch.counting.windows import HOUR, SECOND, WEEK, floor
+from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, floor
 
 Mask = npt.NDArray[np.bool_]
 MIN_RUN = 3
@@ -36,6 +36,8 @@ MASKED_OF_COUNTED = 0.3
 """Share of what is counted in the same time that such a copy has at the least."""
 FEWER_ADDRESSES = 4
 """So many times as many searches an address has in a copy in which all have the same few."""
+END_MS = SECOND
+"""So much before the newest counted search another may stand at the beginning of the next log."""
 MAX_HOURS = 4
 """Hours whose rows are held in memory for one file."""
 
@@ -94,7 +96,8 @@ class Recogniser:
     exact_since: int = 0
     before: bytes | None = None
     """The end of the file that was the log before, where the log goes on in this one after a
-    rotation: a search at the time of the newest counted one is known if its line stands there."""
+    rotation: a search about the time of the newest counted one is known if its line stands there.
+    None in a copy, where searches that are known come before those."""
     withholds: bool = True
     """A copy with other addresses is refused."""
     last: Lot | None = None
@@ -110,14 +113,19 @@ class Recogniser:
         ``lines`` gives their lines, which are asked for right after a rotation only.
         """
         lots = np.zeros(len(read.time), np.uint8)
+        if self.before and len(read.time) and int(read.time.min()) > self.until + MINUTE:
+            self.before, self._lines_before = b"", Counter()
         older = np.flatnonzero(np.minimum(read.time, read.alternative) <= self.until)
         if len(older):
             searches, found = self._find(
                 read.time[older], read.alternative[older], read.address[older]
             )
             accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
+            at_end = searches.time >= floor(self.until - TICK_MS, SECOND) - END_MS
+            if accepted[~at_end].any():
+                self.before = None
             if self.before is not None:
-                newest = searches.time >= floor(self.until - 1, SECOND)
+                newest = at_end
                 asked = np.flatnonzero(found & newest)
                 accepted[asked] = self._stand_before(older[asked], lines)
             self._take(searches.where(accepted))

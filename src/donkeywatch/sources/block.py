@@ -18,7 +18,7 @@ class Block:
     ``skipping`` tells that the next byte lies inside a line that is too long. Searches up to
     ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
     copy of the log: they are compared with what is stored. ``before`` is the end of the file that
-    was the log before, where the log goes on in this one after a rotation; ``resumed`` tells that
+    was the log before, in the first block of one in which the log goes on; ``resumed`` tells that
     all before it in this file is counted.
     """
 

@@ -125,23 +125,23 @@ class Finder:
             self._events["truncations"] += 1  # Written anew while nobody looked.
         if self.rotated.fresh and self._log.from_end:
             return self._shelf.new(mark_at(file, last_line_end(file), self._keys))
-        before = self._end_of_log_before(file)
-        generation = self._shelf.new(Mark())
-        generation.before = before
-        return generation
+        return self._shelf.new(Mark())
 
-    def _end_of_log_before(self, file: Descriptor) -> bytes | None:
-        """Give the end of the file with all that was counted last, None where it is gone.
+    def end_of_log_before(self, generation: Generation) -> bytes | None:
+        """Give the end of what was counted last, where the log goes on in another file.
 
-        It stands elsewhere after a rotation, but not after the log was written anew.
+        It stands elsewhere after a rotation, but not after the log was written anew: None then.
         """
-        logs = [g for g in self._shelf.known if g.mark.offset and g.was_live]
+        if not generation.was_live:
+            return None
+        others = (g for g in self._shelf.known if g is not generation)
+        logs = [g for g in others if g.mark.offset and g.was_live]
         if not logs:
             return None
-        last = max(logs, key=attrgetter("touched"))
+        last = max(logs, key=attrgetter("touched", "id"))
         if last.file is None:
             return self._identity.end_in_sibling(last, self._log)
-        if last.file is file or last.is_deleted or not last.is_intact(self._keys):
+        if last.file is generation.file or last.is_deleted or not last.is_intact(self._keys):
             return None
         return end_of(last.file, last.mark.offset)
 

@@ -158,12 +158,15 @@ class Follower:
     def read(self, now: int) -> Block | None:
         """The next whole lines, rotated files before the live one; None when all is read.
 
-        A long archive does not keep the live log waiting: that is read in between.
+        What is being read comes before what is not begun, which may be a copy of it with lines that
+        it has yet to give. A long archive does not keep the live log waiting: that is read in
+        between.
         """
         for _ in range(ROUNDS):
             live_first = self._read_before_live > MAX_BYTES_BEFORE_LIVE
             for generation in sorted(
-                self._shelf.open(), key=lambda g: (g.live is not live_first, g.id)
+                self._shelf.open(),
+                key=lambda g: (not g.begun, g.live is not live_first, g.id),
             ):
                 block = self._read(generation, now)
                 if block is not None:
@@ -178,7 +181,7 @@ class Follower:
         return None
 
     def _read(self, generation: Generation, now: int) -> Block | None:
-        if generation.compare_until is None and generation.file is not None:
+        if not generation.begun and generation.file is not None:
             self._begin_reading(generation)
         try:
             size = generation.file.size() if generation.file else None
@@ -213,11 +216,16 @@ class Follower:
 
     def _begin_reading(self, generation: Generation) -> None:
         try:
-            generation.compare_until = self._begin()
+            if generation.compare_until is None:
+                generation.compare_until = self._begin()
         except Exception:
             # What could not be stored may be gone at the next look: then that is told.
             generation.note_front(self._keys)
             raise
+        if generation.compare_until:
+            with contextlib.suppress(OSError):  # Without it, searches alone are compared.
+                generation.before = self._finder.end_of_log_before(generation)
+        generation.begun = True
 
     def _read_out(self, generation: Generation) -> None:
         generation.state, generation.left = DONE, False

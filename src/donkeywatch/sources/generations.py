@@ -41,9 +41,10 @@ class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
     __slots__ = (
-        "_origin", "_stored", "_until", "before", "compare_until", "ended", "file",
-        "finished", "former", "id", "identity", "left", "live", "mark", "restored_open",
-        "resumed", "since", "size", "source", "state", "told", "touched", "unread", "was_live",
+        "_origin", "_stored", "_until", "before", "begun", "compare_until", "ended", "file",
+        "finished", "former", "id", "identity", "is_last_log", "left", "live", "mark",
+        "restored_open", "resumed", "since", "size", "source", "state", "told", "touched",
+        "unread", "was_live",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -73,9 +74,12 @@ class Generation:
         """When it last grew, or lost its file, in steady ms."""
         self.compare_until: int | None = None
         """Searches up to this event time (ms UTC) may have been counted before, in another file;
-        None until the first line of the file is read."""
+        None until it is known."""
+        self.begun = False
+        """What its lines are compared with is known."""
         self.before: bytes | None = None
-        """The end of the file that was the log before, where the log goes on in this one."""
+        """The end of the file that was the log before, where the log goes on in this one, until
+        the first block is read."""
         self.resumed = False
         """It is read on where it was left, in a file that holds all that is counted of it."""
         self.touched = 0
@@ -85,7 +89,9 @@ class Generation:
         self.restored_open = False
         """It was not read to its end by an earlier process, and no file of it was found since."""
         self.ended = False
-        """Nothing of it is needed any more."""
+        """Nothing of it is needed any more, but for telling how the next log goes on."""
+        self.is_last_log = False
+        """Of all that were the log, it is the one that was read last."""
         self._stored: Position | None = None
 
     @classmethod
@@ -106,6 +112,7 @@ class Generation:
         found.restored_open = stored.state == OPEN
         found.touched = stored.changed
         found.was_live = stored.was_live
+        found.compare_until = stored.compare_until
         found._stored = stored
         return found
 
@@ -115,13 +122,18 @@ class Generation:
         return Position(
             self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
-            m.week, *self.identity, self.was_live, self.ended,
+            m.week, *self.identity, self.was_live, self.compare_until or 0, self.is_over,
         )  # fmt: skip
+
+    @property
+    def is_over(self) -> bool:
+        """May it be forgotten? Where the log goes on is compared with the end of the last one."""
+        return self.ended and not (self.is_last_log and self.state == DONE)
 
     def changed(self) -> bool:
         """Is there anything to store? A generation of no byte is found again by itself."""
         if self._stored is None:
-            return self.mark.offset > 0 and not self.ended
+            return self.mark.offset > 0 and not self.is_over
         return self.position() != self._stored
 
     def committed(self, position: Position) -> None:
@@ -190,7 +202,7 @@ class Generation:
             self.mark = stored.mark
             self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
-        self.unread = True
+        self.unread, self.begun = True, False
 
     def is_intact(self, keys: FingerprintKeys) -> bool:
         """Does the open file still hold what is counted?"""
@@ -263,11 +275,12 @@ class Generation:
         block = cut_records(buffer, limit, wrapper, skipping=mark.skipping, final=over, begin=begin)
         if block.consumed or block.too_long:
             self._advance(file, buffer, block, keys)
+            before, self.before = self.before, None
             return replace(
                 block,
                 generation=self.id,
                 compare_until=self.compare_until or 0,
-                before=self.before,
+                before=before,
                 resumed=self.resumed,
             )
         if damage is not None:

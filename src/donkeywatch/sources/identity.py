@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.files import Damaged, File, open_file
@@ -70,8 +71,9 @@ class Identity:
         return None
 
     def _in_siblings(self, generation: Generation, log: Log) -> Iterator[File]:
-        """Give the rotated files that hold all that is counted, each open for a look."""
-        for path, _ in log.siblings():
+        """Give the files that hold all that is counted, the renamed one first, each for a look."""
+        renamed = log.files_by_inode(generation.identity)
+        for path in dict.fromkeys(path for path, _ in chain(renamed, log.siblings())):
             with (
                 contextlib.suppress(OSError, SourceError, Damaged),
                 contextlib.closing(open_file(path)) as other,

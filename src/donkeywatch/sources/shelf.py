@@ -39,7 +39,12 @@ class Shelf:
         self._latest = max(counted_otherwise, *(p.changed for p in stored), 0)
         """When any of them was read last, or an archive of the source was counted."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
-        self.awake = [generation for generation in self.known if generation.state == OPEN]
+        self._last_log = max(
+            (g for g in self.known if g.was_live), key=attrgetter("touched", "id"), default=None
+        )
+        if self._last_log is not None:
+            self._last_log.is_last_log = True
+        self.awake = [g for g in self.known if g.state == OPEN or g.is_last_log]
         """Those with a file, with something to store, or that are looked for, oldest first; the
         others are history, and cost nothing until a file is compared."""
         self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
@@ -81,6 +86,10 @@ class Shelf:
         """Note that a generation was read."""
         self._latest += 1
         generation.touched = self._latest
+        if generation.was_live and generation is not self._last_log:
+            if self._last_log is not None:
+                self._last_log.is_last_log = False
+            generation.is_last_log, self._last_log = True, generation
 
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
@@ -93,13 +102,16 @@ class Shelf:
         generation.read_from(file, self._keys)
         if generation.mark.week == LASTING:
             generation.renew_fingerprint(self._keys, LASTING + 1)
-        generation.state = OPEN
+        generation.state, generation.ended = OPEN, False
         # Where it is no log but a copy, or another one was read since, what follows in it may
         # have been counted from there.
         generation.resumed = generation.mark.offset > 0
         latest = generation.touched >= self._latest
-        trusted = generation.resumed and generation.was_live and latest
-        generation.compare_until = 0 if trusted else None
+        if not (generation.resumed and generation.was_live and latest):
+            generation.compare_until = None
+        elif generation.compare_until is None:
+            generation.compare_until = 0
+        generation.begun = False
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
 
@@ -150,11 +162,14 @@ class Shelf:
         for generation in self.awake:
             if generation.id in stored:
                 generation.committed(stored[generation.id])
-        self.known = [g for g in self.known if not g.ended or g.changed()]
+        self.known = [g for g in self.known if not g.is_over or g.changed()]
         self.awake = [
             g
             for g in self.awake
-            if g.file is not None or g.changed() or (g.state == OPEN and not g.ended)
+            if g.file is not None
+            or g.changed()
+            or g.is_last_log
+            or (g.state == OPEN and not g.ended)
         ]
 
     def finished_stored(self, files: Iterable[FinishedFile]) -> None:

@@ -27,6 +27,8 @@ class Position:
     inode: int = 0
     was_live: bool = False
     """The file was at the log's own path."""
+    compare_until: int = 0
+    """Searches in it up to this event time (ms UTC) may have been counted from another file."""
     ended: bool = False
     """Nothing of it is needed any more: the row goes."""
     changed: int = field(default=0, compare=False)
@@ -69,12 +71,13 @@ def write(
         [(p.name, p.newest, p.suspect, p.witnesses, p.covered_until) for p in progress],
     )
     db.executemany(
-        "insert or replace into generations values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert or replace into generations"
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
                 p.tail_length, p.tail_hash, p.size, p.state, now,
-                p.week, p.device, p.inode, int(p.was_live),
+                p.week, p.device, p.inode, int(p.was_live), p.compare_until,
             )
             for p in positions if not p.ended
         ],
@@ -140,7 +143,8 @@ def load(db: sqlite3.Connection, source: str) -> list[Position]:
     """All generations of a source, oldest first."""
     found = db.execute(
         'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
-        " size, state, key_week, device, inode, was_live, changed"
+        " size, state, key_week, device, inode, was_live, compare_until,"
+        " changed"
         " from generations where source = ? order by id",
         (source,),
     )
@@ -148,9 +152,10 @@ def load(db: sqlite3.Connection, source: str) -> list[Position]:
         replace(
             Position(number, name, offset, bool(skipping), *rest),
             was_live=bool(was_live),
+            compare_until=compare_until,
             changed=changed,
         )
-        for number, name, offset, skipping, *rest, was_live, changed in found
+        for number, name, offset, skipping, *rest, was_live, compare_until, changed in found
     ]
 
 

@@ -42,6 +42,11 @@ GENERATION_HINTS = (
     Column("device", int, "device of the file when it was last open, a hint"),
     Column("inode", int, "inode of the file when it was last open, a hint"),
     Column("was_live", int, "1 when the file was at the log's own path"),
+    Column(
+        "compare_until",
+        int,
+        "searches in it up to this event time (ms UTC) may have been counted from another file",
+    ),
 )
 WINDOW_KEY = ("kind", "start")
 ALONE = Column(

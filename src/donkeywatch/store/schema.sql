@@ -89,7 +89,8 @@ CREATE TABLE "generations" (
    "key_week" INTEGER,
    "device" INTEGER,
    "inode" INTEGER,
-   "was_live" INTEGER
+   "was_live" INTEGER,
+   "compare_until" INTEGER
 );
 CREATE TABLE "finished_files" (
    "source" TEXT,
