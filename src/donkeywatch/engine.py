@@ -147,19 +147,20 @@ class Engine:
     def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
         self.look(steady)
         budget = BUDGET
-        for stream in self.streams:
-            ready = self.timekeeper.ready(stream, steady)
-            while ready and budget > 0 and not stream.held:
-                block = stream.follower.read(steady)
-                if block is None:
-                    break
-                self.take(stream, block, now)
-                budget = 0 if enough() else budget - block.consumed
-        self.settle(now)
-        if any(stream.putting_back for stream in self.streams):
+        while True:
+            for stream in self.streams:
+                ready = self.timekeeper.ready(stream, steady)
+                while ready and budget > 0 and not stream.putting_back:
+                    block = stream.follower.read(steady)
+                    if block is None:
+                        break
+                    self.take(stream, block, now)
+                    budget = 0 if enough() else budget - block.consumed
+            self.settle(now)
+            if not any(stream.putting_back for stream in self.streams):
+                return budget <= 0
             self.store_batch(self.positions(), now)
             self.timekeeper.put_back(steady)
-        return budget <= 0
 
     def take(self, stream: Stream, block: Block, now: int) -> None:
         """Take one block of a source to be counted; not yet stored."""
@@ -178,11 +179,10 @@ class Engine:
     def _count(
         self, stream: Stream, block: Block, positions: list[Position], read: Sightings, now: int
     ) -> None:
-        archive = stream.archive
-        if self.timekeeper.holds(stream, read):
+        if self.timekeeper.holds(stream, block.generation, read):
             return
         stream.settled = positions
-        frontier = stream.frontier if archive is None else archive
+        frontier = stream.frontier if stream.archive is None else stream.archive
         judged = self._observer.judge(read, frontier, now)
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
         seen = self._observer.observe(judged, self.closer.closed_until)

@@ -57,9 +57,10 @@ class Stream:
     upgraded: bool = False
     """The database is of version 0.1, and its files were not looked at since."""
     held: bool = False
-    """Its next lines wait for the clock."""
+    """The log's next lines wait for the clock."""
     held_since: int = 0
-    """When that was found (ms of a steady clock)."""
+    """When lines were last found to wait, of the log or of a rotated file (ms of a steady
+    clock)."""
     putting_back: bool = False
     """Blocks of them were read, which will be read again."""
     tally: Counter[str] = field(default_factory=Counter)
@@ -193,8 +194,28 @@ class Stream:
             lag_bytes=follower.lag,
             offset_bytes=follower.offset,
             last_event=self.frontier.newest,
-            error="; ".join(filter(None, (follower.error, self.mistaken, self.refused))) or None,
+            error="; ".join(filter(None, self._problems())) or None,
         )
+
+    def _problems(self) -> tuple[str | None, ...]:
+        follower, waits = self.follower, None
+        if follower.waiting:
+            waits = f"{follower.log.path}: old lines in a rotated file wait for a confirmed clock"
+        return follower.error, waits, self.mistaken, self.refused
+
+    def hold(self, generation: int) -> None:
+        """Put the lines of a file back that were read, until the clock is confirmed."""
+        live = self.follower.live
+        if live is None or live.id == generation:
+            self.held = True
+        else:
+            self.follower.waiting.add(generation)
+        self.putting_back = True
+
+    def try_again(self) -> None:
+        """Read the lines again that have waited for the clock."""
+        self.held = False
+        self.follower.waiting.clear()
 
     @property
     def refused(self) -> str | None:

@@ -39,7 +39,7 @@ class Timekeeper:
         if clocks.changes == changes:
             return False
         for stream in self._streams:
-            stream.held = False
+            stream.try_again()
         if stored := clocks.stored():
             self._store.set(installation.CLOCK, str(stored))
         if self.time is None or clocks.doubted:
@@ -69,24 +69,27 @@ class Timekeeper:
 
     def ready(self, stream: Stream, steady: int) -> bool:
         """May a source be read? One whose lines wait is tried now and then."""
-        if stream.held and steady - stream.held_since < RETRY:
-            return False
-        stream.held = False
-        return True
+        if steady - stream.held_since >= RETRY:
+            stream.try_again()
+        return not stream.held
 
-    def holds(self, stream: Stream, read: Sightings) -> bool:
+    def holds(self, stream: Stream, generation: int, read: Sightings) -> bool:
         """Has a block to wait, since a line in it is decided by a clock that is not confirmed?
+
+        What is read after such a block will be read again with it.
 
         Stamps that one clock takes for the future and the other does not; and those that are too
         late only for a log that has come to what may be the future.
         """
         clocks = self.clocks
-        if stream.archive is not None or (clocks.proven and not stream.held):
+        if stream.putting_back:
+            return True
+        if stream.archive is not None or clocks.proven:
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
-        stream.held |= bool(doubtful.any() or self._unsure(stream, read).any())
-        stream.putting_back |= stream.held
-        return stream.held
+        if doubtful.any() or self._unsure(stream, read).any():
+            stream.hold(generation)
+        return stream.putting_back
 
     def _unsure(self, stream: Stream, read: Sightings) -> npt.NDArray[np.bool_]:
         """Which lines are too late for those before them, or ahead, by no confirmed clock."""

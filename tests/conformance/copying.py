@@ -109,7 +109,8 @@ class CopiedLog:
             serial = len(self.lines) + len(made)
             stamp = iso(self.time - back)[:-1] + f".{(self.time - back) % 1000:03d}Z"
             made.append(f"{stamp}\t2001:db8::{serial % 23 + 1:x}\tfnarbl {serial}\n".encode())
-        self.now = max(self.now, self.time)
+        ahead = max(0, self.time - self.now)
+        self.now, self.steady = self.now + ahead, self.steady + ahead
         self.lines += made
         return made
 

@@ -193,6 +193,11 @@ def _archived(directory: Path, engine: Engine, step: int) -> None:
         backfill(engine, archives, None, lambda: MONDAY - 35 * MINUTE, step=1)
 
 
+def _doubted(_directory: Path, _engine: Engine, step: int) -> None:
+    """Nothing confirms the clock at first: lines ahead of it wait, in both files."""
+    clocks.EVEN = 6 * HOUR if step == 0 else 0
+
+
 def restore(directory: Path) -> None:
     """The log comes back, if it is gone."""
     if (kept := directory / "logs" / "kept").exists():
@@ -225,7 +230,7 @@ Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
     "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
     "truncated": _truncated, "crew": _crewed, "helped": _helped, "a week later": None,
-    "archive": _archived,
+    "archive": _archived, "doubted": _doubted,
 }  # fmt: skip
 TIMES = {
     "none": [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE],
@@ -234,6 +239,7 @@ TIMES = {
     ],
 }  # fmt: skip
 TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["helped"] = TIMES["none"]
+TIMES["doubted"] = [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE]
 TIMES["archive"] = [MONDAY - 35 * MINUTE]
 # The wall clock is set back by a few minutes, too.
 TIMES["truncated"] = [

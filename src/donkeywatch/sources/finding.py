@@ -135,10 +135,10 @@ class Finder:
         if not generation.was_live:
             return None
         others = (g for g in self._shelf.known if g is not generation)
-        logs = [g for g in others if g.mark.offset and g.was_live]
-        if not logs:
+        logs = (g for g in others if g.mark.offset and g.was_live)
+        last = max(logs, key=attrgetter("touched", "id"), default=None)
+        if last is None or not self._shelf.is_latest(last):
             return None
-        last = max(logs, key=attrgetter("touched", "id"))
         if last.file is None:
             return self._identity.end_in_sibling(last, self._log)
         if last.file is generation.file or last.is_deleted or not last.is_intact(self._keys):

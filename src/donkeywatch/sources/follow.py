@@ -98,7 +98,12 @@ class Follower:
     @property
     def caught_up(self) -> bool:
         """Everything that is there has been read."""
-        return not self.blind and not any(g.unread for g in self._shelf.open())
+        return not self.blind and not any(g.unread for g in self._shelf.in_turn())
+
+    @property
+    def waiting(self) -> set[int]:
+        """Generations that are not read until they are taken out of this set."""
+        return self._shelf.waiting
 
     @property
     def searching(self) -> bool:
@@ -158,16 +163,11 @@ class Follower:
     def read(self, now: int) -> Block | None:
         """The next whole lines, rotated files before the live one; None when all is read.
 
-        What is being read comes before what is not begun, which may be a copy of it with lines that
-        it has yet to give. A long archive does not keep the live log waiting: that is read in
-        between.
+        A long archive does not keep the live log waiting: that is read in between.
         """
         for _ in range(ROUNDS):
             live_first = self._read_before_live > MAX_BYTES_BEFORE_LIVE
-            for generation in sorted(
-                self._shelf.open(),
-                key=lambda g: (not g.begun, g.live is not live_first, g.id),
-            ):
+            for generation in self._shelf.in_turn(live_first=live_first):
                 block = self._read(generation, now)
                 if block is not None:
                     self._shelf.touch(generation)
@@ -287,9 +287,8 @@ class Follower:
 
     def _give_up(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
-        if generation.restored_open and generation.was_live:
-            # What was added to it while nobody looked is unknown: a byte at the least. Nothing is
-            # added to an archive whose backfill was interrupted.
+        if generation.restored_open and generation.was_live:  # No archive: those do not grow.
+            # What was added to it while nobody looked is unknown: a byte at the least.
             unread = max(1, unread)
             self.nowhere = (
                 f"{self.log.path}: the file that was counted up to byte"

@@ -36,7 +36,9 @@ class Shelf:
         """Every generation that is not finished, oldest first."""
         self.finished = {(each.device, each.inode): each for each in finished}
         """Rotated files that need no look while they stay as they are, by device and inode."""
-        self._latest = max(counted_otherwise, *(p.changed for p in stored), 0)
+        # At the same moment, the archive was counted after the log.
+        otherwise = counted_otherwise and counted_otherwise + 1
+        self._latest = max(otherwise, *(p.changed for p in stored), 0)
         """When any of them was read last, or an archive of the source was counted."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self._last_log = max(
@@ -50,6 +52,8 @@ class Shelf:
         self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
         """Files that need not be looked into while they stay as they were: inode to size and
         time of change. A verdict rests on which files are open, and on what is counted."""
+        self.waiting: set[int] = set()
+        """Generations whose lines wait for the clock to be confirmed."""
         self._source = source
         self._number = number
         self._keys = keys
@@ -62,6 +66,22 @@ class Shelf:
     def open(self) -> list[Generation]:
         """Those with a file."""
         return [g for g in self.awake if g.file is not None]
+
+    def in_turn(self, *, live_first: bool = False) -> list[Generation]:
+        """Give those with a file in the order in which they are read, rotated ones before the log.
+
+        One that is not begun may be a copy of one that is, with lines that this has yet to give.
+        """
+        live = self.live
+
+        def turn(generation: Generation) -> tuple[int, int]:
+            if generation.live:
+                return (0 if live_first else 3), generation.id
+            if generation.begun:
+                return 1, generation.id
+            return (4 if live is not None and live.begun else 2), generation.id
+
+        return sorted((g for g in self.open() if g.id not in self.waiting), key=turn)
 
     def held(self, identity: tuple[int, int]) -> Generation | None:
         """Give the generation that has a file open, by device and inode."""
@@ -81,6 +101,10 @@ class Shelf:
         self.known.append(generation)
         self.awake.append(generation)
         return generation
+
+    def is_latest(self, generation: Generation) -> bool:
+        """Was no other file of the source read, and no archive of it counted, since this one?"""
+        return generation.touched >= self._latest
 
     def touch(self, generation: Generation) -> None:
         """Note that a generation was read."""
@@ -106,8 +130,7 @@ class Shelf:
         # Where it is no log but a copy, or another one was read since, what follows in it may
         # have been counted from there.
         generation.resumed = generation.mark.offset > 0
-        latest = generation.touched >= self._latest
-        if not (generation.resumed and generation.was_live and latest):
+        if not (generation.resumed and generation.was_live and self.is_latest(generation)):
             generation.compare_until = None
         elif generation.compare_until is None:
             generation.compare_until = 0
