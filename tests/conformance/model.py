@@ -236,8 +236,8 @@ class World:
         self._rolled: dict[Line, None] = {}
         self._starts = 0
         self._unknown: set[File] = set()
-        """Rotated files without a line at the start, and copies of what was not read yet: nothing
-        tells that they were the log."""
+        """Rotated files of which nothing had been read at the start, and copies of what was not
+        read yet: nothing tells that they were the log."""
         self._first_seen: dict[File, int] = {}
         self._copies = 0
         """How often lines were left standing twice, or where others of their file had stood."""
@@ -667,7 +667,11 @@ class World:
         if self.engine is None:
             self._starts += 1
             log = self.log
-            self._unknown = {f for f in self.names.values() if f is not log and not f.lines}
+            self._unknown = {
+                file
+                for file in self.names.values()
+                if file is not log and self.must.lines.keys().isdisjoint(file.lines)
+            }
             self._first_seen.clear()
             self.engine = Engine(self._settings, self.now, self._materials)
             self._held.clear()

@@ -132,10 +132,11 @@ def prepare(directory: Path) -> None:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         mode = directory.stat().st_mode
+        next(directory.iterdir(), None)  # A key that cannot be looked for is not lost.
     except OSError as error:
         raise ConfigError(
             f"key directory {directory}: cannot be used ({error.strerror})",
-            "create it for the user donkeywatch runs as",
+            "create it for the user donkeywatch runs as, or give it and the keys to that user",
         ) from None
     if mode & 0o077:
         raise ConfigError(
