@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from donkeywatch.arrival.blocks import BlockReader
 from donkeywatch.arrival.detector import Detector
@@ -91,11 +93,12 @@ def open_streams(
     backfilled = int(store.setting(BACKFILLED) or 0)
     upgraded = int(store.setting(UPGRADED) or 0) * 1_000_000
     streams = []
+    led_to: dict[Path, tuple[int, int] | None] = {}
     for source in settings.source:
         stored = store.progress(source.name)
         new = store.setting(FOLLOWED + source.name) is None
         follower = Follower(
-            log_of(source, settings.source),
+            replace(log_of(source, settings.source), led_to=led_to),
             keys,
             store.positions(source.name),
             number,

@@ -68,12 +68,14 @@ class Finder:
         except OSError as error:
             if not gone(error):
                 raise
+            self._log.note(None)
             if live:
                 self._retire(live, now)
             # It may have been there since the last look, and may have been rotated away.
             self._at_path, self.rotated.rotation = set(), now
             self.rotated.complaints.absent(self._log.path)
             return
+        self._log.note(state)
         identity = (state.st_dev, state.st_ino)
         if identity not in self._at_path and not self.rotated.fresh:
             self.rotated.rotation = now

@@ -34,6 +34,9 @@ class Log:
     earlier: tuple[Path, ...] = ()
     wrapper: Wrapper | None = None
     """What stands around the lines, where a line may come in several pieces."""
+    led_to: dict[Path, tuple[int, int] | None] = field(default_factory=dict, compare=False)
+    """Device and inode that the path of each source led to at its last look; shared by them all,
+    as it would take many looks to ask for each of them again."""
     _listing: Listing = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -63,12 +66,13 @@ class Log:
 
     def siblings(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Regular files whose names say that they were rotated away; no symbolic links."""
-        theirs = self._files_of_others()
         seen = set()
+        theirs: set[tuple[int, int] | None] = set()
         for directory, pattern in sorted(self._places(), key=str):
             for path in self._named(directory):
                 if self._is_rotated(path.name, pattern) and path not in seen:
                     seen.add(path)
+                    theirs = theirs or {_identity(path) for path in self.others}
                     state = _regular(path)
                     if state is not None and _of(state) not in theirs:
                         yield path, state
@@ -82,12 +86,16 @@ class Log:
                     if state is not None and _of(state) == identity:
                         yield Path(entry.path), state
 
+    def note(self, state: os.stat_result | None) -> None:
+        """Note what the path leads to now; None for nothing."""
+        self.led_to[self.path] = None if state is None else _of(state)
+
     def shared_with(self, state: os.stat_result) -> Path | None:
         """Give the path of an earlier source that leads to this very file, None if none does."""
-        return next((path for path in self.earlier if _identity(path) == _of(state)), None)
+        return next((path for path in self.earlier if self._led_to(path) == _of(state)), None)
 
-    def _files_of_others(self) -> set[tuple[int, int] | None]:
-        return {_identity(path) for path in self.others}
+    def _led_to(self, path: Path) -> tuple[int, int] | None:
+        return self.led_to[path] if path in self.led_to else _identity(path)
 
     def _named(self, directory: Path) -> list[Path]:
         try:
@@ -98,7 +106,8 @@ class Log:
             raise
 
     def _may_be_rotated(self, name: str) -> bool:
-        return any(self._is_rotated(name, pattern) for _, pattern in self._places())
+        patterns: list[str | None] = [os.path.basename(each) for each in self.rotated]  # noqa: PTH119
+        return any(self._is_rotated(name, pattern) for pattern in patterns or [None])
 
     def _is_rotated(self, name: str, pattern: str | None) -> bool:
         if name == self.path.name:
