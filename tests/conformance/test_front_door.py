@@ -63,6 +63,14 @@ def many_files() -> Iterator[None]:
 # -- XE: descriptors and starvation ---------------------------------------------------------
 
 
+def _get(asking: httpx.Client, url: str) -> httpx.Response:
+    """Ask; once more where the kept connection was closed as idle meanwhile, as browsers do."""
+    try:
+        return asking.get(url)
+    except httpx.RemoteProtocolError:
+        return asking.get(url)
+
+
 @pytest.mark.scenario("XE1")
 @pytest.mark.parametrize(
     ("sent", "tls"),
@@ -100,10 +108,10 @@ def test_idle_connections_at_1024_descriptors(
                 site.write(10)
                 most = max(most, len(list(descriptors.iterdir())))
                 for asking in (same, other):
-                    assert asking.get(f"{reader.url()}/metrics").status_code == 200
+                    assert _get(asking, f"{reader.url()}/metrics").status_code == 200
         site.look()
         assert reader.tally().total == site.written
-        assert same.get(f"{reader.url()}/readyz").json()["ready"]
+        assert _get(same, f"{reader.url()}/readyz").json()["ready"]
     assert most < 700
     assert len(reader.said()) < SMALL_LOG
     assert "open files" not in reader.said()

@@ -69,6 +69,9 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     server = simulated(base / "server", sim)
     with server.settings.open("a", encoding="utf-8") as settings:
         settings.write("\n[http]\nport = 0\n")
+    words = server.directory / "archive" / "lexicon.toml"
+    expiry = (start + timedelta(days=365)).date()
+    words.write_text(f"expires = {expiry}\n{words.read_text('utf-8')}", "utf-8")
     command = [sys.executable, "-m", "donkeywatch"]
     subprocess.run(
         [*command, "backfill", "-c", str(server.settings), *map(str, server.archive)],
