@@ -1,8 +1,9 @@
 """The soak: a real daemon, killed again and again, on logs whose writers have every habit.
 
 `make torture` runs it for ten minutes. One daemon is killed every few seconds, told to stop, told
-to reload, and its disk (a small tmpfs, when root) is filled at times. Crowds of clients hold more
-connections than either daemon has descriptors. Another one, the witness,
+to reload, its disk (a small tmpfs, when root) is filled at times, and its wall clock jumps (with
+libfaketime). Crowds of clients hold more connections than either daemon has descriptors. Another
+one, the witness,
 follows the same logs and is left in peace, so that its memory can be compared over time; it takes
 the first half of the addresses only, thousands as a server's regulars are, since more addresses
 rightly need more memory.
@@ -27,6 +28,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from soak.clock import JumpingClock
 from soak.fates import fates, ranges
 from soak.habits import HABITS
 from soak.torments import Ballast, Daemon, Story, small_disk, torment
@@ -60,7 +62,8 @@ class Soak:
             for number, habit in enumerate(HABITS, 1)
         ]
         halves = f"format = \"regex\"\npattern = '''{HALVES}'''\n"
-        self.daemon = Daemon(place, "state", self.logs, 'format = "tsv"\n')
+        self.clock = JumpingClock(place, random.Random(seed))
+        self.daemon = Daemon(place, "state", self.logs, 'format = "tsv"\n', self.clock)
         self.witness = Daemon(place, "witness", self.logs, halves)
         self.visitors = Visitors((self.daemon, self.witness), random.Random(seed))
         first = min(20, seconds / 4)
@@ -81,7 +84,7 @@ class Soak:
                 daemon.start()
                 daemon.until("ready: ")
             self.daemon.end(signal.SIGTERM)
-            for thread in (*self.logs, *threads, *filter(None, [self.ballast, self.visitors])):
+            for thread in (*self.logs, *threads, *self._trouble()):
                 thread.start()
             end = time.monotonic() + self.seconds
             torment(self.daemon, self.witness, self.ballast, self.story, self.rng, end)
@@ -89,14 +92,16 @@ class Soak:
             stop.set()
             for log in self.logs:
                 log.stopping.set()
-            self.visitors.stopping.set()
-            if self.ballast:
-                self.ballast.stopping.set()
-            for thread in (*self.logs, *threads, *filter(None, [self.ballast, self.visitors])):
+            for thread in self._trouble():
+                thread.stopping.set()
+            for thread in (*self.logs, *threads, *self._trouble()):
                 if thread.ident:
                     thread.join()
         self.story.wrong += [f"{log.label}: {log.failure!r}" for log in self.logs if log.failure]
         self._catch_up()
+
+    def _trouble(self) -> list[Ballast | Visitors | JumpingClock]:
+        return [*([self.ballast] if self.ballast else []), self.visitors, self.clock]
 
     def _watch(self, stop: threading.Event) -> None:
         while not stop.wait(1):
@@ -191,6 +196,11 @@ def report(soak: Soak) -> list[str]:
     print(f"{turned.total()} rotations:", ", ".join(f"{n} {name}" for name, n in turned.items()))
     came = soak.visitors.came
     print(f"{came.total():,} connections:", ", ".join(f"{n:,} {name}" for name, n in came.items()))
+    jumped = soak.clock.jumps
+    print(
+        f"{jumped.total()} jumps of the clock:",
+        ", ".join(f"{n} {name}" for name, n in jumped.items()) or "libfaketime is not installed",
+    )
     if soak.ballast:
         failed = soak.daemon.said("the last commit failed", ever=True)
         print(

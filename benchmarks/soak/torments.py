@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from soak.clock import JumpingClock
 from soak.writer import Habit
 
 DESCRIPTORS = 1024
@@ -29,12 +30,20 @@ COMMAND = Path(sys.executable).with_name("donkeywatch")
 class Daemon:
     """`donkeywatch run` on a state directory, in one life after the other."""
 
-    def __init__(self, place: Path, name: str, logs: Sequence[Habit], source: str) -> None:
+    def __init__(
+        self,
+        place: Path,
+        name: str,
+        logs: Sequence[Habit],
+        source: str,
+        clock: JumpingClock | None = None,
+    ) -> None:
         self.state = place / name
         self.settings = place / f"{name}.toml"
         self.messages = place / f"{name}.txt"
         self.messages.touch()
         self.process: subprocess.Popen[bytes] | None = None
+        self._clock = clock
         self._before = 0
         sources = (f'[[source]]\nname = "{w.label}"\npath = "{w.path}"\n{source}' for w in logs)
         self.settings.write_text(
@@ -45,9 +54,11 @@ class Daemon:
     def start(self) -> None:
         """Begin a life."""
         self._before = self.messages.stat().st_size
+        command = (self._clock and self._clock.command) or [str(COMMAND)]
+        shifted = self._clock.environment if self._clock else {}
         with self.messages.open("ab") as out:
             self.process = subprocess.Popen(
-                [COMMAND, "run", "-c", self.settings],
+                [*command, "run", "-c", str(self.settings)], env=os.environ | shifted,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         limits = (DESCRIPTORS, DESCRIPTORS)

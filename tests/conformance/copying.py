@@ -46,7 +46,9 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
     ".zst": zstandard.ZstdCompressor().compress,
     ".bz2": bz2.compress,
 }
-Way = Literal["in place", "in two steps", "emptied first", "moved over", "kept beside"]
+Way = Literal[
+    "in place", "in two steps", "in two lives", "emptied first", "moved over", "kept beside"
+]
 
 
 @cache
@@ -60,8 +62,8 @@ def root() -> Path:
 class CopiedLog:
     """A log, an engine that is stepped, and the lines that it must have counted."""
 
-    def __init__(self, more: str = "") -> None:
-        self._more = more
+    def __init__(self, more: str = "", *, whole_seconds: bool = False) -> None:
+        self._more, self.whole_seconds = more, whole_seconds
         self.directory = Path(tempfile.mkdtemp(dir=root()))
         self.path = self.directory / "search.log"
         lexicon = self.directory / "lexicon.toml"
@@ -104,11 +106,14 @@ class CopiedLog:
     def new_lines(self, count: int, *, back: int = 0) -> list[bytes]:
         """New searches, each with an address and a time that no other has together."""
         made: list[bytes] = []
+        addresses = 1024 if self.whole_seconds else 23
         for _ in range(count):
-            self.time += 130 + len(self.lines) * 37 % 1700
-            serial = len(self.lines) + len(made)
-            stamp = iso(self.time - back)[:-1] + f".{(self.time - back) % 1000:03d}Z"
-            made.append(f"{stamp}\t2001:db8::{serial % 23 + 1:x}\tfnarbl {serial}\n".encode())
+            # Where stamps are whole seconds, hundreds of lines share one.
+            self.time += 3 if self.whole_seconds else 130 + len(self.lines) * 37 % 1700
+            serial, fraction = len(self.lines) + len(made), (self.time - back) % 1000
+            stamp = f"{iso(self.time - back)[:-1]}.{0 if self.whole_seconds else fraction:03d}Z"
+            address = f"2001:db8::{serial % addresses + 1:x}"
+            made.append(f"{stamp}\t{address}\tfnarbl {serial}\n".encode())
         ahead = max(0, self.time - self.now)
         self.now, self.steady = self.now + ahead, self.steady + ahead
         self.lines += made
@@ -140,10 +145,12 @@ class CopiedLog:
             fresh.rename(self.path)
             return
         with self.path.open("wb", buffering=0) as log:
-            half = {"in place": 0, "in two steps": data.find(b"\n", len(data) // 2) + 1}.get(way, 0)
+            half = data.find(b"\n", len(data) // 2) + 1 if way.startswith("in two") else 0
             log.write(data[:half])
             if way != "in place":
                 self.step()
+            if way == "in two lives":
+                self.restart()
             log.write(data[half:])
 
     def current(self) -> list[bytes]:

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from conformance.copying import PACKERS, CopiedLog, Way
+from donkeywatch.arrival.recognition import MIN_RUN
 from donkeywatch.sources import rotated
 from donkeywatch.sources.files import open_file
 
@@ -31,10 +32,10 @@ PACKING = st.sampled_from(tuple(PACKERS))
 class Machine(RuleBasedStateMachine):
     """Copying, cutting, merging, masking, packing and renaming in any order, beside new lines."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(whole_seconds=st.booleans())
+    def begin(self, whole_seconds: bool) -> None:
         """A log with some lines that are counted."""
-        self.log = CopiedLog()
+        self.log = CopiedLog(whole_seconds=whole_seconds)
         self.log.write(60)
         self.log.step()
 
@@ -48,10 +49,11 @@ class Machine(RuleBasedStateMachine):
         """The daemon looks and stores."""
         self.log.step()
 
-    @rule(way=WAYS, count=COUNTS)
-    def copy(self, way: Way, count: int) -> None:
-        """The log is a copy that is written anew, with some more lines."""
-        self.log.step()
+    @rule(way=WAYS, count=COUNTS, read=st.booleans())
+    def copy(self, way: Way, count: int, read: bool) -> None:
+        """The log is a copy that is written anew, with some more lines, read before or not."""
+        if read:
+            self.log.step()
         self.log.put(self.log.current() + self.log.new_lines(count), way)
         self.log.step()
 
@@ -79,6 +81,8 @@ class Machine(RuleBasedStateMachine):
     def backfill(self, parts: list[tuple[int, int]], more: int, packing: str) -> None:
         """Archives that overlap, merged in any order, with lines that nobody has counted."""
         content = [line for part in parts for line in self.log.part(*part)]
+        if self.log.whole_seconds and len(set(content)) < MIN_RUN:
+            content = []  # Among many other lines so few may be a coincidence.
         content += self.log.new_lines(more, back=3_600_000)
         assert self.log.backfill(list(dict.fromkeys(content)), packing) is None
 

@@ -18,7 +18,14 @@ from donkeywatch.errors import StateError
 from donkeywatch.store import migrations
 from donkeywatch.store.database import DATABASE
 from donkeywatch.store.reckoning import Deliver, Reckoner
-from donkeywatch.store.schema import SCRIPT, STEPS, TABLES, applied, document
+from donkeywatch.store.schema import (
+    GENERATION_HINTS,
+    SCRIPT,
+    STEPS,
+    TABLES,
+    applied,
+    document,
+)
 from donkeywatch.store.store import TICKS_SINCE, UPGRADED, Store
 
 
@@ -145,7 +152,7 @@ def test_a_database_of_version_0_1_goes_on(tmp_path: Path) -> None:
         db.execute("alter table segments rename column ticks to minutes")
         db.execute("update segments set minutes = x'07'")
         db.execute("drop table finished_files")
-        for name in ("key_week", "device", "inode", "was_live"):
+        for name in (column.name for column in GENERATION_HINTS):
             db.execute(f"alter table generations drop column {name}")
         for number, state in enumerate(("open", "done", "lost", "skipped")):
             db.execute(
