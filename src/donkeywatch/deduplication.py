@@ -10,7 +10,7 @@ from donkeywatch.arrival.observe import Judged
 from donkeywatch.arrival.recognition import Recogniser
 from donkeywatch.counting.ledger import Ledger
 from donkeywatch.counting.windows import HOUR
-from donkeywatch.sources.block import SIZE, Block
+from donkeywatch.sources.block import Block
 from donkeywatch.store.store import TICKS_SINCE, Store
 from donkeywatch.stream import Stream
 
@@ -36,9 +36,9 @@ class Deduplicator:
             block.data,
             stream.reader.reader,
             recogniser,
-            # Those at the end of a file are short. Nothing is added to an archive: what stands at
-            # its end was told of with the rest, and a backfill that is repeated counts nothing.
-            more_follows=stream.archive is not None or len(block.data) > SIZE // 2,
+            # Nothing is added to an archive: what stands at its end was told of with the rest, and
+            # a backfill that is repeated counts nothing.
+            more_follows=stream.archive is not None or block.more_follows,
         )
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():

@@ -616,6 +616,8 @@ class World:
         os.utime(path, ns=(state.st_mtime_ns, state.st_mtime_ns))
         packed = self.names[path.name] = File(-1, list(file.lines), file.part, self.now)
         packed.over = True
+        if file in self._unknown:
+            self._unknown.add(packed)
         return path.name
 
     def compress(self, which: int = 0, keep: bool = False) -> None:

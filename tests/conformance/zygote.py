@@ -113,6 +113,7 @@ def _main() -> None:
             if "call" in question:  # Once, not in each of its children.
                 importlib.import_module(question["call"].partition(":")[0])
             answer = os.fork()
+            codes.pop(answer, None)  # Numbers of processes are given out again.
             if not answer:
                 try:
                     _become(question)

@@ -36,8 +36,6 @@ MASKED_OF_COUNTED = 0.3
 """Share of what is counted in the same time that such a copy has at the least."""
 FEWER_ADDRESSES = 4
 """So many times as many searches an address has in a copy in which all have the same few."""
-END_MS = SECOND
-"""So much before the newest counted search another may stand at the beginning of the next log."""
 MAX_HOURS = 4
 """Hours whose rows are held in memory for one file."""
 
@@ -121,7 +119,7 @@ class Recogniser:
                 read.time[older], read.alternative[older], read.address[older]
             )
             accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
-            at_end = searches.time >= floor(self.until - TICK_MS, SECOND) - END_MS
+            at_end = searches.time >= floor(self.until - TICK_MS, SECOND)
             if accepted[~at_end].any():
                 self.before = None
             if self.before is not None:

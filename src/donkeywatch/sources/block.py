@@ -19,7 +19,7 @@ class Block:
     ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
     copy of the log: they are compared with what is stored. ``before`` is the end of the file that
     was the log before, in the first block of one in which the log goes on; ``resumed`` tells that
-    all before it in this file is counted.
+    all before it in this file is counted, ``more_follows`` that the file goes on behind it.
     """
 
     data: bytes | memoryview
@@ -30,6 +30,7 @@ class Block:
     compare_until: int = 0
     before: bytes | None = None
     resumed: bool = False
+    more_follows: bool = False
 
 
 def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 0) -> Block:

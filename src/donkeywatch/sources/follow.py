@@ -215,14 +215,15 @@ class Follower:
         return block
 
     def _begin_reading(self, generation: Generation) -> None:
+        unsure = generation.compare_until is None
         try:
-            if generation.compare_until is None:
+            if unsure:
                 generation.compare_until = self._begin()
         except Exception:
             # What could not be stored may be gone at the next look: then that is told.
             generation.note_front(self._keys)
             raise
-        if generation.compare_until:
+        if generation.compare_until and not (unsure and generation.resumed):
             with contextlib.suppress(OSError):  # Without it, searches alone are compared.
                 generation.before = self._finder.end_of_log_before(generation)
         generation.begun = True
@@ -309,8 +310,6 @@ class Follower:
         for i, generation in enumerate(drained):
             if now - generation.since >= (RELEASE if generation.was_live else SETTLE):
                 self._rotated.release(generation, now, anyway=i < excess)
-
-    # -- checkpoints ---------------------------------------------------------------------
 
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""

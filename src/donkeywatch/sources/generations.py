@@ -282,6 +282,7 @@ class Generation:
                 compare_until=self.compare_until or 0,
                 before=before,
                 resumed=self.resumed,
+                more_follows=fresh >= room,
             )
         if damage is not None:
             raise damage
