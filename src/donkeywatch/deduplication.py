@@ -29,7 +29,7 @@ class Deduplicator:
         """Give what is new of a block, and how many lines of it that were too long are new."""
         if not block.compare_until:
             return judged, block.too_long
-        recogniser = stream.recogniser(block, self._recogniser)
+        recogniser = stream.recogniser(block, lambda: self._recogniser(stream, block))
         kept, too_long, left_out = leave_out_counted(
             judged,
             block.too_long,
@@ -45,7 +45,7 @@ class Deduplicator:
             self.ledger.count_left_out(stream.source.name, reason, lines)
         return kept, too_long
 
-    def _recogniser(self, block: Block) -> Recogniser:
+    def _recogniser(self, stream: Stream, block: Block) -> Recogniser:
         return Recogniser(
             lambda hour: self.store.segments(hour, hour + HOUR),
             self.keyring,
@@ -53,4 +53,5 @@ class Deduplicator:
             int(self.store.setting(TICKS_SINCE) or 0),
             block.before,
             self.withholds and not block.resumed,
+            is_foreign=stream.archive is not None,
         )

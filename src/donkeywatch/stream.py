@@ -150,11 +150,11 @@ class Stream:
                 found[hour] = found.get(hour, 0.0) + seconds
         return found
 
-    def recogniser(self, block: Block, make: Callable[[Block], Recogniser]) -> Recogniser:
+    def recogniser(self, block: Block, make: Callable[[], Recogniser]) -> Recogniser:
         """Give the recogniser of the file that a block is from."""
         name = block.generation, block.compare_until
         if name not in self.recognisers:
-            self.recognisers[name] = make(block)
+            self.recognisers[name] = make()
         return self.recognisers[name]
 
     def committed(

@@ -128,7 +128,9 @@ def pour(site: Site) -> None:
 
 def counted(ask: Ask, reader: Daemon) -> float:
     """All lines, whatever became of them."""
-    found = re.findall(r"^donkeywatch_lines_total\{.*\} (\S+)", ask(reader, "/metrics").text, re.M)
+    found = re.findall(
+        r"^donkeywatch_(?:copied_)?lines_total\{.*\} (\S+)", ask(reader, "/metrics").text, re.M
+    )
     return sum(map(float, found))
 
 

@@ -98,6 +98,8 @@ class Recogniser:
     None in a copy, where searches that are known come before those."""
     withholds: bool = True
     """A copy with other addresses is refused."""
+    is_foreign: bool = True
+    """The file may be the log of another server, whose searches have the same addresses."""
     last: Lot | None = None
     """The lot of the last search of the file so far, which lines that are no search share."""
     _hours: dict[int, CountedHour] = field(default_factory=dict)
@@ -200,8 +202,8 @@ class Recogniser:
     def _accept(self, searches: _Searches, found: Mask) -> Mask:
         """Tell which of the searches that were found are believed to be the counted ones.
 
-        Where stamps are whole seconds, only few among many are not: it may be the log of another
-        server, say, that the same addresses use.
+        Where stamps are whole seconds, only few among many are not in a file that may be the log
+        of another server.
         """
         differs = np.ones(len(found), bool)
         differs[1:] = searches.key[1:] != searches.key[:-1]
@@ -210,7 +212,8 @@ class Recogniser:
         lengths[0] += self._run
         self._run = int(lengths[-1]) if found[-1] else 0
         has_fractions = bool((searches.time % SECOND != 0).any())
-        believed = has_fractions or bool(found.mean() >= MIN_KNOWN_SHARE)
+        sure = has_fractions or not self.is_foreign
+        believed = sure or bool(found.mean() >= MIN_KNOWN_SHARE)
         accepted: Mask = found & (believed | (lengths[run] >= MIN_RUN))
         return accepted
 

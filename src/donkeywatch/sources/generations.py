@@ -110,7 +110,7 @@ class Generation:
         found.size = stored.size
         found.identity = (stored.device, stored.inode)
         found.restored_open = stored.state == OPEN
-        found.touched = stored.changed
+        found.touched = stored.turn
         found.was_live = stored.was_live
         found.compare_until = stored.compare_until
         found._stored = stored
@@ -123,6 +123,7 @@ class Generation:
             self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
             m.week, *self.identity, self.was_live, self.compare_until or 0, self.is_over,
+            self.touched,
         )  # fmt: skip
 
     @property

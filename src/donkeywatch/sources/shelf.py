@@ -38,7 +38,7 @@ class Shelf:
         """Rotated files that need no look while they stay as they are, by device and inode."""
         # At the same moment, the archive was counted after the log.
         otherwise = counted_otherwise and counted_otherwise + 1
-        self._latest = max(otherwise, *(p.changed for p in stored), 0)
+        self._latest = max(otherwise, *(p.turn for p in stored), 0)
         """When any of them was read last, or an archive of the source was counted."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self._last_log = max(

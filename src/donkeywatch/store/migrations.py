@@ -86,7 +86,7 @@ def _ticks(db: Database) -> None:
     # A lasting key has made these: they go as soon as the files have been looked at.
     db.execute(
         "update generations set key_week = 0, device = 0, inode = 0, was_live = 1,"
-        " compare_until = 0,"
+        " compare_until = 0, turn = changed,"
         " head_hash = substr(head_hash, 1, 16)"
     )
 

@@ -31,8 +31,8 @@ class Position:
     """Searches in it up to this event time (ms UTC) may have been counted from another file."""
     ended: bool = False
     """Nothing of it is needed any more: the row goes."""
-    changed: int = field(default=0, compare=False)
-    """When the row was last stored, ms UTC."""
+    turn: int = field(default=0, compare=False)
+    """The higher, the later the file was last read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ def write(
     )
     db.executemany(
         "insert or replace into generations"
-        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
                 p.tail_length, p.tail_hash, p.size, p.state, now,
-                p.week, p.device, p.inode, int(p.was_live), p.compare_until,
+                p.week, p.device, p.inode, int(p.was_live), p.compare_until, p.turn,
             )
             for p in positions if not p.ended
         ],
@@ -144,7 +144,7 @@ def load(db: sqlite3.Connection, source: str) -> list[Position]:
     found = db.execute(
         'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
         " size, state, key_week, device, inode, was_live, compare_until,"
-        " changed"
+        " turn"
         " from generations where source = ? order by id",
         (source,),
     )
@@ -153,9 +153,9 @@ def load(db: sqlite3.Connection, source: str) -> list[Position]:
             Position(number, name, offset, bool(skipping), *rest),
             was_live=bool(was_live),
             compare_until=compare_until,
-            changed=changed,
+            turn=turn,
         )
-        for number, name, offset, skipping, *rest, was_live, compare_until, changed in found
+        for number, name, offset, skipping, *rest, was_live, compare_until, turn in found
     ]
 
 

@@ -47,6 +47,7 @@ GENERATION_HINTS = (
         int,
         "searches in it up to this event time (ms UTC) may have been counted from another file",
     ),
+    Column("turn", int, "the higher, the later it was last read; begins as a time, ms UTC"),
 )
 WINDOW_KEY = ("kind", "start")
 ALONE = Column(

@@ -90,7 +90,8 @@ CREATE TABLE "generations" (
    "device" INTEGER,
    "inode" INTEGER,
    "was_live" INTEGER,
-   "compare_until" INTEGER
+   "compare_until" INTEGER,
+   "turn" INTEGER
 );
 CREATE TABLE "finished_files" (
    "source" TEXT,
