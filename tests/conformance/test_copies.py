@@ -80,6 +80,8 @@ class Machine(RuleBasedStateMachine):
     @rule(parts=st.lists(st.tuples(FIRST, COUNTS), max_size=3), more=COUNTS, packing=PACKING)
     def backfill(self, parts: list[tuple[int, int]], more: int, packing: str) -> None:
         """Archives that overlap, merged in any order, with lines that nobody has counted."""
+        if self.log.whole_seconds:
+            self.log.step()
         content = [line for part in parts for line in self.log.part(*part)]
         if self.log.whole_seconds and len(set(content)) < MIN_RUN:
             content = []  # Among many other lines so few may be a coincidence.

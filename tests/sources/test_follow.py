@@ -628,6 +628,22 @@ def test_a_slowly_growing_archive_is_waited_for(rig: Rig) -> None:
     rig.exact()
 
 
+def test_an_archive_that_could_not_be_stored_is_read_again(rig: Rig) -> None:
+    """It was read to its end, and nothing of it is in the database: it is not given back."""
+    rig.write(3)
+    rig.rotate()
+    rig.settle()
+    rig.append(rig.lines(2))
+    rig.compress(rig.copytruncate(".2"))
+    rig.now += STEP
+    rig.follower.scan(rig.now)
+    rig.read()
+    rig.roll_back()
+    rig.tick(SETTLE)
+    rig.settle()
+    rig.exact()
+
+
 def test_an_error_while_an_archive_is_left_is_no_other(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.files import PlainFile, gone, open_file
-from donkeywatch.sources.generations import SKIPPED, Generation
+from donkeywatch.sources.generations import OPEN, SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import (
@@ -48,7 +48,7 @@ class Finder:
             fresh=fresh,
             finished_before=finished_before,
         )
-        self._at_path = {generation.identity for generation in shelf.known}
+        self._at_path = {g.identity for g in shelf.known if g.state == OPEN}
         """Device and inode of what stood at the log's path at the last look; before the first one,
         of all that may have."""
 

@@ -198,6 +198,7 @@ class Generation:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
             self.mark = self._origin if self._origin.offset else _nothing_of(self.mark)
+            self.state = OPEN if self.state == DONE else self.state
         else:
             stored = Generation.restored(self._stored)
             self.mark = stored.mark
