@@ -38,8 +38,10 @@ class Log:
     """Device and inode that the path of each source led to at its last look; shared by them all,
     as it would take many looks to ask for each of them again."""
     _listing: Listing = field(init=False, repr=False, compare=False)
+    _stem: str = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_stem", self.path.name.rpartition(".")[0] or self.path.name)
         object.__setattr__(self, "_listing", Listing(self._may_be_rotated))
 
     def directories(self) -> set[Path]:
@@ -106,8 +108,10 @@ class Log:
             raise
 
     def _may_be_rotated(self, name: str) -> bool:
-        patterns: list[str | None] = [os.path.basename(each) for each in self.rotated]  # noqa: PTH119
-        return any(self._is_rotated(name, pattern) for pattern in patterns or [None])
+        if not self.rotated:
+            # Of thousands of names most begin otherwise, which is sooner seen than by a pattern.
+            return name.startswith(self._stem) and self._is_rotated(name, None)
+        return any(self._is_rotated(name, os.path.basename(each)) for each in self.rotated)  # noqa: PTH119
 
     def _is_rotated(self, name: str, pattern: str | None) -> bool:
         if name == self.path.name:
