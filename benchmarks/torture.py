@@ -3,10 +3,9 @@
 `make torture` runs it for ten minutes. One daemon is killed every few seconds, told to stop, told
 to reload, its disk (a small tmpfs, when root) is filled at times, and its wall clock jumps (with
 libfaketime). Crowds of clients hold more connections than either daemon has descriptors. Another
-one, the witness,
-follows the same logs and is left in peace, so that its memory can be compared over time; it takes
-the first half of the addresses only, thousands as a server's regulars are, since more addresses
-rightly need more memory.
+one, the witness, follows the same logs and is left in peace, so that its memory can be compared
+over time; it takes the first half of the addresses only, thousands as a server's regulars are,
+since more addresses rightly need more memory.
 
 Every line is of an address of its own, so in the end each line can be found, once, or not; one
 that was counted in another ISO week is found under that week's key. Loopback only; what is mounted

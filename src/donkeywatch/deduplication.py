@@ -36,8 +36,8 @@ class Deduplicator:
             block.data,
             stream.reader.reader,
             recogniser,
-            # Nothing is added to an archive: what stands at its end was told of with the rest, and
-            # a backfill that is repeated counts nothing.
+            # Nothing is added to an archive: the outcomes at its end were counted with the rest,
+            # and a backfill that is repeated counts nothing.
             more_follows=stream.archive is not None or block.more_follows,
         )
         stream.left_out.update(left_out)

@@ -122,7 +122,7 @@ def test_what_is_newer_than_the_newest_counted_search_is_never_looked_up(keys: K
 def test_the_same_moment_right_after_a_rotation_is_another_search(keys: Keyring) -> None:
     """An address that searches twice around a rotation is counted twice, but for the same line.
 
-    In a copy, whose lines may be written anew, searches that are known come before those.
+    In a copy, whose lines may have been edited, searches that are known come before those.
     """
     counted = [(n * 1000, n) for n in range(10)] + [(10_000, 7), (10_000, 8)]
     before = b"\n".join(b"counted %d %d" % one for one in counted)
@@ -217,7 +217,7 @@ def judged(read: Sightings, too_late: Collection[int] = ()) -> Judged:
 def test_searches_that_are_too_late_share_the_lot_of_their_neighbours(
     keys: Keyring, reader: LineReader
 ) -> None:
-    """None of them was counted, so nothing but these tells whether they were told of before."""
+    """None of them was counted, so only these tell whether their outcome was counted."""
     counted = [(n * 1000, n) for n in range(20)]
     stale = line(-30 * DAY, 1)
     known, new = (b"".join(line(at + n * 1000, n) for n in range(20)) for at in (0, 60_000))

@@ -500,3 +500,16 @@ def test_a_copy_that_is_deleted_before_what_was_read_of_the_log_is_stored(
     world.fail(SECOND)
     world.delete()
     world.check()
+
+
+def test_history_that_is_compressed_twice() -> None:
+    """The archive of a file from before the start is deleted and made again: not counted."""
+    world = World(before=70 * MINUTE, history="plain")
+    try:
+        world.compress(keep=True)
+        world.step(SECOND)
+        world.delete(which=1)
+        world.compress()
+        world.check()
+    finally:
+        world.close()

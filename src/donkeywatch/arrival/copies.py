@@ -29,8 +29,8 @@ def leave_out_counted(
     ``too_long`` lines were dropped unread; ``more_follows`` tells that the file goes on behind the
     block. Returns how many of the lines that were too long are new, too, and the lines that are
     left out by reason. A line that is no search, or whose time is rejected, is left out where it
-    stands between two searches that are: nothing else tells whether it was told of, and none may
-    be lost.
+    stands between two searches that are: nothing else tells whether its outcome was counted, and
+    none may be lost.
     """
     lots = recogniser.recognise(judged.read, lambda: reader.lines_of_searches(bytes(data)))
     last = recogniser.last

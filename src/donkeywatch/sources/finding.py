@@ -132,7 +132,7 @@ class Finder:
     def end_of_log_before(self, generation: Generation) -> bytes | None:
         """Give the end of what was counted last, where the log goes on in another file.
 
-        It stands elsewhere after a rotation, but not after the log was written anew: None then.
+        It stands elsewhere after a rotation, but not after the log was rewritten: None then.
         """
         if not generation.was_live:
             return None

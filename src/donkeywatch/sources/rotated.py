@@ -183,11 +183,14 @@ class RotatedFiles:
     def _keep_as_history(self, generation: Generation, file: Descriptor, signed: Signature) -> None:
         """Note that a file was rotated away before the log was followed: it is never read.
 
-        As long as it may still be compressed, its content is known by a fingerprint.
+        As long as it may still be compressed, once more perhaps, its content is known by a
+        fingerprint.
         """
         self._finish(signed, history=True)
-        generation.identity = file.identity
-        generation.ended = not isinstance(file, PlainFile)
+        if isinstance(file, PlainFile):
+            generation.identity = file.identity
+        elif generation.identity == (0, 0):
+            generation.ended = True  # It was compressed before anybody looked.
         self._shelf.wake(generation)
 
     def renew_history(self, before: int) -> None:

@@ -143,8 +143,7 @@ def load(db: sqlite3.Connection, source: str) -> list[Position]:
     """All generations of a source, oldest first."""
     found = db.execute(
         'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
-        " size, state, key_week, device, inode, was_live, compare_until,"
-        " turn"
+        " size, state, key_week, device, inode, was_live, compare_until, turn"
         " from generations where source = ? order by id",
         (source,),
     )
