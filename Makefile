@@ -24,7 +24,7 @@ help:
 	@echo 'make profile             where the time of a line goes, stage by stage'
 	@echo 'make bench-publish       three years of hours: how fast are /metrics and the page?'
 	@echo 'make web                 take the chart library of the page from npm anew'
-	@echo 'make conformance         what happens to logs: 121 scenarios, real processes'
+	@echo 'make conformance         what happens to logs: 122 scenarios, real processes'
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
 	@echo 'make torture             ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
 	@echo 'make lint                types and style alone'

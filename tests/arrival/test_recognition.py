@@ -148,6 +148,15 @@ def test_a_burst_of_the_same_addresses_around_a_rotation_loses_no_line(keys: Key
     assert set(subject.recognise(sightings(burst), lambda: texts).tolist()) == {Lot.NEW}
 
 
+def test_the_end_of_a_masked_copy_is_withheld_as_the_rest_of_it(keys: Keyring) -> None:
+    """Right after a rotation too: no line of it stands in the log before."""
+    counted = [(n * 300, n) for n in range(100)]
+    masked = [(at, number + 1000) for at, number in counted]
+    subject = recogniser(counted, keys, b"the end of the log before")
+    lots = subject.recognise(sightings(masked), lambda: [b"masked"] * len(masked))
+    assert set(lots.tolist()) == {Lot.WITHHELD}
+
+
 def test_another_server_with_some_of_the_same_addresses_is_no_copy(keys: Keyring) -> None:
     """One search in twenty at the very moment of a counted one is a coincidence."""
     counted = [(n * 3000, n) for n in range(200)]

@@ -119,6 +119,7 @@ SCENARIOS = {
     "XA5": "what was counted turns up again under a rotated name, two files in one",
     "XA6": "a source with another name: its log is known",
     "XA7": "a copy with masked addresses: left out, and said",
+    "XA8": "a burst, rotated twice between two looks, with the same addresses in the same second",
     "XB1": "a thief with the whole state, the lasting key and the log's other lines",
     "XB2": "an idle log of weeks is known by no key that is destroyed, and goes on",
     "XC1": "another program's file with the name of a rotated one, which grows",

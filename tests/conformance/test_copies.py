@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from hypothesis.stateful import (
 
 from conformance.copying import PACKERS, CopiedLog, Way
 from donkeywatch.arrival.recognition import MIN_RUN
+from donkeywatch.counting.windows import SECOND, iso
 from donkeywatch.sources import rotated
 from donkeywatch.sources.files import open_file
 
@@ -153,6 +155,28 @@ def test_a_source_with_another_name_goes_on(log: CopiedLog) -> None:
         log.write(7)
         log.check()
     assert log.engine.status().sources[0].name == "paris"
+
+
+@pytest.mark.scenario("XA8")
+def test_a_burst_that_is_rotated_twice_between_two_looks_counts_whole(log: CopiedLog) -> None:
+    """The same addresses in the same second, in two files: the second was never seen as the log."""
+    stamp = iso(log.now + 3 * SECOND)
+    log.time = log.now + 4 * SECOND
+    serial = itertools.count()
+
+    def write(count: int) -> None:
+        lines = [b"%s\t192.0.2.%d\tfnarbl %d\n" % (stamp.encode(), n % 9, n)
+                 for n in itertools.islice(serial, count)]  # fmt: skip
+        log.lines += lines
+        with log.path.open("ab") as file:
+            file.write(b"".join(lines))
+
+    for count in (50, 200, 100):
+        write(count)
+        log.rotate()
+    write(70)
+    log.settle()
+    assert log.counted() == len(log.lines)
 
 
 @pytest.mark.scenario("XA7")

@@ -131,9 +131,10 @@ class Recogniser:
             self._take(searches.where(accepted))
             lots[older[accepted]] = Lot.KNOWN
             lots[older[~accepted & searches.sealed]] = Lot.SEALED
-            rest = np.flatnonzero(~accepted & ~searches.sealed & ~newest)
-            if self.withholds and self._is_masked(searches.where(rest)):
-                lots[older[rest]] = Lot.WITHHELD
+            unknown = ~accepted & ~searches.sealed
+            if self.withholds and self._is_masked(searches.where(unknown & ~newest)):
+                lots[older[unknown]] = Lot.WITHHELD
+                self.before = None
         return lots
 
     def _find(self, time: Times, alternative: Times, address: Addresses) -> tuple[_Searches, Mask]:

@@ -10,6 +10,8 @@ from donkeywatch.sources.files import File
 
 HEAD, TAIL = 4096, 256
 """Bytes at the front and just before the offset that a generation is known by."""
+MAX_DECODED_BYTES = 64 << 20
+"""How much of an archive is decoded to know the end of it; takes some tenths of a second."""
 END_BYTES = 1 << 22
 """Bytes at the end of a log in which lines of its newest second are looked for."""
 HASH_BYTES = 16
@@ -115,8 +117,9 @@ def length(file: File) -> int:
 
 
 def end_of(file: File, offset: int) -> bytes:
-    """Give the bytes before an offset, END_BYTES at the most; of an archive none, to save time."""
-    if file.size() is None:
+    """Give the bytes before an offset, END_BYTES at the most; none where a long archive would have
+    to be decoded for them."""
+    if file.size() is None and offset > MAX_DECODED_BYTES:
         return b""
     return file.read(max(0, offset - END_BYTES), min(offset, END_BYTES))
 

@@ -52,6 +52,8 @@ class RotatedFiles:
         """The log was never followed before: what is rotated away already is history."""
         self.rotation: int | None = None
         """When the log was last rotated or truncated (ms of a steady clock)."""
+        self._seen: set[tuple[int, int]] = set()
+        """Device and inode of the files that were there at the last look."""
         self._finished_before = finished_before
         self._log, self._shelf, self._identity = log, shelf, identity
         self._keys, self._events = identity.keys, events
@@ -61,7 +63,7 @@ class RotatedFiles:
     def scan(self, now: int) -> None:
         """Look at every name of a rotated file; OSError when that cannot be done."""
         held = {g.file.identity for g in self._shelf.open() if g.file}
-        present = set()
+        present = set[tuple[int, int]]()
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
             file = signature(state)
             present.add(file.identity)
@@ -76,6 +78,7 @@ class RotatedFiles:
         for generation in self._shelf.missing():
             if generation.identity not in present:
                 self._find_renamed(generation, now)
+        self._seen = present
         self._shelf.forget_gone(present, now)
         self._newcomers.forget_gone(present)
 
@@ -160,7 +163,8 @@ class RotatedFiles:
             return True
         if generation is None:
             was_ours = signed.identity in self._shelf.finished
-            if isinstance(file, PlainFile) and not was_ours and not self._has_just_rotated(now):
+            was_log = isinstance(file, PlainFile) and not was_ours
+            if was_log and not self._has_just_rotated(now):
                 if self._newcomers.has_grown(signed):
                     # Another program's: it is remembered as such, and told at each look.
                     self._finish(signed._replace(state=NEVER), history=True)
@@ -168,7 +172,10 @@ class RotatedFiles:
                     return True
                 if not self._newcomers.is_quiet(signed, now):
                     return False
+                was_log = False
             generation = self._shelf.new(Mark())
+            unseen = signed.identity not in self._seen
+            generation.was_live = was_log and unseen and self._shelf.may_have_missed_log()
             self._events["rotations"] += 1
         self._shelf.attach(generation, file, now)
         return True

@@ -106,6 +106,15 @@ class Shelf:
         """Was no other file of the source read, and no archive of it counted, since this one?"""
         return generation.touched >= self._latest
 
+    def may_have_missed_log(self) -> bool:
+        """Tell whether an unknown rotated file may have been the log between two looks.
+
+        That is so if one is known that was the log before, and the next one is not begun.
+        """
+        live = self.live
+        is_next_begun = live is not None and live.begun
+        return not is_next_begun and any(g.was_live and not g.live for g in self.known)
+
     def touch(self, generation: Generation) -> None:
         """Note that a generation was read."""
         self._latest += 1
