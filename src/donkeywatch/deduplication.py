@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from donkeywatch.arrival.copies import leave_out_counted
+from donkeywatch.arrival.copies import leave_out_counted, newest_search
 from donkeywatch.arrival.keyring import Keyring
 from donkeywatch.arrival.observe import Judged
 from donkeywatch.arrival.recognition import Recogniser
@@ -52,6 +52,7 @@ class Deduplicator:
             block.compare_until,
             int(self.store.setting(TICKS_SINCE) or 0),
             block.before,
+            newest_search(block.before or b"", stream.reader.reader),
             self.withholds and not block.resumed,
             is_foreign=stream.archive is not None,
         )

@@ -11,8 +11,17 @@ from donkeywatch.arrival.recognition import Lot, Lots, Recogniser
 from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.counting.observations import LEFT_OUT
 
+END_BYTES = 1 << 16
+"""So much of a log's end holds its newest search."""
 REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True))
 """Why a line of a copy is not counted, as it is told."""
+
+
+def newest_search(end: bytes, reader: LineReader) -> int | None:
+    """Give the event time (ms UTC) of the newest search at the end of a log, None without one."""
+    read = reader.lines(end[-END_BYTES:])
+    times = np.minimum(read.time, read.alternative)
+    return int(times.max()) if len(times) else None
 
 
 def leave_out_counted(

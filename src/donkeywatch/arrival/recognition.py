@@ -94,8 +94,10 @@ class Recogniser:
     exact_since: int = 0
     before: bytes | None = None
     """The end of the file that was the log before, where the log goes on in this one after a
-    rotation: a search about the time of the newest counted one is known if its line stands there.
+    rotation: a search about the time of the newest one there is known if its line stands there.
     None in a copy, where searches that are known come before those."""
+    newest_before: int | None = None
+    """Event time of that newest search (ms UTC); None: that of the newest counted one."""
     withholds: bool = True
     """A copy with other addresses is refused."""
     is_foreign: bool = True
@@ -121,7 +123,7 @@ class Recogniser:
                 read.time[older], read.alternative[older], read.address[older]
             )
             accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
-            at_end = searches.time >= floor(self.until - TICK_MS, SECOND)
+            at_end = searches.time >= floor(self._end_before() - TICK_MS, SECOND)
             if accepted[~at_end].any():
                 self.before = None
             if self.before is not None:
@@ -136,6 +138,10 @@ class Recogniser:
                 lots[older[unknown]] = Lot.WITHHELD
                 self.before = None
         return lots
+
+    def _end_before(self) -> int:
+        """Give the event time (ms UTC) at which the log before ended; other logs may be ahead."""
+        return self.until if self.newest_before is None else min(self.until, self.newest_before)
 
     def _find(self, time: Times, alternative: Times, address: Addresses) -> tuple[_Searches, Mask]:
         """Look searches up; in the repeated hour of a clock change either reading may be right."""
