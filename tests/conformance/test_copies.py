@@ -179,6 +179,20 @@ def test_a_burst_that_is_rotated_twice_between_two_looks_counts_whole(log: Copie
     assert log.counted() == len(log.lines)
 
 
+@pytest.mark.scenario("XA6")
+def test_a_log_that_begins_as_a_file_of_its_history_is_compared(log: CopiedLog) -> None:
+    """Left as history under another name: what stands behind it was counted under the first."""
+    log.drop(log.part(0, 40), "")
+    log.step()
+    log.restart("paris")
+    log.put(log.current(), "in two steps")
+    log.step()
+    for name in ("main", "paris"):
+        log.restart(name)
+    log.write(3)
+    log.check()
+
+
 @pytest.mark.scenario("XA7")
 def test_a_masked_log_is_left_out_and_told_beside_new_lines(log: CopiedLog) -> None:
     """A rotated file whose addresses are replaced afterwards; the live log goes on."""

@@ -135,14 +135,15 @@ class Shelf:
         generation.read_from(file, self._keys)
         if generation.mark.week == LASTING:
             generation.renew_fingerprint(self._keys, LASTING + 1)
-        generation.state, generation.ended = OPEN, False
         # Where it is no log but a copy, or another one was read since, what follows in it may
         # have been counted from there.
         generation.resumed = generation.mark.offset > 0
-        if not (generation.resumed and generation.was_live and self.is_latest(generation)):
+        read_last = generation.was_live and self.is_latest(generation)
+        if not (generation.resumed and read_last) or generation.state == SKIPPED:
             generation.compare_until = None
         elif generation.compare_until is None:
             generation.compare_until = 0
+        generation.state, generation.ended = OPEN, False
         generation.begun = False
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
