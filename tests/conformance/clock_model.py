@@ -61,7 +61,7 @@ class Clockwork:
         """Lines with the right stamp by their hour."""
         self.wrong: Counter[int] = Counter()
         """Lines that were stamped by the wrong clock, by the hour that they tell."""
-        self._serial = 0x1000
+        self._serial, self._rotations = 0x1000, 0
         self.engine: Engine | None = None
         self.start()
         self.write()
@@ -89,6 +89,12 @@ class Clockwork:
         time = max(self.wall, 31 * 366 * DAY)  # Stamps before 2000 are no time at all.
         self.wrong[floor(time, HOUR)] += count
         self._append(time, count)
+
+    def rotate(self) -> None:
+        """The log is renamed, with lines in it that may not have been read, and made anew."""
+        self._rotations += 1
+        self.log.rename(self.directory / f"search.log.{self._rotations}")
+        self.log.touch()
 
     def jump(self, error: int) -> None:
         """The wall clock goes wrong, or is wrong in another way."""
@@ -133,10 +139,16 @@ class Clockwork:
             self.engine.close()
             self.engine = None
 
-    def sleep(self, days: int, error: int) -> None:
-        """Days pass while the engine does not run, and then the clock may be wrong."""
+    def sleep(self, days: int, error: int, *, rotated: bool = False) -> None:
+        """Days pass while the engine does not run, and then the clock may be wrong.
+
+        Where the log is ``rotated`` meanwhile, its last lines were logged when the days began.
+        """
         self.run_right()
         self.stop(commit=True)
+        if rotated:
+            self.write(3)
+            self.rotate()
         self.now += days * DAY
         self.jump(error)
         self.start()

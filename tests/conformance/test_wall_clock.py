@@ -81,10 +81,19 @@ class Machine(RuleBasedStateMachine):
         self.work.stop(commit=commit)
         self.work.start()
 
-    @rule(days=st.sampled_from((1, 4, 8, 30)), error=st.sampled_from((0, 0, *ERRORS)))
-    def sleep(self, days: int, error: int) -> None:
+    @rule(
+        days=st.sampled_from((1, 4, 8, 30)), error=st.sampled_from((0, 0, *ERRORS)),
+        rotated=st.booleans(),
+    )  # fmt: skip
+    def sleep(self, days: int, error: int, rotated: bool) -> None:
         """The monitor is down for days, and starts under a clock that may be wrong."""
-        self.work.sleep(days, error)
+        self.work.sleep(days, error, rotated=rotated)
+
+    @rule(count=COUNTS)
+    def rotate(self, count: int) -> None:
+        """The log is rotated, and its last lines were not read yet."""
+        self.work.write(count)
+        self.work.rotate()
 
     @rule(hours=st.sampled_from((1, 5, 7, 26)))
     def idle(self, hours: int) -> None:
