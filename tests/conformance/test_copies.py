@@ -158,25 +158,40 @@ def test_a_source_with_another_name_goes_on(log: CopiedLog) -> None:
 
 
 @pytest.mark.scenario("XA8")
-def test_a_burst_that_is_rotated_twice_between_two_looks_counts_whole(log: CopiedLog) -> None:
-    """The same addresses in the same second, in two files: the second was never seen as the log."""
-    stamp = iso(log.now + 3 * SECOND)
+@pytest.mark.parametrize("ahead", [0, 5], ids=["alone", "beside a log ahead"])
+def test_a_burst_that_is_rotated_twice_between_two_looks_counts_whole(ahead: int) -> None:
+    """The same addresses in the same second, in two files: the second was never seen as the log.
+
+    Lines of another log may be seconds ahead.
+    """
+    log = CopiedLog(more='[[source]]\nname = "other"\npath = "other.log"\nformat = "tsv"')
+    log.write(60)
+    log.step()
     log.time = log.now + 4 * SECOND
+    stamp, later = (iso(log.now + (3 + more) * SECOND).encode() for more in (0, ahead))
     serial = itertools.count()
 
     def write(count: int) -> None:
-        lines = [b"%s\t192.0.2.%d\tfnarbl %d\n" % (stamp.encode(), n % 9, n)
-                 for n in itertools.islice(serial, count)]  # fmt: skip
+        lines = [
+            b"%s\t192.0.2.%d\tfnarbl %d\n" % (stamp, n % 9, n)
+            for n in itertools.islice(serial, count)
+        ]
         log.lines += lines
         with log.path.open("ab") as file:
             file.write(b"".join(lines))
 
-    for count in (50, 200, 100):
+    write(50)
+    (log.directory / "other.log").write_bytes(later + b"\t198.51.100.1\tfnarbl\n")
+    if ahead:
+        log.step()
+    log.rotate()
+    for count in (200, 100):
         write(count)
         log.rotate()
     write(70)
     log.settle()
-    assert log.counted() == len(log.lines)
+    assert log.counted() == len(log.lines) + 1
+    log.close()
 
 
 @pytest.mark.scenario("XA6")
