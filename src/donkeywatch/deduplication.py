@@ -40,6 +40,8 @@ class Deduplicator:
             # and a backfill that is repeated counts nothing.
             more_follows=stream.archive is not None or block.more_follows,
         )
+        if len(kept.time):
+            stream.follower.note_new(block.generation)
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():
             self.ledger.count_left_out(stream.source.name, reason, lines)

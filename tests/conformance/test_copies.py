@@ -157,6 +157,24 @@ def test_a_source_with_another_name_goes_on(log: CopiedLog) -> None:
     assert log.engine.status().sources[0].name == "paris"
 
 
+@pytest.mark.scenario("XA5")
+def test_a_copy_is_not_taken_for_the_last_log() -> None:
+    """It begins as what a rewrite was interrupted in; the log is then written anew once more."""
+    log = CopiedLog(whole_seconds=True)
+    log.write(60)
+    log.step()
+    log.rotate()
+    log.step()
+    log.write(40)
+    log.step()
+    log.put(log.current() + log.new_lines(3), "in two lives")
+    log.step()
+    log.drop(log.part(60, 40), "")
+    log.put(log.current(), "emptied first")
+    log.check()
+    log.close()
+
+
 @pytest.mark.scenario("XA8")
 @pytest.mark.parametrize("ahead", [0, 5], ids=["alone", "beside a log ahead"])
 def test_a_burst_that_is_rotated_twice_between_two_looks_counts_whole(ahead: int) -> None:

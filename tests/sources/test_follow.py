@@ -167,7 +167,10 @@ class Rig:
             found = bytes(block.data).split(b"\n")
             if not found[-1]:
                 found.pop()
-            self.unsaved.update(self._new(block, found))
+            new = list(self._new(block, found))
+            if any(map(_serial, new)):
+                self.follower.note_new(block.generation)
+            self.unsaved.update(new)
             self.unsaved_long += block.too_long
 
     def _new(self, block: Block, lines: Sequence[bytes]) -> Iterator[bytes]:

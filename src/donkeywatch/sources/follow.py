@@ -170,7 +170,8 @@ class Follower:
             for generation in self._shelf.in_turn(live_first=live_first):
                 block = self._read(generation, now)
                 if block is not None:
-                    self._shelf.touch(generation)
+                    if not block.compare_until or generation.goes_on:
+                        self._shelf.touch(generation)
                     waits = 0 if generation.live else self._read_before_live + block.consumed
                     self._read_before_live = waits
                     return block
@@ -226,6 +227,7 @@ class Follower:
         if generation.compare_until and not (unsure and generation.resumed):
             with contextlib.suppress(OSError):  # Without it, searches alone are compared.
                 generation.before = self._finder.end_of_log_before(generation)
+        generation.goes_on = generation.before is not None
         generation.begun = True
 
     def _read_out(self, generation: Generation) -> None:
@@ -310,6 +312,15 @@ class Follower:
         for i, generation in enumerate(drained):
             if now - generation.since >= (RELEASE if generation.was_live else SETTLE):
                 self._rotated.release(generation, now, anyway=i < excess)
+
+    def note_new(self, number: int) -> None:
+        """Note that a file that may be a copy had searches that were not counted before.
+
+        Until then it is not taken for the last log, whose end the next one is compared with.
+        """
+        for generation in self._shelf.known:
+            if generation.id == number and not generation.goes_on:
+                self._shelf.touch(generation)
 
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""

@@ -42,7 +42,7 @@ class Generation:
 
     __slots__ = (
         "_origin", "_stored", "_until", "before", "begun", "compare_until", "ended", "file",
-        "finished", "former", "id", "identity", "is_last_log", "left", "live", "mark",
+        "finished", "former", "goes_on", "id", "identity", "is_last_log", "left", "live", "mark",
         "restored_open", "resumed", "since", "size", "source", "state", "told", "touched",
         "unread", "was_live",
     )  # fmt: skip
@@ -80,6 +80,8 @@ class Generation:
         self.before: bytes | None = None
         """The end of the file that was the log before, where the log goes on in this one, until
         the first block is read."""
+        self.goes_on = False
+        """The log goes on in it: it is no copy of what was counted."""
         self.resumed = False
         """It is read on where it was left, in a file that holds all that is counted of it."""
         self.touched = 0
