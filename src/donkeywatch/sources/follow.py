@@ -113,13 +113,7 @@ class Follower:
     @property
     def lag(self) -> int:
         """Bytes on disk that are not counted yet, a partial last line included."""
-        lag = 0
-        for generation in self._shelf.open():
-            size = generation.size
-            if generation.live and generation.file is not None:
-                size = max(size, generation.file.size() or 0)  # It may not have had its turn.
-            lag += max(0, size - generation.mark.offset)
-        return lag
+        return self._shelf.lag
 
     @property
     def offset(self) -> int:
@@ -314,13 +308,8 @@ class Follower:
                 self._rotated.release(generation, now, anyway=i < excess)
 
     def note_new(self, number: int) -> None:
-        """Note that a file that may be a copy had searches that were not counted before.
-
-        Until then it is not taken for the last log, whose end the next one is compared with.
-        """
-        for generation in self._shelf.known:
-            if generation.id == number and not generation.goes_on:
-                self._shelf.touch(generation)
+        """Note that a generation that may be a copy had searches that were not counted before."""
+        self._shelf.note_new(number)
 
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""

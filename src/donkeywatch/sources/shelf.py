@@ -67,6 +67,17 @@ class Shelf:
         """Those with a file."""
         return [g for g in self.awake if g.file is not None]
 
+    @property
+    def lag(self) -> int:
+        """Bytes on disk that are not counted yet, a partial last line included."""
+        lag = 0
+        for generation in self.open():
+            size = generation.size
+            if generation.live and generation.file is not None:
+                size = max(size, generation.file.size() or 0)  # It may not have had its turn.
+            lag += max(0, size - generation.mark.offset)
+        return lag
+
     def in_turn(self, *, live_first: bool = False) -> list[Generation]:
         """Give those with a file in the order in which they are read, rotated ones before the log.
 
@@ -123,6 +134,15 @@ class Shelf:
             if self._last_log is not None:
                 self._last_log.is_last_log = False
             generation.is_last_log, self._last_log = True, generation
+
+    def note_new(self, number: int) -> None:
+        """Note that a file that may be a copy had searches that were not counted before.
+
+        Until then it is not taken for the last log, whose end the next one is compared with.
+        """
+        for generation in self.known:
+            if generation.id == number and not generation.goes_on:
+                self.touch(generation)
 
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
