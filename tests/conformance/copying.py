@@ -9,13 +9,16 @@ from __future__ import annotations
 import atexit
 import bz2
 import gzip
+import itertools
 import lzma
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from unittest import mock
 
 import zstandard
 
@@ -27,6 +30,7 @@ from donkeywatch.engine import Engine
 from donkeywatch.errors import SourceError
 from donkeywatch.materials import Materials
 from donkeywatch.settings import Settings
+from donkeywatch.store.store import Store
 
 WEDNESDAY = week_of(1_795_000_000_000) + 50 * HOUR
 SETTINGS = """state = "state"
@@ -95,6 +99,19 @@ class CopiedLog:
         self.now += ms
         self.steady += ms
         self.engine.tick(self.now, self.steady)
+
+    def step_in_vain(self, failing: int) -> None:
+        """The daemon looks, and one of its commits fails, counted from 1."""
+        calls = itertools.count(1)
+        checkpoint = Store.checkpoint
+
+        def fail_once(store: Store, *arguments: Any) -> None:
+            if next(calls) == failing:
+                raise sqlite3.OperationalError
+            checkpoint(store, *arguments)
+
+        with mock.patch.object(Store, "checkpoint", fail_once):
+            self.step()
 
     def settle(self) -> None:
         """Time goes on until all that is there has been decided on."""

@@ -201,9 +201,10 @@ class Generation:
             # a copy cut short begins with does not: nothing is counted of it.
             self.mark = self._origin if self._origin.offset else _nothing_of(self.mark)
             self.state = OPEN if self.state == DONE else self.state
+            self.touched = 0
         else:
             stored = Generation.restored(self._stored)
-            self.mark = stored.mark
+            self.mark, self.touched = stored.mark, stored.touched
             self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
         self.unread, self.begun = True, False

@@ -40,6 +40,7 @@ class Shelf:
         otherwise = counted_otherwise and counted_otherwise + 1
         self._latest = max(otherwise, *(p.turn for p in stored), 0)
         """When any of them was read last, or an archive of the source was counted."""
+        self._latest_stored = self._latest
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self._last_log = max(
             (g for g in self.known if g.was_live), key=attrgetter("touched", "id"), default=None
@@ -130,10 +131,15 @@ class Shelf:
         """Note that a generation was read."""
         self._latest += 1
         generation.touched = self._latest
-        if generation.was_live and generation is not self._last_log:
-            if self._last_log is not None:
-                self._last_log.is_last_log = False
-            generation.is_last_log, self._last_log = True, generation
+        if generation.was_live:
+            self._note_last_log(generation)
+
+    def _note_last_log(self, generation: Generation | None) -> None:
+        if self._last_log is not None:
+            self._last_log.is_last_log = False
+        if generation is not None:
+            generation.is_last_log = True
+        self._last_log = generation
 
     def note_new(self, number: int) -> None:
         """Note that a file that may be a copy had searches that were not counted before.
@@ -208,10 +214,15 @@ class Shelf:
         self.verdicts.clear()
         for generation in self.awake:
             generation.roll_back()
+        self._latest = self._latest_stored
+        logs = (g for g in self.known if g.was_live and g.mark.offset)
+        self._note_last_log(max(logs, key=attrgetter("touched", "id"), default=None))
 
     def committed(self, positions: Iterable[Position]) -> None:
         """These positions are in the database; what has nothing else to wait for may rest."""
         stored = {position.id: position for position in positions}
+        turns = (position.turn for position in stored.values())
+        self._latest_stored = max(self._latest_stored, *turns, 0)
         for generation in self.awake:
             if generation.id in stored:
                 generation.committed(stored[generation.id])
