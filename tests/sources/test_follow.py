@@ -1294,6 +1294,23 @@ def test_a_file_that_grows_and_never_was_the_log_is_told_and_not_read(rig: Rig) 
     assert f"{other}: is written to" in rig.complaint
 
 
+def test_an_empty_file_that_was_the_log_between_two_looks_is_read_when_it_is_written(
+    rig: Rig,
+) -> None:
+    """By a server that was not told of the rotation, long after it."""
+    rig.write(3)
+    rig.tick()
+    rig.rotate()
+    moved = rig.rotate()
+    rig.tick()
+    rig.settle()
+    for _ in range(3):
+        rig.write(2, moved)
+        rig.tick()
+    rig.settle()
+    rig.exact()
+
+
 def test_start_at_the_end_begins_with_the_next_line(tmp_path: Path) -> None:
     """With start = "end" the first start counts only what is written from then on."""
     rig = Rig(tmp_path, from_end=True)

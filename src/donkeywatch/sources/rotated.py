@@ -52,8 +52,10 @@ class RotatedFiles:
         """The log was never followed before: what is rotated away already is history."""
         self.rotation: int | None = None
         """When the log was last rotated or truncated (ms of a steady clock)."""
-        self._seen: set[tuple[int, int]] = set()
-        """Device and inode of the files that were there at the last look."""
+        self._seen: set[tuple[int, int]] | None = None
+        """Device and inode of the files that were there at the last look of this process."""
+        self._appeared: set[tuple[int, int]] = set()
+        """Of these, the ones that appeared right after a rotation, even if nothing was in them."""
         self._finished_before = finished_before
         self._log, self._shelf, self._identity = log, shelf, identity
         self._keys, self._events = identity.keys, events
@@ -67,6 +69,8 @@ class RotatedFiles:
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
             file = signature(state)
             present.add(file.identity)
+            if self._seen is not None and file.identity not in self._seen:
+                self._appeared |= {file.identity} if self._has_just_rotated(now) else set()
             if file.identity in held:
                 self.complaints.remind(path, file.identity)
             elif state.st_size and not self._is_settled(path, file):
@@ -79,6 +83,7 @@ class RotatedFiles:
             if generation.identity not in present:
                 self._find_renamed(generation, now)
         self._seen = present
+        self._appeared &= present
         self._shelf.forget_gone(present, now)
         self._newcomers.forget_gone(present)
 
@@ -164,7 +169,8 @@ class RotatedFiles:
         if generation is None:
             was_ours = signed.identity in self._shelf.finished
             was_log = isinstance(file, PlainFile) and not was_ours
-            if was_log and not self._has_just_rotated(now):
+            has_appeared = signed.identity in self._appeared
+            if was_log and not has_appeared and not self._has_just_rotated(now):
                 if self._newcomers.has_grown(signed):
                     # Another program's: it is remembered as such, and told at each look.
                     self._finish(signed._replace(state=NEVER), history=True)
@@ -174,7 +180,7 @@ class RotatedFiles:
                     return False
                 was_log = False
             generation = self._shelf.new(Mark())
-            unseen = signed.identity not in self._seen
+            unseen = signed.identity not in (self._seen or ())
             generation.was_live = was_log and unseen and self._shelf.may_have_missed_log()
             self._events["rotations"] += 1
         self._shelf.attach(generation, file, now)
