@@ -137,7 +137,7 @@ class Finder:
         if not generation.was_live:
             return None
         others = (g for g in self._shelf.known if g is not generation)
-        logs = (g for g in others if g.mark.offset and g.was_live)
+        logs = (g for g in others if g.mark.offset and g.was_live and g.touched)
         last = max(logs, key=attrgetter("touched", "id"), default=None)
         if last is None or not self._shelf.is_latest(last):
             return None

@@ -121,11 +121,10 @@ class Shelf:
     def may_have_missed_log(self) -> bool:
         """Tell whether an unknown rotated file may have been the log between two looks.
 
-        That is so if one is known that was the log before, and the next one is not begun.
+        It was not, where the next log is begun.
         """
         live = self.live
-        is_next_begun = live is not None and live.begun
-        return not is_next_begun and any(g.was_live and not g.live for g in self.known)
+        return live is None or not live.begun
 
     def touch(self, generation: Generation) -> None:
         """Note that a generation was read."""
