@@ -11,15 +11,15 @@ from donkeywatch.arrival.recognition import Lot, Lots, Recogniser
 from donkeywatch.arrival.sightings import LineReader, Sighting
 from donkeywatch.counting.observations import LEFT_OUT
 
-END_BYTES = 1 << 16
-"""So much of a log's end holds its newest search."""
+NEWEST_SEARCH_BYTES = 1 << 16
+"""Bytes at the end of a log among which its newest search is looked for."""
 REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True))
 """Why a line of a copy is not counted, as it is told."""
 
 
 def newest_search(end: bytes, reader: LineReader) -> int | None:
     """Give the event time (ms UTC) of the newest search at the end of a log, None without one."""
-    read = reader.lines(end[-END_BYTES:])
+    read = reader.lines(end[-NEWEST_SEARCH_BYTES:])
     times = np.minimum(read.time, read.alternative)
     return int(times.max()) if len(times) else None
 

@@ -123,7 +123,7 @@ class Recogniser:
                 read.time[older], read.alternative[older], read.address[older]
             )
             accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
-            at_end = searches.time >= floor(self._end_before() - TICK_MS, SECOND)
+            at_end = searches.time >= floor(self._end_before - TICK_MS, SECOND)
             if accepted[~at_end].any():
                 self.before = None
             if self.before is not None:
@@ -139,8 +139,9 @@ class Recogniser:
                 self.before = None
         return lots
 
+    @property
     def _end_before(self) -> int:
-        """Give the event time (ms UTC) at which the log before ended; other logs may be ahead."""
+        """The event time (ms UTC) at which the log before ended; other logs may be ahead."""
         return self.until if self.newest_before is None else min(self.until, self.newest_before)
 
     def _find(self, time: Times, alternative: Times, address: Addresses) -> tuple[_Searches, Mask]:

@@ -69,8 +69,9 @@ class RotatedFiles:
         for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
             file = signature(state)
             present.add(file.identity)
-            if self._seen is not None and file.identity not in self._seen:
-                self._appeared |= {file.identity} if self._has_just_rotated(now) else set()
+            is_new = self._seen is not None and file.identity not in self._seen
+            if is_new and self._has_just_rotated(now):
+                self._appeared.add(file.identity)
             if file.identity in held:
                 self.complaints.remind(path, file.identity)
             elif state.st_size and not self._is_settled(path, file):

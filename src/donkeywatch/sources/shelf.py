@@ -41,6 +41,7 @@ class Shelf:
         self._latest = max(otherwise, *(p.turn for p in stored), 0)
         """When any of them was read last, or an archive of the source was counted."""
         self._latest_stored = self._latest
+        """The same, of what is committed."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self._last_log = max(
             (g for g in self.known if g.was_live), key=attrgetter("touched", "id"), default=None
