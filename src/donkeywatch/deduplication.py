@@ -42,6 +42,8 @@ class Deduplicator:
         )
         if len(kept.time):
             stream.follower.note_new(block.generation)
+        if recogniser.went_on:
+            stream.follower.note_went_on(block.generation)
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():
             self.ledger.count_left_out(stream.source.name, reason, lines)

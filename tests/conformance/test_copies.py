@@ -191,9 +191,9 @@ class Burst:
         self.time = self.log.now + 3 * SECOND
         self._serial = itertools.count()
 
-    def write(self, count: int) -> None:
-        """The server logs some of them."""
-        stamp = iso(self.time).encode()
+    def write(self, count: int, *, later: int = 0) -> None:
+        """The server logs some of them, or of so many ms later."""
+        stamp = iso(self.time + later).encode()
         lines = [
             b"%s\t192.0.2.%d\tfnarbl %d\n" % (stamp, n % 9, n)
             for n in itertools.islice(self._serial, count)
@@ -240,6 +240,21 @@ def test_a_burst_around_a_rotation_counts_whole_after_a_failed_commit() -> None:
     burst.write(70)
     burst.log.step_in_vain(2)  # The first commit stores what was read before the next file.
     assert burst.log.counted() == 110
+    burst.check()
+
+
+@pytest.mark.scenario("XA8")
+def test_a_burst_after_a_rotation_counts_whole_over_a_restart() -> None:
+    """Once a search is newer than the log before, lines of the same moment are new, too."""
+    burst = Burst()
+    burst.write(50)
+    burst.log.step()
+    burst.log.rotate()
+    burst.write(70)
+    burst.write(1, later=SECOND)
+    burst.log.step()
+    burst.log.restart()
+    burst.write(20)
     burst.check()
 
 

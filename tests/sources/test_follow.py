@@ -173,6 +173,13 @@ class Rig:
             self.unsaved.update(new)
             self.unsaved_long += block.too_long
 
+    def read_serials(self) -> list[int]:
+        """Read everything there is, and give the numbers of the lines in their order."""
+        serials = []
+        while (block := self.follower.read(self.now)) is not None:
+            serials += [int(line[:8]) for line in bytes(block.data).splitlines()]
+        return serials
+
     def _new(self, block: Block, lines: Sequence[bytes]) -> Iterator[bytes]:
         """What the recogniser leaves of a file that may be a copy: lines not counted before it."""
         if not block.compare_until:
@@ -362,6 +369,45 @@ def test_rotations_while_stopped_are_caught_up_with(rig: Rig, rotations: int) ->
     rig.tick()
     rig.settle()
     rig.exact()
+
+
+def test_what_was_the_log_at_the_last_look_is_read_after_older_files(rig: Rig) -> None:
+    """Rotated before it was read: at the start it was found before them."""
+    rig.follower.close()
+    for age in (20, 10):
+        rig.write(5)
+        os.utime(rig.path, (1_795_000_000 - age, 1_795_000_000 - age))
+        rig.rotate()
+    rig.write(5)
+    rig.restart()
+    rig.follower.scan(rig.now)
+    rig.rotate()
+    rig.write(5)
+    rig.follower.scan(rig.now)
+    assert rig.read_serials() == list(range(101, 121))
+
+
+def test_a_file_that_is_renamed_during_a_look_is_found_in_it(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the name that was listed stands the next file then."""
+    rig.follower.close()
+    rig.write(5)
+    rig.rotate()
+    rig.write(5)
+    rig.restart()
+    listed = Log.siblings
+
+    def rotate_behind(log: Log) -> Iterator[tuple[Path, os.stat_result]]:
+        found = list(listed(log))
+        monkeypatch.setattr(Log, "siblings", listed)
+        rig.rotate()
+        rig.write(5)
+        return iter(found)
+
+    monkeypatch.setattr(Log, "siblings", rotate_behind)
+    rig.follower.scan(rig.now)
+    assert rig.read_serials() == list(range(101, 116))
 
 
 def test_a_symlink_that_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None:
@@ -1292,6 +1338,22 @@ def test_a_file_that_grows_and_never_was_the_log_is_told_and_not_read(rig: Rig) 
     rig.settle()
     rig.exact()
     assert f"{other}: is written to" in rig.complaint
+
+
+def test_a_log_with_the_inode_of_a_file_of_its_history_is_read(tmp_path: Path) -> None:
+    """While stopped an old file is deleted, and one that was the log meanwhile has its inode."""
+    rig = Rig(tmp_path)
+    old = rig.sibling(".7")
+    rig.append(b"00000900 zqorv\n", old)
+    rig.write(5)
+    rig.tick()
+    rig.follower.close()
+    os.truncate(old, 0)
+    rig.write(3, old)
+    rig.restart()
+    rig.settle()
+    rig.exact()
+    rig.follower.close()
 
 
 def test_an_empty_file_that_was_the_log_between_two_looks_is_read_when_it_is_written(

@@ -104,6 +104,8 @@ class Recogniser:
     """The file may be the log of another server, whose searches have the same addresses."""
     last: Lot | None = None
     """The lot of the last search of the file so far, which lines that are no search share."""
+    went_on: bool = False
+    """A search was newer than the log before, of which the file is no copy."""
     _hours: dict[int, CountedHour] = field(default_factory=dict)
     _run: int = 0
     """Different known searches in a row at the end of the last block."""
@@ -137,6 +139,8 @@ class Recogniser:
             if self.withholds and self._is_masked(searches.where(unknown & ~newest)):
                 lots[older[unknown]] = Lot.WITHHELD
                 self.before = None
+        newer = self.newest_before is not None and read.time > self.newest_before
+        self.went_on = self.before is not None and bool((newer & (lots == Lot.NEW)).any())
         return lots
 
     @property

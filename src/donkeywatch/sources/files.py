@@ -37,6 +37,10 @@ class File(Protocol):
         """Bytes of the content, or None where only reading to the end could tell."""
         ...
 
+    def modified(self) -> int:
+        """When it was last written to, in ns since the epoch."""
+        ...
+
     def close(self) -> None:
         """Give the descriptor back."""
         ...
@@ -72,6 +76,10 @@ class PlainFile:
     def size(self) -> int:
         """Bytes in the file now."""
         return self.stat().st_size
+
+    def modified(self) -> int:
+        """When it was last written to, in ns since the epoch."""
+        return self.stat().st_mtime_ns
 
     def close(self) -> None:
         """Give the descriptor back."""
@@ -136,6 +144,10 @@ class CompressedFile:
     def size(self) -> None:
         """Unknown before the end."""
         return
+
+    def modified(self) -> int:
+        """When the archive was last written to, in ns since the epoch."""
+        return self._raw.modified()
 
     @property
     def ignored(self) -> int:

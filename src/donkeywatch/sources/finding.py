@@ -22,6 +22,9 @@ from donkeywatch.sources.marks import (
 from donkeywatch.sources.rotated import RotatedFiles
 from donkeywatch.sources.shelf import Descriptor, Shelf
 
+MAX_PASSES = 8
+"""How often all names are looked at in one look, where files are renamed meanwhile."""
+
 
 class Finder:
     """Says whose content each file holds, and puts it on the shelf."""
@@ -54,10 +57,13 @@ class Finder:
 
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
-        self.rotated.hidden = False
-        self.rotated.complaints.begin()
-        self._scan_live(now)
-        self.rotated.scan(now)
+        for _ in range(MAX_PASSES):
+            self.rotated.hidden = False
+            self.rotated.complaints.begin()
+            self._scan_live(now)
+            if self.rotated.look(now):
+                break
+        self.rotated.end_look(now)
 
     # -- the log's own path --------------------------------------------------------------
 

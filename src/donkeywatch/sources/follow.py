@@ -311,6 +311,10 @@ class Follower:
         """Note that a generation that may be a copy had searches that were not counted before."""
         self._shelf.note_new(number)
 
+    def note_went_on(self, number: int) -> None:
+        """Note that a generation is read beyond the end of the log that goes on in it."""
+        self._shelf.note_went_on(number)
+
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""
         return [g.position() for g in self._shelf.awake if g.changed()]

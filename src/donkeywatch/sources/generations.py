@@ -44,7 +44,7 @@ class Generation:
         "_origin", "_stored", "_until", "before", "begun", "compare_until", "ended", "file",
         "finished", "former", "goes_on", "id", "identity", "is_last_log", "left", "live", "mark",
         "restored_open", "resumed", "since", "size", "source", "state", "told", "touched",
-        "unread", "was_live",
+        "unread", "was_live", "went_on",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -82,6 +82,8 @@ class Generation:
         the first block is read."""
         self.goes_on = False
         """The log goes on in it: it is no copy of what was counted."""
+        self.went_on = False
+        """A search in it is newer than the log before, so the rest of it is new."""
         self.resumed = False
         """It is read on where it was left, in a file that holds all that is counted of it."""
         self.touched = 0
@@ -124,9 +126,12 @@ class Generation:
         return Position(
             self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
-            m.week, *self.identity, self.was_live, self.compare_until or 0, self.is_over,
+            m.week, *self.identity, self.was_live, self._still_compared(), self.is_over,
             self.touched,
         )  # fmt: skip
+
+    def _still_compared(self) -> int:
+        return 0 if self.went_on else self.compare_until or 0
 
     @property
     def is_over(self) -> bool:
@@ -207,7 +212,7 @@ class Generation:
             self.mark, self.touched = stored.mark, stored.touched
             self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
-        self.unread, self.begun = True, False
+        self.unread, self.begun, self.went_on = True, False, False
 
     def is_intact(self, keys: FingerprintKeys) -> bool:
         """Does the open file still hold what is counted?"""
@@ -284,7 +289,7 @@ class Generation:
             return replace(
                 block,
                 generation=self.id,
-                compare_until=self.compare_until or 0,
+                compare_until=self._still_compared(),
                 before=before,
                 resumed=self.resumed,
                 more_follows=fresh >= room,

@@ -27,6 +27,10 @@ NEVER = (-1, -1)
 """A state that no file has."""
 
 
+class _Renamed(Exception):
+    """A name leads to another file than when the files were listed."""
+
+
 class RotatedFiles:
     """Looks at the rotated files of a log, and puts those with something unread on the shelf.
 
@@ -52,6 +56,8 @@ class RotatedFiles:
         """The log was never followed before: what is rotated away already is history."""
         self.rotation: int | None = None
         """When the log was last rotated or truncated (ms of a steady clock)."""
+        self._present = set[tuple[int, int]]()
+        """Device and inode of the files that are there in this look."""
         self._seen: set[tuple[int, int]] | None = None
         """Device and inode of the files that were there at the last look of this process."""
         self._appeared: set[tuple[int, int]] = set()
@@ -62,13 +68,18 @@ class RotatedFiles:
         self._unless_rewritten = unless_rewritten
         self._newcomers = Newcomers()
 
-    def scan(self, now: int) -> None:
-        """Look at every name of a rotated file; OSError when that cannot be done."""
+    def look(self, now: int) -> bool:
+        """Take up what is unread under the name of a rotated file; OSError when that cannot be.
+
+        False where files were renamed meanwhile: some may have been missed, and an older one is
+        not to be read after a newer one.
+        """
+        siblings = sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns)
+        self._present = {signature(state).identity for _, state in siblings}
         held = {g.file.identity for g in self._shelf.open() if g.file}
-        present = set[tuple[int, int]]()
-        for path, state in sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns):
+        is_as_listed = True
+        for path, state in siblings:
             file = signature(state)
-            present.add(file.identity)
             is_new = self._seen is not None and file.identity not in self._seen
             if is_new and self._has_just_rotated(now):
                 self._appeared.add(file.identity)
@@ -76,17 +87,25 @@ class RotatedFiles:
                 self.complaints.remind(path, file.identity)
             elif state.st_size and not self._is_settled(path, file):
                 if len(self._shelf.open()) < MAX_OPEN:
-                    self._look_into(path, file, now)
+                    is_as_listed &= self._look_into(path, file, now)
                 else:
                     # It is looked into later; it may hold the rest of what is being looked for.
                     self.hidden |= bool(self._shelf.missing())
+        is_quiet = self._present == self._seen and not self._has_just_rotated(now)
+        return is_as_listed and (is_quiet or self._present == self._listed())
+
+    def end_look(self, now: int) -> None:
+        """Look for what was not found, and note which files are there."""
         for generation in self._shelf.missing():
-            if generation.identity not in present:
+            if generation.identity not in self._present:
                 self._find_renamed(generation, now)
-        self._seen = present
-        self._appeared &= present
-        self._shelf.forget_gone(present, now)
-        self._newcomers.forget_gone(present)
+        self._seen = self._present
+        self._appeared &= self._present
+        self._shelf.forget_gone(self._present, now)
+        self._newcomers.forget_gone(self._present)
+
+    def _listed(self) -> set[tuple[int, int]]:
+        return {signature(state).identity for _, state in self._log.siblings()}
 
     def _find_renamed(self, generation: Generation, now: int) -> None:
         """Look for a file that was renamed to what is no name of a rotated one."""
@@ -112,16 +131,32 @@ class RotatedFiles:
             return True
         if (before.size, before.modified) == file.state:
             return True
-        if before.history:
+        if before.history and not self._is_rewritten(path, before):
             self.complaints.foreign(path)
-        return before.history
+            return True
+        return False
 
-    def _look_into(self, path: Path, file: Signature, now: int) -> None:
+    def _is_rewritten(self, path: Path, before: FinishedFile) -> bool:
+        """Tell whether another file has the inode of one of the log's history by now."""
+        identity = before.device, before.inode
+        skipped = (g for g in self._shelf.known if g.state == SKIPPED and g.identity == identity)
+        generation = next(skipped, None)
+        if generation is None or not generation.mark.head_length:
+            return False
+        with contextlib.suppress(OSError, SourceError), contextlib.closing(open_file(path)) as file:
+            same = self._identity.of(file, [generation]) is not None
+            return file.identity == identity and not same
+        return False
+
+    def _look_into(self, path: Path, file: Signature, now: int) -> bool:
+        """Decide on a sibling; false where its name leads to another file by now."""
         packed = is_compressed(path)
         if packed and self.complaints.rests(path, file, now):
-            return
+            return True
         try:
             decided = self._consider(path, file, now)
+        except _Renamed:
+            return False
         except Damaged as error:
             decided = False  # It may still be growing, or be restored.
             if packed:
@@ -129,20 +164,24 @@ class RotatedFiles:
         except SourceError:
             decided = False
         except OSError as error:
-            decided = gone(error)
-            if not decided:
-                self.complaints.unreadable(path, error)
-                # It may hold the rest of what is being looked for.
-                self.hidden |= bool(self._shelf.missing())
+            if gone(error):
+                return False
+            decided = False
+            self.complaints.unreadable(path, error)
+            # It may hold the rest of what is being looked for.
+            self.hidden |= bool(self._shelf.missing())
         if decided:
             self._shelf.verdicts[file.identity] = file.state
             if self._shelf.held(file.identity) is None:
                 self.complaints.good(file.identity)
+        return True
 
     def _consider(self, path: Path, signed: Signature, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
         file = open_file(path)
         try:
+            if file.identity != signed.identity:
+                raise _Renamed
             return self._decide(file, path, signed, now)
         finally:
             self._shelf.close_unless_held(file)
@@ -286,11 +325,30 @@ class RotatedFiles:
         if state.st_size > generation.mark.offset:
             generation.state, generation.unread = OPEN, True
             return
+        if not state.st_nlink:
+            self._finish_copies(generation)
         found = signature(state)
         if anyway or state.st_nlink == 0 or self.is_named(found.identity):
             self._shelf.detach(generation, now)
             if state.st_nlink and not anyway:
                 self._finish(found)
+
+    def _finish_copies(self, generation: Generation) -> None:
+        """Note that files are counted that were left alone as copies of one that is deleted.
+
+        They may never be asked again: the next start does not know their content any more.
+        """
+        for path, state in self._log.siblings():
+            found = signature(state)
+            if self._shelf.verdicts.get(found.identity) != found.state:
+                continue
+            with (
+                contextlib.suppress(OSError, SourceError, Damaged),
+                contextlib.closing(open_file(path)) as file,
+            ):
+                is_copy = self._identity.of(file, [generation]) is generation
+                if is_copy and generation.has_no_more_in(file):
+                    self._finish(found)
 
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""

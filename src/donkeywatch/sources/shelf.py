@@ -87,12 +87,14 @@ class Shelf:
         """
         live = self.live
 
-        def turn(generation: Generation) -> tuple[int, int]:
+        def turn(generation: Generation) -> tuple[int, int, int]:
             if generation.live:
-                return (0 if live_first else 3), generation.id
+                return (0 if live_first else 3), 0, generation.id
             if generation.begun:
-                return 1, generation.id
-            return (4 if live is not None and live.begun else 2), generation.id
+                return 1, 0, generation.id
+            # Numbers do not tell: what was the log at the last look is found before older ones.
+            modified = generation.file.modified() if generation.file else 0
+            return (4 if live is not None and live.begun else 2), modified, generation.id
 
         return sorted((g for g in self.open() if g.id not in self.waiting), key=turn)
 
@@ -150,6 +152,12 @@ class Shelf:
             if generation.id == number and not generation.goes_on:
                 self.touch(generation)
 
+    def note_went_on(self, number: int) -> None:
+        """Note that a file in which the log goes on is read beyond the end of the log before."""
+        for generation in self.known:
+            if generation.id == number and generation.goes_on:
+                generation.went_on = True
+
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
         if generation not in self.awake:
@@ -171,6 +179,7 @@ class Shelf:
             generation.compare_until = 0
         generation.state, generation.ended = OPEN, False
         generation.begun = False
+        generation.went_on &= generation.resumed and read_last
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
 
