@@ -204,7 +204,6 @@ SETTINGS = settings(
     max_examples=int(os.environ.get("DONKEYWATCH_EXAMPLES", "2000")),
     stateful_step_count=22,
     deadline=None,
-    derandomize=False,
     print_blob=True,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

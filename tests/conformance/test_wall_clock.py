@@ -119,7 +119,6 @@ def test_whatever_the_wall_clock_does_no_line_is_lost_and_nothing_destroyed_earl
             max_examples=int(os.environ.get("DONKEYWATCH_CLOCK_EXAMPLES", "60")),
             stateful_step_count=14,
             deadline=None,
-            derandomize=False,
             print_blob=True,
             report_multiple_bugs=False,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
