@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from donkeywatch import cli
+from donkeywatch.cli import front
 from donkeywatch.lab.simulate import Simulation
 from support import START, Simulated, simulated
 
@@ -82,6 +83,25 @@ def test_the_version_is_told() -> None:
     code, said = donkeywatch("--version")
     assert code == 0
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", said)
+
+
+def test_the_version_is_told_at_once() -> None:
+    """Nothing is loaded for it that a verb needs, and a full disk is told all the same."""
+    code = (
+        "import sys\n"
+        "from donkeywatch import cli\n"
+        "sys.argv = ['donkeywatch', '--version']\n"
+        "cli.main()\n"
+        "assert not {'numpy', 'typer', 'rich', 'pydantic'} & sys.modules.keys()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - no file
+        done = subprocess.run(
+            [sys.executable, "-m", "donkeywatch", "--version"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "the output cannot be written" in done.stderr
 
 
 def test_the_genuine_sample_of_enode_go() -> None:
@@ -349,7 +369,7 @@ def test_failures_leave_through_one_door(
 
     monkeypatch.setattr("donkeywatch.cli.front.app", interrupted)
     with pytest.raises(SystemExit) as left:
-        cli.main()
+        front.main()
     assert left.value.code == 130
 
 

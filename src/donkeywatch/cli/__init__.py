@@ -5,13 +5,14 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-# A look for plugins at every installed package takes a twentieth of a start; there are none.
-os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-gc.disable()  # What is loaded stays; to look for garbage in it takes a tenth of a start.
+import donkeywatch
 
-from donkeywatch.cli import front  # noqa: E402
-from donkeywatch.cli.front import app  # noqa: E402
+if TYPE_CHECKING:
+    from typer import Typer
+
+    app: Typer
 
 __all__ = ["MODULES", "app", "enter", "main"]
 
@@ -29,6 +30,10 @@ MODULES = {
 
 def enter(arguments: Sequence[str]) -> None:
     """Load the module of the verb that is asked for, or all: a start takes half the time."""
+    # A look for plugins at every installed package takes a twentieth of a start; there are none.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    gc.disable()  # What is loaded stays; to look for garbage in it takes a tenth of a start.
+    app = __getattr__("app")
     asked = [name for name, verbs in MODULES.items() if arguments[:1] and arguments[0] in verbs]
     for name in asked or MODULES:
         import_module(f"{__name__}.{name}")
@@ -40,7 +45,28 @@ def enter(arguments: Sequence[str]) -> None:
     gc.enable()
 
 
+def __getattr__(name: str) -> "Typer":
+    """The command line as typer has it, loaded when it is asked for."""
+    if name == "app":
+        from donkeywatch.cli.front import app
+
+        return app
+    raise AttributeError(name)
+
+
 def main() -> None:
     """Run the command line; every failure is one message and an exit code."""
+    if sys.argv[1:] == ["--version"] and _told_version():
+        return
     enter(sys.argv[1:])
+    front = import_module(f"{__name__}.front")
     front.main()
+
+
+def _told_version() -> bool:
+    """Write the version without all that a verb loads; false where that cannot be written."""
+    try:
+        os.write(1, f"{donkeywatch.__version__}\n".encode())
+    except OSError:
+        return False
+    return True
