@@ -111,7 +111,7 @@ class Stream:
         """Forget how far a clock that was ahead of ``now`` had let event time come."""
         frontier = self.frontier
         if frontier.newest is not None and frontier.newest > future:
-            frontier.newest, frontier.suspect, frontier.witnesses = now, 0, 0
+            frontier.set_back(now, 0, 0)
         self.coverage.set_back(now)
 
     def follow_clock(self, now: int, *, jumped: bool) -> None:
@@ -176,8 +176,7 @@ class Stream:
         self.recognisers.clear()
         self.settled = []
         self.follower.roll_back()
-        self.frontier.newest = stored.newest
-        self.frontier.suspect, self.frontier.witnesses = stored.suspect, stored.witnesses
+        self.frontier.set_back(stored.newest, stored.suspect, stored.witnesses)
         self.coverage.take()
         self.archived.take()
         self.coverage.until = stored.covered_until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -96,9 +97,10 @@ class Timekeeper:
         times, keep, sure = read.time, self._rules.keep, self.clocks.sure
         if sure is None or self.time is None:
             return np.zeros(len(times), bool)
-        past = np.where(times <= self.time + self._rules.future, times, 0)
-        newest = np.maximum.accumulate(np.concatenate(([stream.frontier.newest or 0], past)))[:-1]
-        late: npt.NDArray[np.bool_] = (times < newest - keep) & (times >= sure - keep)
+        past = times <= self.time + self._rules.future
+        late = np.zeros(len(times), bool)
+        _, newest = replace(stream.frontier).admit(times[past], read.alternative[past])
+        late[past] = (times[past] < newest - keep) & (times[past] >= sure - keep)
         ahead = (times > self.time + self._rules.future) & (times <= self.time + LONGEST_STOP)
         return late | ahead
 

@@ -126,6 +126,20 @@ def test_whatever_the_wall_clock_does_no_line_is_lost_and_nothing_destroyed_earl
     )
 
 
+@pytest.mark.scenario("XD1")
+@pytest.mark.parametrize("count", [1, 12])
+def test_lines_of_a_clock_that_was_days_ahead_make_none_late_when_those_days_have_passed(
+    count: int,
+) -> None:
+    """They wait with what follows them, while the monitor is down until they are of the past."""
+    work = Clockwork()
+    work.sleep(days=1, error=8 * DAY)
+    work.write_wrong(count)
+    work.sleep(days=8, error=0, rotated=True)
+    work.check()
+    work.close()
+
+
 # -- real processes ---------------------------------------------------------------------------
 
 

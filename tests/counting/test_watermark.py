@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.watermark import JUMP, WITNESSES, Frontier
-from donkeywatch.counting.windows import HOUR, MINUTE
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE
 
 BASE = 1_790_000_000_000
 steps = st.sampled_from([-3 * JUMP, -JUMP, -1, 0, 1, MINUTE, JUMP - 1, JUMP, JUMP + 1, 2 * JUMP])
 walks = st.lists(steps | st.integers(-JUMP, 2 * JUMP), max_size=30)
+long_walks = st.lists(steps | st.sampled_from([9 * DAY, -9 * DAY, 0, 0, 1]), max_size=30)
 
 
 def fed(
@@ -35,7 +36,7 @@ def fed(
     return decided, before
 
 
-@given(walks, st.lists(st.integers(0, 30), max_size=8), st.lists(st.booleans(), max_size=30))
+@given(walks | long_walks, st.lists(st.integers(0, 30), max_size=8), st.lists(st.booleans(), max_size=30))
 def test_the_result_does_not_depend_on_cuts(
     walk: list[int], cuts: list[int], folds: list[bool]
 ) -> None:
@@ -91,6 +92,28 @@ def test_a_jump_is_believed_when_the_next_ones_agree() -> None:
         frontier.admit(np.array([BASE + 9 * JUMP + i], np.int64))
     assert frontier.newest == BASE + 9 * JUMP + WITNESSES - 1
     assert frontier.witnesses == 0
+
+
+def test_a_long_jump_is_taken_back_when_the_log_goes_on_where_it_was() -> None:
+    """A server's clock is eight days ahead for some lines: none after them is late for it."""
+    frontier = Frontier.restored(BASE, 0, 0)
+    ahead = [BASE + 8 * DAY + n for n in range(12)]
+    right = [BASE + 5 * HOUR + n * MINUTE for n in range(6)]
+    _, before = fed(frontier, [*ahead, *right], None, [])
+    assert all(time >= earlier - HOUR for time, earlier in zip(right, before[12:], strict=True))
+    assert frontier.newest == right[-1]
+
+
+def test_a_long_jump_stays_when_few_lines_contradict_it() -> None:
+    """Two lines that are late after a log was silent for weeks, and after a hundred more."""
+    frontier = Frontier.restored(BASE, 0, 0)
+    late = [BASE + 5 * HOUR + n for n in range(4)]
+    now = [BASE + 20 * DAY + n for n in range(200)]
+    fed(frontier, [*now[:5], *late[:2], *now[5:]], None, [])
+    assert frontier.newest == now[-1]
+    _, before = fed(frontier, late, None, [])
+    assert before == [now[-1]] * 4
+    assert frontier.newest == now[-1]
 
 
 def test_stamps_that_disagree_are_no_witnesses() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Times
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.windows import HOUR, WEEK
 
 JUMP = HOUR
 """A stamp further ahead than this is believed only when the next ones agree (ms)."""
 WITNESSES = 3
 """How many queries in a row must agree on a jump."""
+LONG_JUMP = WEEK
+"""After a jump longer than this (ms), what follows as before it would be too late."""
+MAX_RETURN_LINES = 100
+"""Queries after a long jump among which some may still show that there was none."""
 
 
 @dataclass(slots=True)
@@ -28,11 +32,22 @@ class Frontier:
     witnesses: int = 0
     confirmed: int = 0
     """How many stamps have agreed with the first one; until enough have, it may be the odd one."""
+    _before_jump: int | None = field(default=None, init=False)
+    """Where the frontier was before a long jump, while that may still be taken back: a server whose
+    clock was ahead for some lines goes on where it was."""
+    _return_to: int = field(default=0, init=False)
+    _returned: int = field(default=0, init=False)
+    _since_jump: int = field(default=0, init=False)
 
     @classmethod
     def restored(cls, newest: int | None, suspect: int, witnesses: int) -> Frontier:
         """As it was stored, of a log that is followed live: its stamps are never ahead of now."""
         return cls(newest, suspect, witnesses, WITNESSES)
+
+    def set_back(self, newest: int | None, suspect: int, witnesses: int) -> None:
+        """Forget what was read since it was so."""
+        self.newest, self.suspect, self.witnesses = newest, suspect, witnesses
+        self._before_jump = None
 
     def admit(self, times: Times, alternatives: Times | None = None) -> tuple[Times, Times]:
         """Move the frontier over ``times``.
@@ -49,7 +64,7 @@ class Frontier:
             even = times <= running[:-1] + JUMP
             if self.confirmed < WITNESSES:
                 even &= times >= running[:-1] - JUMP
-            if self.witnesses == 0 and bool(even.all()):
+            if self.witnesses == 0 and self._before_jump is None and bool(even.all()):
                 self.newest = int(running[-1])
                 self.confirmed += len(times)
                 return times, running[:-1]
@@ -65,7 +80,7 @@ class Frontier:
                 if abs(second - self.newest) < abs(first - self.newest):
                     time = second
             decided[i] = time
-            doubtful = self.newest is None or self._doubts(time)
+            doubtful = self.newest is None or self._doubts(time) or self._returns(time)
             before[i] = time if doubtful or self.newest is None else self.newest
             self._advance(time)
         return decided, before
@@ -75,7 +90,20 @@ class Frontier:
         young = self.newest is not None and self.confirmed < WITNESSES
         return young and time < (self.newest or 0) - JUMP
 
+    def _returns(self, time: int) -> bool:
+        """Tell whether a stamp is too late only for a long jump: not for what was before it."""
+        if self._before_jump is None or self.newest is None:
+            return False
+        return self._before_jump - JUMP <= time < self.newest - LONG_JUMP
+
     def _advance(self, time: int) -> None:
+        if self._before_jump is not None:
+            if self._returns(time):
+                self._return(time)
+                return
+            self._since_jump += 1
+            if self._since_jump > MAX_RETURN_LINES:
+                self._before_jump = None
         if self.newest is None or (time <= self.newest + JUMP and not self._doubts(time)):
             self.newest = time if self.newest is None else max(self.newest, time)
             self.witnesses = 0
@@ -84,6 +112,16 @@ class Frontier:
             self.witnesses += 1
             self.suspect = max(self.suspect, time)
             if self.witnesses >= WITNESSES:
+                if self.suspect - self.newest > LONG_JUMP:
+                    self._before_jump, self._returned, self._since_jump = self.newest, 0, 0
                 self.newest, self.witnesses, self.confirmed = self.suspect, 0, WITNESSES
         else:
             self.suspect, self.witnesses = time, 1
+
+    def _return(self, time: int) -> None:
+        """Take a long jump back when so many stamps agree that there was none."""
+        agrees = self._returned > 0 and abs(time - self._return_to) <= JUMP
+        self._return_to = max(self._return_to, time) if agrees else time
+        self._returned = self._returned + 1 if agrees else 1
+        if self._returned >= WITNESSES:
+            self.newest, self._before_jump, self.witnesses = self._return_to, None, 0
