@@ -46,7 +46,8 @@ class Archive:
                 engine.settle(now)
                 closed()
                 # It finds all closed; what is due is destroyed, in part at the next commits.
-                engine.closer.close(watermark, now, watermark, aside=True)
+                confirmed = engine.timekeeper.clocks.proven
+                engine.closer.close(watermark, now, watermark, confirmed=confirmed, aside=True)
         else:
             engine.closer.close_aside(watermark)
 

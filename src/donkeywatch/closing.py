@@ -69,12 +69,15 @@ class Closer:
         self._aside: dict[int, tuple[int, Sum]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
-    def close(self, watermark: int, now: int, sure: int | None, *, aside: bool = False) -> None:
+    def close(
+        self, watermark: int, now: int, sure: int | None, *, confirmed: bool, aside: bool = False
+    ) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
 
         What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
-        a later line, destroying cannot, so it needs a clock that is confirmed. Keys go at once;
-        what was made with them too, or ``aside``, some of it with each `close_aside`.
+        a later line, destroying cannot, so it needs a clock that is confirmed. What was counted
+        ahead of ``now`` is taken back if that itself is ``confirmed``. Keys go at once; what was
+        made with them too, or ``aside``, some of it with each `close_aside`.
         """
         self._close_hours(watermark)
         self._close_weeks_at_leisure(watermark)
@@ -84,7 +87,7 @@ class Closer:
         if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
             self._turned = False
             if sure is not None:
-                if sure == watermark:  # By a time that is further back, more would be rejected.
+                if confirmed:
                     self._reject(now)
                 self._destroy(sure)
                 self._prune(sure)
@@ -94,11 +97,11 @@ class Closer:
         if self._store.log_left and not self._backups.busy:  # A copy in the making reads it, too.
             self._store.truncate_log()
 
-    def destroy_due(self, watermark: int, now: int) -> list[int]:
+    def destroy_due(self, watermark: int, now: int, *, confirmed: bool) -> list[int]:
         """Destroy what is over by a clock that is confirmed; the weeks (ms UTC) whose keys went."""
         overdue = self.overdue(watermark)
         while self.overdue(watermark) or self.counting:
-            self.close(watermark, now, watermark)
+            self.close(watermark, now, watermark, confirmed=confirmed)
         return overdue
 
     def close_aside(self, watermark: int) -> None:

@@ -41,9 +41,7 @@ class Deduplicator:
             more_follows=stream.archive is not None or block.more_follows,
         )
         if len(kept.time):
-            stream.follower.note_new(block.generation)
-        if recogniser.went_on:
-            stream.follower.note_went_on(block.generation)
+            stream.follower.note_new(block.generation, went_on=recogniser.went_on)
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():
             self.ledger.count_left_out(stream.source.name, reason, lines)

@@ -262,11 +262,11 @@ class Engine:
     def _close(self, now: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
         unfinished, self._unfinished = self._unfinished, False
-        watermark = self.watermark(now)
+        watermark, keeper = self.watermark(now), self.timekeeper
         if watermark is None:
             return
         closed = self.closer.closed_until
-        self.closer.close(watermark, now, self.timekeeper.sure(watermark))
+        self.closer.close(watermark, now, keeper.sure(watermark), confirmed=keeper.clocks.proven)
         # The rolling windows, which the end of a week makes anew, come after it.
         caught_up = all(stream.caught_up for stream in self.streams)
         self._unfinished = self.closer.counting or self._view.show(watermark, caught_up=caught_up)

@@ -33,7 +33,7 @@ def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
         return False
     sure = engine.timekeeper.sure(time - round(engine.settings.time.lateness * SECOND))
     if sure is not None:
-        engine.closer.destroy_due(sure, time)
+        engine.closer.destroy_due(sure, time, confirmed=engine.timekeeper.clocks.proven)
     return True
 
 
@@ -51,7 +51,8 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
         keys = keyring.Keyring(settings.key_directory, store.epochs(), store.open_epoch)
         backups = Backups(store.path, 0, settings.backup.keep)
         closer = Closer(store, backups, keys, settings.retention, Desk(()).reckon)
-        weeks = closer.destroy_due(now - round(settings.time.lateness * SECOND), now)
+        watermark = now - round(settings.time.lateness * SECOND)
+        weeks = closer.destroy_due(watermark, now, confirmed=True)
         closer.destroy_doomed()
         if not store.truncate_log():
             raise StateError(

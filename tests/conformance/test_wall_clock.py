@@ -140,6 +140,22 @@ def test_lines_of_a_clock_that_was_days_ahead_make_none_late_when_those_days_hav
     work.close()
 
 
+@pytest.mark.scenario("XD1")
+def test_a_clock_that_was_believed_for_seconds_takes_nothing_back() -> None:
+    """Set back by weeks, where the one before it had not run long enough to be confirmed."""
+    work = Clockwork()
+    work.sleep(days=1, error=8 * DAY, rotated=True)
+    work.stop(commit=True)
+    work.jump(-8 * DAY)
+    work.start()
+    work.step(31_000)
+    work.stop(commit=False)
+    work.jump(ERRORS[1])
+    work.start()
+    work.check()
+    work.close()
+
+
 # -- real processes ---------------------------------------------------------------------------
 
 

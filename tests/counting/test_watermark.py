@@ -36,7 +36,11 @@ def fed(
     return decided, before
 
 
-@given(walks | long_walks, st.lists(st.integers(0, 30), max_size=8), st.lists(st.booleans(), max_size=30))
+@given(
+    walks | long_walks,
+    st.lists(st.integers(0, 30), max_size=8),
+    st.lists(st.booleans(), max_size=30),
+)
 def test_the_result_does_not_depend_on_cuts(
     walk: list[int], cuts: list[int], folds: list[bool]
 ) -> None:

@@ -307,13 +307,9 @@ class Follower:
             if now - generation.since >= (RELEASE if generation.was_live else SETTLE):
                 self._rotated.release(generation, now, anyway=i < excess)
 
-    def note_new(self, number: int) -> None:
-        """Note that a generation that may be a copy had searches that were not counted before."""
-        self._shelf.note_new(number)
-
-    def note_went_on(self, number: int) -> None:
-        """Note that a generation is read beyond the end of the log that goes on in it."""
-        self._shelf.note_went_on(number)
+    def note_new(self, number: int, *, went_on: bool = False) -> None:
+        """Note that a file has new searches, and whether one is newer than the log before."""
+        self._shelf.note_new(number, went_on=went_on)
 
     def positions(self) -> list[Position]:
         """Rows that changed since the last commit."""
@@ -333,7 +329,7 @@ class Follower:
     def renew_fingerprints(self, before: int) -> None:
         """Make fingerprints anew, before the keys of the weeks ``before`` one (ms UTC) go."""
         with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
-            self._rotated.renew_history(before)
+            self._rotated.history.renew(before)
         for generation in self._shelf.awake:
             if generation.state != SKIPPED:
                 generation.renew_fingerprint(self._keys, before)

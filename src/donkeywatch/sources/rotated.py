@@ -12,9 +12,10 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.complaints import Complaints, Signature, signature
 from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.history import History
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import HEAD, Mark, is_part_of, last_line_end, mark_at
+from donkeywatch.sources.marks import Mark, is_part_of
 from donkeywatch.sources.newcomers import Newcomers
 from donkeywatch.sources.shelf import Descriptor, Shelf
 from donkeywatch.store.positions import FinishedFile
@@ -67,6 +68,7 @@ class RotatedFiles:
         self._keys, self._events = identity.keys, events
         self._unless_rewritten = unless_rewritten
         self._newcomers = Newcomers()
+        self.history = History(log, shelf, identity)
 
     def look(self, now: int) -> bool:
         """Take up what is unread under the name of a rotated file; OSError when that cannot be.
@@ -131,21 +133,9 @@ class RotatedFiles:
             return True
         if (before.size, before.modified) == file.state:
             return True
-        if before.history and not self._is_rewritten(path, before):
+        if before.history and not self.history.is_rewritten(path, before):
             self.complaints.foreign(path)
             return True
-        return False
-
-    def _is_rewritten(self, path: Path, before: FinishedFile) -> bool:
-        """Tell whether another file has the inode of one of the log's history by now."""
-        identity = before.device, before.inode
-        skipped = (g for g in self._shelf.known if g.state == SKIPPED and g.identity == identity)
-        generation = next(skipped, None)
-        if generation is None or not generation.mark.head_length:
-            return False
-        with contextlib.suppress(OSError, SourceError), contextlib.closing(open_file(path)) as file:
-            same = self._identity.of(file, [generation]) is not None
-            return file.identity == identity and not same
         return False
 
     def _look_into(self, path: Path, file: Signature, now: int) -> bool:
@@ -198,9 +188,10 @@ class RotatedFiles:
                 return False  # Truncated under our eyes: whose content this is, reading tells.
             generation = self._identity.of(file, self._shelf.closed())
         if self.fresh and generation is None:
-            generation = self._skip(file)
+            generation = self.history.add(file)
         if generation is not None and generation.state == SKIPPED:
-            self._keep_as_history(generation, file, signed)
+            self._finish(signed, history=True)
+            self.history.keep(generation, file)
             return True
         if generation is not None and generation.has_no_more_in(file):
             generation.state, generation.ended = DONE, True
@@ -233,35 +224,6 @@ class RotatedFiles:
         (device, inode), (size, modified) = file.identity, file.state
         self._shelf.finish(FinishedFile(self._log.name, device, inode, size, modified, history))
 
-    def _keep_as_history(self, generation: Generation, file: Descriptor, signed: Signature) -> None:
-        """Note that a file was rotated away before the log was followed: it is never read.
-
-        As long as it may still be compressed, once more perhaps, its content is known by a
-        fingerprint.
-        """
-        self._finish(signed, history=True)
-        if isinstance(file, PlainFile):
-            generation.identity = file.identity
-        elif generation.identity == (0, 0):
-            generation.ended = True  # It was compressed before anybody looked.
-        self._shelf.wake(generation)
-
-    def renew_history(self, before: int) -> None:
-        """Make fingerprints of history anew, before the keys of the weeks ``before`` one go."""
-        old = {
-            generation.identity: generation
-            for generation in self._shelf.known
-            if generation.state == SKIPPED and generation.mark.week < before
-        }
-        if not old:
-            return
-        for path, state in self._log.siblings():
-            generation = old.get(signature(state).identity)
-            if generation is not None:
-                with contextlib.closing(open_file(path)) as file:
-                    generation.mark = mark_at(file, generation.mark.offset, self._keys, week=before)
-                self._shelf.wake(generation)
-
     def _outgrown(self, file: Descriptor, now: int) -> Generation | None:
         """The generation whose archive, or whose deleted file, this one begins with."""
         for generation in self._shelf.open():
@@ -289,12 +251,6 @@ class RotatedFiles:
             if not self.leave(generation, error, now):
                 self._shelf.detach(generation, now)
             return False
-
-    def _skip(self, file: Descriptor) -> Generation:
-        """What was rotated away before the first start is history: `backfill` reads it."""
-        is_plain = isinstance(file, PlainFile)
-        end = last_line_end(file) if is_plain else len(file.read(0, HEAD))
-        return self._shelf.new(mark_at(file, end, self._keys), SKIPPED)
 
     def leave(self, generation: Generation, error: Damaged | OSError, now: int) -> bool:
         """Close an archive that cannot be read on, until it changes or some time has passed.

@@ -143,20 +143,18 @@ class Shelf:
             generation.is_last_log = True
         self._last_log = generation
 
-    def note_new(self, number: int) -> None:
-        """Note that a file that may be a copy had searches that were not counted before.
+    def note_new(self, number: int, *, went_on: bool) -> None:
+        """Note that a file that is compared had searches that were not counted before.
 
-        Until then it is not taken for the last log, whose end the next one is compared with.
+        Until then it is not taken for the last log, whose end the next one is compared with, if
+        it may be a copy. Where the log goes on in it, and one is newer than the log before
+        (``went_on``), nothing behind is compared any more.
         """
         for generation in self.known:
-            if generation.id == number and not generation.goes_on:
-                self.touch(generation)
-
-    def note_went_on(self, number: int) -> None:
-        """Note that a file in which the log goes on is read beyond the end of the log before."""
-        for generation in self.known:
-            if generation.id == number and generation.goes_on:
-                generation.went_on = True
+            if generation.id == number:
+                if not generation.goes_on:
+                    self.touch(generation)
+                generation.went_on |= generation.goes_on and went_on
 
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
