@@ -152,7 +152,7 @@ class Stream:
 
     def recogniser(self, block: Block, make: Callable[[], Recogniser]) -> Recogniser:
         """Give the recogniser of the file that a block is from."""
-        name = block.generation, block.compare_until
+        name = block.generation, block.beginning
         if name not in self.recognisers:
             self.recognisers[name] = make()
         return self.recognisers[name]
@@ -162,8 +162,13 @@ class Stream:
     ) -> None:
         """What is counted is in the database, and these positions and finished files are."""
         self.follower.committed(positions, finished)
-        open_files = self.follower.reading()
-        self.recognisers = {k: v for k, v in self.recognisers.items() if k[0] in open_files}
+        reading, is_live = self.follower.reading(), self.archive is None
+        self.recognisers = {
+            name: recogniser
+            for name, recogniser in self.recognisers.items()
+            # Each holds rows of an hour; of an archive, blocks may still be on their way.
+            if name[0] in reading and not (recogniser.went_on and is_live)
+        }
         self.follower.events.clear()
         self.settled = []
         self.new &= self.follower.blind

@@ -99,7 +99,8 @@ class Timekeeper:
             return np.zeros(len(times), bool)
         past = times <= self.time + self._rules.future
         late = np.zeros(len(times), bool)
-        _, newest = replace(stream.frontier).admit(times[past], read.alternative[past])
+        other = read.alternative[past] if (read.alternative != times).any() else None
+        _, newest = replace(stream.frontier).admit(times[past], other)
         late[past] = (times[past] < newest - keep) & (times[past] >= sure - keep)
         ahead = (times > self.time + self._rules.future) & (times <= self.time + LONGEST_STOP)
         return late | ahead

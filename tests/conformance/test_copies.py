@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -178,6 +178,50 @@ def test_a_copy_is_not_taken_for_the_last_log() -> None:
     log.put(log.current(), "emptied first")
     log.check()
     log.close()
+
+
+ACTS = st.one_of(
+    st.tuples(st.just("write"), st.sampled_from((1, 5, 40, 300))),
+    st.tuples(st.just("step"), st.sampled_from((100, SECOND, 6 * SECOND))),
+    st.tuples(
+        st.just("put"), st.sampled_from([way for way in get_args(Way) if "first" not in way])
+    ),
+    st.tuples(st.sampled_from(("restart", "rotate", "fail")), st.none()),
+)
+
+
+@pytest.mark.untraced
+@pytest.mark.scenario("XA5")
+@settings(max_examples=int(os.environ.get("DONKEYWATCH_EXAMPLES", "300")), deadline=None)
+@given(st.lists(ACTS, min_size=3, max_size=15), st.booleans())
+@example([("write", 300), ("put", "kept beside"), ("write", 1), ("step", SECOND), ("write", 1),
+          ("put", "in two steps"), ("put", "kept beside")], True)  # fmt: skip
+@example([("write", 5), ("put", "in two steps"), ("write", 1), ("put", "in two steps"),
+          ("put", "kept beside"), ("put", "in two steps"), ("write", 1)], True)  # fmt: skip
+@example([("write", 5), ("step", SECOND), ("put", "in two lives"), ("write", 40),
+          ("put", "kept beside")], True)  # fmt: skip
+@example([("write", 1), ("put", "kept beside"), ("write", 5), ("put", "moved over"),
+          ("write", 300), ("write", 300), ("step", 6 * SECOND), ("put", "in two steps"),
+          ("write", 40), ("put", "kept beside"), ("write", 40)], True)  # fmt: skip
+def test_a_log_that_is_rewritten_with_all_of_it_counts_once(
+    acts: list[tuple[str, Any]], whole_seconds: bool
+) -> None:
+    """In place or by a copy, again and again, with lines in it that were not read yet."""
+    log = CopiedLog(whole_seconds=whole_seconds)
+    done: dict[str, Callable[[Any], object]] = {
+        "write": log.write,
+        "step": log.step,
+        "put": lambda way: log.put(log.current(), way),
+        "restart": lambda _: log.restart(),
+        "rotate": lambda _: log.rotate(),
+        "fail": lambda _: log.step_in_vain(1),
+    }
+    try:
+        for name, value in acts:
+            done[name](value)
+        log.check()
+    finally:
+        log.close()
 
 
 class Burst:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.sources.block import SIZE
-from donkeywatch.sources.files import PlainFile
-from donkeywatch.sources.generations import Changed, Generation
+from donkeywatch.sources.files import Changed, PlainFile
+from donkeywatch.sources.generations import Generation
 from donkeywatch.sources.marks import HEAD, TAIL, Mark, hashed, mark_at, same_head, same_tail
 from support import FixedKeys
 

@@ -110,6 +110,8 @@ class Recogniser:
     _run: int = 0
     """Different known searches in a row at the end of the last block."""
     _lines_before: Counter[bytes] | None = None
+    _known_by_line: list[tuple[Times, Addresses]] = field(default_factory=list)
+    """Searches that stand in the log before, and are not taken out of the rows yet."""
 
     def recognise(self, read: Sightings, lines: Callable[[], Sequence[bytes]] = lambda: ()) -> Lots:
         """Tell what becomes of the searches of the next block of the file, in their order.
@@ -120,33 +122,55 @@ class Recogniser:
         if self.before and len(read.time) and int(read.time.min()) > self.until + MINUTE:
             self.before, self._lines_before = b"", Counter()
         older = np.flatnonzero(np.minimum(read.time, read.alternative) <= self.until)
-        if len(older):
-            searches, found = self._find(
-                read.time[older], read.alternative[older], read.address[older]
-            )
-            accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
-            at_end = searches.time >= floor(self._end_before - TICK_MS, SECOND)
-            if accepted[~at_end].any():
-                self.before = None
-            if self.before is not None:
-                newest = at_end
-                asked = np.flatnonzero(found & newest)
-                accepted[asked] = self._stand_before(older[asked], lines)
-            self._take(searches.where(accepted))
-            lots[older[accepted]] = Lot.KNOWN
-            lots[older[~accepted & searches.sealed]] = Lot.SEALED
-            unknown = ~accepted & ~searches.sealed
-            if self.withholds and self._is_masked(searches.where(unknown & ~newest)):
-                lots[older[unknown]] = Lot.WITHHELD
-                self.before = None
+        if len(older) and self.before is not None and self._are_at_end(read, older):
+            # As right after most rotations: no rows have to be loaded.
+            known = older[self._stand_before(older, lines)]
+            lots[known] = Lot.KNOWN
+            self._known_by_line.append((read.time[known], read.address[known]))
+        elif len(older):
+            self._recognise_older(read, older, lots, lines)
         newer = self.newest_before is not None and read.time > self.newest_before
-        self.went_on = self.before is not None and bool((newer & (lots == Lot.NEW)).any())
+        self.went_on |= self.before is not None and bool((newer & (lots == Lot.NEW)).any())
         return lots
+
+    def _recognise_older(
+        self,
+        read: Sightings,
+        older: npt.NDArray[np.int64],
+        lots: Lots,
+        lines: Callable[[], Sequence[bytes]],
+    ) -> None:
+        """Tell what becomes of the searches at the places ``older``, by the rows."""
+        for time, address in self._known_by_line:
+            self._take(self._searches(time, address))
+        self._known_by_line.clear()
+        searches, found = self._find(read.time[older], read.alternative[older], read.address[older])
+        accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
+        at_end = searches.time >= self._end_before
+        if accepted[~at_end].any():
+            self.before = None
+        if self.before is not None:
+            newest = at_end
+            asked = np.flatnonzero(found & newest)
+            accepted[asked] = self._stand_before(older[asked], lines)
+        self._take(searches.where(accepted))
+        lots[older[accepted]] = Lot.KNOWN
+        lots[older[~accepted & searches.sealed]] = Lot.SEALED
+        unknown = ~accepted & ~searches.sealed
+        if self.withholds and self._is_masked(searches.where(unknown & ~newest)):
+            lots[older[unknown]] = Lot.WITHHELD
+            self.before = None
 
     @property
     def _end_before(self) -> int:
-        """The event time (ms UTC) at which the log before ended; other logs may be ahead."""
-        return self.until if self.newest_before is None else min(self.until, self.newest_before)
+        """The event time (ms UTC) from which on searches are of the end of the log before."""
+        newest = self.until if self.newest_before is None else self.newest_before
+        return floor(min(self.until, newest) - TICK_MS, SECOND)
+
+    def _are_at_end(self, read: Sightings, older: npt.NDArray[np.int64]) -> bool:
+        time = read.time[older]
+        is_sure = bool((read.alternative[older] == time).all())
+        return is_sure and int(time.min()) >= self._end_before
 
     def _find(self, time: Times, alternative: Times, address: Addresses) -> tuple[_Searches, Mask]:
         """Look searches up; in the repeated hour of a clock change either reading may be right."""
@@ -195,20 +219,21 @@ class Recogniser:
 
     def _stand_before(
         self, places: npt.NDArray[np.int64], lines: Callable[[], Sequence[bytes]]
-    ) -> list[bool]:
+    ) -> Mask:
         """Tell of which searches the lines stand in the log before, each of its lines once.
 
         An address may search again at the very time of the newest counted search: there, only the
         line itself tells a copy from what is new.
         """
         if not len(places):
-            return []
+            return np.zeros(0, bool)
         if self._lines_before is None:
             self._lines_before = Counter((self.before or b"").split(b"\n"))
-        texts, before, stand = lines(), self._lines_before, []
-        for place in places.tolist():
-            stand.append(before[texts[place]] > 0)
-            before[texts[place]] -= stand[-1]
+        texts, before = lines(), self._lines_before
+        stand = np.zeros(len(places), bool)
+        for i, place in enumerate(places.tolist()):
+            stand[i] = before[texts[place]] > 0
+            before[texts[place]] -= int(stand[i])
         return stand
 
     def _accept(self, searches: _Searches, found: Mask) -> Mask:

@@ -17,9 +17,10 @@ class Block:
     ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
     ``skipping`` tells that the next byte lies inside a line that is too long. Searches up to
     ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
-    copy of the log: they are compared with what is stored. ``before`` is the end of the file that
-    was the log before, in the first block of one in which the log goes on; ``resumed`` tells that
-    all before it in this file is counted, ``more_follows`` that the file goes on behind it.
+    copy of the log: they are compared with what was stored at this ``beginning`` of the file.
+    ``before`` is the end of the file that was the log before, in the first block of one in which
+    the log goes on; ``resumed`` tells that all before it in this file is counted, ``more_follows``
+    that the file goes on behind it.
     """
 
     data: bytes | memoryview
@@ -28,6 +29,7 @@ class Block:
     skipping: bool
     generation: int = 0
     compare_until: int = 0
+    beginning: int = 0
     before: bytes | None = None
     resumed: bool = False
     more_follows: bool = False

@@ -20,6 +20,14 @@ class Damaged(Exception):
     """A compressed file that ends too early or does not decode; it may still be growing."""
 
 
+class NotText(Exception):
+    """The file is UTF-16, or is no text at all."""
+
+
+class Changed(Exception):
+    """The file no longer holds what was counted: truncated, or written anew."""
+
+
 class File(Protocol):
     """Bytes at an offset; ``identity`` is (device, inode), a hint only."""
 

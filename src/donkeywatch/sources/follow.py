@@ -11,9 +11,9 @@ from pathlib import Path
 from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.block import SIZE, Block
-from donkeywatch.sources.files import Damaged, PlainFile
+from donkeywatch.sources.files import Changed, Damaged, NotText, PlainFile
 from donkeywatch.sources.finding import Finder
-from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Changed, Generation, NotText
+from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Generation
 from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import FingerprintKeys
@@ -36,8 +36,7 @@ ROUNDS = 3
 class Follower:
     """Owns the open files of one source; time comes in as ``now``, ms of a steady clock.
 
-    ``counted_otherwise`` tells when an archive was last counted (ms UTC): a file that was read last
-    before that may have been counted from there since.
+    ``counted_otherwise`` is when an archive was last counted (ms UTC), perhaps from a file here.
     ``begin`` is called before the first line of a file is read that may be a copy of what is
     counted. It stores all that was read before, and gives the event time (ms UTC) up to which
     the file's searches are to be compared with what is stored.
@@ -164,8 +163,7 @@ class Follower:
             for generation in self._shelf.in_turn(live_first=live_first):
                 block = self._read(generation, now)
                 if block is not None:
-                    if not block.compare_until or generation.goes_on:
-                        self._shelf.touch(generation)
+                    self._shelf.note_read(generation, block)
                     waits = 0 if generation.live else self._read_before_live + block.consumed
                     self._read_before_live = waits
                     return block
@@ -176,7 +174,7 @@ class Follower:
         return None
 
     def _read(self, generation: Generation, now: int) -> Block | None:
-        if not generation.begun and generation.file is not None:
+        if not generation.begun and generation.has_unread:
             self._begin_reading(generation)
         try:
             size = generation.file.size() if generation.file else None
@@ -210,19 +208,22 @@ class Follower:
         return block
 
     def _begin_reading(self, generation: Generation) -> None:
+        if generation.resumed and generation.blocks_before not in (None, self._shelf.blocks):
+            # Another file was read since this one was found.
+            generation.compare_until, generation.went_on = None, False
         unsure = generation.compare_until is None
         try:
             if unsure:
                 generation.compare_until = self._begin()
         except Exception:
-            # What could not be stored may be gone at the next look: then that is told.
-            generation.note_front(self._keys)
+            self._shelf.note_fronts()
             raise
         if generation.compare_until and not (unsure and generation.resumed):
             with contextlib.suppress(OSError):  # Without it, searches alone are compared.
                 generation.before = self._finder.end_of_log_before(generation)
         generation.goes_on = generation.before is not None
-        generation.begun = True
+        generation.begun, generation.blocks_before = True, None
+        generation.beginnings += 1
 
     def _read_out(self, generation: Generation) -> None:
         generation.state, generation.left = DONE, False
@@ -335,8 +336,8 @@ class Follower:
                 generation.renew_fingerprint(self._keys, before)
 
     def reading(self) -> set[int]:
-        """Numbers of the generations that have a file."""
-        return {generation.id for generation in self._shelf.open()}
+        """Numbers of the generations that have a file in which there may be more to read."""
+        return {g.id for g in self._shelf.open() if g.live or g.state != DONE}
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from donkeywatch.arrival.formats.wrappers import Wrapper
 from donkeywatch.sources.block import Block
-from donkeywatch.sources.files import Damaged, File, PlainFile
+from donkeywatch.sources.files import Changed, Damaged, File, NotText, PlainFile
 from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.marks import (
     HEAD,
@@ -26,25 +26,14 @@ from donkeywatch.store.positions import Position
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 
 
-_NOWHERE = Mark()
-
-
-class NotText(Exception):
-    """The file is UTF-16, or is no text at all."""
-
-
-class Changed(Exception):
-    """The file no longer holds what was counted: truncated, or written anew."""
-
-
 class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
     __slots__ = (
-        "_origin", "_stored", "_until", "before", "begun", "compare_until", "ended", "file",
-        "finished", "former", "goes_on", "id", "identity", "is_last_log", "left", "live", "mark",
-        "restored_open", "resumed", "since", "size", "source", "state", "told", "touched",
-        "unread", "was_live", "went_on",
+        "_origin", "_stored", "_until", "before", "beginnings", "begun", "blocks_before",
+        "compare_until", "ended", "file", "finished", "former", "goes_on", "id", "identity",
+        "is_last_log", "left", "live", "mark", "restored_open", "resumed", "since", "size",
+        "source", "state", "told", "touched", "unread", "was_live", "went_on",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -59,7 +48,7 @@ class Generation:
         self.file: File | None = None
         self.former: PlainFile | None = None
         """The file it was read from before, until all that is in that is stored."""
-        self._until = _NOWHERE
+        self._until = Mark()
         """The end of it, when it was replaced."""
         self.live = False
         """At the log's own path, so that more will be written to it."""
@@ -77,6 +66,10 @@ class Generation:
         None until it is known."""
         self.begun = False
         """What its lines are compared with is known."""
+        self.beginnings = 0
+        """How often that was found out: each time it is compared with other rows."""
+        self.blocks_before: int | None = None
+        """Blocks of the log that were read when this file was found, until it is begun."""
         self.before: bytes | None = None
         """The end of the file that was the log before, where the log goes on in this one, until
         the first block is read."""
@@ -134,6 +127,12 @@ class Generation:
         return 0 if self.went_on else self.compare_until or 0
 
     @property
+    def has_unread(self) -> bool:
+        """Is there something in its file that is not read? Of an archive only reading tells."""
+        size = 0 if self.file is None else self.file.size()
+        return size is None or size > self.mark.offset
+
+    @property
     def is_over(self) -> bool:
         """May it be forgotten? Where the log goes on is compared with the end of the last one."""
         return self.ended and not (self.is_last_log and self.state == DONE)
@@ -189,7 +188,7 @@ class Generation:
         self.former = None
         if not self.mark.offset:
             # Of which more was read in the other file than this one has.
-            self.mark = _nothing_of(self._until)
+            self.mark = self._until.beginning()
         return before
 
     def close(self) -> None:
@@ -200,17 +199,21 @@ class Generation:
         self.file = self.former = None
 
     def roll_back(self) -> None:
-        """Forget what was read since the last commit; the open file stays open."""
+        """Forget what was read since the last commit; the open file stays open.
+
+        What was found to be over without being read stays so: it is not looked at again.
+        """
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
-            self.mark = self._origin if self._origin.offset else _nothing_of(self.mark)
+            self.mark = self._origin if self._origin.offset else self.mark.beginning()
             self.state = OPEN if self.state == DONE else self.state
             self.touched = 0
         else:
             stored = Generation.restored(self._stored)
             self.mark, self.touched = stored.mark, stored.touched
-            self.state = stored.state if self.file is None else OPEN
+            if self.file is not None or not self.ended:
+                self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
         self.unread, self.begun, self.went_on = True, False, False
 
@@ -290,6 +293,7 @@ class Generation:
                 block,
                 generation=self.id,
                 compare_until=self._still_compared(),
+                beginning=self.beginnings,
                 before=before,
                 resumed=self.resumed,
                 more_follows=fresh >= room,
@@ -302,7 +306,7 @@ class Generation:
         """Remember how an unread file begins and how long it is, as long as this process runs."""
         if self.file is not None and not self.mark.offset:
             self.size = max(self.size, self.file.size() or 0)
-            head, key = self.file.read(0, HEAD), keys.key(IN_MEMORY)
+            head, key = self.file.read_sound(0, HEAD), keys.key(IN_MEMORY)
             if head and key is not None:
                 self.mark = Mark(0, False, len(head), hashed(head, key), week=IN_MEMORY)
 
@@ -339,8 +343,3 @@ class Generation:
             offset, block.skipping, head_length, head_hash, len(tail), hashed(tail, key), week
         )
         self.size = max(self.size, offset)
-
-
-def _nothing_of(mark: Mark) -> Mark:
-    """Before the first line of a file that begins as the one of a mark."""
-    return Mark(0, False, mark.head_length, mark.head_hash, week=mark.week)

@@ -48,6 +48,10 @@ class Mark:
     tail_hash: bytes = b""
     week: int = 0
 
+    def beginning(self) -> Mark:
+        """Before the first line of a file that begins like this one."""
+        return Mark(0, False, self.head_length, self.head_hash, week=self.week)
+
 
 def hashed(content: bytes, key: bytes) -> bytes:
     """Hash content with a key, so that a stolen database confirms nothing about a log."""

@@ -115,9 +115,13 @@ class RotatedFiles:
             with contextlib.suppress(OSError, SourceError, Damaged):
                 file = open_file(path)
                 try:
-                    if self._identity.of(file, [generation]) is generation:
+                    if self._identity.of(file, [generation]) is not generation:
+                        continue
+                    if self._shelf.held(file.identity) is None:
                         self._shelf.attach(generation, file, now)
-                        return
+                    else:  # Written anew with all of it, and read as that.
+                        generation.state, generation.ended = DONE, True
+                    return
                 finally:
                     self._shelf.close_unless_held(file)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from donkeywatch.counting.windows import MINUTE
+from donkeywatch.sources.block import Block
 from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.marks import LASTING, FingerprintKeys, Mark
@@ -48,6 +49,8 @@ class Shelf:
         )
         if self._last_log is not None:
             self._last_log.is_last_log = True
+        self.blocks = 0
+        """Blocks that were read of any of them."""
         self.awake = [g for g in self.known if g.state == OPEN or g.is_last_log]
         """Those with a file, with something to store, or that are looked for, oldest first; the
         others are history, and cost nothing until a file is compared."""
@@ -136,6 +139,17 @@ class Shelf:
         if generation.was_live:
             self._note_last_log(generation)
 
+    def note_fronts(self) -> None:
+        """Note how unread files begin: where they are gone at the next look, that is told."""
+        for generation in self.open():
+            generation.note_front(self._keys)
+
+    def note_read(self, generation: Generation, block: Block) -> None:
+        """Note that a block was read of a generation."""
+        self.blocks += 1
+        if not block.compare_until or generation.goes_on:
+            self.touch(generation)
+
     def _note_last_log(self, generation: Generation | None) -> None:
         if self._last_log is not None:
             self._last_log.is_last_log = False
@@ -176,7 +190,7 @@ class Shelf:
         elif generation.compare_until is None:
             generation.compare_until = 0
         generation.state, generation.ended = OPEN, False
-        generation.begun = False
+        generation.begun, generation.blocks_before = False, self.blocks
         generation.went_on &= generation.resumed and read_last
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
