@@ -304,7 +304,7 @@ class Generation:
 
     def note_front(self, keys: FingerprintKeys) -> None:
         """Remember how an unread file begins and how long it is, as long as this process runs."""
-        if self.file is not None and not self.mark.offset:
+        if self.file is not None and not (self.mark.offset or self.mark.head_length):
             self.size = max(self.size, self.file.size() or 0)
             head, key = self.file.read_sound(0, HEAD), keys.key(IN_MEMORY)
             if head and key is not None:
