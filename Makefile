@@ -68,8 +68,9 @@ test: lint
 
 lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -q -n 3 --hypothesis-profile=few \
-	  tests/arrival tests/counting tests/sources tests/store tests/lab tests/study tests/test_config.py \
-	  tests/test_recovery.py tests/publish/test_app.py tests/publish/test_metrics.py
+	  tests/ingest tests/counting tests/estimation tests/sources tests/store tests/simulation \
+	  tests/evaluation tests/report tests/settings tests/runtime/test_recovery.py \
+	  tests/publish/http/test_app.py tests/publish/metrics
 
 million: .venv/test
 	DONKEYWATCH_QUERIES=1000000 DONKEYWATCH_SEEDS=3 $(BIN)/python -m pytest tests/test_exact.py $(PYTEST)

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.lab.nonsense import lexicon
+from donkeywatch.simulation.nonsense import lexicon
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

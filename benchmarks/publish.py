@@ -21,10 +21,10 @@ import numpy as np
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor
-from donkeywatch.publish.app import create_app
-from donkeywatch.publish.server import Server
-from donkeywatch.settings import Http, Settings, Source
-from donkeywatch.status import SourceStatus, Status
+from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.status import SourceStatus, Status
+from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.store import windows
 from donkeywatch.store.database import prepare
 from donkeywatch.store.store import Store

@@ -34,7 +34,7 @@ from soak.torments import Ballast, Daemon, Story, small_disk, torment
 from soak.visitors import Visitors
 from soak.writer import LOGROTATE, Habit
 
-from donkeywatch.lab.nonsense import lexicon
+from donkeywatch.simulation.nonsense import lexicon
 
 DISK = 64
 """Megabytes of the state's file system, and some more for each minute."""

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch import config
-from donkeywatch.backfill import backfill
 from donkeywatch.counting.windows import HOUR
-from donkeywatch.engine import Engine
-from donkeywatch.lab import years as plan
-from donkeywatch.lab.planted import checks, table
-from donkeywatch.lab.years import Week, Years
-from donkeywatch.study.findings import Options, findings
+from donkeywatch.report.findings import Options, findings
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings import loader
+from donkeywatch.simulation import years as plan
+from donkeywatch.simulation.planted import checks, table
+from donkeywatch.simulation.years import Week, Years
 
 MANY = 1_000_000
 """Queries for which other processes are worth their start."""
@@ -56,7 +56,7 @@ def counted(years: Years, directory: Path) -> list[Week]:
             lexicon = wanted
             settings = directory / f"{lexicon}.settings.toml"
             settings.write_text(SETTINGS.format(lexicon=lexicon), "utf-8")
-            engine = Engine(config.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
+            engine = Engine(loader.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
             if years.queries > MANY:
                 engine.enlist()
         backfill(engine, [path], None, lambda now=end: now)  # type: ignore[misc]

@@ -16,16 +16,17 @@ from typing import Any
 import httpx
 from typer.testing import CliRunner
 
-from donkeywatch import cli, config
-from donkeywatch.backfill import backfill
+from donkeywatch import cli
 from donkeywatch.counting.windows import milliseconds
-from donkeywatch.engine import Engine
-from donkeywatch.lab import demo
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.publish import catalogue
-from donkeywatch.publish.app import create_app
-from donkeywatch.publish.server import Server
-from donkeywatch.status import SourceStatus
+from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.metrics import catalogue
+from donkeywatch.publish.status import SourceStatus
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings import loader
+from donkeywatch.simulation import demo
+from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.store import migrations, schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,7 +104,7 @@ def _answering(directory: Path) -> Iterator[httpx.Client]:
     start = datetime(2026, 9, 21, tzinfo=UTC)
     sim = Simulation(seed=5, start=start, hours=8 * 24, queries=6_000, addresses=2_000)
     archive = demo.prepare(sim, directory)
-    settings = config.load(directory / demo.SETTINGS, {})
+    settings = loader.load(directory / demo.SETTINGS, {})
     end = milliseconds(start + timedelta(hours=sim.hours))
     engine = Engine(settings, end)
     try:
@@ -171,7 +172,7 @@ SECTIONS = {
     "speed": speed,
     "commands": commands,
     "api": api,
-    "settings": config.document,
+    "settings": loader.document,
     "metrics": catalogue.document,
     "tables": schema.document,
 }

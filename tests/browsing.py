@@ -13,13 +13,13 @@ import httpx
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
 
-from donkeywatch import config
-from donkeywatch.backfill import backfill
-from donkeywatch.clocks import wall
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.publish.app import create_app
-from donkeywatch.publish.server import Server
-from donkeywatch.status import SourceStatus, Status
+from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.status import SourceStatus, Status
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.runtime.clocks import wall
+from donkeywatch.settings import loader
+from donkeywatch.simulation.simulate import Simulation
 from instruments import component
 from support import NOW, START, Simulated, engine, simulated
 
@@ -74,7 +74,7 @@ def site_over(directory: Path) -> Iterator[Site]:
 @contextmanager
 def served(server: Simulated, status: Status, token: str | None = None) -> Iterator[Site]:
     """The application over a database that is there already."""
-    settings = config.load(server.settings, {})
+    settings = loader.load(server.settings, {})
     secret = None if token is None else SecretStr(token)
     http = settings.http.model_copy(update={"port": 0, "token": secret})
     settings = settings.model_copy(update={"http": http})

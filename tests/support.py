@@ -11,12 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from donkeywatch import config
 from donkeywatch.counting.windows import ROLLING, milliseconds, week_start
-from donkeywatch.engine import Engine
-from donkeywatch.lab import demo
-from donkeywatch.lab.simulate import Simulation, write_archive
-from donkeywatch.lab.truth import Truth
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings import loader
+from donkeywatch.simulation import demo
+from donkeywatch.simulation.simulate import Simulation, write_archive
+from donkeywatch.simulation.truth import Truth
 
 START = datetime(2026, 9, 21, tzinfo=UTC)
 """A Monday, so that weeks are whole."""
@@ -64,7 +64,7 @@ def simulated(directory: Path, sim: Simulation, *, files: int = 3, gz: bool = Fa
 @contextmanager
 def engine(settings: Path, now: int = NOW) -> Iterator[Engine]:
     """An engine on a settings file, closed at the end."""
-    opened = Engine(config.load(settings, {}), now)
+    opened = Engine(loader.load(settings, {}), now)
     try:
         yield opened
     finally:

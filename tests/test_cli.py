@@ -20,7 +20,7 @@ import pytest
 
 from donkeywatch import cli
 from donkeywatch.cli import front
-from donkeywatch.lab.simulate import Simulation
+from donkeywatch.simulation.simulate import Simulation
 from support import START, Simulated, simulated
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "samples" / "enode-go.log"

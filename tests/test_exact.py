@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from donkeywatch.backfill import backfill
 from donkeywatch.counting import rows
 from donkeywatch.counting.windows import MINUTE, WEEK, milliseconds
-from donkeywatch.lab.live import LiveWriter
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.lab.truth import Truth
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.simulation.live import LiveWriter
+from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.truth import Truth
 from donkeywatch.store import gathering, segments
 from support import (
     NOW,
@@ -104,7 +104,7 @@ def test_compressed_twins_of_what_was_counted_are_not_counted_again(server: Simu
 @pytest.mark.untraced
 def test_tiny_blocks_count_the_same(server: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1 KiB and a commit after each few of them change no figure."""
-    monkeypatch.setattr("donkeywatch.backfill.LARGE", 1024)
+    monkeypatch.setattr("donkeywatch.runtime.backfill.LARGE", 1024)
     count(server, step=200_000)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)

@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
-from donkeywatch.arrival import lexicon as lexicons
-from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.formats.enode_go import EnodeGo
-from donkeywatch.arrival.formats.line import Search
-from donkeywatch.arrival.searches import words
-from donkeywatch.arrival.text import tokens
+from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.formats.enode_go import EnodeGo
+from donkeywatch.ingest.formats.line import Search
+from donkeywatch.ingest.searches import words
+from donkeywatch.ingest.text import tokens
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from speed import report, rivals

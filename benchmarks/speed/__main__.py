@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from donkeywatch.lab.truth import TOPICS
+from donkeywatch.simulation.truth import TOPICS
 from speed import monitor, report, rivals
 from speed.contender import Contender
 from speed.harness import Harness, first_cores, pick

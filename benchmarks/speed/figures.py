@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from donkeywatch.lab.truth import TOPICS
+from donkeywatch.simulation.truth import TOPICS
 
 Counts: TypeAlias = dict[str, int | None]
 """The figures of a window by column; None is what a tool does not count."""

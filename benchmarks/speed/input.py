@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from isal import igzip
 
-from donkeywatch.lab.nonsense import lexicon
-from donkeywatch.lab.render import Objects, stamps
-from donkeywatch.lab.truth import COUNTRIES, HOUR, TOPICS, write_countries
+from donkeywatch.simulation.nonsense import lexicon
+from donkeywatch.simulation.render import Objects, stamps
+from donkeywatch.simulation.truth import COUNTRIES, HOUR, TOPICS, write_countries
 from speed.stock import FORMATS, Bools, Longs, Stock
 from speed.tally import Tally
 

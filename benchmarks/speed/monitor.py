@@ -7,7 +7,7 @@ import sqlite3
 import sys
 from functools import partial
 
-from donkeywatch.lab.truth import TOPICS
+from donkeywatch.simulation.truth import TOPICS
 from speed.contender import Contender, Site
 from speed.figures import Counts, Figures
 

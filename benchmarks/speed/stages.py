@@ -15,26 +15,27 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from donkeywatch import closing, config, desk
-from donkeywatch.arrival import blocks
-from donkeywatch.arrival.blocks import BlockReader, _Reading
-from donkeywatch.arrival.columns import Block
-from donkeywatch.arrival.countries import Countries
-from donkeywatch.arrival.fields import Fields
-from donkeywatch.arrival.folding import FoldTable
-from donkeywatch.arrival.layouts.enode_go import EnodeGoLayout
-from donkeywatch.arrival.layouts.jsonl import JsonlLayout
-from donkeywatch.arrival.layouts.tsv import TsvLayout
-from donkeywatch.arrival.observe import Observer
-from donkeywatch.arrival.sieve import Automaton, Hyperscan
-from donkeywatch.arrival.sightings import LineReader
-from donkeywatch.backfill import backfill
-from donkeywatch.clocks import wall
-from donkeywatch.closing import Closer
 from donkeywatch.counting.ledger import Ledger
-from donkeywatch.engine import Engine
-from donkeywatch.machine import keep
-from donkeywatch.settings import Settings
+from donkeywatch.ingest import blocks
+from donkeywatch.ingest.blocks import BlockReader, _Reading
+from donkeywatch.ingest.columns import Block
+from donkeywatch.ingest.countries import Countries
+from donkeywatch.ingest.fields import Fields
+from donkeywatch.ingest.folding import FoldTable
+from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
+from donkeywatch.ingest.layouts.jsonl import JsonlLayout
+from donkeywatch.ingest.layouts.tsv import TsvLayout
+from donkeywatch.ingest.observe import Observer
+from donkeywatch.ingest.sieve import Automaton, Hyperscan
+from donkeywatch.ingest.sightings import LineReader
+from donkeywatch.runtime import block_queue, window_closer
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.machine import keep
+from donkeywatch.runtime.window_closer import Closer
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import Follower
 from donkeywatch.store.store import Store
 from speed.input import Input, Plan, generate
@@ -67,7 +68,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "ledger": [(Ledger, "record"), (Ledger, "take")],
     "commit": [(Store, "checkpoint"), (Store, "truncate_log")],
     "closing": [(Closer, "close"), (Closer, "close_aside"), (Closer, "close_ended")],
-    "reckoning": [(desk, "figures_of"), (closing, "figures_of")],
+    "reckoning": [(block_queue, "figures_of"), (window_closer, "figures_of")],
     "the rest": [(BlockReader, "block"), (Observer, "observe")],
 }
 """What each stage is: calls, without the calls of other stages in them."""
@@ -108,7 +109,7 @@ def settings(made: Input, place: Path, log: str) -> Settings:
         f'[[source]]\npath = "search.log"\nformat = "{log}"\n',
         encoding="utf-8",
     )
-    return config.load(path)
+    return loader.load(path)
 
 
 def spent(lines: int, log: str) -> dict[str, float]:

@@ -10,9 +10,9 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.lab.nonsense import Lexicon, Phrase, Phrases, background
-from donkeywatch.lab.render import Objects, go_quoted
-from donkeywatch.lab.truth import TOPICS
+from donkeywatch.simulation.nonsense import Lexicon, Phrase, Phrases, background
+from donkeywatch.simulation.render import Objects, go_quoted
+from donkeywatch.simulation.truth import TOPICS
 
 Longs: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]

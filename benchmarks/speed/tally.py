@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from donkeywatch.lab.truth import HOUR, TOPICS
+from donkeywatch.simulation.truth import HOUR, TOPICS
 from speed.figures import Counts, Figures
 from speed.stock import Bools, Longs
 

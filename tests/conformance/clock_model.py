@@ -11,7 +11,6 @@ from typing import Any
 
 from conformance.diary import stamp
 from conformance.model import new_directory, template
-from donkeywatch.clocks import EVEN, RELEASED
 from donkeywatch.counting.windows import (
     DAY,
     HOUR,
@@ -23,8 +22,9 @@ from donkeywatch.counting.windows import (
     week_name,
     week_of,
 )
-from donkeywatch.engine import Engine
-from donkeywatch.settings import Retention
+from donkeywatch.runtime.clocks import EVEN, RELEASED
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings.schema import Retention
 
 BEGIN = milliseconds(datetime(2026, 11, 21, 22, 30, tzinfo=UTC))
 """A Saturday evening."""

@@ -23,13 +23,13 @@ from unittest import mock
 import zstandard
 
 from conformance.model import LEXICON
-from donkeywatch import config
-from donkeywatch.backfill import backfill
 from donkeywatch.counting.windows import HOUR, SECOND, iso, week_of
-from donkeywatch.engine import Engine
 from donkeywatch.errors import SourceError
-from donkeywatch.materials import Materials
-from donkeywatch.settings import Settings
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.materials import Materials
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
 from donkeywatch.store.store import Store
 
 WEDNESDAY = week_of(1_795_000_000_000) + 50 * HOUR
@@ -87,7 +87,7 @@ class CopiedLog:
     def _settings(self) -> Settings:
         path = self.directory / "settings.toml"
         path.write_text(SETTINGS.format(name=self.name, more=self._more))
-        return config.load(path)
+        return loader.load(path)
 
     def _open(self) -> Engine:
         settings = self._settings()

@@ -24,12 +24,13 @@ from unittest import mock
 import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
-from donkeywatch import clocks, closing, config
-from donkeywatch.arrival.crew import Crew
-from donkeywatch.backfill import backfill
 from donkeywatch.counting import rolling
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
-from donkeywatch.engine import Engine
+from donkeywatch.runtime import clocks, window_closer
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.worker_processes import Crew
+from donkeywatch.settings import loader
 from donkeywatch.sources import listing
 from donkeywatch.store import gathering, segments
 
@@ -82,7 +83,7 @@ def prepare(directory: Path) -> None:
     Beside it a state with nothing but keys, as pseudonyms decide on what is done how often.
     """
     write_settings(directory, Case(), "[backup]\ninterval = 0\n")
-    engine = Engine(config.load(directory / "donkeywatch.toml", {}), MONDAY - 4 * HOUR)
+    engine = Engine(loader.load(directory / "donkeywatch.toml", {}), MONDAY - 4 * HOUR)
     for weeks in range(-4, 3):
         engine._keys.key(MONDAY + weeks * WEEK)
     engine.close()
@@ -127,7 +128,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
         mock.patch.object(gathering, "MUCH", 8),
         mock.patch.object(segments, "FEW", 1),
         mock.patch.object(segments, "DESTROYED", 8),
-        mock.patch.object(closing, "SHORT", 40),
+        mock.patch.object(window_closer, "SHORT", 40),
         mock.patch.object(rolling, "BUDGET", 30),
         # A clock that runs evenly is confirmed at once.
         mock.patch.object(clocks, "EVEN", 0),
@@ -138,7 +139,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
 
 
 def _turns(directory: Path, times: list[int], fault: Fault | None) -> None:
-    engine = Engine(config.load(directory / "donkeywatch.toml", {}), times[0])
+    engine = Engine(loader.load(directory / "donkeywatch.toml", {}), times[0])
     steady, before = times[0], times[0]
     for step, now in enumerate(times):
         if fault is not None:

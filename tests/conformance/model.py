@@ -25,8 +25,6 @@ from typing import Literal
 
 import numpy as np
 
-from donkeywatch import config
-from donkeywatch.arrival.pseudonyms import pseudonyms
 from donkeywatch.counting.windows import (
     HOUR,
     MINUTE,
@@ -37,10 +35,12 @@ from donkeywatch.counting.windows import (
     week_name,
     week_of,
 )
-from donkeywatch.engine import Engine
-from donkeywatch.materials import Materials
-from donkeywatch.pace import Pace
-from donkeywatch.settings import Settings
+from donkeywatch.ingest.pseudonyms import pseudonyms
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.materials import Materials
+from donkeywatch.runtime.scheduler import Pace
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
 from donkeywatch.sources.marks import HEAD
 from donkeywatch.sources.newcomers import QUIET_MS
@@ -158,7 +158,7 @@ def template() -> tuple[Path, Settings, Materials]:
     words.write_text(LEXICON)
     words.chmod(0o600)
     (directory / "settings.toml").write_text(SETTINGS)
-    settings = config.load(directory / "settings.toml", {})
+    settings = loader.load(directory / "settings.toml", {})
     materials = Materials.load(settings)
     Engine(settings, MONDAY - WEEK, materials).close()
     return directory, settings, materials

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from conformance.site import Case, Tally
 from conformance.zygote import Zygote
-from donkeywatch import config
 from donkeywatch.counting.windows import SECOND
-from donkeywatch.engine import Engine
-from donkeywatch.lab import demo
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.settings import Checkpoint
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Checkpoint
+from donkeywatch.simulation import demo
+from donkeywatch.simulation.simulate import Simulation
 
 PATIENCE = 20.0
 """Seconds after which a daemon that has not counted what it should has lost it."""
@@ -74,7 +74,7 @@ class Stepped:
 
     def start(self) -> None:
         """Open the engine and let it look once."""
-        self.engine = Engine(config.load(self.settings, {}), self.now)
+        self.engine = Engine(loader.load(self.settings, {}), self.now)
         self.tick()
 
     def tick(self, step: int = STEP) -> None:

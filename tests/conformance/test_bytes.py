@@ -21,13 +21,13 @@ from conformance.cases import CASES, Ask, Daemons, Engines, Reasons, Run
 from conformance.diary import Clocks, Diary, again, amend, stamp
 from conformance.readers import Daemon
 from conformance.site import Case
-from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.sightings import Sighting
-from donkeywatch.config import load
-from donkeywatch.lab import demo
-from donkeywatch.lab.render import FORMATS, go_quoted, searches
-from donkeywatch.materials import Materials
-from donkeywatch.stream import line_reader
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.sightings import Sighting
+from donkeywatch.runtime.materials import Materials
+from donkeywatch.runtime.pipeline import line_reader
+from donkeywatch.settings.loader import load
+from donkeywatch.simulation import demo
+from donkeywatch.simulation.render import FORMATS, go_quoted, searches
 
 NOW = 1_791_374_400_000
 """2026-10-07T12:00:00Z."""

@@ -20,8 +20,8 @@ from hypothesis.stateful import (
 )
 
 from conformance.copying import PACKERS, CopiedLog, Way
-from donkeywatch.arrival.recognition import MIN_RUN
 from donkeywatch.counting.windows import SECOND, iso
+from donkeywatch.ingest.recognition import MIN_RUN
 from donkeywatch.sources import rotated
 from donkeywatch.sources.files import open_file
 

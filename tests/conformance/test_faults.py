@@ -217,10 +217,10 @@ def test_too_few_descriptors_to_start(daemon: Make, tmp_path: Path) -> None:
 
 
 DEAF = """
-import donkeywatch.doorbell
+import donkeywatch.runtime.wake_up
 def inotify():
     raise OSError(24, "Too many open files")
-donkeywatch.doorbell.INotify = inotify
+donkeywatch.runtime.wake_up.INotify = inotify
 """
 EXHAUSTED = """
 import ctypes, fcntl, os

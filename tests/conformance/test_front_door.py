@@ -25,7 +25,7 @@ from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.windows import HOUR, SECOND
-from donkeywatch.publish.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
+from donkeywatch.publish.http.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
 from donkeywatch.sources.finding import Finder
 
 IDLE = 2_500

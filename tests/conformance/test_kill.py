@@ -17,28 +17,28 @@ from conformance.failpoints import FAULTS, SOURCE
 from conformance.zygote import Zygote
 
 TRUNK = {
-    "engine.py": (
+    "runtime/engine.py": (
         "Engine.tick", "Engine._read", "Engine.take", "Engine.settle", "Engine._count",
         "Engine.look_at_clock", "Engine.watermark", "Engine.commit", "Engine._close",
         "Engine.store_batch", "Engine._recover",
     ),
-    "rolling_view.py": ("RollingView.show", "RollingView.record"),
-    "timekeeping.py": ("Timekeeper.look", "Timekeeper.holds", "Timekeeper.follow"),
-    "desk.py": ("Desk.rest",),
-    "archive.py": ("Archive.commit",),
-    "stream.py": (
+    "runtime/rolling_view.py": ("RollingView.show", "RollingView.record"),
+    "runtime/timekeeper.py": ("Timekeeper.look", "Timekeeper.holds", "Timekeeper.follow"),
+    "runtime/block_queue.py": ("Desk.rest",),
+    "runtime/archive.py": ("Archive.commit",),
+    "runtime/pipeline.py": (
         "Stream.read", "Stream.follow_clock", "Stream.covered", "Stream.committed",
         "Stream.roll_back", "Stream.progress",
     ),
-    "closing.py": (
+    "runtime/window_closer.py": (
         "Closer.close", "Closer._close_hours", "Closer._close_weeks_at_leisure",
         "Closer._close_hour", "Week.count", "Closer._destroy", "Closer.destroy_doomed",
         "Closer.close_aside", "Closer._close_reckoned",
     ),
     "sources/follow.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
     "sources/generations.py": ("Generation.read", "Generation._advance", "Generation.roll_back"),
-    "arrival/observe.py": ("Observer.observe",),
-    "arrival/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
+    "ingest/observe.py": ("Observer.observe",),
+    "ingest/keyring.py": ("Keyring.destroy", "Keyring._remove", "_destroy"),
     "counting/ledger.py": ("Ledger.record", "Ledger.take"),
     "store/store.py": (
         "Store.checkpoint", "Store.due", "Store.segments",

@@ -15,8 +15,8 @@ from conformance.cases import Ask, Daemons, Reasons, Run
 from conformance.diary import Diary
 from conformance.readers import Daemon
 from conformance.site import Case
-from donkeywatch import config
 from donkeywatch.counting.windows import WEEK, week_name, week_of
+from donkeywatch.settings import loader
 
 CASE = Case()
 
@@ -132,7 +132,7 @@ def test_keys_are_destroyed_without_a_daemon(daemon: Daemons, diary: Diary, run:
     code, said = run("keys", "destroy", "--config", monitor.settings)
     assert code == 2
     assert "add --due" in said
-    lexicon = config.load(monitor.settings, {}).lexicon
+    lexicon = loader.load(monitor.settings, {}).lexicon
     lexicon.chmod(0o644)  # It is not read.
     command = ("keys", "destroy", "--due", "--config", monitor.settings)
     code, said = run(*command)

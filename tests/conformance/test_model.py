@@ -22,8 +22,8 @@ from hypothesis.stateful import (
 )
 
 from conformance.model import Cut, Kind, Point, World
-from donkeywatch import clocks
 from donkeywatch.counting.windows import HOUR, MINUTE, SECOND
+from donkeywatch.runtime import clocks
 from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
 
 WHICH = st.integers(0, 7)

@@ -25,9 +25,9 @@ from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import refused
 from conformance.zygote import Zygote
-from donkeywatch import config
-from donkeywatch.publish.app import create_app
-from donkeywatch.status import Status
+from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.status import Status
+from donkeywatch.settings import loader
 
 RELOADED = "donkeywatch_config_last_reload_successful"
 LINES = 'donkeywatch_lines_total{outcome="query",source="simulated"}'
@@ -115,7 +115,7 @@ def test_bad_settings_at_a_reload(begun: Begun, ask: Ask, reasons: Reasons, slip
 
 GATED = """
 import itertools, pathlib, time
-import donkeywatch.engine as engine
+import donkeywatch.runtime.engine as engine
 engine.BUDGET = 1
 steps, tick = itertools.count(1), engine.Engine.tick
 gate = pathlib.Path({!r})
@@ -300,7 +300,7 @@ def test_tokens_are_compared_in_constant_time(
         return compare(given, known)
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
-    app = create_app(config.load(settings, {}), Status)
+    app = create_app(loader.load(settings, {}), Status)
 
     async def ask_with(given: str) -> None:
         transport = httpx.ASGITransport(app)

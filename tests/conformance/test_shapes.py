@@ -26,8 +26,8 @@ from conformance.diary import Diary, again, amend, stamp
 from conformance.readers import Daemon
 from conformance.site import Case
 from conformance.test_bytes import wall
-from donkeywatch.lab import demo
-from donkeywatch.settings import WrapperName
+from donkeywatch.settings.schema import WrapperName
+from donkeywatch.simulation import demo
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress, "zstd": zstandard.compress, "xz": lzma.compress,

@@ -22,9 +22,9 @@ from conformance.scripts import prepare
 from conformance.site import Case, Site
 from conformance.zygote import Zygote
 from donkeywatch.counting.windows import DAY, HOUR, iso
-from donkeywatch.lab.live import LiveWriter
-from donkeywatch.lab.simulate import Simulation
 from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.simulation.live import LiveWriter
+from donkeywatch.simulation.simulate import Simulation
 from support import TOPICS, assert_calendar_equals, counters, outcomes, simulated
 
 Make = Callable[[Case], Daemon]
@@ -211,11 +211,11 @@ def statement(module: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("module", "text", "hit"),
     [
-        ("rolling_view.py", "if not caught_up", 2),
+        ("runtime/rolling_view.py", "if not caught_up", 2),
         ("store/windows.py", "for kind, (start, end, figures) in rolling", 2),
-        ("closing.py", "asked = self._store.queries(\"week\"", 2),
-        ("closing.py", "self._destroy(sure)", 2),
-        ("closing.py", "self._keys.destroy(ended)", 1),
+        ("runtime/window_closer.py", "asked = self._store.queries(\"week\"", 2),
+        ("runtime/window_closer.py", "self._destroy(sure)", 2),
+        ("runtime/window_closer.py", "self._keys.destroy(ended)", 1),
     ],
 )  # fmt: skip
 def test_a_window_is_published_once(

@@ -21,9 +21,9 @@ from conformance.cases import TWO, Ask, Begun, Make, Prepared, Reasons
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 from conformance.surroundings import Nobody, fill, refused, tmpfs
-from donkeywatch import config
-from donkeywatch.engine import Engine
 from donkeywatch.errors import StateError
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings import loader
 
 COMMIT = "the last commit failed"
 PAGE = 4096
@@ -267,7 +267,7 @@ def test_any_page_damaged(tmp_path: Path) -> None:
         path.write_bytes(content[:at] + noise.randbytes(PAGE) + content[at + PAGE :])
         broken = path.read_bytes()
         with pytest.raises(StateError):
-            Engine(config.load(reader.settings, {}), reader.now).close()
+            Engine(loader.load(reader.settings, {}), reader.now).close()
         assert path.read_bytes() == broken, at
         shutil.rmtree(reader.state)
     shutil.move(base, reader.state)

@@ -92,7 +92,8 @@ def _main() -> None:
 
     # What makes the fork worth it; and who runs as nobody cannot read what root has installed.
     for name in (
-        "donkeywatch.service", "donkeywatch.store.migrations", "_strptime", "encodings.utf_8_sig",
+        "donkeywatch.runtime.service", "donkeywatch.store.migrations", "_strptime",
+        "encodings.utf_8_sig",
     ):  # fmt: skip
         importlib.import_module(name)
     cli.enter([])

@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from donkeywatch import __version__
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.settings import Http
+from donkeywatch.settings.schema import Http
+from donkeywatch.simulation.simulate import Simulation
 from instruments import component
 from support import START, simulated
 

@@ -16,7 +16,7 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from donkeywatch.publish.catalogue import EVERY
+from donkeywatch.publish.metrics.catalogue import EVERY
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 NAMES = ("fractions", "health", "fleet")

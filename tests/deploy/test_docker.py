@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch import __version__, config
+from donkeywatch import __version__
 from donkeywatch.errors import ConfigError
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.settings import TOKEN_VARIABLE, Http
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import TOKEN_VARIABLE, Http
+from donkeywatch.simulation.simulate import Simulation
 from support import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +121,7 @@ def test_the_state_is_a_volume_of_that_user() -> None:
     (volume,) = json.loads(values("VOLUME")[0])
     (made,) = [json.loads(value) for name, value in last_stage() if name == "RUN"]
     assert made == ["install", "-d", "-o", "10001", "-g", "10001", "-m", "0700", volume]
-    assert environment()[config.STATE_VARIABLE] == volume
+    assert environment()[loader.STATE_VARIABLE] == volume
 
 
 def environment() -> dict[str, str]:
@@ -147,7 +148,7 @@ def test_every_source_exists_and_nothing_else_leaves_the_directory() -> None:
     for source in sources():
         assert (ROOT / source).exists()
         assert not ignored(source)
-    assert not ignored("src/donkeywatch/engine.py")
+    assert not ignored("src/donkeywatch/runtime/engine.py")
     for name in (
         ".git/config", "demo/search.log", "lexicon.toml", "donkeywatch.toml",
         "state/donkeywatch.db", "state/keys/install.key", "tests/support.py",
@@ -165,8 +166,8 @@ def test_all_addresses_are_served_only_with_a_token(tmp_path: Path) -> None:
         "utf-8",
     )
     with pytest.raises(ConfigError, match="is not loopback and there is no token"):
-        config.load(path, {})
-    assert config.load(path, {TOKEN_VARIABLE: TOKEN}).http.token is not None
+        loader.load(path, {})
+    assert loader.load(path, {TOKEN_VARIABLE: TOKEN}).http.token is not None
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,7 @@ def test_the_health_check_tells_a_live_daemon_from_a_dead_one(
     state = tmp_path / "volume"
     env = {
         **os.environ, "PATH": f"{installed}:/usr/bin:/bin", TOKEN_VARIABLE: TOKEN,
-        "DONKEYWATCH_CONFIG": str(server.settings), config.STATE_VARIABLE: str(state),
+        "DONKEYWATCH_CONFIG": str(server.settings), loader.STATE_VARIABLE: str(state),
     }  # fmt: skip
     command = json.loads(values("ENTRYPOINT")[0]) + json.loads(values("CMD")[0])
     command[0] = str(installed / command[0])

@@ -24,8 +24,8 @@ import yaml
 
 import instruments
 from donkeywatch.counting.windows import milliseconds
-from donkeywatch.lab.live import LiveWriter
-from donkeywatch.lab.simulate import Simulation
+from donkeywatch.simulation.live import LiveWriter
+from donkeywatch.simulation.simulate import Simulation
 from instruments import Prometheus, listening, process
 from support import TOPICS, simulated
 

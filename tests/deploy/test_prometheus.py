@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.lab.simulate import Simulation
-from donkeywatch.settings import Http
+from donkeywatch.settings.schema import Http
+from donkeywatch.simulation.simulate import Simulation
 from instruments import component, listening, process, prometheus
 from support import START, Simulated, simulated
 

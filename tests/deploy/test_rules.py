@@ -13,7 +13,7 @@ import yaml
 
 from donkeywatch.cli import app, enter
 from donkeywatch.counting.observations import OUTCOMES
-from donkeywatch.publish.catalogue import EVERY
+from donkeywatch.publish.metrics.catalogue import EVERY
 from instruments import component
 
 ROOT = Path(__file__).parents[2]

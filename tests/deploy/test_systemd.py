@@ -17,15 +17,9 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from donkeywatch import config
-from donkeywatch.errors import (
-    AddressUnavailable,
-    BusyError,
-    ConfigError,
-    StateError,
-    Unavailable,
-)
-from donkeywatch.lab.simulate import Simulation
+from donkeywatch.errors import AddressUnavailable, BusyError, ConfigError, StateError, Unavailable
+from donkeywatch.settings import loader
+from donkeywatch.simulation.simulate import Simulation
 from support import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
@@ -162,13 +156,13 @@ def test_the_sandbox_is_whole() -> None:
 
 def test_the_log_of_the_sample_settings_is_read_only() -> None:
     """The log's directory in deploy/donkeywatch.toml is the one the service protects."""
-    log = config.load(SETTINGS, {}).source[0].path
+    log = loader.load(SETTINGS, {}).source[0].path
     assert f"-{log.parent}" in directives()["ReadOnlyPaths"]
 
 
 def test_the_sample_settings_are_accepted() -> None:
     """deploy/donkeywatch.toml loads as it stands, and listens on loopback only."""
-    settings = config.load(SETTINGS, {})
+    settings = loader.load(SETTINGS, {})
     assert settings.source[0].format == "enode-go"
     assert settings.http.loopback
     assert settings.http.token is None
@@ -182,7 +176,7 @@ def test_every_commented_sample_setting_is_one(tmp_path: Path) -> None:
     (tmp_path / "token").chmod(0o600)
     path = tmp_path / "donkeywatch.toml"
     path.write_text(text, "utf-8")
-    settings = config.load(path, {})
+    settings = loader.load(path, {})
     assert settings.countries
     assert settings.keys
     assert settings.retention.hours
@@ -193,7 +187,7 @@ def test_the_credential_becomes_the_token(tmp_path: Path) -> None:
     """What LoadCredential=token brings is the bearer token, without any other setting."""
     (tmp_path / "token").write_text("a-token-of-the-test\n", "utf-8")
     (tmp_path / "token").chmod(0o400)
-    settings = config.load(SETTINGS, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    settings = loader.load(SETTINGS, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
     assert settings.http.token is not None
     assert settings.http.token.get_secret_value() == "a-token-of-the-test"
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.windows import DAY, HOUR, WEEK, week_start
+from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish import answers
 from donkeywatch.publish.snapshot import TopicView, WindowView
 

@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from browsing import WEB, WIDTHS, Site, copied, served, view
-from donkeywatch.clocks import wall
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
-from donkeywatch.publish import feed
-from donkeywatch.publish.page import NAMES
+from donkeywatch.publish.http import feed
+from donkeywatch.publish.http.page import NAMES
+from donkeywatch.runtime.clocks import wall
 from instruments import component
 from support import START, TOPICS
 
@@ -291,7 +291,7 @@ def test_the_chart_library_is_what_npm_has(installed: Path, tmp_path: Path) -> N
     """Vendoring again gives the same bytes, licence included; the lock names no registry."""
     node = component("node")
     subprocess.run([node, "vendor.mjs", tmp_path], cwd=installed, check=True)
-    package = WEB.parent / "src" / "donkeywatch" / "publish" / "web"
+    package = WEB.parent / "src" / "donkeywatch" / "publish" / "http" / "web"
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["uPlot.LICENSE", "uPlot.esm.js", "uPlot.min.css"]
     for name in names:

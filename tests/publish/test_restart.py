@@ -19,8 +19,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browsing import view
-from donkeywatch.lab import demo
-from donkeywatch.lab.simulate import Simulation
+from donkeywatch.simulation import demo
+from donkeywatch.simulation.simulate import Simulation
 from support import START
 
 SOON = int(os.environ.get("DONKEYWATCH_SOON", "30000"))

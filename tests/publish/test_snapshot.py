@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.correction import Accuracy, Rate
-from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, milliseconds, week_of
+from donkeywatch.estimation.correction import Accuracy, Rate
+from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.snapshot import HourOfDay, Snapshot, Snapshots
 from donkeywatch.store.database import prepare
 from donkeywatch.store.positions import Progress

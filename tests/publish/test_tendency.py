@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from donkeywatch.counting.cusum import level_shifts, point
 from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
+from donkeywatch.estimation.level_shift import level_shifts, point
 from donkeywatch.publish import tendency
 from donkeywatch.publish.snapshot import CountryView, Snapshots
 from donkeywatch.publish.tendency import LARGEST, OTHER, CountryShare, Tendencies, Tendency

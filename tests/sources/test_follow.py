@@ -39,7 +39,7 @@ from donkeywatch.sources.generations import OPEN
 from donkeywatch.sources.log import Log, rotated_name
 from donkeywatch.sources.marks import HEAD
 from donkeywatch.sources.newcomers import QUIET_MS
-from donkeywatch.store.positions import FinishedFile, Position
+from donkeywatch.sources.positions import FinishedFile, Position
 from support import FixedKeys
 
 STEP = 1_000

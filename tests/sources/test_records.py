@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from donkeywatch.arrival.formats.wrappers import Cri, Docker, Piece, Wrapper, unwrap
 from donkeywatch.sources.block import cut
 from donkeywatch.sources.records import cut_records
+from donkeywatch.sources.wrappers import Cri, Docker, Piece, Wrapper, unwrap
 
 LIMIT = 300
 WRAPPERS: dict[str, Wrapper] = {"docker": Docker(), "cri": Cri()}

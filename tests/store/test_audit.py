@@ -11,10 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from donkeywatch import cli
-from donkeywatch.backfill import backfill
 from donkeywatch.counting.windows import milliseconds
 from donkeywatch.errors import StateError
-from donkeywatch.lab.simulate import Simulation
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.store.audit import audit
 from support import TOPICS, Simulated, engine, simulated
 

@@ -15,17 +15,11 @@ from donkeywatch.counting.ledger import Batch, Ledger, Topic
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
+from donkeywatch.sources.positions import Position
 from donkeywatch.store import migrations
 from donkeywatch.store.database import DATABASE
 from donkeywatch.store.reckoning import Deliver, Reckoner
-from donkeywatch.store.schema import (
-    GENERATION_HINTS,
-    SCRIPT,
-    STEPS,
-    TABLES,
-    applied,
-    document,
-)
+from donkeywatch.store.schema import GENERATION_HINTS, SCRIPT, STEPS, TABLES, applied, document
 from donkeywatch.store.store import TICKS_SINCE, UPGRADED, Store
 
 
@@ -165,9 +159,9 @@ def test_a_database_of_version_0_1_goes_on(tmp_path: Path) -> None:
     assert applied(store.connection) == STEPS
     (rows,) = store.segments(0, HOUR)
     assert rows.tick.tolist() == [7_000]
-    assert [(p.state, p.week, p.head_hash) for p in store.positions("main")] == [
-        (state, 0, bytes(range(16))) for state in ("open", "skipped")
-    ]
+    assert [
+        (p.state, p.week, p.head_hash) for p in map(Position.of_row, store.positions("main"))
+    ] == [(state, 0, bytes(range(16))) for state in ("open", "skipped")]
     assert store.setting(TICKS_SINCE) == str(HOUR)
     assert store.setting(UPGRADED) == "77"
     store.close()

@@ -15,9 +15,10 @@ from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
 from donkeywatch.errors import BusyError, StateError
+from donkeywatch.sources.positions import Position
 from donkeywatch.store import segments
 from donkeywatch.store.database import DATABASE, connect, lock, prepare
-from donkeywatch.store.positions import Position, Progress
+from donkeywatch.store.positions import Progress
 from donkeywatch.store.store import Store
 
 TOPICS = ("zqorv",)
@@ -94,7 +95,7 @@ def test_a_failure_in_any_table_stores_nothing(store: Store, table: str) -> None
     db.execute("drop trigger no_update")
     checkpoint(store, batch())
     assert db.execute("select queries, covered_seconds from windows").fetchall() == [(6, 120.0)] * 2
-    assert store.positions("main") == [POSITION]
+    assert [Position.of_row(row) for row in store.positions("main")] == [POSITION]
     assert store.progress("main") == PROGRESS
 
 

@@ -18,14 +18,15 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from donkeywatch import backfill, config
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
-from donkeywatch.clocks import steady, wall
 from donkeywatch.counting.observations import OUTCOMES
-from donkeywatch.engine import Engine
 from donkeywatch.errors import printable
-from donkeywatch.hardening import harden
-from donkeywatch.machine import keep
+from donkeywatch.runtime import backfill
+from donkeywatch.runtime.clocks import steady, wall
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.hardening import harden
+from donkeywatch.runtime.machine import keep
+from donkeywatch.settings import loader
 
 
 @app.command("backfill")
@@ -54,7 +55,7 @@ def backfill_command(
     """
     harden()
     keep()
-    engine = Engine(config.load(config_path), wall())
+    engine = Engine(loader.load(config_path), wall())
     last: dict[Path, backfill.Progress] = {}
     try:
         engine.timekeeper.require(wall(), steady())

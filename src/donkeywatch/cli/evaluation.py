@@ -9,24 +9,23 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch import config
-from donkeywatch.arrival import keyring
-from donkeywatch.arrival import lexicon as lexicons
-from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.lexicon import Lexicon
-from donkeywatch.arrival.searches import Syntax
-from donkeywatch.arrival.text import NORMALISATION
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
-from donkeywatch.counting.correction import Rate
-from donkeywatch.counting.estimates import Estimate
 from donkeywatch.errors import ConfigError
-from donkeywatch.hardening import harden
-from donkeywatch.lab import evaluate as evaluation
-from donkeywatch.lab import labels
-from donkeywatch.lab.evaluate import Evaluation, Part
-from donkeywatch.lab.labels import Row
-from donkeywatch.settings import Settings
-from donkeywatch.validation import RateRecord, Record, TopicRecord
+from donkeywatch.estimation.correction import Rate
+from donkeywatch.estimation.intervals import Estimate
+from donkeywatch.evaluation import evaluate as evaluation
+from donkeywatch.evaluation import labels
+from donkeywatch.evaluation.evaluate import Evaluation, Part
+from donkeywatch.evaluation.labels import Row
+from donkeywatch.evaluation.validation_record import RateRecord, Record, TopicRecord
+from donkeywatch.ingest import keyring
+from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.text import NORMALISATION
+from donkeywatch.runtime.hardening import harden
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings, Syntax
 
 HEADINGS = ("TP", "FP", "FN", "TN", "precision, %", "recall, %")
 """Rows by what they are and what was said of them; rates with their 95 % intervals."""
@@ -56,8 +55,8 @@ def evaluate(
     corrected fraction as long as the word list stays the same. See docs/evaluation.md.
     """
     harden()
-    key = None if record is None else _key(config.load(config_path))
-    words = lexicons.load(lexicon or config.load(config_path).lexicon)
+    key = None if record is None else _key(loader.load(config_path))
+    words = lexicons.load(lexicon or loader.load(config_path).lexicon)
     rows, results = _results(path, words, syntax)
     for result in results:
         _show(result)

@@ -14,7 +14,7 @@ from rich.console import Console
 import donkeywatch
 from donkeywatch.cli import output
 from donkeywatch.errors import DonkeywatchError, Unavailable, may_pass
-from donkeywatch.journal import Journal
+from donkeywatch.runtime.log_handler import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
 4 state in use by another process; 5 a log, an archive or labels cannot be read; 6 trouble that

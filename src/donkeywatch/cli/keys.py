@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch import config, lifetimes
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, keys_app, out
-from donkeywatch.clocks import steady, wall
 from donkeywatch.errors import ConfigError
-from donkeywatch.hardening import harden
+from donkeywatch.runtime import key_destruction
+from donkeywatch.runtime.clocks import steady, wall
+from donkeywatch.runtime.hardening import harden
+from donkeywatch.settings import loader
 
 
 @keys_app.command("destroy")
@@ -31,7 +32,7 @@ def destroy(
             "add --due; to destroy all of them and every count, `donkeywatch reset`",
         )
     harden()
-    weeks = lifetimes.destroy_due(config.load(config_path), wall(), steady())
+    weeks = key_destruction.destroy_due(loader.load(config_path), wall(), steady())
     for week in weeks:
         out.print(f"destroyed the key of {week}", highlight=False)
     if not weeks:

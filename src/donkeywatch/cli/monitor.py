@@ -1,4 +1,4 @@
-"""What an operator does every day: run, status, check."""
+"""What an operator does every day: run, status, checks."""
 
 from __future__ import annotations
 
@@ -12,30 +12,25 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from donkeywatch import check, config, console
-from donkeywatch.arrival import lexicon as lexicons
-from donkeywatch.arrival.detector import Detector
-from donkeywatch.arrival.lexicon import Lexicon
-from donkeywatch.arrival.sightings import LineReader
-from donkeywatch.cli.front import (
-    DEFAULT_CONFIG,
-    ConfigOption,
-    app,
-    lexicon_app,
-    log_to_stderr,
-    out,
-)
-from donkeywatch.clocks import wall
+from donkeywatch.cli import tables
+from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, lexicon_app, log_to_stderr, out
 from donkeywatch.counting.windows import SECOND, utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
-from donkeywatch.hardening import harden
-from donkeywatch.publish import ask
+from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.sightings import LineReader
+from donkeywatch.publish.http import ask
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.settings import FormatName, Settings, Source, Time, WrapperName
+from donkeywatch.runtime import checks
+from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.hardening import harden
+from donkeywatch.runtime.pipeline import line_reader
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import FormatName, Settings, Source, Time, WrapperName
 from donkeywatch.store import database
 from donkeywatch.store.database import DATABASE
 from donkeywatch.store.overdue import findings
-from donkeywatch.stream import line_reader
 
 
 @app.command()
@@ -44,11 +39,13 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
 
     SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
     """
-    from donkeywatch.service import Service  # The other verbs start faster without a web server.
+    from donkeywatch.runtime.service import (
+        Service,  # The other verbs start faster without a web server.
+    )
 
     harden()
     log_to_stderr()
-    Service(config_path, config.load(config_path)).run()
+    Service(config_path, loader.load(config_path)).run()
 
 
 @app.command()
@@ -57,7 +54,7 @@ def status(
     watch: Annotated[bool, typer.Option(help="repeat every 2 s until Ctrl-C")] = False,
 ) -> None:
     """Show the current fractions, how far each log is counted, and errors so far."""
-    settings = config.load(config_path)
+    settings = loader.load(config_path)
     if not (settings.state / DATABASE).exists():
         raise StateError(
             f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
@@ -80,10 +77,10 @@ def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> Rende
     try:
         with snapshots.take() as snapshot:
             names = [source.name for source in settings.source]
-            parts: list[RenderableType] = [console.fractions(snapshot.current(), out.width)]
-            parts.append(console.sources(snapshot.sources(), snapshot.counters(), names))
+            parts: list[RenderableType] = [tables.fractions(snapshot.current(), out.width)]
+            parts.append(tables.sources(snapshot.sources(), snapshot.counters(), names))
             parts += [Text(finding) for finding in findings(settings.state, wall())]
-            parts.append(console.daemon(ask.health(settings.http)))
+            parts.append(tables.daemon(ask.health(settings.http)))
             parts += lexicon.notices(utc(wall()))
     except sqlite3.OperationalError as error:
         raise database.unavailable(snapshots.path, error) from None
@@ -121,17 +118,17 @@ def check_command(
         if format_name == "regex":
             raise ConfigError("format `regex` needs a `pattern`", "give settings that have one")
         bare = Source(path=sample, format=format_name, wrapper=wrapper)
-        _show_sample(sample, check.bare_reader(bare), bare, Time())
+        _show_sample(sample, checks.bare_reader(bare), bare, Time())
         return
-    settings = config.load(config_path or DEFAULT_CONFIG)
+    settings = loader.load(config_path or DEFAULT_CONFIG)
     failures = []
-    for name, error in check.problems(settings):
+    for name, error in checks.problems(settings):
         mark = "ok" if error is None else f"{error.problem} -> {error.remedy}"
         out.print(f"{name}: {mark}", highlight=False, markup=False, soft_wrap=True)
         failures += [error] if error else []
     if settings.countries is None:
         out.print("countries: none given, every address counts as ZZ", highlight=False)
-    for notice in check.notices(settings):
+    for notice in checks.notices(settings):
         out.print(notice, highlight=False, markup=False, soft_wrap=True)
     if failures:
         raise failures[0]
@@ -150,22 +147,22 @@ def _source(settings: Settings, name: str | None) -> Source:
 
 def _show_sample(path: Path, reader: LineReader, source: Source, time: Time) -> None:
     latest = wall() + round(time.future * SECOND)
-    found = check.sample(path, reader, latest)
-    inner = check.wrapped(path, reader, latest) if _is_strange(found, reader) else None
+    found = checks.sample(path, reader, latest)
+    inner = checks.wrapped(path, reader, latest) if _is_strange(found, reader) else None
     if inner is not None:
-        out.print(console.outcomes(inner[1]))
+        out.print(tables.outcomes(inner[1]))
         raise SourceError(
             f"{path}: a log in this format, but its lines stand in those of {inner[0]}",
             f'set `wrapper = "{inner[0]}"` for the source; the table tells what is read then',
         )
-    out.print(console.outcomes(found))
+    out.print(tables.outcomes(found))
     for offset, outcome in found.rejected:
         out.print(f"rejected as {outcome}: the line at byte {offset}", highlight=False)
     if found.lines and not found.searches:
         raise SourceError(
             f"{path}: none of {found.lines} lines is a search", _remedy(found, source)
         )
-    if found.lines and not check.has_columns(path, reader):
+    if found.lines and not checks.has_columns(path, reader):
         out.print(
             f"lines like these are read one by one, not by columns: here {found.rate:,} lines/s"
             " in a process (docs/formats.md)",
@@ -174,12 +171,12 @@ def _show_sample(path: Path, reader: LineReader, source: Source, time: Time) -> 
         )
 
 
-def _is_strange(found: check.Sample, reader: LineReader) -> bool:
+def _is_strange(found: checks.Sample, reader: LineReader) -> bool:
     """Were there lines, none of them a search, and nothing is said to stand around them?"""
     return found.lines > 0 and not found.searches and reader.wrapper is None
 
 
-def _remedy(found: check.Sample, source: Source) -> str:
+def _remedy(found: checks.Sample, source: Source) -> str:
     """What to look at where no line of a sample is a search."""
     outcomes = found.outcomes
     if outcomes["bad_time"] or outcomes["impossible_time"] or outcomes["future"]:

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from donkeywatch import config
 from donkeywatch.cli.archive import with_bar
 from donkeywatch.cli.front import app, log_to_stderr, out
-from donkeywatch.clocks import wall
-from donkeywatch.engine import Engine
 from donkeywatch.errors import ConfigError, printable
-from donkeywatch.hardening import harden
-from donkeywatch.settings import FormatName
+from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.hardening import harden
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import FormatName
 
 if TYPE_CHECKING:  # The other verbs start faster without the simulator.
-    from donkeywatch.lab.simulate import Simulation
+    from donkeywatch.simulation.simulate import Simulation
 
 Weeks = Annotated[int, typer.Option(min=1, max=520, help="weeks of archive, up to this hour")]
 Queries = Annotated[int, typer.Option(min=1, help="queries in the archive, about")]
@@ -49,7 +49,7 @@ def simulate(
 
     Everything is invented: no real word, no real address.
     """
-    from donkeywatch.lab import demo
+    from donkeywatch.simulation import demo
 
     now = datetime.now(UTC)
     sim = demo.simulation(
@@ -78,7 +78,7 @@ def _make(directory: Path) -> None:
 
 
 def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:
-    from donkeywatch.lab import demo
+    from donkeywatch.simulation import demo
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
@@ -99,8 +99,10 @@ def demo_command(
 
     A second start goes on with the same directory.
     """
-    from donkeywatch.lab import demo
-    from donkeywatch.service import Service  # The other verbs start faster without a web server.
+    from donkeywatch.runtime.service import (
+        Service,  # The other verbs start faster without a web server.
+    )
+    from donkeywatch.simulation import demo
 
     harden()
     log_to_stderr()
@@ -108,13 +110,13 @@ def demo_command(
     if not settings.exists():
         out.print(f"simulating {weeks} weeks in {printable(directory)} ...", highlight=False)
         simulate(directory, weeks, queries, max(1_000, queries // 5))
-        engine = Engine(config.load(settings), wall())
+        engine = Engine(loader.load(settings), wall())
         try:
             with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None, {})
         finally:
             engine.close()
     rate = rate or demo.rate_of(directory, weeks)
-    chosen = config.load(settings)
+    chosen = loader.load(settings)
     chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
     command = [sys.executable, "-m", "donkeywatch", "simulate", str(directory), "--live"]
     writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command

@@ -9,14 +9,15 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from donkeywatch import config, validation
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.counting.windows import WEEK_NAME, milliseconds, week_start
 from donkeywatch.errors import ConfigError
+from donkeywatch.evaluation import validation_record
+from donkeywatch.report.exclusion import Rule
+from donkeywatch.report.findings import FOREVER, GROUPS, Options
+from donkeywatch.report.profiles import Estimator
+from donkeywatch.settings import loader
 from donkeywatch.store.database import DATABASE
-from donkeywatch.study.exclusion import Rule
-from donkeywatch.study.findings import FOREVER, GROUPS, Options
-from donkeywatch.study.profiles import Estimator
 
 
 @app.command()
@@ -47,9 +48,9 @@ def report(
     """
     record = None
     if database is None:
-        settings = config.load(config_path)
+        settings = loader.load(config_path)
         database = settings.state / DATABASE
-        record = validation.load(settings.correction.record)
+        record = validation_record.load(settings.correction.record)
     options = Options(
         since=_time(since) if since else 0,
         until=_time(until) if until else FOREVER,
@@ -60,7 +61,7 @@ def report(
         comparison=comparison,
         record=record,
     )
-    from donkeywatch.study import report as reports
+    from donkeywatch.report import report as reports
 
     columns = (
         TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(),

@@ -8,14 +8,15 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch import config, recovery
-from donkeywatch.arrival import lexicon as lexicons
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
-from donkeywatch.clocks import wall
 from donkeywatch.counting.windows import iso
 from donkeywatch.errors import SourceError, StateError, printable
-from donkeywatch.recovery import Span
-from donkeywatch.settings import Settings
+from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.runtime import recovery
+from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.recovery import Span
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.audit import audit
@@ -29,7 +30,7 @@ def verify(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Changes nothing, and may be used while the daemon runs.
     """
-    settings = config.load(config_path)
+    settings = loader.load(config_path)
     failed = 0
     for name, problem in _checks(settings):
         out.print(f"{name}: {problem or 'ok'}", highlight=False, markup=False, soft_wrap=True)
@@ -89,7 +90,7 @@ def recover(
     The damaged database is kept in `quarantine` beside it. Tells which bytes of which files the
     next start will read again; what is in no file any more is lost, and named too.
     """
-    settings = config.load(config_path)
+    settings = loader.load(config_path)
     done = recovery.recover(settings, wall(), force=force)
     out.print(f"restored {done.backup.name}, made {iso(done.made)}", highlight=False)
     out.print(
@@ -115,7 +116,7 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
     """Begin anew: remove the database, its backups and all keys. Every count is lost."""
-    settings = config.load(config_path)
+    settings = loader.load(config_path)
     if not yes:
         typer.confirm(
             f"Remove every count in {settings.state} and all keys? This cannot be undone.",

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from donkeywatch.counting.estimates import Estimate
 from donkeywatch.counting.figures import THRESHOLDS
 from donkeywatch.counting.windows import iso, week_name
+from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.profile import Box
 from donkeywatch.publish.snapshot import TopicView, WindowView
-from donkeywatch.status import SourceStatus
+from donkeywatch.publish.status import SourceStatus
 
 
 class Interval(BaseModel):

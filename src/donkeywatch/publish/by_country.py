@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.estimates import Estimate, wilson
 from donkeywatch.counting.windows import WEEK, week_name
+from donkeywatch.estimation.intervals import Estimate, wilson
 from donkeywatch.publish.answers import Countries, CountryAnswer, CountryTopic, interval
 from donkeywatch.publish.profile import Stretch
 from donkeywatch.publish.snapshot import CountryView, Snapshot

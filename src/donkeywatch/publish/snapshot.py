@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from donkeywatch.counting.correction import Accuracy, corrected
-from donkeywatch.counting.estimates import Estimate, address_fraction, query_fraction
 from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
 from donkeywatch.counting.windows import HOUR, ROLLING, SECOND, WEEK
+from donkeywatch.estimation.correction import Accuracy, corrected
+from donkeywatch.estimation.intervals import Estimate, address_fraction, query_fraction
 from donkeywatch.store import floors
 from donkeywatch.store.database import DATABASE, connect
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.cusum import Score, level_shifts, point
 from donkeywatch.counting.windows import HOUR, WEEK
+from donkeywatch.estimation.level_shift import Score, level_shifts, point
 from donkeywatch.publish.by_country import apart, hours_by_country
 from donkeywatch.publish.profile import LocalHour, profile
 from donkeywatch.publish.snapshot import CountryView, Snapshot, WindowView

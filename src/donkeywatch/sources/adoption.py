@@ -10,7 +10,7 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.files import Damaged, File, open_file
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import FingerprintKeys, length, mark_at
-from donkeywatch.store.positions import Position
+from donkeywatch.sources.positions import Position
 
 BACK = 1 << 20
 """Bytes before the offset in which the newest counted stamp must stand."""

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Protocol
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.kinds import BINARY, HEADER, SUFFIXES, Kind, kind_of, may_begin, refusal
+from donkeywatch.sources.file_kinds import (
+    BINARY,
+    HEADER,
+    SUFFIXES,
+    Kind,
+    kind_of,
+    may_begin,
+    refusal,
+)
 from donkeywatch.sources.members import BROKEN, Members
 
 STEP = 1 << 20

@@ -19,8 +19,8 @@ from donkeywatch.sources.marks import (
     last_line_end,
     mark_at,
 )
+from donkeywatch.sources.open_files import Descriptor, Shelf
 from donkeywatch.sources.rotated import RotatedFiles
-from donkeywatch.sources.shelf import Descriptor, Shelf
 
 MAX_PASSES = 8
 """How often all names are looked at in one look, where files are renamed meanwhile."""

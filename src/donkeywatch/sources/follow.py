@@ -11,14 +11,14 @@ from pathlib import Path
 from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.block import SIZE, Block
+from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import Changed, Damaged, NotText, PlainFile
 from donkeywatch.sources.finding import Finder
 from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Generation
-from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import FingerprintKeys
-from donkeywatch.sources.shelf import Shelf
-from donkeywatch.store.positions import FinishedFile, Position
+from donkeywatch.sources.open_files import Shelf
+from donkeywatch.sources.positions import FinishedFile, Position
 
 SETTLE = 5 * SECOND
 """A rotated file that has not grown for so long has written its last line (ms)."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from donkeywatch.arrival.formats.wrappers import Wrapper
 from donkeywatch.sources.block import Block
+from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import Changed, Damaged, File, NotText, PlainFile
-from donkeywatch.sources.kinds import FRONT, refusal
 from donkeywatch.sources.marks import (
     HEAD,
     IN_MEMORY,
@@ -20,8 +19,9 @@ from donkeywatch.sources.marks import (
     same_head,
     same_tail,
 )
+from donkeywatch.sources.positions import Position
 from donkeywatch.sources.records import cut_records
-from donkeywatch.store.positions import Position
+from donkeywatch.sources.wrappers import Wrapper
 
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 

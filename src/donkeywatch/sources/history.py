@@ -13,8 +13,8 @@ from donkeywatch.sources.generations import SKIPPED, Generation
 from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import HEAD, last_line_end, mark_at
-from donkeywatch.sources.shelf import Descriptor, Shelf
-from donkeywatch.store.positions import FinishedFile
+from donkeywatch.sources.open_files import Descriptor, Shelf
+from donkeywatch.sources.positions import FinishedFile
 
 
 @dataclass(frozen=True, slots=True)

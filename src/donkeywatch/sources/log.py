@@ -11,9 +11,9 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from donkeywatch.arrival.formats.wrappers import Wrapper
 from donkeywatch.sources.files import gone
 from donkeywatch.sources.listing import Listing
+from donkeywatch.sources.wrappers import Wrapper
 
 
 @dataclass(frozen=True, slots=True)

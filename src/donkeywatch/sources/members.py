@@ -12,7 +12,7 @@ import lz4.frame
 import zstandard
 from isal import igzip_lib
 
-from donkeywatch.sources.kinds import Kind, kind_of, may_begin
+from donkeywatch.sources.file_kinds import Kind, kind_of, may_begin
 
 PIECE = 1 << 16
 """Bytes that a decoder gives out at a time."""

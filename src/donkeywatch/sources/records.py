@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from donkeywatch.arrival.formats.wrappers import Piece, Wrapper, unwrap
 from donkeywatch.sources.block import Block, cut
+from donkeywatch.sources.wrappers import Piece, Wrapper, unwrap
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from donkeywatch.sources.identity import Identity
 from donkeywatch.sources.log import Log
 from donkeywatch.sources.marks import Mark, is_part_of
 from donkeywatch.sources.newcomers import Newcomers
-from donkeywatch.sources.shelf import Descriptor, Shelf
-from donkeywatch.store.positions import FinishedFile
+from donkeywatch.sources.open_files import Descriptor, Shelf
+from donkeywatch.sources.positions import FinishedFile
 
 ROTATION_MS = 15 * SECOND
 """So long after a rotation, files appear that were the log between two looks."""

@@ -4,51 +4,39 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """One row of ``generations``: the fingerprint of the bytes counted, and how many they are."""
+class PositionRow(Protocol):
+    """Where a generation is counted: the columns of its row, but for the time of the change."""
 
-    id: int
-    source: str
-    offset: int
-    skipping: bool
-    head_length: int
-    head_hash: bytes
-    tail_length: int
-    tail_hash: bytes
-    size: int
-    state: str
-    week: int = 0
-    """Start of the week (ms UTC) under whose key the hashes are made; 0: the lasting key."""
-    device: int = 0
-    inode: int = 0
-    was_live: bool = False
-    """The file was at the log's own path."""
-    compare_until: int = 0
-    """Searches in it up to this event time (ms UTC) may have been counted from another file."""
-    ended: bool = False
-    """Nothing of it is needed any more: the row goes."""
-    turn: int = field(default=0, compare=False)
-    """The higher, the later the file was last read."""
+    @property
+    def id(self) -> int:
+        """Its number."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of it is needed any more: the row goes."""
+        ...
+
+    def row(self) -> tuple[Any, ...]:
+        """Give the columns."""
+        ...
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedFile:
-    """One row of ``finished_files``: a rotated file that need not be opened while it stays so."""
+class FinishedFileRow(Protocol):
+    """A rotated file that need not be opened while it stays so: the columns of its row."""
 
-    source: str
-    device: int
-    inode: int
-    size: int
-    modified: int
-    """Ns of the last change of its content."""
-    history: bool = False
-    """It was rotated away before the log was ever followed: it is never read."""
-    gone: bool = False
-    """The file is not there any more: the row goes."""
+    @property
+    def gone(self) -> bool:
+        """The file is not there any more: the row goes."""
+        ...
+
+    def row(self) -> tuple[Any, ...]:
+        """Give the columns, source, device and inode first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +51,7 @@ class Progress:
 
 
 def write(
-    db: sqlite3.Connection, positions: Sequence[Position], progress: Sequence[Progress], now: int
+    db: sqlite3.Connection, positions: Sequence[PositionRow], progress: Sequence[Progress], now: int
 ) -> None:
     """Store how far the sources and their files are counted; part of a checkpoint."""
     db.executemany(
@@ -73,31 +61,21 @@ def write(
     db.executemany(
         "insert or replace into generations"
         " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                p.id, p.source, p.offset, int(p.skipping), p.head_length, p.head_hash,
-                p.tail_length, p.tail_hash, p.size, p.state, now,
-                p.week, p.device, p.inode, int(p.was_live), p.compare_until, p.turn,
-            )
-            for p in positions if not p.ended
-        ],
-    )  # fmt: skip
+        # The time of the change stands behind the ten columns of the fingerprint.
+        [(*p.row()[:10], now, *p.row()[10:]) for p in positions if not p.ended],
+    )
     db.executemany("delete from generations where id = ?", [(p.id,) for p in positions if p.ended])
 
 
-def write_finished(db: sqlite3.Connection, files: Sequence[FinishedFile]) -> None:
+def write_finished(db: sqlite3.Connection, files: Sequence[FinishedFileRow]) -> None:
     """Store which rotated files need not be opened again; part of a checkpoint."""
     db.executemany(
         "insert or replace into finished_files values (?, ?, ?, ?, ?, ?)",
-        [
-            (f.source, f.device, f.inode, f.size, f.modified, int(f.history))
-            for f in files
-            if not f.gone
-        ],
+        [f.row() for f in files if not f.gone],
     )
     db.executemany(
         "delete from finished_files where source = ? and device = ? and inode = ?",
-        [(f.source, f.device, f.inode) for f in files if f.gone],
+        [f.row()[:3] for f in files if f.gone],
     )
 
 
@@ -126,36 +104,25 @@ def forget_but_of(db: sqlite3.Connection, sources: Sequence[str]) -> None:
     db.execute(f"delete {_of_others(sources)}", tuple(sources))
 
 
-def finished(db: sqlite3.Connection, source: str) -> list[FinishedFile]:
-    """Load the rotated files of a source that need not be opened while they stay as they are."""
+def finished(db: sqlite3.Connection, source: str) -> list[tuple[Any, ...]]:
+    """Load the rows of the rotated files of a source that need not be opened while they stay so."""
     rows = db.execute(
         "select source, device, inode, size, modified, history from finished_files"
         " where source = ?",
         (source,),
     )
-    return [
-        FinishedFile(name, device, inode, size, modified, bool(history))
-        for name, device, inode, size, modified, history in rows
-    ]
+    return rows.fetchall()
 
 
-def load(db: sqlite3.Connection, source: str) -> list[Position]:
-    """All generations of a source, oldest first."""
+def load(db: sqlite3.Connection, source: str) -> list[tuple[Any, ...]]:
+    """Load the rows of all generations of a source, oldest first, without the time of change."""
     found = db.execute(
         'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
         " size, state, key_week, device, inode, was_live, compare_until, turn"
         " from generations where source = ? order by id",
         (source,),
     )
-    return [
-        replace(
-            Position(number, name, offset, bool(skipping), *rest),
-            was_live=bool(was_live),
-            compare_until=compare_until,
-            turn=turn,
-        )
-        for number, name, offset, skipping, *rest, was_live, compare_until, turn in found
-    ]
+    return found.fetchall()
 
 
 def progress(db: sqlite3.Connection, source: str) -> Progress:

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from donkeywatch.counting.figures import Figures
 from donkeywatch.counting.ledger import Batch
@@ -15,7 +16,7 @@ from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.store import floors, segments, windows
 from donkeywatch.store import positions as places
 from donkeywatch.store.connection import Connection
-from donkeywatch.store.positions import FinishedFile, Position, Progress
+from donkeywatch.store.positions import FinishedFileRow, PositionRow, Progress
 from donkeywatch.store.segments import Outlived
 
 COPY = 10 * SECOND
@@ -39,12 +40,12 @@ class Store(Connection):
     def checkpoint(
         self,
         batch: Batch,
-        positions: Sequence[Position],
+        positions: Sequence[PositionRow],
         progress: Sequence[Progress],
         covered: Mapping[int, float],
         now: int,
         facts: Mapping[str, str] | None = None,
-        finished: Sequence[FinishedFile] = (),
+        finished: Sequence[FinishedFileRow] = (),
     ) -> None:
         """Store counts, segments, coverage, positions, finished files and small facts together."""
         self.check_is_there()
@@ -109,12 +110,12 @@ class Store(Connection):
                 (name, subject, amount),
             )
 
-    def positions(self, source: str) -> list[Position]:
-        """All generations of a source, oldest first."""
+    def positions(self, source: str) -> list[tuple[Any, ...]]:
+        """Rows of all generations of a source, oldest first."""
         return places.load(self.connection, source)
 
-    def finished_files(self, source: str) -> list[FinishedFile]:
-        """Rotated files of a source that need not be opened while they stay as they are."""
+    def finished_files(self, source: str) -> list[tuple[Any, ...]]:
+        """Rows of the rotated files of a source that need not be opened while they stay so."""
         return places.finished(self.connection, source)
 
     def newest_time(self) -> int:
@@ -180,7 +181,7 @@ class Store(Connection):
                 "insert into breaks (time, kind, digest) values (?, ?, ?)", (now, kind, digest)
             )
 
-    def replace_positions(self, positions: Sequence[Position], now: int) -> None:
+    def replace_positions(self, positions: Sequence[PositionRow], now: int) -> None:
         """Store other fingerprints of the same places."""
         with self.transaction() as db:
             places.write(db, positions, [], now)

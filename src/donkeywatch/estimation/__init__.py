@@ -1,0 +1,1 @@
+"""Intervals, the correction of a detector's errors, and shifts of a level."""

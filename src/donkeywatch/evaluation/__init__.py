@@ -1,0 +1,1 @@
+"""A lexicon against labelled queries."""

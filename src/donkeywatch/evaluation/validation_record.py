@@ -1,0 +1,120 @@
+"""The validation record: what an evaluation leaves behind, counts only, and whether it fits."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from donkeywatch.errors import ConfigError
+from donkeywatch.estimation.correction import Accuracy, Rate
+from donkeywatch.ingest.text import NORMALISATION
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class RateRecord(_Strict):
+    """A rate from 0 to 1, and how many independent trials its error is worth."""
+
+    value: float = Field(ge=0, le=1)
+    trials: float = Field(gt=0, allow_inf_nan=False)
+
+
+class TopicRecord(_Strict):
+    """One topic: rows by what they are and what was said of them, and the weighted rates.
+
+    ``recall_labelled`` are the relevant rows that recall comes from, of a sample of their own or
+    among the others.
+    """
+
+    labelled: Count
+    true_positives: Count
+    false_positives: Count
+    false_negatives: Count
+    true_negatives: Count
+    recall_labelled: Count
+    recall_true_positives: Count
+    sensitivity: RateRecord | None = None
+    false_positive_rate: RateRecord | None = None
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """What a correction needs, where the sample told it."""
+        tpr, fpr = self.sensitivity, self.false_positive_rate
+        if tpr is None or fpr is None or tpr.value <= fpr.value:
+            return None
+        return Accuracy(Rate(tpr.value, tpr.trials), Rate(fpr.value, fpr.trials))
+
+
+class Record(_Strict):
+    """The whole record; ``lexicon`` is the keyed digest, as the daemon shows it."""
+
+    version: Literal[1] = 1
+    made: date
+    sampled_from: date | None = None
+    sampled_to: date | None = None
+    lexicon: str = Field(pattern="^[0-9a-f]{16}$")
+    normalisation: str
+    languages: tuple[str, ...]
+    topics: dict[str, TopicRecord] = Field(min_length=1)
+
+    def save(self, path: Path) -> None:
+        """Write it, for its owner only, whole or not at all; ConfigError when it cannot be."""
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.unlink(missing_ok=True)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(self.model_dump_json(indent=2) + "\n")
+                file.flush()
+                os.fsync(descriptor)
+            part.replace(path)
+        except OSError as error:
+            raise ConfigError(
+                f"record {path}: cannot be written ({error.strerror})",
+                "name a file in a directory of yours with --record",
+            ) from None
+
+
+def load(path: Path | None) -> Record | None:
+    """Read a record; None where none is set, ConfigError where it is not one."""
+    if path is None:
+        return None
+    try:
+        return Record.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(
+            f"record {path}: not readable ({error.strerror})",
+            "make it with `donkeywatch evaluate`, or leave `record` out of [correction]",
+        ) from None
+    except ValidationError:
+        raise ConfigError(
+            f"record {path}: not a validation record", "make it anew with `donkeywatch evaluate`"
+        ) from None
+
+
+def misfit(record: Record, lexicon: str) -> str | None:
+    """Why a record says nothing of the lexicon with this digest; None when it does."""
+    if record.lexicon != lexicon:
+        return f"it was made with another lexicon ({record.lexicon}, loaded is {lexicon})"
+    if record.normalisation != NORMALISATION:
+        return f"it was made with normalisation {record.normalisation}, this is {NORMALISATION}"
+    if not any(topic.accuracy for topic in record.topics.values()):
+        return "its sample does not tell both precision and recall"
+    return None
+
+
+def accuracies(record: Record, lexicon: str) -> Mapping[str, Accuracy]:
+    """How the detector does, by topic; nothing where the record does not fit."""
+    if misfit(record, lexicon) is not None:
+        return {}
+    found = {name: topic.accuracy for name, topic in record.topics.items()}
+    return {name: accuracy for name, accuracy in found.items() if accuracy is not None}

@@ -1,0 +1,101 @@
+"""Leaves out of a block what was counted before, line by line where only part of it was."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from donkeywatch.counting.observations import LEFT_OUT
+from donkeywatch.ingest.observe import ACCEPTED, TIME_REJECTIONS, Judged, Verdicts
+from donkeywatch.ingest.recognition import Lot, Lots, Recogniser
+from donkeywatch.ingest.sightings import LineReader, Sighting
+
+NEWEST_SEARCH_BYTES = 1 << 16
+"""Bytes at the end of a log among which its newest search is looked for."""
+REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True))
+"""Why a line of a copy is not counted, as it is told."""
+
+
+def newest_search(end: bytes, reader: LineReader) -> int | None:
+    """Give the event time (ms UTC) of the newest search at the end of a log, None without one."""
+    read = reader.lines(end[-NEWEST_SEARCH_BYTES:])
+    times = np.minimum(read.time, read.alternative)
+    return int(times.max()) if len(times) else None
+
+
+def leave_out_counted(
+    judged: Judged,
+    too_long: int,
+    data: bytes | memoryview,
+    reader: LineReader,
+    recogniser: Recogniser,
+    *,
+    more_follows: bool,
+) -> tuple[Judged, int, Counter[str]]:
+    """Give the new searches of a block with the tally of the other new lines.
+
+    ``too_long`` lines were dropped unread; ``more_follows`` tells that the file goes on behind the
+    block. Returns how many of the lines that were too long are new, too, and the lines that are
+    left out by reason. A line that is no search, or whose time is rejected, is left out where it
+    stands between two searches that are: nothing else tells whether its outcome was counted, and
+    none may be lost.
+    """
+    lots = recogniser.recognise(judged.read, lambda: reader.lines_of_searches(bytes(data)))
+    last = recogniser.last
+    rejected = (lots == Lot.NEW) & (judged.verdict != ACCEPTED)
+    new = (lots == Lot.NEW) & ~rejected
+    deciding = lots[~rejected]
+    if len(deciding):
+        recogniser.last = Lot(int(deciding[-1]))
+    others = judged.read.tally.total() + int(rejected.sum()) + too_long
+    if len(deciding) and not new.any() and last is not Lot.NEW and (more_follows or not others):
+        tally, left_out = Counter[str](), Counter({Lot(int(deciding[0])): others})
+        new_too_long = 0
+    elif not (deciding != Lot.NEW).any() and last in (None, Lot.NEW):
+        tally, left_out, new_too_long = judged.outcomes(), Counter[Lot](), too_long
+    else:
+        verdict = np.where(rejected, judged.verdict, ACCEPTED)
+        tally, left_out = _tally_by_line(
+            data, reader, lots, verdict, last, more_follows=more_follows
+        )
+        new_too_long = too_long
+    left_out.update(Lot(lot) for lot in deciding.tolist())
+    kept = judged.where(new).with_tally(tally)
+    reasons = Counter({REASONS[lot]: lines for lot, lines in left_out.items() if lot in REASONS})
+    return kept, new_too_long, +reasons
+
+
+def _tally_by_line(
+    data: bytes | memoryview,
+    reader: LineReader,
+    lots: Lots,
+    verdict: Verdicts,
+    last: Lot | None,
+    *,
+    more_follows: bool,
+) -> tuple[Counter[str], Counter[Lot]]:
+    """Count the lines that are not counted by outcome where they are new, else by their lot."""
+    tally, left_out, between = Counter[str](), Counter[Lot](), Counter[str]()
+    coming = zip(lots.tolist(), verdict.tolist(), strict=True)
+
+    def decide(before: Lot, after: Lot) -> None:
+        if Lot.NEW in (before, after):
+            tally.update(between)
+        else:
+            left_out[before] += between.total()
+        between.clear()
+
+    for result in reader.results(bytes(data)):
+        if not isinstance(result, Sighting):
+            between[result] += 1
+            continue
+        lot, rejection = next(coming, (Lot.NEW, ACCEPTED))
+        if rejection != ACCEPTED:
+            between[TIME_REJECTIONS[rejection]] += 1
+        else:
+            decide(Lot(lot) if last is None else last, Lot(lot))
+            last = Lot(lot)
+    lot = Lot.NEW if last is None else last
+    decide(lot, lot if more_follows else Lot.NEW)
+    return tally, left_out

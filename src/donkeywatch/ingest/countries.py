@@ -1,0 +1,125 @@
+"""Country of an address, from any database in MaxMind's format."""
+
+from __future__ import annotations
+
+import ipaddress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import maxminddb
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.counting.observations import Countries as Column
+from donkeywatch.counting.observations import country_code
+from donkeywatch.errors import ConfigError
+from donkeywatch.ingest.mmdb import ipv4_leaves
+from donkeywatch.ingest.pseudonyms import Addresses
+
+UNKNOWN = country_code("ZZ")
+V4 = 0xFFFF0000
+"""What stands before an IPv4 address and behind zeros, as a number of the lowest byte first."""
+
+
+class Countries:
+    """Sorted IPv4 ranges, looked up by column; IPv6 asks the database address by address."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.digest = "none"
+        self._reader: maxminddb.Reader | None = None
+        if path is None:
+            return
+        try:
+            raw = path.read_bytes()
+            self.digest = sha256(raw).hexdigest()[:16]
+            # Not the reader in C: a damaged database ends the process.
+            self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
+            self._starts, self._codes = self._ranges(self._reader, raw)
+            self._short = _prefixes(self._starts, self._codes)
+        except Exception as error:  # a damaged file breaks its reader in many ways
+            raise ConfigError(
+                f"country database {path}: not usable ({type(error).__name__})",
+                "set `countries` to a .mmdb file with countries, such as GeoLite2 or DB-IP",
+            ) from None
+
+    @staticmethod
+    def _ranges(reader: maxminddb.Reader, raw: bytes) -> tuple[npt.NDArray[np.uint32], Column]:
+        """Where another country begins, and which; each record is decoded once."""
+        about = reader.metadata()
+        starts, records = ipv4_leaves(raw, about.node_count, about.record_size, about.ip_version)
+        some, first, place = _distinct(records)
+        known = [
+            UNKNOWN
+            if record == about.node_count
+            else _code(reader.get(ipaddress.IPv4Address(int(start))))
+            for record, start in zip(some.tolist(), starts[first].tolist(), strict=True)
+        ]
+        codes = np.array(known, np.uint16)[place]
+        new = np.concatenate(([True], codes[1:] != codes[:-1]))
+        return starts[new].astype(np.uint32), codes[new]
+
+    def of(self, addresses: Addresses) -> Column:
+        """The country of each address, ``ZZ`` where the database names none."""
+        found = np.full(len(addresses), UNKNOWN, np.uint16)
+        if self._reader is None or not len(addresses):
+            return found
+        whole = np.ascontiguousarray(addresses)
+        halves, numbers = whole.view("<u8"), whole.view(">u4")[:, 3]
+        v4 = (halves[:, 0] == 0) & (halves[:, 1].astype(np.uint32) == V4)
+        if v4.all():
+            return self._of_v4(numbers.astype(np.uint32))
+        found[v4] = self._of_v4(numbers[v4].astype(np.uint32))
+        if self._reader.metadata().ip_version == 6:
+            for i in np.flatnonzero(~v4).tolist():
+                found[i] = self._of_v6(self._reader, addresses[i].tobytes())
+        return found
+
+    def _of_v4(self, numbers: npt.NDArray[np.uint32]) -> Column:
+        """By the first 16 bits where a country holds all behind them, else by the ranges."""
+        found: Column = self._short[numbers >> 16]
+        mixed = np.flatnonzero(found == 0)
+        if len(mixed):
+            place = np.searchsorted(self._starts, numbers[mixed], "right") - 1
+            found[mixed] = self._codes[place]
+        return found
+
+    @staticmethod
+    def _of_v6(reader: maxminddb.Reader, address: bytes) -> int:
+        try:
+            return _code(reader.get(ipaddress.IPv6Address(address)))
+        except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
+            return UNKNOWN
+
+
+def _distinct(records: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+    """Each number once, where one of it stands, and which of them each item is."""
+    order = np.argsort(records, kind="stable")
+    new = np.flatnonzero(np.diff(records[order], prepend=-1))
+    place = np.empty_like(order)
+    place[order] = np.repeat(np.arange(len(new)), np.diff(new, append=len(order)))
+    first = order[new]
+    return records[first], first, place
+
+
+def _prefixes(starts: npt.NDArray[np.uint32], codes: Column) -> Column:
+    """The country of each 16-bit prefix, 0 where there are several."""
+    low = np.arange(1 << 16, dtype=np.uint32) << 16
+    first = np.searchsorted(starts, low, "right") - 1
+    last = np.searchsorted(starts, low | 0xFFFF, "right") - 1
+    return np.where(first == last, codes[first], 0).astype(np.uint16)
+
+
+def _code(record: Any) -> int:
+    """Country of a record in the layouts of GeoLite2, DB-IP and the flat lite databases."""
+    if not isinstance(record, dict):
+        return UNKNOWN
+    for name in ("country", "registered_country"):
+        country = record.get(name)
+        iso = country.get("iso_code") if isinstance(country, dict) else None
+        if isinstance(iso, str) and len(iso) == 2 and iso.isascii():
+            return country_code(iso.upper())
+    iso = record.get("country_code")
+    if isinstance(iso, str) and len(iso) == 2 and iso.isascii():
+        return country_code(iso.upper())
+    return UNKNOWN

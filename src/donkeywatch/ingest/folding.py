@@ -1,0 +1,79 @@
+"""Folding many texts at once: the rules of `text`, a character at a time, by table."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.ingest.text import spaced
+
+Characters = npt.NDArray[np.uint32]
+"""Code points."""
+
+FEED, SPACE = 10, 32
+_SEVERAL, _GONE = 1 << 31, (1 << 31) - 1
+"""What the table has in place of a character: that there are several, with their number in a list
+of them, or that there is none. Above every code point."""
+
+
+class FoldTable:
+    """What each character becomes, asked of `text.spaced` a page of 256 at a time.
+
+    Case folding and compatibility decomposition look at single characters, and the marks whose
+    order normalisation changes are removed: a text folds to what its characters fold to.
+    """
+
+    def __init__(self) -> None:
+        # Zeros that are never touched need no memory; they stand for what is not known yet, since
+        # the character of number 0 folds to a space.
+        self._table: Characters = np.zeros(0x110000, np.uint32)
+        self._several: list[str] = []
+
+    def folded(self, codes: Characters) -> Characters:
+        """Folded, separators as single spaces; line feeds stay."""
+        if not len(codes):
+            return codes
+        found = self._table.take(codes, mode="clip")
+        if not found.min():
+            for page in sorted(set((codes[found == 0] >> 8).tolist())):
+                self._learn(page)
+            found = self._table.take(codes, mode="clip")
+        largest = int(found.max())
+        if largest >= _SEVERAL:
+            found = self._expanded(found)
+            largest = _GONE
+        return found[found != _GONE] if largest == _GONE else found
+
+    def _expanded(self, found: Characters) -> Characters:
+        """With all the characters of those that become several."""
+        several = found >= _SEVERAL
+        numbers = found[several] - np.uint32(_SEVERAL)
+        length = np.ones(len(found), np.int64)
+        length[several] = np.array([len(text) for text in self._several])[numbers]
+        result = np.repeat(found, length)
+        starts = (np.cumsum(length) - length)[several]
+        for number in sorted(set(numbers.tolist())):
+            at = starts[numbers == number]
+            for k, character in enumerate(self._several[number]):
+                result[at + k] = ord(character)
+        return result
+
+    def _learn(self, page: int) -> None:
+        for code in range(page << 8, (page + 1) << 8):
+            text = spaced(chr(code))
+            if len(text) > 1:
+                self._table[code] = _SEVERAL + len(self._several)
+                self._several.append(text)
+            else:
+                self._table[code] = ord(text) if text else _GONE
+
+
+def code_points(text: str) -> Characters:
+    """The characters of a text as numbers; a lone surrogate is one that is no letter."""
+    raw = text.encode("utf-32-le", "surrogatepass")
+    return np.frombuffer(raw, "<u4").astype(np.uint32, copy=False)
+
+
+def text_of(codes: Characters) -> str:
+    """The text of some characters."""
+    return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")

@@ -1,0 +1,29 @@
+"""Any other server: a pattern with the groups ts, ip and query."""
+
+from __future__ import annotations
+
+import re
+
+from donkeywatch.ingest.formats.line import OTHER, Search
+
+ANSI = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+class Regex:
+    """The pattern is anchored at both ends and is applied to bytes."""
+
+    def __init__(self, pattern: str, *, strip_ansi: bool) -> None:
+        self._pattern = re.compile(pattern.encode(), re.DOTALL)
+        self._strip_ansi = strip_ansi
+        self.has_stamp = "ts" in self._pattern.groupindex
+        """Otherwise the stamp is that of the wrapper."""
+
+    def read(self, line: bytes) -> Search | str:
+        """A line that the pattern does not match whole is no search."""
+        if self._strip_ansi:
+            line = ANSI.sub(b"", line)
+        found = self._pattern.fullmatch(line)
+        stamp = found["ts"] if found and self.has_stamp else b""
+        if not found or stamp is None or found["ip"] is None or found["query"] is None:
+            return OTHER
+        return Search(stamp, found["ip"], found["query"])

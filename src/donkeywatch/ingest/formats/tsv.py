@@ -1,0 +1,14 @@
+"""``<ts>\\t<ip>\\t<query>``: the three fields of the study."""
+
+from __future__ import annotations
+
+from donkeywatch.ingest.formats.line import OTHER, Search
+
+
+class Tsv:
+    """The query is everything behind the second tab, further tabs included."""
+
+    def read(self, line: bytes) -> Search | str:
+        """Split at the first two tabs."""
+        parts = line.split(b"\t", 2)
+        return Search(parts[0], parts[1], parts[2]) if len(parts) == 3 else OTHER

@@ -1,0 +1,226 @@
+"""The weekly keys: made before their first use, destroyed on schedule, never replaced silently."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from pathlib import Path
+
+from donkeywatch.counting.windows import week_name
+from donkeywatch.errors import ConfigError
+from donkeywatch.ingest import guarded
+
+SIZE = 32
+"""Bytes of a key: AES-256."""
+INSTALL = "install.key"
+"""The one lasting key: fingerprints of files and the lexicon's digest."""
+
+
+class Keyring:
+    """Key files in a 0700 directory apart from the database.
+
+    ``epochs`` are the database's records (week -> proof, sealed); ``register`` stores a new
+    one before the key is used, also in the place of that of a key that is lost.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        epochs: Mapping[int, tuple[bytes, bool]],
+        register: Callable[[int, bytes], None],
+    ) -> None:
+        self.directory = directory
+        self._register = register
+        self._sealed = {week for week, (_, sealed) in epochs.items() if sealed}
+        prepare(directory)
+        self._weeks: dict[int, bytes] = {}
+        for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in epochs}:
+            _destroy(path)  # A crash came before its week was known, or after that was forgotten.
+        self.lost: list[int] = []
+        """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
+        for week, (expected, sealed) in epochs.items():
+            if sealed:
+                self._remove_left(week)
+            elif os.path.lexists(self._path(week)):
+                self._weeks[week] = read(directory, week, expected)
+            else:
+                self.lost.append(week)
+        for week in self.lost:
+            # Registered first: a key that is not the registered one would be refused.
+            key = secrets.token_bytes(SIZE)
+            register(week, proof(key))
+            _write(self._path(week), key)
+            self._weeks[week] = key
+
+    def key(self, week: int) -> bytes | None:
+        """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
+        if week in self._sealed:
+            return None
+        if week not in self._weeks:
+            key = secrets.token_bytes(SIZE)
+            _write(self._path(week), key)
+            self._register(week, proof(key))
+            self._weeks[week] = key
+        return self._weeks[week]
+
+    def unsealed(self) -> list[int]:
+        """Weeks whose keys exist, oldest first."""
+        return sorted(self._weeks)
+
+    def sealed(self) -> set[int]:
+        """Weeks whose keys are destroyed."""
+        return set(self._sealed)
+
+    def destroy(self, before: int) -> None:
+        """Destroy the keys of the weeks that start before a time."""
+        for week in [week for week in self._weeks if week < before]:
+            del self._weeks[week]
+            self._sealed.add(week)
+            self._remove(week)
+
+    def discard(self, start: int) -> None:
+        """Destroy the keys of the weeks from ``start`` (ms UTC) on, which may come yet."""
+        for week in [week for week in self._weeks if week >= start]:
+            del self._weeks[week]
+            self._remove(week)
+
+    def _path(self, week: int) -> Path:
+        return _path(self.directory, week)
+
+    def _remove_left(self, week: int) -> None:
+        """Destroy a key that a crash has left; ConfigError where that cannot be done."""
+        try:
+            self._remove(week)
+        except OSError as error:
+            raise ConfigError(
+                f"key of week {week_name(week)}: its time is over, and it cannot be destroyed"
+                f" ({error.strerror})",
+                f"give {self.directory} and all in it to the user donkeywatch runs as",
+            ) from None
+
+    def _remove(self, week: int) -> None:
+        path = self._path(week)
+        if path.exists():
+            _destroy(path)
+
+
+def read(directory: Path, week: int, expected: bytes) -> bytes:
+    """The key of a week; ConfigError when it is gone or not the one with this proof."""
+    path = _path(directory, week)
+    key = _key(path)
+    if key is None or proof(key) != expected:
+        raise ConfigError(
+            f"key of week {week_name(week)}: "
+            + ("missing" if key is None else "not the one this database was made with"),
+            f"restore {path} from where it was moved to; without it the addresses"
+            " of that week cannot be told apart, so set a new `state` directory",
+        )
+    return key
+
+
+def destroy_all(directory: Path) -> None:
+    """Destroy every key, the lasting one too: nothing made with them can be asked about."""
+    for path in (*directory.glob("*-W*.key"), directory / INSTALL):
+        if path.exists():
+            _destroy(path)
+
+
+def prepare(directory: Path) -> None:
+    """Make the key directory; ConfigError when others can look into it."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mode = directory.stat().st_mode
+        next(directory.iterdir(), None)  # A key that cannot be looked for is not lost.
+    except OSError as error:
+        raise ConfigError(
+            f"key directory {directory}: cannot be used ({error.strerror})",
+            "create it for the user donkeywatch runs as, or give it and the keys to that user",
+        ) from None
+    if mode & 0o077:
+        raise ConfigError(
+            f"key directory {directory}: open to others (mode {mode & 0o777:03o})",
+            f"run: chmod 700 {directory}",
+        )
+
+
+def install_key(directory: Path, *, fresh: bool) -> bytes:
+    """The lasting key, made when the state is ``fresh``; refused when it is gone later."""
+    path = directory / INSTALL
+    key = _key(path)
+    if key is None and not fresh:
+        raise ConfigError(
+            f"{path}: missing, but the database was made with it",
+            "restore the file, or start donkeywatch, which goes on under another one",
+        )
+    if key is None:
+        key = secrets.token_bytes(SIZE)
+        store_install_key(directory, key)
+    return key
+
+
+def new_install_key(directory: Path) -> bytes | None:
+    """A key in the place of the lasting one if that is lost, not stored yet; None if it is not."""
+    return None if _key(directory / INSTALL) is not None else secrets.token_bytes(SIZE)
+
+
+def store_install_key(directory: Path, key: bytes) -> None:
+    """Store the lasting key."""
+    _write(directory / INSTALL, key)
+
+
+def weeks_exist(directory: Path) -> bool:
+    """Is there the key of any week?"""
+    return any(directory.glob("*-W*.key"))
+
+
+def proof(key: bytes) -> bytes:
+    """A value that tells whether a key is the right one and nothing else about it."""
+    return blake2b(b"donkeywatch key proof", key=key, digest_size=16).digest()
+
+
+def _path(directory: Path, week: int) -> Path:
+    return directory / f"{week_name(week)}.key"
+
+
+def _destroy(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(secrets.token_bytes(SIZE))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    _sync(path.parent)
+
+
+def _key(path: Path) -> bytes | None:
+    """The key in a file; None when there is no such file."""
+    if not os.path.lexists(path):
+        return None
+    key = guarded.contents(
+        path, str(path), "; if others may have read it, start a new state directory"
+    )
+    if len(key) != SIZE:
+        raise ConfigError(f"{path}: not a key of {SIZE} bytes", "restore the right file")
+    return key
+
+
+def _write(path: Path, key: bytes) -> None:
+    """Durably, and never half: a key must be on disk before anything is hashed with it."""
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+        file.flush()
+        os.fsync(descriptor)
+    part.rename(path)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,96 @@
+"""Objects that are all written alike, by columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from donkeywatch.ingest.columns import PAD, ROW, Block, Mask, Offsets, Shape, has
+from donkeywatch.ingest.fields import Fields
+from donkeywatch.ingest.formats.jsonl import Jsonl
+from donkeywatch.ingest.formats.line import Search
+from donkeywatch.ingest.layouts.layout import FIRST, Searches, ends, holding, searches_of
+from donkeywatch.settings.schema import Syntax
+
+QUOTE = 34
+LONGEST = PAD - ROW
+"""Bytes of a part of a line that can be compared, since so many may be read behind the last one."""
+_ODD = np.arange(256) < 0x20
+_ODD[list(b'"\\\xf4')] = True
+"""What a text in JSON is not without being escaped, and what begins the private characters that
+stand for other bytes there."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonlLayout:
+    """One object a line, its three texts in their usual order and all else as in the first line.
+
+    ``parts`` is what stands before, between and behind them, their quotes included. As long as
+    nothing in a text is escaped, lines that differ in texts alone differ in nothing else.
+    """
+
+    syntax: Syntax
+    shape: Shape
+    parts: tuple[bytes, bytes, bytes, bytes]
+    closing: int = QUOTE
+
+    @property
+    def before(self) -> int:
+        """Bytes of a line before its stamp."""
+        return len(self.parts[0])
+
+    @classmethod
+    def fitted(cls, form: Jsonl, syntax: Syntax, block: Block) -> JsonlLayout | None:
+        """Told from the first line that is a search and of which the parts can be told."""
+        for i in range(min(len(block), FIRST)):
+            line = block.line(i).removesuffix(b"\r")
+            found = form.read(line)
+            if isinstance(found, Search) and (parts := _parts(form, line, found)) is not None:
+                shape = Shape.of(found.stamp)
+                return None if shape is None else cls(syntax, shape, parts)
+        return None
+
+    def addresses(self, block: Block) -> tuple[Offsets, Mask]:
+        """Behind the stamp, which stands where it does in every line."""
+        first, second, _, _ = self.parts
+        good = has(block.data, block.start, first)
+        at = np.minimum(block.start + len(first) + self.shape.length, block.end)
+        good &= has(block.data, at, second)
+        return np.minimum(at + len(second), block.end), good
+
+    def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
+        """Between what follows the address and what ends the line."""
+        _, _, third, last = self.parts
+        at = np.minimum(address_end, block.end)
+        start, end = np.minimum(at + len(third), block.end), ends(block) - len(last)
+        good = good & has(block.data, at, third) & (start <= end)
+        good &= has(block.data, np.where(good, end, start), last)
+        # With the quote before it, so that a byte that is no letter stands there.
+        fields = Fields(block.data, start - 1, np.where(good, end, start - 1))
+        good[holding(fields, _ODD)] = False
+        return searches_of(start, end, fields, good, self.syntax)
+
+
+def _parts(form: Jsonl, line: bytes, search: Search) -> tuple[bytes, bytes, bytes, bytes] | None:
+    """What a line of JSON is but for its three texts; None where that cannot be told.
+
+    It is tried with other texts, and has to be read as these: where a text stands twice, or a key,
+    it may have been taken for another.
+    """
+    parts, at = [], 0
+    for text in (search.stamp, search.address, search.query):
+        opening = line.find(b'"' + text + b'"', at)
+        if opening < 0:
+            return None
+        parts.append(line[at : opening + 1])
+        at = opening + 1 + len(text)
+    first, second, third = parts
+    found = first, second, third, line[at:]
+    if max(map(len, found)) > LONGEST:
+        return None
+    # Letters that stand nowhere in the line.
+    new = next(text for n in range(1, len(line) + 2) if (text := b"v" * n) not in line)
+    probe = Search(new + b"1", new + b"2", new + b"3")
+    tried = first + probe.stamp + second + probe.address + third + probe.query + found[3]
+    return found if form.read(tried) == probe else None

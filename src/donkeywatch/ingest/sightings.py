@@ -1,0 +1,170 @@
+"""Lines to countable searches: the one exact function of a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.counting.observations import Codes, Times
+from donkeywatch.counting.sorting import taken
+from donkeywatch.ingest.addresses import packed
+from donkeywatch.ingest.clock import Clock
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.formats.line import MALFORMED, OTHER, Format
+from donkeywatch.ingest.pseudonyms import Addresses
+from donkeywatch.ingest.searches import Malformed, words
+from donkeywatch.ingest.text import tokens
+from donkeywatch.settings.schema import Syntax
+from donkeywatch.sources.wrappers import Wrapper, bare, longest_line, unwrap
+
+KEYWORDLESS, TOO_LONG = "keywordless", "too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One countable search: when, from where, and which category of each topic matched."""
+
+    time: int
+    alternative: int
+    address: bytes
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Countable searches by column, in the order of the log; never leaves the sealed room.
+
+    ``alternative`` is the second reading of a stamp in a repeated DST hour. ``tally`` counts
+    the lines that are no countable search, by outcome.
+    """
+
+    time: Times
+    alternative: Times
+    address: Addresses
+    codes: Codes
+    tally: Counter[str]
+
+    def where(self, keep: npt.NDArray[np.bool_]) -> Sightings:
+        """The searches that ``keep`` is true for, and the whole tally."""
+        places = np.flatnonzero(keep)
+        time, alternative = taken(self.time, places), taken(self.alternative, places)
+        address = self.address.take(places, axis=0, mode="clip")
+        return Sightings(time, alternative, address, taken(self.codes, places), self.tally)
+
+
+@dataclass(frozen=True, slots=True)
+class LineReader:
+    """The specification: what one line of one source means."""
+
+    format: Format
+    clock: Clock
+    syntax: Syntax
+    encoding: str
+    limit: int
+    detector: Detector
+    wrapper: Wrapper | None = None
+    """What is taken off the lines of a file first, by `records`."""
+    own_stamps: bool = True
+    """Otherwise a search was made when the wrapper says."""
+
+    def read(self, line: bytes, logged: bytes = b"") -> Sighting | str:
+        """A sighting, or the outcome of a line that is none; ``line`` has no line feed.
+
+        ``logged`` is the stamp of the wrapper.
+        """
+        line = line.lstrip(b"\0")
+        if len(line) > self.limit:
+            return TOO_LONG
+        search = self.format.read(bare(line))
+        if isinstance(search, str):
+            return search
+        try:
+            text = words(search.query, self.syntax, self.encoding)
+        except Malformed:
+            return MALFORMED
+        moment = self.clock.read(search.stamp if self.own_stamps else logged)
+        if isinstance(moment, str):
+            return moment
+        address = packed(search.address)
+        if address is None:
+            return "bad_address"
+        query = tokens(text)
+        if not query:
+            return KEYWORDLESS
+        return Sighting(moment.time, moment.alternative, address, self.detector.codes(query))
+
+    def codes(self, query: bytes) -> tuple[int, ...] | str:
+        """The codes of a query, or the outcome of a line that is no search because of it."""
+        try:
+            found = tokens(words(query, self.syntax, self.encoding))
+        except Malformed:
+            return MALFORMED
+        return self.detector.codes(found) if found else KEYWORDLESS
+
+    def records(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Sighting | str]]:
+        """What the lines of a file mean, each with where it begins; pieces of a line are joined.
+
+        A line whose last piece does not follow is one as it is.
+        """
+        if self.wrapper is None:
+            yield from ((at, self.read(line)) for at, line in lines)
+            return
+        longest, opened = longest_line(self.limit), dict[bytes, _Opened]()
+        for at, line in lines:
+            piece = unwrap(self.wrapper, line) if len(line) <= longest else None
+            if piece is None:
+                outcome = MALFORMED if line.strip(b"\0\r ") else OTHER
+                yield at, outcome if len(line) <= longest else TOO_LONG
+                continue
+            record = opened.setdefault(piece.stream, _Opened(at, piece.stamp))
+            record.parts.append(piece.text)
+            if piece.ends:
+                del opened[piece.stream]
+                yield record.at, self.read(b"".join(record.parts), record.stamp)
+        for record in opened.values():
+            yield record.at, self.read(b"".join(record.parts), record.stamp)
+
+    def lines(self, block: bytes) -> Sightings:
+        """Read whole lines one by one, each with its line feed but perhaps the last."""
+        return _collected(self.results(block), len(self.detector.topics))
+
+    def lines_of_searches(self, block: bytes) -> list[bytes]:
+        """Give the lines of whole lines that are searches, in their order."""
+        found = block.split(b"\n")
+        return [
+            found[at]
+            for at, result in self.records(enumerate(found))
+            if isinstance(result, Sighting)
+        ]
+
+    def results(self, block: bytes) -> list[Sighting | str]:
+        """Read whole lines one by one: a sighting, or the outcome of a line that is none."""
+        found = block.split(b"\n")
+        if not found[-1]:
+            found.pop()
+        return [result for _, result in self.records(enumerate(found))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A line of the server of which not all pieces were read, and when the first one was logged."""
+
+    at: int
+    stamp: bytes
+    parts: list[bytes] = field(default_factory=list)
+
+
+def _collected(results: Sequence[Sighting | str], topics: int) -> Sightings:
+    seen = [result for result in results if isinstance(result, Sighting)]
+    codes = np.array([one.codes for one in seen], np.uint8).reshape(len(seen), topics)
+    return Sightings(
+        np.array([one.time for one in seen], np.int64),
+        np.array([one.alternative for one in seen], np.int64),
+        np.frombuffer(b"".join(one.address for one in seen), np.uint8).reshape(-1, 16),
+        np.ascontiguousarray(codes.T),
+        Counter(result for result in results if isinstance(result, str)),
+    )

@@ -1,0 +1,113 @@
+"""News for open pages: server-sent events, from one look at the database for all who wait."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from time import monotonic
+
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.publish.status import Status
+from donkeywatch.store.database import connect
+
+TICK = 0.25
+"""Seconds between two looks, however many pages are open."""
+PERIOD = 1.0
+"""Seconds that lie between two pieces of news at least."""
+HEARTBEAT = 10.0
+"""Seconds without news after which a page is told that nothing is wrong."""
+PLACES = 64
+"""Pages that may be open at once."""
+PLACES_PER_CLIENT = 8
+"""Pages of one client among them."""
+MAX_STREAM_SECONDS = 600.0
+"""A stream ends after so long, and its page asks for a place anew."""
+
+
+class Feed:
+    """What the open pages are told; it lives in the event loop of the web server."""
+
+    def __init__(
+        self, snapshots: Callable[[], Snapshots], status: Callable[[], Status], ready_lag: int
+    ) -> None:
+        self._snapshots, self._status, self._ready_lag = snapshots, status, ready_lag
+        self._connection: sqlite3.Connection | None = None
+        self._guard = threading.Lock()
+        self._open: Counter[str] = Counter()
+        self._looked = float("-inf")
+        self._seen = ""
+
+    def enter(self, client: str) -> bool:
+        """Take a place for a page of a client; false where there is none. `leave` gives it back."""
+        if self._open.total() >= PLACES or self._open[client] >= PLACES_PER_CLIENT:
+            return False
+        self._open[client] += 1
+        return True
+
+    def leave(self, client: str) -> None:
+        """Give the place of a page back."""
+        self._open -= Counter({client: 1})
+        if not self._open:
+            self._close()
+
+    async def stream(self, over: Callable[[], bool]) -> AsyncIterator[str]:
+        """Events for a page that has a place, until the server is `over` or the page is gone.
+
+        `news` comes at once and then with each change, with what `_look` says; `beat` is a sign
+        of life; `end` is the last event of a stream that has been open for long enough.
+        """
+        told, at, said = "", float("-inf"), monotonic()
+        until = said + MAX_STREAM_SECONDS
+        while not over():
+            if monotonic() >= until:
+                yield "event: end\ndata:\n\n"
+                break
+            seen, now = await self._current(), monotonic()
+            if seen != told and now - at >= PERIOD:
+                told, at, said = seen, now, now
+                yield f"event: news\ndata: {seen}\n\n"
+            elif now - said >= HEARTBEAT:
+                said = now
+                yield "event: beat\ndata:\n\n"
+            await asyncio.sleep(TICK)
+
+    async def _current(self) -> str:
+        now = monotonic()
+        if now - self._looked >= TICK:
+            self._looked = now  # The others go on with what was seen before.
+            with suppress(sqlite3.Error):  # Busy or gone: the next look is soon.
+                self._seen = await asyncio.to_thread(self._look)
+        return self._seen
+
+    def _look(self) -> str:
+        """The version of the data as this process counts it, the newest closed hour, the health."""
+        with self._guard:
+            if not self._open:
+                return self._seen  # The last page has gone meanwhile.
+            if self._connection is None:
+                self._connection = connect(self._snapshots().path, read_only=True)
+            db = self._connection
+            (version,) = db.execute("pragma data_version").fetchone()
+            hour = db.execute(
+                "select start from windows where kind = 'hour' and closed = 1"
+                " order by start desc limit 1"
+            ).fetchone()
+            (breaks,) = db.execute("select count(*) from breaks").fetchone()
+        status = self._status()
+        reasons = [*status.not_ready(self._ready_lag), *status.notices]
+        topics = [topic for topic, _ in status.topics]
+        return json.dumps(
+            {"data": version, "history": [*(hour or ()), breaks, *topics], "health": reasons},
+            separators=(",", ":"),
+        )
+
+    def _close(self) -> None:
+        with self._guard:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

@@ -1,0 +1,189 @@
+"""What every request passes first: its size, its method, its host and its token."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import sqlite3
+from base64 import b64decode
+
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import SecretStr
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from donkeywatch.publish.http.encodings import accepts_gzip
+from donkeywatch.settings.schema import Http
+
+log = logging.getLogger("donkeywatch")
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self';"
+    " connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
+"""What makes a browser ask for the token, since nobody can give it a header."""
+HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
+"""A name or an address, and a port, as a client of ours writes them."""
+ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
+"""What a request that was made for a proxy has before its path (RFC 9112, section 3.2.2)."""
+PROBES = ("/healthz", "/readyz")
+"""What a load balancer asks for, under any name or none."""
+MAX_HEAD_BYTES = 16 << 10
+"""Request line and headers."""
+MAX_HEADERS = 100
+MAX_BODY_BYTES = 16 << 10
+"""A body of a GET means nothing; so much of one is read and ignored."""
+CLOSE = {"Connection": "close"}
+
+
+class Guard:
+    """ASGI middleware around the whole application; answers what it refuses itself."""
+
+    def __init__(self, app: ASGIApp, http: Http) -> None:
+        self._app, self._http = app, http
+        self._names = {"localhost", "127.0.0.1", "::1", http.host.lower(), *http.names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request or pass it on; every answer gets the same headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def secured(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        inner = self._as_get(scope)
+        answer = _refuse_size(scope) or self._refuse(scope["method"], Request(inner))
+        try:
+            if answer is not None:
+                await answer(scope, receive, secured)
+            elif scope["method"] == "HEAD":
+                await self._app(inner, *_head_only(secured))
+            else:
+                await self._app(inner, receive, secured)
+        except Exception as error:
+            failure = _failure(error)
+            if not started:  # Else the server cuts the answer off.
+                await failure(scope, receive, secured)
+
+    def _as_get(self, scope: Scope) -> Scope:
+        """The request as the application sees it: GET, under the root path, gzip or nothing."""
+        root = self._http.root_path
+        path = ABSOLUTE.sub("", scope["path"]) or "/"
+        if path != root and not path.startswith(f"{root}/"):
+            path = root + path  # The proxy has taken it off, or there is none in between.
+        accepted = ",".join(Request(scope).headers.getlist("accept-encoding"))
+        coding = b"gzip" if accepts_gzip(accepted) else b"identity"
+        headers = [(k, v) for k, v in scope["headers"] if k != b"accept-encoding"]
+        headers.append((b"accept-encoding", coding))
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        return {**scope, "method": method, "path": path, "root_path": root, "headers": headers}
+
+    def _refuse(self, method: str, request: Request) -> Response | None:
+        """The answer to a request that goes no further; None for one that does."""
+        token = self._http.token
+        path = request.scope["path"].removeprefix(self._http.root_path)
+        if method not in ("GET", "HEAD"):
+            return JSONResponse({"detail": "GET and HEAD only"}, 405, {"Allow": "GET, HEAD"})
+        if token is None and path not in PROBES and _asked_as(request) not in self._names:
+            # Without a token only this machine may ask: not a page that a browser of this
+            # machine shows, under a name that its server lets point here.
+            detail = f"ask as {self._http.host}, or add the name to `names` under [http]"
+            return JSONResponse({"detail": detail}, 421)
+        if token is not None and path != "/healthz" and not _knows(request, token):
+            return JSONResponse(
+                {"detail": "send the header Authorization: Bearer <token>"},
+                401,
+                {"WWW-Authenticate": BASIC if _is_browser(request) else "Bearer"},
+            )
+        if not path:
+            # Relative, so that it holds whatever the proxy calls this server.
+            return Response(
+                status_code=308, headers={"Location": self._http.root_path.rpartition("/")[2] + "/"}
+            )
+        return None
+
+
+def _refuse_size(scope: Scope) -> Response | None:
+    headers = Request(scope).headers
+    head = len(scope["raw_path"]) + len(scope["query_string"])
+    head += sum(len(name) + len(value) + 4 for name, value in headers.raw)
+    if head > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
+        detail = f"no more than {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers"
+        return JSONResponse({"detail": detail}, 431, CLOSE)
+    if "transfer-encoding" in headers:
+        return JSONResponse({"detail": "no body, or one of a told length"}, 411, CLOSE)
+    length = headers.get("content-length", "0")
+    if len(length) > 9 or int(length) > MAX_BODY_BYTES:
+        return JSONResponse({"detail": f"no more than {MAX_BODY_BYTES} bytes"}, 413, CLOSE)
+    return None
+
+
+def _asked_as(request: Request) -> str | None:
+    """The host that is asked for; None where it is not told once, in plain letters.
+
+    The URL of a request has the server's own name where that of the header cannot be read.
+    """
+    told = request.headers.getlist("host")
+    host = HOST.fullmatch(told[0]) if len(told) == 1 else None
+    return host["name"].strip("[]").lower().removesuffix(".") if host else None
+
+
+def _knows(request: Request, token: SecretStr) -> bool:
+    given = _as_bearer(request.headers.get("authorization", "").encode("latin-1"))
+    return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _as_bearer(given: bytes) -> bytes:
+    """A browser sends the token as the password of Basic authentication (RFC 7617)."""
+    scheme, _, coded = given.partition(b" ")
+    if scheme.lower() != b"basic":
+        return given
+    try:
+        name_and_token = b64decode(coded, validate=True)
+    except ValueError:
+        return given
+    return b"Bearer " + name_and_token.partition(b":")[2]
+
+
+def _failure(error: Exception) -> Response:
+    """The answer to a request that failed; names the kind of the failure alone, as the log."""
+    if isinstance(error, sqlite3.Error):
+        log.warning("a request failed: %s", type(error).__name__)
+        return JSONResponse({"detail": "the database cannot be read now; try again"}, 503)
+    log.error("a request failed: %s", type(error).__name__)
+    return JSONResponse({"detail": "this request failed; the daemon's log says when"}, 500)
+
+
+def _head_only(send: Send) -> tuple[Receive, Send]:
+    """Receiver and sender that end an answer behind its headers, also one without an end."""
+    ended = asyncio.Event()
+
+    async def receive_end() -> Message:
+        await ended.wait()
+        return {"type": "http.disconnect"}
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            ended.set()
+
+    return receive_end, send_head

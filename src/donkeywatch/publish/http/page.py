@@ -1,0 +1,179 @@
+"""The page at ``/`` as it is without a script: health, the current figures, the countries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from string import Template
+
+from donkeywatch.counting.windows import MINUTE, iso
+from donkeywatch.estimation.intervals import Estimate
+from donkeywatch.publish.answers import Countries, CountryAnswer, Interval
+from donkeywatch.publish.by_country import SMALL, week_by_country
+from donkeywatch.publish.http.assets import text
+from donkeywatch.publish.profile import country_name
+from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
+from donkeywatch.publish.status import Status
+
+NAMES = {
+    "1h": "last hour",
+    "24h": "last 24 hours",
+    "7d": "last 7 days",
+    "hour": "last closed hour",
+    "week": "last closed week",
+}
+STALE = 15 * MINUTE
+"""A log that has been silent for so long (ms) is told of."""
+LOAD = '<figure data-chart="load"></figure>\n'
+"""Queries by hour of the day are the same for all topics: they are drawn once."""
+SHOWN = 12
+"""Countries in the table, at the most."""
+
+
+def render(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> str:
+    """The page as HTML; ``now`` is the wall clock in ms UTC."""
+    current = snapshot.current()
+    topics = [topic for topic, _ in status.topics]
+    state, health = _health(snapshot, status, ready_lag, now)
+    section = Template(text("section.html"))
+    sections = [
+        section.substitute(
+            index=i,
+            topic=escape(topic),
+            heading="Now" if i == 0 else f"For comparison: {escape(topic)}",
+            lead=_lead(current, i),
+            load="" if i else LOAD,
+            rows="".join(_row(view.topics[i], view) for view in current),
+        )
+        for i, topic in enumerate(topics)
+    ]
+    return Template(text("page.html")).substitute(
+        state=state,
+        health=escape(health),
+        first=escape(topics[0]) if topics else "",
+        now=sections[0] if sections else "",
+        countries=_countries(week_by_country(snapshot), topics),
+        others="".join(sections[1:]),
+    )
+
+
+def _health(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tuple[str, str]:
+    """State for the style sheet, and one line."""
+    state, line = _state(snapshot, status, ready_lag, now)
+    return state, " ".join([line, *(f"Notice: {notice}." for notice in status.notices)])
+
+
+def _state(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tuple[str, str]:
+    reasons = status.not_ready(ready_lag)
+    if reasons:
+        return "late", "Not ready: " + "; ".join(reasons)
+    times = [source.last_event for source in status.sources if source.last_event is not None]
+    counted = f"{snapshot.totals():,} queries counted"
+    if not times:
+        return "empty", "Following. No query has come yet."
+    newest = max(times)
+    if now - newest > STALE:
+        return "stale", f"Silent for {_span(now - newest)}, since {_clock(newest)}. {counted}."
+    return "ready", f"Following and caught up, newest query {_clock(newest)}. {counted}."
+
+
+def _span(ms: int) -> str:
+    minutes = ms // MINUTE
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < 48 else f"{hours // 24} days"
+
+
+def _clock(time: int) -> str:
+    return f"{iso(time)[:19].replace('T', ' ')} UTC"
+
+
+def _lead(current: Sequence[WindowView], index: int) -> str:
+    """The last 24 hours, large, and what they mean in one sentence."""
+    view = next((v for v in current if v.kind == "24h" and v.queries), None)
+    topic = view.topics[index] if view else None
+    if view is None or topic is None or topic.query_fraction is None or topic.addresses is None:
+        return '<p class="lead">No query has been counted in the last 24 hours of the log.</p>'
+    of_queries, of_addresses = topic.query_fraction, topic.address_fractions[0]
+    flagged = topic.addresses[0]
+    name = escape(topic.topic)
+    return (
+        '<dl class="figures">'
+        + _figure("queries", of_queries, topic.queries, view.queries)
+        + _figure("addresses", of_addresses, flagged, view.addresses or 0)
+        + f'</dl><p class="lead">In the 24 hours up to {_clock(view.end)[:16]} UTC,'
+        f" {topic.queries:,} of {view.queries:,} queries were flagged as <em>{name}</em>:"
+        f" {_one_in(of_queries)}. They came from {flagged:,} of {view.addresses or 0:,}"
+        f" addresses: {_one_in(of_addresses)}.</p>"
+    )
+
+
+def _figure(what: str, estimate: Estimate | None, flagged: int, of: int) -> str:
+    if estimate is None:
+        return f"<div><dt>of {what}</dt><dd>&ndash;</dd></div>"
+    return (
+        f'<div class="{what}"><dt>of {what}, last 24 hours</dt>'
+        f"<dd><b>{estimate.value:.3%}</b>"
+        f" <span>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</span>"
+        f" <span>{flagged:,} of {of:,}</span></dd></div>"
+    )
+
+
+def _one_in(estimate: Estimate | None) -> str:
+    if estimate is None or not estimate.value:
+        return "none"
+    return f"about one in {round(1 / estimate.value):,}"
+
+
+def _row(topic: TopicView, view: WindowView) -> str:
+    flagged = topic.addresses[0] if topic.addresses else 0
+    return (
+        f'<tr><th scope="row">{NAMES[view.kind]}</th><td>{percent(topic.query_fraction)}</td>'
+        f"<td>{percent(topic.address_fractions[0])}</td>"
+        f"<td>{topic.queries:,}<small>of {view.queries:,}</small></td>"
+        f"<td>{flagged:,}<small>of {view.addresses or 0:,}</small></td>"
+        f"<td>{view.coverage:.0%}</td></tr>"
+    )
+
+
+def percent(estimate: Estimate | Interval | None) -> str:
+    """A fraction in per cent with its interval."""
+    if estimate is None:
+        return "&ndash;"
+    return f"{estimate.value:.3%}<small>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</small>"
+
+
+def _countries(found: Countries, topics: Sequence[str]) -> str:
+    if found.week is None:
+        return '<p class="soft">The first week by country appears when it has closed.</p>'
+    named = [answer for answer in found.countries if answer.country is not None]
+    if not named:
+        return (
+            f'<p class="soft">No country may be named in {found.week}: one needs {SMALL} addresses,'
+            " and as many have to be left for the others.</p>"
+        )
+    rows = "".join(_country(answer) for answer in named[:SHOWN])
+    head = "".join(
+        f'<th scope="col">{escape(topic)}, of queries</th>'
+        f'<th scope="col">{escape(topic)}, of addresses</th>'
+        for topic in topics
+    )
+    more = len(named) - SHOWN
+    left_out = f" {more} more are in the API." if more > 0 else ""
+    return Template(text("countries.html")).substitute(
+        week=found.week, head=head, rows=rows, small=SMALL, more=left_out
+    )
+
+
+def _country(answer: CountryAnswer) -> str:
+    name = escape(country_name(answer.country or ""))
+    figures = "".join(
+        f"<td>{'&ndash;' if t.query_fraction is None else f'{t.query_fraction:.3%}'}</td>"
+        f"<td>{percent(t.address_fraction)}</td>"
+        for t in answer.topics
+    )
+    return (
+        f'<tr><th scope="row">{name}</th><td>{answer.queries:,}</td>'
+        f"<td>{answer.addresses:,}</td>{figures}</tr>"
+    )

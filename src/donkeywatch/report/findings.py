@@ -1,0 +1,236 @@
+"""Everything the report shows, computed from one consistent view of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from donkeywatch.errors import StateError
+from donkeywatch.evaluation.validation_record import Record, accuracies
+from donkeywatch.report.exclusion import Rule, kept
+from donkeywatch.report.local import local_hours
+from donkeywatch.report.profiles import Curve, Estimator, Profile, profile
+from donkeywatch.report.series import (
+    PARTING,
+    Break,
+    CountryHours,
+    Database,
+    Flags,
+    Floats,
+    Windows,
+    opened,
+)
+from donkeywatch.report.statistics.autocorrelation import Autocorrelation, autocorrelation
+from donkeywatch.report.statistics.comparison import Difference, differences
+from donkeywatch.report.statistics.concentration import Concentration, concentration
+from donkeywatch.report.statistics.extremes import Lag, lag
+from donkeywatch.report.weekly import Fractions, Weekly, corrected, stretches, weekly, whole_weeks
+
+LAGS = 60
+MAIN, COMPARISON = "pedophile", "pornographic"
+"""The default set-up's topics: the study's subject, and what it compares it with."""
+GROUPS = ("FR", "AR+BR")
+"""The study's two groups of countries."""
+FOREVER = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to report on; times in ms UTC, the end exclusive.
+
+    ``groups`` holds countries joined by ``+``. A topic that is None is the default set-up's, or
+    the first there is.
+    """
+
+    since: int = 0
+    until: int = FOREVER
+    groups: tuple[str, ...] = GROUPS
+    rule: Rule = "coverage"
+    estimator: Estimator = "ratio_of_sums"
+    topic: str | None = None
+    comparison: str | None = None
+    record: Record | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two groups of countries: whose fraction is larger, and whose day is later (hours)."""
+
+    first: str
+    second: str
+    difference: Difference | None
+    lag: Lag
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that is shown. ``span`` are the bounds (ms) of the hours that profiles are made of.
+
+    ``corrected`` is None unless a validation record fits the lexicon that was used last.
+    """
+
+    options: Options
+    topic: str
+    comparison: str | None
+    breaks: tuple[Break, ...]
+    hours: Windows
+    keep: Flags
+    weeks: Weekly
+    corrected: Fractions | None
+    compared: Weekly | None
+    span: tuple[int, int]
+    whole: Profile
+    whole_compared: Profile | None
+    compared_alone: Profile | None
+    groups: dict[str, Profile]
+    cycle: Autocorrelation | None
+    concentration: Concentration
+    hour_differences: dict[int, Difference]
+    pairs: tuple[Pair, ...]
+
+
+def findings(
+    path: Path, options: Options, report: Callable[[str], None] = lambda _step: None
+) -> Findings:
+    """Read a database and compute everything; ``report`` is told before each step.
+
+    StateError when there is no database, no closed hour in the span, or no such topic.
+    """
+    with opened(path) as database:
+        return _found(database, options, report)
+
+
+def _found(database: Database, options: Options, report: Callable[[str], None]) -> Findings:
+    report("hours and weeks")
+    bounds = (options.since, options.until)
+    topic, comparison = _topics(database, options)
+    breaks = tuple(database.breaks(*bounds))
+    hours = database.windows("hour", topic, *bounds)
+    if not len(hours):
+        raise StateError(
+            "there is no closed hour to report on", "count a log first, or name another span"
+        )
+    keep = kept(hours, options.rule)
+    windows = database.windows("week", topic, *bounds)
+    whole = whole_weeks(windows, hours, keep, options.rule)
+    stretch = _longest(hours, keep, breaks)
+    grid, chosen = hours.start[stretch], keep[stretch]
+    report("weekly trends")
+    weeks = weekly(windows, whole, breaks)
+    compared = None
+    if comparison is not None:
+        compared = weekly(database.windows("week", comparison, *bounds), whole, breaks)
+    fixed, (lexicon, alike) = None, database.lexicon()
+    accuracy = accuracies(options.record, lexicon).get(topic) if options.record else None
+    if accuracy is not None:
+        fixed = corrected(windows, weeks.queries, accuracy, alike)
+    report("hours of the day")
+    country = database.countries(topic, grid)
+    everyone = profile(local_hours(country, grid, chosen, ()))
+    report("countries")
+    groups = {
+        name: profile(local_hours(country, grid, chosen, name.split("+")))
+        for name in options.groups
+        if country.rows(name.split("+"))
+    }
+    report("comparison")
+    other = alone = None
+    if comparison is not None:
+        country = database.countries(comparison, grid)
+        other = profile(local_hours(country, grid, chosen, ()))
+        part = database.windows("hour", comparison, *bounds)
+        if (part.alone[stretch][chosen] >= 0).all():
+            alone = profile(local_hours(_alone(country, part, stretch), grid, chosen, ()))
+    return Findings(
+        options, topic, comparison, breaks, hours, keep, weeks, fixed, compared,
+        (int(grid[0]), int(grid[-1]) + hours.length), everyone, other, alone,
+        groups, autocorrelation(weeks.asked, LAGS), concentration(hours, keep, windows, whole),
+        _against_the_peak(everyone.query_fraction[options.estimator]),
+        _pairs(groups, options.estimator),
+    )  # fmt: skip
+
+
+def _topics(database: Database, options: Options) -> tuple[str, str | None]:
+    known = database.topics()
+    for name in (options.topic, options.comparison):
+        if name is not None and name not in known:
+            raise StateError(
+                f"there is no topic `{name}` in the database",
+                f"use one of: {', '.join(known)}" if known else "count a log first",
+            )
+    if not known:
+        raise StateError("no window is closed yet", "count a log first")
+    topic = options.topic or (MAIN if MAIN in known else known[0])
+    others = [name for name in known if name != topic]
+    comparison = options.comparison or (COMPARISON if COMPARISON in others else None)
+    return topic, comparison
+
+
+def _longest(hours: Windows, keep: Flags, breaks: Sequence[Break]) -> slice:
+    """The stretch between breaks with most hours: a mean over two measurements is neither's."""
+    times = [one.time for one in breaks if one.kind in PARTING]
+    spans = stretches(hours, times)
+    return slice(*max(spans, key=lambda span: int(keep[span[0] : span[1]].sum())))
+
+
+def _alone(found: CountryHours, hours: Windows, stretch: slice) -> CountryHours:
+    """Without what the other topic flags, too: known by hour, and shared among its countries."""
+    share = np.ones(len(hours))
+    np.divide(hours.alone, hours.flagged, out=share, where=hours.flagged > 0)
+    return replace(found, flagged=found.flagged * share[stretch])
+
+
+def _against_the_peak(curve: Curve) -> dict[int, Difference]:
+    """Each hour of the day against the one with the highest fraction, paired by day."""
+    if not _sound(curve):
+        return {}
+    peak = int(curve.value.argmax())
+    others = [hour for hour in range(24) if hour != peak]
+    value = curve.value[others] - curve.value[peak]
+    drawn = curve.replicates[:, others] - curve.replicates[:, [peak]]
+    return dict(zip(others, differences(value, drawn, curve.levels), strict=True))
+
+
+def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]:
+    """Every two groups: the mean of the fraction over the hours of the day, and the lag."""
+    names = list(groups)
+    couples = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    curves = [[groups[name].query_fraction[estimator] for name in pair] for pair in couples]
+    sound = [_sound(a) and _sound(b) for a, b in curves]
+    value = [_mean(a.value) - _mean(b.value) for a, b in curves]
+    drawn = [
+        a.replicates.mean(axis=1) - b.replicates.mean(axis=1)
+        for (a, b), good in zip(curves, sound, strict=True)
+        if good
+    ]
+    told = iter(
+        differences(
+            np.array([v for v, good in zip(value, sound, strict=True) if good]),
+            np.array(drawn).T,
+            curves[0][0].levels,
+        )
+        if drawn
+        else []
+    )
+    return tuple(
+        Pair(*pair, next(told) if good else None, _lag(*(groups[name] for name in pair)))
+        for pair, good in zip(couples, sound, strict=True)
+    )
+
+
+def _sound(curve: Curve) -> bool:
+    """Is every hour known, in every replicate, and are there any?"""
+    return len(curve.replicates) > 0 and bool(np.isfinite(curve.replicates).all())
+
+
+def _lag(first: Profile, second: Profile) -> Lag:
+    a, b = first.queries, second.queries
+    rows = slice(None) if _sound(a) and _sound(b) else slice(0)
+    return lag((a.value, b.value), (a.replicates[rows], b.replicates[rows]), a.levels)
+
+
+def _mean(curve: Floats) -> float:
+    return float(curve.mean())

@@ -1,0 +1,65 @@
+"""The hours of a group of countries by local day and hour of day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from donkeywatch.counting.windows import DAY
+from donkeywatch.publish.profile import local_cells, zone
+from donkeywatch.report.series import CountryHours, Flags, Floats, Longs
+
+PRESENT = 0.95
+"""A local hour counts when the zones that are known in it usually have this share of queries."""
+EPOCH = 719163
+"""Ordinal of 1970-01-01."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalHours:
+    """Counts of a group of countries by local day and hour, shape (days, 24) each.
+
+    NaN where the hour is not known in full: left out by the rule, skipped or doubled by a
+    change to or from summer time, or before the first and after the last. ``first`` is the
+    ordinal of the first day (proleptic Gregorian).
+    """
+
+    first: int
+    queries: Floats
+    flagged: Floats
+    addresses: Floats
+    flagged_addresses: Floats
+
+
+def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[str]) -> LocalHours:
+    """Sum the countries per local day and hour, each in its own zone.
+
+    A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have a
+    place too. ``names`` empty means all countries.
+    """
+    counts = (found.queries, found.flagged, found.addresses, found.flagged_addresses)
+    zones: dict[ZoneInfo, list[int]] = {}
+    for row in found.rows(names):
+        zones.setdefault(zone(found.names[row]), []).append(row)
+    places = {place: local_cells(place, grid) + EPOCH * 24 for place in zones}
+    if not places or not len(grid):
+        return LocalHours(0, *(np.full((0, 24), np.nan) for _ in counts))
+    # The same days for every group, so that resampled days are those of all.
+    first, last = (int(grid[0]) // DAY + EPOCH - 1, int(grid[-1]) // DAY + EPOCH + 1)
+    size = (last - first + 1) * 24
+    sums, known, total = np.zeros((len(counts), size)), np.zeros(size), 0.0
+    for place, rows in zones.items():
+        cells = places[place] - first * 24
+        whole = np.bincount(cells[keep], minlength=size) == 1
+        whole &= np.bincount(cells, minlength=size) == 1
+        weight = float(found.queries[rows].sum(dtype=np.int64))
+        known += weight * whole
+        total += weight
+        for column, count in zip(sums, counts, strict=True):
+            of_zone = count[rows].sum(axis=0, dtype=np.float64)
+            column += np.bincount(cells[keep], of_zone[keep], size) * whole
+    sums[:, known < PRESENT * max(total, 1.0)] = np.nan
+    return LocalHours(first, *sums.reshape(len(counts), -1, 24))

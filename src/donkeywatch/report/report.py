@@ -1,0 +1,69 @@
+"""The report on disk: every figure as SVG and PNG, its numbers as CSV, and one page."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from donkeywatch.errors import ConfigError
+from donkeywatch.report import drawing, tables
+from donkeywatch.report.figures import FIGURES, drawn
+from donkeywatch.report.findings import Findings, Options, findings
+from donkeywatch.report.page import page
+from donkeywatch.report.published import Row, beside
+
+STEPS = 5 + len(FIGURES) + 1
+"""How often `write` reports."""
+PAGE = "report.html"
+SILENT = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+"""Metadata left out, so that the same input gives the same bytes."""
+
+
+def write(
+    database: Path,
+    out: Path,
+    options: Options,
+    report: Callable[[str], None] = lambda _step: None,
+) -> list[Path]:
+    """Write everything into ``out``, which is made if need be; the files, page first.
+
+    ConfigError without matplotlib or when ``out`` cannot be written, StateError without a
+    database to report on. ``report`` is told before each of the `STEPS`.
+    """
+    with drawing.style():
+        found = findings(database, options, report)
+        try:
+            return _written(found, out, report)
+        except OSError as error:
+            raise ConfigError(
+                f"{out} cannot be written ({error.strerror})", "name another directory with --out"
+            ) from None
+
+
+def _written(found: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
+    out.mkdir(parents=True, exist_ok=True)
+    files, pictures = [], {}
+    for name, draw in drawn(found).items():
+        report(f"figure {name}")
+        figure = draw(found)
+        for kind, silent in SILENT.items():
+            image = io.BytesIO()
+            figure.savefig(image, format=kind, metadata=silent)
+            files.append(_put(out / f"figure-{name}.{kind}", image.getvalue()))
+            if kind == "svg":
+                pictures[name] = image.getvalue()
+        rows = tables.text(tables.TABLES[name](found))
+        files.append(_put(out / f"figure-{name}.csv", rows.encode()))
+    report("page")
+    files.append(_put(out / "hours.csv", tables.text(tables.every_hour(found)).encode()))
+    against = tables.text(tables.differences(found))
+    files.append(_put(out / "hours-against-the-highest.csv", against.encode()))
+    told = [list(Row._fields), *(list(row) for row in beside(found))]
+    files.append(_put(out / "study.csv", tables.text(told).encode()))
+    return [_put(out / PAGE, page(found, pictures).encode()), *files]
+
+
+def _put(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path

@@ -1,0 +1,48 @@
+"""How much of what is flagged comes from few addresses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from donkeywatch.report.series import Flags, Longs, Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Concentration:
+    """Fractions over some windows; the shares of the busiest addresses are None if not recorded.
+
+    ``capped`` counts an address at most once an hour; ``top_1`` and ``top_10`` are the mean
+    shares of flagged queries that come from the one and the ten busiest flagged addresses of a
+    window, weighted by its flagged queries.
+    """
+
+    observed: float
+    capped: float
+    top_1: float | None
+    top_10: float | None
+
+
+def capped(hours: Windows, keep: Flags) -> float:
+    """Flagged queries over queries when an address counts at most one flagged query an hour.
+
+    That number is the sum over hours of the addresses with a flagged query; NaN without queries.
+    """
+    asked = int(hours.queries[keep].sum())
+    return int(hours.flagged_addresses[0, keep].sum()) / asked if asked else float("nan")
+
+
+def concentration(hours: Windows, keep: Flags, weeks: Windows, whole: Flags) -> Concentration:
+    """Of the hours that are kept, and of the weeks that are whole."""
+    asked = int(hours.queries[keep].sum())
+    observed = int(hours.flagged[keep].sum()) / asked if asked else float("nan")
+    shares = [_share(column, weeks.flagged, whole) for column in (weeks.top_1, weeks.top_10)]
+    return Concentration(observed, capped(hours, keep), *shares)
+
+
+def _share(top: Longs, flagged: Longs, whole: Flags) -> float | None:
+    known = whole & (top >= 0) & (flagged > 0)
+    if not known.any():
+        return None
+    return float(np.sum(top[known]) / np.sum(flagged[known]))

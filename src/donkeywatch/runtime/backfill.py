@@ -1,0 +1,286 @@
+"""Counting finished archives: the same way as live, in larger steps."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from donkeywatch.errors import ConfigError, SourceError, StateError
+from donkeywatch.runtime.archive import Archive
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.pipeline import Stream
+from donkeywatch.sources.block import LARGE, SIZE
+from donkeywatch.sources.file_kinds import FRONT, refusal
+from donkeywatch.sources.files import CompressedFile, Damaged, File, open_file
+from donkeywatch.sources.generations import Generation
+from donkeywatch.store import database
+
+PEEK = 1 << 18
+"""Bytes looked at to put archives in the order of their first query."""
+FEW = 100
+"""Lines in all that have to be seen before they are said to be none of the format."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a backfill is: bytes on disk (compressed where the file is), and lines counted."""
+
+    path: Path
+    done: int
+    bytes: int
+    lines: int
+    ignored: int = 0
+    """Bytes behind the end of an archive, which are no part of it."""
+    known: int = 0
+    """Lines that were counted before."""
+
+
+class Incomplete(SourceError):
+    """Some of the files could not be read, or not to their end; all else is counted."""
+
+    def __init__(
+        self, lines: dict[Path, Counter[str] | None], troubles: dict[Path, SourceError]
+    ) -> None:
+        self.lines = lines
+        """What `backfill` would have given, of the files that were read to some extent."""
+        self.troubles = troubles
+        told = [trouble.problem for trouble in troubles.values()]
+        remedies = dict.fromkeys(trouble.remedy for trouble in troubles.values())
+        super().__init__("; ".join(told), "; ".join(remedies))
+
+
+def backfill(
+    engine: Engine,
+    files: Sequence[Path],
+    source: str | None,
+    clock: Callable[[], int],
+    report: Callable[[Progress], None] = lambda _progress: None,
+    step: int | None = None,
+    *,
+    anyway: bool = False,
+    overlapping: bool = False,
+) -> dict[Path, Counter[str] | None]:
+    """Count archives of one source that are not counted yet; lines by outcome per file.
+
+    There are none of a file that was counted before, and None of one without content. Order and
+    repetition do not matter: content decides what was counted. Searches that are unknown but have
+    the times of counted ones, as in a masked copy, are left out and told like a damaged archive,
+    unless the files are said to be ``overlapping``: other lines of the same time. ``step`` sets
+    after how many bytes to commit (default `checkpoint.bytes`). Each file is judged by itself: of
+    a damaged archive the whole lines before the damage are counted, and Incomplete tells of all
+    such files when the others are counted. SourceError comes, before anything is counted, where
+    none of the files has a search near its front, unless they are to be counted ``anyway``: what
+    was counted is not read again. StateError when the database cannot be written; the engine is
+    then only good to be closed. What ``report`` raises comes out as it is; what was counted before
+    stays.
+    """
+    stream = _stream(engine, source)
+    engine.deduplicator.withholds = not overlapping
+    files = list(dict.fromkeys(files))
+    fronts: dict[Path, _Front] = {}
+    troubles: dict[Path, SourceError] = {}
+    for path in files:
+        try:
+            fronts[path] = _front(stream, path)
+        except SourceError as error:
+            troubles[path] = error
+    if not anyway:
+        _refuse_searchless(stream, fronts.values())
+    lines: dict[Path, Counter[str] | None] = {path: None for path in fronts if fronts[path].empty}
+    filled = [path for path in fronts if path not in lines]
+    filled.sort(key=lambda path: (fronts[path].time, path.name))
+    for path, counted in _count_all(engine, stream, filled, clock, report, step):
+        lines[path] = counted.lines
+        if counted.trouble is not None:
+            troubles[path] = counted.trouble
+    if troubles:
+        raise Incomplete(lines, troubles)
+    return lines
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Lines of one file by outcome, and what kept it from being read to its end."""
+
+    lines: Counter[str]
+    trouble: SourceError | None = None
+
+
+def _count_all(
+    engine: Engine,
+    stream: Stream,
+    files: Sequence[Path],
+    clock: Callable[[], int],
+    report: Callable[[Progress], None],
+    step: int | None,
+) -> list[tuple[Path, _Counted]]:
+    """Count files in this order, as one archive of the stream."""
+    archive = Archive(engine, stream)
+    stream.follower.block = LARGE * stream.reader.length
+    try:
+        counted = [
+            (path, _count(engine, archive, stream, path, clock, report, step)) for path in files
+        ]
+    except StateError:
+        archive.abandon()
+        raise  # What cannot be stored cannot be closed either.
+    except BaseException:
+        with _stored(engine):
+            archive.abandon()
+            archive.end(clock())
+        raise
+    finally:
+        stream.follower.block = SIZE
+    with _stored(engine):
+        archive.end(clock())
+    return counted
+
+
+@contextmanager
+def _stored(engine: Engine) -> Iterator[None]:
+    """Say what is wrong with the database where it cannot be written."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise database.failure(engine.store.path, error) from None
+
+
+def _stream(engine: Engine, name: str | None) -> Stream:
+    streams = {stream.source.name: stream for stream in engine.streams}
+    if name is None:
+        return engine.streams[0]
+    if name not in streams:
+        raise ConfigError(
+            f"there is no source `{name}`", f"use one of: {', '.join(sorted(streams))}"
+        )
+    return streams[name]
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say which archive cannot be read."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}", "name finished log files") from None
+    except SourceError as error:
+        raise SourceError(error.problem, "name finished log files") from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Front:
+    """The first lines of an archive: time of the first query (ms UTC), how many, any search?"""
+
+    time: int = 0
+    lines: int = 0
+    searched: bool = False
+    empty: bool = False
+    """It has no content at all."""
+
+
+def _front(stream: Stream, path: Path) -> _Front:
+    """A look at it, so that weeks close in order and a mistaken format is found in time.
+
+    SourceError for what cannot be read as a log at all.
+    """
+    with _naming(path), contextlib.closing(open_file(path)) as file:
+        content = file.read_sound(0, PEEK)
+        damaged = not content and not _is_whole(file)
+    refused = refusal(content[:FRONT])
+    if refused is not None:
+        raise SourceError(f"{path} is {refused.kind}", refused.remedy)
+    seen = stream.reader.block(content)
+    queries = len(seen.time)
+    first = int(seen.time[0]) if queries else 0
+    lines, searches = queries + seen.tally.total(), queries + seen.tally["keywordless"]
+    return _Front(first, lines, searches > 0, not content and not damaged)
+
+
+def _is_whole(file: File) -> bool:
+    try:
+        file.read(0, 1)
+    except Damaged:
+        return False
+    return True
+
+
+def _refuse_searchless(stream: Stream, fronts: Collection[_Front]) -> None:
+    lines = sum(front.lines for front in fronts)
+    if lines >= FEW and not any(front.searched for front in fronts):
+        raise SourceError(
+            f"none of the first {lines:,} lines is a search in the format of source"
+            f" {stream.source.name} ({stream.source.format})",
+            "try `donkeywatch check` on a file and correct the settings; nothing was counted."
+            " If it is right, add --anyway",
+        )
+
+
+def _count(
+    engine: Engine,
+    archive: Archive,
+    stream: Stream,
+    path: Path,
+    clock: Callable[[], int],
+    report: Callable[[Progress], None],
+    step: int | None,
+) -> _Counted:
+    follower = stream.follower
+    limit = engine.settings.checkpoint.bytes if step is None else step
+    before, left_before, pending = Counter(stream.tally), Counter(stream.left_out), 0
+    try:
+        with _stored(engine), _naming(path):
+            total = path.stat().st_size
+            generation = follower.take_up(path, 0)
+    except Damaged:
+        return _Counted(Counter(), _damaged(path, 0))
+    except SourceError as error:
+        return _Counted(Counter(), error)
+    if generation is None:
+        return _Counted(Counter())
+    while (block := follower.read(0)) is not None:
+        pending += block.consumed
+        with _stored(engine):
+            engine.take(stream, block, clock())
+            if pending >= limit:
+                archive.commit(clock())
+                pending = 0
+        report(Progress(path, _position(generation), total, (stream.tally - before).total()))
+    whole = generation.file is not None and follower.error is None
+    ignored = generation.file.ignored if isinstance(generation.file, CompressedFile) else 0
+    with _stored(engine):
+        engine.settle(clock())
+        archive.commit(clock())
+    follower.close()
+    lines, left_out = stream.tally - before, stream.left_out - left_before
+    if withheld := left_out["withheld"]:
+        return _Counted(lines, _masked(path, withheld))
+    if not whole:
+        return _Counted(lines, _damaged(path, lines.total(), follower.reason))
+    report(Progress(path, total, total, lines.total(), ignored, left_out["counted_before"]))
+    return _Counted(lines)
+
+
+def _masked(path: Path, lines: int) -> SourceError:
+    return SourceError(
+        f"{path}: {lines:,} lines are unknown but have the times of counted searches, as in a"
+        " masked copy, and are not counted",
+        "if they are other lines of the same time, repeat the command with --overlapping",
+    )
+
+
+def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:
+    return SourceError(
+        f"{path}: {reason or 'damaged, cut short or changed while it was read'}; {lines:,} lines"
+        " that were read before are counted",
+        "restore the file and repeat the command; it goes on where it stopped",
+    )
+
+
+def _position(generation: Generation) -> int:
+    file = generation.file
+    return file.raw_position() if isinstance(file, CompressedFile) else generation.mark.offset

@@ -1,0 +1,60 @@
+"""Leaves out of the blocks of a log what was counted before, from another file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from donkeywatch.counting.ledger import Ledger
+from donkeywatch.counting.windows import HOUR
+from donkeywatch.ingest.copies import leave_out_counted, newest_search
+from donkeywatch.ingest.keyring import Keyring
+from donkeywatch.ingest.observe import Judged
+from donkeywatch.ingest.recognition import Recogniser
+from donkeywatch.runtime.pipeline import Stream
+from donkeywatch.sources.block import Block
+from donkeywatch.store.store import TICKS_SINCE, Store
+
+
+@dataclass(slots=True)
+class Deduplicator:
+    """Compares blocks of files that may be copies with the rows in the database."""
+
+    store: Store
+    keyring: Keyring
+    ledger: Ledger
+    withholds: bool = True
+    """Searches at the times of counted ones, with other addresses, are not counted."""
+
+    def new_lines(self, stream: Stream, block: Block, judged: Judged) -> tuple[Judged, int]:
+        """Give what is new of a block, and how many lines of it that were too long are new."""
+        if not block.compare_until:
+            return judged, block.too_long
+        recogniser = stream.recogniser(block, lambda: self._recogniser(stream, block))
+        kept, too_long, left_out = leave_out_counted(
+            judged,
+            block.too_long,
+            block.data,
+            stream.reader.reader,
+            recogniser,
+            # Nothing is added to an archive: the outcomes at its end were counted with the rest,
+            # and a backfill that is repeated counts nothing.
+            more_follows=stream.archive is not None or block.more_follows,
+        )
+        if len(kept.time):
+            stream.follower.note_new(block.generation, went_on=recogniser.went_on)
+        stream.left_out.update(left_out)
+        for reason, lines in left_out.items():
+            self.ledger.count_left_out(stream.source.name, reason, lines)
+        return kept, too_long
+
+    def _recogniser(self, stream: Stream, block: Block) -> Recogniser:
+        return Recogniser(
+            lambda hour: self.store.segments(hour, hour + HOUR),
+            self.keyring,
+            block.compare_until,
+            int(self.store.setting(TICKS_SINCE) or 0),
+            block.before,
+            newest_search(block.before or b"", stream.reader.reader),
+            self.withholds and not block.resumed,
+            is_foreign=stream.archive is not None,
+        )

@@ -1,0 +1,81 @@
+"""What a state directory was made with: its lasting key, and the measurement's settings."""
+
+from __future__ import annotations
+
+from donkeywatch.counting.windows import week_name
+from donkeywatch.errors import StateError
+from donkeywatch.ingest import keyring
+from donkeywatch.ingest.keyring import Keyring
+from donkeywatch.ingest.text import NORMALISATION
+from donkeywatch.runtime.clocks import StoredClock
+from donkeywatch.settings.schema import Settings
+from donkeywatch.store import database
+from donkeywatch.store.store import Store
+
+CLOCK = "clock"
+"""Setting that holds a `StoredClock`."""
+INSTALLED = "installed"
+"""Setting that says that the lasting key was made for this database."""
+
+
+def refuse_orphaned_keys(settings: Settings) -> None:
+    """A database that has vanished is never begun anew silently: all would count again."""
+    path = settings.state / database.DATABASE
+    empty = not path.exists() or path.stat().st_size == 0
+    if empty and keyring.weeks_exist(settings.key_directory):
+        raise StateError(
+            f"{path} is empty or gone, but {settings.key_directory} holds the keys of a"
+            " database that was in use",
+            "`donkeywatch recover` goes on from the newest good backup; `donkeywatch reset`"
+            " begins anew",
+        )
+
+
+def key(settings: Settings, store: Store) -> bytes:
+    """The lasting key, made at the first start.
+
+    Where it is lost since, as with a key directory in memory, there is a new one.
+    """
+    installed = store.setting(INSTALLED) is not None
+    if installed and (new := keyring.new_install_key(settings.key_directory)):
+        keyring.store_install_key(settings.key_directory, new)
+        return new
+    lasting = keyring.install_key(settings.key_directory, fresh=not installed)
+    if not installed:
+        store.set(INSTALLED, "1")
+    return lasting
+
+
+def stored_clock(store: Store) -> StoredClock | None:
+    """What a database knows of the clock; None where nothing was ever committed."""
+    text = store.setting(CLOCK)
+    if text is not None:
+        return StoredClock.parse(text)
+    newest = store.last_commit()  # Written by an archive, or by an older version.
+    return None if newest is None else StoredClock(newest)
+
+
+def plausible_time(store: Store, now: int) -> int:
+    """``now``, or the time of the last commit where the wall clock can hardly be right; ms UTC."""
+    stored = stored_clock(store)
+    return now if stored is None else stored.plausible(now)
+
+
+def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
+    """The weekly keys; a break says which are lost: an address counts anew in those weeks."""
+    keys = Keyring(settings.key_directory, store.epochs(), store.open_epoch)
+    if keys.lost:
+        store.add_break("keys", ", ".join(week_name(week) for week in keys.lost), now)
+    return keys
+
+
+def note_breaks(store: Store, settings: Settings, lexicon: str, countries: str, now: int) -> None:
+    """Record what has changed in how is measured since the last start, ``now`` in ms UTC."""
+    formats = ",".join(f"{source.name}={source.reading}" for source in settings.source)
+    for kind, value in (
+        ("lexicon", lexicon),
+        ("countries", countries),
+        ("format", formats),
+        ("normalisation", NORMALISATION),
+    ):
+        store.note_break(kind, value, now)

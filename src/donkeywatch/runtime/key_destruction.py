@@ -1,0 +1,80 @@
+"""The destruction of what is due at a start, and while no daemon runs."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from donkeywatch.counting.windows import SECOND, WEEK, week_name
+from donkeywatch.errors import StateError
+from donkeywatch.ingest import keyring
+from donkeywatch.runtime import installation
+from donkeywatch.runtime.block_queue import Desk
+from donkeywatch.runtime.clocks import Clocks, StoredClock
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.window_closer import Closer
+from donkeywatch.settings.schema import Settings
+from donkeywatch.store import database
+from donkeywatch.store.backups import Backups
+from donkeywatch.store.store import Store
+
+
+def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
+    """Destroy what is due by a clock that is confirmed; false when there is more to do.
+
+    Lines that were logged before are counted first, as far as they can be read.
+    """
+    engine.look_at_clock(now, steady)
+    time = engine.timekeeper.time
+    if time is None:
+        return True
+    overdue = engine.closer.overdue(time)
+    if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in engine.streams):
+        engine.tick(now, steady)
+        return False
+    sure = engine.timekeeper.sure(time - round(engine.settings.time.lateness * SECOND))
+    if sure is not None:
+        engine.closer.destroy_due(sure, time, confirmed=engine.timekeeper.clocks.proven)
+    return True
+
+
+def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
+    """Destroy what is due by the wall clock, ``now`` ms UTC; names of the weeks.
+
+    Windows are closed before. BusyError while a daemon runs, which does it itself; StateError where
+    the clock is not believed, or where another program reads what is to be destroyed.
+    """
+    path = settings.state / database.DATABASE
+    if not path.exists():
+        raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
+    with database.lock(settings.state), closing(Store(settings.state, _topics(settings))) as store:
+        _require_clock(store, now, steady)
+        keys = keyring.Keyring(settings.key_directory, store.epochs(), store.open_epoch)
+        backups = Backups(store.path, 0, settings.backup.keep)
+        closer = Closer(store, backups, keys, settings.retention, Desk(()).reckon)
+        watermark = now - round(settings.time.lateness * SECOND)
+        weeks = closer.destroy_due(watermark, now, confirmed=True)
+        closer.destroy_doomed()
+        if not store.truncate_log():
+            raise StateError(
+                "the keys are destroyed, but another program reads what was made with them",
+                "end it and repeat the command",
+            )
+        return [week_name(week) for week in weeks]
+
+
+def _require_clock(store: Store, now: int, steady: int) -> None:
+    clocks = Clocks(installation.stored_clock(store))
+    clocks.look(now, steady)
+    if clocks.problem:
+        raise StateError(clocks.problem, "set the clock right and repeat the command")
+    if stored := clocks.stored():
+        # A stop from now on is no longer one: whoever asks for this vouches for the clock.
+        store.set(installation.CLOCK, str(StoredClock(now, stored.even)))
+
+
+def _topics(settings: Settings) -> list[str]:
+    """The topics of the newest rows: a word list that has expired must not keep keys alive."""
+    db = database.connect(settings.state / database.DATABASE, read_only=True)
+    with closing(db):
+        newest = db.execute("select topics from segments order by id desc limit 1").fetchone()
+    return [] if newest is None else str(newest[0]).split(",")

@@ -1,0 +1,283 @@
+"""One source on its way: its files, its reader, and where it stands in event time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from donkeywatch.counting.coverage import Coverage
+from donkeywatch.counting.observations import REJECTIONS, Times
+from donkeywatch.counting.watermark import Frontier
+from donkeywatch.counting.windows import SECOND
+from donkeywatch.ingest.blocks import BlockReader
+from donkeywatch.ingest.clock import Clock
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.formats import preset
+from donkeywatch.ingest.formats.regex import Regex
+from donkeywatch.ingest.recognition import Recogniser
+from donkeywatch.ingest.sightings import LineReader
+from donkeywatch.publish.status import SourceStatus
+from donkeywatch.settings.schema import Source
+from donkeywatch.sources.block import Block
+from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.log import Log
+from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.sources.wrappers import WRAPPERS, longest_line
+from donkeywatch.store.positions import Progress
+
+FOLLOWED = "followed:"
+"""Setting that says that a source was followed before, so that what is new was not there then."""
+MANY = 1_000
+"""Lines without a search among them after which it is said that something may be wrong."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """One source on its way: its files, its reader, and where it stands in event time."""
+
+    source: Source
+    follower: Follower
+    reader: BlockReader
+    frontier: Frontier
+    coverage: Coverage
+    stored: Progress
+    """What the database holds."""
+    silence: int
+    """Longer than this (ms) a server that is up logs no query."""
+    archive: Frontier | None = None
+    """The frontier of the archives being counted, which may be far behind the live one."""
+    archived: Coverage = field(default_factory=Coverage)
+    absent: bool = True
+    """The log was not followed until now: it was not there, or this process was not."""
+    settled: list[Position] = field(default_factory=list)
+    """Positions behind the last block that was counted, where others are being read."""
+    new: bool = False
+    """It was never followed by any process."""
+    upgraded: bool = False
+    """The database is of version 0.1, and its files were not looked at since."""
+    held: bool = False
+    """The log's next lines wait for the clock."""
+    held_since: int = 0
+    """When lines were last found to wait, of the log or of a rotated file (ms of a steady
+    clock)."""
+    putting_back: bool = False
+    """Blocks of them were read, which will be read again."""
+    tally: Counter[str] = field(default_factory=Counter)
+    """Lines by outcome since the start of this process."""
+    stored_tally: Counter[str] = field(default_factory=Counter)
+    """Of these, what the database holds."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Lines of copies that were not counted, by reason, since the start of this process."""
+    recognisers: dict[tuple[int, int], Recogniser] = field(default_factory=dict)
+    """By the generation whose lines are compared with what is counted, and until when they are."""
+
+    def progress(self) -> Progress:
+        """The row to store."""
+        frontier = self.frontier
+        return Progress(
+            self.source.name,
+            frontier.newest,
+            frontier.suspect,
+            frontier.witnesses,
+            self.coverage.until,
+        )
+
+    @property
+    def begun(self) -> bool:
+        """Is it followed for the first time ever, and does it have to be said that it was?"""
+        return self.new and not self.follower.blind
+
+    def read(self, times: Times) -> None:
+        """Queries with these event times (ms UTC) were counted: the time between is covered."""
+        coverage = self.coverage if self.archive is None else self.archived
+        coverage.read(times, self.silence)
+
+    @property
+    def caught_up(self) -> bool:
+        """Is everything that is there counted?"""
+        return self.follower.caught_up and not self.held
+
+    def has_unread(self, end: int) -> bool:
+        """May there be lines of before ``end`` (ms UTC) that can be read and are not counted?"""
+        unread = not (self.caught_up or self.held or self.follower.blind or self.follower.failing)
+        return unread and (self.frontier.newest or 0) < end
+
+    def is_ahead(self, future: int) -> bool:
+        """Did event time or coverage come further than the clock allows (ms UTC)?"""
+        return max(self.frontier.newest or 0, self.coverage.until or 0) > future
+
+    def take_back(self, now: int, future: int) -> None:
+        """Forget how far a clock that was ahead of ``now`` had let event time come."""
+        frontier = self.frontier
+        if frontier.newest is not None and frontier.newest > future:
+            frontier.set_back(now, 0, 0)
+        self.coverage.set_back(now)
+
+    def follow_clock(self, now: int, *, jumped: bool) -> None:
+        """While the log is followed and all of it is read, its seconds are covered."""
+        follower = self.follower
+        if follower.lost and self.caught_up:
+            self.coverage.miss(now)
+            follower.lost = False
+        if follower.blind and not follower.searching and not self.absent:
+            # A file may have come and gone meanwhile: a gap, whatever is found afterwards. At a
+            # start the log's past is still to be read, and tells itself what it covers.
+            self.coverage.miss(now)
+        elif follower.live is None or follower.searching or not self.caught_up:
+            # What this time was worth is known when the log, or its lost part, is found. What
+            # else stood in a log that was emptied long after the last look, nobody knows.
+            self.absent |= follower.live is None or (follower.searching and self._silent(now))
+        elif jumped or (self.absent and self._silent(now)):
+            self.coverage.miss(now)
+            self.absent = False
+        else:
+            self.coverage.reach(now)
+            self.absent = False
+
+    def _silent(self, now: int) -> bool:
+        """Was nothing known of this log for longer than a server that is up is silent?"""
+        return self.coverage.until is None or now - self.coverage.until > self.silence
+
+    def covered(self) -> dict[int, float]:
+        """Seconds covered per hour since the last call."""
+        if self.follower.lost and self.follower.events["abandoned_bytes"]:
+            # When it was lost is not known yet; a restart would forget it, so it costs a second.
+            self.coverage.miss((self.coverage.until or 0) + SECOND)
+        found: dict[int, float] = {}
+        for part in (self.coverage, self.archived):
+            for hour, seconds in part.take().items():
+                found[hour] = found.get(hour, 0.0) + seconds
+        return found
+
+    def recogniser(self, block: Block, make: Callable[[], Recogniser]) -> Recogniser:
+        """Give the recogniser of the file that a block is from."""
+        name = block.generation, block.beginning
+        if name not in self.recognisers:
+            self.recognisers[name] = make()
+        return self.recognisers[name]
+
+    def committed(
+        self, positions: Sequence[Position], finished: Sequence[FinishedFile] = ()
+    ) -> None:
+        """What is counted is in the database, and these positions and finished files are."""
+        self.follower.committed(positions, finished)
+        reading, is_live = self.follower.reading(), self.archive is None
+        self.recognisers = {
+            name: recogniser
+            for name, recogniser in self.recognisers.items()
+            # Each holds rows of an hour; of an archive, blocks may still be on their way.
+            if name[0] in reading and not (recogniser.went_on and is_live)
+        }
+        self.follower.events.clear()
+        self.settled = []
+        self.new &= self.follower.blind
+        self.stored, self.stored_tally = self.progress(), Counter(self.tally)
+
+    def roll_back(self) -> None:
+        """Forget what was read since the last commit."""
+        stored = self.stored
+        self.tally = Counter(self.stored_tally)
+        self.recognisers.clear()
+        self.settled = []
+        self.follower.roll_back()
+        self.frontier.set_back(stored.newest, stored.suspect, stored.witnesses)
+        self.coverage.take()
+        self.archived.take()
+        self.coverage.until = stored.covered_until
+        # A loss is told once; the time it costs has just been forgotten.
+        self.follower.lost |= self.follower.events["abandoned_bytes"] > 0
+
+    def status(self) -> SourceStatus:
+        """What others may know of it."""
+        follower = self.follower
+        return SourceStatus(
+            name=self.source.name,
+            following=follower.live is not None and not follower.blind and not follower.failing,
+            caught_up=self.caught_up,
+            lag_bytes=follower.lag,
+            offset_bytes=follower.offset,
+            last_event=self.frontier.newest,
+            error="; ".join(filter(None, self._problems())) or None,
+        )
+
+    def _problems(self) -> tuple[str | None, ...]:
+        follower, waits = self.follower, None
+        if follower.waiting:
+            waits = f"{follower.log.path}: old lines in a rotated file wait for a confirmed clock"
+        return follower.error, waits, self.mistaken, self.refused
+
+    def hold(self, generation: int) -> None:
+        """Put the lines of a file back that were read, until the clock is confirmed."""
+        live = self.follower.live
+        if live is None or live.id == generation:
+            self.held = True
+        else:
+            self.follower.waiting.add(generation)
+        self.putting_back = True
+
+    def try_again(self) -> None:
+        """Read the lines again that have waited for the clock."""
+        self.held = False
+        self.follower.waiting.clear()
+
+    @property
+    def refused(self) -> str | None:
+        """What is said when lines were left out that may be none of those counted."""
+        lines = self.left_out["withheld"]
+        if not lines:
+            return None
+        return (
+            f"{lines:,} lines of a file have the times of counted searches and other addresses, as"
+            " in a masked copy, and are not counted; if they are others, `donkeywatch backfill"
+            " --overlapping` counts them"
+        )
+
+    @property
+    def mistaken(self) -> str | None:
+        """What is said when so many lines were read and none was a search."""
+        lines = self.tally.total()
+        if lines < MANY or any(self.tally[name] for name in ("query", "keywordless", "too_late")):
+            return None
+        rejected = max(REJECTIONS, key=lambda reason: self.tally[reason])
+        mostly = self.tally[rejected] * 2 > lines
+        if not mostly and self.frontier.newest is not None:
+            return None  # A quiet hour of a log that also has other lines, and once had searches.
+        told = f", most rejected as {rejected}" if mostly else ""
+        return (
+            f"none of its lines so far is a search{told}; are the format and the time zone right?"
+            " `donkeywatch check` tells of a sample"
+        )
+
+
+def log_of(source: Source, sources: Sequence[Source] = ()) -> Log:
+    """The log that a source's settings describe, beside those of the other ``sources``."""
+    others = [other.path for other in sources if other is not source]
+    earlier = [other.path for other in sources[: sources.index(source)]] if others else []
+    wrapper = WRAPPERS[source.wrapper] if source.wrapper else None
+    return Log(
+        source.name,
+        source.path,
+        longest_line(source.max_line) if wrapper else source.max_line,
+        source.rotated,
+        source.start == "end",
+        tuple(others),
+        tuple(earlier),
+        wrapper,
+    )
+
+
+def line_reader(source: Source, detector: Detector) -> LineReader:
+    """The reader that a source's settings describe."""
+    form = preset(source)
+    return LineReader(
+        format=form,
+        clock=Clock(ZoneInfo(source.timezone) if source.timezone else None, source.time_format),
+        syntax="enode-go" if source.format == "enode-go" else source.query_syntax,
+        encoding=source.encoding,
+        limit=source.max_line,
+        detector=detector,
+        wrapper=WRAPPERS[source.wrapper] if source.wrapper else None,
+        own_stamps=not isinstance(form, Regex) or form.has_stamp,
+    )

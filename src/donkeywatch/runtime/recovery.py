@@ -1,0 +1,179 @@
+"""When the database is damaged: going on from a backup, or beginning anew."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from donkeywatch.counting.windows import utc
+from donkeywatch.errors import ConfigError, SourceError, StateError, printable
+from donkeywatch.ingest import keyring
+from donkeywatch.ingest.fingerprints import StoredKeys
+from donkeywatch.runtime.pipeline import log_of
+from donkeywatch.settings.schema import Settings
+from donkeywatch.sources.complaints import ABSENT
+from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.generations import OPEN
+from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.store import backups, database, floors, positions
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Bytes of one file of a source that are not counted: ``end`` None means to its end.
+
+    ``path`` is None where no file holds them any more.
+    """
+
+    source: str
+    path: Path | None
+    start: int
+    end: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What was done: the backup (made at ms UTC), and where the damaged database is now."""
+
+    backup: Path
+    made: int
+    quarantine: Path
+    spans: tuple[Span, ...]
+
+
+def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
+    """Put the newest good backup in the damaged database's place.
+
+    Nothing is counted here: the daemon reads on from where the backup was, and the spans tell
+    what that is. StateError when nothing is damaged (unless ``force``) or no backup is good;
+    BusyError when a daemon runs.
+    """
+    current = _current(settings)
+    with database.lock(settings.state):
+        marker = settings.state / database.CONDEMNED
+        if not force and not marker.exists() and backups.damage(current) is None:
+            raise StateError(
+                f"the database {current} is not damaged",
+                "start donkeywatch; to go back to a backup nevertheless, add --force",
+            )
+        backup = _newest_good(settings)
+        marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
+        quarantine = settings.state / backups.QUARANTINE / _stamp(now)
+        before = floors.last_known(current)
+        backups.restore(backup, current, quarantine)
+        floors.hold(current, before)
+        marker.unlink()
+        return Recovery(backup, backups.made(backup), quarantine, tuple(_spans(settings)))
+
+
+def reset(settings: Settings) -> list[Path]:
+    """Remove the database, its backups, what is in quarantine, and every key; the paths.
+
+    The next start begins as the first one did. BusyError when a daemon runs.
+    """
+    current = _current(settings)
+    with database.lock(settings.state):
+        places = [
+            *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
+            current.with_suffix(".part"),  # What a recovery that was interrupted leaves.
+            settings.state / backups.DIRECTORY,
+            settings.state / backups.QUARANTINE,
+            settings.state / database.CONDEMNED,
+            settings.state / floors.COPY,
+        ]
+        gone = [path for path in places if path.exists()]
+        keyring.destroy_all(settings.key_directory)
+        for path in gone:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return [*gone, settings.key_directory]
+
+
+def _current(settings: Settings) -> Path:
+    if not settings.state.is_dir():
+        raise StateError(
+            f"there is no state directory {settings.state}", "check `state` in the settings"
+        )
+    return settings.state / database.DATABASE
+
+
+def _stamp(now: int) -> str:
+    return utc(now).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _newest_good(settings: Settings) -> Path:
+    refused = []
+    for path in backups.found(settings.state / backups.DIRECTORY):
+        reason = backups.damage(path) or _keys_missing(settings, path)
+        if reason is None:
+            return path
+        refused.append(f"{path.name}: {reason}")
+    told = "; ".join(refused) or "there is none"
+    raise StateError(
+        f"no backup in {settings.state / backups.DIRECTORY} can be used ({told})",
+        "put a good copy there under one of these names (donkeywatch-YYYYMMDDThhmmssZ.db),"
+        " or begin anew with `donkeywatch reset`",
+    )
+
+
+def _keys_missing(settings: Settings, backup: Path) -> str | None:
+    db = database.connect(backup, read_only=True)
+    try:
+        epochs = db.execute("select week, proof from epochs where sealed = 0").fetchall()
+    finally:
+        db.close()
+    try:
+        for week, proof in epochs:
+            keyring.read(settings.key_directory, week, proof)
+    except ConfigError as error:
+        return error.problem
+    return None
+
+
+def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
+    """A follower per source that stands where a database says; to be scanned, not read."""
+    lasting = keyring.install_key(settings.key_directory, fresh=False)
+    epochs = db.execute("select week, proof from epochs where sealed = 0").fetchall()
+    keys = {week: keyring.read(settings.key_directory, week, proof) for week, proof in epochs}
+    for source in settings.source:
+        numbers = itertools.count(1 << 40)
+        yield Follower(
+            log_of(source, settings.source),
+            StoredKeys(keys, lasting),
+            [Position.of_row(row) for row in positions.load(db, source.name)],
+            numbers.__next__,
+            fresh=False,
+            finished=[FinishedFile.of_row(row) for row in positions.finished(db, source.name)],
+        )
+
+
+def _spans(settings: Settings) -> Iterator[Span]:
+    """What lies between the restored positions and the ends of the files there are."""
+    db = database.connect(settings.state / database.DATABASE, read_only=True)
+    try:
+        for follower in followers(settings, db):
+            yield from spans(follower)
+    finally:
+        db.close()
+
+
+def spans(follower: Follower) -> Iterator[Span]:
+    """What a follower that has just been opened has still to read, file by file."""
+    log = follower.log
+    try:
+        follower.scan(0)
+        if follower.error and follower.error != f"{printable(log.path)}: {ABSENT}":
+            raise SourceError(follower.error, "make the log readable, and repeat the command")
+        names = {(s.st_dev, s.st_ino): path for path, s in log.siblings()}
+        for generation in follower.known:
+            at, file = generation.mark.offset, generation.file
+            if file is None:
+                if generation.state == OPEN:
+                    yield Span(log.name, None, at, None)
+            elif file.read(at, 1):
+                yield Span(log.name, names.get(file.identity, log.path), at, file.size())
+    finally:
+        follower.close()

@@ -1,0 +1,253 @@
+"""The daemon: start-up, the main loop, reload and shutdown."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import signal
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from donkeywatch.counting.windows import utc, week_name
+from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.estimation.correction import Accuracy
+from donkeywatch.evaluation import validation_record
+from donkeywatch.evaluation.validation_record import Record
+from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.http.listener import Listener
+from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.status import Status
+from donkeywatch.runtime.clocks import steady, wall
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.key_destruction import destroy_before_serving
+from donkeywatch.runtime.log_handler import ANSWER
+from donkeywatch.runtime.machine import keep, spare
+from donkeywatch.runtime.materials import Materials
+from donkeywatch.runtime.wake_up import Doorbell
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
+
+log = logging.getLogger("donkeywatch")
+START = 20_000
+"""Milliseconds for which a start reads old lines before it serves, so that keys can go that are
+due and that these lines still need."""
+TURN = 250
+"""Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
+
+
+MUCH = 64 << 20
+"""Bytes to catch up with at the start for which other processes are worth while."""
+
+
+class Service:
+    """One daemon process: an engine in the main thread, the web server beside it."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
+        self._settings = settings
+        record = validation_record.load(settings.correction.record)
+        self._engine = Engine(settings, wall())
+        self._accuracies = self._fitting(record)
+        # Before anyone is told that it runs: what is rotated away from now on is no history.
+        self._engine.look(steady())
+        self._busy = self._engine.lag > MUCH
+        (keep if self._busy else spare)()
+        if self._busy:
+            self._engine.enlist()
+        self._bell = self._hang_bell()
+        self._stopping = self._reloading = False
+        self._reload_good = True
+        self._noticed: dict[str, date] = {}
+        self._server = Listener(
+            lambda: Server(create_app(self._settings, lambda: self._status), self._settings.http)
+        )
+        self._status = replace(self._current_status(), sources=())  # The first scan is not done.
+        self._told = self._status  # What the journal knows of.
+
+    def _hang_bell(self) -> Doorbell:
+        logs = [source.path for source in self._settings.source]
+        return Doorbell(logs, enabled=self._settings.follow.doorbell)
+
+    def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
+        """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        signal.signal(signal.SIGHUP, self._on_reload)
+        try:
+            self._destroy_due()
+            self._server.start(ready)
+            while not self._stopping:
+                self._step()
+            if self._engine.finish(wall(), steady()):
+                log.info("stopped, all that was read is stored")
+            else:
+                log.warning(
+                    "stopped; the last lines could not be stored, the next start reads them again"
+                )
+        finally:
+            self._bell.close()
+            self._server.stop()
+            self._engine.close()
+
+    def _destroy_due(self) -> None:
+        """Before anything is served: destroy the keys whose time ended while nothing ran."""
+        before = set(self._engine.closer.key_weeks)
+        end = steady() + START
+        with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
+            while steady() < end:
+                if destroy_before_serving(self._engine, wall(), steady()):
+                    break
+        if gone := before - set(self._engine.closer.key_weeks):
+            log.info("destroyed the keys of %s, which were due", names_of(gone))
+        for week in self._engine.closer.lost_weeks:
+            log.warning(
+                "the key of week %s is lost: it goes on under another one, and an address of before"
+                " counts as another; see `breaks`",
+                week_name(week),
+            )
+
+    def _step(self) -> None:
+        self._server.check()
+        if self._reloading:
+            self._reloading = False
+            self._reload()
+        end = steady() + TURN
+        busy = self._engine.tick(wall(), steady(), lambda: steady() > end)
+        self._engine.back_up(wall(), steady())
+        before, self._told = self._told, self._current_status()
+        self._status = self._told
+        self._tell(before, self._told)
+        self._remind(self._told.notices, utc(wall()).date())
+        if busy is not self._busy:
+            (keep if busy else spare)()
+        self._busy = busy
+        if not busy:
+            self._bell.pause(self._engine.pace.pause(steady()))
+            self._bell.wait(self._engine.pace.wait(steady()))
+
+    def _current_status(self) -> Status:
+        words = self._engine.materials.lexicon
+        status = self._engine.status()
+        status = replace(status, problems=(*status.problems, *self._server.problems))
+        return replace(
+            status,
+            lexicon_expires=words.end,
+            notices=words.notices(utc(wall())),
+            reload_good=self._reload_good,
+            ready=not status.not_ready(self._settings.follow.ready_lag),
+            accuracies=self._accuracies,
+        )
+
+    def _fitting(self, record: Record | None) -> Mapping[str, Accuracy]:
+        """What a validation record says of the loaded lexicon; the log tells why it is nothing."""
+        if record is None:
+            return {}
+        lexicon = self._engine.status().lexicon
+        reason = validation_record.misfit(record, lexicon)
+        if reason is not None:
+            log.warning("no corrected fraction: the record does not fit, %s", reason)
+        else:
+            log.info("fractions are corrected by the record of %s", record.made)
+        return validation_record.accuracies(record, lexicon)
+
+    def _tell(self, before: Status, after: Status) -> None:
+        """Log a problem once when it comes and once when it goes; counts and paths only."""
+        lag = self._settings.follow.ready_lag
+        old, new = before.not_ready(lag), after.not_ready(lag)
+        told = {_kind(reason) for reason in old}
+        for reason in new:
+            if _kind(reason) not in told:
+                log.warning("not ready: %s", reason)
+        complaints = {source.name: source.error for source in before.sources if source.following}
+        for source in after.sources:
+            if not source.following or source.error == complaints.get(source.name):
+                continue
+            if source.error:
+                log.warning("source %s: %s", source.name, source.error)
+            else:
+                log.info("source %s: nothing is wrong with it any more", source.name)
+        if after.log_blocked and not before.log_blocked:
+            log.warning(
+                "rows whose key is destroyed are still in the write-ahead log: another program has"
+                " the database open and reads; end it, and the log is emptied at once"
+            )
+        if before.log_blocked and not after.log_blocked:
+            log.info("the write-ahead log is emptied, nothing of what was destroyed is left")
+        if old and not new:
+            log.info("ready: %d source(s) followed and caught up", len(after.sources))
+
+    def _remind(self, notices: Sequence[str], today: date) -> None:
+        """Log each notice once a day."""
+        for notice in notices:
+            if self._noticed.get(notice) != today:
+                log.warning("%s", notice)
+        self._noticed = dict.fromkeys(notices, today)
+
+    def _on_stop(self, _signal: int, _frame: object) -> None:
+        self._stopping = True
+        self._bell.ring()
+
+    def _on_reload(self, _signal: int, _frame: object) -> None:
+        self._reloading = True
+        self._bell.ring()
+
+    def _reload(self) -> None:
+        """Take new settings, or keep the old ones if anything about the new is wrong."""
+        try:
+            fresh = loader.load(self._path)
+            if fresh.state != self._settings.state:
+                raise ConfigError("`state` cannot change while running", "restart instead")
+            materials = Materials.load(fresh)
+            record = validation_record.load(fresh.correction.record)
+            self._server.renew(fresh.http)
+        except Exception as error:  # Whatever is wrong with them ends no daemon that works.
+            self._keep(error)
+            return
+        old = self._engine.materials
+        # The new engine notes what changed before its status is told: no answer may be an old one.
+        self._status = replace(self._status, revision=None)
+        self._engine.close()
+        try:
+            self._engine = Engine(fresh, wall(), materials)
+        except Exception as error:
+            self._keep(error)
+            self._engine = self._go_back(old)
+        else:
+            if fresh.http != self._settings.http and not self._server.problems:
+                log.warning("new [http] settings take effect at the next start", extra=ANSWER)
+            self._settings, self._reload_good = fresh, True
+            self._accuracies = self._fitting(record)
+            log.info("settings reloaded", extra=ANSWER)
+        # What the new engine complains of is told anew: it has not looked as long as the old one.
+        self._told = replace(self._told, sources=())
+        self._bell.close()
+        self._bell = self._hang_bell()
+
+    def _go_back(self, old: Materials) -> Engine:
+        """The engine with the old settings, as soon as the database can be opened."""
+        while True:
+            try:
+                return Engine(self._settings, wall(), old)
+            except Unavailable:
+                if self._stopping:
+                    raise
+                self._bell.wait(1.0)
+
+    def _keep(self, error: Exception) -> None:
+        self._reload_good = False
+        told = error if isinstance(error, DonkeywatchError) else type(error).__name__
+        log.error("settings not reloaded, the old ones stay: %s", told, extra=ANSWER)
+
+
+def names_of(weeks: Iterable[int]) -> str:
+    """ISO names of weeks, in order."""
+    return ", ".join(week_name(week) for week in sorted(weeks))
+
+
+def _kind(reason: str) -> str:
+    """A reason that differs in the bytes to be read alone is the same."""
+    return re.sub(r"[0-9]+ bytes behind$", "bytes behind", reason)

@@ -1,0 +1,130 @@
+"""Which time the sources are counted by: what waits for a doubted clock, what one took back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.counting.windows import DAY, HOUR, SECOND, floor
+from donkeywatch.errors import StateError
+from donkeywatch.ingest.observe import Rules
+from donkeywatch.ingest.sightings import Sightings
+from donkeywatch.runtime import installation
+from donkeywatch.runtime.clocks import LONGEST_STOP, Clocks
+from donkeywatch.runtime.pipeline import Stream
+from donkeywatch.store.store import Store
+
+RETRY = 10 * SECOND
+"""After so long it is tried whether lines have still to wait for the clock (ms)."""
+
+
+class Timekeeper:
+    """The clocks beside the sources and the database; all times in ms."""
+
+    def __init__(self, store: Store, streams: Sequence[Stream], rules: Rules) -> None:
+        self.clocks = Clocks(installation.stored_clock(store))
+        self._store, self._streams, self._rules = store, streams, rules
+        self.time: int | None = None
+        """The time that was believed at the last look, ms UTC."""
+
+    def look(self, now: int, steady: int) -> bool:
+        """Look at the wall clock; true when an earlier time is believed than before.
+
+        What the sources had learnt from the clock of before is then forgotten, but not stored.
+        """
+        clocks, changes = self.clocks, self.clocks.changes
+        self.time = clocks.look(now, steady)
+        if clocks.changes == changes:
+            return False
+        for stream in self._streams:
+            stream.try_again()
+        if stored := clocks.stored():
+            self._store.set(installation.CLOCK, str(stored))
+        if self.time is None or clocks.doubted:
+            return False
+        future = self.time + self._rules.future
+        if clocks.moved >= 0 and not any(stream.is_ahead(future) for stream in self._streams):
+            return False
+        for stream in self._streams:
+            stream.take_back(self.time, future)
+        return True
+
+    def believed(self, now: int, steady: int) -> int | None:
+        """The time that is believed instead of ``now``, a later look at the wall clock."""
+        if self.time is None:
+            self.look(now, steady)
+        return self.time if self.clocks.doubted else now
+
+    def require(self, now: int, steady: int) -> None:
+        """StateError where the wall clock is not believed: lines would be rejected by it."""
+        self.look(now, steady)
+        if problem := self.clocks.problem:
+            raise StateError(
+                problem,
+                "set the clock right and repeat the command; if it is right, run the daemon until"
+                " it is ready",
+            )
+
+    def ready(self, stream: Stream, steady: int) -> bool:
+        """May a source be read? One whose lines wait is tried now and then."""
+        if steady - stream.held_since >= RETRY:
+            stream.try_again()
+        return not stream.held
+
+    def holds(self, stream: Stream, generation: int, read: Sightings) -> bool:
+        """Has a block to wait, since a line in it is decided by a clock that is not confirmed?
+
+        What is read after such a block will be read again with it.
+
+        Stamps that one clock takes for the future and the other does not; and those that are too
+        late only for a log that has come to what may be the future.
+        """
+        clocks = self.clocks
+        if stream.putting_back:
+            return True
+        if stream.archive is not None or clocks.proven:
+            return False
+        doubtful = clocks.doubtful(read.time, self._rules.future)
+        if doubtful.any() or self._unsure(stream, read).any():
+            stream.hold(generation)
+        return stream.putting_back
+
+    def _unsure(self, stream: Stream, read: Sightings) -> npt.NDArray[np.bool_]:
+        """Which lines are too late for those before them, or ahead, by no confirmed clock."""
+        times, keep, sure = read.time, self._rules.keep, self.clocks.sure
+        if sure is None or self.time is None:
+            return np.zeros(len(times), bool)
+        past = times <= self.time + self._rules.future
+        late = np.zeros(len(times), bool)
+        other = read.alternative[past] if (read.alternative != times).any() else None
+        _, newest = replace(stream.frontier).admit(times[past], other)
+        late[past] = (times[past] < newest - keep) & (times[past] >= sure - keep)
+        ahead = (times > self.time + self._rules.future) & (times <= self.time + LONGEST_STOP)
+        return late | ahead
+
+    def put_back(self, steady: int) -> None:
+        """Go back to before the blocks that wait; what was counted before them is stored."""
+        for stream in self._streams:
+            if stream.putting_back:
+                stream.roll_back()
+                stream.putting_back, stream.held_since = False, steady
+
+    def follow(self) -> None:
+        """Let the sources know how far the believed time has come."""
+        if self.time is not None and self.clocks.exact:
+            for stream in self._streams:
+                stream.follow_clock(self.time, jumped=self.clocks.moved != 0)
+
+    def sure(self, watermark: int) -> int | None:
+        """How far event time has come by a clock that is confirmed, ms UTC."""
+        clocks = self.clocks
+        if not clocks.doubted and (stop := clocks.stop):
+            # A log that tells of every day, or hour, of it was written while they passed.
+            unit = DAY if stop[1] - stop[0] > 2 * DAY else HOUR
+            if self._store.has_queries(floor(stop[0], unit) + unit, floor(stop[1], unit), unit):
+                clocks.prove()
+        sure = clocks.sure
+        return None if sure is None else min(watermark, sure - self._rules.lateness)

@@ -1,0 +1,268 @@
+"""Closing windows whose time is over, and destroying what must not outlive them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
+from donkeywatch.counting.rows import columns_of, joined
+from donkeywatch.counting.windows import DAY, HOUR, ROLLING, WEEK, floor, outlived, week_of
+from donkeywatch.ingest.keyring import Keyring
+from donkeywatch.settings.schema import Retention
+from donkeywatch.store.backups import Backups
+from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
+from donkeywatch.store.store import Store
+
+SHORT = 1 << 18
+"""Rows of a week that are counted at a time."""
+Rolled = dict[str, tuple[int, int, Figures]]
+"""Start, end and figures of each rolling window by name."""
+
+
+@dataclass(slots=True)
+class Week:
+    """A week that is being counted."""
+
+    start: int
+    queries: int
+    """What it had when the counting began."""
+    parts: Iterator[Figures]
+    total: Figures
+
+    def count(self) -> bool:
+        """Count some parts; true when it is done."""
+        until = self.total.queries + SHORT
+        for part in self.parts:
+            self.total += part
+            if self.total.queries >= until:
+                return False
+        return True
+
+
+class Closer:
+    """Merges segments into the figures of hours and weeks; safe to repeat after any crash."""
+
+    def __init__(
+        self,
+        store: Store,
+        backups: Backups,
+        keys: Keyring,
+        retention: Retention,
+        reckon: Reckon,
+        before_destroying: Callable[[int], None] = lambda _week: None,
+    ) -> None:
+        self._store = store
+        self._before_destroying = before_destroying
+        self._reckoner = Reckoner(store, reckon)
+        self._backups = backups
+        self._keys = keys
+        self._retention = retention
+        self._topics = len(store.topics)
+        self.closed_until = 0
+        """End of the newest hour that is closed, ms UTC."""
+        self._long: Week | None = None
+        self._turned = False
+        """An hour was closed, and what is due with it is not destroyed yet."""
+        self._doomed = True
+        """There may be rows that were made with a key that is destroyed."""
+        self._aside: dict[int, tuple[int, Sum]] = {}
+        """Hours of an archive that are being reckoned, and the queries they had then."""
+
+    def close(
+        self, watermark: int, now: int, sure: int | None, *, confirmed: bool, aside: bool = False
+    ) -> None:
+        """Close every hour and week that ends at or before ``watermark``; all ms UTC.
+
+        What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
+        a later line, destroying cannot, so it needs a clock that is confirmed. What was counted
+        ahead of ``now`` is taken back if that itself is ``confirmed``. Keys go at once; what was
+        made with them too, or ``aside``, some of it with each `close_aside`.
+        """
+        self._close_hours(watermark)
+        self._close_weeks_at_leisure(watermark)
+        self._turned |= floor(watermark, HOUR) > self.closed_until
+        self.closed_until = max(self.closed_until, floor(watermark, HOUR))
+        # What a week is still being counted from is not destroyed.
+        if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
+            self._turned = False
+            if sure is not None:
+                if confirmed:
+                    self._reject(now)
+                self._destroy(sure)
+                self._prune(sure)
+            if not aside:
+                self.destroy_doomed()
+            self._store.log_left = True
+        if self._store.log_left and not self._backups.busy:  # A copy in the making reads it, too.
+            self._store.truncate_log()
+
+    def destroy_due(self, watermark: int, now: int, *, confirmed: bool) -> list[int]:
+        """Destroy what is over by a clock that is confirmed; the weeks (ms UTC) whose keys went."""
+        overdue = self.overdue(watermark)
+        while self.overdue(watermark) or self.counting:
+            self.close(watermark, now, watermark, confirmed=confirmed)
+        return overdue
+
+    def close_aside(self, watermark: int) -> None:
+        """The same for an archive: hours are reckoned while its next lines are read.
+
+        They are closed at the next call or at the end. Not for the end of a week, which
+        `ends_week` tells: `close_ended` has it reckoned, and `close` destroys what is due.
+        """
+        self._close_reckoned()
+        for start, end in self._store.due("hour", watermark):
+            if start in self._aside:
+                continue
+            if self._reckoner.is_short(start):
+                asked = self._store.queries("hour", start)
+                self._aside[start] = (asked, self._reckoner.begin(Span(start, end)))
+            else:
+                self._check(self._close_hour(start, end))
+        self.closed_until = max(self.closed_until, floor(watermark, HOUR))
+        self._doomed = self._doomed and self._store.destroy_some()
+        self._store.write_back()
+
+    def ends_week(self, watermark: int) -> bool:
+        """Is there a week to close, or a key that nothing needs any more?"""
+        return bool(self._store.due("week", watermark)) or self._outlived(watermark)
+
+    def _close_reckoned(self) -> None:
+        """Close the hours that have been reckoned; one that got more since is reckoned again."""
+        for start, (asked, total) in list(self._aside.items()):
+            if not total.awaited:
+                del self._aside[start]
+                if self._store.queries("hour", start) == asked:
+                    self._check(self._store.close_hour(start, None, *total.figures))
+
+    def close_ended(self, watermark: int, rolling_end: int | None) -> Callable[[], Rolled]:
+        """The same, destroying nothing: a line that comes later opens its window again.
+
+        The rolling windows at ``rolling_end`` are counted, with the week they are in if that is
+        one. To be called when everything has been delivered that was asked, and what it returns
+        again: it gives start, end and figures of each by name, if they have any rows.
+        """
+        self._close_reckoned()
+        self._aside.clear()
+        self._close_hours(watermark)
+        rolling, in_week = self._rolling(rolling_end)
+        weeks: list[tuple[int, Sum]] = []
+        found: Sum | None = None
+        for start, end in self._store.due("week", watermark):
+            own = rolling if in_week == start else {}
+            total = self._reckoner.begin(Span(start, end), *own.values())
+            weeks.append((start, total))
+            found = total if own else found
+        if rolling and found is None:
+            found = self._reckoner.begin(*rolling.values())
+
+        def closed() -> Rolled:
+            for start, total in weeks:
+                self._check(self._store.close_week(start, total.figures[0]))
+            figures = found.figures[-len(rolling) :] if found is not None else []
+            each = zip(rolling.items(), figures, strict=True)
+            return {name: (span.start, span.end, figures) for (name, span), figures in each}
+
+        return closed
+
+    def _rolling(self, end: int | None) -> tuple[dict[str, Span], int | None]:
+        """The rolling windows that end at ``end`` ms, and the week that all their rows are of."""
+        first = None if end is None else self._reckoner.begins(end - max(ROLLING.values()), end)
+        if end is None or first is None:
+            return {}, None
+        spans = {name: Span(end - length, end, whole=False) for name, length in ROLLING.items()}
+        return spans, week_of(first) if week_of(first) == week_of(end - 1) else None
+
+    @property
+    def counting(self) -> bool:
+        """Is a week being counted, a part at each call?"""
+        return self._long is not None
+
+    def _close_hours(self, watermark: int) -> None:
+        for start, end in self._store.due("hour", watermark):
+            self._check(self._close_hour(start, end))
+
+    def _close_weeks_at_leisure(self, watermark: int) -> None:
+        """Weeks of many rows a part at a time, so that nobody waits for them."""
+        for start, end in self._store.due("week", watermark):
+            asked = self._store.queries("week", start)
+            # It is put back when there is more to count: not when the database failed.
+            week, self._long = self._long, None
+            if week is None or (week.start, week.queries) != (start, asked):
+                # A line that came meanwhile may have missed its part.
+                parts = self._reckoner.parts(start, end)
+                week = Week(start, asked, parts, nothing(self._topics))
+            if not week.count():
+                self._long = week
+                return
+            self._check(self._store.close_week(start, week.total))
+
+    def _close_hour(self, start: int, end: int) -> bool:
+        if self._reckoner.is_short(start):
+            figures = sum(self._reckoner.parts(start, end), nothing(self._topics))
+            return self._store.close_hour(start, None, figures)
+        rows = joined(list(self._store.segments(start, end)))
+        (figures,) = figures_of(columns_of([(rows, 0, len(rows))], timed=False), [Span(start, end)])
+        return self._store.close_hour(start, rows, figures)
+
+    def _check(self, agree: bool) -> None:
+        if not agree:
+            self._store.count("invariant_violations")
+
+    def take_back(self, now: int) -> None:
+        """A clock that was believed was ahead of ``now`` (ms UTC): what comes is not late."""
+        self.closed_until = min(self.closed_until, floor(now, HOUR))
+
+    def _reject(self, now: int) -> None:
+        """Take back what was counted more than a day after ``now`` (ms UTC), which is confirmed.
+
+        It was logged and read by a clock that was ahead. The keys of the weeks that begin after
+        it are destroyed; when their time comes, they get others.
+        """
+        hour, week = floor(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
+        if self._store.newest_hour() >= hour or max(self._keys.unsealed(), default=0) >= week:
+            self._store.take_back(hour, week)
+            self._keys.discard(week)
+
+    def _destroy(self, watermark: int) -> None:
+        """When a week has ended, all that was made with the keys before it goes.
+
+        No rolling window reaches back behind it any more, and its own rows no longer need
+        the pseudonyms under the older key.
+        """
+        if self._outlived(watermark):
+            ended = week_of(watermark) - WEEK
+            self._before_destroying(ended)
+            self._backups.destroy()
+            self._store.seal(ended)
+            self._keys.destroy(ended)
+            self._doomed = True
+
+    def destroy_doomed(self) -> None:
+        """Destroy what is left that was made with keys that are destroyed."""
+        if self._doomed:
+            self._store.destroy_sealed()
+            self._doomed = False
+
+    def _outlived(self, watermark: int) -> bool:
+        """Are there keys of weeks that nothing needs any more?"""
+        return bool(self.overdue(watermark))
+
+    @property
+    def key_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys exist."""
+        return self._keys.unsealed()
+
+    @property
+    def lost_weeks(self) -> list[int]:
+        """Weeks (ms UTC) whose keys were lost before this start."""
+        return self._keys.lost
+
+    def overdue(self, watermark: int) -> list[int]:
+        """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
+        return [week for week in self._keys.unsealed() if outlived(week, watermark)]
+
+    def _prune(self, now: int) -> None:
+        for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):
+            if weeks is not None:
+                self._store.prune(kind, week_of(now - weeks * WEEK))

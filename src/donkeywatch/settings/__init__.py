@@ -1,0 +1,1 @@
+"""The settings file: its keys, their checks, and reading it."""

@@ -1,0 +1,166 @@
+"""The one settings file: read, checked at start, and told as Markdown."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from donkeywatch.errors import ConfigError
+from donkeywatch.settings import path_conflicts
+from donkeywatch.settings.schema import SECTIONS, TOKEN_VARIABLE, Correction, Settings
+
+STATE_VARIABLE = "DONKEYWATCH_STATE"
+MAX_TOKEN = 4096
+"""Characters that are read of a file with a token."""
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read settings; relative paths are relative to the file. ConfigError names each remedy."""
+    try:
+        raw = tomllib.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(
+            f"settings {path}: not readable ({error.strerror})",
+            "name an existing file with --config; deploy/donkeywatch.toml is one to begin with",
+        ) from None
+    except (ValueError, RecursionError) as error:  # Also a number of thousands of digits.
+        raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None
+    if STATE_VARIABLE in environ:
+        raw["state"] = environ[STATE_VARIABLE]
+    _add_token(raw, path.parent, environ)
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(
+            f"settings {path}: {_explained(error)}", "see docs/configuration.md"
+        ) from None
+    settings = _anchored(settings, path.parent.absolute())
+    path_conflicts.refuse_conflicts(settings)
+    return settings
+
+
+def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -> None:
+    """A secret from the environment or a file; systemd passes a directory of credentials."""
+    http = raw.setdefault("http", {})
+    if not isinstance(http, dict):
+        return
+    if TOKEN_VARIABLE in environ:
+        http["token"] = environ[TOKEN_VARIABLE]
+        return
+    credentials = environ.get("CREDENTIALS_DIRECTORY")
+    if named := http.get("token_file"):
+        http["token"] = _token(base / str(named), "http.token_file")
+    elif credentials and (file := base / credentials / "token").exists():
+        http["token"] = _token(file, "the credential token,")
+
+
+def _token(file: Path, name: str) -> str:
+    try:
+        with open(file, encoding="utf-8-sig", opener=_without_waiting) as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            text = opened.read(MAX_TOKEN + 1).strip()
+    except (OSError, ValueError):
+        raise ConfigError(f"{name} {file}: not readable", "mend its path or mode") from None
+    if mode & stat.S_IROTH:
+        raise ConfigError(
+            f"{name} {file}: everybody can read it (mode {mode & 0o777:03o})",
+            f"run: chmod 600 {file} (a secret of Docker: give it `mode: 0400`)",
+        )
+    if len(text.split()) != 1 or len(text) > MAX_TOKEN:
+        raise ConfigError(
+            f"{name} {file}: {'not one word' if text else 'empty'}",
+            "write a long random word into it, and nothing else",
+        )
+    return text
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _anchored(settings: Settings, base: Path) -> Settings:
+    def at(path: Path | None) -> Path | None:
+        return None if path is None else base / path
+
+    http = settings.http.model_copy(
+        update={
+            "tls_certificate": at(settings.http.tls_certificate),
+            "tls_key": at(settings.http.tls_key),
+        }
+    )
+    return settings.model_copy(
+        update={
+            "state": base / settings.state,
+            "keys": at(settings.keys),
+            "lexicon": base / settings.lexicon,
+            "countries": at(settings.countries),
+            "source": tuple(
+                source.model_copy(update={"path": base / source.path}) for source in settings.source
+            ),
+            "correction": Correction(record=at(settings.correction.record)),
+            "http": http,
+        }
+    )
+
+
+def _explained(error: ValidationError) -> str:
+    errors = error.errors(include_input=False, include_context=False)
+    # Where an entry of a list is wrong, pydantic has it that the list is too short, too.
+    entries = {found["loc"][0] for found in errors if len(found["loc"]) > 1}
+    return "; ".join(
+        _one(found["type"], [str(part) for part in found["loc"]], found["msg"])
+        for found in errors
+        if not (found["type"] == "too_short" and found["loc"][0] in entries)
+    )
+
+
+def _one(kind: str, location: list[str], message: str) -> str:
+    place = ".".join(str(int(part) + 1) if part.isdigit() else part for part in location)
+    if kind == "missing":
+        return f"`{place}` is missing"
+    if kind == "extra_forbidden":
+        model: type[BaseModel] = Settings
+        for part in location[:-1]:
+            model = SECTIONS.get(part, model)
+        close = difflib.get_close_matches(location[-1], list(model.model_fields), 1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        return f"`{place}` is not a setting{hint}"
+    message = message.removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+def _shown(default: object) -> str:
+    return repr(str(default) if isinstance(default, Path) else default)
+
+
+def document() -> str:
+    """The settings as Markdown, for docs/configuration.md."""
+    parts = []
+    models: dict[str, type[BaseModel]] = {"": Settings, **SECTIONS}
+    for section, model in models.items():
+        rows = []
+        for name, field in model.model_fields.items():
+            if not section and name in SECTIONS and name != "source":
+                continue
+            default = (
+                "**required**"
+                if field.is_required()
+                else f"`{_shown(field.get_default(call_default_factory=True))}`"
+            )
+            rows.append(f"| `{name}` | {default} | {field.description} |")
+        title = f"`[{section}]`" if section else "Top level"
+        title = "`[[source]]`" if section == "source" else title
+        text = (model.__doc__ or "").strip()
+        parts.append(
+            f"## {title}\n\n{text}\n\n| setting | default | meaning |\n|---|---|---|\n"
+            + "\n".join(rows)
+            + "\n"
+        )
+    return "\n".join(parts)

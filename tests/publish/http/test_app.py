@@ -1,0 +1,834 @@
+"""The web application over a counted simulation, asked through a real server."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hmac
+import io
+import logging
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from donkeywatch.counting.windows import week_start
+from donkeywatch.errors import ConfigError
+from donkeywatch.publish.http import guard as module
+from donkeywatch.publish.http.app import create_app, moment
+from donkeywatch.publish.http.guard import HEADERS
+from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.status import SourceStatus, Status
+from donkeywatch.runtime.backfill import backfill
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
+from donkeywatch.simulation.simulate import Simulation
+from support import NOW, START, TOPICS, Simulated, engine, simulated, without_zeros
+
+HOURS = 15 * 24
+PATHS = (
+    "/", "/metrics", "/healthz", "/readyz", "/openapi.json", "/api/v1/fractions", "/api/v1/hours",
+    "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries", "/assets/page.js",
+)  # fmt: skip
+HIDDEN = {"/openapi.json", "/assets/page.js"}
+FORMS = ("2026-11-23T10:00:00Z", "2026-11-23", "2026-W48")
+BAD_TOKENS = ("", "Bearer", "Bearer wrong", "Bearer s3cretX", "Basic s3cret", "s3cret")
+
+
+@pytest.fixture(autouse=True)
+def _quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing formats a traceback in the server's thread.
+
+    Python 3.11.7 cannot parse in two threads at once (python/cpython#106905), and pytest parses
+    when a test fails.
+    """
+    caplog.set_level(logging.CRITICAL + 1, logger="uvicorn.error")
+
+
+class Asked:
+    """A server that is asked without any proxy, each time on a new connection."""
+
+    def __init__(self, server: Simulated, settings: Settings, url: str) -> None:
+        self.server, self.settings, self.url = server, settings, url
+
+    def __call__(
+        self, path: str, method: str = "GET", headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        """The answer, whatever its status."""
+        return httpx.request(method, self.url + path, headers=headers, trust_env=False, timeout=20)
+
+    def json(self, path: str) -> Any:
+        """The body of an answer that must be good."""
+        answer = self(path)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@contextmanager
+def served(
+    server: Simulated, status: Status, token: str | None = None, **more: object
+) -> Iterator[Asked]:
+    """The application with a status that stands still; ``more`` is of [http]."""
+    settings = loader.load(server.settings, {})
+    http = settings.http.model_copy(
+        update={"port": 0, "token": None if token is None else SecretStr(token), **more}
+    )
+    settings = settings.model_copy(update={"http": http})
+    running = Server(create_app(settings, lambda: status), http)
+    running.start()
+    try:
+        yield Asked(server, settings, running.url)
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="module")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status]:
+    """A simulation of two weeks and a day, counted, and the engine's status."""
+    sim = Simulation(seed=31, start=START, hours=HOURS, queries=15_000, addresses=3_000)
+    server = simulated(tmp_path_factory.mktemp("app"), sim)
+    with engine(server.settings) as opened:
+        backfill(opened, server.archive, None, lambda: NOW)
+        return server, opened.status()
+
+
+@pytest.fixture(scope="module")
+def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
+    """The application over that simulation, without a token."""
+    with served(*counted) as asked:
+        yield asked
+
+
+def pages(ask: Asked, path: str) -> Iterator[dict[str, Any]]:
+    """The pages of a range, by their `next`."""
+    following, glue = "", "&" if "?" in path else "?"
+    for _ in range(1000):
+        page = ask.json(path + (f"{glue}from={following}" if following else ""))
+        yield page
+        if page["next"] is None:
+            return
+        following = page["next"]
+    raise AssertionError("endless pages")
+
+
+def shown(window: dict[str, Any]) -> dict[str, Any]:
+    """A window of an answer in the form of the truth, as far as answers go."""
+    return {
+        "queries": window["queries"],
+        "addresses": window["addresses"],
+        "topics": {
+            topic["topic"]: {
+                "queries": topic["queries"],
+                **{f"addresses_{least}": n for least, n in topic["addresses"].items()},
+                "categories": topic["categories"],
+            }
+            for topic in window["topics"]
+        },
+    }
+
+
+def told(window: dict[str, Any]) -> dict[str, Any]:
+    """A window of the truth without what answers do not have."""
+    window = without_zeros(window)
+    del window["countries"], window["sum_qq"]
+    for topic in window["topics"].values():
+        for name in ("sum_qk", "sum_kk", "alone", "top_1", "top_10"):
+            del topic[name]
+    return window
+
+
+# -- figures -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["hours", "weeks"])
+def test_every_closed_window_equals_the_truth(ask: Asked, kind: str) -> None:
+    """Each hour and week of the simulation is answered with the simulator's own counts."""
+    truth = ask.server.truth.as_json()[kind]
+    name = "start" if kind == "hours" else "week"
+    windows = [w for page in pages(ask, f"/api/v1/{kind}?limit=100") for w in page["windows"]]
+    assert all(window["closed"] for window in windows)
+    assert {w[name]: shown(w) for w in windows if w["queries"]} == {
+        start: told(window) for start, window in truth.items()
+    }
+
+
+def test_fractions_are_those_of_their_counts(ask: Asked) -> None:
+    """Every fraction is flagged over all, and lies inside its interval."""
+    windows = ask.json("/api/v1/hours?limit=400")["windows"]
+    for window in [*windows, *ask.json("/api/v1/fractions")["windows"]]:
+        for topic in window["topics"]:
+            of_queries = topic["query_fraction"]
+            assert of_queries["value"] == topic["queries"] / window["queries"]
+            assert of_queries["design_effect"] >= 1
+            intervals = [of_queries]
+            for least, n in topic["addresses"].items():
+                intervals.append(topic["address_fraction"][least])
+                assert intervals[-1]["value"] == n / window["addresses"]
+            for interval in intervals:
+                assert 0 <= interval["lower"] <= interval["value"] <= interval["upper"] <= 1
+
+
+def test_current_fractions_are_rolling_windows_then_hour_then_week(ask: Asked) -> None:
+    """/api/v1/fractions has the five windows in order, equal to the truth between their bounds."""
+    answer = ask.json("/api/v1/fractions")
+    assert re.fullmatch("[0-9a-f]{16}", answer["lexicon"])
+    assert [w["window"] for w in answer["windows"]] == ["1h", "24h", "7d", "hour", "week"]
+    for window in answer["windows"]:
+        bounds = moment(window["start"], 0), moment(window["end"], 0)
+        truth = told(ask.server.truth.window(*bounds))
+        if window["window"] in ("1h", "24h", "7d"):
+            for topic in truth["topics"].values():
+                topic["categories"] = {}
+        assert shown(window) == truth
+        assert 0 < window["coverage"] <= 1
+        assert [topic["topic"] for topic in window["topics"]] == list(TOPICS)
+
+
+# -- ranges and pages --------------------------------------------------------------------
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(ask: Asked) -> None:
+    """Following `next` gives the same hours as one great page, each once."""
+    whole = ask.json("/api/v1/hours?limit=10000")
+    assert whole["next"] is None
+    parts = list(pages(ask, "/api/v1/hours?limit=7"))
+    assert [w for page in parts for w in page["windows"]] == whole["windows"]
+    assert {len(page["windows"]) for page in parts[:-1]} == {7}
+    starts = [w["start"] for w in whole["windows"]]
+    assert starts == sorted(set(starts))
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-09-28T00:00:00Z", "2026-10-05T00:00:00Z"),
+        ("2026-09-28", "2026-10-05"),
+        ("2026-W40", "2026-W41"),
+        ("2026-09-28T02:00:00%2B02:00", "2026-10-04T19:00:00-05:00"),
+        ("2026-09-28T02:00:00+02:00", "2026-10-05T00:00:00"),
+        ("2026-09-27T23:00:00.001Z", "2026-10-04T23:00:00.001Z"),
+    ],
+)
+def test_the_three_forms_of_a_time_mean_the_same(ask: Asked, first: str, last: str) -> None:
+    """From is included and to is not, in each form; a bare plus sign of a zone is understood."""
+    windows = ask.json(f"/api/v1/hours?from={first}&to={last}")["windows"]
+    assert len(windows) == 168
+    assert windows[0]["start"] == "2026-09-28T00:00:00Z"
+    assert windows[-1]["end"] == "2026-10-05T00:00:00Z"
+    (week,) = ask.json(f"/api/v1/weeks?from={first}&to={last}")["windows"]
+    assert week["week"] == "2026-W40"
+
+
+def test_an_empty_range_is_an_empty_page(ask: Asked) -> None:
+    """A range before all data, or turned round, has no window and no next page."""
+    for query in ("to=2020-01-01", "from=2030-W01", "from=2026-W41&to=2026-W40"):
+        assert ask.json(f"/api/v1/hours?{query}") == {"windows": [], "breaks": [], "next": None}
+
+
+@pytest.mark.parametrize("kind", ["hours", "weeks"])
+def test_csv_has_the_figures_of_json(ask: Asked, kind: str) -> None:
+    """The table has one row per window and topic, with the same numbers to the last digit."""
+    answer = ask(f"/api/v1/{kind}?limit=50&format=csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    windows = ask.json(f"/api/v1/{kind}?limit=50")["windows"]
+    pairs = [(window, topic) for window in windows for topic in window["topics"]]
+    assert len(rows) == len(pairs) > 0
+    for row, (window, topic) in zip(rows, pairs, strict=True):
+        for name in ("window", "start", "end"):
+            assert row[name] == window[name]
+        assert (row["topic"], row["closed"]) == (topic["topic"], "1")
+        assert float(row["coverage"]) == window["coverage"]
+        assert int(row["queries"]) == window["queries"]
+        assert int(row["addresses"]) == window["addresses"]
+        assert int(row["flagged_queries"]) == topic["queries"]
+        for least, n in topic["addresses"].items():
+            assert int(row[f"flagged_addresses_{least}"]) == n
+        for name, interval in (
+            ("query_fraction", topic["query_fraction"]),
+            ("address_fraction", topic["address_fraction"]["1"]),
+        ):
+            assert float(row[name]) == interval["value"]
+            assert float(row[f"{name}_lower"]) == interval["lower"]
+            assert float(row[f"{name}_upper"]) == interval["upper"]
+
+
+def test_the_link_of_a_csv_page_leads_to_the_rest(ask: Asked) -> None:
+    """Following rel="next" of CSV pages gives the rows of one great page.
+
+    The link is a relative reference (RFC 8288), so it replaces the whole query.
+    """
+    path = "/api/v1/hours?format=csv&limit=30&to=2026-09-24"
+    expected = ask("/api/v1/hours?format=csv&limit=10000&to=2026-09-24").text.splitlines()
+    found = expected[:1]
+    for _ in range(10):
+        answer = ask(path)
+        assert answer.headers["content-type"].startswith("text/csv")
+        found += answer.text.splitlines()[1:]
+        if "link" not in answer.headers:
+            break
+        link = re.fullmatch('<(.+)>; rel="next"', answer.headers["link"])
+        assert link
+        path = str(httpx.URL(f"{ask.url}/api/v1/hours").join(link[1]).raw_path, "ascii")
+    assert found == expected
+
+
+# -- profile -----------------------------------------------------------------------------
+
+
+def test_the_profile_sums_to_the_truth(ask: Asked) -> None:
+    """Mean times days over the 24 hours is the number of queries, where no hour is left out."""
+    hours = ask.server.truth.as_json()["hours"]
+    (first, *_), end = sorted(hours), sorted(hours)[24 * 5]
+    inside = [hour for start, hour in hours.items() if first <= start < end]
+    for topic in TOPICS:
+        found = ask.json(f"/api/v1/profile?topic={topic}&from={first}&to={end}")
+        assert (found["topic"], found["countries"], found["clock"]) == (topic, [], "utc")
+        assert [hour["hour"] for hour in found["hours"]] == list(range(24))
+        assert round(sum(h["queries"] * h["days"] for h in found["hours"])) == sum(
+            hour["queries"] for hour in inside
+        )
+        assert round(sum(h["flagged"] * h["days"] for h in found["hours"])) == sum(
+            hour["topics"][topic]["queries"] for hour in inside
+        )
+
+
+def test_the_profile_of_closed_weeks_is_in_the_time_of_each_country(ask: Asked) -> None:
+    """Only the ends of the range are left out, where some have an hour and others have not."""
+    hours = ask.server.truth.as_json()["hours"].values()
+    found = ask.json("/api/v1/profile")
+    assert found["clock"] == "local"
+    days = [hour["days"] for hour in found["hours"]]
+    assert len(hours) / 24 - 3 <= min(days) <= max(days) <= len(hours) / 24 + 1
+    queries = sum(hour["queries"] * hour["days"] for hour in found["hours"])
+    share = sum(days) / len(hours)
+    assert queries == pytest.approx(share * sum(hour["queries"] for hour in hours), rel=0.05)
+
+
+def test_the_profile_of_a_single_hour_is_that_of_the_calendar(ask: Asked) -> None:
+    """No country has its own time there: what is shown is the hour itself, in UTC."""
+    hour = ask.json("/api/v1/hours?limit=1")["windows"][0]
+    found = ask.json(f"/api/v1/profile?from={hour['start']}&to={hour['end']}")
+    assert found["clock"] == "utc"
+    shown = [(h["hour"], h["queries"]) for h in found["hours"] if h["days"]]
+    assert shown == [(int(hour["start"][11:13]), hour["queries"])]
+
+
+def test_the_profile_of_countries_counts_only_theirs(ask: Asked) -> None:
+    """With countries given, it has their queries in the weeks in which each had 100 addresses.
+
+    Both have the same time, so that of the hours of a week each is there, whatever is left out.
+    """
+    found = ask.json("/api/v1/profile?country=FR&country=ES&country=FR")
+    assert found["countries"] == ["ES", "FR"]
+    weeks = [week["countries"] for week in ask.server.truth.as_json()["weeks"].values()]
+    large = [week for week in weeks if min(week[c]["addresses"] for c in ("FR", "ES")) >= 100]
+    assert 0 < len(large) < len(weeks)
+    queries = sum(week[country]["queries"] for week in large for country in ("FR", "ES"))
+    assert round(sum(h["queries"] * h["days"] for h in found["hours"] if h["days"])) == queries
+
+
+def test_the_profile_of_a_country_tells_no_single_hour(ask: Asked) -> None:
+    """A range that holds no whole week says nothing of a country."""
+    for start, end in (("22T10:00:00Z", "22T11:00:00Z"), ("21T01:00:00Z", "29T00:00:00Z")):
+        span = f"from=2026-09-{start}&to=2026-09-{end}"
+        found = ask.json(f"/api/v1/profile?country=FR&{span}")
+        assert {hour["days"] for hour in found["hours"]} == {0}
+
+
+@pytest.mark.parametrize("country", ["fr", "FRA", "F1", ""])
+def test_a_country_that_is_no_code_is_refused(ask: Asked, country: str) -> None:
+    """Only two capital letters are a country."""
+    assert ask(f"/api/v1/profile?country={country}").status_code == 422
+
+
+# -- errors ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/api/v1/hours", "/api/v1/weeks", "/api/v1/profile"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "yesterday", "2026-13-01", "2026-W60", "2026-w48x", "0000-W01", "1790000000", "%00",
+     "99999999999-W01", "2026-W48-3"],
+)  # fmt: skip
+def test_a_time_in_no_form_names_the_forms(ask: Asked, path: str, given: str) -> None:
+    """422 tells the three forms, and does not repeat what was given."""
+    for name in ("from", "to"):
+        answer = ask(f"{path}?{name}={given}")
+        assert answer.status_code == 422
+        assert all(form in answer.json()["detail"] for form in FORMS)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=10001", "limit=x", "format=xml"])
+def test_a_bad_parameter_is_named(ask: Asked, query: str) -> None:
+    """422 names the parameter, and what it may be."""
+    answer = ask(f"/api/v1/hours?{query}")
+    assert answer.status_code == 422
+    (detail,) = answer.json()["detail"]
+    assert detail["loc"] == ["query", query.partition("=")[0]]
+    assert detail["msg"].startswith("Input should be")
+
+
+def test_what_is_not_there_is_404(ask: Asked) -> None:
+    """An unknown topic is told the known ones; debugging and documentation pages do not exist."""
+    answer = ask("/api/v1/profile?topic=nothing")
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "no such topic; there are: pedophile, pornographic"
+    for path in ("/docs", "/redoc", "/favicon.ico", "/api/v1", "/metrics/x"):
+        assert ask(path).status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("path", PATHS)
+def test_only_get_and_head_are_answered(ask: Asked, path: str, method: str) -> None:
+    """405 names GET and HEAD."""
+    answer = ask(path, method)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "identity"])
+@pytest.mark.parametrize("path", [*PATHS, "/nothing", "/api/v1/hours?from=x"])
+def test_head_has_the_headers_of_get_and_no_body(ask: Asked, path: str, coding: str) -> None:
+    """Status, type, length and all other headers are the same, compressed or not."""
+    headers = {"Accept-Encoding": coding}
+    get, head = ask(path, headers=headers), ask(path, "HEAD", headers)
+    assert head.status_code == get.status_code
+    assert head.content == b""
+    for answer in (get, head):
+        del answer.headers["date"]
+    assert head.headers == get.headers
+
+
+def test_head_of_the_events_ends(ask: Asked) -> None:
+    """An answer without an end is ended behind its headers."""
+    answer = ask("/api/v1/events", "HEAD")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coded"),
+    [
+        ("gzip", True), ("gzip;q=0.5, deflate", True), ("GZIP ; Q=1", True), ("*", True),
+        ("br, *;q=0.1", True), ("x-gzip", True), ("identity;q=0.5, gzip", True),
+        ("gzip;q=0", False), ("gzip;q=0.000, *", False), ("*;q=0", False), ("", False),
+        ("identity, gzip;q=0.5", False), ("notgzip", False), ("gzip;q=x", False), ("br", False),
+    ],
+)  # fmt: skip
+def test_gzip_is_sent_where_it_is_accepted(ask: Asked, accepted: str, coded: bool) -> None:
+    """By the weights of RFC 9110; what cannot be read is no wish."""
+    answer = ask("/metrics", headers={"Accept-Encoding": accepted})
+    assert answer.status_code == 200
+    assert answer.headers.get("content-encoding") == ("gzip" if coded else None)
+    assert answer.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example", 'a"b.evil.example', "a`b.evil.example", "a{b.evil.example", "a|b",
+        "127.0.0.1:", "127.0.0.1:999999", "127.0.0.1:x", "127.0.0.1 evil.example",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_this_machines_is_refused(ask: Asked, host: str) -> None:
+    """Also where no URL could be made of it; the name itself is not repeated."""
+    answer = ask("/api/v1/fractions", headers={"Host": host})
+    assert answer.status_code == 421
+    told = "ask as 127.0.0.1, or add the name to `names` under [http]"
+    assert answer.json() == {"detail": told}
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+@pytest.mark.parametrize("host", ["evil.example", "a|b", "127.0.0.1:x", ""])
+def test_probes_may_use_any_name(ask: Asked, path: str, host: str) -> None:
+    """Health and readiness are told whatever the prober calls this machine."""
+    assert ask(path, headers={"Host": host}).status_code in (200, 503)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "LocalHost:1", "[::1]:9461", "localhost.:80"])
+def test_this_machines_own_names_are_answered(ask: Asked, host: str) -> None:
+    """With any port: it may be forwarded."""
+    assert ask("/api/v1/fractions", headers={"Host": host}).status_code == 200
+
+
+def test_a_name_in_the_settings_is_answered(counted: tuple[Simulated, Status]) -> None:
+    """As it is written, with any port; no other name with it."""
+    with served(*counted, names=("monitor.example.org",)) as asked:
+        for host in ("monitor.example.org", "MONITOR.example.org:443", "127.0.0.1"):
+            assert asked("/metrics", headers={"Host": host}).status_code == 200
+        for host in ("example.org", "x.monitor.example.org", "monitor.example.org.x"):
+            assert asked("/metrics", headers={"Host": host}).status_code == 421
+
+
+def test_all_is_found_under_the_root_path_and_without_it(
+    counted: tuple[Simulated, Status],
+) -> None:
+    """Whether the proxy takes the path off or not; links lead back under it."""
+    with served(*counted, root_path="/far/donkeywatch") as asked:
+        for path in PATHS:
+            with_it, without = asked(f"/far/donkeywatch{path}"), asked(path)
+            assert with_it.status_code == without.status_code in (200, 503)
+            if path != "/metrics":
+                assert with_it.content == without.content
+        assert asked("/far/healthz").status_code == 404
+        assert asked("/far/donkeywatch/far/donkeywatch/healthz").status_code == 404
+        bare = asked("/far/donkeywatch")
+        assert (bare.status_code, bare.headers["location"]) == (308, "donkeywatch/")
+        for prefix in ("", "/far/donkeywatch"):
+            link = asked(f"{prefix}/api/v1/hours?format=csv&limit=1").headers["link"]
+            assert link.startswith("</far/donkeywatch/api/v1/hours?")
+        assert asked.json("/openapi.json")["servers"] == [{"url": "/far/donkeywatch"}]
+
+
+def test_the_token_is_needed_under_the_root_path(counted: tuple[Simulated, Status]) -> None:
+    """Health alone is open there, too; a path that only looks like it is not."""
+    with served(*counted, token="s3cret", root_path="/dw") as asked:
+        assert asked("/dw/healthz").status_code == asked("/healthz").status_code == 200
+        for path in ("/dw", "/dw/", "/dw/metrics", "/metrics", "/dw/dw/healthz", "/x/healthz"):
+            assert asked(path).status_code == 401
+        assert asked("/dw/healthz/..").status_code == 401
+
+
+def test_a_request_made_for_a_proxy_is_answered(ask: Asked) -> None:
+    """The whole URL stands in the request line (RFC 9112)."""
+    host, _, port = ask.url.removeprefix("http://").rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=5) as client:
+        request = f"GET {ask.url}/healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+        client.sendall(request.encode())
+        assert client.recv(12) == b"HTTP/1.1 200"
+
+
+def test_security_headers_are_on_every_answer(ask: Asked) -> None:
+    """Good answers and errors alike forbid foreign scripts, framing, sniffing and caches."""
+    answers = [ask(path) for path in (*PATHS, "/nothing", "/api/v1/hours?from=x")]
+    answers += [ask("/", "POST"), ask("/", "HEAD")]
+    assert {answer.status_code for answer in answers} == {200, 404, 405, 422, 503}
+    for answer in answers:
+        assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    policy = HEADERS["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"https?:|\*", policy)
+
+
+def test_an_answer_that_fails_has_the_headers_too(
+    tmp_path: Path, counted: tuple[Simulated, Status]
+) -> None:
+    """Without a database 500 tells nothing about the inside, and is not cached either."""
+    server, status = counted
+    elsewhere = Simulated(tmp_path, server.truth)
+    elsewhere.settings.write_text(server.settings.read_text("utf-8"), "utf-8")
+    with served(elsewhere, status) as asked:
+        answer = asked("/api/v1/fractions")
+    assert answer.status_code >= 500
+    assert str(tmp_path) not in answer.text
+    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+
+
+# -- token -------------------------------------------------------------------------------
+
+
+def test_with_a_token_nothing_is_told_without_it(counted: tuple[Simulated, Status]) -> None:
+    """401 without or with a wrong token, and the figures with the right one, on every path."""
+    with served(*counted, token="s3cret") as asked:
+        for path in set(PATHS) - {"/healthz"}:
+            refused = [asked(path)]
+            refused += [asked(path, headers={"Authorization": given}) for given in BAD_TOKENS]
+            for answer in refused:
+                assert answer.status_code == 401
+                assert answer.headers["www-authenticate"] == "Bearer"
+                assert answer.json() == {"detail": "send the header Authorization: Bearer <token>"}
+                assert answer.headers["cache-control"] == "no-store"
+            right = asked(path, headers={"Authorization": "Bearer s3cret"})
+            assert right.status_code == (503 if path == "/readyz" else 200)
+
+
+def test_an_unknown_path_cannot_be_probed_without_the_token(
+    counted: tuple[Simulated, Status],
+) -> None:
+    """Strangers get 401 for what exists and for what does not; health alone is open."""
+    with served(*counted, token="s3cret") as asked:
+        assert asked("/nothing").status_code == 401
+        assert asked("/healthz/").status_code == 401
+        assert asked("/healthz").json() == {"healthy": True}
+
+
+def test_a_browser_is_asked_for_the_token_and_may_give_it_as_password(
+    counted: tuple[Simulated, Status],
+) -> None:
+    """Basic authentication with any name and the token; only what asks for HTML is offered it."""
+    with served(*counted, token="s3cret") as asked:
+        offered = asked("/", headers={"Accept": "text/html"}).headers["www-authenticate"]
+        assert offered.startswith("Basic realm=")
+        for name in ("", "anyone"):
+            given = base64.b64encode(f"{name}:s3cret".encode()).decode()
+            assert asked("/", headers={"Authorization": f"Basic {given}"}).status_code == 200
+        for wrong in (":", ":s3cret2", "s3cret:", "s3cret"):
+            given = base64.b64encode(wrong.encode()).decode()
+            assert asked("/", headers={"Authorization": f"Basic {given}"}).status_code == 401
+
+
+def test_tokens_are_compared_in_constant_time(
+    counted: tuple[Simulated, Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """hmac.compare_digest decides, over the whole header."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, right: bytes) -> bool:
+        seen.append((given, right))
+        return hmac.compare_digest(given, right)
+
+    class Watched:
+        compare_digest = staticmethod(compare)
+
+    monkeypatch.setattr(module, "hmac", Watched)
+    with served(*counted, token="s3cret") as asked:
+        asked("/metrics", headers={"Authorization": "Bearer guess"})
+        asked("/metrics")
+    assert seen == [(b"Bearer guess", b"Bearer s3cret"), (b"", b"Bearer s3cret")]
+
+
+def test_a_token_may_have_letters_beyond_ascii(counted: tuple[Simulated, Status]) -> None:
+    """A token of any letters, sent as UTF-8, is accepted."""
+    with served(*counted, token="géheim") as asked:
+        answer = httpx.get(
+            f"{asked.url}/api/v1/fractions", trust_env=False,
+            headers={b"Authorization": "Bearer géheim".encode()},
+        )  # fmt: skip
+        assert answer.status_code == 200
+
+
+def settings_text(host: str, more: str = "") -> str:
+    """Settings that listen on a host."""
+    return (
+        'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
+        f'[http]\nhost = "{host}"\n{more}'
+    )
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "2001:db8::1", "server.example"])
+def test_an_open_address_needs_a_token(tmp_path: Path, host: str) -> None:
+    """Beyond loopback a start without a token is refused, with the remedy."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text(host), "utf-8")
+    with pytest.raises(ConfigError, match="is not loopback and there is no token: set DONKEYWATCH"):
+        loader.load(path, {})
+    assert loader.load(path, {"DONKEYWATCH_TOKEN": "s3cret"}).http.token
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_loopback_needs_no_token(tmp_path: Path, host: str) -> None:
+    """On this machine alone the figures may be open."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text(host), "utf-8")
+    assert loader.load(path, {}).http.token is None
+
+
+@pytest.mark.parametrize("token", ["", " ", "\n"])
+def test_an_empty_variable_is_no_token(tmp_path: Path, token: str) -> None:
+    """An empty DONKEYWATCH_TOKEN does not open a server to everyone."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0"), "utf-8")
+    with pytest.raises(ConfigError):
+        loader.load(path, {"DONKEYWATCH_TOKEN": token})
+
+
+def test_an_empty_token_in_the_settings_is_no_token(tmp_path: Path) -> None:
+    """Neither does `token = ""`."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0", 'token = ""\n'), "utf-8")
+    with pytest.raises(ConfigError):
+        loader.load(path, {})
+
+
+@pytest.mark.parametrize(
+    "token", ["two words", "a\\tb", "a\\nb", "a\\u0000b", "\\u007f", "x\\u00a0y", "s" * 4097]
+)
+def test_a_token_that_no_header_holds_is_refused(tmp_path: Path, token: str) -> None:
+    """At the load, with the reason, and without the token."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0", f'token = "{token}"\n'), "utf-8")
+    with pytest.raises(ConfigError, match="no HTTP header can hold it") as caught:
+        loader.load(path, {})
+    assert token not in str(caught.value)
+
+
+def test_a_token_of_the_environment_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Bytes that are not UTF-8 would fail with each request."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0"), "utf-8")
+    with pytest.raises(ConfigError, match="no HTTP header can hold it"):
+        loader.load(path, {"DONKEYWATCH_TOKEN": "s3cret\udcff"})
+
+
+@pytest.mark.parametrize("token", [" s3cret", "s3cret\n", "\t s3cret \r\n"])
+def test_white_space_around_a_token_is_none_of_it(tmp_path: Path, token: str) -> None:
+    """As editors and `echo` leave it."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0"), "utf-8")
+    found = loader.load(path, {"DONKEYWATCH_TOKEN": token}).http.token
+    assert found is not None
+    assert found.get_secret_value() == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('names = ["https://monitor.example.org"]', "without scheme"),
+        ('names = ["monitor.example.org:443"]', "without scheme"),
+        ('names = ["*"]', "without scheme"),
+        ('names = [""]', "without scheme"),
+        ('proxies = ["localhost"]', "addresses or networks"),
+        ('proxies = ["192.0.2.1/24"]', "addresses or networks"),
+        ('root_path = "donkeywatch"', "such as /donkeywatch"),
+        ('root_path = "/a b"', "such as /donkeywatch"),
+        ('root_path = "/a/../b"', "such as /donkeywatch"),
+        ('root_path = "/api/dw"', "is a path of donkeywatch itself"),
+    ],
+)
+def test_what_no_proxy_can_use_is_refused(tmp_path: Path, line: str, told: str) -> None:
+    """At the load, with what to give instead."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("127.0.0.1", line + "\n"), "utf-8")
+    with pytest.raises(ConfigError, match=told):
+        loader.load(path, {})
+
+
+def test_settings_for_a_proxy_are_taken_as_people_write_them(tmp_path: Path) -> None:
+    """Capitals, a slash at the end, a single address."""
+    path = tmp_path / "donkeywatch.toml"
+    more = 'names = ["Monitor.Example.org", "::1"]\nproxies = ["127.0.0.1", "2001:db8::/32"]\n'
+    path.write_text(settings_text("127.0.0.1", more + 'root_path = "/dw/"\n'), "utf-8")
+    http = loader.load(path, {}).http
+    assert http.names == ("monitor.example.org", "::1")
+    assert http.proxies == ("127.0.0.1/32", "2001:db8::/32")
+    assert http.root_path == "/dw"
+
+
+# -- health, readiness, schema -----------------------------------------------------------
+
+
+def test_readiness_comes_with_the_log(tmp_path: Path) -> None:
+    """503 with the reason until the log is followed and counted, then 200; health is always 200."""
+    sim = Simulation(seed=32, start=START, hours=2, queries=200, addresses=100)
+    server = simulated(tmp_path, sim, files=1)
+    settings = loader.load(server.settings, {})
+    settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": 0})})
+    with engine(server.settings) as opened:
+        status = [Status()]
+        running = Server(create_app(settings, lambda: status[0]), settings.http)
+        running.start()
+        try:
+            ask = Asked(server, settings, running.url)
+            assert ask("/readyz").status_code == 503
+            assert ask("/readyz").json()["reasons"] == ["the first scan is not done"]
+            opened.tick(NOW)
+            status[0] = opened.status()
+            assert ask("/readyz").status_code == 503
+            (reason,) = ask("/readyz").json()["reasons"]
+            assert reason.startswith("source simulated: ")
+            assert ask("/healthz").json() == {"healthy": True}
+            server.archive[0].rename(server.log)
+            for i in range(3):
+                opened.tick(NOW + (i + 1) * 2_000)
+            status[0] = opened.status()
+            assert ask("/readyz").status_code == 200
+            health = ask.json("/readyz")
+            assert (health["ready"], health["reasons"]) == (True, [])
+        finally:
+            running.stop()
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (Status(commit_good=False), "the last commit failed"),
+        (Status(problems=("the disk is full",)), "the disk is full"),
+        (
+            Status(sources=(SourceStatus("main", True, False, 1 << 21, 0, None, None),)),
+            "source main: 2097152 bytes behind",
+        ),
+        (
+            Status(sources=(SourceStatus("main", False, False, 0, 0, None, "no such file"),)),
+            "source main: no such file",
+        ),
+    ],
+)
+def test_every_reason_for_not_being_ready_is_told(
+    counted: tuple[Simulated, Status], status: Status, reason: str
+) -> None:
+    """A failed commit, a problem, a lag and a missing log each make 503 with their reason."""
+    with served(counted[0], status) as asked:
+        answer = asked("/readyz")
+        assert answer.status_code == 503
+        assert reason in answer.json()["reasons"]
+
+
+def test_a_lag_within_bounds_is_ready(counted: tuple[Simulated, Status]) -> None:
+    """Up to follow.ready_lag behind is ready."""
+    source = SourceStatus("main", True, False, 1 << 20, 0, None, None)
+    with served(counted[0], Status(sources=(source,))) as asked:
+        assert asked("/readyz").status_code == 200
+
+
+def test_the_openapi_schema_is_whole(ask: Asked) -> None:
+    """All references resolve, all answers are described, and no parameter is without words."""
+    schema = ask.json("/openapi.json")
+    assert schema["openapi"].startswith("3.1")
+    assert set(schema["paths"]) == set(PATHS) - HIDDEN | {"/api/v1/events"}
+    components = schema["components"]["schemas"]
+    for name in re.findall(r'"#/components/schemas/(\w+)"', ask("/openapi.json").text):
+        assert name in components
+    ids = set()
+    for path, item in schema["paths"].items():
+        assert list(item) == ["get"]
+        operation = item["get"]
+        ids.add(operation["operationId"])
+        assert operation["description"].endswith(".")
+        assert operation["responses"]["200"]["description"]
+        for parameter in operation.get("parameters", []):
+            assert parameter["in"] == "query"
+            if parameter["name"] != "topic":
+                assert parameter["description"], (path, parameter["name"])
+    assert len(ids) == len(schema["paths"])
+    assert components["Health"]
+    assert {"/api/v1/hours", "/api/v1/weeks"} == {
+        path
+        for path, item in schema["paths"].items()
+        if "text/csv" in item["get"]["responses"]["200"]["content"]
+    }
+
+
+def test_every_answer_in_the_schema_has_examples(ask: Asked) -> None:
+    """Each model has an example for every number and text in it."""
+    components = ask.json("/openapi.json")["components"]["schemas"]
+    ours = {name: m for name, m in components.items() if "Validation" not in name}
+    assert set(ours) == {
+        "BoxAnswer", "BreakAnswer", "Countries", "CountryAnswer", "CountryTopic", "Fractions",
+        "Health", "Interval", "Page", "ProfileAnswer", "ProfileHour", "Refusal", "SourceHealth",
+        "TopicAnswer", "WindowAnswer",
+    }  # fmt: skip
+    for name, model in ours.items():
+        for key, field in model["properties"].items():
+            if "$ref" not in str(field) and field.get("type") != "boolean":
+                assert field.get("examples"), (name, key)
+
+
+# -- times -------------------------------------------------------------------------------
+
+
+def test_moment_reads_the_three_forms() -> None:
+    """A stamp, a date and an ISO week are times in ms UTC; nothing given is the default."""
+    monday = week_start("2026-W48")
+    for text in ("2026-11-23T00:00:00Z", "2026-11-23", "2026-W48", "2026-11-23T01:00:00 01:00"):
+        assert moment(text, 7) == monday
+    assert moment(None, 7) == 7

@@ -1,0 +1,177 @@
+"""The page as it comes, before any script: health, figures, countries; and its files."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from browsing import Site, copied
+from donkeywatch.publish.by_country import week_by_country
+from donkeywatch.publish.http.assets import assets
+from donkeywatch.publish.http.page import SHOWN, STALE, render
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.publish.status import Status
+from donkeywatch.runtime.clocks import wall
+from support import TOPICS
+
+ROOT = Path(__file__).parents[3]
+
+
+def html_of(site: Site, status: Status | None = None) -> str:
+    """The page as it is rendered."""
+    with Snapshots(site.server.state, TOPICS).take() as snapshot:
+        return render(snapshot, status or site.status, 1 << 20, wall())
+
+
+def text_of(html: str) -> str:
+    """The same without tags, white space as one space."""
+    return " ".join(re.sub("<[^>]+>", " ", html).split())
+
+
+def test_the_page_names_its_own_files_and_nothing_else(site: Site) -> None:
+    """Every address in it is one of its assets; nothing is written inline, no form is there."""
+    html = html_of(site)
+    named = re.findall(r'(?:src|href)="([^"#]+)"', html)
+    assert {name.removeprefix("assets/") for name in named} <= set(assets())
+    assert len(named) == 4
+    assert not re.search(r"<(style|iframe|object|form|base)\b|<script>|\bstyle=|\bon\w+=", html)
+    assert not re.search(r"url\(|@import|https?:", html)
+
+
+def test_no_file_of_the_page_names_another_host() -> None:
+    """Scripts and styles import each other by relative names, and fetch from where they are."""
+    for name, (_, data) in assets().items():
+        if name.startswith("uPlot"):
+            continue
+        found = set(re.findall(rb"https?://[^\s\"']+", data)) - {b"http://www.w3.org/2000/svg"}
+        assert not found, name
+        for imported in re.findall(rb'from "([^"]+)"', data):
+            assert imported.decode().removeprefix("./") in assets(), name
+
+
+def test_the_files_are_served_with_their_types(site: Site) -> None:
+    """A script is a script, compressed on request; templates and licences are not served."""
+    for name, (kind, data) in assets().items():
+        answer = httpx.get(f"{site.url}/assets/{name}", trust_env=False)
+        assert answer.headers["content-type"] == kind
+        assert answer.content == data
+        assert answer.headers.get("content-encoding") == ("gzip" if len(data) >= 1024 else None)
+    for name in ("page.html", "uPlot.LICENSE", "nothing.js", "..%2fapp.py"):
+        assert httpx.get(f"{site.url}/assets/{name}", trust_env=False).status_code == 404
+
+
+def test_the_wheel_has_the_files(tmp_path: Path) -> None:
+    """What pip installs holds every file of the page, templates and licence included."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    if subprocess.run([sys.executable, "-c", "import hatchling"], capture_output=True).returncode:
+        command.pop()
+    subprocess.run([*command, "--wheel-dir", tmp_path, ROOT], check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    web = ROOT / "src" / "donkeywatch" / "publish" / "http" / "web"
+    with zipfile.ZipFile(wheel) as opened:
+        for path in web.iterdir():
+            assert opened.read(f"donkeywatch/publish/http/web/{path.name}") == path.read_bytes()
+
+
+def test_what_is_not_ready_is_told_as_text(site: Site) -> None:
+    """The reasons are on the page, escaped."""
+    html = html_of(site, replace(site.status, problems=("<b>the disk & more",)))
+    assert "Not ready: &lt;b&gt;the disk &amp; more" in html
+    assert "Following and caught up, newest query" in html_of(site)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "words"),
+    [(15, "Following"), (16, "for 16 min"), (150, "for 2 h"), (3000, "2 days")],
+)
+def test_silence_is_told_with_its_length(site: Site, minutes: int, words: str) -> None:
+    """Up to a quarter of an hour nothing is said; then how long, in the unit that fits."""
+    assert STALE == 15 * 60_000
+    (log,) = site.status.sources
+    silent = replace(log, last_event=wall() - minutes * 60_000 + (5_000 if minutes == 15 else 0))
+    assert words in text_of(html_of(site, replace(site.status, sources=(silent,))))
+
+
+def test_an_empty_database_makes_a_page_too(site: Site, tmp_path: Path) -> None:
+    """Before the first query the page says so, has no row, and shows no country."""
+    empty = copied(site, tmp_path, "delete from windows", "delete from counters")
+    (log,) = site.status.sources
+    status = replace(site.status, sources=(replace(log, last_event=None),))
+    html = html_of(Site("", empty, status))
+    text = text_of(html)
+    assert text.count("No query has been counted in the last 24 hours of the log.") == len(TOPICS)
+    assert "Following. No query has come yet." in text
+    assert "The first week by country appears when it has closed." in text
+    assert "<td>" not in html
+
+
+def test_the_sentence_has_the_figures_of_the_last_day(site: Site) -> None:
+    """It gives the counts of the last 24 hours, their end in UTC, and one in how many that is."""
+    (day,) = [w for w in site.json("/api/v1/fractions")["windows"] if w["window"] == "24h"]
+    topic = day["topics"][0]
+    end = datetime.fromisoformat(day["end"]).astimezone(UTC)
+    text = text_of(html_of(site))
+    assert f"In the 24 hours up to {end:%Y-%m-%d %H:%M} UTC" in text
+    assert f"{topic['queries']:,} of {day['queries']:,} queries were flagged as" in text
+    assert f"about one in {round(day['queries'] / topic['queries']):,}" in text
+    assert f"from {topic['addresses']['1']:,} of {day['addresses']:,} addresses" in text
+
+
+def test_the_countries_are_those_of_the_api(site: Site) -> None:
+    """Every row of the table is a country of /api/v1/countries with its figures, in its order."""
+    found = site.json("/api/v1/countries")
+    shown = [c for c in found["countries"] if c["country"]][:SHOWN]
+    assert shown
+    html = html_of(site)
+    table = html[html.index("by-country") :]
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table[: table.index("</table>")])
+    assert len(rows) == len(shown)
+    for row, country in zip(rows, shown, strict=True):
+        assert f"<td>{country['queries']:,}</td><td>{country['addresses']:,}</td>" in row
+        for topic in country["topics"]:
+            assert f"<td>{topic['query_fraction']:.3%}</td>" in row
+            assert f"<td>{topic['address_fraction']['value']:.3%}<small>" in row
+
+
+def test_countries_are_those_of_the_truth(site: Site) -> None:
+    """Each large country has the simulator's own counts of the week; small ones are together."""
+    found = site.json("/api/v1/countries")
+    truth = site.server.truth.as_json()["weeks"][found["week"]]["countries"]
+    large = [country for country in found["countries"] if country["country"]]
+    (rest,) = [country for country in found["countries"] if not country["country"]] or [None]
+    for country in large:
+        told = truth.pop(country["country"])
+        assert country["addresses"] >= 100
+        assert (country["queries"], country["addresses"]) == (told["queries"], told["addresses"])
+        for topic in country["topics"]:
+            counts = told["topics"].get(topic["topic"], {"queries": 0, "addresses": 0})
+            assert (topic["queries"], topic["addresses"]) == (
+                counts["queries"],
+                counts["addresses"],
+            )
+    if rest:
+        assert rest["countries"] == len(truth)
+        for name in ("queries", "addresses"):
+            assert rest[name] == sum(told[name] for told in truth.values())
+    else:
+        assert not truth
+
+
+def test_a_week_without_countries_is_not_there(site: Site, tmp_path: Path) -> None:
+    """A week that never was is 404 by its name; before the first one has closed there is none."""
+    answer = httpx.get(f"{site.url}/api/v1/countries?week=2020-W01", trust_env=False)
+    assert answer.status_code == 404
+    assert httpx.get(f"{site.url}/api/v1/countries?week=now", trust_env=False).status_code == 422
+    first = site.json("/api/v1/weeks?limit=1")["windows"][0]["week"]
+    assert site.json(f"/api/v1/countries?week={first}")["week"] == first
+    empty = copied(site, tmp_path, "delete from windows where kind = 'week'")
+    with Snapshots(empty.state, TOPICS).take() as snapshot:
+        assert week_by_country(snapshot).week is None

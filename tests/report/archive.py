@@ -1,0 +1,75 @@
+"""Simulated years written into a database at once, without lines, logs or a daemon."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from donkeywatch.counting.figures import Columns, Span, figures_of
+from donkeywatch.counting.observations import country_code
+from donkeywatch.counting.windows import iso
+from donkeywatch.simulation.truth import COUNTRIES, HOUR
+from donkeywatch.simulation.years import WEEK, Drawn, Years, drawn
+from donkeywatch.store import schema, windows
+
+TOPICS = ("pedophile", "pornographic")
+CODES = np.array([country_code(name) for name in COUNTRIES], np.uint16)
+
+
+def database(years: Years, path: Path) -> Path:
+    """A database with every hour and week closed, and the lexicon's break where it is planned."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.create(connection)
+    connection.execute("begin")
+    for number in range(-(-years.hours // WEEK)):
+        found = drawn(years, number)
+        hour = found.time // HOUR
+        first, last = number * WEEK, min((number + 1) * WEEK, years.hours)
+        edges = np.searchsorted(hour, np.arange(first, last + 1))
+        covered = 0.0
+        for at in range(first, last):
+            seconds = 3600.0 if years.up[at] else 1800.0 * (at in years.halves)
+            covered += seconds
+            rows = slice(int(edges[at - first]), int(edges[at - first + 1]))
+            if seconds:
+                _close(connection, "hour", years.start_ms + at * HOUR, HOUR, found, rows, seconds)
+        _close(
+            connection, "week", years.start_ms + first * HOUR, WEEK * HOUR, found, slice(None),
+            covered,
+        )  # fmt: skip
+    if years.change < years.hours:
+        time = years.start_ms + years.change * HOUR
+        connection.execute(
+            "insert into breaks (time, kind, digest) values (?, 'lexicon', '')", [time]
+        )
+    connection.execute("commit")
+    connection.close()
+    return path
+
+
+def _close(
+    connection: sqlite3.Connection,
+    kind: str,
+    start: int,
+    length: int,
+    found: Drawn,
+    rows: slice,
+    covered: float,
+) -> None:
+    flagged = np.stack((found.flagged[rows], found.compared[rows])).astype(np.uint32)
+    alone = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
+    person = found.person[rows].astype(np.uint64)
+    ones = np.ones(len(person), np.uint32)
+    columns = Columns(person, CODES[found.country[rows]], ones, flagged)
+    (figures,) = figures_of(columns, [Span(0, 1)])
+    connection.execute(
+        "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",
+        (kind, start, start + length, iso(start), covered),
+    )
+    windows.close(connection, kind, start, figures, TOPICS)
+    connection.executemany(
+        "update window_topics set alone = ? where kind = ? and start = ? and topic = ?",
+        [(n, kind, start, topic) for n, topic in zip(alone, TOPICS, strict=True)],
+    )

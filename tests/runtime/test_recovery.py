@@ -1,0 +1,250 @@
+"""From a damaged database back to exact counts, as an operator does it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from conformance.readers import Stepped, tally
+from conformance.site import Case, Site
+from donkeywatch.counting.windows import DAY, HOUR, WEEK, floor, milliseconds
+from donkeywatch.errors import BusyError, StateError
+from donkeywatch.runtime import recovery
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.recovery import Span
+from donkeywatch.settings import loader
+from donkeywatch.store import backups
+from support import outcomes
+
+
+class Place:
+    """A log, an engine to step, and the operator's verbs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.reader = Stepped(directory, Case())
+        self.site = Site(directory, self.reader, Case())
+        self.site.path.touch()
+        self.database = self.reader.state / "donkeywatch.db"
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that runs."""
+        assert self.reader.engine is not None
+        return self.reader.engine
+
+    def back_up(self) -> Path:
+        """A backup now."""
+        made = self.engine.backups.make(self.reader.now)
+        assert made is not None
+        return made
+
+    def damage(self) -> None:
+        """Some pages are overwritten; the write-ahead log is gone into them before."""
+        with self.database.open("r+b") as file:
+            file.seek(3 * 4096)
+            file.write(b"\xaa" * 4096 * 12)
+
+    def recover(self, *, force: bool = False) -> recovery.Recovery:
+        """`donkeywatch recover`."""
+        return recovery.recover(loader.load(self.reader.settings, {}), self.reader.now, force=force)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    """Fifty lines counted, a backup, and thirty more counted."""
+    made = Place(tmp_path)
+    made.reader.start()
+    made.site.write(50)
+    made.site.look()
+    made.back_up()
+    made.site.write(30)
+    made.site.look()
+    yield made
+    if made.reader.engine is not None:
+        made.reader.engine.close()
+
+
+def test_a_damaged_database_is_gone_on_from_its_backup(place: Place) -> None:
+    """Rotated meanwhile: both files are named, and every line is counted once."""
+    rotated = place.site.rename()
+    place.site.write(20)
+    place.site.look()
+    place.reader.stop()
+    place.damage()
+    for _ in range(2):
+        with pytest.raises(StateError, match=r"donkeywatch recover.*donkeywatch reset"):
+            place.reader.start()
+    done = place.recover()
+    line = len(place.site.line(1))
+    begun = sum(len(place.site.line(number)) for number in range(1, 51))
+    assert line
+    assert set(done.spans) == {
+        Span("simulated", rotated, begun, rotated.stat().st_size),
+        Span("simulated", place.site.path, 0, place.site.path.stat().st_size),
+    }
+    assert sorted(path.name for path in done.quarantine.iterdir())[0] == "donkeywatch.db"
+    assert tally(place.reader.state).total == 50
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+    assert outcomes(place.reader.state) == {"query": 100}
+
+
+def test_a_damage_that_was_seen_once_is_not_forgotten(place: Place) -> None:
+    """The next start might not come upon the damaged page: the marker refuses it."""
+    place.reader.stop()
+    whole = place.database.read_bytes()
+    place.damage()
+    with pytest.raises(StateError):
+        place.reader.start()
+    place.database.write_bytes(whole)
+    with pytest.raises(StateError, match="donkeywatch recover"):
+        place.reader.start()
+    place.recover()
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_lines_that_are_in_no_file_any_more_are_named(place: Place) -> None:
+    """The log was deleted after the backup: what is lost is told, not passed over."""
+    place.reader.stop()
+    place.site.path.write_bytes(place.site.lines(5))
+    place.damage()
+    done = place.recover()
+    begun = sum(len(place.site.line(number)) for number in range(1, 51))
+    assert Span("simulated", None, begun, None) in done.spans
+    place.reader.start()
+    place.site.look()
+    assert tally(place.reader.state).total == 55
+
+
+def test_a_good_database_is_not_replaced(place: Place) -> None:
+    """Unless the operator insists; then all that the backup lacks is read again."""
+    place.reader.stop()
+    with pytest.raises(StateError, match="is not damaged"):
+        place.recover()
+    assert tally(place.reader.state).total == 80
+    place.recover(force=True)
+    assert tally(place.reader.state).total == 50
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_a_running_daemon_is_not_disturbed(place: Place) -> None:
+    """Neither verb works on a state that is in use."""
+    with pytest.raises(BusyError):
+        place.recover(force=True)
+    with pytest.raises(BusyError):
+        recovery.reset(loader.load(place.reader.settings, {}))
+
+
+def test_the_newest_good_backup_is_taken(place: Place) -> None:
+    """A damaged one is passed over; with none left, the message says why."""
+    place.reader.now += HOUR
+    newest = place.back_up()
+    place.reader.stop()
+    place.damage()
+    shutil.copy(place.database, newest)
+    done = place.recover()
+    assert done.backup != newest
+    place.damage()
+    for path in backups.found(newest.parent):
+        path.write_bytes(b"zqorv")
+    with pytest.raises(StateError, match=r"can be used.*donkeywatch reset"):
+        place.recover()
+    shutil.rmtree(newest.parent)
+    with pytest.raises(StateError, match="there is none"):
+        place.recover()
+
+
+def test_a_vanished_database_is_gone_on_from_its_backup(place: Place) -> None:
+    """A state directory without its database refuses to begin anew, and can be recovered."""
+    place.reader.stop()
+    place.database.unlink()
+    with pytest.raises(StateError, match="donkeywatch recover"):
+        place.reader.start()
+    place.recover()
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+@pytest.mark.parametrize("step", ["restore", "set_aside", "_sync"])
+def test_a_crash_in_the_middle_of_a_recovery_counts_nothing_twice(
+    place: Place, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The state refuses to count until the recovery is complete; it can be repeated."""
+    place.reader.stop()
+    place.damage()
+    real: Callable[..., None] = getattr(backups, step)
+
+    def dies(*arguments: object) -> None:
+        if step != "restore":
+            real(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backups, step, dies)
+        with pytest.raises(KeyboardInterrupt):
+            place.recover()
+    with pytest.raises(StateError):
+        place.reader.start()
+    place.recover()
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_a_backup_that_lacks_its_key_is_of_no_use(place: Place) -> None:
+    """Without the key the addresses of its week cannot be told apart."""
+    place.reader.stop()
+    place.damage()
+    for path in (place.reader.state / "keys").glob("*-W*.key"):
+        path.unlink()
+    with pytest.raises(StateError, match=r"key of week .*missing"):
+        place.recover()
+
+
+def test_reset_begins_anew(place: Place) -> None:
+    """Nothing of the old counts, keys or backups is left; the log is counted from its start."""
+    place.reader.stop()
+    place.damage()
+    place.database.with_suffix(".part").touch()  # A recovery was interrupted.
+    gone = recovery.reset(loader.load(place.reader.settings, {}))
+    assert place.database in gone
+    assert not [
+        path for path in place.reader.state.rglob("*") if path.suffix in (".db", ".key", ".part")
+    ]
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_a_state_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A slip in the settings removes nothing."""
+    place = Place(tmp_path)
+    for verb in (place.recover, lambda: recovery.reset(loader.load(place.reader.settings, {}))):
+        with pytest.raises(StateError, match="there is no state directory"):
+            verb()
+
+
+def test_no_backup_outlives_the_key_of_its_week(tmp_path: Path) -> None:
+    """At the end of a week all copies go with its key; the next one is made at once."""
+    place = Place(tmp_path)
+    monday = floor(place.reader.now, WEEK)
+    place.reader.now = monday + 6 * DAY
+    place.reader.start()
+    for day in range(9):
+        stamp = datetime.fromtimestamp((monday + (6 + day) * DAY) / 1000, UTC)
+        place.site.append(f"{stamp:%Y-%m-%dT%H:%M:%S}.000Z\t192.0.2.{day}\tzqorv\n".encode())
+        place.reader.now = milliseconds(stamp)
+        place.reader.tick()
+        place.engine.back_up(place.reader.now, place.reader.now)
+        place.engine.backups.finish()
+        (place.reader.state / backups.QUARANTINE / "then").mkdir(parents=True, exist_ok=True)
+    place.reader.tick(HOUR)
+    sealed = {week for week, (_, destroyed) in place.engine.store.epochs().items() if destroyed}
+    assert monday in sealed
+    for path in backups.found(place.engine.backups.directory):
+        assert not sealed & (backups.open_weeks(path) or set())
+    place.reader.stop()

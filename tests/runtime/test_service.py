@@ -1,0 +1,105 @@
+"""The daemon's own words: a problem is told once when it comes, and once when it goes."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.publish.status import SourceStatus, Status
+from donkeywatch.runtime.service import Service
+from donkeywatch.settings import loader
+from donkeywatch.simulation.simulate import Simulation
+from support import START, simulated
+
+GOOD = SourceStatus("main", True, True, 0, 0, None, None)
+DAMAGED, FORMAT = "a.gz: damaged", "none of its lines is a search"
+
+
+def of(error: str | None) -> Status:
+    """One source that is followed and complains of that."""
+    return Status(sources=(replace(GOOD, error=error),))
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """One that was made and does not run."""
+    made = simulated(tmp_path, Simulation(seed=1, start=START, hours=24, queries=9, addresses=10))
+    with made.settings.open("a", encoding="utf-8") as settings:
+        settings.write("\n[http]\nport = 0\n")
+    ready = Service(made.settings, loader.load(made.settings))
+    yield ready
+    ready._stopping = True
+    ready.run()  # It ends at once, and gives back what it holds.
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What the journal says of sources since the last call."""
+    caplog.set_level(logging.INFO)
+
+    def found() -> list[str]:
+        lines = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return [line for line in lines if "source" in line]
+
+    return found
+
+
+def test_each_complaint_is_told_when_it_comes_and_that_it_went(
+    service: Service, told: Callable[[], list[str]]
+) -> None:
+    """Two different ones behind each other are both told; one that lasts is told once."""
+    course = [None, DAMAGED, DAMAGED, FORMAT, FORMAT, None, None]
+    for before, after in itertools.pairwise(course):
+        service._tell(of(before), of(after))
+    assert told() == [
+        f"source main: {DAMAGED}",
+        f"source main: {FORMAT}",
+        "source main: nothing is wrong with it any more",
+    ]
+
+
+def test_another_reason_for_not_being_ready_is_told(
+    service: Service, told: Callable[[], list[str]]
+) -> None:
+    """That there is less to read is the same reason; that it may not be read is another."""
+    lag = loader.load(service._path).follow.ready_lag
+    behind = [replace(GOOD, caught_up=False, lag_bytes=lag + more) for more in (9, 5)]
+    denied = replace(GOOD, following=False, error="search.log: Permission denied")
+    course = [GOOD, *behind, denied, denied, GOOD]
+    for before, after in itertools.pairwise(course):
+        service._tell(Status(sources=(before,)), Status(sources=(after,)))
+    assert told() == [
+        f"not ready: source main: {lag + 9} bytes behind",
+        "not ready: source main: search.log: Permission denied",
+        "ready: 1 source(s) followed and caught up",
+    ]
+
+
+def test_a_reload_mends_nothing(service: Service, told: Callable[[], list[str]]) -> None:
+    """The new engine has not looked for as long: that it does not complain yet means nothing."""
+    service._told = of(FORMAT)
+    service._reload()
+    service._tell(service._told, of(None))
+    service._tell(of(None), of(FORMAT))
+    assert told() == [
+        "ready: 1 source(s) followed and caught up", f"source main: {FORMAT}"
+    ]  # fmt: skip
+
+
+def test_sources_whose_names_are_alike_are_told_each(
+    service: Service, told: Callable[[], list[str]]
+) -> None:
+    """What differs in the bytes to be read alone is the same; in a number of a name it is not."""
+    one, two = (
+        replace(GOOD, name=f"server{n}", following=False, error=f"server{n}/search.log: gone")
+        for n in (1, 2)
+    )
+    good = replace(two, following=True, error=None)
+    service._tell(Status(sources=(one, good)), Status(sources=(one, two)))
+    assert told() == ["not ready: source server2: server2/search.log: gone"]
