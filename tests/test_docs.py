@@ -48,6 +48,17 @@ def test_paths_named_in_the_deployment_table_exist() -> None:
         assert (ROOT / target).exists(), target
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_tests_and_modules_named_in_the_documentation_exist(path: Path) -> None:
+    """A promise names the test that holds it, and the architecture the module."""
+    text = path.read_text("utf-8")
+    for target in re.findall(r"\btests/[\w/.]*\w", text):
+        assert (ROOT / target).exists(), target
+    for target in re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", text):
+        places = (ROOT, ROOT / "src" / "donkeywatch")
+        assert any((place / target).exists() for place in places), target
+
+
 def test_every_verb_is_documented() -> None:
     """No command is missing from the list that the documentation is made from."""
     from donkeywatch import cli

@@ -216,7 +216,7 @@ def torment(
         full = ballast is not None and time.monotonic() < ballast.full_until
         if code is not None:
             story.events["refused"] += 1
-            if code != 3 or listened or not full:
+            if code not in (3, 6) or listened or not full:
                 story.wrong.append(f"ended by itself with exit code {code}")
             time.sleep(0.3)
             continue
