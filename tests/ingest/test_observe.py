@@ -1,4 +1,4 @@
-"""The door of the sealed room: times decided, addresses replaced, every line accounted for."""
+"""The privacy boundary: times decided, addresses replaced, every line accounted for."""
 
 from __future__ import annotations
 

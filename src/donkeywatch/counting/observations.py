@@ -1,4 +1,4 @@
-"""What leaves the sealed room: columns without any field that could hold an address or a word."""
+"""What crosses the privacy boundary: columns that could hold no address and no word."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""The sealed room, the only place where addresses and words exist."""
+"""From lines to pseudonymised observations: the only place where addresses and words exist."""

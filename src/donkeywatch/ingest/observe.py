@@ -1,4 +1,4 @@
-"""The door of the sealed room: sightings go in, pseudonymised observations come out."""
+"""The privacy boundary: sightings go in, pseudonymised observations come out."""
 
 from __future__ import annotations
 

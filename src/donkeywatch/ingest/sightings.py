@@ -36,7 +36,7 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Sightings:
-    """Countable searches by column, in the order of the log; never leaves the sealed room.
+    """Countable searches by column, in the order of the log; never crosses the privacy boundary.
 
     ``alternative`` is the second reading of a stamp in a repeated DST hour. ``tally`` counts
     the lines that are no countable search, by outcome.
