@@ -130,7 +130,7 @@ def test_the_same_moment_right_after_a_rotation_is_another_search(keys: Keyring)
 
     def lots(kind: bytes, searches: list[tuple[int, int]]) -> list[int]:
         lines = [b"%s %d %d" % (kind, *one) for one in searches]
-        found = recogniser(counted, keys, before).recognise(sightings(searches), lambda: lines)
+        found = recogniser(counted, keys, before).recognise(sightings(searches), lambda _: lines)
         return [int(lot) for lot in found]
 
     assert lots(b"new", again) == [0, 0, 0, 0]
@@ -150,7 +150,7 @@ def test_a_burst_of_the_same_addresses_around_a_rotation_loses_no_line(keys: Key
     for ahead in ([], [(9_000, 500)]):
         subject = recogniser(counted + ahead, keys, b"\n".join(b"%d" % n for n in range(1_500)))
         subject.newest_before = MONDAY + 5_000
-        assert set(subject.recognise(sightings(burst), lambda: texts).tolist()) == {Lot.NEW}
+        assert set(subject.recognise(sightings(burst), lambda _: texts).tolist()) == {Lot.NEW}
 
 
 def test_the_end_of_a_masked_copy_is_withheld_as_the_rest_of_it(keys: Keyring) -> None:
@@ -158,7 +158,7 @@ def test_the_end_of_a_masked_copy_is_withheld_as_the_rest_of_it(keys: Keyring) -
     counted = [(n * 300, n) for n in range(100)]
     masked = [(at, number + 1000) for at, number in counted]
     subject = recogniser(counted, keys, b"the end of the log before")
-    lots = subject.recognise(sightings(masked), lambda: [b"masked"] * len(masked))
+    lots = subject.recognise(sightings(masked), lambda _: [b"masked"] * len(masked))
     assert set(lots.tolist()) == {Lot.WITHHELD}
 
 

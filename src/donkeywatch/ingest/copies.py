@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence, Set
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from donkeywatch.ingest.observe import ACCEPTED, TIME_REJECTIONS, Judged, Verdic
 from donkeywatch.ingest.recognition import Lot, Lots, Recogniser
 from donkeywatch.ingest.sightings import LineReader, Sighting
 
-NEWEST_SEARCH_BYTES = 1 << 16
+NEWEST_SEARCH_BYTES = 1 << 14
 """Bytes at the end of a log among which its newest search is looked for."""
 REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True))
 """Why a line of a copy is not counted, as it is told."""
@@ -41,7 +42,13 @@ def leave_out_counted(
     stands between two searches that are: nothing else tells whether its outcome was counted, and
     none may be lost.
     """
-    lots = recogniser.recognise(judged.read, lambda: reader.lines_of_searches(bytes(data)))
+
+    def lines(looked_for: Set[bytes]) -> Sequence[bytes]:
+        # To read them takes far longer than to see that none is looked for.
+        is_there = not looked_for.isdisjoint(bytes(data).split(b"\n"))
+        return reader.lines_of_searches(bytes(data)) if is_there else ()
+
+    lots = recogniser.recognise(judged.read, lines)
     last = recogniser.last
     rejected = (lots == Lot.NEW) & (judged.verdict != ACCEPTED)
     new = (lots == Lot.NEW) & ~rejected

@@ -8,7 +8,7 @@ weeks before nothing can be counted any more. Nothing else of a log's content is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -24,6 +24,7 @@ from donkeywatch.ingest.pseudonyms import Addresses, pseudonyms
 from donkeywatch.ingest.sightings import Sightings
 
 Mask = npt.NDArray[np.bool_]
+Lines = Callable[[Set[bytes]], Sequence[bytes]]
 MIN_RUN = 3
 """Different searches in a row that have to be known where one alone may be a coincidence."""
 MIN_KNOWN_SHARE = 0.1
@@ -113,10 +114,11 @@ class Recogniser:
     _known_by_line: list[tuple[Times, Addresses]] = field(default_factory=list)
     """Searches that stand in the log before, and are not taken out of the rows yet."""
 
-    def recognise(self, read: Sightings, lines: Callable[[], Sequence[bytes]] = lambda: ()) -> Lots:
+    def recognise(self, read: Sightings, lines: Lines = lambda _: ()) -> Lots:
         """Tell what becomes of the searches of the next block of the file, in their order.
 
-        ``lines`` gives their lines, which are asked for right after a rotation only.
+        ``lines`` gives their lines, or none where none of them is among some lines; it is called
+        right after a rotation only.
         """
         lots = np.zeros(len(read.time), np.uint8)
         if self.before and len(read.time) and int(read.time.min()) > self.until + MINUTE:
@@ -138,7 +140,7 @@ class Recogniser:
         read: Sightings,
         older: npt.NDArray[np.int64],
         lots: Lots,
-        lines: Callable[[], Sequence[bytes]],
+        lines: Lines,
     ) -> None:
         """Tell what becomes of the searches at the places ``older``, by the rows."""
         for time, address in self._known_by_line:
@@ -217,9 +219,7 @@ class Recogniser:
         for hour, places in searches.hours():
             self._counted(hour).take(searches.key[places], searches.tick[places])
 
-    def _stand_before(
-        self, places: npt.NDArray[np.int64], lines: Callable[[], Sequence[bytes]]
-    ) -> Mask:
+    def _stand_before(self, places: npt.NDArray[np.int64], lines: Lines) -> Mask:
         """Tell of which searches the lines stand in the log before, each of its lines once.
 
         An address may search again at the very time of the newest counted search: there, only the
@@ -229,9 +229,9 @@ class Recogniser:
             return np.zeros(0, bool)
         if self._lines_before is None:
             self._lines_before = Counter((self.before or b"").split(b"\n"))
-        texts, before = lines(), self._lines_before
-        stand = np.zeros(len(places), bool)
-        for i, place in enumerate(places.tolist()):
+        before, stand = self._lines_before, np.zeros(len(places), bool)
+        texts = lines(before.keys())
+        for i, place in enumerate(places.tolist() if texts else ()):
             stand[i] = before[texts[place]] > 0
             before[texts[place]] -= int(stand[i])
         return stand
