@@ -228,7 +228,7 @@ class Recogniser:
         if not len(places):
             return np.zeros(0, bool)
         if self._lines_before is None:
-            self._lines_before = Counter((self.before or b"").split(b"\n"))
+            self._lines_before = Counter(filter(None, (self.before or b"").split(b"\n")))
         before, stand = self._lines_before, np.zeros(len(places), bool)
         texts = lines(before.keys())
         for i, place in enumerate(places.tolist() if texts else ()):
