@@ -240,8 +240,8 @@ ANNOUNCED = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from conformance.readers import tally
-from donkeywatch import config
-from donkeywatch.service import Service
+from donkeywatch.settings import loader
+from donkeywatch.runtime.service import Service
 
 settings, log, day = map(Path, sys.argv[1:])
 
@@ -255,7 +255,7 @@ def stop():
         time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGTERM)
 
-Service(settings, config.load(settings)).run(rotated)
+Service(settings, loader.load(settings)).run(rotated)
 """
 
 

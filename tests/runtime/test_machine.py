@@ -11,7 +11,7 @@ HELD = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from donkeywatch import machine
+from donkeywatch.runtime import machine
 
 def resident():
     found = re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())
