@@ -176,6 +176,7 @@ class Follower:
     def _read(self, generation: Generation, now: int) -> Block | None:
         if not generation.begun and generation.has_unread:
             self._begin_reading(generation)
+        generation.had_turn = True
         try:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
@@ -209,8 +210,7 @@ class Follower:
 
     def _begin_reading(self, generation: Generation) -> None:
         if generation.resumed and generation.blocks_before not in (None, self._shelf.blocks):
-            # Another file was read since this one was found.
-            generation.compare_until, generation.went_on = None, False
+            generation.compare_until, generation.went_on = None, False  # Another was read since.
         unsure = generation.compare_until is None
         try:
             if unsure:

@@ -31,9 +31,9 @@ class Generation:
 
     __slots__ = (
         "_origin", "_stored", "_until", "before", "beginnings", "begun", "blocks_before",
-        "compare_until", "ended", "file", "finished", "former", "goes_on", "id", "identity",
-        "is_last_log", "left", "live", "mark", "restored_open", "resumed", "since", "size",
-        "source", "state", "told", "touched", "unread", "was_live", "went_on",
+        "compare_until", "ended", "file", "finished", "former", "goes_on", "had_turn", "id",
+        "identity", "is_last_log", "left", "live", "mark", "restored_open", "resumed", "since",
+        "size", "source", "state", "told", "touched", "unread", "was_live", "went_on",
     )  # fmt: skip
 
     def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
@@ -66,6 +66,8 @@ class Generation:
         None until it is known."""
         self.begun = False
         """What its lines are compared with is known."""
+        self.had_turn = False
+        """It was to be read, even if there was nothing in it."""
         self.beginnings = 0
         """How often that was found out: each time it is compared with other rows."""
         self.blocks_before: int | None = None
@@ -215,7 +217,7 @@ class Generation:
             if self.file is not None or not self.ended:
                 self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._before()
-        self.unread, self.begun, self.went_on = True, False, False
+        self.unread, self.begun, self.went_on, self.had_turn = True, False, False, False
 
     def is_intact(self, keys: FingerprintKeys) -> bool:
         """Does the open file still hold what is counted?"""

@@ -130,7 +130,7 @@ class Shelf:
         It was not, where the next log is begun.
         """
         live = self.live
-        return live is None or not live.begun
+        return live is None or not live.had_turn
 
     def touch(self, generation: Generation) -> None:
         """Note that a generation was read."""
@@ -190,7 +190,8 @@ class Shelf:
         elif generation.compare_until is None:
             generation.compare_until = 0
         generation.state, generation.ended = OPEN, False
-        generation.begun, generation.blocks_before = False, self.blocks
+        generation.begun, generation.had_turn = False, False
+        generation.blocks_before = self.blocks
         generation.went_on &= generation.resumed and read_last
         generation.finished = isinstance(file, CompressedFile)
         generation.since, generation.unread = now, True
