@@ -56,15 +56,15 @@ def __getattr__(name: str) -> "Typer":
 
 def main() -> None:
     """Run the command line; every failure is one message and an exit code."""
-    if sys.argv[1:] == ["--version"] and _told_version():
+    if sys.argv[1:] == ["--version"] and _print_version():
         return
     enter(sys.argv[1:])
     front = import_module(f"{__name__}.front")
     front.main()
 
 
-def _told_version() -> bool:
-    """Write the version without all that a verb loads; false where that cannot be written."""
+def _print_version() -> bool:
+    """Print the version without loading a verb; false where it cannot be written."""
     try:
         os.write(1, f"{donkeywatch.__version__}\n".encode())
     except OSError:

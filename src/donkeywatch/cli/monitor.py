@@ -1,4 +1,4 @@
-"""What an operator does every day: run, status, checks."""
+"""What an operator does every day: run, status, check."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
 
     SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
     """
-    from donkeywatch.runtime.service import (
-        Service,  # The other verbs start faster without a web server.
-    )
+    # The other verbs start faster without a web server.
+    from donkeywatch.runtime.service import Service
 
     harden()
     log_to_stderr()

@@ -99,9 +99,8 @@ def demo_command(
 
     A second start goes on with the same directory.
     """
-    from donkeywatch.runtime.service import (
-        Service,  # The other verbs start faster without a web server.
-    )
+    # The other verbs start faster without a web server.
+    from donkeywatch.runtime.service import Service
     from donkeywatch.simulation import demo
 
     harden()

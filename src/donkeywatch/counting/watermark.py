@@ -14,8 +14,8 @@ JUMP = HOUR
 """A stamp further ahead than this is believed only when the next ones agree (ms)."""
 WITNESSES = 3
 """How many queries in a row must agree on a jump."""
-LONG_JUMP = WEEK
-"""After a jump longer than this (ms), what follows as before it would be too late."""
+LONG_JUMP_MS = WEEK
+"""A jump longer than this (ms) makes lines too late that go on where the log was before it."""
 MAX_RETURN_LINES = 100
 """Queries after a long jump among which some may still show that there was none."""
 
@@ -36,8 +36,11 @@ class Frontier:
     """Where the frontier was before a long jump, while that may still be taken back: a server whose
     clock was ahead for some lines goes on where it was."""
     _return_to: int = field(default=0, init=False)
+    """The newest of the stamps that contradict it."""
     _returned: int = field(default=0, init=False)
+    """How many of those agree in a row."""
     _since_jump: int = field(default=0, init=False)
+    """Stamps since the jump that did not contradict it."""
 
     @classmethod
     def restored(cls, newest: int | None, suspect: int, witnesses: int) -> Frontier:
@@ -45,7 +48,7 @@ class Frontier:
         return cls(newest, suspect, witnesses, WITNESSES)
 
     def set_back(self, newest: int | None, suspect: int, witnesses: int) -> None:
-        """Forget what was read since it was so."""
+        """Go back to a frontier of before, such as that of the last commit."""
         self.newest, self.suspect, self.witnesses = newest, suspect, witnesses
         self._before_jump = None
 
@@ -80,7 +83,7 @@ class Frontier:
                 if abs(second - self.newest) < abs(first - self.newest):
                     time = second
             decided[i] = time
-            doubtful = self.newest is None or self._doubts(time) or self._returns(time)
+            doubtful = self.newest is None or self._doubts(time) or self._is_of_before_jump(time)
             before[i] = time if doubtful or self.newest is None else self.newest
             self._advance(time)
         return decided, before
@@ -90,16 +93,16 @@ class Frontier:
         young = self.newest is not None and self.confirmed < WITNESSES
         return young and time < (self.newest or 0) - JUMP
 
-    def _returns(self, time: int) -> bool:
-        """Tell whether a stamp is too late only for a long jump: not for what was before it."""
+    def _is_of_before_jump(self, time: int) -> bool:
+        """Tell whether a stamp is too late only because of a long jump."""
         if self._before_jump is None or self.newest is None:
             return False
-        return self._before_jump - JUMP <= time < self.newest - LONG_JUMP
+        return self._before_jump - JUMP <= time < self.newest - LONG_JUMP_MS
 
     def _advance(self, time: int) -> None:
         if self._before_jump is not None:
-            if self._returns(time):
-                self._return(time)
+            if self._is_of_before_jump(time):
+                self._count_return(time)
                 return
             self._since_jump += 1
             if self._since_jump > MAX_RETURN_LINES:
@@ -112,14 +115,14 @@ class Frontier:
             self.witnesses += 1
             self.suspect = max(self.suspect, time)
             if self.witnesses >= WITNESSES:
-                if self.suspect - self.newest > LONG_JUMP:
+                if self.suspect - self.newest > LONG_JUMP_MS:
                     self._before_jump, self._returned, self._since_jump = self.newest, 0, 0
                 self.newest, self.witnesses, self.confirmed = self.suspect, 0, WITNESSES
         else:
             self.suspect, self.witnesses = time, 1
 
-    def _return(self, time: int) -> None:
-        """Take a long jump back when so many stamps agree that there was none."""
+    def _count_return(self, time: int) -> None:
+        """Count a stamp that contradicts a long jump; `WITNESSES` of them take the jump back."""
         agrees = self._returned > 0 and abs(time - self._return_to) <= JUMP
         self._return_to = max(self._return_to, time) if agrees else time
         self._returned = self._returned + 1 if agrees else 1

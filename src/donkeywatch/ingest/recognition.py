@@ -117,8 +117,8 @@ class Recogniser:
     def recognise(self, read: Sightings, lines: Lines = lambda _: ()) -> Lots:
         """Tell what becomes of the searches of the next block of the file, in their order.
 
-        ``lines`` gives their lines, or none where none of them is among some lines; it is called
-        right after a rotation only.
+        ``lines`` gives the lines of all searches of the block, in their order, or nothing where no
+        line of the block is in the set it is called with. It is called right after a rotation only.
         """
         lots = np.zeros(len(read.time), np.uint8)
         if self.before and len(read.time) and int(read.time.min()) > self.until + MINUTE:

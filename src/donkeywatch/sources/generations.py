@@ -67,9 +67,9 @@ class Generation:
         self.begun = False
         """What its lines are compared with is known."""
         self.had_turn = False
-        """It was to be read, even if there was nothing in it."""
+        """The follower has tried to read it, even if there was nothing in it."""
         self.beginnings = 0
-        """How often that was found out: each time it is compared with other rows."""
+        """How often reading it began; each time it is compared with the rows of that moment."""
         self.blocks_before: int | None = None
         """Blocks of the log that were read when this file was found, until it is begun."""
         self.before: bytes | None = None
@@ -130,7 +130,7 @@ class Generation:
 
     @property
     def has_unread(self) -> bool:
-        """Is there something in its file that is not read? Of an archive only reading tells."""
+        """Tell whether its file may hold something that is not read; an archive always may."""
         size = 0 if self.file is None else self.file.size()
         return size is None or size > self.mark.offset
 

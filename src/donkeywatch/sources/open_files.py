@@ -127,7 +127,7 @@ class Shelf:
     def may_have_missed_log(self) -> bool:
         """Tell whether an unknown rotated file may have been the log between two looks.
 
-        It was not, where the next log is begun.
+        It was not, where the next log has had its turn.
         """
         live = self.live
         return live is None or not live.had_turn
