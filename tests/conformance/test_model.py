@@ -512,3 +512,20 @@ def test_history_that_is_compressed_twice() -> None:
         world.check()
     finally:
         world.close()
+
+
+def test_a_rotated_log_beside_its_archive_and_a_restart_after_both_were_counted() -> None:
+    """The plain file had been left alone as a copy of the archive, and was new to the next start."""
+    world = World(link=True)
+    try:
+        world.write(kind="link")
+        world.week()
+        world.swap(gap=0)
+        world.write_old()
+        world.stop()
+        world.compress(keep=True)
+        world.write()
+        world.swap(gap=0)
+        world.check()
+    finally:
+        world.close()

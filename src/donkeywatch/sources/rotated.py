@@ -279,22 +279,22 @@ class RotatedFiles:
         if not isinstance(file, PlainFile):
             if file is not None and (named := self._named(file.identity)) is not None:
                 self._finish(named[1])
+                self._finish_copies(generation)
             self._shelf.detach(generation, now)
             return
         state = file.stat()
         if state.st_size > generation.mark.offset:
             generation.state, generation.unread = OPEN, True
             return
-        if not state.st_nlink:
-            self._finish_copies(generation)
         found = signature(state)
         if anyway or state.st_nlink == 0 or self.is_named(found.identity):
+            self._finish_copies(generation)
             self._shelf.detach(generation, now)
             if state.st_nlink and not anyway:
                 self._finish(found)
 
     def _finish_copies(self, generation: Generation) -> None:
-        """Note that files are counted that were left alone as copies of one that is deleted.
+        """Note that files are counted that were left alone as copies of one that is given up.
 
         They may never be asked again: the next start does not know their content any more.
         """
@@ -302,12 +302,15 @@ class RotatedFiles:
             found = signature(state)
             if self._shelf.verdicts.get(found.identity) != found.state:
                 continue
+            before = self._shelf.finished.get(found.identity)
+            if before is not None and (before.size, before.modified) == found.state:
+                continue
             with (
                 contextlib.suppress(OSError, SourceError, Damaged),
                 contextlib.closing(open_file(path)) as file,
             ):
-                is_copy = self._identity.of(file, [generation]) is generation
-                if is_copy and generation.has_no_more_in(file):
+                is_same = self._identity.of(file, [generation]) is generation
+                if is_same and generation.has_no_more_in(file):
                     self._finish(found)
 
     def is_named(self, identity: tuple[int, int]) -> bool:
