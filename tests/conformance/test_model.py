@@ -515,7 +515,7 @@ def test_history_that_is_compressed_twice() -> None:
 
 
 def test_a_rotated_log_beside_its_archive_and_a_restart_after_both_were_counted() -> None:
-    """The plain file had been left alone as a copy of the archive, and was new to the next start."""
+    """The plain file was left alone as a copy of the archive, and new to the next start."""
     world = World(link=True)
     try:
         world.write(kind="link")

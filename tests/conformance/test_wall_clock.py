@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from conformance.cases import Ask, Run
 from conformance.clock_model import ERRORS, LOOKS, Clockwork
-from conformance.diary import DAY, Diary
+from conformance.diary import DAY, HOUR, Diary
 from conformance.readers import Daemon
 from conformance.site import Case
 from conformance.surroundings import Shifted
@@ -274,3 +274,16 @@ def test_a_start_by_a_clock_ten_years_ahead_deletes_no_history(
 def now() -> int:
     """The right time, ms UTC."""
     return time.time_ns() // 1_000_000
+
+
+@pytest.mark.scenario("XD1")
+def test_a_rotated_file_that_waits_over_restarts_is_not_late_for_the_log_that_goes_on() -> None:
+    """The log had gone on for days by the time that the clock was confirmed."""
+    work = Clockwork()
+    work.sleep(days=30, error=100 * DAY, rotated=True)
+    work.write_wrong(2)
+    work.sleep(days=4, error=0, rotated=True)
+    work.sleep(days=4, error=0)
+    work.sleep(days=4, error=-HOUR)
+    work.check()
+    work.close()

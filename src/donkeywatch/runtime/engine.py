@@ -14,7 +14,7 @@ from donkeywatch.errors import Unavailable
 from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprints import ContentKeys
-from donkeywatch.ingest.observe import Observer, Rules
+from donkeywatch.ingest.observe import ACCEPTED, Observer, Rules
 from donkeywatch.ingest.sightings import Sightings
 from donkeywatch.publish.status import CommitHealth, Status
 from donkeywatch.runtime import installation, pipelines
@@ -181,16 +181,16 @@ class Engine:
         if self.timekeeper.holds(stream, block.generation, read):
             return
         stream.settled = positions
-        frontier = stream.frontier if stream.archive is None else stream.archive
+        frontier = stream.frontier_of(block.generation)
         judged = self._observer.judge(read, frontier, now)
+        stream.note_judged(block.generation, judged.time[judged.verdict == ACCEPTED])
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
         seen = self._observer.observe(judged, self.closer.closed_until)
         self._ledger.record(stream.source.name, seen)
         self._ledger.record_too_long(stream.source.name, too_long)
         stream.tally.update(seen.tally, too_long=too_long)
         self.pace.pending += block.consumed
-        past = seen.time <= (frontier.newest or 0)
-        stream.read(seen.time if past.all() else seen.time[past])
+        stream.read(seen.time[seen.time <= (frontier.newest or 0)])
 
     def _begin_reading(self) -> int:
         """Store all that was read before a file that may be a copy; until when to compare it.

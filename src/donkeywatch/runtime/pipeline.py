@@ -64,6 +64,9 @@ class Stream:
     clock)."""
     putting_back: bool = False
     """Blocks of them were read, which will be read again."""
+    frontiers: dict[int, Frontier] = field(default_factory=dict)
+    """Of rotated files that had to wait for the clock, by generation: the log may have gone on
+    meanwhile, and would make their lines too late."""
     tally: Counter[str] = field(default_factory=Counter)
     """Lines by outcome since the start of this process."""
     stored_tally: Counter[str] = field(default_factory=Counter)
@@ -88,6 +91,17 @@ class Stream:
     def begun(self) -> bool:
         """Is it followed for the first time ever, and does it have to be said that it was?"""
         return self.new and not self.follower.blind
+
+    def frontier_of(self, generation: int) -> Frontier:
+        """Give the frontier by which the lines of a file are judged."""
+        if self.archive is not None:
+            return self.archive
+        return self.frontiers.get(generation, self.frontier)
+
+    def note_judged(self, generation: int, times: Times) -> None:
+        """Note the event times (ms UTC) that were accepted of a file with a frontier of its own."""
+        if self.archive is None and generation in self.frontiers:
+            self.frontier.admit(times[times > (self.frontier.newest or 0)])
 
     def read(self, times: Times) -> None:
         """Queries with these event times (ms UTC) were counted: the time between is covered."""
@@ -170,6 +184,7 @@ class Stream:
             # Each holds rows of an hour; of an archive, blocks may still be on their way.
             if name[0] in reading and not (recogniser.went_on and is_live)
         }
+        self.frontiers = {name: each for name, each in self.frontiers.items() if name in reading}
         self.follower.events.clear()
         self.settled = []
         self.new &= self.follower.blind
@@ -183,6 +198,7 @@ class Stream:
         self.settled = []
         self.follower.roll_back()
         self.frontier.set_back(stored.newest, stored.suspect, stored.witnesses)
+        self.frontiers = {generation: Frontier() for generation in self.frontiers}
         self.coverage.take()
         self.archived.take()
         self.coverage.until = stored.covered_until
@@ -215,6 +231,7 @@ class Stream:
             self.held = True
         else:
             self.follower.waiting.add(generation)
+            self.frontiers[generation] = Frontier()
         self.putting_back = True
 
     def try_again(self) -> None:

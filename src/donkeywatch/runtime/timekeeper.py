@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from donkeywatch.counting.watermark import Frontier
 from donkeywatch.counting.windows import DAY, HOUR, SECOND, floor
 from donkeywatch.errors import StateError
 from donkeywatch.ingest.observe import Rules
@@ -88,11 +89,11 @@ class Timekeeper:
         if stream.archive is not None or clocks.proven:
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
-        if doubtful.any() or self._unsure(stream, read).any():
+        if doubtful.any() or self._unsure(stream.frontier_of(generation), read).any():
             stream.hold(generation)
         return stream.putting_back
 
-    def _unsure(self, stream: Stream, read: Sightings) -> npt.NDArray[np.bool_]:
+    def _unsure(self, frontier: Frontier, read: Sightings) -> npt.NDArray[np.bool_]:
         """Which lines are too late for those before them, or ahead, by no confirmed clock."""
         times, keep, sure = read.time, self._rules.keep, self.clocks.sure
         if sure is None or self.time is None:
@@ -100,7 +101,7 @@ class Timekeeper:
         past = times <= self.time + self._rules.future
         late = np.zeros(len(times), bool)
         other = read.alternative[past] if (read.alternative != times).any() else None
-        _, newest = replace(stream.frontier).admit(times[past], other)
+        _, newest = replace(frontier).admit(times[past], other)
         late[past] = (times[past] < newest - keep) & (times[past] >= sure - keep)
         ahead = (times > self.time + self._rules.future) & (times <= self.time + LONGEST_STOP)
         return late | ahead
