@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 )
 
 from conformance.cases import Ask, Run
-from conformance.clock_model import ERRORS, LOOKS, Clockwork
+from conformance.clock_model import EPOCH, ERRORS, LOOKS, Clockwork
 from conformance.diary import DAY, HOUR, Diary
 from conformance.readers import Daemon
 from conformance.site import Case
@@ -285,5 +285,18 @@ def test_a_rotated_file_that_waits_over_restarts_is_not_late_for_the_log_that_go
     work.sleep(days=4, error=0, rotated=True)
     work.sleep(days=4, error=0)
     work.sleep(days=4, error=-HOUR)
+    work.check()
+    work.close()
+
+
+@pytest.mark.scenario("XD1")
+def test_right_lines_behind_wrong_ones_of_a_rotated_file_that_waits_are_not_late() -> None:
+    """The file was judged as if nothing had been counted of it, by the wrong lines alone."""
+    work = Clockwork()
+    work.stop(commit=False)
+    work.jump(8 * DAY)
+    work.start()
+    work.write_wrong(4)
+    work.sleep(days=8, error=EPOCH, rotated=True)
     work.check()
     work.close()

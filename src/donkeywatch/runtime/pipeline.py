@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from donkeywatch.counting.coverage import Coverage
@@ -64,9 +64,9 @@ class Stream:
     clock)."""
     putting_back: bool = False
     """Blocks of them were read, which will be read again."""
-    frontiers: dict[int, Frontier] = field(default_factory=dict)
-    """Of rotated files that had to wait for the clock, by generation: the log may have gone on
-    meanwhile, and would make their lines too late."""
+    frontiers: dict[int, tuple[Frontier, Frontier]] = field(default_factory=dict)
+    """Of rotated files that had to wait for the clock, by generation, as committed and as it is:
+    the log may have gone on meanwhile, and would make their lines too late."""
     tally: Counter[str] = field(default_factory=Counter)
     """Lines by outcome since the start of this process."""
     stored_tally: Counter[str] = field(default_factory=Counter)
@@ -92,11 +92,16 @@ class Stream:
         """Is it followed for the first time ever, and does it have to be said that it was?"""
         return self.new and not self.follower.blind
 
+    def _stored_frontier(self) -> Frontier:
+        stored = self.stored
+        return Frontier.restored(stored.newest, stored.suspect, stored.witnesses)
+
     def frontier_of(self, generation: int) -> Frontier:
         """Give the frontier by which the lines of a file are judged."""
         if self.archive is not None:
             return self.archive
-        return self.frontiers.get(generation, self.frontier)
+        _, frontier = self.frontiers.get(generation, (None, self.frontier))
+        return frontier
 
     def note_judged(self, generation: int, times: Times) -> None:
         """Note the event times (ms UTC) that were accepted of a file with a frontier of its own."""
@@ -184,7 +189,11 @@ class Stream:
             # Each holds rows of an hour; of an archive, blocks may still be on their way.
             if name[0] in reading and not (recogniser.went_on and is_live)
         }
-        self.frontiers = {name: each for name, each in self.frontiers.items() if name in reading}
+        self.frontiers = {
+            generation: (replace(frontier), frontier)
+            for generation, (_, frontier) in self.frontiers.items()
+            if generation in reading
+        }
         self.follower.events.clear()
         self.settled = []
         self.new &= self.follower.blind
@@ -198,7 +207,10 @@ class Stream:
         self.settled = []
         self.follower.roll_back()
         self.frontier.set_back(stored.newest, stored.suspect, stored.witnesses)
-        self.frontiers = {generation: Frontier() for generation in self.frontiers}
+        self.frontiers = {
+            generation: (committed, replace(committed))
+            for generation, (committed, _) in self.frontiers.items()
+        }
         self.coverage.take()
         self.archived.take()
         self.coverage.until = stored.covered_until
@@ -224,14 +236,18 @@ class Stream:
             waits = f"{follower.log.path}: old lines in a rotated file wait for a confirmed clock"
         return follower.error, waits, self.mistaken, self.refused
 
-    def hold(self, generation: int) -> None:
-        """Put the lines of a file back that were read, until the clock is confirmed."""
+    def hold(self, generation: int, *, is_behind: bool) -> None:
+        """Put the lines of a file back that were read, until the clock is confirmed.
+
+        One that ``is_behind`` the log begins where the log has passed long ago.
+        """
         live = self.follower.live
         if live is None or live.id == generation:
             self.held = True
         else:
             self.follower.waiting.add(generation)
-            self.frontiers[generation] = Frontier()
+            frontier = Frontier() if is_behind else self._stored_frontier()
+            self.frontiers.setdefault(generation, (frontier, frontier))
         self.putting_back = True
 
     def try_again(self) -> None:

@@ -90,7 +90,8 @@ class Timekeeper:
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
         if doubtful.any() or self._unsure(stream.frontier_of(generation), read).any():
-            stream.hold(generation)
+            reached = (stream.stored.newest or 0) - self._rules.keep
+            stream.hold(generation, is_behind=int(read.time[0]) < reached)
         return stream.putting_back
 
     def _unsure(self, frontier: Frontier, read: Sightings) -> npt.NDArray[np.bool_]:
