@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import HOUR, ROLLING, WEEK, floor
+from donkeywatch.counting.windows import HOUR, ROLLING_LENGTHS, WEEK, floor_to
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.store import windows
-from donkeywatch.store.database import prepare
+from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.store import Store
 
 TOPICS = ("pedophile", "pornographic")
@@ -62,7 +62,7 @@ class Week:
     covered: bool = False
 
 
-def hour_figures(rng: np.random.Generator, start: int, growth: float) -> Figures:
+def hour_figures(rng: np.random.Generator, start: int, growth: float) -> WindowAggregate:
     """Random figures of one hour in the proportions of the study."""
     place = start // HOUR % 24
     queries = int(rng.normal(QUERIES[place], QUERIES[place] / 25))
@@ -72,35 +72,35 @@ def hour_figures(rng: np.random.Generator, start: int, growth: float) -> Figures
 
 def figures(
     rng: np.random.Generator, queries: int, flagged: tuple[int, ...], each: float
-) -> Figures:
+) -> WindowAggregate:
     """Random figures; an address sends `each` queries in the mean."""
     addresses = int(queries / each)
     topics = tuple(
-        TopicFigures(k, (int(k * 0.72), int(k * 0.16), int(k * 0.06)), int(k * each * 3), k * 2)
+        TopicAggregate(k, (int(k * 0.72), int(k * 0.16), int(k * 0.06)), int(k * each * 3), k * 2)
         for k in flagged
     )
     total = sum(SHARES.values())
     countries = {
-        code: CountryFigures(
+        code: CountryAggregate(
             int(queries * share / total),
             int(addresses * share / total),
             tuple((n := int(rng.poisson(k * share / total)), int(n * 0.72)) for k in flagged),
         )
         for code, share in SHARES.items()
     }
-    return Figures(queries, addresses, int(queries * each * 3), topics, countries)
+    return WindowAggregate(queries, addresses, int(queries * each * 3), topics, countries)
 
 
 def fill(state: Path, now: int, hours: int, *, gaps: bool = True, seed: int = 1) -> None:
     """A database with so many hours before ``now`` (ms), two breaks, and gaps now and then."""
     rng = np.random.default_rng(seed)
-    prepare(state)
+    ensure_state_directory(state)
     store = Store(state, TOPICS)
-    end = floor(now, HOUR)
+    end = floor_to(now, HOUR)
     weeks: defaultdict[int, Week] = defaultdict(Week)
     with store.transaction() as db:
         for kind, at in (("lexicon", 0.62), ("countries", 0.97)):
-            time_of = floor(end - int(hours * HOUR * (1 - at)), HOUR)
+            time_of = floor_to(end - int(hours * HOUR * (1 - at)), HOUR)
             db.execute(
                 "insert into breaks (time, kind, digest) values (?, ?, 'ab')", (time_of, kind)
             )
@@ -117,7 +117,7 @@ def fill(state: Path, now: int, hours: int, *, gaps: bool = True, seed: int = 1)
             )
             windows.add(db, Batch([], {start: counts}, Counter()), {start: 3600.0})
             windows.close(db, "hour", start, found, TOPICS)
-            week = weeks[floor(start, WEEK)]
+            week = weeks[floor_to(start, WEEK)]
             week.queries += found.queries
             week.flagged = tuple(
                 a + t.queries for a, t in zip(week.flagged, found.topics, strict=True)
@@ -138,8 +138,8 @@ def fill(state: Path, now: int, hours: int, *, gaps: bool = True, seed: int = 1)
     shown = {}
     for (kind, queries), each in zip(rolling.items(), (2.5, 3.5, 5.5), strict=True):
         flagged = int(queries * 0.0029), int(queries * 0.016)
-        shown[kind] = now - ROLLING[kind], now, figures(rng, int(queries), flagged, each)
-    store.show(shown)
+        shown[kind] = now - ROLLING_LENGTHS[kind], now, figures(rng, int(queries), flagged, each)
+    store.replace_rolling(shown)
     store.close()
 
 
@@ -175,7 +175,7 @@ def paths(now: int) -> Iterator[str]:
     """What a scrape and a page that is opened ask for."""
     yield from ("/metrics", "/", "/assets/page.js", "/assets/uPlot.esm.js", "/assets/page.css")
     yield "/api/v1/fractions"
-    stamp = np.datetime_as_string(np.datetime64(floor(now, HOUR), "ms"), "s")
+    stamp = np.datetime_as_string(np.datetime64(floor_to(now, HOUR), "ms"), "s")
     week, weeks = np.timedelta64(7, "D"), np.timedelta64(56, "D")
     yield f"/api/v1/hours?from={np.datetime64(stamp) - week}Z"
     yield "/api/v1/weeks"

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 
 from donkeywatch.counting.windows import HOUR
-from donkeywatch.report.findings import Options, findings
+from donkeywatch.report.findings import Options, compute_findings
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import years as plan
-from donkeywatch.simulation.planted import checks, table
+from donkeywatch.simulation.planted import check_report, table
 from donkeywatch.simulation.years import Week, Years
 
 MANY = 1_000_000
@@ -58,7 +58,7 @@ def counted(years: Years, directory: Path) -> list[Week]:
             settings.write_text(SETTINGS.format(lexicon=lexicon), "utf-8")
             engine = Engine(loader.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
             if years.queries > MANY:
-                engine.enlist()
+                engine.start_workers()
         backfill(engine, [path], None, lambda now=end: now)  # type: ignore[misc]
         path.unlink()
         print(f"{len(weeks)} weeks counted", file=sys.stderr)
@@ -110,7 +110,7 @@ def main() -> None:
         database = directory / "state" / "donkeywatch.db"
         same = exact(years, weeks, database)
         seconds, cpu, memory = reported(database, directory / "report")
-        done = checks(years, findings(database, Options()))
+        done = check_report(years, compute_findings(database, Options()))
     inside = sum(one.inside for one in done) / len(done)
     queries = sum(int(week.queries.sum()) for week in weeks)
     print(f"{queries:,} queries simulated and counted in {took:.0f} s; every hour exact: {same}")

@@ -17,7 +17,7 @@ import httpx
 from typer.testing import CliRunner
 
 from donkeywatch import cli
-from donkeywatch.counting.windows import milliseconds
+from donkeywatch.counting.windows import to_ms
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.metrics import catalogue
@@ -54,7 +54,7 @@ VERBS = (
 def commands() -> str:
     """Help of every command, as the terminal shows it in 80 columns."""
     parts = []
-    cli.enter([])
+    cli.load_commands([])
     for verb in VERBS:
         asked = CliRunner().invoke(
             cli.app, [*verb, "--help"], env={"COLUMNS": "80"}, prog_name="donkeywatch"
@@ -105,7 +105,7 @@ def _answering(directory: Path) -> Iterator[httpx.Client]:
     sim = Simulation(seed=5, start=start, hours=8 * 24, queries=6_000, addresses=2_000)
     archive = demo.prepare(sim, directory)
     settings = loader.load(directory / demo.SETTINGS, {})
-    end = milliseconds(start + timedelta(hours=sim.hours))
+    end = to_ms(start + timedelta(hours=sim.hours))
     engine = Engine(settings, end)
     try:
         backfill(engine, archive, None, lambda: end)
@@ -172,9 +172,9 @@ SECTIONS = {
     "speed": speed,
     "commands": commands,
     "api": api,
-    "settings": loader.document,
-    "metrics": catalogue.document,
-    "tables": schema.document,
+    "settings": loader.settings_markdown,
+    "metrics": catalogue.metrics_markdown,
+    "tables": schema.schema_markdown,
 }
 
 
@@ -190,6 +190,6 @@ def documents() -> list[Path]:
 
 
 if __name__ == "__main__":
-    schema.SCRIPT.write_text(migrations.script(), encoding="utf-8")
+    schema.SCHEMA_SQL.write_text(migrations.script(), encoding="utf-8")
     for path in documents():
         path.write_text(rendered(path.read_text("utf-8")), encoding="utf-8")

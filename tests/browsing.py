@@ -17,7 +17,7 @@ from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 from donkeywatch.simulation.simulate import Simulation
 from instruments import component
@@ -65,7 +65,7 @@ def site_over(directory: Path) -> Iterator[Site]:
     server = simulated(directory, sim)
     with engine(server.settings) as opened:
         backfill(opened, server.archive, None, lambda: NOW)
-        log = SourceStatus("simulated", True, True, 0, 0, wall(), None)
+        log = SourceStatus("simulated", True, True, 0, 0, wall_ms(), None)
         status = replace(opened.status(), sources=(log,))
     with served(server, status) as site:
         yield site

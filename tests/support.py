@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from donkeywatch.counting.windows import ROLLING, milliseconds, week_start
+from donkeywatch.counting.windows import ROLLING_LENGTHS, to_ms, week_start
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo
@@ -20,7 +20,7 @@ from donkeywatch.simulation.truth import Truth
 
 START = datetime(2026, 9, 21, tzinfo=UTC)
 """A Monday, so that weeks are whole."""
-NOW = milliseconds(datetime(2026, 11, 23, 12, tzinfo=UTC))
+NOW = to_ms(datetime(2026, 11, 23, 12, tzinfo=UTC))
 """The wall clock of tests whose log is an archive, ms UTC."""
 TOPICS = ("pedophile", "pornographic")
 
@@ -119,7 +119,7 @@ def assert_calendar_equals(state: Path, truth: Truth) -> None:
     told = json.loads(json.dumps(truth.as_json()))
     assert told["hours"], "an empty truth proves nothing"
     for name, window in told["hours"].items():
-        start = milliseconds(datetime.fromisoformat(name))
+        start = to_ms(datetime.fromisoformat(name))
         assert counted(state, "hour", start) == without_zeros(window), name
     for name, window in told["weeks"].items():
         assert counted(state, "week", week_start(name)) == without_zeros(window), name
@@ -133,9 +133,9 @@ def assert_rolling_equals(state: Path, truth: Truth, end: int | None = None) -> 
         "select kind, start, until from windows where kind not in ('hour', 'week')"
     ).fetchall()
     db.close()
-    assert {kind for kind, _, _ in shown} == set(ROLLING)
+    assert {kind for kind, _, _ in shown} == set(ROLLING_LENGTHS)
     for kind, start, until in shown:
-        assert until - start == ROLLING[kind]
+        assert until - start == ROLLING_LENGTHS[kind]
         assert end is None or until == end
         told = truth.window(start, until)
         found = counted(state, kind, start)

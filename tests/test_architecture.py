@@ -82,7 +82,7 @@ def test_the_walk_sees_imports() -> None:
 def test_observations_have_no_field_for_an_address_or_a_word() -> None:
     """Exactly these columns cross the privacy boundary."""
     assert [field.name for field in fields(Observations)] == [
-        "time", "pseudonym", "previous", "country", "categories", "late", "tally",
+        "time", "pseudonym", "previous_pseudonym", "country", "categories", "is_late", "tally",
     ]  # fmt: skip
     assert not hasattr(Observations, "__dict__") or Observations.__slots__
 

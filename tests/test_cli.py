@@ -61,7 +61,7 @@ def test_every_verb_is_in_the_module_that_is_said() -> None:
     code = (
         "import sys\n"
         "from donkeywatch import cli\n"
-        "cli.enter(sys.argv[1:])\n"
+        "cli.load_commands(sys.argv[1:])\n"
         "verbs = [c.name or c.callback.__name__ for c in cli.app.registered_commands]\n"
         "print(*verbs)"
     )
@@ -69,10 +69,10 @@ def test_every_verb_is_in_the_module_that_is_said() -> None:
         verbs: subprocess.run(
             [sys.executable, "-c", code, *verbs[:1]], capture_output=True, text=True, check=True
         ).stdout.split()
-        for verbs in [(), *cli.MODULES.values()]
+        for verbs in [(), *cli.COMMANDS_BY_MODULE.values()]
     }
     for verbs, entered in said.items():
-        everything = [verb for own in cli.MODULES.values() for verb in own]
+        everything = [verb for own in cli.COMMANDS_BY_MODULE.values() for verb in own]
         # The verbs for lexicon and keys are groups of their own, and the demo needs a backfill.
         groups = {"lexicon", "keys", "backfill"}
         assert set(entered) - {"backfill"} == set(verbs or everything) - groups

@@ -63,7 +63,7 @@ def test_every_verb_is_documented() -> None:
     """No command is missing from the list that the documentation is made from."""
     from donkeywatch import cli
 
-    cli.enter([])
+    cli.load_commands([])
     made = generator()
     verbs = {
         command.name or command.callback.__name__

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from donkeywatch.counting import rows
-from donkeywatch.counting.windows import MINUTE, WEEK, milliseconds
+from donkeywatch.counting.windows import MINUTE, WEEK, to_ms
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.live import LiveWriter
 from donkeywatch.simulation.simulate import Simulation
@@ -55,7 +55,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Simulated:
 def count(server: Simulated, *, step: int | None = None) -> None:
     """Backfill the whole archive."""
     with engine(server.settings) as opened:
-        backfill(opened, server.archive, None, lambda: NOW, step=step)
+        backfill(opened, server.archive, None, lambda: NOW, commit_every_bytes=step)
 
 
 def test_one_backfill_equals_the_truth(server: Simulated) -> None:
@@ -70,9 +70,9 @@ def test_windows_are_exact_where_they_are_counted_a_part_at_a_time(
     server: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As weeks of millions of addresses are; rolling windows across the change of keys, too."""
-    monkeypatch.setattr(gathering, "MUCH", 10)
-    monkeypatch.setattr(segments, "LONG", 20)
-    monkeypatch.setattr(rows, "PIECE", 50)
+    monkeypatch.setattr(gathering, "PARTITION_ABOVE_ROWS", 10)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 20)
+    monkeypatch.setattr(rows, "CHUNK_ROWS", 50)
     count(server, step=100_000)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
@@ -104,7 +104,7 @@ def test_compressed_twins_of_what_was_counted_are_not_counted_again(server: Simu
 @pytest.mark.untraced
 def test_tiny_blocks_count_the_same(server: Simulated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks of 1 KiB and a commit after each few of them change no figure."""
-    monkeypatch.setattr("donkeywatch.runtime.backfill.LARGE", 1024)
+    monkeypatch.setattr("donkeywatch.runtime.backfill.ARCHIVE_READ_BYTES", 1024)
     count(server, step=200_000)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
@@ -139,11 +139,11 @@ def live(directory: Path, sim: Simulation, *, restarts: int) -> tuple[Simulated,
     moments = [sim.start + timedelta(minutes=20 * i) for i in range(3 * sim.hours + 1)]
     every = len(moments) // (restarts + 1) + 1
     for first in range(0, len(moments), every):
-        with engine(server.settings, milliseconds(moments[first])) as opened:
+        with engine(server.settings, to_ms(moments[first])) as opened:
             for moment in moments[first : first + every]:
                 writer.step(moment)
-                opened.tick(milliseconds(moment))
-    now = milliseconds(moments[-1])
+                opened.tick(to_ms(moment))
+    now = to_ms(moments[-1])
     with engine(server.settings, now) as opened:
         for _ in range(2):
             now += 2 * MINUTE

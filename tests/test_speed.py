@@ -20,9 +20,9 @@ import pytest
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
-from donkeywatch.ingest.formats.line import Search
-from donkeywatch.ingest.searches import words
-from donkeywatch.ingest.text import tokens
+from donkeywatch.ingest.formats.line import RawQuery
+from donkeywatch.ingest.searches import searched_text
+from donkeywatch.ingest.text import tokenise
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from speed import report, rivals
@@ -59,7 +59,7 @@ def brute_force(made: Input, name: str) -> Figures:
     seen: set[tuple[str, str, str]] = set()
     for stamp, address, query in lines(made):
         window = datetime.fromisoformat(stamp).astimezone(UTC).strftime(name)
-        codes = detector.codes(tokens(query))
+        codes = detector.classify(tokenise(query))
         flagged = [topic for topic, code in zip(topics, codes, strict=True) if code]
         for queries, addresses in (
             ("queries", "addresses"),
@@ -106,9 +106,9 @@ def test_the_formats_hold_the_same_searches(made: Input) -> None:
     trees = made.log("enode-go").read_bytes().removesuffix(b"\n").split(b"\n")
     for (stamp, address, query), line in zip(lines(made), trees, strict=True):
         search = EnodeGo().read(line)
-        assert isinstance(search, Search)
+        assert isinstance(search, RawQuery)
         assert (search.stamp.decode(), search.address.decode()) == (stamp, address)
-        assert tokens(words(search.query, "enode-go", "cp1252")) == tokens(query)
+        assert tokenise(searched_text(search.query, "enode-go", "cp1252")) == tokenise(query)
     assert gzip.decompress(made.log("tsv.gz").read_bytes()) == made.log("tsv").read_bytes()
 
 

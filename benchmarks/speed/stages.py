@@ -15,25 +15,25 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from donkeywatch.counting.ledger import Ledger
+from donkeywatch.counting.ledger import BatchBuilder
 from donkeywatch.ingest import blocks
-from donkeywatch.ingest.blocks import BlockReader, _Reading
+from donkeywatch.ingest.blocks import BlockReader, _ColumnarParse
 from donkeywatch.ingest.columns import Block
-from donkeywatch.ingest.countries import Countries
-from donkeywatch.ingest.fields import Fields
+from donkeywatch.ingest.countries import CountryLookup
+from donkeywatch.ingest.fields import PackedFields
 from donkeywatch.ingest.folding import FoldTable
 from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout
 from donkeywatch.ingest.layouts.tsv import TsvLayout
-from donkeywatch.ingest.observe import Observer
-from donkeywatch.ingest.sieve import Automaton, Hyperscan
+from donkeywatch.ingest.observe import Pseudonymiser
+from donkeywatch.ingest.sieve import AhoCorasickMatcher, HyperscanMatcher
 from donkeywatch.ingest.sightings import LineReader
 from donkeywatch.runtime import block_queue, window_closer
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.machine import keep
-from donkeywatch.runtime.window_closer import Closer
+from donkeywatch.runtime.machine import retain_freed_memory
+from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import Follower
@@ -42,34 +42,42 @@ from speed.input import Input, Plan, generate
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "reading": [(Follower, "read")],
-    "lines": [(blocks, "padded"), (Block, "__init__")],
-    "stamps": [(blocks, "stamps")],
-    "addresses": [(blocks, "quads")],
+    "lines": [(blocks, "with_padding"), (Block, "__init__")],
+    "stamps": [(blocks, "parse_timestamps")],
+    "addresses": [(blocks, "parse_ipv4")],
     "queries": [
         (TsvLayout, "queries"),
         (JsonlLayout, "queries"),
         (EnodeGoLayout, "queries"),
     ],
     "folding": [
-        (Fields, "wide"),
-        (_Reading, "_wordy"),
-        (_Reading, "_wide"),
-        (FoldTable, "folded"),
+        (PackedFields, "non_ascii_lines"),
+        (_ColumnarParse, "_has_early_word"),
+        (_ColumnarParse, "_non_ascii_hits"),
+        (FoldTable, "fold"),
     ],
-    "matching": [(Automaton, "hits"), (Hyperscan, "hits"), (_Reading, "_narrow_hits")],
+    "matching": [
+        (AhoCorasickMatcher, "hits"),
+        (HyperscanMatcher, "hits"),
+        (_ColumnarParse, "_ascii_hits"),
+    ],
     "deciding": [
-        (_Reading, "_completed"),
-        (_Reading, "_decide"),
-        (LineReader, "codes"),
+        (_ColumnarParse, "_finish_line_by_line"),
+        (_ColumnarParse, "_classify"),
+        (LineReader, "classify"),
         (LineReader, "read"),
     ],
-    "countries": [(Countries, "of")],
-    "pseudonyms": [(Observer, "_hashed")],
-    "ledger": [(Ledger, "record"), (Ledger, "take")],
+    "countries": [(CountryLookup, "lookup")],
+    "pseudonyms": [(Pseudonymiser, "_pseudonyms")],
+    "ledger": [(BatchBuilder, "record"), (BatchBuilder, "take_batch")],
     "commit": [(Store, "checkpoint"), (Store, "truncate_log")],
-    "closing": [(Closer, "close"), (Closer, "close_aside"), (Closer, "close_ended")],
-    "reckoning": [(block_queue, "figures_of"), (window_closer, "figures_of")],
-    "the rest": [(BlockReader, "block"), (Observer, "observe")],
+    "closing": [
+        (WindowCloser, "close"),
+        (WindowCloser, "close_hours_async"),
+        (WindowCloser, "begin_final_close"),
+    ],
+    "reckoning": [(block_queue, "aggregate"), (window_closer, "aggregate")],
+    "the rest": [(BlockReader, "read"), (Pseudonymiser, "pseudonymise")],
 }
 """What each stage is: calls, without the calls of other stages in them."""
 
@@ -118,16 +126,16 @@ def spent(lines: int, log: str) -> dict[str, float]:
     for stage, calls in STAGES.items():
         for owner, name in calls:
             watch.time(stage, owner, name)
-    keep()
+    retain_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         plan = Plan(lines=lines)
         made = Input(place / plan.name)
         generate(plan, made.directory, (log,))
-        engine = Engine(settings(made, place, log), wall())
+        engine = Engine(settings(made, place, log), wall_ms())
         begun = time.process_time()
         try:
-            backfill(engine, [made.log(log)], None, wall)
+            backfill(engine, [made.log(log)], None, wall_ms)
         finally:
             engine.close()
         total = time.process_time() - begun

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.simulation.nonsense import Lexicon, Phrase, Phrases, background
+from donkeywatch.simulation.nonsense import Lexicon, Phrase, PhraseGenerator, filler_words
 from donkeywatch.simulation.render import Objects, go_quoted
 from donkeywatch.simulation.truth import TOPICS
 
@@ -32,7 +32,7 @@ class Stock:
     """
 
     def __init__(self, seed: int, words: Lexicon, size: int) -> None:
-        draw, rng = Phrases(seed, words), Random(f"speed {seed}")
+        draw, rng = PhraseGenerator(seed, words), Random(f"speed {seed}")
         few = max(100, size // 20)
         kinds = (
             [_short(draw.ordinary, rng) for _ in range(size)],
@@ -56,7 +56,7 @@ class Stock:
             pairs = [_rendered(name, *pair) for pair in zip(phrases, chains, strict=True)]
             self.heads[name] = np.array([head for head, _ in pairs], dtype=object)
             self.tails[name] = np.array([tail for _, tail in pairs], dtype=object)
-        plain = background(seed)[0]
+        plain = filler_words(seed)[0]
         # Two searches of three are as they stand.
         self.more: Objects = np.array([""] * 2 * len(plain) + [f" {w}" for w in plain], object)
 

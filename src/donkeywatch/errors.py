@@ -56,7 +56,7 @@ class StateError(DonkeywatchError):
     exit_code = 3
 
 
-class Unavailable(StateError):
+class DatabaseUnavailableError(StateError):
     """The disk, the database or a limit forbids it now; a later try may succeed."""
 
     exit_code = 6
@@ -68,7 +68,7 @@ class AddressUnavailable(ConfigError):
     exit_code = 6
 
 
-class BusyError(DonkeywatchError):
+class StateLockedError(DonkeywatchError):
     """Another process holds the state directory."""
 
     exit_code = 4

@@ -17,16 +17,16 @@ from donkeywatch.counting.windows import (
     MINUTE,
     SECOND,
     WEEK,
-    floor,
-    milliseconds,
+    floor_to,
+    to_ms,
     week_name,
     week_of,
 )
-from donkeywatch.runtime.clocks import EVEN, RELEASED
+from donkeywatch.runtime.clocks import BUILD_TIME_MS, EVEN_RUN_MS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings.schema import Retention
 
-BEGIN = milliseconds(datetime(2026, 11, 21, 22, 30, tzinfo=UTC))
+BEGIN = to_ms(datetime(2026, 11, 21, 22, 30, tzinfo=UTC))
 """A Saturday evening."""
 KEPT_WEEKS = 2
 """Weeks of hours that the retention keeps."""
@@ -81,13 +81,13 @@ class Clockwork:
 
     def write(self, count: int = 1) -> None:
         """The server logs searches, by a clock that is right."""
-        self.right[floor(self.now, HOUR)] += count
+        self.right[floor_to(self.now, HOUR)] += count
         self._append(self.now, count)
 
     def write_wrong(self, count: int) -> None:
         """The server logs searches by the same wall clock as the monitor's."""
         time = max(self.wall, 31 * 366 * DAY)  # Stamps before 2000 are no time at all.
-        self.wrong[floor(time, HOUR)] += count
+        self.wrong[floor_to(time, HOUR)] += count
         self._append(time, count)
 
     def rotate(self) -> None:
@@ -180,7 +180,7 @@ class Clockwork:
     def check(self) -> None:
         """Hours after the clock is right every line has its outcome, and what is due is gone."""
         self.run_right()
-        for _ in range(0, 2 * EVEN + HOUR, HOUR):
+        for _ in range(0, 2 * EVEN_RUN_MS + HOUR, HOUR):
             self.now += HOUR
             self.write()
             self.look()
@@ -209,7 +209,7 @@ class Clockwork:
         assert min(path.stem for path in keys) >= week_name(due)
         assert self.query("select min(hour) >= ? from segments", due) == [(1,)]
         assert self.engine is not None
-        assert not self.engine.status().problems
+        assert not self.engine.status().engine_problems
 
     def close(self) -> None:
         """Remove everything."""
@@ -218,8 +218,8 @@ class Clockwork:
 
 
 ERRORS = (
-    EPOCH, RELEASED - BEGIN - 400 * DAY, -8 * DAY, -HOUR, -2 * MINUTE, 2 * MINUTE, HOUR, 23 * HOUR,
-    3 * DAY, 8 * DAY, 15 * DAY, 100 * DAY, 3653 * DAY,
+    EPOCH, BUILD_TIME_MS - BEGIN - 400 * DAY, -8 * DAY, -HOUR, -2 * MINUTE, 2 * MINUTE, HOUR,
+    23 * HOUR, 3 * DAY, 8 * DAY, 15 * DAY, 100 * DAY, 3653 * DAY,
 )  # fmt: skip
 """How wrong a clock may be, ms."""
 LOOKS = (100, SECOND, 6 * SECOND, 31 * SECOND)

@@ -23,11 +23,11 @@ from unittest import mock
 import zstandard
 
 from conformance.model import LEXICON
-from donkeywatch.counting.windows import HOUR, SECOND, iso, week_of
+from donkeywatch.counting.windows import HOUR, SECOND, iso_utc, week_of
 from donkeywatch.errors import SourceError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.materials import Materials
+from donkeywatch.runtime.materials import ReferenceData
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.store import Store
@@ -80,7 +80,7 @@ class CopiedLog:
         self.copies = 0
         self.name = "main"
         self.path.touch()
-        self._materials: Materials | None = None
+        self._materials: ReferenceData | None = None
         self.engine = self._open()
         self.step()
 
@@ -91,7 +91,7 @@ class CopiedLog:
 
     def _open(self) -> Engine:
         settings = self._settings()
-        self._materials = self._materials or Materials.load(settings)
+        self._materials = self._materials or ReferenceData.load(settings)
         return Engine(settings, self.now, self._materials)
 
     def step(self, ms: int = 2 * SECOND) -> None:
@@ -128,7 +128,7 @@ class CopiedLog:
             # Where stamps are whole seconds, hundreds of lines share one.
             self.time += 3 if self.whole_seconds else 130 + len(self.lines) * 37 % 1700
             serial, fraction = len(self.lines) + len(made), (self.time - back) % 1000
-            stamp = f"{iso(self.time - back)[:-1]}.{0 if self.whole_seconds else fraction:03d}Z"
+            stamp = f"{iso_utc(self.time - back)[:-1]}.{0 if self.whole_seconds else fraction:03d}Z"
             address = f"2001:db8::{serial % addresses + 1:x}"
             made.append(f"{stamp}\t{address}\tfnarbl {serial}\n".encode())
         ahead = max(0, self.time - self.now)
@@ -182,7 +182,7 @@ class CopiedLog:
 
     def down(self) -> None:
         """The daemon stops."""
-        self.engine.finish(self.now, self.steady)
+        self.engine.final_commit(self.now, self.steady)
         self.engine.close()
 
     def up(self) -> None:
@@ -216,7 +216,7 @@ class CopiedLog:
         self.copies += 1
         path = self.directory / f"archive{self.copies}{packing}"
         path.write_bytes(PACKERS[packing](b"".join(content)))
-        self.engine.finish(self.now, self.steady)
+        self.engine.final_commit(self.now, self.steady)
         self.engine.close()
         self.engine = self._open()
         told = None

@@ -25,17 +25,17 @@ import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
 from donkeywatch.counting import rolling
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor, utc
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor_to, utc
 from donkeywatch.runtime import clocks, window_closer
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.worker_processes import Crew
+from donkeywatch.runtime.worker_processes import WorkerPool
 from donkeywatch.settings import loader
 from donkeywatch.sources import listing
 from donkeywatch.store import gathering, segments
 
 SOURCE = Path(donkeywatch.__file__).parent
-MONDAY = floor(1_780_000_000_000, WEEK) + WEEK
+MONDAY = floor_to(1_780_000_000_000, WEEK) + WEEK
 """The week changes while the process under test is at work, ms UTC."""
 FIGURES, YOUNG = "figures.json", "young"
 LAST = MONDAY + 5 * MINUTE
@@ -124,14 +124,14 @@ def _write(log: Path, first: int, count: int) -> None:
 def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None:
     # So that ten addresses make long segments, many of them, and windows that take a while.
     with (
-        mock.patch.object(segments, "LONG", 8),
-        mock.patch.object(gathering, "MUCH", 8),
-        mock.patch.object(segments, "FEW", 1),
-        mock.patch.object(segments, "DESTROYED", 8),
-        mock.patch.object(window_closer, "SHORT", 40),
-        mock.patch.object(rolling, "BUDGET", 30),
+        mock.patch.object(segments, "SPLIT_ABOVE_ROWS", 8),
+        mock.patch.object(gathering, "PARTITION_ABOVE_ROWS", 8),
+        mock.patch.object(segments, "MAX_SEGMENTS_UNMERGED", 1),
+        mock.patch.object(segments, "DELETE_BATCH_ROWS", 8),
+        mock.patch.object(window_closer, "WEEK_SLICE_ROWS", 40),
+        mock.patch.object(rolling, "REBUILD_ROWS_PER_CALL", 30),
         # A clock that runs evenly is confirmed at once.
-        mock.patch.object(clocks, "EVEN", 0),
+        mock.patch.object(clocks, "EVEN_RUN_MS", 0),
         # How long ago a directory was read is real time, which no two runs have in common.
         mock.patch.object(listing, "MAX_AGE_SECONDS", 0.0),
     ):
@@ -177,26 +177,26 @@ def _gone(directory: Path, _engine: Engine, step: int) -> None:
 
 def _crewed(_directory: Path, engine: Engine, _step: int) -> None:
     """Two other processes read the blocks, and are waited for."""
-    engine._desk.enlist(3)
-    mock.patch.object(Crew, "ready", property(lambda _self: True)).start()
+    engine._pipeline.start_workers(3)
+    mock.patch.object(WorkerPool, "ready", property(lambda _self: True)).start()
 
 
 def _helped(_directory: Path, engine: Engine, _step: int) -> None:
     """They are never done in time, and this process helps them."""
-    engine._desk.enlist(3)
-    mock.patch.object(Crew, "ready", property(lambda _self: False)).start()
+    engine._pipeline.start_workers(3)
+    mock.patch.object(WorkerPool, "ready", property(lambda _self: False)).start()
 
 
 def _archived(directory: Path, engine: Engine, step: int) -> None:
     """Weeks before those of the log are counted first, from files of a few minutes each."""
     if step == 0:
         archives = sorted(directory.glob("*.archive"))
-        backfill(engine, archives, None, lambda: MONDAY - 35 * MINUTE, step=1)
+        backfill(engine, archives, None, lambda: MONDAY - 35 * MINUTE, commit_every_bytes=1)
 
 
 def _doubted(_directory: Path, _engine: Engine, step: int) -> None:
     """Nothing confirms the clock at first: lines ahead of it wait, in both files."""
-    clocks.EVEN = 6 * HOUR if step == 0 else 0
+    clocks.EVEN_RUN_MS = 6 * HOUR if step == 0 else 0
 
 
 def restore(directory: Path) -> None:

@@ -30,22 +30,22 @@ from donkeywatch.counting.windows import (
     MINUTE,
     SECOND,
     WEEK,
-    floor,
-    milliseconds,
+    floor_to,
+    to_ms,
     week_name,
     week_of,
 )
 from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.materials import Materials
-from donkeywatch.runtime.scheduler import Pace
+from donkeywatch.runtime.materials import ReferenceData
+from donkeywatch.runtime.scheduler import CommitScheduler
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
+from donkeywatch.sources.follow import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
 from donkeywatch.sources.marks import HEAD
 from donkeywatch.sources.newcomers import QUIET_MS
 
-MONDAY = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
+MONDAY = to_ms(datetime(2026, 11, 23, tzinfo=UTC))
 """When a week of the model ends, ms UTC."""
 LIMIT = 512
 """Longest line of the model's log, bytes."""
@@ -105,8 +105,8 @@ class Line:
         if parts[0] > b"2090":
             return "future"
         moment = datetime.strptime(parts[0].decode(), "%Y-%m-%dT%H:%M:%S.%f%z")
-        self.time = milliseconds(moment)
-        self.hour = floor(self.time, HOUR)
+        self.time = to_ms(moment)
+        self.hour = floor_to(self.time, HOUR)
         self.address = parts[1].decode()
         self.flagged = FLAGGED in words
         return "query"
@@ -151,7 +151,7 @@ class Figures:
 
 
 @cache
-def template() -> tuple[Path, Settings, Materials]:
+def template() -> tuple[Path, Settings, ReferenceData]:
     """A state directory as the first start leaves it, to be copied; what reading it needs."""
     directory = new_directory()
     words = directory / "lexicon.toml"
@@ -159,7 +159,7 @@ def template() -> tuple[Path, Settings, Materials]:
     words.chmod(0o600)
     (directory / "settings.toml").write_text(SETTINGS)
     settings = loader.load(directory / "settings.toml", {})
-    materials = Materials.load(settings)
+    materials = ReferenceData.load(settings)
     Engine(settings, MONDAY - WEEK, materials).close()
     return directory, settings, materials
 
@@ -694,8 +694,8 @@ class World:
         if self.engine is not None:
             if look:
                 lazy = self.engine.settings.checkpoint.model_copy(update={"interval": 1e9})
-                self.engine.pace = Pace(lazy, 1.0)
-                self.engine.pace.stored(self.now)
+                self.engine.pace = CommitScheduler(lazy, 1.0)
+                self.engine.pace.on_commit(self.now)
                 self.engine.tick(self.now)
             self._down()
 
@@ -739,7 +739,7 @@ class World:
         self.start()
         self._complete()
         # A piece at the end of a rotated file is read when that has settled, not weeks later.
-        for ms in (SECOND, SECOND, SETTLE + SECOND, SECOND):
+        for ms in (SECOND, SECOND, LAST_LINE_DELAY + SECOND, SECOND):
             self.step(ms)
         self._skip_to(week_of(self.now) + WEEK + 30 * MINUTE)
 
@@ -751,11 +751,15 @@ class World:
     def _pass(self, ms: int) -> None:
         self.now += ms
         file = self._rest_file
-        if file is not self.log and self.now - file.left >= SETTLE:
+        if file is not self.log and self.now - file.left >= LAST_LINE_DELAY:
             # Nobody can know that a line goes on which has stood there unfinished for so long.
             self._end(file)
         for old in self._files:
-            if old is not self.log and old.part is not None and self.now - old.left >= SETTLE:
+            if (
+                old is not self.log
+                and old.part is not None
+                and self.now - old.left >= LAST_LINE_DELAY
+            ):
                 self._end(old)
 
     def _look(self) -> None:
@@ -795,7 +799,7 @@ class World:
         if failed:
             self._rolled.update(self._batch)
             self._batch.clear()
-        elif not self.engine.pace.pending:
+        elif not self.engine.pace.pending_bytes:
             self.must_have(self._batch)
             if self._gone_since is None and any(n not in self.must.lines for n in self._rolled):
                 self._gone_since = self.now
@@ -803,9 +807,12 @@ class World:
             self._rolled.clear()
             self._emptied, self._seen = False, self.now
             self._check_counters()
-        if self._gone_since is not None and self.now - self._gone_since > GRACE + SECOND:
+        if (
+            self._gone_since is not None
+            and self.now - self._gone_since > MISSING_FILE_TIMEOUT + SECOND
+        ):
             self._abandoned = True
-        held = [f for f in self._held if self.now - f.left < RELEASE]
+        held = [f for f in self._held if self.now - f.left < DESCRIPTOR_HOLD_TIME]
         held += [f for f in readable if any(n in self._batch or n in self._rolled for n in f.lines)]
         log = self.log
         self._held = dict.fromkeys([*held, *([log] if log is not None else [])])
@@ -842,7 +849,14 @@ class World:
         self._complete()
         self.finish_compress()
         # Coverage alone is stored every half a minute.
-        for ms in (SECOND, SECOND, SETTLE + SECOND, SECOND, GRACE + SECOND, 31 * SECOND):
+        for ms in (
+            SECOND,
+            SECOND,
+            LAST_LINE_DELAY + SECOND,
+            SECOND,
+            MISSING_FILE_TIMEOUT + SECOND,
+            31 * SECOND,
+        ):
             self.step(ms)
         for file in self.names.values():
             self.must_have(file.all())

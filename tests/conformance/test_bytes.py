@@ -22,8 +22,8 @@ from conformance.diary import Clocks, Diary, again, amend, stamp
 from conformance.readers import Daemon
 from conformance.site import Case
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.sightings import Sighting
-from donkeywatch.runtime.materials import Materials
+from donkeywatch.ingest.sightings import ParsedQuery
+from donkeywatch.runtime.materials import ReferenceData
 from donkeywatch.runtime.pipeline import line_reader
 from donkeywatch.settings.loader import load
 from donkeywatch.simulation import demo
@@ -349,7 +349,7 @@ def test_any_bytes_at_all_have_the_outcomes_of_their_lines(
     engine = stepped(Case(), NOW)
     with_format(engine.settings, name, f"max_line = {LIMIT}\n")
     chosen = load(engine.settings, {})
-    reader = line_reader(chosen.source[0], Detector(Materials.load(chosen).lexicon))
+    reader = line_reader(chosen.source[0], Detector(ReferenceData.load(chosen).lexicon))
     diary.log.write_bytes(rendered(name, NOW, "192.0.2.1", b"zqorv"))
     expected: Counter[str] = Counter({"query": 1, **({"other": 2} if name == "enode-go" else {})})
     newest = NOW
@@ -358,7 +358,7 @@ def test_any_bytes_at_all_have_the_outcomes_of_their_lines(
     def outcome(line: bytes) -> str:
         nonlocal newest
         result = reader.read(line)
-        if not isinstance(result, Sighting):
+        if not isinstance(result, ParsedQuery):
             return result
         if result.time > engine.now + 300_000:
             return "future"

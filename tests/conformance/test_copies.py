@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 )
 
 from conformance.copying import PACKERS, CopiedLog, Way
-from donkeywatch.counting.windows import SECOND, iso
+from donkeywatch.counting.windows import SECOND, iso_utc
 from donkeywatch.ingest.recognition import MIN_RUN
 from donkeywatch.sources import rotated
 from donkeywatch.sources.files import open_file
@@ -237,7 +237,7 @@ class Burst:
 
     def write(self, count: int, *, later: int = 0) -> None:
         """The server logs some of them, or of so many ms later."""
-        stamp = iso(self.time + later).encode()
+        stamp = iso_utc(self.time + later).encode()
         lines = [
             b"%s\t192.0.2.%d\tfnarbl %d\n" % (stamp, n % 9, n)
             for n in itertools.islice(self._serial, count)
@@ -262,7 +262,7 @@ def test_a_burst_that_is_rotated_twice_between_two_looks_counts_whole(ahead: int
     """
     burst = Burst('[[source]]\nname = "other"\npath = "other.log"\nformat = "tsv"')
     burst.write(50)
-    later = iso(burst.time + ahead * SECOND).encode()
+    later = iso_utc(burst.time + ahead * SECOND).encode()
     (burst.log.directory / "other.log").write_bytes(later + b"\t198.51.100.1\tfnarbl\n")
     if ahead:
         burst.log.step()

@@ -54,14 +54,14 @@ def test_forbidden_for_a_minute_and_a_half(nobody: Nobody, what: str, end: str) 
         for _ in range(90):
             reader.tick()
         assert reader.engine is not None
-        assert FORBIDDEN in " ".join(reader.engine.status().not_ready(0))
+        assert FORBIDDEN in " ".join(reader.engine.status().readiness_problems(0))
         if end != "none":
             reader.stop() if end == "stop" else reader.kill()
             reader.start()
     closed.chmod(0o755)
     with nobody.acting():
         assert site.outcome() == (0, 0)
-        assert reader.engine.status().not_ready(0) == []
+        assert reader.engine.status().readiness_problems(0) == []
         reader.stop()
 
 
@@ -170,7 +170,7 @@ def test_out_of_descriptors_for_two_minutes(tmp_path: Path) -> None:
     try:
         for _ in range(120):
             reader.tick()
-        told = reader.engine.status().not_ready(0)
+        told = reader.engine.status().readiness_problems(0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert "Too many open files" in " ".join(told)
@@ -329,7 +329,7 @@ def test_reads_that_fail(
     failing.error = 0
     assert site.outcome() == (0, 0)
     assert reader.engine is not None
-    assert reader.engine.status().not_ready(0) == []
+    assert reader.engine.status().readiness_problems(0) == []
     reader.stop()
 
 
@@ -411,7 +411,7 @@ def test_a_log_that_cannot_be_read_is_not_followed(
     for _ in range(300):
         reader.tick()
     assert reader.engine is not None
-    told = reader.engine.status().not_ready(1 << 20)
+    told = reader.engine.status().readiness_problems(1 << 20)
     reader.engine.close()
     assert "Input/output error" in " ".join(told)
 

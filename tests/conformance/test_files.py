@@ -16,7 +16,7 @@ from conformance.readers import Daemon, Stepped, tally
 from conformance.scripts import prepare
 from conformance.site import Case, Site, Tally
 from donkeywatch.counting.windows import MINUTE, SECOND
-from donkeywatch.sources.follow import GRACE
+from donkeywatch.sources.follow import MISSING_FILE_TIMEOUT
 from support import counters, outcomes
 
 Make = Callable[[Case], Daemon]
@@ -129,7 +129,7 @@ def test_truncated_while_the_database_cannot_be_written(tmp_path: Path, copy: bo
     unread = site.lines(20)
     site.append(unread)
     reader.tick()
-    assert reader.engine.status().not_ready(0)
+    assert reader.engine.status().readiness_problems(0)
     if copy:
         site.copytruncate()
     else:
@@ -140,7 +140,7 @@ def test_truncated_while_the_database_cannot_be_written(tmp_path: Path, copy: bo
     other.execute("rollback")
     other.close()
     for _ in range(4):
-        reader.tick(GRACE)
+        reader.tick(MISSING_FILE_TIMEOUT)
     assert site.outcome() == (0, 0)
     reader.tick(MINUTE)
     assert counters(reader.state).get("abandoned_bytes", 0) == (0 if copy else len(unread))

@@ -26,7 +26,7 @@ from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.windows import HOUR, SECOND
 from donkeywatch.publish.http.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
-from donkeywatch.sources.finding import Finder
+from donkeywatch.sources.finding import FileDiscovery
 
 IDLE = 2_500
 SMALL_LOG = 20_000
@@ -185,11 +185,11 @@ def test_blind_time_at_the_start_takes_nothing_from_the_past(
             lines.write(f"{stamp}\t2001:db8::{minute + 1:x}\tzqorv {minute}\n")
     reader.now = noon + HOUR
 
-    def fail(_finder: Finder, _now: int) -> None:
+    def fail(_finder: FileDiscovery, _now: int) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as failing:
-        failing.setattr(Finder, "scan", fail)
+        failing.setattr(FileDiscovery, "scan", fail)
         reader.start()
         for _ in range(10):
             reader.tick()

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from conformance.model import Cut, Kind, Point, World
 from donkeywatch.counting.windows import HOUR, MINUTE, SECOND
 from donkeywatch.runtime import clocks
-from donkeywatch.sources.follow import GRACE, RELEASE, SETTLE
+from donkeywatch.sources.follow import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
 
 WHICH = st.integers(0, 7)
 KINDS: list[Kind] = [
@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
         """A rotated file is deleted, at once or when it has been read."""
         if drained:
             self.world.step(SECOND)
-            self.world.step(SETTLE)
+            self.world.step(LAST_LINE_DELAY)
         self.world.delete(which)
 
     @precondition(lambda self: self.world.engine is not None)
@@ -181,7 +181,11 @@ class Machine(RuleBasedStateMachine):
         """The database cannot be written."""
         self.world.fail(ms, point)
 
-    @rule(ms=st.sampled_from((100, SECOND, SETTLE, GRACE, RELEASE, HOUR)))
+    @rule(
+        ms=st.sampled_from(
+            (100, SECOND, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT, DESCRIPTOR_HOLD_TIME, HOUR)
+        )
+    )
     def step(self, ms: int) -> None:
         """Time goes on, and the daemon looks."""
         self.world.step(ms)
@@ -215,7 +219,7 @@ def test_anything_in_any_order() -> None:
 
     The clock is confirmed from the start; what waits for one that is not is test_wall_clock's.
     """
-    with mock.patch.object(clocks, "EVEN", 0):
+    with mock.patch.object(clocks, "EVEN_RUN_MS", 0):
         run_state_machine_as_test(Machine, settings=SETTINGS)
 
 
@@ -235,8 +239,8 @@ def test_a_line_written_just_before_a_renamed_file_is_released(world: World) -> 
     world.write()
     world.rename()
     world.step(SECOND)
-    world.step(SETTLE)
-    world.step(RELEASE - SETTLE - SECOND)
+    world.step(LAST_LINE_DELAY)
+    world.step(DESCRIPTOR_HOLD_TIME - LAST_LINE_DELAY - SECOND)
     world.write_old()
     world.step(10 * SECOND)
     world.check()
@@ -442,7 +446,7 @@ def test_a_loss_that_could_not_be_stored_at_once_still_costs_its_time(world: Wor
     world.write()
     world.fail(SECOND)
     world.truncate()
-    for ms in (SECOND, GRACE + SECOND, SECOND):
+    for ms in (SECOND, MISSING_FILE_TIMEOUT + SECOND, SECOND):
         world.fail(ms)
     world.check()
 
@@ -461,7 +465,7 @@ def test_an_archive_of_a_log_that_is_rewritten_after_a_failed_commit(world: Worl
     """The archive goes on with what the file was rewritten to, not with what was read before."""
     world.write(2)
     world.step(SECOND)
-    world.step(SETTLE)
+    world.step(LAST_LINE_DELAY)
     world.rewrite(more=0)
     world.fail(100)
     world.rewrite(more=0)
@@ -480,7 +484,7 @@ def test_a_log_that_is_emptied_long_after_the_last_look(world: World, count: int
     world.truncate()
     world.step(HOUR)
     world.write(count)
-    for ms in (SECOND, GRACE, 31 * SECOND):
+    for ms in (SECOND, MISSING_FILE_TIMEOUT, 31 * SECOND):
         world.step(ms)
     assert world.covered()[0] < 60
     world.check()
@@ -529,3 +533,13 @@ def test_a_rotated_log_beside_its_archive_and_a_restart_after_both_were_counted(
         world.check()
     finally:
         world.close()
+
+
+def test_a_log_that_is_replaced_and_emptied_while_commits_fail(world: World) -> None:
+    """What had been added in the new file was gone, and no counter said so."""
+    world.write()
+    world.fail(100)
+    world.replace(count=1)
+    world.fail(100)
+    world.truncate()
+    world.check()

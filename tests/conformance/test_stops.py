@@ -21,7 +21,7 @@ from conformance.readers import LEXICON, Daemon, Stepped, tally
 from conformance.scripts import prepare
 from conformance.site import Case, Site
 from conformance.zygote import Zygote
-from donkeywatch.counting.windows import DAY, HOUR, iso
+from donkeywatch.counting.windows import DAY, HOUR, iso_utc
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.simulation.live import LiveWriter
 from donkeywatch.simulation.simulate import Simulation
@@ -233,12 +233,12 @@ def test_a_window_is_published_once(
         time.sleep(0.005)
     assert code == -signal.SIGKILL
     failpoints.go_on(str(template), "none")
-    with Snapshots(template / "state", TOPICS).take() as snapshot:
-        hours = snapshot.span("hour", MONDAY - DAY, LAST, 100)
-        weeks = snapshot.span("week", MONDAY - 7 * DAY, MONDAY, 100)
+    with Snapshots(template / "state", TOPICS).open() as snapshot:
+        hours = snapshot.windows_between("hour", MONDAY - DAY, LAST, 100)
+        weeks = snapshot.windows_between("week", MONDAY - 7 * DAY, MONDAY, 100)
         shown = snapshot.current()
-    assert [iso(hour.start) for hour in hours if hour.closed] == [
-        iso(MONDAY - n * HOUR) for n in (4, 3, 2, 1)
+    assert [iso_utc(hour.start) for hour in hours if hour.closed] == [
+        iso_utc(MONDAY - n * HOUR) for n in (4, 3, 2, 1)
     ]
     assert [week.closed for week in weeks] == [True]
     assert weeks[0].queries == sum(hour.queries for hour in hours if hour.start < MONDAY)

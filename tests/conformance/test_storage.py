@@ -70,7 +70,7 @@ def test_no_page_more(tmp_path: Path, end: str, rotations: int) -> None:
             site.rename()
         site.write(700)
         reader.tick()
-        assert COMMIT in " ".join(reader.engine.status().not_ready(1 << 20))
+        assert COMMIT in " ".join(reader.engine.status().readiness_problems(1 << 20))
         assert (offset(reader.state), reader.tally().total) == (before, 10)
     if end == "kill":
         reader.kill()
@@ -78,7 +78,7 @@ def test_no_page_more(tmp_path: Path, end: str, rotations: int) -> None:
     else:
         connection.execute("pragma max_page_count = 1000000")
     assert site.outcome() == (0, 0)
-    assert reader.engine.status().not_ready(1 << 20) == []
+    assert reader.engine.status().readiness_problems(1 << 20) == []
     reader.stop()
 
 

@@ -96,7 +96,7 @@ def _main() -> None:
         "encodings.utf_8_sig",
     ):  # fmt: skip
         importlib.import_module(name)
-    cli.enter([])
+    cli.load_commands([])
 
     sys.path[0] = str(Path(__file__).parents[1])
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.coverage import Coverage
-from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, floor
+from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, floor_to
 
-BASE = floor(1_790_000_000_000, HOUR)
+BASE = floor_to(1_790_000_000_000, HOUR)
 SILENCE = 15 * MINUTE
 gaps = st.sampled_from([0, 1, SECOND, SILENCE - 1, SILENCE, SILENCE + 1, HOUR, 5 * HOUR])
 
@@ -26,8 +26,8 @@ def at(*offsets: int) -> np.ndarray:
 def test_followed_time_is_covered() -> None:
     """From the first moment on, hour by hour, to the millisecond."""
     coverage = Coverage()
-    coverage.reach(BASE + 30 * MINUTE)
-    coverage.reach(BASE + 2 * HOUR + 500)
+    coverage.cover_until(BASE + 30 * MINUTE)
+    coverage.cover_until(BASE + 2 * HOUR + 500)
     assert coverage.take() == {BASE: 1800.0, BASE + HOUR: 3600.0, BASE + 2 * HOUR: 0.5}
     assert coverage.take() == {}
 
@@ -35,27 +35,27 @@ def test_followed_time_is_covered() -> None:
 def test_missed_time_is_not() -> None:
     """A gap stays a gap, even when its log is read later."""
     coverage = Coverage(BASE)
-    coverage.miss(BASE + 40 * MINUTE)
-    coverage.reach(BASE + HOUR)
-    coverage.read(at(10 * MINUTE, 20 * MINUTE), SILENCE)
+    coverage.skip_until(BASE + 40 * MINUTE)
+    coverage.cover_until(BASE + HOUR)
+    coverage.cover_event_times(at(10 * MINUTE, 20 * MINUTE), SILENCE)
     assert coverage.take() == {BASE: 1200.0}
 
 
 def test_time_between_queries_of_the_past_is_covered_unless_silent() -> None:
     """A pause of exactly the limit is covered, a longer one is not."""
     coverage = Coverage()
-    coverage.read(at(0, SILENCE, SILENCE + 5 * SECOND), SILENCE)
-    coverage.read(at(2 * SILENCE + 5 * SECOND + 1, 2 * SILENCE + 7 * SECOND), SILENCE)
+    coverage.cover_event_times(at(0, SILENCE, SILENCE + 5 * SECOND), SILENCE)
+    coverage.cover_event_times(at(2 * SILENCE + 5 * SECOND + 1, 2 * SILENCE + 7 * SECOND), SILENCE)
     assert sum(coverage.take().values()) == pytest.approx(900 + 5 + 1.999)
 
 
 def test_a_clock_that_steps_back_covers_nothing_twice() -> None:
     """No moment before `until` is added again."""
     coverage = Coverage(BASE)
-    coverage.reach(BASE + 10 * MINUTE)
-    coverage.reach(BASE + 5 * MINUTE)
-    coverage.miss(BASE + 6 * MINUTE)
-    coverage.reach(BASE + 10 * MINUTE)
+    coverage.cover_until(BASE + 10 * MINUTE)
+    coverage.cover_until(BASE + 5 * MINUTE)
+    coverage.skip_until(BASE + 6 * MINUTE)
+    coverage.cover_until(BASE + 10 * MINUTE)
     assert coverage.take() == {BASE: 600.0}
 
 
@@ -76,18 +76,18 @@ def test_coverage_never_exceeds_elapsed(steps: list[tuple[str, int, list[int]]])
         now += step
         if kind == "read":
             times = now + np.cumsum(np.array(more, np.int64))
-            coverage.read(times, SILENCE)
+            coverage.cover_event_times(times, SILENCE)
             moments += times.tolist()
         else:
-            (coverage.reach if kind == "reach" else coverage.miss)(now)
+            (coverage.cover_until if kind == "reach" else coverage.skip_until)(now)
             moments.append(now)
         for hour, seconds in coverage.take().items():
             total[hour] += round(seconds * SECOND)
     assert all(0 < ms <= HOUR for ms in total.values())
-    assert all(hour == floor(hour, HOUR) for hour in total)
+    assert all(hour == floor_to(hour, HOUR) for hour in total)
     if moments:
         assert total.total() <= max(moments) - min(moments)
-        assert coverage.until == max(moments)
+        assert coverage.decided_until == max(moments)
 
 
 def covered(times: list[int], cuts: list[int]) -> tuple[dict[int, float], int | None]:
@@ -95,8 +95,8 @@ def covered(times: list[int], cuts: list[int]) -> tuple[dict[int, float], int | 
     coverage = Coverage()
     bounds = [0, *sorted(c for c in cuts if c <= len(times)), len(times)]
     for first, last in pairwise(bounds):
-        coverage.read(np.array(times[first:last], np.int64), SILENCE)
-    return coverage.take(), coverage.until
+        coverage.cover_event_times(np.array(times[first:last], np.int64), SILENCE)
+    return coverage.take(), coverage.decided_until
 
 
 @given(st.lists(gaps, max_size=20), st.lists(st.integers(0, 20), max_size=6))

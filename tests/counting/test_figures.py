@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.figures import (
-    Columns,
-    CountryFigures,
-    Figures,
-    Span,
-    TopicFigures,
-    figures_of,
-    nothing,
+    CountryAggregate,
+    RowColumns,
+    TopicAggregate,
+    Window,
+    WindowAggregate,
+    aggregate,
+    empty_aggregate,
 )
-from donkeywatch.counting.observations import country_code
+from donkeywatch.counting.observations import pack_country
 from donkeywatch.counting.windows import MINUTE
 
 COUNTRIES = ("DE", "FR", "ZZ")
@@ -34,18 +34,18 @@ def rows(draw: st.DrawFn) -> Row:
     return address, draw(st.integers(0, 2)), q, draw(st.integers(0, q)), draw(st.integers(0, q))
 
 
-def columns(batch: list[Row]) -> Figures:
+def columns(batch: list[Row]) -> WindowAggregate:
     """The figures of rows."""
-    return spanned([(row, 0) for row in batch], [Span(0, MINUTE)])[0]
+    return spanned([(row, 0) for row in batch], [Window(0, MINUTE)])[0]
 
 
-def spanned(timed: list[tuple[Row, int]], spans: list[Span]) -> list[Figures]:
+def spanned(timed: list[tuple[Row, int]], spans: list[Window]) -> list[WindowAggregate]:
     """The figures of rows in some windows."""
     batch = [row for row, _ in timed]
-    return figures_of(
-        Columns(
+    return aggregate(
+        RowColumns(
             np.array([row[0] for row in batch], np.uint64),
-            np.array([country_code(COUNTRIES[row[1]]) for row in batch], np.uint16),
+            np.array([pack_country(COUNTRIES[row[1]]) for row in batch], np.uint16),
             np.array([row[2] for row in batch], np.uint32),
             np.array([row[3:] for row in batch], np.uint32).reshape(-1, 2).T,
             np.array([minute for _, minute in timed], np.int32),
@@ -54,13 +54,13 @@ def spanned(timed: list[tuple[Row, int]], spans: list[Span]) -> list[Figures]:
     )
 
 
-def bare(figures: Figures) -> Figures:
+def bare(figures: WindowAggregate) -> WindowAggregate:
     """Without countries and without those who asked most."""
     topics = tuple(replace(topic, top=()) for topic in figures.topics)
     return replace(figures, countries={}, topics=topics)
 
 
-def brute(batch: list[Row]) -> Figures:
+def brute(batch: list[Row]) -> WindowAggregate:
     """The same from dictionaries."""
     total: defaultdict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
     home: defaultdict[int, int] = defaultdict(int)
@@ -72,7 +72,7 @@ def brute(batch: list[Row]) -> Figures:
         ks = [(one[0], one[t]) for one in total.values()]
         one, two, three = (sum(k >= least for _, k in ks) for least in (1, 2, 3))
         topics.append(
-            TopicFigures(
+            TopicAggregate(
                 sum(k for _, k in ks), (one, two, three), sum(q * k for q, k in ks),
                 sum(k * k for _, k in ks),
                 tuple(sorted((k for _, k in ks if k), reverse=True)[:10]),
@@ -83,16 +83,16 @@ def brute(batch: list[Row]) -> Figures:
         own = [total[address] for address in total if home[address] == number]
         if own:
             found = tuple((sum(o[t] for o in own), sum(o[t] > 0 for o in own)) for t in (1, 2))
-            countries[name] = CountryFigures(sum(o[0] for o in own), len(own), found)
+            countries[name] = CountryAggregate(sum(o[0] for o in own), len(own), found)
     queries = [one[0] for one in total.values()]
     squares = sum(q * q for q in queries)
-    return Figures(sum(queries), len(total), squares, tuple(topics), countries)
+    return WindowAggregate(sum(queries), len(total), squares, tuple(topics), countries)
 
 
 @given(st.lists(rows(), max_size=40))
 def test_figures_equal_a_dictionary(batch: list[Row]) -> None:
     """Whatever the order, and an address that changed its country counts once."""
-    assert columns(batch) == (brute(batch) if batch else nothing(2))
+    assert columns(batch) == (brute(batch) if batch else empty_aggregate(2))
 
 
 @given(st.lists(rows(), max_size=40), st.integers(1, 63))
@@ -109,7 +109,11 @@ def test_figures_of_spans_are_those_of_their_rows(timed: list[tuple[Row, int]], 
     for often in (1, 1000):
         many = [((a, c, q * often, k * often, m), at) for (a, c, q, k, m), at in timed]
         start, end = begin * MINUTE, 10 * MINUTE
-        spans = [Span(0, end), Span(start, 9 * MINUTE), Span(start, end, whole=False)]
+        spans = [
+            Window(0, end),
+            Window(start, 9 * MINUTE),
+            Window(start, end, with_breakdowns=False),
+        ]
         found = spanned(many, spans)
         later = [row for row, at in many if at >= begin]
         inside = [row for row, at in many if begin <= at < 9]
@@ -132,14 +136,14 @@ def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
 def test_sums_are_wide() -> None:
     """Counts of 32 bits have squares of 64."""
     one = np.array([4_000_000_000 // 2], np.uint32)
-    own = Columns(np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
-    (found,) = figures_of(own, [Span(0, MINUTE)])
+    own = RowColumns(np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
+    (found,) = aggregate(own, [Window(0, MINUTE)])
     assert found.sum_qq == found.topics[0].sum_qk == int(one[0]) ** 2
 
 
 def test_broken_counts_do_not_hold() -> None:
     """Each comparison of the invariants is made."""
-    good = Figures(5, 3, 9, (TopicFigures(2, (2, 0, 0), 3, 2),))
+    good = WindowAggregate(5, 3, 9, (TopicAggregate(2, (2, 0, 0), 3, 2),))
     topic = good.topics[0]
     assert good.invariants_hold()
     for bad in (

@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.ledger import Batch, Ledger, Topic
+from donkeywatch.counting.ledger import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.observations import OUTCOMES, Observations
-from donkeywatch.counting.windows import HOUR, floor
+from donkeywatch.counting.windows import HOUR, floor_to
 
-BASE = floor(1_790_000_000_000, HOUR)
-TOPICS = (Topic("one", ("first", "second")), Topic("two", ("only",)))
+BASE = floor_to(1_790_000_000_000, HOUR)
+TOPICS = (TopicInfo("one", ("first", "second")), TopicInfo("two", ("only",)))
 Query = tuple[int, int, int, int, bool]
 """Time, pseudonym, two codes, late."""
 blocks = st.lists(
@@ -38,10 +38,10 @@ def observations(rows: list[Query], tally: dict[str, int]) -> Observations:
     return Observations(
         time=np.array([row[0] for row in rows], np.int64),
         pseudonym=pseudonym,
-        previous=pseudonym,
+        previous_pseudonym=pseudonym,
         country=np.zeros(len(rows), np.uint16),
         categories=np.array([row[2:4] for row in rows], np.uint8).reshape(-1, 2).T,
-        late=np.array([row[4] for row in rows], bool),
+        is_late=np.array([row[4] for row in rows], bool),
         tally=+Counter({**tally, "query": len(rows)}),
     )
 
@@ -51,16 +51,16 @@ def test_a_batch_holds_every_block_once(
     parts: list[tuple[str, list[Query], dict[str, int]]],
 ) -> None:
     """Hours, categories, outcomes and rows are the sums of the blocks."""
-    ledger = Ledger(TOPICS)
+    ledger = BatchBuilder(TOPICS)
     for source, rows, tally in parts:
         ledger.record(source, observations(rows, tally))
-    batch = ledger.take()
+    batch = ledger.take_batch()
     every = [row for _, rows, _ in parts for row in rows]
     assert batch.queries == len(every) == sum(int(rows.queries.sum()) for rows in batch.rows)
-    hours = {floor(row[0], HOUR) for row in every}
+    hours = {floor_to(row[0], HOUR) for row in every}
     assert set(batch.hours) == hours
     for hour in hours:
-        own = [row for row in every if floor(row[0], HOUR) == hour]
+        own = [row for row in every if floor_to(row[0], HOUR) == hour]
         counts = batch.hours[hour]
         assert (counts.queries, counts.late) == (len(own), sum(row[4] for row in own))
         expected = Counter(("one", TOPICS[0].categories[row[2] - 1]) for row in own if row[2])
@@ -68,7 +68,7 @@ def test_a_batch_holds_every_block_once(
         assert counts.categories == expected
         alone = {"one": sum(bool(row[2]) > row[3] for row in own)}
         alone["two"] = sum(row[3] > bool(row[2]) for row in own)
-        assert counts.alone == Counter(alone)
+        assert counts.exclusive == Counter(alone)
     flagged = Counter[tuple[str, str]]()
     for counts in batch.hours.values():
         flagged += counts.categories
@@ -87,18 +87,18 @@ def test_a_batch_holds_every_block_once(
 
 def test_a_taken_batch_is_gone() -> None:
     """The next batch starts empty, and the taken one is not touched again."""
-    ledger = Ledger(TOPICS)
+    ledger = BatchBuilder(TOPICS)
     ledger.record("main", observations([(BASE, 1, 1, 1, False)], {}))
-    taken = ledger.take()
-    assert ledger.take() == Batch()
+    taken = ledger.take_batch()
+    assert ledger.take_batch() == Batch()
     ledger.record("main", observations([(BASE, 1, 0, 0, False)], {}))
     assert taken.queries == 1
-    assert ledger.take().queries == 1
+    assert ledger.take_batch().queries == 1
 
 
 def test_what_never_happened_is_not_counted() -> None:
     """No counter of zero is made, so that no label appears before its time."""
-    ledger = Ledger(TOPICS)
+    ledger = BatchBuilder(TOPICS)
     ledger.record_too_long("main", 0)
     ledger.count("rotations", "main", 0)
     ledger.record("main", observations([], {}))

@@ -38,7 +38,7 @@ def test_it_equals_a_dictionary(
 ) -> None:
     """Additions and removals in any order; what it keeps of itself is right at every step."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("donkeywatch.counting.multiset.YOUNG", young)
+        patch.setattr("donkeywatch.counting.multiset.MIN_RECENT", young)
         multiset, plain = Multiset(bits), Counter[int]()
         for i, batch in enumerate(batches):
             change(multiset, batch, 1)
@@ -52,7 +52,7 @@ def test_it_equals_a_dictionary(
             held = {key: n for key, n in plain.items() if n}
             assert multiset.distinct == len(held)
             assert multiset.total == sum(held.values())
-            assert multiset.squares == sum(n * n for n in held.values())
+            assert multiset.sum_of_squares == sum(n * n for n in held.values())
         keys, amounts = multiset.items()
         assert dict(zip(keys.tolist(), amounts.tolist(), strict=True)) == held if batches else True
         asked = np.array(sorted(number(i) for i in range(41)), np.uint64)

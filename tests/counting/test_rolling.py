@@ -13,17 +13,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.counting import rolling
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
 from donkeywatch.counting.observations import Observations
-from donkeywatch.counting.rolling import STEPS, Rolling
-from donkeywatch.counting.rows import Rows, hours_of, rows_of
+from donkeywatch.counting.rolling import REBUILD_AFTER, RollingWindows
+from donkeywatch.counting.rows import Rows, group_observations, split_by_hour
 from donkeywatch.counting.windows import (
     DAY,
     HOUR,
     MINUTE,
-    ROLLING,
+    ROLLING_LENGTHS,
     WEEK,
-    floor,
+    floor_to,
     week_of,
     week_start,
 )
@@ -46,12 +46,12 @@ def grouped(queries: list[Query]) -> list[Rows]:
     seen = Observations(
         time=np.array([q[0] for q in queries], np.int64),
         pseudonym=np.array(now, np.uint64),
-        previous=np.array(before, np.uint64),
+        previous_pseudonym=np.array(before, np.uint64),
         country=np.zeros(len(queries), np.uint16),
         categories=np.array([q[2:] for q in queries], np.uint8).reshape(-1, 2).T,
-        late=np.zeros(len(queries), bool),
+        is_late=np.zeros(len(queries), bool),
     )
-    return list(rows_of(seen, hours_of(seen.time)))
+    return list(group_observations(seen, split_by_hour(seen.time)))
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Store:
                 yield replace(inside, previous=None) if ended else inside
 
 
-def brute(queries: list[Query], start: int, end: int) -> Figures:
+def brute(queries: list[Query], start: int, end: int) -> WindowAggregate:
     """The figures by plain counters."""
     inside = [q for q in queries if start <= q[0] < end]
     asked = Counter(q[1] for q in inside)
@@ -79,12 +79,14 @@ def brute(queries: list[Query], start: int, end: int) -> Figures:
         ks = Counter(q[1] for q in inside if q[t])
         one, two, three = (sum(k >= least for k in ks.values()) for least in (1, 2, 3))
         topics.append(
-            TopicFigures(
+            TopicAggregate(
                 ks.total(), (one, two, three), sum(asked[a] * k for a, k in ks.items()),
                 sum(k * k for k in ks.values()),
             )
         )  # fmt: skip
-    return Figures(asked.total(), len(asked), sum(q * q for q in asked.values()), tuple(topics))
+    return WindowAggregate(
+        asked.total(), len(asked), sum(q * q for q in asked.values()), tuple(topics)
+    )
 
 
 @dataclass
@@ -96,7 +98,7 @@ class World:
     queries: list[Query] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.rolling = Rolling(2, self.store.load)
+        self.rolling = RollingWindows(2, self.store.load)
 
     def commit(self, queries: list[Query]) -> None:
         """One checkpoint; whether a shown window changed is told truly."""
@@ -113,10 +115,10 @@ class World:
         """Move the watermark."""
         self.now += by
         self.store.watermark = self.now
-        end = floor(self.now, MINUTE)
+        end = floor_to(self.now, MINUTE)
         moves = self.rolling.end is None or end > self.rolling.end
         moved = self.rolling.advance(self.now)
-        while self.rolling.building:
+        while self.rolling.is_building:
             assert not moved
             assert self.rolling.figures() == {}
             moved = self.rolling.advance(self.now + WEEK)
@@ -132,14 +134,15 @@ class World:
             assert found == {}
             return
         assert {name: one[:2] for name, one in found.items()} == {
-            name: (end - length, end) for name, length in ROLLING.items()
+            name: (end - length, end) for name, length in ROLLING_LENGTHS.items()
         }
         for start, until, figures in found.values():
             assert figures == brute(self.queries, start, until)
 
 
 spans = st.sampled_from(
-    [0, 1, MINUTE - 1, MINUTE, 2 * MINUTE, 59 * MINUTE, HOUR, 89 * MINUTE, STEPS, STEPS + MINUTE,
+    [0, 1, MINUTE - 1, MINUTE, 2 * MINUTE, 59 * MINUTE, HOUR, 89 * MINUTE, REBUILD_AFTER,
+     REBUILD_AFTER + MINUTE,
      5 * HOUR, DAY, 3 * DAY, WEEK]
 ) | st.integers(0, 2 * HOUR)  # fmt: skip
 offsets = (
@@ -176,7 +179,7 @@ def test_windows_equal_a_plain_count(
         if isinstance(step, int):
             world.advance(step)
         elif step is None:
-            world.rolling.forget()
+            world.rolling.reset()
             world.check()
         else:
             world.commit([(world.now + q[0], *q[1:]) for q in step])
@@ -187,10 +190,10 @@ def test_windows_that_are_built_in_pieces_miss_nothing(monkeypatch: pytest.Monke
     """Rows that are committed meanwhile, of hours that were read and of others."""
     world = World(MONDAY + 3 * DAY)
     world.commit([(MONDAY + n * HOUR, n % 9, n % 2, n % 3) for n in range(80)])
-    monkeypatch.setattr(rolling, "BUDGET", 5)
+    monkeypatch.setattr(rolling, "REBUILD_ROWS_PER_CALL", 5)
     pieces = 0
     while not world.rolling.advance(world.now):
-        assert world.rolling.building
+        assert world.rolling.is_building
         pieces += 1
         late = [(world.now - pieces * HOUR, pieces % 4, 1, 0), (world.now + MINUTE, 1, 1, 1)]
         rows = grouped(late)

@@ -9,11 +9,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.observations import Observations, country_code, country_name
-from donkeywatch.counting.rows import TICK_MS, Rows, compacted, hours_of, joined, rows_of
-from donkeywatch.counting.windows import HOUR, MINUTE, floor
+from donkeywatch.counting.observations import Observations, pack_country, unpack_country
+from donkeywatch.counting.rows import TICK_MS, Rows, group, group_observations, merge, split_by_hour
+from donkeywatch.counting.windows import HOUR, MINUTE, floor_to
 
-BASE = floor(1_790_000_000_000, HOUR)
+BASE = floor_to(1_790_000_000_000, HOUR)
 Query = tuple[int, int, int, int, int]
 """Time, pseudonym, country and two category codes."""
 queries = st.lists(
@@ -21,7 +21,7 @@ queries = st.lists(
         st.integers(BASE - HOUR, BASE + 2 * HOUR - 1)
         | st.integers(-3, 3).map(lambda n: BASE + n * 10 * MINUTE),
         st.integers(0, 5).map(lambda n: n * 0x2AAAAAAAAAAAAAAA),
-        st.sampled_from([country_code(c) for c in ("FR", "DE", "ZZ")]),
+        st.sampled_from([pack_country(c) for c in ("FR", "DE", "ZZ")]),
         st.integers(0, 3),
         st.integers(0, 1),
     ),
@@ -35,10 +35,10 @@ def observations(rows: list[Query]) -> Observations:
     return Observations(
         time=np.array([row[0] for row in rows], np.int64),
         pseudonym=pseudonym,
-        previous=~pseudonym,
+        previous_pseudonym=~pseudonym,
         country=np.array([row[2] for row in rows], np.uint16),
         categories=np.array([row[3:] for row in rows], np.uint8).reshape(-1, 2).T,
-        late=np.zeros(len(rows), bool),
+        is_late=np.zeros(len(rows), bool),
     )
 
 
@@ -63,7 +63,7 @@ def as_counts(parts: list[Rows]) -> dict[Key, tuple[int, int, int]]:
 def grouped(rows: list[Query]) -> Iterator[Rows]:
     """The rows of one checkpoint."""
     seen = observations(rows)
-    return rows_of(seen, hours_of(seen.time))
+    return group_observations(seen, split_by_hour(seen.time))
 
 
 def expected(rows: list[Query]) -> dict[Key, tuple[int, int, int]]:
@@ -71,7 +71,7 @@ def expected(rows: list[Query]) -> dict[Key, tuple[int, int, int]]:
     asked: Counter[Key] = Counter()
     flagged: tuple[Counter[Key], Counter[Key]] = (Counter(), Counter())
     for time, pseudonym, country, one, two in rows:
-        hour = floor(time, HOUR)
+        hour = floor_to(time, HOUR)
         key = (hour, (time - hour) // TICK_MS, pseudonym, country)
         asked[key] += 1
         flagged[0][key] += one > 0
@@ -95,7 +95,7 @@ def assert_sound(rows: Rows) -> None:
 def test_rows_hold_exactly_the_queries(rows: list[Query]) -> None:
     """Hour by hour in rising order, every query counted once, with its flags."""
     found = list(grouped(rows))
-    assert [part.hour for part in found] == sorted({floor(row[0], HOUR) for row in rows})
+    assert [part.hour for part in found] == sorted({floor_to(row[0], HOUR) for row in rows})
     for part in found:
         assert_sound(part)
     assert as_counts(found) == expected(rows)
@@ -112,11 +112,11 @@ def test_joining_pieces_gives_the_whole(rows: list[Query], first: int, second: i
     if not parts:
         assert whole == []
         return
-    merged = joined(parts)
+    merged = merge(parts)
     assert_sound(merged)
     assert as_counts([merged]) == as_counts(whole)
     assert len(merged) == len(whole[0])
-    again = compacted(merged)
+    again = group(merged)
     assert as_counts([again]) == as_counts(whole)
     assert len(again) == len(merged)
 
@@ -138,10 +138,10 @@ def test_joining_with_a_part_whose_older_key_is_destroyed_has_no_older_pseudonym
         parts[0].queries,
         parts[0].flagged,
     )
-    merged = joined([parts[0], bare])
+    merged = merge([parts[0], bare])
     assert merged.previous is None
     assert int(merged.queries.sum()) == 2 * int(parts[0].queries.sum())
-    assert merged.at(np.flatnonzero(merged.tick < 30_000)).previous is None
+    assert merged.take(np.flatnonzero(merged.tick < 30_000)).previous is None
 
 
 minutes = st.integers(-3, 3).map(lambda n: 10 * n) | st.integers(-90, 150)
@@ -156,7 +156,7 @@ def test_between_takes_whole_minutes(rows: list[Query], first: int, second: int)
         wanted = [
             row
             for row in rows
-            if floor(row[0], HOUR) == part.hour and start <= floor(row[0], MINUTE) < end
+            if floor_to(row[0], HOUR) == part.hour and start <= floor_to(row[0], MINUTE) < end
         ]
         assert as_counts([inside]) == expected(wanted)
 
@@ -164,4 +164,4 @@ def test_between_takes_whole_minutes(rows: list[Query], first: int, second: int)
 def test_country_codes_round_trip() -> None:
     """Two letters are one number."""
     for name in ("FR", "ZZ", "AA"):
-        assert country_name(country_code(name)) == name
+        assert unpack_country(pack_country(name)) == name

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.figures import Figures, TopicFigures
-from donkeywatch.counting.tallies import Tallies
+from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
+from donkeywatch.counting.tallies import AddressTotals
 
 Row = tuple[int, int, int, int]
 """Address, queries, and flagged queries of two topics."""
@@ -29,7 +29,7 @@ def pseudonym(address: int) -> int:
     return (address * 0x9E3779B97F4A7C15 + 3) % 2**64 if address else 2**64 - 1
 
 
-def add(tallies: Tallies, batch: list[Row], sign: int = 1) -> None:
+def add(tallies: AddressTotals, batch: list[Row], sign: int = 1) -> None:
     """Add a batch as columns."""
     tallies.add(
         np.array([pseudonym(row[0]) for row in batch], np.uint64),
@@ -39,16 +39,16 @@ def add(tallies: Tallies, batch: list[Row], sign: int = 1) -> None:
     )
 
 
-def brute(batch: list[Row]) -> Figures:
+def brute(batch: list[Row]) -> WindowAggregate:
     """The figures from a dictionary."""
     total: dict[int, list[int]] = {}
     for address, *counts in batch:
         total[address] = [a + b for a, b in zip(total.get(address, [0] * 3), counts, strict=True)]
 
-    def topic(t: int) -> TopicFigures:
+    def topic(t: int) -> TopicAggregate:
         ks = [(one[0], one[t]) for one in total.values()]
         at_least = [sum(k >= least for _, k in ks) for least in (1, 2, 3)]
-        return TopicFigures(
+        return TopicAggregate(
             sum(k for _, k in ks),
             (at_least[0], at_least[1], at_least[2]),
             sum(q * k for q, k in ks),
@@ -56,15 +56,17 @@ def brute(batch: list[Row]) -> Figures:
         )
 
     queries = [one[0] for one in total.values()]
-    return Figures(sum(queries), len(total), sum(q * q for q in queries), (topic(1), topic(2)))
+    return WindowAggregate(
+        sum(queries), len(total), sum(q * q for q in queries), (topic(1), topic(2))
+    )
 
 
 @given(batches, st.sampled_from([0, 3, 1 << 18]), st.lists(st.booleans(), max_size=8))
 def test_figures_equal_a_dictionary(parts: list[list[Row]], size: int, ask: list[bool]) -> None:
     """Merged at any time, in any order, asked in between or not: the same figures."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("donkeywatch.counting.tallies.BATCH", size)
-        tallies = Tallies(2)
+        patch.setattr("donkeywatch.counting.tallies.FLUSH_ROWS", size)
+        tallies = AddressTotals(2)
         so_far: list[Row] = []
         for i, part in enumerate(parts):
             add(tallies, part)
@@ -81,8 +83,8 @@ def test_what_is_taken_away_leaves_no_trace(
 ) -> None:
     """After additions and removals the figures are those of what is left."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("donkeywatch.counting.tallies.BATCH", size)
-        tallies = Tallies(2)
+        patch.setattr("donkeywatch.counting.tallies.FLUSH_ROWS", size)
+        tallies = AddressTotals(2)
         inside: list[list[Row]] = []
         for part in parts:
             add(tallies, part)
@@ -101,16 +103,16 @@ def test_what_is_taken_away_leaves_no_trace(
 @given(st.integers(1, 4))
 def test_nothing_is_zero_everywhere(topics: int) -> None:
     """No rows, or only empty ones, make a window of zeros."""
-    tallies = Tallies(topics)
+    tallies = AddressTotals(topics)
     tallies.add(np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty((topics, 0), np.uint32))
     figures = tallies.figures()
-    assert figures == Figures(0, 0, 0, (TopicFigures(0, (0, 0, 0), 0, 0),) * topics)
+    assert figures == WindowAggregate(0, 0, 0, (TopicAggregate(0, (0, 0, 0), 0, 0),) * topics)
     assert figures.invariants_hold()
 
 
 def test_squares_of_a_very_busy_address_do_not_overflow() -> None:
     """Sums of squares are 64 bits wide."""
-    tallies = Tallies(1)
+    tallies = AddressTotals(1)
     count = 2_000_000_000
     one = np.array([count], np.uint32)
     tallies.add(np.array([5], np.uint64), one, one.reshape(1, 1))

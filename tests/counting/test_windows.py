@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from donkeywatch.counting.windows import (
     DAY,
+    FIRST_MONDAY,
     HOUR,
     MINUTE,
-    MONDAY,
-    ROLLING,
+    ROLLING_LENGTHS,
     WEEK,
-    floor,
-    iso,
-    milliseconds,
+    floor_to,
+    iso_utc,
+    to_ms,
     utc,
     week_name,
     week_of,
@@ -30,10 +30,10 @@ times = st.integers(-30 * 365 * DAY, 200 * 365 * DAY)
 @given(times, st.sampled_from([MINUTE, HOUR, DAY, WEEK]))
 def test_floor_is_the_start_of_the_span(time: int, unit: int) -> None:
     """The span holds the time, starts on a multiple of its own, and before 1970 too."""
-    start = floor(time, unit)
+    start = floor_to(time, unit)
     assert start <= time < start + unit
-    assert floor(start, unit) == start
-    assert floor(start - 1, unit) == start - unit
+    assert floor_to(start, unit) == start
+    assert floor_to(start - 1, unit) == start - unit
 
 
 @given(times)
@@ -49,8 +49,8 @@ def test_weeks_are_iso_weeks(time: int) -> None:
 @given(times)
 def test_datetimes_round_trip(time: int) -> None:
     """Milliseconds survive, in any zone."""
-    assert milliseconds(utc(time)) == time
-    assert milliseconds(utc(time).astimezone(timezone(timedelta(hours=5, minutes=30)))) == time
+    assert to_ms(utc(time)) == time
+    assert to_ms(utc(time).astimezone(timezone(timedelta(hours=5, minutes=30)))) == time
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_datetimes_round_trip(time: int) -> None:
 )
 def test_names_at_the_turn_of_the_year(day: datetime, name: str) -> None:
     """The year of a week is that of its Thursday."""
-    assert week_name(milliseconds(day)) == name
+    assert week_name(to_ms(day)) == name
 
 
 @pytest.mark.parametrize("name", ["2026-W54", "2025-W53", "2026-W00", "2026", "", "W12", "a-Wb"])
@@ -77,6 +77,6 @@ def test_there_is_no_week_of_that_name(name: str) -> None:
 
 def test_constants() -> None:
     """The rolling windows and the first Monday."""
-    assert ROLLING == {"1h": HOUR, "24h": DAY, "7d": WEEK}
-    assert week_of(0) == MONDAY - WEEK
-    assert iso(1795430676285) == "2026-11-23T10:44:36Z"
+    assert ROLLING_LENGTHS == {"1h": HOUR, "24h": DAY, "7d": WEEK}
+    assert week_of(0) == FIRST_MONDAY - WEEK
+    assert iso_utc(1795430676285) == "2026-11-23T10:44:36Z"

@@ -16,7 +16,7 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard
 
-from donkeywatch.publish.metrics.catalogue import EVERY
+from donkeywatch.publish.metrics.catalogue import ALL_METRICS
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 NAMES = ("fractions", "health", "fleet")
@@ -27,7 +27,9 @@ BOARDS: dict[str, Json] = {
 OKABE_ITO = {"#0072B2", "#56B4E9", "#009E73", "#E69F00", "#D55E00", "#CC79A7", "#999999"}
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 UNITS = {"percentunit", "short", "reqps", "cps", "bytes", "s"}
-TYPES = {f"donkeywatch_{d.name}" + ("_total" if d.type == "counter" else ""): d for d in EVERY}
+TYPES = {
+    f"donkeywatch_{d.name}" + ("_total" if d.type == "counter" else ""): d for d in ALL_METRICS
+}
 PANELS = [
     pytest.param(board, panel, id=f"{name}-{panel['id']}")
     for name, board in BOARDS.items()

@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 import instruments
-from donkeywatch.counting.windows import milliseconds
+from donkeywatch.counting.windows import to_ms
 from donkeywatch.simulation.live import LiveWriter
 from donkeywatch.simulation.simulate import Simulation
 from instruments import Prometheus, listening, process
@@ -78,7 +78,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         check=True, timeout=60, capture_output=True,
     )  # fmt: skip
     with sqlite3.connect(server.state / "donkeywatch.db") as db:
-        values = (milliseconds(start), "format", "before")
+        values = (to_ms(start), "format", "before")
         db.execute("insert into breaks (time, kind, digest) values (?, ?, ?)", values)
     db.close()
     # Of the few lines that are scraped by the second a few odd ones would be more than 5 %.

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from donkeywatch.cli import app, enter
+from donkeywatch.cli import app, load_commands
 from donkeywatch.counting.observations import OUTCOMES
-from donkeywatch.publish.metrics.catalogue import EVERY
+from donkeywatch.publish.metrics.catalogue import ALL_METRICS
 from instruments import component
 
 ROOT = Path(__file__).parents[2]
@@ -114,13 +114,13 @@ def test_what_the_runbook_names_exists() -> None:
     assert {f"donkeywatch: {name}" for name in ("Fractions", "Measurement health")} <= {
         board["title"] for board in boards
     }
-    enter([])
+    load_commands([])
     commands = [c.name or getattr(c.callback, "__name__", "") for c in app.registered_commands]
     verbs = {*commands, *(group.name for group in app.registered_groups)}
     named = set(re.findall(r"`donkeywatch ([a-z]+)", text))
     assert len(named) > 3
     assert named <= verbs
-    known = {f"donkeywatch_{described.name}" for described in EVERY}
+    known = {f"donkeywatch_{described.name}" for described in ALL_METRICS}
     assert set(re.findall(r"donkeywatch_\w+", text)) <= known
 
 
@@ -141,7 +141,8 @@ def test_recorded_series_are_named_by_level_metric_and_operation(rule: dict[str,
 def test_rules_only_name_what_exists(rule: dict[str, Any]) -> None:
     """Metrics are documented ones or recorded here; counters stand under rate or increase."""
     types = {
-        f"donkeywatch_{d.name}" + ("_total" if d.type == "counter" else ""): d.type for d in EVERY
+        f"donkeywatch_{d.name}" + ("_total" if d.type == "counter" else ""): d.type
+        for d in ALL_METRICS
     }
     recorded = {other["record"] for other in RECORDED}
     found = re.findall(r"[\w:]*donkeywatch_[\w:]*", rule["expr"])

@@ -17,7 +17,13 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
-from donkeywatch.errors import AddressUnavailable, BusyError, ConfigError, StateError, Unavailable
+from donkeywatch.errors import (
+    AddressUnavailable,
+    ConfigError,
+    DatabaseUnavailableError,
+    StateError,
+    StateLockedError,
+)
 from donkeywatch.settings import loader
 from donkeywatch.simulation.simulate import Simulation
 from support import START, Simulated, simulated
@@ -125,7 +131,9 @@ def test_only_what_does_not_mend_itself_keeps_the_daemon_down() -> None:
     assert unit["Restart"] == ["on-failure"]
     down = {int(code) for code in unit["RestartPreventExitStatus"][0].split()}
     assert down == {ConfigError.exit_code, StateError.exit_code}
-    passing = {e.exit_code for e in (AddressUnavailable, BusyError, Unavailable)}
+    passing = {
+        e.exit_code for e in (AddressUnavailable, StateLockedError, DatabaseUnavailableError)
+    }
     assert passing == {4, 6}
     assert unit["StartLimitIntervalSec"] == ["0"]
     assert "ExecStartPre" not in unit  # Its exit code would decide nothing.

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import (
     Accuracy,
     Rate,
@@ -148,8 +148,8 @@ def test_it_covers_where_queries_are_clustered() -> None:
         q = 1 + rng.negative_binomial(0.8, 0.8 / 4.8, size)
         relevant = rng.binomial(q, np.where(rng.random(size) < share, seeking, 0.0))
         k = rng.binomial(relevant, se) + rng.binomial(q - relevant, fpr)
-        topic = TopicFigures(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
-        observed = query_fraction(Figures(int(q.sum()), size, int(q @ q), (topic,)), 0)
+        topic = TopicAggregate(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
+        observed = query_fraction(WindowAggregate(int(q.sum()), size, int(q @ q), (topic,)), 0)
         assert observed is not None
         accuracy = Accuracy(
             Rate(rng.binomial(300, se) / 300, 300), Rate(rng.binomial(9000, fpr) / 9000, 9000)

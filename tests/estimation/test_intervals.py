@@ -11,9 +11,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import (
-    FEW,
+    SMALL_SAMPLE,
     Z,
     address_fraction,
     clopper_pearson,
@@ -27,15 +27,15 @@ counts = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.
 fractional = st.floats(0.5, 5000).flatmap(lambda n: st.tuples(st.floats(0, n), st.just(n)))
 
 
-def figures(addresses: Addresses) -> Figures:
+def figures(addresses: Addresses) -> WindowAggregate:
     """The figures of a window with one topic."""
     ks = [k for _, k in addresses]
     one, two, three = (sum(k >= least for k in ks) for least in (1, 2, 3))
-    topic = TopicFigures(
+    topic = TopicAggregate(
         sum(ks), (one, two, three), sum(q * k for q, k in addresses), sum(k * k for k in ks)
     )
     qs = [q for q, _ in addresses]
-    return Figures(sum(qs), len(addresses), sum(q * q for q in qs), (topic,))
+    return WindowAggregate(sum(qs), len(addresses), sum(q * q for q in qs), (topic,))
 
 
 NEWCOMBE = [
@@ -177,7 +177,7 @@ def test_the_clustered_interval_follows_its_definition(one: Addresses) -> None:
     q, k, size = sum(a[0] for a in one), sum(a[1] for a in one), len(one)
     p, scarce = k / q, 1.0
     few = sum(a[1] > 0 for a in one)
-    if 0 < k < q and few < FEW:
+    if 0 < k < q and few < SMALL_SAMPLE:
         scarce = few / (few - 1) if few > 1 else 2.0
     if 0 < k < q and size > 1:
         se2 = size / (size - 1) * math.fsum((a[1] - p * a[0]) ** 2 for a in one) / q**2
@@ -186,7 +186,7 @@ def test_the_clustered_interval_follows_its_definition(one: Addresses) -> None:
         deff = max(1.0, sum(a[0] ** 2 for a in one) / q)
     effective = deff * scarce
     lower, upper = wilson(k / effective, q / effective)
-    if sum(a[1] > 0 for a in one) < FEW:
+    if sum(a[1] > 0 for a in one) < SMALL_SAMPLE:
         exact = clopper_pearson(k / effective, q / effective)
         lower, upper = min(lower, exact[0]), max(upper, exact[1])
     assert found.value == p
@@ -239,8 +239,8 @@ def test_95_percent_covers_95_percent_of_clustered_queries(share: float) -> None
     for _ in range(runs):
         q = 1 + rng.negative_binomial(0.8, 0.8 / (0.8 + mean_q - 1), size)
         k = rng.binomial(q, np.where(rng.random(size) < share, seeking, 0.0))
-        topic = TopicFigures(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
-        found = query_fraction(Figures(int(q.sum()), size, int(q @ q), (topic,)), 0)
+        topic = TopicAggregate(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
+        found = query_fraction(WindowAggregate(int(q.sum()), size, int(q @ q), (topic,)), 0)
         assert found is not None
         inside += found.lower <= truth <= found.upper
         lower, upper = wilson(topic.queries, int(q.sum()))

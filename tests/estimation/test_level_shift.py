@@ -9,13 +9,13 @@ import pytest
 
 from donkeywatch.estimation.level_shift import (
     ALLOWANCE,
-    CLIP,
-    FEWEST,
+    MAX_RESIDUAL,
+    MIN_REFERENCE,
     THRESHOLD,
     Point,
     Score,
     level_shifts,
-    point,
+    logit_point,
 )
 
 WEEKS, SERIES = 156, 200
@@ -53,7 +53,7 @@ def series(
     flagged = np.round(EFFECT * rng.poisson(queries / (1 + np.exp(-logit)) / EFFECT))
     effects = EFFECT * np.exp(rng.normal(0, 0.1, weeks))
     found = [
-        point(i, int(k), queries, float(effect))
+        logit_point(i, int(k), queries, float(effect))
         for i, (k, effect) in enumerate(zip(flagged, effects, strict=True))
     ]
     assert None not in found
@@ -77,7 +77,7 @@ def last(values: list[float]) -> Score:
 
 def test_the_logit_of_a_week_and_its_variance() -> None:
     """Half a query on either side; the variance is that of the delta method times deff."""
-    found = point(3, 20, 10_000, 2.0)
+    found = logit_point(3, 20, 10_000, 2.0)
     assert found is not None
     assert found.logit == math.log(20.5 / 9980.5)
     assert found.variance == 2 * (1 / 20.5 + 1 / 9980.5)
@@ -86,17 +86,17 @@ def test_the_logit_of_a_week_and_its_variance() -> None:
 
 def test_a_week_without_flagged_queries_has_a_logit_too() -> None:
     """Zero of many is a point, zero of zero is none."""
-    found = point(0, 0, 1_000, 1.0)
+    found = logit_point(0, 0, 1_000, 1.0)
     assert found is not None
     assert math.isfinite(found.logit)
-    assert point(0, 0, 0, 1.0) is None
+    assert logit_point(0, 0, 0, 1.0) is None
 
 
 def test_nothing_is_said_before_there_are_eight_weeks() -> None:
     """The first eight weeks have no residual and score 0, whatever happens in them."""
     scores = level_shifts(scattered([*calm(4), *calm(4, level=0.0), -6.0]))
-    assert [score.residual is None for score in scores] == [True] * FEWEST + [False]
-    assert all((score.up, score.down) == (0.0, 0.0) for score in scores[:FEWEST])
+    assert [score.residual is None for score in scores] == [True] * MIN_REFERENCE + [False]
+    assert all((score.up, score.down) == (0.0, 0.0) for score in scores[:MIN_REFERENCE])
 
 
 def test_the_sums_are_those_of_page() -> None:
@@ -114,19 +114,19 @@ def test_the_sums_are_those_of_page() -> None:
 
 def test_the_residual_is_that_of_a_regression() -> None:
     """The forecast and its error equal those of weighted least squares, by matrices."""
-    weeks = series(2, SCALED, noise=0.15)[: FEWEST + 1]
+    weeks = series(2, SCALED, noise=0.15)[: MIN_REFERENCE + 1]
     *past, now = weeks
     design = np.array([[1.0, p.week] for p in past])
     logits = np.array([p.logit for p in past])
     variances = np.array([p.variance + 0.05**2 for p in past])
     inverse = np.linalg.inv(design.T @ (design / variances[:, None]))
     found = inverse @ design.T @ (logits / variances)
-    dispersion = float(((logits - design @ found) ** 2 / variances).sum()) / (FEWEST - 2)
+    dispersion = float(((logits - design @ found) ** 2 / variances).sum()) / (MIN_REFERENCE - 2)
     assert dispersion > 1
     ahead = np.array([1.0, now.week])
     error = math.sqrt(dispersion * (now.variance + 0.05**2 + float(ahead @ inverse @ ahead)))
     t = (now.logit - float(ahead @ found)) / error
-    freedom = FEWEST - 2
+    freedom = MIN_REFERENCE - 2
     z = math.sqrt(freedom * math.log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3)
     residual = level_shifts(weeks)[-1].residual
     assert residual is not None
@@ -149,7 +149,7 @@ def test_one_odd_week_is_no_change_of_level() -> None:
     """Ten times the usual in one week raises the score, but alone is no alarm."""
     scores = level_shifts(scattered([*calm(20), -6.0 + math.log(10), *calm(20)]))
     assert not any(score.alarm for score in scores)
-    assert scores[20].residual == CLIP
+    assert scores[20].residual == MAX_RESIDUAL
     assert scores[20].up > 0.5
 
 

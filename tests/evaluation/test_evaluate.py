@@ -13,8 +13,8 @@ from statsmodels.stats.proportion import proportion_confint
 from donkeywatch.errors import SourceError
 from donkeywatch.estimation.correction import corrected, rogan_gladen
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.evaluation.evaluate import Confusion, Evaluation, Judged, evaluate, judge
-from donkeywatch.evaluation.labels import Row
+from donkeywatch.evaluation.evaluate import Confusion, Evaluation, ScoredQuery, evaluate, score
+from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.simulation import nonsense
@@ -31,23 +31,23 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     return Detector(lexicons.load(path))
 
 
-def drawn(seed: int = 5) -> nonsense.Phrases:
+def drawn(seed: int = 5) -> nonsense.PhraseGenerator:
     """Searches whose truth holds by construction."""
-    return nonsense.Phrases(seed, nonsense.lexicon(5))
+    return nonsense.PhraseGenerator(seed, nonsense.lexicon(5))
 
 
 def some(
     flagged: bool, relevant: bool, count: int, stratum: str, weight: float = 1.0,
     category: str = "explicit", language: str = "fr",
-) -> Iterator[Judged]:  # fmt: skip
+) -> Iterator[ScoredQuery]:  # fmt: skip
     """Rows that are alike."""
-    one = Judged(
+    one = ScoredQuery(
         relevant, category if flagged else None, language, stratum, weight, stratum == "recall"
     )
     return iter([one] * count)
 
 
-def stratified(tp: int, fp: int, fn: int, tn: int, high: float, low: float) -> list[Judged]:
+def stratified(tp: int, fp: int, fn: int, tn: int, high: float, low: float) -> list[ScoredQuery]:
     """A flagged sample and an unflagged one with their weights."""
     return [
         *some(True, True, tp, "flagged", high), *some(True, False, fp, "flagged", high),
@@ -60,7 +60,7 @@ def test_the_detector_finds_what_the_sample_holds(detector: Detector) -> None:
     phrases = drawn()
     plan = (("flagged", True, 197), ("flagged", False, 3), ("near_miss", True, 66),
             ("near_miss", False, 54), ("ordinary", False, 80))  # fmt: skip
-    rows: list[Row] = []
+    rows: list[LabelledQuery] = []
     for kind, relevant, count in plan:
         for number in range(count):
             phrase = getattr(phrases, kind)()
@@ -68,8 +68,10 @@ def test_the_detector_finds_what_the_sample_holds(detector: Detector) -> None:
                 phrase = getattr(phrases, kind)()
             topics = frozenset({"pedophile"} if relevant else ())
             language = ("fr", "pt")[number % 2]
-            rows.append(Row(len(rows) + 2, phrase.text(), topics, language, "flagged", 1.0))
-    judged = judge(PATH, rows, detector, "plain")
+            rows.append(
+                LabelledQuery(len(rows) + 2, phrase.text(), topics, language, "flagged", 1.0)
+            )
+    judged = score(PATH, rows, detector, "plain")
     assert set(judged) == {"pedophile"}, "no label names the other topic"
     found = evaluate("pedophile", judged["pedophile"])
     assert found.whole.confusion == Confusion(197, 3, 66, 134)
@@ -122,7 +124,7 @@ def test_a_sample_for_recall_stands_alone() -> None:
     assert found.whole.precision is not None
     assert found.whole.precision.value == pytest.approx(0.985), "recall rows are no draw"
     assert found.accuracy.sensitivity.value == pytest.approx(0.74)
-    assert found.accuracy.sensitivity.trials == pytest.approx(100, rel=0.02)
+    assert found.accuracy.sensitivity.effective_n == pytest.approx(100, rel=0.02)
     assert (found.recall_rows, found.recall_found) == (100, 74)
     share = 1000 / (1000 + 10_000 * 39.9)
     true = rogan_gladen(share, 0.74, found.accuracy.false_positives.value)
@@ -147,7 +149,9 @@ def test_intervals_cover_in_stratified_samples() -> None:
         found = evaluate("t", stratified(tp, 800 - tp, fn, 1000 - fn, 50.0, 400.0))
         assert found.accuracy is not None
         rate = found.accuracy.false_positives
-        lower, upper = proportion_confint(rate.value * rate.trials, rate.trials, method="beta")
+        lower, upper = proportion_confint(
+            rate.value * rate.effective_n, rate.effective_n, method="beta"
+        )
         observed = rng.binomial(window, share) / window
         shown = corrected(Estimate(observed, 0, 1), window, found.accuracy)
         assert shown is not None
@@ -176,7 +180,7 @@ def test_no_miss_found_is_not_no_miss() -> None:
     assert few.whole.recall.lower < 0.01 < 0.95 < many.whole.recall.lower
     assert many.accuracy is not None
     assert many.accuracy.false_positives.value == 0
-    assert many.accuracy.false_positives.trials == pytest.approx(100_000)
+    assert many.accuracy.false_positives.effective_n == pytest.approx(100_000)
 
 
 @pytest.mark.parametrize(
@@ -191,18 +195,18 @@ def test_no_miss_found_is_not_no_miss() -> None:
     ],
     ids=["no unflagged", "no flagged", "recall alone", "no hit", "no relevant", "no irrelevant"],
 )
-def test_a_sample_that_does_not_tell_gives_no_correction(rows: Sequence[Judged]) -> None:
+def test_a_sample_that_does_not_tell_gives_no_correction(rows: Sequence[ScoredQuery]) -> None:
     """One half of what is needed is nothing."""
     assert evaluate("t", rows).accuracy is None
 
 
 def test_what_holds_no_word_is_told_by_its_line(detector: Detector) -> None:
     """And so is a tree that is none; the text is in no message."""
-    row = Row(7, "related::zqcanary", frozenset({"pedophile"}), "fr", "flagged", 1.0)
+    row = LabelledQuery(7, "related::zqcanary", frozenset({"pedophile"}), "fr", "flagged", 1.0)
     with pytest.raises(SourceError, match="line 7: no word that was searched for") as caught:
-        judge(PATH, [row], detector, "plain")
+        score(PATH, [row], detector, "plain")
     assert "zqcanary" not in str(caught.value)
     broken = replace(row, text='TEXT("zqcanary')
     with pytest.raises(SourceError, match="line 7: not a search tree") as caught:
-        judge(PATH, [broken], detector, "enode-go")
+        score(PATH, [broken], detector, "enode-go")
     assert "zqcanary" not in str(caught.value)

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from donkeywatch import cli
-from donkeywatch.evaluation.validation_record import Record
+from donkeywatch.evaluation.validation_record import ValidationRecord
 from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.backfill import backfill
@@ -53,7 +53,7 @@ def labelled(directory: Path, words: nonsense.Lexicon) -> Path:
 
     Every text holds a canary.
     """
-    phrases, explicit = nonsense.Phrases(5, words), words.groups["explicit"][0]
+    phrases, explicit = nonsense.PhraseGenerator(5, words), words.groups["explicit"][0]
     rows: list[tuple[str, ...]] = []
 
     def add(text: str, label: str, stratum: str, weight: str, count: int) -> None:
@@ -83,7 +83,7 @@ def said(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
     """Runs the command in this process; its exit code and all that it says."""
-    monkeypatch.setattr("donkeywatch.cli.evaluation.harden", lambda: None)
+    monkeypatch.setattr("donkeywatch.cli.evaluation.harden_process", lambda: None)
 
     def run(*arguments: str | Path) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["donkeywatch", "evaluate", *map(str, arguments)])
@@ -163,7 +163,7 @@ def test_check_tells_whether_the_record_can_be_read(tmp_path: Path) -> None:
         'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
         '[correction]\nrecord = "validation.json"\n'
     )
-    found = dict(checks.problems(loader.load(settings, {})))
+    found = dict(checks.run_checks(loader.load(settings, {})))
     assert "validation.json: not readable" in str(found["correction record"])
     assert found["lexicon"] is None
 
@@ -249,7 +249,7 @@ def test_the_record_corrects_until_the_lexicon_changes(
         capture_output=True, timeout=120, env={**os.environ, "COLUMNS": "40"},
     )  # fmt: skip
     assert done.returncode == 0, done
-    made = Record.model_validate_json(record.read_bytes())
+    made = ValidationRecord.model_validate_json(record.read_bytes())
     install = keyring.install_key(settings.key_directory, fresh=False)
     assert made.lexicon == lexicon.digest(lexicon.load(settings.lexicon), install)
     assert (made.languages, str(made.sampled_to)) == (("fr",), "2026-09-22")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.errors import DonkeywatchError, SourceError
-from donkeywatch.evaluation.labels import Row, read
+from donkeywatch.evaluation.labels import LabelledQuery, read
 
 TOPICS = ("pedophile", "pornographic")
 HEAD = "text,label,language,stratum,weight\n"
@@ -37,9 +37,9 @@ def test_every_column_is_read(tmp_path: Path) -> None:
     )
     found = read(written(tmp_path, content), TOPICS)
     assert found[:3] == [
-        Row(2, 'tag "jvo", a\nb', frozenset(), "und", "unflagged-2", 2.0),
-        Row(5, "kazqo", frozenset(TOPICS), "mul", "unflagged-2", 1000.0),
-        Row(6, "kazqo", frozenset({"pedophile"}), "pt", "recall", 1.0),
+        LabelledQuery(2, 'tag "jvo", a\nb', frozenset(), "und", "unflagged-2", 2.0),
+        LabelledQuery(5, "kazqo", frozenset(TOPICS), "mul", "unflagged-2", 1000.0),
+        LabelledQuery(6, "kazqo", frozenset({"pedophile"}), "pt", "recall", 1.0),
     ]
     assert [row.for_recall for row in found] == [False, False, True, True, True, True]
     assert "kazqo" not in repr(found)

@@ -13,11 +13,11 @@ from donkeywatch.errors import ConfigError
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.evaluation.validation_record import (
     RateRecord,
-    Record,
     TopicRecord,
+    ValidationRecord,
     accuracies,
     load,
-    misfit,
+    mismatch,
 )
 from donkeywatch.ingest.text import NORMALISATION
 
@@ -28,8 +28,8 @@ TOPIC = TopicRecord(
     sensitivity=RateRecord(value=0.74, trials=100),
     false_positive_rate=RateRecord(value=0, trials=9),
 )  # fmt: skip
-RECORD = Record(
-    made=date(2026, 11, 23), sampled_from=date(2026, 11, 2), sampled_to=date(2026, 11, 15),
+RECORD = ValidationRecord(
+    evaluated_on=date(2026, 11, 23), sampled_from=date(2026, 11, 2), sampled_to=date(2026, 11, 15),
     lexicon=DIGEST, normalisation=NORMALISATION, languages=("fr", "und"),
     topics={"pedophile": TOPIC},
 )  # fmt: skip
@@ -49,7 +49,7 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_record_fits_one_lexicon_and_normalisation() -> None:
     """Otherwise it says why it does not, and nothing else."""
-    assert misfit(RECORD, DIGEST) is None
+    assert mismatch(RECORD, DIGEST) is None
     assert accuracies(RECORD, DIGEST) == {"pedophile": Accuracy(Rate(0.74, 100), Rate(0, 9))}
     useless = TOPIC.model_copy(update={"false_positive_rate": RateRecord(value=0.8, trials=9)})
     half = TOPIC.model_copy(update={"sensitivity": None})
@@ -59,7 +59,7 @@ def test_a_record_fits_one_lexicon_and_normalisation() -> None:
         (RECORD.model_copy(update={"topics": {"pedophile": half}}), DIGEST, "does not tell"),
         (RECORD.model_copy(update={"topics": {"pedophile": useless}}), DIGEST, "does not tell"),
     ):
-        assert reason in (misfit(record, lexicon) or "")
+        assert reason in (mismatch(record, lexicon) or "")
         assert accuracies(record, lexicon) == {}
 
 

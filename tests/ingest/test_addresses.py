@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.addresses import LOW_ID, MAPPED, packed
+from donkeywatch.ingest.addresses import HIGH_ID_MIN, IPV4_MAPPED_PREFIX, parse_address
 
-V4 = MAPPED + bytes((192, 0, 2, 7))
+V4 = IPV4_MAPPED_PREFIX + bytes((192, 0, 2, 7))
 V6 = ipaddress.IPv6Address("2001:db8::7").packed
 DOCUMENTATION = (
     ipaddress.IPv4Network("192.0.2.0/24"),
@@ -37,7 +37,7 @@ v6s = st.integers(0, 2**96 - 1).map(
 )
 def test_one_ipv4_address_has_one_form(text: bytes) -> None:
     """Bare, with a port, mapped into IPv6 or as a HighID, the address is the same."""
-    assert packed(text) == V4
+    assert parse_address(text) == V4
 
 
 @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ def test_one_ipv4_address_has_one_form(text: bytes) -> None:
 )  # fmt: skip
 def test_one_ipv6_address_has_one_form(text: bytes) -> None:
     """Capitals, zeros and a port change nothing."""
-    assert packed(text) == V6
+    assert parse_address(text) == V6
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b" ", b"0", b"1", str(LOW_ID - 1).encode(), str(1 << 32).encode(), b"99999999999",
+        b"", b" ", b"0", b"1", str(HIGH_ID_MIN - 1).encode(), str(1 << 32).encode(), b"99999999999",
         b"9" * 5000, b"192.0.2", b"192.0.2.", b"192.0.2.256", b"192.0.2.07", b"192.0.2.7.1",
         b"192.0.2.7:", b"192.0.2.7:x", b"192.0.2.7 ", b" 192.0.2.7", b"192.0.2.7\n", b"192.0.2.7\r",
         b"192.0.2.7/24", b"0xc0.0.2.7", b"2001:db8::7%eth0", b"2001:db8::7%", b"2001:db8:::7",
@@ -63,37 +63,37 @@ def test_one_ipv6_address_has_one_form(text: bytes) -> None:
 )  # fmt: skip
 def test_what_is_no_address_is_refused(text: bytes) -> None:
     """LowIDs, scopes, leading zeros, host names and broken shapes are no addresses."""
-    assert packed(text) is None
+    assert parse_address(text) is None
 
 
 def test_a_high_id_has_its_first_octet_lowest() -> None:
     """192.0.2.7 is the number 117571776; no port goes with it."""
-    assert packed(b"117571776") == V4
-    assert packed(b"0117571776") == V4
-    assert packed(b"117571776:4662") is None
-    assert packed(b"00117571776") is None, "no number of 32 bits has eleven digits"
+    assert parse_address(b"117571776") == V4
+    assert parse_address(b"0117571776") == V4
+    assert parse_address(b"117571776:4662") is None
+    assert parse_address(b"00117571776") is None, "no number of 32 bits has eleven digits"
 
 
 @given(v4s, st.integers(0, 65535))
 def test_every_ipv4_shape_agrees(address: ipaddress.IPv4Address, port: int) -> None:
     """All shapes of an IPv4 address come to the same 16 bytes."""
     bare = str(address).encode()
-    expected = MAPPED + address.packed
+    expected = IPV4_MAPPED_PREFIX + address.packed
     for text in (bare, bare + b":%d" % port, b"::ffff:" + bare, b"[::ffff:%s]:%d" % (bare, port)):
-        assert packed(text) == expected
+        assert parse_address(text) == expected
     high = int.from_bytes(address.packed, "little")
-    assert packed(b"%d" % high) == (expected if high >= LOW_ID else None)
+    assert parse_address(b"%d" % high) == (expected if high >= HIGH_ID_MIN else None)
 
 
 @given(v6s, st.integers(0, 65535))
 def test_every_ipv6_shape_agrees(address: ipaddress.IPv6Address, port: int) -> None:
     """Compressed, exploded and with a port, an IPv6 address is its own 16 bytes."""
     for text in (address.compressed, address.exploded, f"[{address}]:{port}"):
-        assert packed(text.encode()) == address.packed
+        assert parse_address(text.encode()) == address.packed
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_raise(text: bytes) -> None:
     """Any bytes are 16 bytes or nothing."""
-    found = packed(text)
+    found = parse_address(text)
     assert found is None or len(found) == 16

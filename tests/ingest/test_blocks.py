@@ -13,15 +13,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.blocks import FEW, BlockReader
-from donkeywatch.ingest.chains import LEAVES
-from donkeywatch.ingest.clock import Clock
+from donkeywatch.ingest.blocks import MIN_COLUMNAR_LINES, BlockReader
+from donkeywatch.ingest.chains import MAX_LEAVES
+from donkeywatch.ingest.clock import TimestampParser
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, Sighting
+from donkeywatch.ingest.sightings import LineReader, ParsedQuery
 
 LEXICON = Lexicon.model_validate(
     {
@@ -51,7 +51,7 @@ NUMBERLESS.topics["one"].groups["other"] = ("xkuzq", "\u03be\u03c8\u03be\u03b1")
 """The same without a number among the words; it is read with the other matcher."""
 LIMIT = 120
 READER = LineReader(
-    Tsv(), Clock(ZoneInfo("Europe/Paris")), "plain", "cp1252", LIMIT, Detector(LEXICON)
+    Tsv(), TimestampParser(ZoneInfo("Europe/Paris")), "plain", "cp1252", LIMIT, Detector(LEXICON)
 )
 APART = replace(READER, detector=Detector(NUMBERLESS, "pyahocorasick"))
 STAMP = "2026-11-23T10:44:36.285Z"
@@ -67,15 +67,15 @@ def assert_columns_equal_lines(
     lines: list[bytes], *, ended: bool = True, reader: LineReader = READER
 ) -> None:
     """Time, alternative, address, codes, order and tally of a block are those of its lines."""
-    lines = lines + [line("ordinary words")] * (FEW + 1 - len(lines))
+    lines = lines + [line("ordinary words")] * (MIN_COLUMNAR_LINES + 1 - len(lines))
     block = b"\n".join(lines) + (b"\n" if ended else b"")
-    assert block.count(b"\n") >= FEW, "the columns are not taken"
+    assert block.count(b"\n") >= MIN_COLUMNAR_LINES, "the columns are not taken"
     if not ended and not lines[-1]:
         lines = lines[:-1]
     single = [reader.read(one) for one in lines]
-    seen = [one for one in single if isinstance(one, Sighting)]
-    found = BlockReader(reader).block(block)
-    assert found.tally == Counter(one for one in single if isinstance(one, str))
+    seen = [one for one in single if isinstance(one, ParsedQuery)]
+    found = BlockReader(reader).read(block)
+    assert found.outcomes == Counter(one for one in single if isinstance(one, str))
     rows = zip(
         found.time.tolist(),
         found.alternative.tolist(),
@@ -83,7 +83,7 @@ def assert_columns_equal_lines(
         zip(*found.codes.tolist(), strict=True),
         strict=True,
     )
-    assert [Sighting(*row) for row in rows] == seen
+    assert [ParsedQuery(*row) for row in rows] == seen
     assert found.codes.shape == (len(reader.detector.topics), len(seen))
     assert found.address.shape == (len(seen), 16)
     assert found.address.dtype == found.codes.dtype == np.uint8
@@ -160,7 +160,9 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 
 noise = st.binary(max_size=150).map(lambda raw: raw.replace(b"\n", b"\0"))
-hostile = st.lists(valid() | mutated() | noise, min_size=FEW + 1, max_size=FEW + 8)
+hostile = st.lists(
+    valid() | mutated() | noise, min_size=MIN_COLUMNAR_LINES + 1, max_size=MIN_COLUMNAR_LINES + 8
+)
 
 
 @pytest.mark.untraced
@@ -191,7 +193,7 @@ def test_a_block_equals_its_lines(lines: list[bytes], ended: bool) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(queries(), min_size=FEW + 1, max_size=FEW + 8),
+    st.lists(queries(), min_size=MIN_COLUMNAR_LINES + 1, max_size=MIN_COLUMNAR_LINES + 8),
     st.sampled_from(["cp1252", "cp1251", "shift_jis", "gb18030", "latin-1", "mac_arabic"]),
 )
 def test_queries_in_any_encoding_have_the_same_codes(raw: list[bytes], encoding: str) -> None:
@@ -220,8 +222,8 @@ def test_a_link_that_only_its_encoding_shows_is_none_to_count(encoding: str, lin
     st.lists(
         st.text(max_size=12).map(lambda t: t.encode("utf-8", "ignore").replace(b"\n", b"\r"))
         | queries(),
-        min_size=FEW + 1,
-        max_size=FEW + 4,
+        min_size=MIN_COLUMNAR_LINES + 1,
+        max_size=MIN_COLUMNAR_LINES + 4,
     ),
     st.integers(0, 3),
 )
@@ -251,7 +253,7 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     All of them are odd when a number is a word itself.
     """
     asked: list[bytes] = []
-    for name in ("read", "codes"):
+    for name in ("read", "classify"):
         way = getattr(LineReader, name)
 
         def noted(self: LineReader, one: bytes, way: Any = way) -> Any:
@@ -261,21 +263,23 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LineReader, name, noted)
     queries = ["ordinary words", "zqorv", "x\u00e9", "7 zqu", "x\u00e9 7 zqu", "7  zqu", ""]
     lines = [line(query) for query in queries] * 10
-    BlockReader(APART).block(b"\n".join(lines))
+    BlockReader(APART).read(b"\n".join(lines))
     assert sorted(set(asked)) == [b"", b"7  zqu"]
     asked.clear()
-    BlockReader(READER).block(b"\n".join(lines))
+    BlockReader(READER).read(b"\n".join(lines))
     assert sorted(set(asked)) == [b"", b"7  zqu", b"7 zqu", "x\u00e9 7 zqu".encode()]
 
 
-@pytest.mark.parametrize("count", [0, 1, FEW - 1, FEW, FEW + 1])
+@pytest.mark.parametrize(
+    "count", [0, 1, MIN_COLUMNAR_LINES - 1, MIN_COLUMNAR_LINES, MIN_COLUMNAR_LINES + 1]
+)
 def test_few_lines_and_many_are_read_alike(count: int) -> None:
     """The size of a block changes nothing, and an empty one has empty columns."""
     lines = [line("zqorv"), line("xkuzq 12", address="2001:db8::7"), b"banner"] * count
-    found = BlockReader(READER).block(b"".join(one + b"\n" for one in lines))
+    found = BlockReader(READER).read(b"".join(one + b"\n" for one in lines))
     assert len(found.time) == 2 * count
     assert found.codes.tolist() == [[1, 2] * count, [0, 0] * count]
-    assert found.tally == Counter({"other": count})
+    assert found.outcomes == Counter({"other": count})
     assert found.address.shape == (2 * count, 16)
 
 
@@ -295,13 +299,15 @@ def test_few_lines_and_many_are_read_alike(count: int) -> None:
 def test_outcomes(raw: bytes, outcome: str) -> None:
     """What a line is that is no sighting, by either way."""
     assert READER.read(raw) == outcome
-    assert BlockReader(READER).block((raw + b"\n") * (FEW + 1)).tally == Counter({outcome: FEW + 1})
+    assert BlockReader(READER).read((raw + b"\n") * (MIN_COLUMNAR_LINES + 1)).outcomes == Counter(
+        {outcome: MIN_COLUMNAR_LINES + 1}
+    )
 
 
 def test_a_hole_and_a_byte_order_mark_before_a_line_are_nothing() -> None:
     """NULs of a truncated file and an editor's mark are skipped, and carriage returns."""
     expected = READER.read(line("zqorv"))
-    assert isinstance(expected, Sighting)
+    assert isinstance(expected, ParsedQuery)
     for lead in (b"\0" * 9, b"\xef\xbb\xbf", b"\0\xef\xbb\xbf"):
         assert READER.read(lead + line("zqorv") + b"\r") == expected
 
@@ -314,7 +320,7 @@ def test_a_link_with_a_kelvin_sign_is_the_same_both_ways() -> None:
 @pytest.mark.parametrize("layout", ["%Y-%m-%dT%H:%M:%S.%fZ", "%d/%m/%Y %H:%M:%S"])
 def test_a_layout_is_obeyed_by_the_columns(layout: str) -> None:
     """With `time_format` set, the same block has the same times whatever its size."""
-    clock = Clock(ZoneInfo("Europe/Paris"), layout)
+    clock = TimestampParser(ZoneInfo("Europe/Paris"), layout)
     assert_columns_equal_lines([line("zqorv")] * 40, reader=replace(READER, clock=clock))
 
 
@@ -332,7 +338,11 @@ operated = st.lists(st.sampled_from(OPERATORS) | words, max_size=8).map(" ".join
 @pytest.mark.untraced
 @settings(max_examples=100, deadline=None)
 @given(
-    st.lists(operated | st.just("xkuzq 12"), min_size=FEW + 1, max_size=FEW + 8),
+    st.lists(
+        operated | st.just("xkuzq 12"),
+        min_size=MIN_COLUMNAR_LINES + 1,
+        max_size=MIN_COLUMNAR_LINES + 8,
+    ),
     hostile,
     st.sampled_from(["cp1252", "mac_arabic", "gb18030"]),
 )
@@ -347,7 +357,7 @@ def test_operators_are_left_to_the_line_reader(
     assert_columns_equal_lines(lines, reader=replace(boolean, format=Jsonl({})))
 
 
-JSONL = replace(READER, format=Jsonl({}), limit=400)
+JSONL = replace(READER, format=Jsonl({}), max_line_bytes=400)
 OBJECTS = (
     b'{"ts":"%b","ip":"%b","query":"%b"}',
     b'{"ts": "%b", "ip": "%b", "query": "%b"}',
@@ -378,7 +388,9 @@ def records(draw: st.DrawFn, form: bytes) -> bytes:
 def documents(draw: st.DrawFn) -> list[bytes]:
     """A log of one form, more or less."""
     form = draw(st.sampled_from(OBJECTS))
-    found = draw(st.lists(records(form), min_size=FEW + 1, max_size=FEW + 8))
+    found = draw(
+        st.lists(records(form), min_size=MIN_COLUMNAR_LINES + 1, max_size=MIN_COLUMNAR_LINES + 8)
+    )
     at = draw(st.integers(0, 40))
     by = draw(st.sampled_from((b'"', b"\\", b" ", b"\xf4", b"\t", b"")))
     place = draw(st.integers(0, len(found) - 1))
@@ -416,7 +428,9 @@ unix_times = st.builds(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(unix_times | stamps, min_size=FEW + 1, max_size=FEW + 8))
+@given(
+    st.lists(unix_times | stamps, min_size=MIN_COLUMNAR_LINES + 1, max_size=MIN_COLUMNAR_LINES + 8)
+)
 @example(["1795430676285123456"] * 40)
 @example([STAMP, "1795430676285123456"] * 20)
 @example(["1795430676285123456", STAMP] * 20)
@@ -436,15 +450,15 @@ def test_ordinary_lines_of_json_are_read_by_columns(
     expected = [JSONL.read(line) for line in lines]
     block = BlockReader(JSONL)
     monkeypatch.setattr(LineReader, "read", lambda *_: pytest.fail("a line was read by itself"))
-    found = block.block(b"\n".join(lines) + b"\n")
-    assert [Sighting(*row) for row in zip(
+    found = block.read(b"\n".join(lines) + b"\n")
+    assert [ParsedQuery(*row) for row in zip(
         found.time.tolist(), found.alternative.tolist(),
         [row.tobytes() for row in found.address], zip(*found.codes.tolist(), strict=True),
         strict=True,
     )] == expected  # fmt: skip
 
 
-ENODE = replace(READER, format=EnodeGo(), syntax="enode-go", limit=400)
+ENODE = replace(READER, format=EnodeGo(), syntax="enode-go", max_line_bytes=400)
 texts = st.sampled_from(
     ("zqorv", "ordinary words", "Qv\u00e9lt", "\u03be\u03c8\u03be\u03b1", "12 zqu", "", "-",
      "\u0301",
@@ -507,7 +521,13 @@ def spoilt(draw: st.DrawFn) -> bytes:
 
 @pytest.mark.untraced
 @settings(max_examples=250, deadline=None)
-@given(st.lists(logged() | logged() | spoilt() | noise, min_size=FEW + 1, max_size=FEW + 8))
+@given(
+    st.lists(
+        logged() | logged() | spoilt() | noise,
+        min_size=MIN_COLUMNAR_LINES + 1,
+        max_size=MIN_COLUMNAR_LINES + 8,
+    )
+)
 def test_trees_by_columns_are_those_of_the_parser(lines: list[bytes]) -> None:
     """Whatever stands between the quotes, and whatever is no tree at all."""
     first = b"2026-11-23T10:44:36.285Z\tDEBUG\tlogin"
@@ -524,7 +544,7 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
         return "other"
 
     monkeypatch.setattr(LineReader, "read", noted)
-    monkeypatch.setattr(LineReader, "codes", noted)
+    monkeypatch.setattr(LineReader, "classify", noted)
     head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
     found = [
         'TEXT("a")', 'AND(TEXT("a b"),TEXT("c"))', 'AND(AND(TEXT("a"),TEXT("b")),TEXT("\u00e9"))',
@@ -536,14 +556,14 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     ]  # fmt: skip
     lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in found]
     lines.append(f"{head}OP_LOGINREQUEST hash=0".encode())
-    seen = BlockReader(ENODE).block(b"\n".join(lines * 10))
+    seen = BlockReader(ENODE).read(b"\n".join(lines * 10))
     assert not asked
     assert len(seen.time) == 90
     assert seen.codes[0, :9].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 2]
-    assert seen.tally == Counter(other=10)
+    assert seen.outcomes == Counter(other=10)
 
 
-@pytest.mark.parametrize("leaves", range(1, LEAVES + 2))
+@pytest.mark.parametrize("leaves", range(1, MAX_LEAVES + 2))
 @pytest.mark.parametrize("left", [True, False])
 def test_no_byte_of_a_chain_is_taken_for_granted(leaves: int, left: bool) -> None:
     """With any one of them another, missing or there twice it is what the parser says."""
@@ -590,9 +610,9 @@ def test_texts_of_one_tree_have_encodings_of_their_own() -> None:
         b'AND(AND(TEXT("a"),TEXT("%s")),TEXT("%s"))' % pair
         for pair in ((utf8, other), (other, utf8))
     ]
-    lines = [f"{head}OP_SEARCHREQUEST expr=".encode() + tree for tree in trees] * FEW
+    lines = [f"{head}OP_SEARCHREQUEST expr=".encode() + tree for tree in trees] * MIN_COLUMNAR_LINES
     assert_columns_equal_lines(lines, reader=ENODE)
-    assert BlockReader(ENODE).block(b"\n".join(lines)).codes[0].all()
+    assert BlockReader(ENODE).read(b"\n".join(lines)).codes[0].all()
 
 
 def test_a_mark_beside_what_is_no_utf_8_is_read_as_it_was_written() -> None:

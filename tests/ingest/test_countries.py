@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.observations import country_name
+from donkeywatch.counting.observations import unpack_country
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest.addresses import packed
-from donkeywatch.ingest.countries import Countries
+from donkeywatch.ingest.addresses import parse_address
+from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.simulation.truth import write_countries
 
 NETWORKS = {
@@ -30,12 +30,12 @@ def database(tmp_path: Path) -> Path:
     return path
 
 
-def names(countries: Countries, addresses: list[str]) -> list[str]:
+def names(countries: CountryLookup, addresses: list[str]) -> list[str]:
     """Country names of addresses."""
-    raw = [packed(text.encode()) for text in addresses]
+    raw = [parse_address(text.encode()) for text in addresses]
     column = np.frombuffer(b"".join(one for one in raw if one), np.uint8).reshape(-1, 16)
     assert len(column) == len(addresses)
-    return [country_name(code) for code in countries.of(column).tolist()]
+    return [unpack_country(code) for code in countries.lookup(column).tolist()]
 
 
 def test_addresses_of_both_families_have_their_country(database: Path) -> None:
@@ -46,7 +46,7 @@ def test_addresses_of_both_families_have_their_country(database: Path) -> None:
         "198.51.100.8": "ZZ", "2001:db8:2:ffff::": "SE", "2001:db8:3::": "ZZ",
         "203.0.113.255": "SE", "::ffff:203.0.113.1": "SE", "2001:db8::": "ZZ",
     }  # fmt: skip
-    assert names(Countries(database), list(asked)) == list(asked.values())
+    assert names(CountryLookup(database), list(asked)) == list(asked.values())
 
 
 def test_every_ipv4_address_agrees_with_the_networks(database: Path) -> None:
@@ -63,12 +63,12 @@ def test_every_ipv4_address_agrees_with_the_networks(database: Path) -> None:
     expected = [
         next((n for net, n in known if ipaddress.ip_address(a) in net), "ZZ") for a in asked
     ]
-    assert names(Countries(database), asked) == expected
+    assert names(CountryLookup(database), asked) == expected
 
 
 def test_without_a_database_no_address_has_a_country() -> None:
     """All of them are ZZ, and the digest says so."""
-    countries = Countries(None)
+    countries = CountryLookup(None)
     assert names(countries, ["192.0.2.1", "2001:db8:1::5"]) == ["ZZ", "ZZ"]
     assert countries.digest == "none"
     assert names(countries, []) == []
@@ -76,12 +76,12 @@ def test_without_a_database_no_address_has_a_country() -> None:
 
 def test_the_digest_follows_the_content(database: Path, tmp_path: Path) -> None:
     """The same file has the same digest under any name; another database has another."""
-    first = Countries(database).digest
+    first = CountryLookup(database).digest
     copy = tmp_path / "copy.mmdb"
     copy.write_bytes(database.read_bytes())
     other = tmp_path / "other.mmdb"
     write_countries(other, {"FR": ["192.0.2.0/24"]}, 1)
-    assert Countries(copy).digest == first != Countries(other).digest
+    assert CountryLookup(copy).digest == first != CountryLookup(other).digest
 
 
 @pytest.mark.parametrize("content", [b"", b"zqorv", bytes(5000), b"\xab\xcd\xefMaxMind.com"])
@@ -90,7 +90,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
     path = tmp_path / "broken.mmdb"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="not usable") as told:
-        Countries(path)
+        CountryLookup(path)
     assert told.value.exit_code == 2
 
 
@@ -98,20 +98,20 @@ def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:
     """Neither is taken for a database without networks."""
     for path in (tmp_path / "nowhere.mmdb", tmp_path):
         with pytest.raises(ConfigError, match="not usable"):
-            Countries(path)
+            CountryLookup(path)
 
 
 def test_a_damaged_database_is_refused_or_read(database: Path) -> None:
     """Whatever byte is wrong, the answer is a ConfigError or a country, never a traceback."""
     content = database.read_bytes()
-    column = np.frombuffer(packed(b"2001:db8:1::5") or b"", np.uint8).reshape(1, 16)
+    column = np.frombuffer(parse_address(b"2001:db8:1::5") or b"", np.uint8).reshape(1, 16)
     raised = set()
     for at in range(len(content)):
         damaged = bytearray(content)
         damaged[at] ^= 0x15
         database.write_bytes(damaged)
         try:
-            Countries(database).of(column)
+            CountryLookup(database).lookup(column)
         except ConfigError:
             continue
         except Exception as error:
@@ -125,4 +125,4 @@ def test_a_cut_database_is_refused(database: Path) -> None:
     for size in range(0, len(content) - 1, 97):
         database.write_bytes(content[:size])
         with pytest.raises(ConfigError, match="not usable"):
-            Countries(database)
+            CountryLookup(database)

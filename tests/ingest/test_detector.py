@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.lexicon import Lexicon, TopicWords
-from donkeywatch.ingest.text import folded, spaced, tokens
+from donkeywatch.ingest.lexicon import Lexicon, TopicRules
+from donkeywatch.ingest.text import fold, fold_spaced, tokenise
 
 LEXICON = Lexicon.model_validate(
     {
@@ -73,18 +73,18 @@ queries = st.lists(st.sampled_from(VOCABULARY), max_size=7).flatmap(
 )
 
 
-def meets(topic: TopicWords, part: str, run: Sequence[str]) -> bool:
+def meets(topic: TopicRules, part: str, run: Sequence[str]) -> bool:
     """Does a run of one or two neighbouring tokens meet a part, all of it being needed?"""
     for group in part.split("|"):
         if group != "age":
-            folded = {tokens(word)[0] for word in topic.groups[group]}
+            folded = {tokenise(word)[0] for word in topic.groups[group]}
             if len(run) == 1 and run[0] in folded:
                 return True
             continue
         assert topic.ages is not None
         ages = range(topic.ages.minimum, topic.ages.maximum + 1)
         written = {form for n in ages for form in (str(n), f"{n:02d}")}
-        suffixes = {tokens(word)[0] for word in topic.ages.suffixes}
+        suffixes = {tokenise(word)[0] for word in topic.ages.suffixes}
         if len(run) == 1 and any(
             run[0] == n + s and not s[0].isdigit() for n, s in product(written, suffixes)
         ):
@@ -94,7 +94,7 @@ def meets(topic: TopicWords, part: str, run: Sequence[str]) -> bool:
     return False
 
 
-def naive(topic: TopicWords, query: Sequence[str]) -> int:
+def naive(topic: TopicRules, query: Sequence[str]) -> int:
     """The first category of which every part has tokens of its own, by trying all orders."""
     places = range(len(query))
     runs = [(i,) for i in places] + [(i, i + 1) for i in places[:-1]]
@@ -112,20 +112,20 @@ def naive(topic: TopicWords, query: Sequence[str]) -> int:
 @given(queries)
 def test_codes_equal_a_search_over_all_permutations(query: str) -> None:
     """Every category is met by different tokens, and the first one wins."""
-    found = tokens(query)
+    found = tokenise(query)
     expected = tuple(naive(topic, found) for topic in LEXICON.topics.values())
-    assert DETECTOR.codes(found) == expected
+    assert DETECTOR.classify(found) == expected
 
 
 def told(detector: Detector, query: str) -> tuple[int, ...] | None:
     """What the words found in one of three lines tell of it: its codes; None when unsure."""
-    lines = spaced(f" 7\n {query} \n zqu \n").encode("utf-8", "surrogatepass")
+    lines = fold_spaced(f" 7\n {query} \n zqu \n").encode("utf-8", "surrogatepass")
     data = np.frombuffer(lines, np.uint8)
     feeds = np.flatnonzero(data == ord("\n"))
     end, word = detector.sieve.hits(data)
     line = np.searchsorted(feeds, end)
     text = np.append(0, feeds + 1)[line]
-    found, codes, sure = detector.told(line, detector.apart(data, text, end, word))
+    found, codes, sure = detector.classify_hits(line, detector.resolve_ages(data, text, end, word))
     own = np.flatnonzero(found == 1).tolist()
     assert len(own) <= 1
     if not own:
@@ -139,8 +139,8 @@ def test_the_words_found_tell_the_codes(query: str) -> None:
     """Where a number is a word itself, only ages need the exact function."""
     query = query.replace("\n", " ")
     for detector in (DETECTOR, REFERENCE):
-        expected = detector.codes(tokens(query))
-        aged = any(suffix in folded(query) for suffix in ("zqu", "yz", "99"))
+        expected = detector.classify(tokenise(query))
+        aged = any(suffix in fold(query) for suffix in ("zqu", "yz", "99"))
         assert told(detector, query) in ((expected, None) if aged else (expected,))
 
 
@@ -148,8 +148,8 @@ def test_the_words_found_tell_the_codes(query: str) -> None:
 def test_the_number_before_a_word_tells_an_age(query: str) -> None:
     """Only behind several separators is it left to the exact function."""
     query = query.replace("\n", " ")
-    expected = NUMBERLESS.codes(tokens(query))
-    apart = "  " in spaced(query)
+    expected = NUMBERLESS.classify(tokenise(query))
+    apart = "  " in fold_spaced(query)
     assert told(NUMBERLESS, query) in ((expected, None) if apart else (expected,))
 
 
@@ -166,12 +166,12 @@ def test_the_number_before_a_word_tells_an_age(query: str) -> None:
 def test_what_stands_before_a_word_of_ages(query: str, codes: tuple[int, ...] | None) -> None:
     """A number of one or two digits that is a token, in the same line, one separator away."""
     assert told(NUMBERLESS, query) == codes
-    assert codes in (None, NUMBERLESS.codes(tokens(query)))
+    assert codes in (None, NUMBERLESS.classify(tokenise(query)))
 
 
 def one(query: str) -> tuple[int, ...]:
     """Codes of a query."""
-    return DETECTOR.codes(tokens(query))
+    return DETECTOR.classify(tokenise(query))
 
 
 @pytest.mark.parametrize(
@@ -224,10 +224,10 @@ def test_a_long_query_of_lexicon_words_costs_little() -> None:
     """One line of 64 KiB from one client cannot hold up the log for minutes."""
     query = ["tzqik"] * 5_000 + ["zqo12"] * 5_000
     with limit(1.0):
-        assert DETECTOR.codes(query) == (0, 0)
+        assert DETECTOR.classify(query) == (0, 0)
 
 
 def test_a_long_ordinary_query_costs_little() -> None:
     """A query of 30,000 words that meet nothing is read in one pass."""
     with limit(2.0):
-        assert DETECTOR.codes(["jazz"] * 30_000) == (0, 0)
+        assert DETECTOR.classify(["jazz"] * 30_000) == (0, 0)

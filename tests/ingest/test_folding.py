@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.folding import FoldTable, code_points, text_of
-from donkeywatch.ingest.text import spaced
+from donkeywatch.ingest.folding import FoldTable, code_points, to_text
+from donkeywatch.ingest.text import fold_spaced
 
 TABLE = FoldTable()
 
@@ -20,7 +20,7 @@ def test_every_character_alone() -> None:
     """All 1,114,112 of them, between letters."""
     for start in range(0, sys.maxunicode + 1, 4096):
         text = "a".join(map(chr, range(start, start + 4096)))
-        assert text_of(TABLE.folded(code_points(text))) == spaced(text)
+        assert to_text(TABLE.fold(code_points(text))) == fold_spaced(text)
 
 
 def test_what_normalisation_reorders_is_removed() -> None:
@@ -36,4 +36,4 @@ letters = st.characters() | st.sampled_from("ǅßﬁﷺ각ſKİı\u0345\u0301\u0
 @given(st.text(letters, max_size=60))
 def test_texts(text: str) -> None:
     """Any text, expansions and removals beside one another."""
-    assert text_of(TABLE.folded(code_points(text))) == spaced(text)
+    assert to_text(TABLE.fold(code_points(text))) == fold_spaced(text)

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.clock import Clock
+from donkeywatch.ingest.clock import TimestampParser
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.formats import preset
+from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import MALFORMED, OTHER, Format, Search
+from donkeywatch.ingest.formats.line import MALFORMED, OTHER, LineFormat, RawQuery
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, Sighting
+from donkeywatch.ingest.sightings import LineReader, ParsedQuery
 from donkeywatch.settings.schema import Source, Syntax
 
 STAMP = "2026-11-23T10:44:36.285Z"
@@ -34,9 +34,11 @@ DETECTOR = Detector(
 )
 
 
-def reader(form: Format, syntax: Syntax = "plain", clock: Clock | None = None) -> LineReader:
+def reader(
+    form: LineFormat, syntax: Syntax = "plain", clock: TimestampParser | None = None
+) -> LineReader:
     """A reader of a format with a small lexicon."""
-    clock = clock or Clock(ZoneInfo("Europe/Paris"))
+    clock = clock or TimestampParser(ZoneInfo("Europe/Paris"))
     return LineReader(form, clock, syntax, "cp1252", 300, DETECTOR)
 
 
@@ -48,7 +50,7 @@ READERS = {
     "enode-go": reader(EnodeGo(), "enode-go"),
     "regex": reader(Regex(PATTERN, strip_ansi=False)),
     "regex-ansi": reader(Regex(PATTERN, strip_ansi=True), "boolean"),
-    "layout": reader(Tsv(), clock=Clock(None, "%d/%b/%Y %H:%M:%S %z")),
+    "layout": reader(Tsv(), clock=TimestampParser(None, "%d/%b/%Y %H:%M:%S %z")),
 }
 
 
@@ -59,19 +61,19 @@ def enode(tail: str, stamp: str = STAMP, module: str = "tcp", remote: str = "192
 
 def test_tsv_keeps_further_tabs_in_the_query() -> None:
     """The query is everything behind the second tab."""
-    assert Tsv().read(b"1\t2\tzqorv\tqvelt") == Search(b"1", b"2", b"zqorv\tqvelt")
-    assert Tsv().read(b"1\t2\t") == Search(b"1", b"2", b"")
+    assert Tsv().read(b"1\t2\tzqorv\tqvelt") == RawQuery(b"1", b"2", b"zqorv\tqvelt")
+    assert Tsv().read(b"1\t2\t") == RawQuery(b"1", b"2", b"")
     assert Tsv().read(b"1\t2") == OTHER
 
 
 @pytest.mark.parametrize(
     ("line", "found"),
     [
-        (b'{"ts":"x","ip":"y","query":"z"}', Search(b"x", b"y", b"z")),
-        (b'{"ts":1795430676.285,"ip":3,"query":12}', Search(b"1795430676.285", b"3", b"12")),
-        (b' {"query":"z\\n\\u00e9","ip":"y","ts":"x","more":[]} ', Search(b"x", b"y",
+        (b'{"ts":"x","ip":"y","query":"z"}', RawQuery(b"x", b"y", b"z")),
+        (b'{"ts":1795430676.285,"ip":3,"query":12}', RawQuery(b"1795430676.285", b"3", b"12")),
+        (b' {"query":"z\\n\\u00e9","ip":"y","ts":"x","more":[]} ', RawQuery(b"x", b"y",
         b"z\n\xc3\xa9")),
-        (b'{"ts":"x","ip":"y","query":"z\xe9"}', Search(b"x", b"y", b"z\xe9")),
+        (b'{"ts":"x","ip":"y","query":"z\xe9"}', RawQuery(b"x", b"y", b"z\xe9")),
         (b'{"ts":"x","ip":"y"}', OTHER),
         (b'{"ts":"x","ip":"y","query":null}', OTHER),
         (b'{"ts":"x","ip":"y","query":true}', OTHER),
@@ -81,7 +83,7 @@ def test_tsv_keeps_further_tabs_in_the_query() -> None:
         (b"[" * 100_000, MALFORMED), (b'{"ts":' + b"1" * 5000 + b"}", MALFORMED),
     ],
 )  # fmt: skip
-def test_jsonl(line: bytes, found: Search | str) -> None:
+def test_jsonl(line: bytes, found: RawQuery | str) -> None:
     """An object with the three keys is a search; broken JSON is malformed, the rest other."""
     assert Jsonl({}).read(line) == found
 
@@ -90,32 +92,32 @@ def test_jsonl_keys_are_mapped_and_reach_inside() -> None:
     """Dots in a mapped key go down into nested objects."""
     form = Jsonl({"ip": "client.address", "query": "q"})
     line = json.dumps({"ts": 1, "client": {"address": "192.0.2.7"}, "q": "zqorv"}).encode()
-    assert form.read(line) == Search(b"1", b"192.0.2.7", b"zqorv")
+    assert form.read(line) == RawQuery(b"1", b"192.0.2.7", b"zqorv")
     assert form.read(b'{"ts":1,"client":"192.0.2.7","q":"zqorv"}') == OTHER
 
 
 def test_a_lone_surrogate_in_json_is_a_separator() -> None:
     """Half a character in an escape splits words; it is no error."""
     line = rb'{"ts":"x","ip":"y","query":"zqorv\ud800qvelt"}'
-    assert Jsonl({}).read(line) == Search(b"x", b"y", b"zqorv?qvelt")
+    assert Jsonl({}).read(line) == RawQuery(b"x", b"y", b"zqorv?qvelt")
 
 
 def test_no_lone_surrogate_in_json_becomes_a_byte() -> None:
     r"""The escape \udce9 is half a character like any other, not the byte 0xE9."""
     line = rb'{"ts":"x","ip":"y","query":"zqorv\udce9qvelt"}'
-    assert Jsonl({}).read(line) == Search(b"x", b"y", b"zqorv?qvelt")
+    assert Jsonl({}).read(line) == RawQuery(b"x", b"y", b"zqorv?qvelt")
 
 
 def test_a_lone_surrogate_leaves_raw_bytes_alone() -> None:
     """A cp1252 letter beside half a character is still that letter."""
     line = b'{"ts":"x","ip":"y","query":"zq\xe9rv \\ud800"}'
-    assert Jsonl({}).read(line) == Search(b"x", b"y", b"zq\xe9rv ?")
+    assert Jsonl({}).read(line) == RawQuery(b"x", b"y", b"zq\xe9rv ?")
 
 
 def test_only_one_of_the_three_lines_of_enode_go_counts() -> None:
     """The receive line and the result line of a search are other."""
     form = EnodeGo()
-    assert form.read(enode('opcode=OP_SEARCHREQUEST expr=TEXT("a b")')) == Search(
+    assert form.read(enode('opcode=OP_SEARCHREQUEST expr=TEXT("a b")')) == RawQuery(
         STAMP.encode(), b"192.0.2.7", b'TEXT("a b")'
     )
     for tail in (
@@ -130,14 +132,14 @@ def test_enode_go_is_anchored() -> None:
     forged = enode('opcode=OP_SEARCHREQUEST expr=TEXT("x")', remote="203.0.113.9").decode()
     quoted = forged.replace('"', '\\"').replace("\t", "\\t")
     found = EnodeGo().read(enode(f'opcode=OP_SEARCHREQUEST expr=TEXT("a\\n{quoted}")'))
-    assert isinstance(found, Search)
+    assert isinstance(found, RawQuery)
     assert found.address == b"192.0.2.7"
     assert EnodeGo().read(b"x " + forged.encode()) == OTHER
     line = enode('opcode=OP_SEARCHREQUEST expr=TEXT("x") tail')
     assert READERS["enode-go"].read(line) == MALFORMED
     assert EnodeGo().read(line.replace(b"DEBUG", b"INFO")) == OTHER
     obfuscated = enode('opcode=OP_SEARCHREQUEST expr=TEXT("x")', module="tcp-obfs")
-    assert isinstance(EnodeGo().read(obfuscated), Search)
+    assert isinstance(EnodeGo().read(obfuscated), RawQuery)
     other = enode('opcode=OP_SEARCHREQUEST expr=TEXT("x")', module="udp")
     assert EnodeGo().read(other) == OTHER
 
@@ -149,7 +151,7 @@ def test_the_genuine_sample_is_read() -> None:
         pytest.skip("the samples are not beside the checkout")
     lines = sample.read_bytes().splitlines()
     found = [READERS["enode-go"].read(line) for line in lines]
-    tally = Counter("query" if isinstance(one, Sighting) else one for one in found)
+    tally = Counter("query" if isinstance(one, ParsedQuery) else one for one in found)
     assert set(tally) <= {"query", "keywordless", "other"}
     assert tally["query"] + tally["keywordless"] == sum(b" expr=" in line for line in lines)
     assert tally["query"] >= 10
@@ -158,13 +160,13 @@ def test_the_genuine_sample_is_read() -> None:
 def test_regex_matches_the_whole_line() -> None:
     """Both ends are anchored, the query may hold anything, and colours can be removed."""
     form = Regex(PATTERN, strip_ansi=False)
-    assert form.read(b"1 <192.0.2.7>:4662 a\nb") == Search(b"1", b"192.0.2.7", b"a\nb")
+    assert form.read(b"1 <192.0.2.7>:4662 a\nb") == RawQuery(b"1", b"192.0.2.7", b"a\nb")
     assert form.read(b" 1 <192.0.2.7> a") == OTHER
     coloured = b"\x1b[1;31m1 <192.0.2.7> a\x1b[0m"
     left = form.read(coloured)
-    assert isinstance(left, Search)
+    assert isinstance(left, RawQuery)
     assert left.query == b"a\x1b[0m"
-    assert Regex(PATTERN, strip_ansi=True).read(coloured) == Search(b"1", b"192.0.2.7", b"a")
+    assert Regex(PATTERN, strip_ansi=True).read(coloured) == RawQuery(b"1", b"192.0.2.7", b"a")
     optional = Regex(r"(?P<ts>\d+)(?P<ip> \S+)?(?P<query> .*)?", strip_ansi=False)
     assert optional.read(b"1 192.0.2.7") == OTHER
 
@@ -177,7 +179,7 @@ def test_presets_by_name(name: str, kind: type) -> None:
     """Each name of the settings is the format of that name."""
     pattern = {"pattern": PATTERN} if name == "regex" else {}
     source = Source.model_validate({"path": "search.log", "format": name, **pattern})
-    assert type(preset(source)) is kind
+    assert type(create_format(source)) is kind
 
 
 pieces = st.sampled_from(
@@ -199,11 +201,11 @@ def test_every_line_has_exactly_one_outcome(parts: list[bytes], ended: bool, nam
     if not lines[-1]:
         lines.pop()
     single = [READERS[name].read(line) for line in lines]
-    seen = BlockReader(READERS[name]).block(block)
-    assert len(lines) == len(seen.time) + seen.tally.total()
-    assert set(seen.tally) <= set(OUTCOMES) - {"query"}
-    assert seen.tally == Counter(one for one in single if isinstance(one, str))
-    assert seen.time.tolist() == [one.time for one in single if isinstance(one, Sighting)]
+    seen = BlockReader(READERS[name]).read(block)
+    assert len(lines) == len(seen.time) + seen.outcomes.total()
+    assert set(seen.outcomes) <= set(OUTCOMES) - {"query"}
+    assert seen.outcomes == Counter(one for one in single if isinstance(one, str))
+    assert seen.time.tolist() == [one.time for one in single if isinstance(one, ParsedQuery)]
 
 
 @given(
@@ -219,8 +221,8 @@ def test_the_same_search_is_the_same_sighting_in_every_format(name: str, address
         "regex": f"\ufeff{STAMP} <{address}> zqo\u0308rv".encode(),
     }[name]
     found = READERS[name].read(line)
-    assert isinstance(found, Sighting)
+    assert isinstance(found, ParsedQuery)
     assert found.codes == (1,)
-    assert found.time == found.alternative == 1795430676285
+    assert found.time == found.fold_time == 1795430676285
     expected = READERS["tsv"].read(f"{STAMP}\t{address}\tzqorv".encode())
     assert found == expected

@@ -11,7 +11,14 @@ import pytest
 from donkeywatch.counting.windows import WEEK, week_name, week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import keyring
-from donkeywatch.ingest.keyring import INSTALL, SIZE, Keyring, install_key, prepare, proof
+from donkeywatch.ingest.keyring import (
+    INSTALL_KEY_NAME,
+    KEY_BYTES,
+    Keyring,
+    ensure_directory,
+    install_key,
+    key_check_value,
+)
 
 W40, W41, W42 = (week_start(f"2026-W{number}") for number in (40, 41, 42))
 
@@ -27,7 +34,7 @@ class Records:
         """Store a new week, whose key must be on disk by then, or that of a key that is lost."""
         path = self.directory / f"{week_name(week)}.key"
         assert path.exists() is (week not in self.epochs)
-        assert not path.exists() or proof(path.read_bytes()) == value
+        assert not path.exists() or key_check_value(path.read_bytes()) == value
         self.epochs[week] = (value, False)
 
     def open(self) -> Keyring:
@@ -69,7 +76,7 @@ def test_modes_are_private_whatever_the_umask(records: Records, umask: int) -> N
     assert records.directory.stat().st_mode & 0o777 == 0o700
     assert {p.name: p.stat().st_mode & 0o777 for p in records.directory.iterdir()} == {
         "2026-W40.key": 0o600,
-        INSTALL: 0o600,
+        INSTALL_KEY_NAME: 0o600,
     }
 
 
@@ -77,12 +84,12 @@ def test_keys_are_random_and_last(records: Records) -> None:
     """Each week has its own 256 bits, the same after a restart."""
     ring = records.open()
     keys = [key_of(ring, week) for week in (W40, W41, W42)]
-    assert {len(key) for key in keys} == {SIZE}
+    assert {len(key) for key in keys} == {KEY_BYTES}
     assert len(set(keys)) == 3
     assert [key_of(ring, week) for week in (W40, W41, W42)] == keys
     again = records.open()
     assert [key_of(again, week) for week in (W40, W41, W42)] == keys
-    assert again.unsealed() == [W40, W41, W42]
+    assert again.active_weeks() == [W40, W41, W42]
 
 
 def test_a_key_is_on_disk_before_it_is_known(records: Records) -> None:
@@ -94,7 +101,7 @@ def test_a_key_is_on_disk_before_it_is_known(records: Records) -> None:
     ring = Keyring(records.directory, {}, refuse)
     with pytest.raises(OSError, match="disk full"):
         ring.key(W40)
-    assert ring.unsealed() == []
+    assert ring.active_weeks() == []
     assert key_of(records.open(), W40)
     assert list(records.epochs) == [W40]
 
@@ -105,11 +112,11 @@ def test_destroyed_keys_are_gone_and_never_made_again(records: Records) -> None:
     keys = [key_of(ring, week) for week in (W40, W41, W42)]
     held = (records.directory / "2026-W40.key").open("rb")
     records.seal(W42)
-    ring.destroy(W42)
+    ring.destroy_before(W42)
     for one in (ring, records.open()):
         assert one.key(W40) is one.key(W41) is None
         assert one.key(W42) == keys[2]
-        assert one.unsealed() == [W42]
+        assert one.active_weeks() == [W42]
     assert [p.name for p in records.directory.iterdir()] == ["2026-W42.key"]
     assert held.read() != keys[0], "the bytes on disk were overwritten before"
     held.close()
@@ -195,7 +202,7 @@ def test_wrong_keys_are_refused(records: Records) -> None:
     key = key_of(records.open(), W40)
     path = records.directory / "2026-W40.key"
     for content, told in (
-        (bytes(SIZE), "not the one"),
+        (bytes(KEY_BYTES), "not the one"),
         (key[:-1], "not a key of 32 bytes"),
         (key + b"\n", "not a key of 32 bytes"),
         (b"", "not a key of 32 bytes"),
@@ -213,7 +220,7 @@ def test_a_key_that_others_can_read_is_refused(records: Records, mode: int) -> N
     lasting = install_key(records.directory, fresh=True)
     (records.directory / "2026-W40.key").chmod(mode)
     assert "others can read it" in refusal(records, key)
-    (records.directory / INSTALL).chmod(mode)
+    (records.directory / INSTALL_KEY_NAME).chmod(mode)
     with pytest.raises(ConfigError, match="others can read it") as told:
         install_key(records.directory, fresh=False)
     assert lasting.hex() not in str(told.value)
@@ -226,14 +233,14 @@ def test_a_directory_open_to_others_is_refused(tmp_path: Path, mode: int) -> Non
     directory.mkdir()
     directory.chmod(mode)
     with pytest.raises(ConfigError, match="open to others"):
-        prepare(directory)
+        ensure_directory(directory)
 
 
 def test_a_directory_that_cannot_be_is_refused(tmp_path: Path) -> None:
     """A file in its place is told, not raised."""
     (tmp_path / "keys").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot be used"):
-        prepare(tmp_path / "keys")
+        ensure_directory(tmp_path / "keys")
 
 
 def test_a_symbolic_link_is_no_key(records: Records, tmp_path: Path) -> None:
@@ -247,31 +254,31 @@ def test_a_symbolic_link_is_no_key(records: Records, tmp_path: Path) -> None:
 
 def test_a_directory_is_no_key(records: Records) -> None:
     """A directory in place of a key is told, not raised."""
-    prepare(records.directory)
-    (records.directory / INSTALL).mkdir(mode=0o700)
+    ensure_directory(records.directory)
+    (records.directory / INSTALL_KEY_NAME).mkdir(mode=0o700)
     with pytest.raises(ConfigError):
         install_key(records.directory, fresh=False)
 
 
 def test_the_lasting_key_is_made_once(records: Records) -> None:
     """Made when the state is fresh, kept after, and refused when it is gone."""
-    prepare(records.directory)
+    ensure_directory(records.directory)
     key = install_key(records.directory, fresh=True)
     assert install_key(records.directory, fresh=True) == key
     assert install_key(records.directory, fresh=False) == key
-    (records.directory / INSTALL).unlink()
+    (records.directory / INSTALL_KEY_NAME).unlink()
     with pytest.raises(ConfigError, match="missing"):
         install_key(records.directory, fresh=False)
-    assert not (records.directory / INSTALL).exists()
+    assert not (records.directory / INSTALL_KEY_NAME).exists()
 
 
 def test_a_half_written_key_is_written_again(records: Records) -> None:
     """What a crash left of a key file is in nobody's way, and is never taken for a key."""
-    prepare(records.directory)
+    ensure_directory(records.directory)
     part = records.directory / "2026-W40.part"
     part.write_bytes(b"half")
     key = key_of(records.open(), W40)
-    assert len(key) == SIZE
+    assert len(key) == KEY_BYTES
     assert not part.exists()
 
 
@@ -279,14 +286,14 @@ def test_destroying_nothing_is_nothing(records: Records) -> None:
     """Keys of later weeks stay."""
     ring = records.open()
     key = key_of(ring, W41)
-    ring.destroy(W41)
-    ring.destroy(W41 - 10 * WEEK)
+    ring.destroy_before(W41)
+    ring.destroy_before(W41 - 10 * WEEK)
     assert ring.key(W41) == key
 
 
 def test_a_proof_tells_keys_apart_and_nothing_else() -> None:
     """Sixteen bytes that differ by key and hold none of it."""
-    one, two = proof(bytes(SIZE)), proof(b"\1" * SIZE)
+    one, two = key_check_value(bytes(KEY_BYTES)), key_check_value(b"\1" * KEY_BYTES)
     assert len(one) == len(two) == 16
     assert one != two
-    assert one == proof(bytes(SIZE))
+    assert one == key_check_value(bytes(KEY_BYTES))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.ledger import Topic
+from donkeywatch.counting.ledger import TopicInfo
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest.lexicon import Lexicon, digest, load
 
@@ -74,7 +74,10 @@ def refusal(path: Path, now: datetime = LAST) -> str:
 def test_a_sound_file_is_read(path: Path) -> None:
     """Topics and categories keep their order, and are all that headings show."""
     lexicon = load(path, LAST)
-    assert lexicon.headings() == (Topic("one", ("plain", "both")), Topic("two", ("plain",)))
+    assert lexicon.public_topics() == (
+        TopicInfo("one", ("plain", "both")),
+        TopicInfo("two", ("plain",)),
+    )
     assert lexicon.expires == date(2026, 11, 23)
     assert lexicon.topics["one"].groups["first"] == ("zqorv", "Qv\u00e9lt")
 

@@ -14,22 +14,22 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.observations import OUTCOMES, Observations, country_name
-from donkeywatch.counting.watermark import Frontier
+from donkeywatch.counting.observations import OUTCOMES, Observations, unpack_country
+from donkeywatch.counting.watermark import EventTimeFrontier
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, week_of, week_start
 from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.clock import Clock
-from donkeywatch.ingest.countries import Countries
+from donkeywatch.ingest.clock import TimestampParser
+from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.observe import Observer, Rules
-from donkeywatch.ingest.sightings import LineReader, Sightings
+from donkeywatch.ingest.observe import LatenessRules, Pseudonymiser
+from donkeywatch.ingest.sightings import LineReader, QueryColumns
 
 MONDAY = week_start("2026-W40")
 NOW = MONDAY + 3 * DAY
-RULES = Rules(lateness=2 * MINUTE, future=5 * MINUTE)
+RULES = LatenessRules(lateness=2 * MINUTE, future=5 * MINUTE)
 
 
 @dataclass
@@ -43,20 +43,20 @@ class Room:
         self.keys = Keyring(
             self.directory / "keys", {}, lambda week, _: self.registered.append(week)
         )
-        self.observer = Observer(Countries(None), self.keys, RULES)
-        self.frontier = Frontier.restored(None, 0, 0)
+        self.observer = Pseudonymiser(CountryLookup(None), self.keys, RULES)
+        self.frontier = EventTimeFrontier.restored(None, 0, 0)
 
     def see(
         self, times: list[int], closed: int = 0, now: int = NOW, **more: list[int]
     ) -> Observations:
         """Observe queries at these times; hosts count from 1."""
         judged = self.observer.judge(sightings(times, **more), self.frontier, now)
-        return self.observer.observe(judged, closed)
+        return self.observer.pseudonymise(judged, closed)
 
 
 def sightings(
     times: list[int], alternative: list[int] | None = None, hosts: list[int] | None = None
-) -> Sightings:
+) -> QueryColumns:
     """Sightings of two topics; the codes are the place and the place again."""
     count = len(times)
     address = np.zeros((count, 16), np.uint8)
@@ -66,7 +66,7 @@ def sightings(
     codes = np.tile(np.arange(count, dtype=np.uint8), (2, 1))
     time = np.array(times, np.int64)
     other = time.copy() if alternative is None else np.array(alternative, np.int64)
-    return Sightings(time, other, address, codes, Counter({"other": 4, "keywordless": 1}))
+    return QueryColumns(time, other, address, codes, Counter({"other": 4, "keywordless": 1}))
 
 
 @pytest.fixture
@@ -88,17 +88,17 @@ def test_pseudonyms_are_under_the_key_of_the_week_and_of_the_week_before(room: R
     seen = room.see([MONDAY - SECOND, MONDAY, NOW - SECOND], hosts=[7, 7, 8])
     old, this, before = (room.keys.key(MONDAY + w * WEEK) for w in (-1, 0, -2))
     assert seen.pseudonym.tolist() == [mac(old, 7), mac(this, 7), mac(this, 8)]
-    assert seen.previous.tolist() == [mac(before, 7), mac(old, 7), mac(old, 8)]
+    assert seen.previous_pseudonym.tolist() == [mac(before, 7), mac(old, 7), mac(old, 8)]
     assert seen.time.tolist() == [MONDAY - SECOND, MONDAY, NOW - SECOND]
-    assert [country_name(code) for code in seen.country.tolist()] == ["ZZ"] * 3
+    assert [unpack_country(code) for code in seen.country.tolist()] == ["ZZ"] * 3
 
 
 def test_where_the_older_key_is_destroyed_an_address_keeps_its_own_pseudonym(room: Room) -> None:
     """Nothing is hashed under a destroyed key, and none is made again; addresses stay apart."""
     room.see([MONDAY - SECOND, MONDAY])
-    room.keys.destroy(MONDAY)
+    room.keys.destroy_before(MONDAY)
     seen = room.see([MONDAY + SECOND, MONDAY + SECOND], hosts=[7, 8])
-    assert seen.previous.tolist() == seen.pseudonym.tolist()
+    assert seen.previous_pseudonym.tolist() == seen.pseudonym.tolist()
     assert seen.pseudonym.tolist() == [mac(room.keys.key(MONDAY), host) for host in (7, 8)]
     assert room.keys.key(MONDAY - WEEK) is None
 
@@ -106,7 +106,7 @@ def test_where_the_older_key_is_destroyed_an_address_keeps_its_own_pseudonym(roo
 def test_a_line_of_a_destroyed_week_is_too_late(room: Room) -> None:
     """Even when its hour is less than seven days back."""
     room.see([MONDAY - SECOND, MONDAY])
-    room.keys.destroy(MONDAY)
+    room.keys.destroy_before(MONDAY)
     seen = room.see([MONDAY - 2 * SECOND, MONDAY + 2 * SECOND])
     assert seen.time.tolist() == [MONDAY + 2 * SECOND]
     assert seen.tally["too_late"] == 1
@@ -118,7 +118,7 @@ def test_the_future_is_refused_and_moves_nothing(room: Room) -> None:
     assert seen.time.tolist() == [NOW + 5 * MINUTE]
     assert seen.tally["future"] == 2
     assert seen.categories.tolist() == [[1], [1]]
-    assert room.frontier.newest == NOW + 5 * MINUTE
+    assert room.frontier.max_time == NOW + 5 * MINUTE
 
 
 def test_lines_older_than_a_segment_are_too_late(room: Room) -> None:
@@ -131,9 +131,9 @@ def test_lines_older_than_a_segment_are_too_late(room: Room) -> None:
 def test_a_line_is_late_when_its_hour_has_closed(room: Room) -> None:
     """Closed by the frontier less the lateness, or by the clock of the closer."""
     seen = room.see([NOW + 2 * MINUTE - 1, NOW - 1, NOW + 2 * MINUTE, NOW - 1])
-    assert seen.late.tolist() == [False, False, False, True]
+    assert seen.is_late.tolist() == [False, False, False, True]
     seen = room.see([NOW - HOUR, NOW + 3 * MINUTE], closed=NOW + HOUR)
-    assert seen.late.tolist() == [True, True]
+    assert seen.is_late.tolist() == [True, True]
 
 
 def test_the_repeated_hour_follows_the_order_of_the_log(room: Room) -> None:
@@ -172,13 +172,13 @@ def test_every_line_is_accounted_for_however_the_log_is_cut(
         assert whole.tally["query"] == len(whole)
         assert set(whole.tally) <= set(OUTCOMES)
         assert all(count > 0 for count in whole.tally.values())
-        room.frontier = Frontier.restored(None, 0, 0)
+        room.frontier = EventTimeFrontier.restored(None, 0, 0)
         hosts = list(range(1, len(times) + 1))
         parts = [
             room.see(times[:cut], closed, hosts=hosts[:cut]),
             room.see(times[cut:], closed, hosts=hosts[cut:]),
         ]
-        for column in ("time", "pseudonym", "previous", "country", "late"):
+        for column in ("time", "pseudonym", "previous_pseudonym", "country", "is_late"):
             cutted = np.concatenate([getattr(part, column) for part in parts])
             assert cutted.tolist() == getattr(whole, column).tolist()
 
@@ -188,12 +188,14 @@ def test_a_stamp_of_the_year_1_stops_nothing(room: Room, stamp: str) -> None:
     """The zero time of Go is only one odd line, first in the log or later."""
     words = {"groups": {"a": ["zqorv"]}, "categories": [{"id": "a", "all": ["a"]}]}
     detector = Detector(Lexicon.model_validate({"topics": {"one": words}}))
-    reader = BlockReader(LineReader(Tsv(), Clock(), "plain", "cp1252", 999, detector))
+    reader = BlockReader(LineReader(Tsv(), TimestampParser(), "plain", "cp1252", 999, detector))
     line = f"{stamp}\t192.0.2.7\tzqorv\n".encode()
     good = f"{NOW // 1000}\t192.0.2.7\tzqorv\n".encode()
     for block in (line + good, good + line, line * 40):
-        judged = room.observer.judge(reader.block(block), Frontier.restored(None, 0, 0), NOW)
-        seen = room.observer.observe(judged, 0)
+        judged = room.observer.judge(
+            reader.read(block), EventTimeFrontier.restored(None, 0, 0), NOW
+        )
+        seen = room.observer.pseudonymise(judged, 0)
         assert seen.tally.total() == block.count(b"\n")
         assert seen.tally["query"] == block.count(good)
 

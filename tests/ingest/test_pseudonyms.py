@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.pseudonyms import _doubled, pseudonyms
+from donkeywatch.ingest.pseudonyms import _gf128_double, pseudonyms
 
 KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 """Key of RFC 4493, section 4."""
@@ -50,10 +50,10 @@ def test_the_library_follows_rfc_4493(size: int, mac: str) -> None:
 
 def test_subkeys_follow_rfc_4493() -> None:
     """Doubling gives K1 from L, and K2 from K1, as the RFC prints them."""
-    assert _doubled(L) == K1
-    assert _doubled(K1) == K2
-    assert _doubled(bytes(16)) == bytes(16)
-    assert _doubled(b"\x80" + bytes(15)) == bytes(15) + b"\x87"
+    assert _gf128_double(L) == K1
+    assert _gf128_double(K1) == K2
+    assert _gf128_double(bytes(16)) == bytes(16)
+    assert _gf128_double(b"\x80" + bytes(15)) == bytes(15) + b"\x87"
 
 
 def test_one_block_is_one_encryption() -> None:

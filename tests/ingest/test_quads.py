@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.addresses import packed
-from donkeywatch.ingest.columns import Block, padded
-from donkeywatch.ingest.quads import quads
+from donkeywatch.ingest.addresses import parse_address
+from donkeywatch.ingest.columns import Block, with_padding
+from donkeywatch.ingest.quads import parse_ipv4
 
 QUAD = re.compile(rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 octets = st.integers(0, 255).map(str) | st.sampled_from(
@@ -24,7 +24,9 @@ texts = st.lists(octets, min_size=3, max_size=5).map(".".join) | st.text(
 
 def read(text: bytes, closing: bytes = b"\t") -> tuple[bytes, int] | None:
     """The address of a text and its length, by columns."""
-    found, end, good = quads(Block(padded(text + closing + b"text\n")), np.array([0]), closing[0])
+    found, end, good = parse_ipv4(
+        Block(with_padding(text + closing + b"text\n")), np.array([0]), closing[0]
+    )
     return (found[0].tobytes(), int(end[0])) if good[0] else None
 
 
@@ -34,7 +36,7 @@ def read(text: bytes, closing: bytes = b"\t") -> tuple[bytes, int] | None:
 def test_what_is_an_address(text: str, closing: bytes) -> None:
     """A dotted quad of the line reader's, and nothing else, is read to the same bytes."""
     raw = text.encode()
-    known = packed(raw) if QUAD.fullmatch(raw) else None
+    known = parse_address(raw) if QUAD.fullmatch(raw) else None
     assert read(raw, closing) == (None if known is None else (known, len(raw)))
 
 
@@ -44,9 +46,9 @@ def test_every_octet_in_every_place(octet: int, others: str) -> None:
     """All numbers of one to three digits, with octets of each length around them."""
     spelt = [str(number) for number in range(1000)] + [f"0{number}" for number in range(100)]
     texts = [".".join([*[others] * octet, n, *[others] * (3 - octet)]) for n in spelt]
-    block = Block(padded("".join(f"{text}\tfnarbl\n" for text in texts).encode()))
-    found, end, good = quads(block, block.start, ord("\t"))
-    known = [packed(text.encode()) for text in texts]
+    block = Block(with_padding("".join(f"{text}\tfnarbl\n" for text in texts).encode()))
+    found, end, good = parse_ipv4(block, block.start, ord("\t"))
+    known = [parse_address(text.encode()) for text in texts]
     assert good.tolist() == [one is not None for one in known]
     assert [found[i].tobytes() for i in np.flatnonzero(good)] == [k for k in known if k is not None]
     assert (end - block.start)[good].tolist() == [
@@ -65,7 +67,7 @@ def test_many_at_once() -> None:
     """Each line has its own, wherever it begins."""
     lines = [f"{'x' * (i % 9)}198.51.100.{i}\t\n".encode() for i in range(256)]
     start = np.cumsum([0, *map(len, lines[:-1])]) + np.arange(256) % 9
-    found, end, good = quads(Block(padded(b"".join(lines))), start, ord("\t"))
+    found, end, good = parse_ipv4(Block(with_padding(b"".join(lines))), start, ord("\t"))
     assert good.all()
     assert found[:, 15].tolist() == list(range(256))
     assert (end - start).tolist() == [len(f"198.51.100.{i}") for i in range(256)]

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.rows import TICK_MS, Rows, compacted
+from donkeywatch.counting.rows import TICK_MS, Rows, group
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, week_of
 from donkeywatch.ingest.copies import leave_out_counted
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.observe import TOO_LATE, Judged
 from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.ingest.recognition import MIN_MASKED, MIN_RUN, Lot, Recogniser
-from donkeywatch.ingest.sightings import LineReader, Sightings
-from donkeywatch.runtime.checks import bare_reader
+from donkeywatch.ingest.sightings import LineReader, QueryColumns
+from donkeywatch.runtime.checks import reader_without_lexicon
 from donkeywatch.settings.schema import Source
 
 MONDAY = week_of(1_795_000_000_000)
@@ -33,7 +33,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
     made = Keyring(tmp_path_factory.mktemp("keys"), {}, lambda _week, _proof: None)
     for week in (MONDAY - WEEK, MONDAY, MONDAY + WEEK):
         made.key(week)
-    made.destroy(MONDAY)
+    made.destroy_before(MONDAY)
     return made
 
 
@@ -45,11 +45,11 @@ def addresses(numbers: Sequence[int]) -> np.ndarray:
     return made
 
 
-def sightings(searches: Sequence[Search]) -> Sightings:
+def sightings(searches: Sequence[Search]) -> QueryColumns:
     """What the reader makes of a log with these searches."""
     time = np.array([MONDAY + at for at, _ in searches], np.int64)
     address = addresses([number for _, number in searches])
-    return Sightings(time, time, address, np.zeros((1, len(searches)), np.uint8), Counter())
+    return QueryColumns(time, time, address, np.zeros((1, len(searches)), np.uint8), Counter())
 
 
 def rows(searches: Sequence[Search], hour: int, keys: Keyring) -> Iterator[Rows]:
@@ -59,7 +59,7 @@ def rows(searches: Sequence[Search], hour: int, keys: Keyring) -> Iterator[Rows]
     if not chosen or key is None:
         return
     count = len(chosen)
-    yield compacted(
+    yield group(
         Rows(
             hour,
             pseudonyms(addresses([n for _, n in chosen]), key),
@@ -213,7 +213,7 @@ def test_hours_from_before_the_ticks_are_compared_by_the_minute(keys: Keyring) -
 @pytest.fixture
 def reader() -> LineReader:
     """Of the format tsv, without a lexicon."""
-    return bare_reader(Source(path=Path("search.log"), format="tsv"))
+    return reader_without_lexicon(Source(path=Path("search.log"), format="tsv"))
 
 
 def line(at: int, number: int) -> bytes:
@@ -221,7 +221,7 @@ def line(at: int, number: int) -> bytes:
     return f"{(MONDAY + at) / 1000:.3f}\t2001:db8::{number:x}\tzqorv\n".encode()
 
 
-def judged(read: Sightings, too_late: Collection[int] = ()) -> Judged:
+def judged(read: QueryColumns, too_late: Collection[int] = ()) -> Judged:
     """Searches of which those at some places are too late."""
     verdict = np.zeros(len(read.time), np.uint8)
     verdict[list(too_late)] = TOO_LATE
@@ -242,14 +242,14 @@ def test_searches_that_are_too_late_share_the_lot_of_their_neighbours(
         (stale + known, {0}, 0, 21),
     ):
         kept, _, found = leave_out_counted(
-            judged(reader.lines(block), places),
+            judged(reader.read_lines(block), places),
             0,
             block,
             reader,
             recogniser(counted, keys),
             more_follows=True,
         )
-        assert (kept.read.tally["too_late"], found.total()) == (late, left_out)
+        assert (kept.read.outcomes["too_late"], found.total()) == (late, left_out)
         assert not kept.verdict.any()
         assert len(kept.time) + late + left_out == block.count(b"\n")
 
@@ -263,24 +263,29 @@ def test_lines_between_known_searches_are_known_and_others_are_new(
     fresh = b"noise\n" + b"".join(line(30_000 + n, n) + b"noise\n" for n in range(4))
     subject = recogniser(counted, keys)
     kept, too_long, left_out = leave_out_counted(
-        judged(reader.lines(old + fresh)), 0, old + fresh, reader, subject, more_follows=False
+        judged(reader.read_lines(old + fresh)), 0, old + fresh, reader, subject, more_follows=False
     )
-    assert (len(kept.time), dict(kept.read.tally), too_long) == (4, {"other": 5}, 0)
+    assert (len(kept.time), dict(kept.read.outcomes), too_long) == (4, {"other": 5}, 0)
     assert dict(left_out) == {"counted_before": 40}
     whole = recogniser(counted, keys)
     kept, too_long, left_out = leave_out_counted(
-        judged(reader.lines(old)), 2, old, reader, whole, more_follows=True
+        judged(reader.read_lines(old)), 2, old, reader, whole, more_follows=True
     )
-    assert (len(kept.time), kept.read.tally.total(), too_long) == (0, 0, 0)
+    assert (len(kept.time), kept.read.outcomes.total(), too_long) == (0, 0, 0)
     assert dict(left_out) == {"counted_before": 42}
     kept, too_long, left_out = leave_out_counted(
-        judged(reader.lines(fresh)), 2, fresh, reader, whole, more_follows=False
+        judged(reader.read_lines(fresh)), 2, fresh, reader, whole, more_follows=False
     )
-    assert (len(kept.time), dict(kept.read.tally), too_long) == (4, {"other": 5}, 2)
+    assert (len(kept.time), dict(kept.read.outcomes), too_long) == (4, {"other": 5}, 2)
     assert not left_out
     end = old + b"noise\n"
     kept, _, left_out = leave_out_counted(
-        judged(reader.lines(end)), 0, end, reader, recogniser(counted, keys), more_follows=False
+        judged(reader.read_lines(end)),
+        0,
+        end,
+        reader,
+        recogniser(counted, keys),
+        more_follows=False,
     )
-    assert (len(kept.time), dict(kept.read.tally)) == (0, {"other": 1})
+    assert (len(kept.time), dict(kept.read.outcomes)) == (0, {"other": 1})
     assert dict(left_out) == {"counted_before": 40}

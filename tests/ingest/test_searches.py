@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from donkeywatch.ingest.searches import (
     DEPTH,
-    Malformed,
-    boolean,
-    tree_texts,
-    unquoted,
-    words,
+    MalformedTreeError,
+    searched_text,
+    searched_words,
+    tree_terms,
+    unquote_go,
 )
-from donkeywatch.ingest.text import tokens
+from donkeywatch.ingest.text import tokenise
 from donkeywatch.settings.schema import Syntax
 
 SHORT = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
@@ -50,15 +50,15 @@ def test_go_quoting_round_trips(raw: bytes) -> None:
     """Whatever bytes were searched for come back out of Go's quoting, on one line."""
     line = leaf(raw)
     assert b"\n" not in line
-    assert unquoted(quoted(raw)) == raw
-    assert tree_texts(line) == [raw]
+    assert unquote_go(quoted(raw)) == raw
+    assert tree_terms(line) == [raw]
 
 
 @pytest.mark.parametrize("text", [rb"\q", rb"\x4", rb"\u12", rb"\U0011ffff", rb"\ud800", b"a\\"])
 def test_broken_escapes_are_malformed(text: bytes) -> None:
     """An escape that Go never writes is refused, not guessed."""
-    with pytest.raises(Malformed):
-        unquoted(text)
+    with pytest.raises(MalformedTreeError):
+        unquote_go(text)
 
 
 Tree = tuple[bytes, list[bytes]]
@@ -86,7 +86,7 @@ trees = st.recursive(
 @given(trees)
 def test_a_tree_gives_its_wanted_texts_in_order(tree: Tree) -> None:
     """Every shape comes to the leaves in order; exclusions and filters are left out."""
-    assert tree_texts(tree[0]) == tree[1]
+    assert tree_terms(tree[0]) == tree[1]
 
 
 @given(trees, st.integers(0, 200), st.binary(min_size=1, max_size=3))
@@ -95,13 +95,13 @@ def test_a_damaged_tree_is_malformed_or_another_tree(tree: Tree, at: int, by: by
     text = tree[0]
     for damaged in (text[:at] + by + text[at:], text[:at] + text[at + 1 :]):
         try:
-            found = tree_texts(damaged)
-        except Malformed:
+            found = tree_terms(damaged)
+        except MalformedTreeError:
             continue
         assert all(isinstance(one, bytes) for one in found)
     for tail in (b")", b" ", b",", b"\n", text):
-        with pytest.raises(Malformed):
-            tree_texts(text + tail)
+        with pytest.raises(MalformedTreeError):
+            tree_terms(text + tail)
 
 
 def test_depth_is_limited() -> None:
@@ -110,8 +110,8 @@ def test_depth_is_limited() -> None:
     for depth in (DEPTH, DEPTH + 1, 20_000):
         text = b"AND(" * depth + leaf(b"a") + b',TEXT("b"))' * depth
         try:
-            ends[depth] = len(tree_texts(text))
-        except Malformed:
+            ends[depth] = len(tree_terms(text))
+        except MalformedTreeError:
             ends[depth] = 0
     assert ends == {DEPTH: DEPTH + 1, DEPTH + 1: 0, 20_000: 0}
 
@@ -119,7 +119,7 @@ def test_depth_is_limited() -> None:
 def test_a_query_that_looks_like_a_tree_stays_one_leaf() -> None:
     """A quote inside a query cannot end it."""
     hostile = b'jazz"),TEXT("blues'
-    assert tree_texts(leaf(hostile)) == [hostile]
+    assert tree_terms(leaf(hostile)) == [hostile]
 
 
 SHAPES = (
@@ -135,7 +135,7 @@ SHAPES = (
 @pytest.mark.parametrize("tree", SHAPES)
 def test_all_shapes_of_a_search_come_to_the_same_words(tree: bytes) -> None:
     """One text, either associativity, quoted or not: one ordered list of words."""
-    assert tokens(words(tree, "enode-go", "cp1252")) == ["zqorv", "qvelt", "xkuzq"]
+    assert tokenise(searched_text(tree, "enode-go", "cp1252")) == ["zqorv", "qvelt", "xkuzq"]
 
 
 @pytest.mark.parametrize(
@@ -164,19 +164,19 @@ def test_all_shapes_of_a_search_come_to_the_same_words(tree: bytes) -> None:
 )
 def test_excluded_words_were_not_searched_for(query: str, kept: list[str]) -> None:
     """NOT and a leading minus take away the word, phrase or bracket behind them."""
-    assert tokens(boolean(query)) == kept
+    assert tokenise(searched_words(query)) == kept
 
 
 def test_a_dash_between_two_words_excludes_nothing() -> None:
     """Only a minus that leads a word excludes; `artist - title` is a search for both."""
-    assert tokens(boolean("zqorv - qvelt")) == ["zqorv", "qvelt"]
+    assert tokenise(searched_words("zqorv - qvelt")) == ["zqorv", "qvelt"]
 
 
 @given(st.text(alphabet='zq -"()ANDORT\t', max_size=40))
 def test_boolean_never_invents_words(query: str) -> None:
     """What is kept is a sub-sequence of what was typed."""
-    typed = iter(tokens(query))
-    assert all(word in typed for word in tokens(boolean(query)))
+    typed = iter(tokenise(query))
+    assert all(word in typed for word in tokenise(searched_words(query)))
 
 
 @pytest.mark.parametrize("syntax", ["plain", "boolean"])
@@ -187,17 +187,17 @@ def test_boolean_never_invents_words(query: str) -> None:
 )  # fmt: skip
 def test_links_and_empty_searches_have_no_words(query: bytes, syntax: Syntax) -> None:
     """A search for relatives of a file, for a hash or for nothing is keywordless."""
-    assert tokens(words(query, syntax, "cp1252")) == []
-    assert tokens(words(leaf(query), "enode-go", "cp1252")) == []
+    assert tokenise(searched_text(query, syntax, "cp1252")) == []
+    assert tokenise(searched_text(leaf(query), "enode-go", "cp1252")) == []
 
 
 def test_a_link_beside_a_text_leaves_the_text() -> None:
     """Only the leaf that is a link is dropped."""
     tree = b'AND(TEXT("related::qvelt"),TEXT("zqorv"))'
-    assert tokens(words(tree, "enode-go", "cp1252")) == ["zqorv"]
+    assert tokenise(searched_text(tree, "enode-go", "cp1252")) == ["zqorv"]
 
 
 def test_bytes_that_are_not_utf8_use_the_fallback() -> None:
     """Each leaf is decoded by itself."""
     tree = b'AND(TEXT("zq\\xe9rv"),TEXT("qv\xc3\xa9lt"))'
-    assert words(tree, "enode-go", "cp1252") == "zq\u00e9rv qv\u00e9lt"
+    assert searched_text(tree, "enode-go", "cp1252") == "zq\u00e9rv qv\u00e9lt"

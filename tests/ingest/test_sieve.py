@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest.sieve import LETTER, Automaton, Hyperscan, chosen
+from donkeywatch.ingest.sieve import WORD_BYTE, AhoCorasickMatcher, HyperscanMatcher, create_matcher
 
 LETTERS = "zqZQ12\u03be\u03c8 _-\t\n"
 words = st.lists(
@@ -25,7 +25,7 @@ def whole_words(listed: list[str], text: bytes) -> list[tuple[int, int]]:
         (at + len(raw), number)
         for number, raw in enumerate(word.encode() for word in listed)
         for at in range(len(lower))
-        if lower.startswith(raw, at) and not LETTER[[lower[at - 1], lower[at + len(raw)]]].any()
+        if lower.startswith(raw, at) and not WORD_BYTE[[lower[at - 1], lower[at + len(raw)]]].any()
     )
 
 
@@ -36,23 +36,23 @@ def test_both_matchers_find_whole_words(listed: list[str], text: str) -> None:
     raw = f" {text} ".encode()
     expected = whole_words(listed, raw)
     data = np.frombuffer(raw, np.uint8)
-    for sieve in (Automaton(listed), Hyperscan(listed)):
+    for sieve in (AhoCorasickMatcher(listed), HyperscanMatcher(listed)):
         assert list(zip(*(column.tolist() for column in sieve.hits(data)), strict=True)) == expected
 
 
 def test_no_word_is_never_found() -> None:
     """A lexicon may have no word at all."""
-    assert not len(chosen("auto", []).hits(np.frombuffer(b" zqorv ", np.uint8)).end)
+    assert not len(create_matcher("auto", []).hits(np.frombuffer(b" zqorv ", np.uint8)).end)
 
 
 def test_the_matcher_is_chosen_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """The faster one where it is installed, the reference where it is asked for."""
-    assert isinstance(chosen("auto", ["zqorv"]), Hyperscan)
-    assert isinstance(chosen("hyperscan", ["zqorv"]), Hyperscan)
-    assert isinstance(chosen("pyahocorasick", ["zqorv"]), Automaton)
-    assert isinstance(chosen("auto", ["\u03be\u03c8"]), Hyperscan)
-    assert isinstance(chosen("auto", []), Automaton)
+    assert isinstance(create_matcher("auto", ["zqorv"]), HyperscanMatcher)
+    assert isinstance(create_matcher("hyperscan", ["zqorv"]), HyperscanMatcher)
+    assert isinstance(create_matcher("pyahocorasick", ["zqorv"]), AhoCorasickMatcher)
+    assert isinstance(create_matcher("auto", ["\u03be\u03c8"]), HyperscanMatcher)
+    assert isinstance(create_matcher("auto", []), AhoCorasickMatcher)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
-    assert isinstance(chosen("auto", ["zqorv"]), Automaton)
+    assert isinstance(create_matcher("auto", ["zqorv"]), AhoCorasickMatcher)
     with pytest.raises(ConfigError, match="not installed"):
-        chosen("hyperscan", ["zqorv"])
+        create_matcher("hyperscan", ["zqorv"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.text import ASCII_FOLD, decoded, folded, spaced, tokens
+from donkeywatch.ingest.text import ASCII_FOLD, decode, fold, fold_spaced, tokenise
 
 texts = st.text(max_size=60) | st.text(
     "zZqQ1_ -.\u0301\u00e9\u00df\u0130\u212a\ufb01\n", max_size=40
@@ -39,35 +39,35 @@ texts = st.text(max_size=60) | st.text(
 )  # fmt: skip
 def test_tokens(text: str, found: list[str]) -> None:
     """Case, accents, width and separators do not make two words of one."""
-    assert tokens(text) == found
+    assert tokenise(text) == found
 
 
 @given(texts)
 def test_spaced_text_holds_exactly_the_tokens(text: str) -> None:
     """The sieve's view and the specification's cut at the same places."""
-    assert spaced(text).split() == tokens(text)
-    assert spaced(text).count("\n") == folded(text).count("\n")
+    assert fold_spaced(text).split() == tokenise(text)
+    assert fold_spaced(text).count("\n") == fold(text).count("\n")
 
 
 @given(texts)
 def test_composed_and_decomposed_texts_are_the_same(text: str) -> None:
     """Normal forms of Unicode never change the tokens."""
-    expected = tokens(unicodedata.normalize("NFC", text))
-    assert tokens(unicodedata.normalize("NFD", text)) == expected
+    expected = tokenise(unicodedata.normalize("NFC", text))
+    assert tokenise(unicodedata.normalize("NFD", text)) == expected
 
 
 @given(st.lists(texts.map(lambda text: text.replace("\n", " ")), max_size=5))
 def test_many_texts_fold_together_as_they_fold_apart(parts: list[str]) -> None:
     """Joining texts by spaced line feeds changes none of them."""
-    together = spaced(" " + " \n ".join(parts) + " ")
+    together = fold_spaced(" " + " \n ".join(parts) + " ")
     if parts:
-        assert [line.split() for line in together.split("\n")] == [tokens(one) for one in parts]
+        assert [line.split() for line in together.split("\n")] == [tokenise(one) for one in parts]
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=80))
 def test_the_byte_table_is_the_folding_of_ascii(text: str) -> None:
     """For ASCII the table and the function agree."""
-    assert text.encode().translate(ASCII_FOLD).decode().split() == tokens(text)
+    assert text.encode().translate(ASCII_FOLD).decode().split() == tokenise(text)
 
 
 @given(st.binary(max_size=60))
@@ -77,7 +77,7 @@ def test_any_bytes_are_text(raw: bytes) -> None:
         expected = raw.decode()
     except UnicodeDecodeError:
         expected = raw.decode("cp1252", "replace")
-    assert decoded(raw, "cp1252") == expected
-    for token in tokens(expected):
+    assert decode(raw, "cp1252") == expected
+    for token in tokenise(expected):
         assert token
         assert not any(c.isspace() or c == "_" for c in token)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.clock import Clock
+from donkeywatch.ingest.clock import TimestampParser
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.formats import preset
+from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, Sighting
+from donkeywatch.ingest.sightings import LineReader, ParsedQuery
 from donkeywatch.runtime.pipeline import line_reader, log_of
 from donkeywatch.settings.schema import Source, WrapperName
 from donkeywatch.sources.wrappers import WRAPPERS, Piece
@@ -130,14 +130,14 @@ def test_any_format_is_read_in_any_wrapper(
 ) -> None:
     """As it is without, at the time that the line itself says; by blocks and by lines."""
     alone = line_reader(source(None, **more), DETECTOR).read(line.encode())
-    assert isinstance(alone, Sighting)
+    assert isinstance(alone, ParsedQuery)
     assert alone.time == BASE
     reader = line_reader(source(name, **more), DETECTOR)
     ((at, found),) = reader.records([(7, wrapped(name, line))])
     assert (at, found) == (7, alone)
-    block = BlockReader(reader).block((wrapped(name, line) + b"\r\n") * 50)
+    block = BlockReader(reader).read((wrapped(name, line) + b"\r\n") * 50)
     assert block.time.tolist() == [BASE] * 50
-    assert not block.tally
+    assert not block.outcomes
 
 
 @pytest.mark.parametrize("name", list(WRAPPERS))
@@ -146,7 +146,7 @@ def test_a_pattern_without_a_stamp_takes_that_of_the_wrapper(name: WrapperName) 
     pattern = r"<(?P<ip>[^>]*)> (?P<query>.*)"
     reader = line_reader(source(name, format="regex", pattern=pattern), DETECTOR)
     ((_, found),) = reader.records([(0, wrapped(name, "<192.0.2.7> zqorv"))])
-    assert isinstance(found, Sighting)
+    assert isinstance(found, ParsedQuery)
     assert found.time == 1_795_431_600_123
     if name == "syslog":
         ((_, found),) = reader.records([(0, b"Nov 23 11:00:00 h enode: <192.0.2.7> zqorv")])
@@ -155,15 +155,15 @@ def test_a_pattern_without_a_stamp_takes_that_of_the_wrapper(name: WrapperName) 
 
 def test_what_settings_say_of_wrappers() -> None:
     """It is part of how a source is read, and what cannot go together is refused."""
-    assert source("cri").reading == "tsv;wrapper:cri"
-    assert source(None).reading == "tsv"
+    assert source("cri").parse_signature == "tsv;wrapper:cri"
+    assert source(None).parse_signature == "tsv"
     pattern = r"<(?P<ip>[^>]*)> (?P<query>.*)"
     with pytest.raises(ValueError, match="lacks the named group ts"):
         source(None, format="regex", pattern=pattern)
     with pytest.raises(ValueError, match="`time_format` goes with the named group ts"):
         source("cri", format="regex", pattern=pattern, time_format="%Y-%m-%d %z")
-    assert log_of(source("cri")).limit == 2 * source("cri").max_line
-    assert log_of(source(None)).limit == source(None).max_line
+    assert log_of(source("cri")).max_line_bytes == 2 * source("cri").max_line
+    assert log_of(source(None)).max_line_bytes == source(None).max_line
 
 
 def test_lines_by_outcome_in_a_wrapper() -> None:
@@ -185,10 +185,12 @@ def test_lines_by_outcome_in_a_wrapper() -> None:
 
 def test_a_wrapped_log_is_read_line_by_line() -> None:
     """Columns know nothing of wrappers."""
-    reader = LineReader(Regex(PATTERN, strip_ansi=False), Clock(), "plain", "cp1252", 99, DETECTOR)
+    reader = LineReader(
+        Regex(PATTERN, strip_ansi=False), TimestampParser(), "plain", "cp1252", 99, DETECTOR
+    )
     assert not BlockReader(reader).has_columns(b"x\n")
     lines = f"{STAMP}\t192.0.2.7\tzqorv\n".encode() * 3
-    plain = replace(reader, format=preset(source(None)))
+    plain = replace(reader, format=create_format(source(None)))
     assert BlockReader(plain).has_columns(lines)
     assert not BlockReader(replace(plain, wrapper=WRAPPERS["cri"])).has_columns(lines)
     assert not BlockReader(plain).has_columns(b"1795430676\t192.0.2.7\tzqorv\n" * 3)

@@ -46,7 +46,7 @@ def test_every_example_is_a_valid_value(model: type[BaseModel]) -> None:
 
 def test_a_window_keeps_all_its_figures() -> None:
     """Times become ISO 8601, thresholds become the names 1, 2 and 3, and nothing is lost."""
-    assert answers.window_answer(view()).model_dump() == {
+    assert answers.window_response(view()).model_dump() == {
         "window": "hour", "start": "2026-11-23T00:00:00Z", "end": "2026-11-23T01:00:00Z",
         "week": None, "closed": True, "coverage": 0.5, "queries": 8, "addresses": 4, "late": 1,
         "topics": [
@@ -73,13 +73,13 @@ def test_a_window_keeps_all_its_figures() -> None:
 )
 def test_only_calendar_weeks_have_a_name(kind: str, length: int, week: str | None) -> None:
     """A rolling window of seven days that starts on a Monday is no ISO week."""
-    assert answers.window_answer(view(kind, length)).week == week
+    assert answers.window_response(view(kind, length)).week == week
 
 
 def test_an_open_window_has_counts_of_queries_only() -> None:
     """What needs distinct addresses is null until the window closes."""
     topic = TopicView("pedophile", 2, None, None, (None, None, None), {"explicit": 2})
-    answer = answers.window_answer(view(closed=False, addresses=None, topics=(topic,)))
+    answer = answers.window_response(view(closed=False, addresses=None, topics=(topic,)))
     assert (answer.closed, answer.queries, answer.addresses) == (False, 8, None)
     (found,) = answer.topics
     assert (found.queries, found.addresses, found.query_fraction) == (2, None, None)
@@ -97,11 +97,12 @@ def test_no_address_can_be_in_an_answer() -> None:
     assert texts == {
         ("BreakAnswer", "time"), ("BreakAnswer", "kind"),
         ("Countries", "week"), ("CountryAnswer", "country"), ("CountryTopic", "topic"),
-        ("Refusal", "detail"),
-        ("Fractions", "lexicon"), ("Health", "reasons"), ("Health", "notices"), ("Page", "next"),
+        ("ErrorResponse", "detail"),
+        ("FractionsResponse", "lexicon"), ("Health", "reasons"), ("Health", "notices"),
+        ("WindowPage", "next"),
         ("ProfileAnswer", "topic"), ("ProfileAnswer", "countries"), ("SourceHealth", "name"),
         ("SourceHealth", "error"), ("SourceHealth", "last_event"), ("TopicAnswer", "topic"),
         ("TopicAnswer", "addresses"), ("TopicAnswer", "address_fraction"),
-        ("TopicAnswer", "categories"), ("WindowAnswer", "window"), ("WindowAnswer", "start"),
-        ("WindowAnswer", "end"), ("WindowAnswer", "week"),
+        ("TopicAnswer", "categories"), ("WindowResponse", "window"), ("WindowResponse", "start"),
+        ("WindowResponse", "end"), ("WindowResponse", "week"),
     }  # fmt: skip

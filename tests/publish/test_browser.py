@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from browsing import WEB, WIDTHS, Site, copied, served, view
-from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
+from donkeywatch.counting.windows import HOUR, WEEK, to_ms
 from donkeywatch.publish.http import feed
 from donkeywatch.publish.http.page import NAMES
-from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.clocks import wall_ms
 from instruments import component
 from support import START, TOPICS
 
@@ -62,7 +62,7 @@ def test_the_browser_shows_the_figures_of_the_api(site: Site, browser: Browser) 
 def test_without_a_script_the_figures_are_there(site: Site, browser: Browser) -> None:
     """The tables, the countries and the health are in the page as it comes; no empty chart is."""
     (log,) = site.status.sources
-    fresh = replace(site.status, sources=(replace(log, last_event=wall()),))
+    fresh = replace(site.status, sources=(replace(log, last_event=wall_ms()),))
     with served(site.server, fresh) as now, view(browser, java_script_enabled=False) as seen:
         seen.page.goto(now.url)
         for name in TOPICS:
@@ -143,7 +143,7 @@ def test_gaps_and_breaks_are_seen_and_told(site: Site, browser: Browser, tmp_pat
 
     No line leads across either: the columns that are drawn have no figure there.
     """
-    start = milliseconds(START)
+    start = to_ms(START)
     other = copied(
         site, tmp_path,
         f"delete from windows where kind = 'week' and start = {start + WEEK}",
@@ -193,7 +193,7 @@ def test_the_theme_is_the_systems_until_one_is_chosen(site: Site, browser: Brows
 def test_what_is_silent_or_not_ready_is_told(site: Site, browser: Browser) -> None:
     """A log without a new line, and a daemon that is behind, are said in words and by a sign."""
     (log,) = site.status.sources
-    silent = replace(log, last_event=wall() - 3 * HOUR)
+    silent = replace(log, last_event=wall_ms() - 3 * HOUR)
     missing = replace(log, following=False, error="not found")
     for source, state, text in (
         (silent, "stale", "Silent for 3 h"),

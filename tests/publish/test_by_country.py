@@ -12,42 +12,48 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
-from donkeywatch.publish.by_country import SMALL, UNKNOWN, DayHours, apart, hours_by_country
-from donkeywatch.publish.profile import Stretch
-from donkeywatch.publish.snapshot import CountryView, HourOfDay, Snapshots
-from donkeywatch.store.database import prepare
-from donkeywatch.store.positions import Progress
+from donkeywatch.counting.windows import HOUR, WEEK, to_ms
+from donkeywatch.publish.by_country import (
+    MIN_ADDRESSES,
+    UNKNOWN,
+    ProfileInput,
+    profile_hours,
+    suppress_small_countries,
+)
+from donkeywatch.publish.profile import ProfileSegment
+from donkeywatch.publish.snapshot import CountryHour, CountryView, Snapshots
+from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
-MONDAY = milliseconds(datetime(2026, 1, 5, tzinfo=UTC))
+MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 FAR = MONDAY + 52 * WEEK
 
 
-@given(st.lists(st.integers(1, 3 * SMALL), max_size=12))
+@given(st.lists(st.integers(1, 3 * MIN_ADDRESSES), max_size=12))
 def test_the_rest_tells_of_no_few_addresses(addresses: list[int]) -> None:
     """What is named is large and in its order; the rest is large too, or all there is."""
     views = [CountryView(f"C{i}", 500 - i, many, {}) for i, many in enumerate(addresses)]
-    named, rest = apart(views)
-    assert all(view.addresses >= SMALL for view in named)
+    named, rest = suppress_small_countries(views)
+    assert all(view.addresses >= MIN_ADDRESSES for view in named)
     assert [view for view in views if view in named] == named
     assert sorted([*named, *rest], key=views.index) == views
-    assert not rest or not named or sum(view.addresses for view in rest) >= SMALL
+    assert not rest or not named or sum(view.addresses for view in rest) >= MIN_ADDRESSES
 
 
-@given(st.lists(st.integers(SMALL, 3 * SMALL), max_size=12))
+@given(st.lists(st.integers(MIN_ADDRESSES, 3 * MIN_ADDRESSES), max_size=12))
 def test_without_small_countries_all_are_named(addresses: list[int]) -> None:
     """Nobody has to be hidden for anybody."""
     views = [CountryView(f"C{i}", 500 - i, many, {}) for i, many in enumerate(addresses)]
-    assert apart(views) == (views, [])
+    assert suppress_small_countries(views) == (views, [])
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty database."""
-    prepare(tmp_path)
+    ensure_state_directory(tmp_path)
     opened = Store(tmp_path, ("one",))
     yield opened
     opened.close()
@@ -57,50 +63,50 @@ def add(store: Store, number: int, **addresses: int) -> None:
     """A closed week whose queries are all in its first hour, one of each address."""
     start, many = MONDAY + number * WEEK, sum(addresses.values())
     counts = HourCounts(many, 0, Counter({("one", "first"): len(addresses)}))
-    progress = [Progress("main", start + WEEK - 1, 0, 0, start + WEEK)]
+    progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
     batch = Batch([], {start: counts}, Counter())
     store.checkpoint(batch, [], progress, {start: 3600.0}, start + WEEK)
-    flagged = TopicFigures(len(addresses), (len(addresses), 0, 0), 1, 1)
-    countries = {name: CountryFigures(n, n, ((1, 1),)) for name, n in addresses.items()}
-    figures = Figures(many, many, many, (flagged,), countries)
+    flagged = TopicAggregate(len(addresses), (len(addresses), 0, 0), 1, 1)
+    countries = {name: CountryAggregate(n, n, ((1, 1),)) for name, n in addresses.items()}
+    figures = WindowAggregate(many, many, many, (flagged,), countries)
     assert store.close_hour(start, None, figures)
     assert store.close_week(start, figures)
 
 
-def found(store: Store, *countries: str, start: int = 0, end: int = FAR) -> DayHours:
+def found(store: Store, *countries: str, start: int = 0, end: int = FAR) -> ProfileInput:
     """What a profile of them would be made of."""
-    with Snapshots(store.path.parent, ("one",)).take() as snapshot:
-        made = hours_by_country(snapshot, "one", countries, start, end)
-        stretches = [Stretch(list(hours), closed) for hours, closed in made.stretches]
+    with Snapshots(store.path.parent, ("one",)).open() as snapshot:
+        made = profile_hours(snapshot, "one", countries, start, end)
+        stretches = [ProfileSegment(list(hours), closed) for hours, closed in made.stretches]
     assert all({hour.start for hour in hours} <= set(closed) for hours, closed in stretches)
     return replace(made, stretches=stretches)
 
 
-def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[HourOfDay]:
+def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[CountryHour]:
     """Its hours with queries."""
     return listed(found(store, *countries, start=start, end=end))
 
 
-def listed(made: DayHours) -> list[HourOfDay]:
+def listed(made: ProfileInput) -> list[CountryHour]:
     """The hours of all its stretches."""
     return [hour for hours, _ in made.stretches for hour in hours]
 
 
 def test_a_profile_has_the_weeks_in_which_each_country_is_large(store: Store) -> None:
     """One that is small, or that is not there, takes the week from the others."""
-    add(store, 0, FR=SMALL, ES=SMALL)
-    add(store, 1, FR=SMALL, ES=SMALL - 1, DE=SMALL - 1)
-    add(store, 2, FR=SMALL)
+    add(store, 0, FR=MIN_ADDRESSES, ES=MIN_ADDRESSES)
+    add(store, 1, FR=MIN_ADDRESSES, ES=MIN_ADDRESSES - 1, DE=MIN_ADDRESSES - 1)
+    add(store, 2, FR=MIN_ADDRESSES)
     assert [hour.start for hour in hours(store, "FR")] == [MONDAY + i * WEEK for i in range(3)]
     assert {hour.start for hour in hours(store, "ES")} == {MONDAY}
     assert {hour.start for hour in hours(store, "FR", "ES")} == {MONDAY}
     assert hours(store, "DE") == []
-    assert sum(hour.queries for hour in hours(store)) == 6 * SMALL - 2
+    assert sum(hour.queries for hour in hours(store)) == 6 * MIN_ADDRESSES - 2
 
 
 def test_a_country_that_hides_others_is_not_told_either(store: Store) -> None:
     """Taken from all, what is named would tell of the few addresses of the rest."""
-    add(store, 0, FR=5 * SMALL, ES=2 * SMALL, LU=3)
+    add(store, 0, FR=5 * MIN_ADDRESSES, ES=2 * MIN_ADDRESSES, LU=3)
     assert len(hours(store, "FR")) == 1
     assert hours(store, "ES") == []
     assert hours(store, "FR", "ES") == []
@@ -108,7 +114,7 @@ def test_a_country_that_hides_others_is_not_told_either(store: Store) -> None:
 
 def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:
     """Two ranges that differ by an hour tell nothing of that hour."""
-    add(store, 0, FR=SMALL)
+    add(store, 0, FR=MIN_ADDRESSES)
     assert len(hours(store, "FR", start=MONDAY, end=MONDAY + WEEK)) == 1
     assert hours(store, "FR", start=MONDAY, end=MONDAY + WEEK - HOUR) == []
     assert hours(store, "FR", start=MONDAY + 1, end=FAR) == []
@@ -116,21 +122,22 @@ def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:
 
 def test_a_country_that_is_not_named_has_no_time_of_its_own(store: Store) -> None:
     """Week by week: by the hour it is put into, one that is alone in its zone would be told."""
-    add(store, 0, FR=2 * SMALL, NP=SMALL)
-    add(store, 1, FR=2 * SMALL, NP=SMALL - 1, ES=SMALL - 1)
+    add(store, 0, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES)
+    add(store, 1, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES - 1, ES=MIN_ADDRESSES - 1)
     made = found(store)
     assert made.local
     assert {(hour.start, hour.country, hour.queries) for hour in listed(made)} == {
-        (MONDAY, "FR", 2 * SMALL), (MONDAY, "NP", SMALL), (MONDAY + WEEK, "FR", 2 * SMALL),
-        (MONDAY + WEEK, UNKNOWN, 2 * SMALL - 2),
+        (MONDAY, "FR", 2 * MIN_ADDRESSES), (MONDAY, "NP", MIN_ADDRESSES),
+        (MONDAY + WEEK, "FR", 2 * MIN_ADDRESSES),
+        (MONDAY + WEEK, UNKNOWN, 2 * MIN_ADDRESSES - 2),
     }  # fmt: skip
-    assert sum(hour.queries for hour in listed(made)) == 7 * SMALL - 2
+    assert sum(hour.queries for hour in listed(made)) == 7 * MIN_ADDRESSES - 2
 
 
 def test_without_a_whole_week_the_hours_of_all_are_in_utc(store: Store) -> None:
     """A single hour has what the calendar hour has, and no country; so have those beside it."""
-    add(store, 0, FR=SMALL, NP=SMALL)
-    add(store, 1, FR=SMALL)
+    add(store, 0, FR=MIN_ADDRESSES, NP=MIN_ADDRESSES)
+    add(store, 1, FR=MIN_ADDRESSES)
     for span in (
         (MONDAY, MONDAY + HOUR),
         (MONDAY, MONDAY + WEEK - HOUR),
@@ -146,7 +153,7 @@ def test_without_a_whole_week_the_hours_of_all_are_in_utc(store: Store) -> None:
 def test_a_stretch_ends_where_another_country_is_named(store: Store) -> None:
     """From there on it has another time: an hour of its day would be in it twice, or not at all."""
     for number, small in enumerate((0, 0, 1, 1, 0)):
-        add(store, number, FR=2 * SMALL, NP=SMALL - small, ES=SMALL - small)
+        add(store, number, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES - small, ES=MIN_ADDRESSES - small)
     weeks = [sorted({hour.start for hour in hours}) for hours, _ in found(store).stretches]
     assert weeks == [[MONDAY + n * WEEK for n in some] for some in ((0, 1), (2, 3), (4,))]
     assert len(found(store, "FR").stretches) == 1

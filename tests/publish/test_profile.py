@@ -12,41 +12,47 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.windows import HOUR, milliseconds, utc
-from donkeywatch.publish.profile import Box, LocalHour, Stretch, box, zone
+from donkeywatch.counting.windows import HOUR, to_ms, utc
+from donkeywatch.publish.profile import (
+    BoxPlot,
+    HourProfile,
+    ProfileSegment,
+    box_plot,
+    zone_of_country,
+)
 from donkeywatch.publish.profile import profile as profile_of
-from donkeywatch.publish.snapshot import HourOfDay
+from donkeywatch.publish.snapshot import CountryHour
 
 
-def at(text: str, country: str, queries: int, flagged: int = 0) -> HourOfDay:
+def at(text: str, country: str, queries: int, flagged: int = 0) -> CountryHour:
     """A UTC hour given as `2026-11-23T10`."""
-    start = milliseconds(datetime.fromisoformat(f"{text}:00").replace(tzinfo=UTC))
-    return HourOfDay(start, country, queries, flagged)
+    start = to_ms(datetime.fromisoformat(f"{text}:00").replace(tzinfo=UTC))
+    return CountryHour(start, country, queries, flagged)
 
 
 def profile(
-    hours: Iterable[HourOfDay], closed: Sequence[int] = (), countries: Iterable[str] = ()
-) -> list[LocalHour]:
+    hours: Iterable[CountryHour], closed: Sequence[int] = (), countries: Iterable[str] = ()
+) -> list[HourProfile]:
     """Of one stretch, all of whose closed hours have queries if no others are given."""
     hours = hours if closed else list(hours)
     starts = closed or [hour.start for hour in hours]
-    return profile_of([Stretch(hours, starts)], countries)
+    return profile_of([ProfileSegment(hours, starts)], countries)
 
 
-def filled(hours: list[LocalHour]) -> dict[int, LocalHour]:
+def filled(hours: list[HourProfile]) -> dict[int, HourProfile]:
     """The hours that have a figure."""
     return {hour.hour: hour for hour in hours if hour.days}
 
 
-def point(value: float) -> Box:
+def point(value: float) -> BoxPlot:
     """The box of a single day."""
-    return Box(value, value, value, value, value)
+    return BoxPlot(value, value, value, value, value)
 
 
 def test_a_box_leaves_out_what_is_far_away() -> None:
     """Of 1, 2, 3, 4 and 100 the quartiles are 2, 3 and 4: whiskers reach from 1 to 4 (Tukey)."""
-    assert box(np.array([100.0, 3.0, 1.0, 4.0, 2.0])) == Box(1.0, 2.0, 3.0, 4.0, 4.0)
-    assert box(np.array([])) is None
+    assert box_plot(np.array([100.0, 3.0, 1.0, 4.0, 2.0])) == BoxPlot(1.0, 2.0, 3.0, 4.0, 4.0)
+    assert box_plot(np.array([])) is None
 
 
 def test_both_estimators_by_hand() -> None:
@@ -70,7 +76,7 @@ def test_countries_are_put_together_before_days_are_averaged() -> None:
     (hour,) = filled(
         profile([at("2026-11-23T10", "FR", 10, 2), at("2026-11-23T10", "ES", 40, 1)])
     ).values()
-    assert hour == LocalHour(11, 1, 50.0, 3.0, 3 / 50, 3 / 50, point(50), point(3 / 50))
+    assert hour == HourProfile(11, 1, 50.0, 3.0, 3 / 50, 3 / 50, point(50), point(3 / 50))
 
 
 def test_countries_of_different_zones_meet_in_the_same_local_hour() -> None:
@@ -98,14 +104,14 @@ def test_a_day_without_queries_has_no_ratio() -> None:
     (hour,) = filled(
         profile([at("2026-11-23T10", "ZZ", 0, 0), at("2026-11-24T10", "ZZ", 40, 2)])
     ).values()
-    queries = Box(0.0, 10.0, 20.0, 30.0, 40.0)
-    assert hour == LocalHour(10, 2, 20.0, 1.0, 0.05, 0.05, queries, point(0.05))
+    queries = BoxPlot(0.0, 10.0, 20.0, 30.0, 40.0)
+    assert hour == HourProfile(10, 2, 20.0, 1.0, 0.05, 0.05, queries, point(0.05))
 
 
 def test_the_hour_that_summer_time_skips_is_not_there() -> None:
     """On 2026-03-29 the local hours of France go from 1 to 3: hour 2 has one day less."""
     hours = [
-        HourOfDay(milliseconds(datetime(2026, 3, 28, 0, tzinfo=UTC)) + i * HOUR, "FR", 10, 1)
+        CountryHour(to_ms(datetime(2026, 3, 28, 0, tzinfo=UTC)) + i * HOUR, "FR", 10, 1)
         for i in range(-1, 46)
     ]
     days = {hour.hour: hour.days for hour in profile(hours)}
@@ -134,15 +140,15 @@ def test_a_local_hour_counts_where_every_country_has_it(
 
     No mean is lowered by the ends of the range, by gaps or by changes of the clock.
     """
-    first = milliseconds(datetime(2026, 1, 5, tzinfo=UTC)) + begin * HOUR
+    first = to_ms(datetime(2026, 1, 5, tzinfo=UTC)) + begin * HOUR
     starts = [first + i * HOUR for i in range(72) if i not in gaps]
     hours = [
-        HourOfDay(start, name, 1 + i, 1) for start in starts for i, name in enumerate(countries)
+        CountryHour(start, name, 1 + i, 1) for start in starts for i, name in enumerate(countries)
     ]
     seen: dict[tuple[date, int], Counter[str]] = {}
     for start in starts:
         for name in countries:
-            local = utc(start + HOUR // 2).astimezone(zone(name))
+            local = utc(start + HOUR // 2).astimezone(zone_of_country(name))
             seen.setdefault((local.date(), local.hour), Counter())[name] += 1
     expected = Counter(h for (_, h), of in seen.items() if of == Counter(countries))
     load = sum(range(1, 1 + len(countries)))
@@ -155,10 +161,10 @@ def test_a_local_hour_counts_where_every_country_has_it(
 
 def test_stretches_are_put_together() -> None:
     """Each has its own ends; the days of both are averaged."""
-    monday = milliseconds(datetime(2026, 11, 23, tzinfo=UTC))
+    monday = to_ms(datetime(2026, 11, 23, tzinfo=UTC))
     one, two = (range(monday + d * 24 * HOUR, monday + (d + 2) * 24 * HOUR, HOUR) for d in (0, 2))
     parts = [
-        Stretch([HourOfDay(start, name, 10, 1) for start in some for name in names], some)
+        ProfileSegment([CountryHour(start, name, 10, 1) for start in some for name in names], some)
         for some, names in ((one, ["JP", "ZZ"]), (two, ["ZZ"]))
     ]
     found = profile_of(parts)
@@ -168,12 +174,12 @@ def test_stretches_are_put_together() -> None:
 
 def test_years_of_hours_are_gone_through_once() -> None:
     """What is kept of a row is a few bytes: an answer of all time needs no more than the daemon."""
-    start = milliseconds(datetime(2020, 1, 6, tzinfo=UTC))
+    start = to_ms(datetime(2020, 1, 6, tzinfo=UTC))
     starts = range(start, start + 3 * 365 * 24 * HOUR, HOUR)
     names = ["FR", "US", "AR", "JP", "ZZ", "IT", "ES", "BR"]
     tracemalloc.start()
     try:
-        profile((HourOfDay(s, name, 1, 0) for s in starts for name in names), starts)
+        profile((CountryHour(s, name, 1, 0) for s in starts for name in names), starts)
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
     finally:
         tracemalloc.stop()
@@ -230,7 +236,10 @@ def test_a_quiet_day_of_a_country_lowers_its_mean() -> None:
 
 def test_every_country_of_the_study_has_a_zone_of_its_own() -> None:
     """The main zones are used where the table begins with an island or an outpost."""
-    names = {country: str(zone(country)) for country in ("PT", "US", "BR", "RU", "ES", "FR", "AR")}
+    names = {
+        country: str(zone_of_country(country))
+        for country in ("PT", "US", "BR", "RU", "ES", "FR", "AR")
+    }
     assert names == {
         "PT": "Europe/Lisbon", "US": "America/New_York", "BR": "America/Sao_Paulo",
         "RU": "Europe/Moscow", "ES": "Europe/Madrid", "FR": "Europe/Paris",

@@ -10,22 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, milliseconds, week_of
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, to_ms, week_of
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.snapshot import HourOfDay, Snapshot, Snapshots
-from donkeywatch.store.database import prepare
-from donkeywatch.store.positions import Progress
+from donkeywatch.publish.snapshot import CountryHour, Snapshot, Snapshots
+from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
-TEN = milliseconds(datetime(2026, 11, 23, 10, tzinfo=UTC))
+TEN = to_ms(datetime(2026, 11, 23, 10, tzinfo=UTC))
 TOPICS = ("one", "two")
-FIGURES = Figures(
+FIGURES = WindowAggregate(
     8, 4, 18,
-    (TopicFigures(2, (1, 1, 0), 6, 4), TopicFigures(0, (0, 0, 0), 0, 0)),
-    {"FR": CountryFigures(6, 3, ((2, 1), (0, 0))), "ZZ": CountryFigures(2, 1, ((0, 0), (0, 0)))},
+    (TopicAggregate(2, (1, 1, 0), 6, 4), TopicAggregate(0, (0, 0, 0), 0, 0)),
+    {"FR": CountryAggregate(6, 3, ((2, 1), (0, 0))),
+     "ZZ": CountryAggregate(2, 1, ((0, 0), (0, 0)))},
 )  # fmt: skip
 """Four addresses with 3, 2, 2 and 1 queries; the first sent the two flagged ones."""
 
@@ -33,7 +34,7 @@ FIGURES = Figures(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty database."""
-    prepare(tmp_path)
+    ensure_state_directory(tmp_path)
     opened = Store(tmp_path, TOPICS)
     yield opened
     opened.close()
@@ -44,7 +45,7 @@ def count(store: Store, hour: int, queries: int = 8, seconds: float = 3600.0) ->
     flagged = {("one", "first"): 2} if queries else {}
     counts = HourCounts(queries, 0, Counter(flagged))
     lines = Counter({("lines", "main", "query"): queries, ("flagged", "one", "first"): 2})
-    progress = [Progress("main", hour + HOUR - 1, 0, 0, hour + HOUR)]
+    progress = [SourceProgress("main", hour + HOUR - 1, 0, 0, hour + HOUR)]
     batch = Batch([], {hour: counts}, lines)
     store.checkpoint(batch, [], progress, {hour: seconds}, hour + HOUR)
 
@@ -58,21 +59,21 @@ def snapshots(store: Store) -> Snapshots:
 def test_a_view_does_not_move_while_it_is_open(store: Store, snapshots: Snapshots) -> None:
     """What is committed after the first read is seen by the next snapshot only."""
     count(store, TEN)
-    with snapshots.take() as snapshot:
-        before = snapshot.totals(), snapshot.span("hour", 0, 1 << 52, 9)
+    with snapshots.open() as snapshot:
+        before = snapshot.total_queries(), snapshot.windows_between("hour", 0, 1 << 52, 9)
         count(store, TEN)
         count(store, TEN + HOUR)
-        assert (snapshot.totals(), snapshot.span("hour", 0, 1 << 52, 9)) == before
+        assert (snapshot.total_queries(), snapshot.windows_between("hour", 0, 1 << 52, 9)) == before
         assert snapshot.counters()["lines", "main", "query"] == 8
-    with snapshots.take() as snapshot:
-        assert snapshot.totals() == 24
-        assert [view.queries for view in snapshot.span("hour", 0, 1 << 52, 9)] == [16, 8]
+    with snapshots.open() as snapshot:
+        assert snapshot.total_queries() == 24
+        assert [view.queries for view in snapshot.windows_between("hour", 0, 1 << 52, 9)] == [16, 8]
 
 
 def test_a_view_cannot_write(snapshots: Snapshots) -> None:
     """The connection is read only, whatever is tried on it."""
     with (
-        snapshots.take() as snapshot,
+        snapshots.open() as snapshot,
         pytest.raises(sqlite3.OperationalError, match="readonly database"),
     ):
         snapshot._db.execute("delete from counters")
@@ -82,37 +83,37 @@ def test_a_view_does_not_make_a_database(tmp_path: Path) -> None:
     """Where there is none it fails, and none is there afterwards."""
     with (
         pytest.raises(sqlite3.OperationalError),
-        Snapshots(tmp_path / "nothing", TOPICS).take() as snapshot,
+        Snapshots(tmp_path / "nothing", TOPICS).open() as snapshot,
     ):
-        snapshot.totals()
+        snapshot.total_queries()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_view_holds_up_no_writer(store: Store, snapshots: Snapshots) -> None:
     """The engine commits while many views are open."""
     count(store, TEN)
-    with snapshots.take() as one, snapshots.take() as two:
-        assert one.totals() == two.totals() == 8
+    with snapshots.open() as one, snapshots.open() as two:
+        assert one.total_queries() == two.total_queries() == 8
         count(store, TEN)
-    with snapshots.take() as three:
-        assert three.totals() == 16
+    with snapshots.open() as three:
+        assert three.total_queries() == 16
 
 
 def test_an_empty_database_has_nothing_to_show(snapshots: Snapshots) -> None:
     """No window, no source, no total, no break."""
-    with snapshots.take() as snapshot:
+    with snapshots.open() as snapshot:
         assert snapshot.current() == []
-        assert snapshot.span("hour", 0, 1 << 52, 9) == []
-        assert (snapshot.totals(), snapshot.counters(), snapshot.sources()) == (0, {}, {})
-        assert not [*snapshot.hours_of_day("one", (), 0, 1 << 52, "ZZ")]
+        assert snapshot.windows_between("hour", 0, 1 << 52, 9) == []
+        assert (snapshot.total_queries(), snapshot.counters(), snapshot.sources()) == (0, {}, {})
+        assert not [*snapshot.country_hours("one", (), 0, 1 << 52, "ZZ")]
         assert snapshot.breaks(0, 1 << 52) == []
 
 
 def test_an_open_window_has_queries_but_no_fraction(store: Store, snapshots: Snapshots) -> None:
     """Until it closes there are counts of queries by category, and nothing by address."""
     count(store, TEN, seconds=1800.0)
-    with snapshots.take() as snapshot:
-        (view,) = snapshot.span("hour", TEN, TEN + 1, 9)
+    with snapshots.open() as snapshot:
+        (view,) = snapshot.windows_between("hour", TEN, TEN + 1, 9)
         assert snapshot.current() == []
     assert (view.closed, view.queries, view.addresses, view.coverage) == (False, 8, None, 0.5)
     one, two = view.topics
@@ -127,7 +128,7 @@ def test_a_closed_window_has_all_figures(store: Store, snapshots: Snapshots) -> 
     """Fractions are exact quotients, for each topic and threshold."""
     count(store, TEN)
     assert store.close_hour(TEN, None, FIGURES)
-    with snapshots.take() as snapshot:
+    with snapshots.open() as snapshot:
         (view,) = snapshot.current()
     assert (view.kind, view.start, view.end) == ("hour", TEN, TEN + HOUR)
     assert (view.closed, view.queries, view.addresses, view.coverage) == (True, 8, 4, 1.0)
@@ -148,8 +149,8 @@ def test_a_late_line_opens_its_window_again(store: Store, snapshots: Snapshots) 
     count(store, TEN)
     store.close_hour(TEN, None, FIGURES)
     count(store, TEN, 1, 0.0)
-    with snapshots.take() as snapshot:
-        (view,) = snapshot.span("hour", TEN, TEN + 1, 9)
+    with snapshots.open() as snapshot:
+        (view,) = snapshot.windows_between("hour", TEN, TEN + 1, 9)
         assert snapshot.current() == []
     assert (view.closed, view.queries, view.addresses) == (False, 9, None)
     assert view.topics[0].query_fraction is None
@@ -160,9 +161,9 @@ def test_a_followed_hour_without_queries_has_no_fraction(
 ) -> None:
     """Nothing over nothing is missing, not zero."""
     count(store, TEN, 0)
-    nothing = TopicFigures(0, (0, 0, 0), 0, 0)
-    store.close_hour(TEN, None, Figures(0, 0, 0, (nothing, nothing)))
-    with snapshots.take() as snapshot:
+    nothing = TopicAggregate(0, (0, 0, 0), 0, 0)
+    store.close_hour(TEN, None, WindowAggregate(0, 0, 0, (nothing, nothing)))
+    with snapshots.open() as snapshot:
         (view,) = snapshot.current()
     assert (view.queries, view.addresses, view.coverage) == (0, 0, 1.0)
     for topic in view.topics:
@@ -174,7 +175,7 @@ def test_a_topic_that_was_not_there_has_no_fraction(store: Store) -> None:
     """A topic that the lexicon got later shows nothing, not zero, in older windows."""
     count(store, TEN)
     store.close_hour(TEN, None, FIGURES)
-    with Snapshots(store.path.parent, ("one", "new")).take() as snapshot:
+    with Snapshots(store.path.parent, ("one", "new")).open() as snapshot:
         (view,) = snapshot.current()
     assert [topic.topic for topic in view.topics] == ["one", "new"]
     assert view.topics[1].query_fraction is None
@@ -190,8 +191,8 @@ def test_the_newest_of_each_kind_is_current(store: Store, snapshots: Snapshots) 
     store.close_week(week_of(TEN), FIGURES)
     end = TEN + 2 * HOUR + 5 * MINUTE
     lengths = {"7d": WEEK, "1h": HOUR, "24h": DAY}
-    store.show({kind: (end - length, end, FIGURES) for kind, length in lengths.items()})
-    with snapshots.take() as snapshot:
+    store.replace_rolling({kind: (end - length, end, FIGURES) for kind, length in lengths.items()})
+    with snapshots.open() as snapshot:
         current = snapshot.current()
     assert [view.kind for view in current] == ["1h", "24h", "7d", "hour", "week"]
     assert {view.end for view in current[:3]} == {end}
@@ -204,10 +205,10 @@ def test_a_span_is_half_open_and_limited(store: Store, snapshots: Snapshots) -> 
     """Start is in, end is out, oldest first; the newest come first only when asked for."""
     for i in range(5):
         count(store, TEN + i * HOUR)
-    with snapshots.take() as snapshot:
-        found = snapshot.span("hour", TEN + HOUR, TEN + 4 * HOUR, 9)
+    with snapshots.open() as snapshot:
+        found = snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 9)
         assert [view.start for view in found] == [TEN + i * HOUR for i in (1, 2, 3)]
-        assert snapshot.span("hour", TEN + HOUR, TEN + 4 * HOUR, 2) == found[:2]
+        assert snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 2) == found[:2]
         newest = snapshot.windows("hour", "closed = 0", (), limit=2, newest=True)
     assert [view.start for view in newest] == [TEN + 4 * HOUR, TEN + 3 * HOUR]
 
@@ -216,15 +217,15 @@ def test_coverage_is_never_above_one(store: Store, snapshots: Snapshots) -> None
     """Rounding of seconds does not make more than the whole."""
     for _ in range(3):
         count(store, TEN, 0, 1200.4)
-    with snapshots.take() as snapshot:
-        (view,) = snapshot.span("hour", TEN, TEN + 1, 9)
+    with snapshots.open() as snapshot:
+        (view,) = snapshot.windows_between("hour", TEN, TEN + 1, 9)
     assert view.coverage == 1.0
 
 
-def by_country(snapshot: Snapshot, *countries: str) -> list[HourOfDay]:
+def by_country(snapshot: Snapshot, *countries: str) -> list[CountryHour]:
     """The hours of topic `one`; without countries, of all together."""
     rest = None if countries else "ZZ"
-    found = snapshot.hours_of_day("one", countries, 0, 1 << 52, rest)
+    found = snapshot.country_hours("one", countries, 0, 1 << 52, rest)
     return sorted(found, key=lambda hour: (hour.start, hour.country))
 
 
@@ -232,18 +233,18 @@ def test_hours_of_the_day_are_by_country(store: Store, snapshots: Snapshots) -> 
     """Those asked for, or all together; a topic without a flagged query counts zero."""
     count(store, TEN)
     store.close_hour(TEN, None, FIGURES)
-    france, unknown = HourOfDay(TEN, "FR", 6, 2), HourOfDay(TEN, "ZZ", 2, 0)
-    with snapshots.take() as snapshot:
-        assert by_country(snapshot) == [HourOfDay(TEN, "ZZ", 8, 2)]
-        some = snapshot.hours_of_day("one", ["FR"], 0, 1 << 52, "ZZ")
+    france, unknown = CountryHour(TEN, "FR", 6, 2), CountryHour(TEN, "ZZ", 2, 0)
+    with snapshots.open() as snapshot:
+        assert by_country(snapshot) == [CountryHour(TEN, "ZZ", 8, 2)]
+        some = snapshot.country_hours("one", ["FR"], 0, 1 << 52, "ZZ")
         assert sorted(some, key=lambda hour: hour.country) == [france, unknown]
         assert by_country(snapshot, "FR") == [france]
         assert by_country(snapshot, "FR", "ZZ", "AR") == [france, unknown]
         assert by_country(snapshot, "AR") == []
-        assert not [*snapshot.hours_of_day("one", (), TEN + 1, 1 << 52, "ZZ")]
-        assert not [*snapshot.hours_of_day("one", (), 0, TEN, "ZZ")]
-        missing = list(snapshot.hours_of_day("no topic", ["FR"], 0, 1 << 52))
-    assert missing == [HourOfDay(TEN, "FR", 6, 0)]
+        assert not [*snapshot.country_hours("one", (), TEN + 1, 1 << 52, "ZZ")]
+        assert not [*snapshot.country_hours("one", (), 0, TEN, "ZZ")]
+        missing = list(snapshot.country_hours("no topic", ["FR"], 0, 1 << 52))
+    assert missing == [CountryHour(TEN, "FR", 6, 0)]
 
 
 def test_an_hour_that_was_opened_again_is_in_no_profile(store: Store, snapshots: Snapshots) -> None:
@@ -251,18 +252,18 @@ def test_an_hour_that_was_opened_again_is_in_no_profile(store: Store, snapshots:
     count(store, TEN)
     store.close_hour(TEN, None, FIGURES)
     count(store, TEN, 1, 0.0)
-    with snapshots.take() as snapshot:
+    with snapshots.open() as snapshot:
         assert by_country(snapshot) == []
 
 
 def test_breaks_are_told_in_order(store: Store, snapshots: Snapshots) -> None:
     """The first value of each kind is no break; every change is, with its time."""
-    store.note_break("lexicon", "aa", TEN)
-    store.note_break("format", "main=tsv", TEN)
-    store.note_break("format", "main=jsonl", TEN + 2)
-    store.note_break("lexicon", "bb", TEN + 1)
-    store.note_break("lexicon", "bb", TEN + 3)
-    with snapshots.take() as snapshot:
+    store.record_break("lexicon", "aa", TEN)
+    store.record_break("format", "main=tsv", TEN)
+    store.record_break("format", "main=jsonl", TEN + 2)
+    store.record_break("lexicon", "bb", TEN + 1)
+    store.record_break("lexicon", "bb", TEN + 3)
+    with snapshots.open() as snapshot:
         assert snapshot.breaks(0, 1 << 52) == [(TEN + 1, "lexicon"), (TEN + 2, "format")]
         assert snapshot.breaks(TEN + 2, TEN + 2) == []
 
@@ -272,10 +273,10 @@ def test_totals_outlive_a_prune(store: Store, snapshots: Snapshots) -> None:
     count(store, TEN)
     store.close_hour(TEN, None, FIGURES)
     store.prune("hour", TEN + DAY)
-    with snapshots.take() as snapshot:
-        assert snapshot.span("hour", 0, 1 << 52, 9) == []
+    with snapshots.open() as snapshot:
+        assert snapshot.windows_between("hour", 0, 1 << 52, 9) == []
         assert by_country(snapshot) == []
-        assert snapshot.totals() == 8
+        assert snapshot.total_queries() == 8
         assert snapshot.sources() == {"main": TEN + HOUR - 1}
 
 
@@ -288,20 +289,20 @@ def test_windows_are_corrected_back_to_the_last_change_of_the_lexicon(store: Sto
     views = Snapshots(store.path.parent, TOPICS, {"one": accuracy, "three": accuracy})
 
     def shown() -> list[list[Estimate | None]]:
-        with views.take() as snapshot:
-            hours = snapshot.span("hour", 0, 1 << 52, 9)
+        with views.open() as snapshot:
+            hours = snapshot.windows_between("hour", 0, 1 << 52, 9)
         return [[topic.corrected for topic in hour.topics] for hour in hours]
 
     both = shown()
     assert [[value is not None for value in hour] for hour in both] == [[True, False]] * 2
     assert both[0][0] is not None
     assert both[0][0].value == pytest.approx((2 / 8 - 0.05) / (0.8 - 0.05))
-    store.note_break("lexicon", "a", TEN)
-    store.note_break("lexicon", "b", TEN + 1)
+    store.record_break("lexicon", "a", TEN)
+    store.record_break("lexicon", "b", TEN + 1)
     assert shown() == [[None, None], both[1]]
-    store.note_break("countries", "a", TEN)
-    store.note_break("countries", "b", TEN + 2 * HOUR)
+    store.record_break("countries", "a", TEN)
+    store.record_break("countries", "b", TEN + 2 * HOUR)
     assert shown() == [[None, None], both[1]], "who asked has nothing to do with it"
-    store.note_break("normalisation", "a", TEN)
-    store.note_break("normalisation", "b", TEN + HOUR + 1)
+    store.record_break("normalisation", "a", TEN)
+    store.record_break("normalisation", "b", TEN + HOUR + 1)
     assert shown() == [[None, None]] * 2

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import HOUR, WEEK, milliseconds
-from donkeywatch.estimation.level_shift import level_shifts, point
+from donkeywatch.counting.windows import HOUR, WEEK, to_ms
+from donkeywatch.estimation.level_shift import level_shifts, logit_point
 from donkeywatch.publish import tendency
 from donkeywatch.publish.snapshot import CountryView, Snapshots
-from donkeywatch.publish.tendency import LARGEST, OTHER, CountryShare, Tendencies, Tendency
-from donkeywatch.store.database import prepare
-from donkeywatch.store.positions import Progress
+from donkeywatch.publish.tendency import MAX_COUNTRIES, OTHER, CountryTotal, TrendCache, Trends
+from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
-MONDAY = milliseconds(datetime(2026, 1, 5, tzinfo=UTC))
+MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 TOPICS = ("one", "two")
 QUERIES, FLAGGED = 20_000, 400
 
@@ -30,10 +30,10 @@ class Weeks:
     """A database that is filled week by week, each in one hour that stands for all."""
 
     def __init__(self, state: Path) -> None:
-        prepare(state)
+        ensure_state_directory(state)
         self.store = Store(state, TOPICS)
         self.snapshots = Snapshots(state, TOPICS)
-        self.tendencies = Tendencies()
+        self.tendencies = TrendCache()
         self.number = 0
 
     def add(self, *flagged: int, coverage: float = 1.0) -> None:
@@ -43,28 +43,28 @@ class Weeks:
             self.number += 1
             seconds = {start + i * HOUR: 3600 * coverage for i in range(168)}
             counts = HourCounts(QUERIES, 0, Counter({("one", "first"): found}))
-            progress = [Progress("main", start + WEEK - 1, 0, 0, start + WEEK)]
+            progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
             self.store.checkpoint(
                 Batch([], {start: counts}, Counter()), [], progress, seconds, start + WEEK
             )
             topics = (
-                TopicFigures(found, (found, 0, 0), found, found),
-                TopicFigures(0, (0,) * 3, 0, 0),
+                TopicAggregate(found, (found, 0, 0), found, found),
+                TopicAggregate(0, (0,) * 3, 0, 0),
             )
-            figures = Figures(QUERIES, QUERIES, QUERIES, topics, {
-                "FR": CountryFigures(QUERIES, QUERIES, ((found, found), (0, 0)))
+            figures = WindowAggregate(QUERIES, QUERIES, QUERIES, topics, {
+                "FR": CountryAggregate(QUERIES, QUERIES, ((found, found), (0, 0)))
             })  # fmt: skip
             assert self.store.close_hour(start, None, figures)
             assert self.store.close_week(start, figures)
 
     def broken(self, digest: str, time: int) -> None:
         """A break at a time; the first value of a kind is none."""
-        self.store.note_break("lexicon", digest, time)
+        self.store.record_break("lexicon", digest, time)
 
     @property
-    def now(self) -> Tendency:
+    def now(self) -> Trends:
         """As a scrape sees it."""
-        with self.snapshots.take() as snapshot:
+        with self.snapshots.open() as snapshot:
             return self.tendencies.of(snapshot, TOPICS)
 
     def score(self) -> tuple[float, float]:
@@ -84,14 +84,14 @@ def weeks(tmp_path: Path) -> Iterator[Weeks]:
 
 def test_without_a_week_there_is_nothing_to_say(weeks: Weeks) -> None:
     """No score, no profile, no country, and no error."""
-    assert weeks.now == Tendency([], 0, dict.fromkeys(TOPICS), dict.fromkeys(TOPICS, ()), [])
+    assert weeks.now == Trends([], 0, dict.fromkeys(TOPICS), dict.fromkeys(TOPICS, ()), [])
 
 
 def test_the_score_is_the_cusum_of_the_closed_weeks(weeks: Weeks) -> None:
     """It equals what the pure function says of the same counts, whose design effect is 1."""
     flagged = [FLAGGED + 40 * (i % 3) for i in range(12)]
     weeks.add(*flagged)
-    points = [point(i, k, QUERIES, 1.0) for i, k in enumerate(flagged)]
+    points = [logit_point(i, k, QUERIES, 1.0) for i, k in enumerate(flagged)]
     expected = level_shifts(found for found in points if found is not None)[-1]
     assert expected.residual
     assert weeks.score() == pytest.approx((expected.up, expected.down))
@@ -141,14 +141,14 @@ def test_it_is_derived_anew_only_when_a_window_changes(
     weeks: Weeks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scrape after scrape gives the same answer unasked, until a week closes or a break comes."""
-    derived: list[Tendency] = []
-    real = tendency.derived
+    derived: list[Trends] = []
+    real = tendency.compute_trends
 
-    def noted(*given: Any) -> Tendency:
+    def noted(*given: Any) -> Trends:
         derived.append(real(*given))
         return derived[-1]
 
-    monkeypatch.setattr(tendency, "derived", noted)
+    monkeypatch.setattr(tendency, "compute_trends", noted)
     weeks.add(*[FLAGGED] * 9)
     assert weeks.now is weeks.now
     assert len(derived) == 1
@@ -184,11 +184,11 @@ def test_the_profile_begins_at_a_break(weeks: Weeks) -> None:
 
 def test_the_profile_of_the_first_week_is_in_utc(weeks: Weeks) -> None:
     """Until a week has closed, no scrape beside the one before tells of an hour of one country."""
-    hour = Figures(QUERIES, QUERIES, QUERIES, (TopicFigures(0, (0,) * 3, 0, 0),) * 2, {
-        "FR": CountryFigures(QUERIES, QUERIES, ((0, 0), (0, 0)))
+    hour = WindowAggregate(QUERIES, QUERIES, QUERIES, (TopicAggregate(0, (0,) * 3, 0, 0),) * 2, {
+        "FR": CountryAggregate(QUERIES, QUERIES, ((0, 0), (0, 0)))
     })  # fmt: skip
     counts = {MONDAY: HourCounts(QUERIES, 0, Counter())}
-    progress = [Progress("main", MONDAY + HOUR, 0, 0, MONDAY + HOUR)]
+    progress = [SourceProgress("main", MONDAY + HOUR, 0, 0, MONDAY + HOUR)]
     weeks.store.checkpoint(
         Batch([], counts, Counter()), [], progress, {MONDAY: 3600.0}, MONDAY + HOUR
     )
@@ -204,7 +204,10 @@ def test_small_countries_are_put_together() -> None:
         for i, c in enumerate("ABCDEFGHIJKLM")
     ]
     found = tendency._largest(views)
-    assert [share.country for share in found] == [*(v.country for v in views[:LARGEST]), OTHER]
+    assert [share.country for share in found] == [
+        *(v.country for v in views[:MAX_COUNTRIES]),
+        OTHER,
+    ]
     assert sum(share.queries for share in found) == sum(view.queries for view in views)
     assert found[-1].flagged == {"one": 10 + 11 + 12, "two": 3}
 
@@ -217,7 +220,7 @@ def test_a_country_of_few_addresses_has_no_name_of_its_own() -> None:
         CountryView("CC", 700, 300, {"one": (3, 1)}),
     ]
     assert tendency._largest(views) == [
-        CountryShare("CC", 700, {"one": 3}), CountryShare(OTHER, 1700, {"one": 12})
+        CountryTotal("CC", 700, {"one": 3}), CountryTotal(OTHER, 1700, {"one": 12})
     ]  # fmt: skip
 
 
@@ -228,7 +231,7 @@ def test_coverage_that_comes_later_is_noticed(weeks: Weeks) -> None:
     assert weeks.now.weeks == 3
     start = MONDAY + 3 * WEEK
     seconds = {start + i * HOUR: 360.0 for i in range(168)}
-    progress = [Progress("main", start + WEEK - 1, 0, 0, start + WEEK)]
+    progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
     weeks.store.checkpoint(Batch([], {}, Counter()), [], progress, seconds, start + WEEK)
     assert weeks.now.weeks == 4
 
@@ -237,7 +240,7 @@ def test_other_is_there_even_if_empty(weeks: Weeks) -> None:
     """A label does not come and go with the eleventh country."""
     weeks.add(FLAGGED)
     expected = [
-        CountryShare("FR", QUERIES, {"one": FLAGGED, "two": 0}),
-        CountryShare(OTHER, 0, {"one": 0, "two": 0}),
+        CountryTotal("FR", QUERIES, {"one": FLAGGED, "two": 0}),
+        CountryTotal(OTHER, 0, {"one": 0, "two": 0}),
     ]
     assert weeks.now.countries == expected

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.figures import Columns, Span, figures_of
-from donkeywatch.counting.observations import country_code
-from donkeywatch.counting.windows import iso
+from donkeywatch.counting.figures import RowColumns, Window, aggregate
+from donkeywatch.counting.observations import pack_country
+from donkeywatch.counting.windows import iso_utc
 from donkeywatch.simulation.truth import COUNTRIES, HOUR
 from donkeywatch.simulation.years import WEEK, Drawn, Years, drawn
 from donkeywatch.store import schema, windows
 
 TOPICS = ("pedophile", "pornographic")
-CODES = np.array([country_code(name) for name in COUNTRIES], np.uint16)
+CODES = np.array([pack_country(name) for name in COUNTRIES], np.uint16)
 
 
 def database(years: Years, path: Path) -> Path:
@@ -62,11 +62,11 @@ def _close(
     alone = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
     person = found.person[rows].astype(np.uint64)
     ones = np.ones(len(person), np.uint32)
-    columns = Columns(person, CODES[found.country[rows]], ones, flagged)
-    (figures,) = figures_of(columns, [Span(0, 1)])
+    columns = RowColumns(person, CODES[found.country[rows]], ones, flagged)
+    (figures,) = aggregate(columns, [Window(0, 1)])
     connection.execute(
         "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",
-        (kind, start, start + length, iso(start), covered),
+        (kind, start, start + length, iso_utc(start), covered),
     )
     windows.close(connection, kind, start, figures, TOPICS)
     connection.executemany(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.report.findings import Findings, Options, findings
+from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.simulation.truth import HOUR
 from donkeywatch.simulation.years import WEEK, Years
 from report.archive import database
@@ -51,4 +51,4 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def found(archive: Path) -> Findings:
     """What the report is made of."""
-    return findings(archive, Options(until=YEARS.start_ms + YEARS.hours * HOUR))
+    return compute_findings(archive, Options(until=YEARS.start_ms + YEARS.hours * HOUR))

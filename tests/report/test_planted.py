@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import query_fraction, wilson
 from donkeywatch.report.findings import Findings
-from donkeywatch.simulation.planted import checks, missed, table
+from donkeywatch.simulation.planted import check_report, coverage_by_group, table
 from donkeywatch.simulation.years import Years
 
 
 def test_what_was_planted_is_found(found: Findings, years: Years) -> None:
     """Curves, ratios, peaks, shift, weeks: 93 % of all intervals or more hold the truth."""
-    done = checks(years, found)
+    done = check_report(years, found)
     assert len(done) > 350
     assert sum(one.inside for one in done) / len(done) >= 0.93, table(done)
-    groups = missed(done)
+    groups = coverage_by_group(done)
     assert {"weekly query fraction", "hours FR is later than AR+BR"} <= set(groups)
     for group, (of, inside) in groups.items():
         assert of < 20 or inside / of >= 0.79, (group, of, inside)
@@ -29,17 +29,19 @@ def test_a_plan_that_was_not_followed_is_noticed(found: Findings, years: Years) 
         hours=years.hours, queries=years.queries, change=years.change, outages=years.outages,
         halves=years.halves, growth=(0.004, 0.004),
     )  # fmt: skip
-    groups = missed(checks(other, found))
+    groups = coverage_by_group(check_report(other, found))
     of, inside = groups["weekly query fraction"]
     assert inside < of / 2
 
 
-def window(rng: np.random.Generator, addresses: int, share: float, seeking: float) -> Figures:
+def window(
+    rng: np.random.Generator, addresses: int, share: float, seeking: float
+) -> WindowAggregate:
     """Queries of some addresses, few of which seek."""
     q = 1 + rng.negative_binomial(0.8, 0.8 / 4.8, addresses)
     k = rng.binomial(q, np.where(rng.random(addresses) < share, seeking, 0.0))
-    topic = TopicFigures(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
-    return Figures(int(q.sum()), addresses, int(q @ q), (topic,))
+    topic = TopicAggregate(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
+    return WindowAggregate(int(q.sum()), addresses, int(q @ q), (topic,))
 
 
 @pytest.mark.untraced

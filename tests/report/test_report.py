@@ -18,13 +18,13 @@ import pytest
 
 from donkeywatch.counting.windows import DAY
 from donkeywatch.errors import ConfigError
-from donkeywatch.evaluation.validation_record import RateRecord, Record, TopicRecord
+from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.text import NORMALISATION
 from donkeywatch.report import drawing, figures, tables
-from donkeywatch.report.findings import Findings, Options, findings
-from donkeywatch.report.page import page
+from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.page import report_html
 from donkeywatch.report.profiles import boxes
-from donkeywatch.report.published import beside
+from donkeywatch.report.published import comparison_rows
 from donkeywatch.report.report import PAGE, write
 from donkeywatch.simulation.truth import HOUR
 from donkeywatch.simulation.years import WEEK, Years
@@ -120,7 +120,7 @@ def test_no_line_goes_across_a_gap_or_a_break(found: Findings) -> None:
     assert missing >= 2
     assert np.isnan(y).sum() == missing + 1
     gap = np.flatnonzero(np.isnan(y))
-    assert any(np.isnan(y[at]) and found.weeks.mixed.sum() == 0 for at in gap)
+    assert any(np.isnan(y[at]) and found.weeks.contains_break.sum() == 0 for at in gap)
     edge = (found.breaks[0].time) / DAY
     known = x[np.isfinite(y)]
     before, after = known[known < edge].max(), known[known > edge].min()
@@ -178,10 +178,10 @@ def test_boxes_are_those_of_matplotlib() -> None:
     for column, box in zip(values.T, boxes(values), strict=True):
         told = statistics(column)[0]
         assert box is not None
-        assert (box.mean, box.median, box.first, box.third, box.low, box.high) == pytest.approx(
+        assert (box.mean, box.median, box.q1, box.q3, box.low, box.high) == pytest.approx(
             [told[name] for name in ("mean", "med", "q1", "q3", "whislo", "whishi")], abs=1e-9
         )
-        assert sorted(told["fliers"]) == pytest.approx(box.outside.tolist(), abs=1e-9)
+        assert sorted(told["fliers"]) == pytest.approx(box.outliers.tolist(), abs=1e-9)
     assert boxes(np.full((3, 24), np.nan)) == [None] * 24
 
 
@@ -189,14 +189,14 @@ def test_boxes_are_those_of_matplotlib() -> None:
 def test_short_archives_have_figures_too(archive: Path, years: Years, hours: int) -> None:
     """From the first hour on; what cannot be known is told, not drawn."""
     until = years.start_ms + hours * HOUR
-    found = findings(archive, Options(until=until, groups=("FR", "XX")))
-    text = page(found, {})
+    found = compute_findings(archive, Options(until=until, groups=("FR", "XX")))
+    text = report_html(found, {})
     assert "not known" in text
     assert "Sen's slope" not in text
     with drawing.style():
         for number in NUMBERS:
             assert figures.FIGURES[number](found).axes
-            assert tables.text(tables.TABLES[number](found))
+            assert tables.to_csv(tables.TABLES[number](found))
 
 
 def test_spans_groups_rules_and_topics_can_be_chosen(archive: Path, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_the_daemon_imports_nothing_of_the_study() -> None:
         "names = ('matplotlib', 'scipy', 'statsmodels', 'pandas', 'pymannkendall', 'ruptures')\n"
         "sys.modules.update(dict.fromkeys(names))\n"
         "import donkeywatch.runtime.service, donkeywatch.cli\n"
-        "donkeywatch.cli.enter([])\n"
+        "donkeywatch.cli.load_commands([])\n"
         "assert all(sys.modules[name] is None for name in names)\n"
         "assert 'donkeywatch.report.drawing' not in sys.modules\n"
         "del sys.modules['donkeywatch.runtime.service']"
@@ -275,16 +275,16 @@ def test_the_daemon_imports_nothing_of_the_study() -> None:
 
 def test_nothing_is_said_that_cannot_be_known(found: Findings) -> None:
     """Distinct addresses over years cannot be had; corrected fractions are not mixed in."""
-    rows = {row.what: row for row in beside(found)}
-    assert "cannot be had" in rows["distinct addresses"].here
+    rows = {row.what: row for row in comparison_rows(found)}
+    assert "cannot be had" in rows["distinct addresses"].this_database
     assert found.corrected is None
-    assert "2-corrected" not in figures.drawn(found)
-    assert rows["growth, last 12 weeks over first 12"].here.startswith("by ")
+    assert "2-corrected" not in figures.figure_functions(found)
+    assert rows["growth, last 12 weeks over first 12"].this_database.startswith("by ")
 
 
 def test_the_study_s_figures_are_found_in_a_simulation_of_them(found: Findings) -> None:
     """Hours of the extremes and their ratio are the study's, which the plan follows."""
-    rows = {row.what: row.here for row in beside(found)}
+    rows = {row.what: row.this_database for row in comparison_rows(found)}
     assert "at 5 (" in rows["queries per hour: lowest local hour"]
     assert rows["queries per hour: highest local hour"].split(" (")[0].endswith("at 19")
     assert found.concentration.capped < found.concentration.observed
@@ -293,7 +293,7 @@ def test_the_study_s_figures_are_found_in_a_simulation_of_them(found: Findings) 
 def test_a_report_reads_only(archive: Path) -> None:
     """The database's bytes are those of before."""
     before = archive.read_bytes()
-    findings(archive, Options(since=0, until=Years().start_ms + 10 * WEEK * HOUR))
+    compute_findings(archive, Options(since=0, until=Years().start_ms + 10 * WEEK * HOUR))
     assert archive.read_bytes() == before
 
 
@@ -314,11 +314,11 @@ def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
         sensitivity=RateRecord(value=0.74, trials=1331),
         false_positive_rate=RateRecord(value=0.00003, trials=500_000),
     )  # fmt: skip
-    record = Record(
-        made=date(2009, 12, 1), lexicon="00112233445566ff", normalisation=NORMALISATION,
+    record = ValidationRecord(
+        evaluated_on=date(2009, 12, 1), lexicon="00112233445566ff", normalisation=NORMALISATION,
         languages=("xx",), topics={"pedophile": topic},
     )  # fmt: skip
-    fits = findings(copy, Options(record=record))
+    fits = compute_findings(copy, Options(record=record))
     assert fits.corrected is not None
     known = np.flatnonzero(np.isfinite(fits.corrected.value))
     assert known.tolist() == [28, 29, 30, 31]
@@ -326,8 +326,8 @@ def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
     assert fits.corrected.value[known] == pytest.approx((observed - 3e-5) / (0.74 - 3e-5))
     assert (fits.weeks.queries.value[known] == found.weeks.queries.value[known]).all()
     with drawing.style():
-        figure = figures.drawn(fits)["2-corrected"](fits)
+        figure = figures.figure_functions(fits)["2-corrected"](fits)
     assert "corrected" in figure.axes[0].get_ylabel()
     assert len(tables.TABLES["2-corrected"](fits)) == 5
     other = record.model_copy(update={"lexicon": "0" * 16})
-    assert findings(copy, Options(record=other)).corrected is None
+    assert compute_findings(copy, Options(record=other)).corrected is None

@@ -11,20 +11,27 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
+from donkeywatch.counting.windows import DAY, HOUR, WEEK, to_ms
 from donkeywatch.errors import StateError
-from donkeywatch.publish.profile import local_cells
-from donkeywatch.report.exclusion import kept
-from donkeywatch.report.findings import Findings, Options, findings
-from donkeywatch.report.local import EPOCH, local_hours
-from donkeywatch.report.series import Break, CountryHours, Flags, Longs, Windows, opened
-from donkeywatch.report.weekly import rolling_mean, stretches, weekly
+from donkeywatch.publish.profile import local_hour_index
+from donkeywatch.report.exclusion import select_hours
+from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.local import EPOCH_ORDINAL, local_hours
+from donkeywatch.report.series import (
+    BoolArray,
+    Break,
+    CountryHours,
+    IntArray,
+    Windows,
+    open_database,
+)
+from donkeywatch.report.weekly import rolling_mean, segments_between_breaks, weekly
 from donkeywatch.simulation.years import Years
 
-MONDAY = milliseconds(datetime(2026, 3, 2, tzinfo=UTC))
+MONDAY = to_ms(datetime(2026, 3, 2, tzinfo=UTC))
 
 
-def windows(kind: str, queries: list[int] | Longs, coverage: float = 1.0) -> Windows:
+def windows(kind: str, queries: list[int] | IntArray, coverage: float = 1.0) -> Windows:
     """Windows with these queries, of which a hundredth is flagged."""
     asked = np.asarray(queries, np.int64)
     length = HOUR if kind == "hour" else WEEK
@@ -52,7 +59,7 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
         " where w.kind = 'hour' and t.topic = 'pedophile' order by w.start"
     ).fetchall()
     db.close()
-    with opened(archive) as database:
+    with open_database(archive) as database:
         found = database.windows("hour", "pedophile", 0, 1 << 62)
         assert database.topics() == ["pedophile", "pornographic"]
         assert database.breaks(0, 1 << 62) == [
@@ -70,14 +77,14 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
 def test_what_cannot_be_read_is_told(tmp_path: Path, archive: Path) -> None:
     """No file, no database, no hour, no such topic: each with its remedy."""
     with pytest.raises(StateError, match="there is no database"):
-        findings(tmp_path / "none.db", Options())
+        compute_findings(tmp_path / "none.db", Options())
     (tmp_path / "text.db").write_text("no database " * 100)
     with pytest.raises(StateError, match="cannot be read"):
-        findings(tmp_path / "text.db", Options())
+        compute_findings(tmp_path / "text.db", Options())
     with pytest.raises(StateError, match="no closed hour"):
-        findings(archive, Options(until=10))
+        compute_findings(archive, Options(until=10))
     with pytest.raises(StateError, match="use one of: pedophile, pornographic"):
-        findings(archive, Options(topic="other"))
+        compute_findings(archive, Options(topic="other"))
 
 
 def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> None:
@@ -90,7 +97,7 @@ def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> 
         copy.execute(f"alter table window_topics drop column {column}")
     copy.commit()
     copy.close()
-    found = findings(old, Options())
+    found = compute_findings(old, Options())
     assert found.compared_alone is None
     assert found.concentration.top_1 is None
     assert found.whole_compared is not None
@@ -99,23 +106,23 @@ def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> 
 def test_the_default_rule_takes_away_gaps_and_outages_alone(found: Findings, years: Years) -> None:
     """Exactly the hours that are not whole by plan; the study's rule takes quiet nights."""
     assert found.keep.tolist() == years.up.tolist()
-    paper = kept(found.hours, "paper2pct")
+    paper = select_hours(found.hours, "paper2pct")
     stored = int(found.hours.stored.sum())
     assert (stored - paper.sum()) / stored == pytest.approx(0.02, abs=0.002)
     nights = np.flatnonzero(found.hours.stored & years.up & ~paper)
     assert len(nights) > 50
-    assert kept(found.hours, "none").sum() == stored
+    assert select_hours(found.hours, "none").sum() == stored
 
 
 def test_a_server_that_is_down_while_its_log_is_followed_counts_as_an_outage() -> None:
     """Below a quarter of the same hour of the week, four weeks around; a quiet hour stays."""
     usual = np.tile(np.where(np.arange(168) % 24 < 6, 10, 100), 8)
     usual[200], usual[210], usual[240] = 24, 26, 3
-    keep = kept(windows("hour", usual), "coverage")
+    keep = select_hours(windows("hour", usual), "coverage")
     assert np.flatnonzero(~keep).tolist() == [200]
     assert usual[240 + 1] == 10
-    assert not kept(windows("hour", usual, 0.9), "coverage").any()
-    assert kept(windows("hour", usual, 0.9), "none").all()
+    assert not select_hours(windows("hour", usual, 0.9), "coverage").any()
+    assert select_hours(windows("hour", usual, 0.9), "none").all()
 
 
 @pytest.mark.parametrize(
@@ -124,7 +131,7 @@ def test_a_server_that_is_down_while_its_log_is_followed_counts_as_an_outage() -
 def test_local_hours_are_those_of_the_zone(name: str) -> None:
     """Two years, hour by hour, changes of summer time included."""
     place, grid = ZoneInfo(name), MONDAY + np.arange(2 * 8766, dtype=np.int64) * HOUR
-    found = local_cells(place, grid) + EPOCH * 24
+    found = local_hour_index(place, grid) + EPOCH_ORDINAL * 24
     for at in range(0, len(grid)):
         local = datetime.fromtimestamp((int(grid[at]) + HOUR // 2) / 1000, place)
         assert found[at] == local.toordinal() * 24 + local.hour
@@ -136,8 +143,8 @@ def test_skipped_and_doubled_hours_are_in_no_mean() -> None:
         (datetime(2026, 3, 28, tzinfo=UTC), 23),
         (datetime(2026, 10, 24, tzinfo=UTC), 23),
     ):
-        grid = milliseconds(day) + np.arange(72, dtype=np.int64) * HOUR
-        keep: Flags = np.ones(72, bool)
+        grid = to_ms(day) + np.arange(72, dtype=np.int64) * HOUR
+        keep: BoolArray = np.ones(72, bool)
         local = local_hours(country_hours(FR=[5] * 72), grid, keep, ["FR"])
         table = local.queries[2]
         assert np.isnan(table[2])
@@ -148,7 +155,7 @@ def test_skipped_and_doubled_hours_are_in_no_mean() -> None:
 def test_countries_are_summed_by_their_own_clocks() -> None:
     """An hour counts where nearly all that is usually asked is known."""
     grid = MONDAY + np.arange(96, dtype=np.int64) * HOUR
-    keep: Flags = np.ones(96, bool)
+    keep: BoolArray = np.ones(96, bool)
     keep[30] = False
     one, other = list(range(96)), [100 + n for n in range(96)]
     found = country_hours(FR=one, JP=other)
@@ -197,8 +204,10 @@ def test_a_week_with_a_break_inside_is_in_no_stretch() -> None:
     """It was measured in two ways."""
     found = windows("week", [1000] * 10)
     time = int(found.start[4]) + DAY
-    assert stretches(found, [time]) == [(0, 4), (5, 10)]
-    assert stretches(found, [int(found.start[0]), int(found.start[9]) + WEEK]) == [(0, 10)]
+    assert segments_between_breaks(found, [time]) == [(0, 4), (5, 10)]
+    assert segments_between_breaks(found, [int(found.start[0]), int(found.start[9]) + WEEK]) == [
+        (0, 10)
+    ]
     parted = weekly(found, np.ones(10, bool), [Break(time, "format")])
     assert np.flatnonzero(np.isnan(parted.queries.value)).tolist() == [4]
 

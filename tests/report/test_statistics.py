@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.report.series import Floats
+from donkeywatch.report.series import FloatArray
 from donkeywatch.report.statistics import bootstrap, trend
 from donkeywatch.report.statistics.autocorrelation import autocorrelation
-from donkeywatch.report.statistics.changes import changes, without_year
+from donkeywatch.report.statistics.changes import change_points, remove_annual_cycle
 from donkeywatch.report.statistics.comparison import differences, holm
-from donkeywatch.report.statistics.extremes import extremes, lag, perhaps_highest
+from donkeywatch.report.statistics.extremes import extremes, highest_hour_set, lag
 
 EXACT = 1e-9
 LEVELS = (0.025, 0.975)
 
 
-def walk(size: int, seed: int = 1) -> Floats:
+def walk(size: int, seed: int = 1) -> FloatArray:
     """A series that leans on its past."""
     rng = np.random.default_rng(seed)
     found = np.zeros(size)
@@ -142,18 +142,18 @@ def test_the_season_is_that_of_statsmodels_and_gaps_stay_gaps() -> None:
     module = oracle("statsmodels.tsa.seasonal")
     at = np.arange(150)
     series = walk(150) + np.cos(2 * np.pi * at / 52) + 0.01 * at
-    found = trend.seasonal(series)
+    found = trend.stl_decompose(series)
     assert found is not None
     told = module.STL(series, period=52, robust=True).fit()
     assert found.trend == pytest.approx(told.trend, abs=EXACT)
     assert found.season == pytest.approx(told.seasonal, abs=EXACT)
     series[[20, 21]] = np.nan
-    found = trend.seasonal(series)
+    found = trend.stl_decompose(series)
     assert found is not None
     assert np.flatnonzero(np.isnan(found.trend)).tolist() == [20, 21]
     total = found.trend + found.season + found.remainder
     assert np.nan_to_num(total) == pytest.approx(np.nan_to_num(series), abs=EXACT)
-    assert trend.seasonal(series[:104]) is None
+    assert trend.stl_decompose(series[:104]) is None
 
 
 def test_logit_is_that_of_scipy() -> None:
@@ -168,7 +168,7 @@ def test_logit_is_that_of_scipy() -> None:
 def test_growth_covers_what_was_planted() -> None:
     """93 % of the intervals or more hold the true ratio; too few weeks have none."""
     rng, inside = np.random.default_rng(3), 0
-    mean: Floats = np.asarray(0.002 * 1.01 ** np.arange(60), np.float64)
+    mean: FloatArray = np.asarray(0.002 * 1.01 ** np.arange(60), np.float64)
     truth = mean[-12:].mean() / mean[:12].mean()
     for _ in range(400):
         found = trend.growth(mean * rng.lognormal(-0.005, 0.1, 60), 0.05 * mean)
@@ -191,14 +191,16 @@ def test_changes_are_found_where_they_are() -> None:
     """Two new levels, each to within a week; none in noise, nor in what is too short."""
     rng = np.random.default_rng(5)
     series = np.concatenate((np.zeros(40), np.full(30, 1.5), np.full(50, 0.2)))
-    found = changes(series + rng.normal(0, 0.2, 120), 0.0)
+    found = change_points(series + rng.normal(0, 0.2, 120), 0.0)
     assert len(found) == 2
     assert abs(found[0] - 40) <= 1
     assert abs(found[1] - 70) <= 1
-    alarms = sum(bool(changes(rng.normal(0, 1, 120), 0.0)) for _ in range(20))
+    alarms = sum(bool(change_points(rng.normal(0, 1, 120), 0.0)) for _ in range(20))
     assert alarms <= 3
-    assert changes(np.arange(5.0), 0.0) == changes(np.ones(50), 0.0) == []
-    assert changes(series + rng.normal(0, 0.2, 120), 2.0) == [], "less than its sampling error"
+    assert change_points(np.arange(5.0), 0.0) == change_points(np.ones(50), 0.0) == []
+    assert change_points(series + rng.normal(0, 0.2, 120), 2.0) == [], (
+        "less than its sampling error"
+    )
 
 
 def test_a_yearly_cycle_is_no_change_of_level() -> None:
@@ -208,23 +210,23 @@ def test_a_yearly_cycle_is_no_change_of_level() -> None:
     alarms = 0
     for _ in range(20):
         series = cycle + rng.normal(0, 0.3, 110)
-        assert changes(series - 0.01 * weeks, 0.0)
-        alarms += bool(changes(without_year(series, weeks) - 0.01 * weeks, 0.0))
+        assert change_points(series - 0.01 * weeks, 0.0)
+        alarms += bool(change_points(remove_annual_cycle(series, weeks) - 0.01 * weeks, 0.0))
     assert alarms <= 3
     step = cycle + rng.normal(0, 0.1, 110) + (weeks >= 60)
-    assert any(abs(at - 60) <= 2 for at in changes(without_year(step, weeks), 0.0))
+    assert any(abs(at - 60) <= 2 for at in change_points(remove_annual_cycle(step, weeks), 0.0))
 
 
 def test_the_bootstrap_has_the_variance_of_its_blocks() -> None:
     """Of whole blocks: sum of (block - mean)^2 over their number, times blocks drawn."""
     days = walk(70)
     sums = np.array([days[at : at + 7].sum() for at in range(64)])
-    drawn = bootstrap.resampled(days[:, None], replicates=20_000)[:, 0]
+    drawn = bootstrap.block_bootstrap(days[:, None], replicates=20_000)[:, 0]
     assert drawn.mean() == pytest.approx(10 * sums.mean(), rel=2e-3)
     assert drawn.var() == pytest.approx(10 * sums.var(), rel=0.05)
-    assert len(bootstrap.resampled(days[:27, None])) == 0
-    again = bootstrap.resampled(days[:, None])
-    assert (again == bootstrap.resampled(days[:, None])).all()
+    assert len(bootstrap.block_bootstrap(days[:27, None])) == 0
+    again = bootstrap.block_bootstrap(days[:, None])
+    assert (again == bootstrap.block_bootstrap(days[:, None])).all()
 
 
 @pytest.mark.parametrize("days", [84, 350])
@@ -233,15 +235,15 @@ def test_intervals_of_means_over_dependent_days_cover(days: int) -> None:
     inside = plain = 0
     for seed in range(300):
         series = walk(days + 30, seed)[30:] - 10
-        drawn = bootstrap.resampled(series[:, None], replicates=400)[:, 0] / days
-        lower, upper = bootstrap.interval(drawn, bootstrap.levels(days))
+        drawn = bootstrap.block_bootstrap(series[:, None], replicates=400)[:, 0] / days
+        lower, upper = bootstrap.interval(drawn, bootstrap.interval_quantiles(days))
         inside += bool(lower <= 0 <= upper)
         plain += abs(series.mean()) <= 1.96 * series.std() / math.sqrt(days)
     assert 0.88 <= inside / 300 <= 0.98
     assert plain / 300 < 0.8
 
 
-def noisy(seed: int, truth: Floats, error: float) -> tuple[Floats, Floats]:
+def noisy(seed: int, truth: FloatArray, error: float) -> tuple[FloatArray, FloatArray]:
     """A measured curve, and replicates around it."""
     rng = np.random.default_rng(seed)
     curve = truth + rng.normal(0, error, 24)
@@ -253,13 +255,13 @@ def test_the_set_of_highest_hours_covers_the_highest() -> None:
     truth = 10 + 0.3 * np.cos((np.arange(24) - 18) * np.pi / 12)
     held, sizes = 0, []
     for seed in range(200):
-        found = perhaps_highest(*noisy(seed, truth, 0.1))
+        found = highest_hour_set(*noisy(seed, truth, 0.1))
         held += 18 in found
         sizes.append(len(found))
     assert held / 200 >= 0.94
     assert np.mean(sizes) < 14
     exact = np.tile(truth, (10, 1))
-    assert perhaps_highest(truth, exact) == (18,)
+    assert highest_hour_set(truth, exact) == (18,)
 
 
 def test_the_ratio_of_extremes_covers() -> None:
@@ -296,8 +298,8 @@ def test_differences_are_told_with_their_multiplicity() -> None:
     value = np.array([1.0, 0.1, 0.0])
     drawn = value + rng.normal(0, 0.2, (4000, 3))
     found = differences(value, drawn, LEVELS)
-    assert found[0].corrected < 1e-4
-    assert found[1].corrected > 0.5
+    assert found[0].p_holm < 1e-4
+    assert found[1].p_holm > 0.5
     z = value[0] / drawn[:, 0].std(ddof=1)
     assert found[0].p == pytest.approx(2 * stats.norm.sf(z), rel=1e-6)
     assert found[0].lower < 1 < found[0].upper

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from donkeywatch.counting.windows import HOUR
-from donkeywatch.report.findings import Options, findings
+from donkeywatch.report.findings import Options, compute_findings
 from donkeywatch.report.series import Break
 from donkeywatch.simulation.years import WEEK, Years, drawn, lexicons
 
@@ -45,7 +45,7 @@ def test_a_simulated_log_is_counted_exactly(tmp_path: Path) -> None:
     assert made.exact(TWO_WEEKS, weeks, database)
     assert not made.exact(TWO_WEEKS, weeks[::-1], database)
     assert not list(tmp_path.glob("*.log"))
-    found = findings(database, Options())
+    found = compute_findings(database, Options())
     assert found.keep[: TWO_WEEKS.hours].tolist() == TWO_WEEKS.up.tolist()
     assert found.breaks == (Break(TWO_WEEKS.start_ms + WEEK * HOUR, "lexicon"),)
 

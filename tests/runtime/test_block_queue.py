@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
-from donkeywatch.counting.windows import MINUTE, WEEK, iso, milliseconds
-from donkeywatch.errors import SourceError, Unavailable
+from donkeywatch.counting.figures import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.counting.windows import MINUTE, WEEK, iso_utc, to_ms
+from donkeywatch.errors import DatabaseUnavailableError, SourceError
 from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.backfill import Progress, backfill
-from donkeywatch.runtime.block_queue import OWN
+from donkeywatch.runtime.block_queue import MAX_LOCAL_BLOCKS
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.worker_processes import SLOTS
+from donkeywatch.runtime.worker_processes import SLOTS_PER_WORKER
 from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.sources.files import PlainFile
@@ -43,7 +43,7 @@ def server(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Simulated:
     """Nine days in many small blocks."""
-    monkeypatch.setattr("donkeywatch.runtime.backfill.LARGE", 4096)
+    monkeypatch.setattr("donkeywatch.runtime.backfill.ARCHIVE_READ_BYTES", 4096)
     sim = Simulation(
         seed=3, start=START, hours=9 * 24, queries=20_000, addresses=5_000, format=request.param
     )
@@ -61,8 +61,8 @@ def in_small_blocks(made: Simulated) -> Simulated:
 def enlisted(opened: Engine, processes: int = 3) -> list[int]:
     """Process ids of the crew."""
     opened.settings = opened.settings.model_copy(update={"ingest": Ingest(processes=processes)})
-    opened.enlist()
-    crew = opened._desk._crew
+    opened.start_workers()
+    crew = opened._pipeline._crew
     assert crew is not None
     return [worker.pid for worker in crew._workers]
 
@@ -84,13 +84,13 @@ def test_figures_are_those_of_one_process(server: Simulated, tmp_path: Path) -> 
     """Every table equal, and equal to the truth; committed while others read."""
     with engine(server.settings) as opened:
         enlisted(opened)
-        backfill(opened, server.archive, None, lambda: NOW, step=STEP)
+        backfill(opened, server.archive, None, lambda: NOW, commit_every_bytes=STEP)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
     many = dump(server.state)
     server.state.rename(tmp_path / "many")
     with engine(server.settings) as opened:
-        backfill(opened, server.archive, None, lambda: NOW, step=STEP)
+        backfill(opened, server.archive, None, lambda: NOW, commit_every_bytes=STEP)
     assert dump(server.state) == many
 
 
@@ -98,40 +98,40 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
     """Some blocks and any figures, while the other process is held up; all come out in order."""
     with engine(server.settings) as opened:
         (pid,) = enlisted(opened, 2)
-        desk, stream = opened._desk, opened.streams[0]
-        stream.follower.take_up(server.archive[0], 0)
-        stream.follower.block = 4096
+        desk, stream = opened._pipeline, opened.streams[0]
+        stream.follower.open_archive(server.archive[0], 0)
+        stream.follower.read_bytes = 4096
         os.kill(pid, signal.SIGSTOP)
         try:
             blocks = []
-            for number in range(SLOTS + OWN):
+            for number in range(SLOTS_PER_WORKER + MAX_LOCAL_BLOCKS):
                 block = stream.follower.read(0)
                 assert block is not None
                 blocks.append(block)
-                assert list(desk.take(stream, block)) == []
-                assert desk._own == max(0, number + 1 - SLOTS)
+                assert list(desk.submit(stream, block)) == []
+                assert desk._locally_parsed == max(0, number + 1 - SLOTS_PER_WORKER)
         finally:
             os.kill(pid, signal.SIGCONT)
-        done = list(desk.rest())
+        done = list(desk.drain())
         assert [block for _, block, _, _ in done] == blocks
         for _, block, _, seen in done:
-            assert seen.time.tolist() == stream.reader.block(block.data).time.tolist()
+            assert seen.time.tolist() == stream.reader.read(block.data).time.tolist()
         os.kill(pid, signal.SIGSTOP)
         try:
-            columns = Columns(
+            columns = RowColumns(
                 np.ones(3, np.uint64),
                 np.ones(3, np.uint16),
                 np.ones(3, np.uint8),
                 np.ones((2, 3), np.uint8),
             )
-            found: list[list[Figures]] = []
-            for _ in range(SLOTS + 3):
-                desk.reckon(columns, [Span(0, MINUTE)], found.append)
+            found: list[list[WindowAggregate]] = []
+            for _ in range(SLOTS_PER_WORKER + 3):
+                desk.submit_aggregation(columns, [Window(0, MINUTE)], found.append)
             assert len(found) == 3
         finally:
             os.kill(pid, signal.SIGCONT)
-        assert list(desk.rest()) == []
-        assert found == [figures_of(columns, [Span(0, MINUTE)])] * (SLOTS + 3)
+        assert list(desk.drain()) == []
+        assert found == [aggregate(columns, [Window(0, MINUTE)])] * (SLOTS_PER_WORKER + 3)
 
 
 def test_processes_that_are_killed_change_nothing(server: Simulated) -> None:
@@ -146,7 +146,7 @@ def test_processes_that_are_killed_change_nothing(server: Simulated) -> None:
             if seen == 20:
                 os.kill(pids[1], signal.SIGKILL)
 
-        backfill(opened, server.archive, None, lambda: NOW, kill, step=STEP)
+        backfill(opened, server.archive, None, lambda: NOW, kill, commit_every_bytes=STEP)
     assert seen > 20
     assert_calendar_equals(server.state, server.truth)
 
@@ -165,7 +165,9 @@ def test_an_interruption_while_others_read(server: Simulated) -> None:
         with engine(server.settings) as opened:
             enlisted(opened)
             with pytest.raises(KeyboardInterrupt):
-                backfill(opened, server.archive, None, lambda: NOW, interrupt, step=9_000)
+                backfill(
+                    opened, server.archive, None, lambda: NOW, interrupt, commit_every_bytes=9_000
+                )
     with engine(server.settings) as opened:
         enlisted(opened, 2)
         backfill(opened, server.archive, None, lambda: NOW)
@@ -180,9 +182,9 @@ def test_a_terminal_that_goes_is_not_the_database(server: Simulated) -> None:
         raise BrokenPipeError
 
     with engine(server.settings) as opened, pytest.raises(BrokenPipeError):
-        backfill(opened, server.archive, None, lambda: NOW, gone, step=1)
+        backfill(opened, server.archive, None, lambda: NOW, gone, commit_every_bytes=1)
     with engine(server.settings) as opened:
-        assert opened.status().commit_good
+        assert opened.status().last_commit_ok
         backfill(opened, server.archive, None, lambda: NOW)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)
@@ -198,7 +200,7 @@ def test_a_database_that_cannot_be_written_is_named(
 
     with engine(server.settings) as opened:
         monkeypatch.setattr(opened.store, "checkpoint", full)
-        with pytest.raises(Unavailable, match="disk is full"):
+        with pytest.raises(DatabaseUnavailableError, match="disk is full"):
             backfill(opened, server.archive, None, lambda: NOW)
     monkeypatch.undo()
     with engine(server.settings) as opened:
@@ -218,7 +220,7 @@ def test_an_archive_on_a_failing_disk_is_named(
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         return real(file, offset, length)
 
-    monkeypatch.setattr("donkeywatch.runtime.backfill.LARGE", 10_000)
+    monkeypatch.setattr("donkeywatch.runtime.backfill.ARCHIVE_READ_BYTES", 10_000)
     monkeypatch.setattr(PlainFile, "read", failing)
     with engine(server.settings) as opened, pytest.raises(SourceError, match="Input/output error"):
         backfill(opened, server.archive, None, lambda: NOW)
@@ -246,8 +248,8 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A long week, and a gap of weeks behind it that outlives its key at once."""
-    monkeypatch.setattr(window_closer, "SHORT", 100)
-    monkeypatch.setattr(gathering, "MUCH", 200)
+    monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 100)
+    monkeypatch.setattr(gathering, "PARTITION_ABOVE_ROWS", 200)
     for crew in (False, True):
         place = tmp_path / str(crew)
         place.mkdir()
@@ -256,7 +258,7 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
         late = place / "late.log"
         late.write_text(
             "".join(
-                f"{iso(milliseconds(START) + 5 * WEEK + i * 1000)}\t192.0.2.{i % 200}\tlate words\n"
+                f"{iso_utc(to_ms(START) + 5 * WEEK + i * 1000)}\t192.0.2.{i % 200}\tlate words\n"
                 for i in range(500)
             ),
             "utf-8",
@@ -264,7 +266,13 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
         with engine(made.settings) as opened:
             if crew:
                 enlisted(opened, 2)
-            backfill(opened, [*made.archive, late], None, lambda: NOW + 10 * WEEK, step=STEP)
+            backfill(
+                opened,
+                [*made.archive, late],
+                None,
+                lambda: NOW + 10 * WEEK,
+                commit_every_bytes=STEP,
+            )
         with sqlite3.connect(made.state / "donkeywatch.db") as db:
             hours, weeks = (
                 db.execute(
@@ -282,8 +290,8 @@ def test_a_week_of_an_archive_is_destroyed_while_the_next_lines_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some rows with each commit once their key is gone, and the last of them at the end."""
-    monkeypatch.setattr("donkeywatch.runtime.backfill.LARGE", 4096)
-    monkeypatch.setattr(segments, "DESTROYED", 1)
+    monkeypatch.setattr("donkeywatch.runtime.backfill.ARCHIVE_READ_BYTES", 4096)
+    monkeypatch.setattr(segments, "DELETE_BATCH_ROWS", 1)
     sim = Simulation(seed=6, start=START, hours=16 * 24, queries=8_000, addresses=900)
     made = in_small_blocks(simulated(tmp_path, sim))
     left: list[int] = []
@@ -298,7 +306,7 @@ def test_a_week_of_an_archive_is_destroyed_while_the_next_lines_are_read(
             )
             left.append(found.fetchone()[0])
 
-        backfill(opened, made.archive, None, lambda: NOW, look, step=4096)
+        backfill(opened, made.archive, None, lambda: NOW, look, commit_every_bytes=4096)
         look(None)
     most = left.index(max(left))
     assert left[most] > 100

@@ -19,24 +19,24 @@ from donkeywatch.counting.windows import (
     MINUTE,
     SECOND,
     WEEK,
-    floor,
-    iso,
-    milliseconds,
+    floor_to,
+    iso_utc,
+    to_ms,
     week_of,
 )
-from donkeywatch.errors import BusyError, StateError
+from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo
 from donkeywatch.simulation.simulate import Simulation
-from donkeywatch.sources.follow import GRACE
+from donkeywatch.sources.follow import MISSING_FILE_TIMEOUT
 from donkeywatch.store import gathering, segments
 from donkeywatch.store.store import Store
 from support import counters, outcomes
 
 FAILED = "the last commit failed"
-NOON = milliseconds(datetime(2026, 10, 7, 12, tzinfo=UTC))
+NOON = to_ms(datetime(2026, 10, 7, 12, tzinfo=UTC))
 """A Wednesday."""
 
 
@@ -63,10 +63,10 @@ class World:
         with self.log.open("a") as log:
             for _ in range(count):
                 n = next(self.serial)
-                stamp = iso(time)[:-1] + f".{time % 1000:03d}Z"
+                stamp = iso_utc(time)[:-1] + f".{time % 1000:03d}Z"
                 log.write(f"{stamp}\t10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}\tzqorv {n}\n")
         if outcome == "query":
-            self.expected[floor(time, HOUR)] += count
+            self.expected[floor_to(time, HOUR)] += count
         self.rejected[outcome] += count
 
     def step(self, ms: int = SECOND, count: int = 0, wall: int | None = None) -> bool:
@@ -97,7 +97,7 @@ class World:
         assert outcomes(self.state) == {name: n for name, n in self.rejected.items() if n}
         weeks: Counter[int] = Counter()
         for hour, count in self.expected.items():
-            weeks[floor(hour, WEEK)] += count
+            weeks[floor_to(hour, WEEK)] += count
         found = dict(self.query("select start, queries from windows where kind = 'week'"))
         assert {week: n for week, n in found.items() if n} == dict(weeks)
         rows: Counter[int] = Counter()
@@ -113,7 +113,7 @@ class World:
 
     def expected_in(self, week: int) -> int:
         """Queries of a week."""
-        return sum(n for hour, n in self.expected.items() if floor(hour, WEEK) == week)
+        return sum(n for hour, n in self.expected.items() if floor_to(hour, WEEK) == week)
 
     def covered(self, hour: int) -> float:
         """Covered seconds of an hour, 0 where there is none."""
@@ -124,7 +124,7 @@ class World:
 
     def reasons(self) -> list[str]:
         """Why the engine is not ready."""
-        return self.engine.status().not_ready(self.settings.follow.ready_lag)
+        return self.engine.status().readiness_problems(self.settings.follow.ready_lag)
 
 
 @pytest.fixture
@@ -310,7 +310,7 @@ def test_a_database_damaged_while_running_stops_the_engine(world: World) -> None
 
 def test_a_second_engine_on_the_same_state_is_refused(world: World) -> None:
     """One state directory, one process; the first goes on untouched."""
-    with pytest.raises(BusyError, match="stop it first"):
+    with pytest.raises(StateLockedError, match="stop it first"):
         Engine(world.settings, world.now)
     world.step(count=5)
     world.exact()
@@ -391,7 +391,7 @@ def test_an_old_stamp_in_the_first_line_covers_no_time(build: Callable[..., Worl
 
 def test_an_unfollowed_time_is_a_gap(world: World) -> None:
     """While the log is missing nothing is covered; before and after it is."""
-    hour = floor(world.now, HOUR) + HOUR
+    hour = floor_to(world.now, HOUR) + HOUR
     while world.now < hour + 10 * MINUTE:
         world.step(30 * SECOND, count=1)
     world.log.unlink()
@@ -407,7 +407,7 @@ def test_an_unfollowed_time_is_a_gap(world: World) -> None:
 
 def test_a_stop_that_is_caught_up_with_is_no_gap(world: World) -> None:
     """The log was kept while the daemon was not running, so its time is covered."""
-    hour = floor(world.now, HOUR) + HOUR
+    hour = floor_to(world.now, HOUR) + HOUR
     while world.now < hour + 10 * MINUTE:
         world.step(30 * SECOND, count=1)
     world.engine.close()
@@ -425,7 +425,7 @@ def test_a_stop_that_is_caught_up_with_is_no_gap(world: World) -> None:
 @pytest.mark.parametrize("known", [False, True], ids=["unseen bytes", "bytes seen"])
 def test_a_log_destroyed_unread_while_stopped_is_a_gap(world: World, known: bool) -> None:
     """The log that was followed is gone: the time it held is not covered, however busy it was."""
-    hour = floor(world.now, HOUR) + HOUR
+    hour = floor_to(world.now, HOUR) + HOUR
     while world.now < hour + 10 * MINUTE:
         world.step(30 * SECOND, count=1)
     if known:
@@ -450,7 +450,7 @@ def test_a_log_destroyed_unread_while_stopped_is_a_gap(world: World, known: bool
 
 def test_bytes_lost_to_a_truncation_are_counted_and_make_a_gap(world: World) -> None:
     """Seen, not yet read, and overwritten without a copy."""
-    hour = floor(world.now, HOUR) + HOUR
+    hour = floor_to(world.now, HOUR) + HOUR
     while world.now < hour + 10 * MINUTE:
         world.step(30 * SECOND, count=1)
     expected, rejected = world.expected.copy(), world.rejected.copy()
@@ -462,7 +462,7 @@ def test_bytes_lost_to_a_truncation_are_counted_and_make_a_gap(world: World) -> 
     world.expected, world.rejected = expected, rejected
     world.log.write_text("")
     world.step(SECOND)
-    world.step(GRACE)
+    world.step(MISSING_FILE_TIMEOUT)
     while world.now < hour + HOUR + 5 * MINUTE:
         world.step(30 * SECOND, count=1)
     world.exact()
@@ -542,7 +542,7 @@ def test_a_quiet_log_with_other_lines_is_not_complained_of(build: Callable[..., 
     world.step()
     assert world.engine.status().sources[0].error is None
     with world.log.open("a") as log:
-        log.write(f"{iso(world.now)}\t10.0.0.x\tzqorv\n" * 1_001)
+        log.write(f"{iso_utc(world.now)}\t10.0.0.x\tzqorv\n" * 1_001)
     world.step()
     assert "most rejected as bad_address" in (world.engine.status().sources[0].error or "")
 
@@ -552,18 +552,18 @@ def test_lines_of_a_failed_commit_are_not_told_twice(
 ) -> None:
     """They are read again, so they are forgotten first."""
     (stream,) = world.engine.streams
-    before = stream.tally.total()
+    before = stream.outcomes.total()
     monkeypatch.setattr(
         world.engine.store, "connection", Failing(world.engine.store.connection, "commit")
     )
     for _ in range(3):
         world.step(count=7)
-        assert stream.tally.total() == before
+        assert stream.outcomes.total() == before
     assert [reason.partition(" (")[0] for reason in world.reasons()] == [FAILED]
     monkeypatch.undo()
     world.step()
     world.step()
-    assert stream.tally.total() == before + 21
+    assert stream.outcomes.total() == before + 21
 
 
 def test_lag_is_the_bytes_not_yet_counted(world: World) -> None:
@@ -582,11 +582,11 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """New lines are counted between the pieces, and one of the week that ends is not missed."""
-    monkeypatch.setattr(window_closer, "SHORT", 1)
-    monkeypatch.setattr(rolling, "BUDGET", 1)
-    monkeypatch.setattr(segments, "LONG", 8)
-    monkeypatch.setattr(gathering, "MUCH", 8)
-    monday = floor(NOON, WEEK) + WEEK
+    monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 1)
+    monkeypatch.setattr(rolling, "REBUILD_ROWS_PER_CALL", 1)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 8)
+    monkeypatch.setattr(gathering, "PARTITION_ABOVE_ROWS", 8)
+    monday = floor_to(NOON, WEEK) + WEEK
     world = World(tmp_path, now=monday - 2 * HOUR)
     for _ in range(24):
         world.step(5 * MINUTE, count=2)
@@ -594,11 +594,11 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     for step in range(100):
         world.write(at=monday - SECOND if step in (5, 16, 17, 40) else None)
         pieces += world.step(7 * SECOND)
-        if step < 40 and world.engine.closer.counting:  # What is made anew comes after it.
+        if step < 40 and world.engine.closer.week_in_progress:  # What is made anew comes after it.
             assert (world.engine.rolling.end or 0) <= monday
     while world.step(SECOND):
         pieces += 1
-    assert pieces > segments.PARTS
+    assert pieces > segments.PARTITIONS
     world.exact()
     (week,) = world.query("select queries, addresses, closed from windows where kind = 'week'"
                           " and start = ?", monday - WEEK)  # fmt: skip
@@ -625,7 +625,7 @@ def test_nothing_is_sorted_outside_the_state_directory(tmp_path: Path) -> None:
 
 def test_addresses_stay_apart_where_the_older_key_is_destroyed(tmp_path: Path) -> None:
     """A clock a week ahead has a key destroyed; windows that begin before it count each address."""
-    world = World(tmp_path, milliseconds(datetime(2026, 10, 7, tzinfo=UTC)))
+    world = World(tmp_path, to_ms(datetime(2026, 10, 7, tzinfo=UTC)))
     for _ in range(5):
         world.step(count=10)
     world.step(ms=10 * MINUTE)

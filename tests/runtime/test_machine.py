@@ -26,8 +26,8 @@ def job():
 
 before = resident()
 if sys.argv[1] == "once":
-    machine.keep()
-    with machine.once():
+    machine.retain_freed_memory()
+    with machine.transient_allocations():
         kept = job()
 else:
     getattr(machine, sys.argv[1])()
@@ -47,6 +47,6 @@ def left(way: str) -> float:
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux is asked")
 def test_a_process_that_waits_gives_back_what_it_frees() -> None:
     """Holes between small things are no reason to keep the large ones."""
-    assert left("spare") < 5
+    assert left("release_freed_memory") < 5
     assert left("once") < 5
-    assert left("keep") > 35
+    assert left("retain_freed_memory") > 35

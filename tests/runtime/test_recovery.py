@@ -11,11 +11,11 @@ import pytest
 
 from conformance.readers import Stepped, tally
 from conformance.site import Case, Site
-from donkeywatch.counting.windows import DAY, HOUR, WEEK, floor, milliseconds
-from donkeywatch.errors import BusyError, StateError
+from donkeywatch.counting.windows import DAY, HOUR, WEEK, floor_to, to_ms
+from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.recovery import Span
+from donkeywatch.runtime.recovery import UncountedRange
 from donkeywatch.settings import loader
 from donkeywatch.store import backups
 from support import outcomes
@@ -83,8 +83,8 @@ def test_a_damaged_database_is_gone_on_from_its_backup(place: Place) -> None:
     begun = sum(len(place.site.line(number)) for number in range(1, 51))
     assert line
     assert set(done.spans) == {
-        Span("simulated", rotated, begun, rotated.stat().st_size),
-        Span("simulated", place.site.path, 0, place.site.path.stat().st_size),
+        UncountedRange("simulated", rotated, begun, rotated.stat().st_size),
+        UncountedRange("simulated", place.site.path, 0, place.site.path.stat().st_size),
     }
     assert sorted(path.name for path in done.quarantine.iterdir())[0] == "donkeywatch.db"
     assert tally(place.reader.state).total == 50
@@ -115,7 +115,7 @@ def test_lines_that_are_in_no_file_any_more_are_named(place: Place) -> None:
     place.damage()
     done = place.recover()
     begun = sum(len(place.site.line(number)) for number in range(1, 51))
-    assert Span("simulated", None, begun, None) in done.spans
+    assert UncountedRange("simulated", None, begun, None) in done.spans
     place.reader.start()
     place.site.look()
     assert tally(place.reader.state).total == 55
@@ -135,9 +135,9 @@ def test_a_good_database_is_not_replaced(place: Place) -> None:
 
 def test_a_running_daemon_is_not_disturbed(place: Place) -> None:
     """Neither verb works on a state that is in use."""
-    with pytest.raises(BusyError):
+    with pytest.raises(StateLockedError):
         place.recover(force=True)
-    with pytest.raises(BusyError):
+    with pytest.raises(StateLockedError):
         recovery.reset(loader.load(place.reader.settings, {}))
 
 
@@ -151,7 +151,7 @@ def test_the_newest_good_backup_is_taken(place: Place) -> None:
     done = place.recover()
     assert done.backup != newest
     place.damage()
-    for path in backups.found(newest.parent):
+    for path in backups.list_backups(newest.parent):
         path.write_bytes(b"zqorv")
     with pytest.raises(StateError, match=r"can be used.*donkeywatch reset"):
         place.recover()
@@ -171,7 +171,7 @@ def test_a_vanished_database_is_gone_on_from_its_backup(place: Place) -> None:
     assert place.site.outcome() == (0, 0)
 
 
-@pytest.mark.parametrize("step", ["restore", "set_aside", "_sync"])
+@pytest.mark.parametrize("step", ["restore", "quarantine_database", "_fsync"])
 def test_a_crash_in_the_middle_of_a_recovery_counts_nothing_twice(
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -231,20 +231,20 @@ def test_a_state_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_no_backup_outlives_the_key_of_its_week(tmp_path: Path) -> None:
     """At the end of a week all copies go with its key; the next one is made at once."""
     place = Place(tmp_path)
-    monday = floor(place.reader.now, WEEK)
+    monday = floor_to(place.reader.now, WEEK)
     place.reader.now = monday + 6 * DAY
     place.reader.start()
     for day in range(9):
         stamp = datetime.fromtimestamp((monday + (6 + day) * DAY) / 1000, UTC)
         place.site.append(f"{stamp:%Y-%m-%dT%H:%M:%S}.000Z\t192.0.2.{day}\tzqorv\n".encode())
-        place.reader.now = milliseconds(stamp)
+        place.reader.now = to_ms(stamp)
         place.reader.tick()
-        place.engine.back_up(place.reader.now, place.reader.now)
+        place.engine.start_backup_if_due(place.reader.now, place.reader.now)
         place.engine.backups.finish()
         (place.reader.state / backups.QUARANTINE / "then").mkdir(parents=True, exist_ok=True)
     place.reader.tick(HOUR)
     sealed = {week for week, (_, destroyed) in place.engine.store.epochs().items() if destroyed}
     assert monday in sealed
-    for path in backups.found(place.engine.backups.directory):
-        assert not sealed & (backups.open_weeks(path) or set())
+    for path in backups.list_backups(place.engine.backups.directory):
+        assert not sealed & (backups.weeks_with_keys(path) or set())
     place.reader.stop()

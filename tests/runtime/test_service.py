@@ -56,7 +56,7 @@ def test_each_complaint_is_told_when_it_comes_and_that_it_went(
     """Two different ones behind each other are both told; one that lasts is told once."""
     course = [None, DAMAGED, DAMAGED, FORMAT, FORMAT, None, None]
     for before, after in itertools.pairwise(course):
-        service._tell(of(before), of(after))
+        service._log_changes(of(before), of(after))
     assert told() == [
         f"source main: {DAMAGED}",
         f"source main: {FORMAT}",
@@ -73,7 +73,7 @@ def test_another_reason_for_not_being_ready_is_told(
     denied = replace(GOOD, following=False, error="search.log: Permission denied")
     course = [GOOD, *behind, denied, denied, GOOD]
     for before, after in itertools.pairwise(course):
-        service._tell(Status(sources=(before,)), Status(sources=(after,)))
+        service._log_changes(Status(sources=(before,)), Status(sources=(after,)))
     assert told() == [
         f"not ready: source main: {lag + 9} bytes behind",
         "not ready: source main: search.log: Permission denied",
@@ -83,10 +83,10 @@ def test_another_reason_for_not_being_ready_is_told(
 
 def test_a_reload_mends_nothing(service: Service, told: Callable[[], list[str]]) -> None:
     """The new engine has not looked for as long: that it does not complain yet means nothing."""
-    service._told = of(FORMAT)
+    service._logged_status = of(FORMAT)
     service._reload()
-    service._tell(service._told, of(None))
-    service._tell(of(None), of(FORMAT))
+    service._log_changes(service._logged_status, of(None))
+    service._log_changes(of(None), of(FORMAT))
     assert told() == [
         "ready: 1 source(s) followed and caught up", f"source main: {FORMAT}"
     ]  # fmt: skip
@@ -101,5 +101,5 @@ def test_sources_whose_names_are_alike_are_told_each(
         for n in (1, 2)
     )
     good = replace(two, following=True, error=None)
-    service._tell(Status(sources=(one, good)), Status(sources=(one, two)))
+    service._log_changes(Status(sources=(one, good)), Status(sources=(one, two)))
     assert told() == ["not ready: source server2: server2/search.log: gone"]

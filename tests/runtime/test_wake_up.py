@@ -9,18 +9,18 @@ import threading
 import time
 from pathlib import Path
 
-from donkeywatch.runtime.wake_up import Doorbell
+from donkeywatch.runtime.wake_up import WakeupWatcher
 
 
 def test_a_ring_ends_the_wait_and_is_answered_once() -> None:
     """Also one that came before; many count as one."""
-    bell = Doorbell([], enabled=False)
+    bell = WakeupWatcher([], enabled=False)
     for _ in range(3):
-        bell.ring()
+        bell.wake()
     before = time.monotonic()
     bell.wait(20)
     assert time.monotonic() - before < 10
-    threading.Timer(0.05, bell.ring).start()
+    threading.Timer(0.05, bell.wake).start()
     bell.wait(20)
     assert time.monotonic() - before < 10
     bell.wait(0.01)
@@ -28,24 +28,24 @@ def test_a_ring_ends_the_wait_and_is_answered_once() -> None:
 
 def test_a_ring_by_hand_ends_a_pause_and_the_wait_after_it() -> None:
     """A signal is obeyed at once, also while a growing log is left alone."""
-    bell = Doorbell([], enabled=False)
-    threading.Timer(0.05, bell.ring).start()
+    bell = WakeupWatcher([], enabled=False)
+    threading.Timer(0.05, bell.wake).start()
     before = time.monotonic()
-    bell.pause(20)
+    bell.sleep(20)
     bell.wait(20)
     assert time.monotonic() - before < 10
 
 
 def test_a_change_of_a_file_ends_no_pause(tmp_path: Path) -> None:
     """It is answered by the next wait."""
-    bell = Doorbell([tmp_path / "search.log"])
+    bell = WakeupWatcher([tmp_path / "search.log"])
     try:
         stop = threading.Event()
         writer = threading.Thread(target=_write, args=(tmp_path / "search.log", stop))
         writer.start()
         bell.wait(30)
         before = time.monotonic()
-        bell.pause(0.5)
+        bell.sleep(0.5)
         assert time.monotonic() - before > 0.4
         bell.wait(30)
         assert time.monotonic() - before < 20
@@ -62,13 +62,13 @@ def _write(path: Path, stop: threading.Event) -> None:
 
 def test_a_signal_may_ring_at_any_moment_of_the_wait() -> None:
     """A signal handler rings while the main thread is inside `wait`: a lock would hang it."""
-    bell, rings = Doorbell([], enabled=False), 0
+    bell, rings = WakeupWatcher([], enabled=False), 0
     rng = random.Random(5)
 
     def handler(_number: int, _frame: object) -> None:
         nonlocal rings
         rings += 1
-        bell.ring()
+        bell.wake()
 
     old = signal.signal(signal.SIGALRM, handler)
     faulthandler.dump_traceback_later(60, exit=True)
@@ -87,7 +87,7 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
     """A file that is written to, and one in a directory that was made anew."""
     place = tmp_path / "logs"
     place.mkdir()
-    bell = Doorbell([place / "search.log"])
+    bell = WakeupWatcher([place / "search.log"])
     try:
         end = time.monotonic() + 30
         woken = False
@@ -101,14 +101,14 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
         bell.close()
 
 
-def rings(bell: Doorbell, seconds: float = 5) -> bool:
+def rings(bell: WakeupWatcher, seconds: float = 5) -> bool:
     """Does something ring within that time?"""
     before = time.monotonic()
     bell.wait(seconds)
     return time.monotonic() - before < seconds * 0.9
 
 
-def silent(bell: Doorbell) -> Doorbell:
+def silent(bell: WakeupWatcher) -> WakeupWatcher:
     """A bell whose thread has begun to listen and has rung for what it found."""
     while rings(bell, 0.5):
         pass
@@ -118,7 +118,7 @@ def silent(bell: Doorbell) -> Doorbell:
 def test_what_others_write_or_rename_does_not_ring(tmp_path: Path) -> None:
     """In the same directory, under whatever name that is not the log's."""
     (tmp_path / "search.log").touch()
-    bell = silent(Doorbell([tmp_path / "search.log"]))
+    bell = silent(WakeupWatcher([tmp_path / "search.log"]))
     try:
         for name in ("other.log", "search.log.gz", "search"):
             (tmp_path / name).write_text("zqorv")
@@ -135,7 +135,7 @@ def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
     log = tmp_path / "search.log"
     (tmp_path / "elsewhere").mkdir()
     log.symlink_to("elsewhere/one.log")
-    bell = silent(Doorbell([log]))
+    bell = silent(WakeupWatcher([log]))
     try:
         (tmp_path / "elsewhere" / "one.log").touch()
         assert rings(bell)

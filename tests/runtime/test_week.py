@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, iso, milliseconds, week_name
-from donkeywatch.ingest.addresses import packed
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, iso_utc, to_ms, week_name
+from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
@@ -21,7 +21,7 @@ from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.store.store import Store
 from support import counted, outcomes
 
-MONDAY = milliseconds(datetime(2026, 10, 5, tzinfo=UTC))
+MONDAY = to_ms(datetime(2026, 10, 5, tzinfo=UTC))
 """Start of the second week of three."""
 ADDRESSES = [
     f"{net}.{host}" for net in ("192.0.2", "198.51.100", "203.0.113") for host in range(1, 60)
@@ -50,7 +50,7 @@ class Server:
         for _ in range(count):
             time = self.now - self.random.randrange(min(span, 90_000))
             address = self.random.choice(ADDRESSES)
-            stamp = iso(time)[:-1] + f".{time % 1000:03d}Z"
+            stamp = iso_utc(time)[:-1] + f".{time % 1000:03d}Z"
             lines.append(f"{stamp}\t{address}\tzqorv\n")
             self.asked.append((time, address))
         with self.log.open("a") as log:
@@ -88,7 +88,7 @@ class Server:
             assert until == (self.now - 2 * MINUTE) // MINUTE * MINUTE, kind
             found = counted(self.state, kind, start)
             told = self.truth(start, until)
-            assert {name: found[name] for name in told} == told, (kind, iso(until))
+            assert {name: found[name] for name in told} == told, (kind, iso_utc(until))
 
     def key(self, week: int) -> Path:
         """The key file of a week."""
@@ -96,7 +96,7 @@ class Server:
 
     def hashed(self, key: bytes) -> list[bytes]:
         """All addresses' pseudonyms under a key, as the database would hold them."""
-        rows = [packed(address.encode()) for address in ADDRESSES]
+        rows = [parse_address(address.encode()) for address in ADDRESSES]
         table = np.frombuffer(b"".join(row for row in rows if row), np.uint8).reshape(-1, 16)
         assert len(table) == len(ADDRESSES)
         return [int(value).to_bytes(8, "little") for value in pseudonyms(table, key)]
@@ -197,7 +197,7 @@ def test_rows_that_outlived_their_key_are_destroyed_later(
         raise OSError
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "destroy_sealed", failing)
+        patch.setattr(Store, "delete_sealed", failing)
         while old.exists():
             server.step(HOUR, 5)
     assert server.holds(destroyed) > 0

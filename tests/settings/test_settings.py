@@ -16,8 +16,8 @@ from donkeywatch.publish.http.app import create_app
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.settings.schema import SECTIONS, Settings
-from donkeywatch.settings.types import cores
+from donkeywatch.settings.schema import TABLES, Settings
+from donkeywatch.settings.types import usable_cores
 from support import NOW
 
 LEXICON = """title = "nonsense"
@@ -160,23 +160,23 @@ def test_settings_are_refused_or_work(tables: dict[str, dict[str, Any]]) -> None
         try:
             for step in range(3):
                 engine.tick(NOW + 1000 * step)
-                engine.back_up(NOW + 1000 * step, 1000 * step)
+                engine.start_backup_if_due(NOW + 1000 * step, 1000 * step)
             create_app(loaded, engine.status)
             engine.commit(NOW + 3000, 3000)
         finally:
             engine.close()
-        for _, problem in checks.problems(loaded):
+        for _, problem in checks.run_checks(loaded):
             assert problem is None or problem.remedy
 
 
 def test_what_is_set_here_is_what_can_be_set() -> None:
     """No setting is missing above."""
-    tables: dict[str, type[BaseModel]] = {"": Settings, **SECTIONS}
+    tables: dict[str, type[BaseModel]] = {"": Settings, **TABLES}
     for table, model in tables.items():
-        names = set(model.model_fields) - set(SECTIONS)
+        names = set(model.model_fields) - set(TABLES)
         assert names - {"lexicon"} == set(NAMES[table]), table
 
 
 def test_there_is_a_core() -> None:
     """And never more than are worth while."""
-    assert 1 <= cores() <= 8
+    assert 1 <= usable_cores() <= 8

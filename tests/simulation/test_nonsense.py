@@ -4,7 +4,13 @@ import tomllib
 
 import pytest
 
-from donkeywatch.simulation.nonsense import COMPARISON, Phrases, background, lexicon, tokens
+from donkeywatch.simulation.nonsense import (
+    COMPARISON,
+    PhraseGenerator,
+    filler_words,
+    lexicon,
+    tokens,
+)
 
 
 def test_a_lexicon_is_the_same_for_the_same_seed() -> None:
@@ -41,7 +47,7 @@ def test_no_word_of_the_lexicon_could_be_real() -> None:
 
 def test_ordinary_words_never_meet_the_lexicon() -> None:
     """No ordinary word, folded, is a word of any lexicon, nor one of the five terms."""
-    ordinary = {token for group in background(1) for word in group for token in tokens(word)}
+    ordinary = {token for group in filler_words(1) for word in group for token in tokens(word)}
     assert not any(set(word) & set("zqxъыξψs") for word in ordinary)
     assert not ordinary & set(COMPARISON)
 
@@ -54,7 +60,7 @@ def test_some_words_are_in_two_groups() -> None:
 
 def test_near_misses_are_planted_without_a_category() -> None:
     """A near miss carries no category, yet most hold a word, suffix or number of the lexicon."""
-    draw = Phrases(1, lexicon(1))
+    draw = PhraseGenerator(1, lexicon(1))
     misses = [draw.near_miss() for _ in range(300)]
     assert not any(phrase.pedophile or phrase.pornographic for phrase in misses)
     assert sum(bool(set("zqx") & set("".join(tokens(p.text())))) for p in misses) > 200
@@ -64,7 +70,7 @@ def test_near_misses_are_planted_without_a_category() -> None:
 
 def test_styles_keep_the_tokens() -> None:
     """Case, decomposed accents, wide letters and old encodings occur, and fold to plain words."""
-    draw = Phrases(3, lexicon(3))
+    draw = PhraseGenerator(3, lexicon(3))
     phrases = [draw.flagged() for _ in range(2000)]
     texts = [phrase.text() for phrase in phrases]
     assert any(text.isupper() for text in texts)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.sources.block import Block, cut
+from donkeywatch.sources.block import LineBlock, split_lines
 
 LIMIT = 20
 BYTES = st.lists(st.sampled_from([b"a", b"zqorv", b"\n", b"\r\n", b"\0", b"\xff", b"b" * 30]))
@@ -20,15 +20,15 @@ def read(content: bytes, sizes: list[int], *, limit: int = LIMIT) -> tuple[list[
     while True:
         grown = min(len(content), grown + next(steps, len(content)))
         final = grown == len(content)
-        block = cut(content[offset:grown], limit, skipping=skipping, final=final)
+        block = split_lines(content[offset:grown], limit, skipping=skipping, final=final)
         found = bytes(block.data).split(b"\n")
         if not found[-1]:
             found.pop()
         lines += found
-        offset, skipping = offset + block.consumed, block.skipping
+        offset, skipping = offset + block.consumed, block.inside_long_line
         too_long += block.too_long
         assert block.consumed <= grown
-        assert not (block.skipping and final)
+        assert not (block.inside_long_line and final)
         if final:
             assert offset == len(content)
             return lines, too_long
@@ -63,25 +63,31 @@ def test_holes_change_no_line(content: bytes, sizes: list[int]) -> None:
 def test_a_hole_of_any_size_is_consumed_at_once(hole: int) -> None:
     """NULs alone, before a line, and before a partial line."""
     nul = bytes(hole)
-    assert cut(nul, LIMIT, skipping=False, final=False) == Block(b"", hole, 0, False)
-    assert cut(nul + b"a\n", LIMIT, skipping=False, final=False).data == b"a\n"
-    assert cut(nul + b"a", LIMIT, skipping=False, final=False) == Block(b"", hole, 0, False)
-    assert cut(b"a\n" + nul, LIMIT, skipping=False, final=False).data == b"a\n"
+    assert split_lines(nul, LIMIT, skipping=False, final=False) == LineBlock(b"", hole, 0, False)
+    assert split_lines(nul + b"a\n", LIMIT, skipping=False, final=False).data == b"a\n"
+    assert split_lines(nul + b"a", LIMIT, skipping=False, final=False) == LineBlock(
+        b"", hole, 0, False
+    )
+    assert split_lines(b"a\n" + nul, LIMIT, skipping=False, final=False).data == b"a\n"
 
 
 def test_an_over_long_line_is_counted_once_when_it_ends() -> None:
     """Dropped in pieces; the piece with its line feed counts it and goes on behind it."""
-    first = cut(b"a\n" + b"b" * 21, LIMIT, skipping=False, final=False)
-    assert first == Block(b"a\n", 23, 0, True)
-    assert cut(b"b" * 1000, LIMIT, skipping=True, final=False) == Block(b"", 1000, 0, True)
-    assert cut(b"b\nc\nd", LIMIT, skipping=True, final=False) == Block(b"c\n", 4, 1, False)
-    assert cut(b"b", LIMIT, skipping=True, final=True) == Block(b"", 1, 1, False)
+    first = split_lines(b"a\n" + b"b" * 21, LIMIT, skipping=False, final=False)
+    assert first == LineBlock(b"a\n", 23, 0, True)
+    assert split_lines(b"b" * 1000, LIMIT, skipping=True, final=False) == LineBlock(
+        b"", 1000, 0, True
+    )
+    assert split_lines(b"b\nc\nd", LIMIT, skipping=True, final=False) == LineBlock(
+        b"c\n", 4, 1, False
+    )
+    assert split_lines(b"b", LIMIT, skipping=True, final=True) == LineBlock(b"", 1, 1, False)
 
 
 def test_nothing_is_nothing() -> None:
     """An empty buffer holds no line, final or not."""
     for final in (True, False):
-        assert cut(b"", LIMIT, skipping=False, final=final) == Block(b"", 0, 0, False)
+        assert split_lines(b"", LIMIT, skipping=False, final=final) == LineBlock(b"", 0, 0, False)
 
 
 @given(
@@ -94,5 +100,7 @@ def test_what_stands_before_the_beginning_does_not_matter(
     content: bytes, before: bytes, skipping: bool, final: bool
 ) -> None:
     """The end of what was read before comes in the same buffer, to be compared."""
-    found = cut(before + content, LIMIT, skipping=skipping, final=final, begin=len(before))
-    assert found == cut(content, LIMIT, skipping=skipping, final=final)
+    found = split_lines(
+        before + content, LIMIT, skipping=skipping, final=final, line_start=len(before)
+    )
+    assert found == split_lines(content, LIMIT, skipping=skipping, final=final)

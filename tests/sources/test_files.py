@@ -25,10 +25,10 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import (
     CompressedFile,
-    Damaged,
+    DamagedArchiveError,
     PlainFile,
-    gone,
     is_compressed,
+    is_missing,
     open_file,
 )
 from donkeywatch.sources.members import Members
@@ -107,7 +107,7 @@ def test_an_archive_cut_short_is_damaged(tmp_path: Path, ending: str, part: floa
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * part)])
     file = open_file(path)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArchiveError):
         file.read(0, len(CONTENT) + 1)
     path.write_bytes(whole)
     assert file.read(len(CONTENT) - 5, 5) == CONTENT[-5:]
@@ -171,7 +171,7 @@ def test_a_second_archive_that_is_cut_short_is_damage(
     path = written(tmp_path, ending, CONTENT[:999])
     path.write_bytes(path.read_bytes() + PACK[ending](CONTENT)[:size])
     file = open_file(path)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArchiveError):
         file.read(0, 5000)
     assert file.read_sound(0, 5000)[:999] == CONTENT[:999]
     file.close()
@@ -190,7 +190,7 @@ def test_what_decodes_before_the_damage_is_given_out(
     sound = file.read_sound(0, len(CONTENT))
     assert CONTENT.startswith(sound)
     assert file.read(0, len(sound)) == sound
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArchiveError):
         file.read(0, len(sound) + 1)
     file.close()
     if ending == ".gz":
@@ -214,7 +214,7 @@ def test_a_wrong_checksum_takes_nothing_away(tmp_path: Path) -> None:
     path.write_bytes(whole)
     file = open_file(path)
     assert file.read_sound(0, len(CONTENT) + 1) == CONTENT
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArchiveError):
         file.read(0, len(CONTENT) + 1)
     file.close()
 
@@ -225,7 +225,7 @@ def test_an_archive_of_noise_is_damaged(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"search.log.1{ending}"
     path.write_bytes(random.Random(1).randbytes(5000))
     file = open_file(path)
-    with pytest.raises(Damaged):
+    with pytest.raises(DamagedArchiveError):
         file.read(0, 10)
     file.close()
 
@@ -242,7 +242,7 @@ def test_a_flipped_bit_is_damage_and_nothing_else(tmp_path: Path, ending: str) -
         flipped[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
         path.write_bytes(flipped)
         file = open_file(path)
-        with suppress(Damaged):
+        with suppress(DamagedArchiveError):
             file.read(0, len(CONTENT) + 1)
         file.close()
 
@@ -316,10 +316,10 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -
 
 def test_only_absence_is_absence() -> None:
     """ENOENT and ENOTDIR say that nothing is there; EACCES and EMFILE say nothing."""
-    assert gone(FileNotFoundError(2, ""))
-    assert gone(NotADirectoryError(20, ""))
-    assert not gone(PermissionError(13, ""))
-    assert not gone(OSError(24, ""))
+    assert is_missing(FileNotFoundError(2, ""))
+    assert is_missing(NotADirectoryError(20, ""))
+    assert not is_missing(PermissionError(13, ""))
+    assert not is_missing(OSError(24, ""))
     assert is_compressed(Path("a.log.1.gz"))
     assert not is_compressed(Path("a.gz.1"))
 

@@ -25,21 +25,21 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from donkeywatch.sources.block import Block
+from donkeywatch.sources.block import LineBlock
 from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.follow import (
-    GRACE,
+    DESCRIPTOR_HOLD_TIME,
+    LAST_LINE_DELAY,
     MAX_BYTES_BEFORE_LIVE,
     MAX_OPEN,
-    RELEASE,
-    SETTLE,
+    MISSING_FILE_TIMEOUT,
     Follower,
 )
 from donkeywatch.sources.generations import OPEN
-from donkeywatch.sources.log import Log, rotated_name
+from donkeywatch.sources.log import LogPaths, rotated_pattern
 from donkeywatch.sources.marks import HEAD
 from donkeywatch.sources.newcomers import QUIET_MS
-from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from support import FixedKeys
 
 STEP = 1_000
@@ -61,7 +61,7 @@ class Rig:
     ) -> None:
         self.directory = directory
         self.path = directory / "search.log"
-        self.log = Log("main", self.path, limit, rotated, from_end)
+        self.log = LogPaths("main", self.path, limit, rotated, from_end)
         self.now = 1_000_000
         self.expected: Counter[bytes] = Counter()
         self.seen: Counter[bytes] = Counter()
@@ -69,7 +69,7 @@ class Rig:
         self.unsaved: Counter[bytes] = Counter()
         self.unsaved_long = 0
         self.events: Counter[str] = Counter()
-        self.stored: dict[int, Position] = {}
+        self.stored: dict[int, GenerationPosition] = {}
         self.finished: dict[tuple[int, int], FinishedFile] = {}
         self.numbers = itertools.count(1)
         self.serial = itertools.count(1)
@@ -86,7 +86,7 @@ class Rig:
             FixedKeys(),
             stored,
             self.numbers.__next__,
-            fresh=fresh,
+            first_start=fresh,
             finished=list(self.finished.values()),
             begin=self._begin,
         )
@@ -169,7 +169,7 @@ class Rig:
                 found.pop()
             new = list(self._new(block, found))
             if any(map(_serial, new)):
-                self.follower.note_new(block.generation)
+                self.follower.registry.note_new(block.generation, went_on=False)
             self.unsaved.update(new)
             self.unsaved_long += block.too_long
 
@@ -180,7 +180,7 @@ class Rig:
             serials += [int(line[:8]) for line in bytes(block.data).splitlines()]
         return serials
 
-    def _new(self, block: Block, lines: Sequence[bytes]) -> Iterator[bytes]:
+    def _new(self, block: LineBlock, lines: Sequence[bytes]) -> Iterator[bytes]:
         """What the recogniser leaves of a file that may be a copy: lines not counted before it."""
         if not block.compare_until:
             yield from lines
@@ -222,7 +222,7 @@ class Rig:
         """Store counts, positions and finished files together."""
         self.seen.update(self.unsaved)
         self.too_long += self.unsaved_long
-        positions, finished = self.follower.positions(), self.follower.finished_files()
+        positions, finished = self.follower.positions(), self.follower.registry.unstored()
         for position in positions:
             if position.ended:
                 self.stored.pop(position.id, None)
@@ -265,9 +265,9 @@ class Rig:
     def settle(self) -> None:
         """Step long enough for last lines, missing files and descriptors to be decided on."""
         self.tick()
-        self.tick(SETTLE)
-        self.tick(GRACE)
-        self.tick(RELEASE)
+        self.tick(LAST_LINE_DELAY)
+        self.tick(MISSING_FILE_TIMEOUT)
+        self.tick(DESCRIPTOR_HOLD_TIME)
         self.tick()
 
     def exact(self) -> None:
@@ -329,7 +329,7 @@ def test_a_writer_that_keeps_the_renamed_file_open_is_read_from_both(rig: Rig) -
     for _ in range(5):
         rig.write(3, moved)
         rig.write(2)
-        rig.tick(RELEASE)
+        rig.tick(DESCRIPTOR_HOLD_TIME)
     rig.settle()
     rig.write(4, moved)
     rig.tick(times=2)
@@ -340,7 +340,7 @@ def test_a_renamed_file_that_grows_again_after_its_release_is_read_again(rig: Ri
     """A descriptor that was given back costs no line written much later."""
     moved = rig.rotate()
     rig.settle()
-    rig.tick(RELEASE, times=3)
+    rig.tick(DESCRIPTOR_HOLD_TIME, times=3)
     rig.write(8, moved)
     rig.tick(times=2)
     rig.exact()
@@ -396,16 +396,16 @@ def test_a_file_that_is_renamed_during_a_look_is_found_in_it(
     rig.rotate()
     rig.write(5)
     rig.restart()
-    listed = Log.siblings
+    listed = LogPaths.rotated_files
 
-    def rotate_behind(log: Log) -> Iterator[tuple[Path, os.stat_result]]:
+    def rotate_behind(log: LogPaths) -> Iterator[tuple[Path, os.stat_result]]:
         found = list(listed(log))
-        monkeypatch.setattr(Log, "siblings", listed)
+        monkeypatch.setattr(LogPaths, "rotated_files", listed)
         rig.rotate()
         rig.write(5)
         return iter(found)
 
-    monkeypatch.setattr(Log, "siblings", rotate_behind)
+    monkeypatch.setattr(LogPaths, "rotated_files", rotate_behind)
     rig.follower.scan(rig.now)
     assert rig.read_serials() == list(range(101, 116))
 
@@ -456,7 +456,7 @@ def test_a_file_moved_to_another_directory_is_read_to_its_end(rig: Rig) -> None:
     rig.tick()
     rig.write(5, elsewhere / "kept.log")
     rig.write(3)
-    rig.tick(RELEASE)
+    rig.tick(DESCRIPTOR_HOLD_TIME)
     rig.write(2, elsewhere / "kept.log")
     rig.tick()
     rig.settle()
@@ -473,9 +473,9 @@ def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
         rig.path.touch()
         rig.tick()
     rig.settle()
-    rig.tick(RELEASE)
+    rig.tick(DESCRIPTOR_HOLD_TIME)
     rig.exact()
-    held = [g for g in rig.follower.known if g.file is not None]
+    held = [g for g in rig.follower.registry.all_generations if g.file is not None]
     assert len(held) <= MAX_OPEN + 1
 
 
@@ -486,18 +486,18 @@ def test_finished_files_leave_nothing_of_their_content(rig: Rig) -> None:
         content = rig.path.read_bytes()
         rig.rotate(".old").unlink()
         rig.tick()
-        rig.tick(RELEASE)
+        rig.tick(DESCRIPTOR_HOLD_TIME)
     assert len(rig.stored) == 1  # The end of the last one tells how the next log goes on.
     rig.write(1)
     rig.settle()
-    assert rig.follower.known == [rig.follower.live]
+    assert rig.follower.registry.all_generations == [rig.follower.live]
     assert {position.state for position in rig.stored.values()} <= {OPEN}
     back = rig.sibling(".9")
     back.write_bytes(content)
     rig.tick(times=4)
     rig.settle()
-    rig.tick(RELEASE, times=2)
-    assert rig.follower.known == [rig.follower.live]
+    rig.tick(DESCRIPTOR_HOLD_TIME, times=2)
+    assert rig.follower.registry.all_generations == [rig.follower.live]
     assert back.stat().st_ino in {inode for _, inode in rig.finished}
     rig.write(2, back)
     rig.tick()
@@ -637,7 +637,7 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
     assert rig.complaint.startswith(f"{packed}: damaged or cut short")
     assert rig.events["read_errors"] == 1
     assert rig.follower.caught_up
-    assert not rig.follower.searching
+    assert not rig.follower.has_missing_files
     packed.write_bytes(whole)
     rig.tick(times=3)
     assert rig.complaint == ""
@@ -688,7 +688,7 @@ def test_an_archive_that_could_not_be_stored_is_read_again(rig: Rig) -> None:
     rig.follower.scan(rig.now)
     rig.read()
     rig.roll_back()
-    rig.tick(SETTLE)
+    rig.tick(LAST_LINE_DELAY)
     rig.settle()
     rig.exact()
 
@@ -700,10 +700,10 @@ def test_an_error_while_an_archive_is_left_is_no_other(
     packed, whole = rig.archive(150_000, 0.9)
     rig.follower.scan(rig.now)
 
-    def denied(_log: Log) -> list[tuple[Path, os.stat_result]]:
+    def denied(_log: LogPaths) -> list[tuple[Path, os.stat_result]]:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr(Log, "siblings", denied)
+    monkeypatch.setattr(LogPaths, "rotated_files", denied)
     rig.write(7)
     rig.read()
     rig.commit()
@@ -1048,14 +1048,14 @@ def test_a_partial_line_is_completed_once_over_a_restart(rig: Rig) -> None:
     line = rig.lines()
     rig.append(line[:9])
     rig.tick()
-    assert rig.follower.lag == 9
+    assert rig.follower.registry.lag == 9
     rig.crash()
     rig.restart()
     rig.tick()
     rig.append(line[9:])
     rig.tick()
     rig.exact()
-    assert rig.follower.lag == 0
+    assert rig.follower.registry.lag == 0
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -1063,7 +1063,7 @@ def test_an_unterminated_last_line_counts_when_its_file_is_over(rig: Rig, stoppe
     """Once rotated and quiet, what has no line feed is a line, and once only."""
     rig.append(rig.lines().rstrip(b"\n"))
     rig.tick()
-    rig.tick(SETTLE * 3)
+    rig.tick(LAST_LINE_DELAY * 3)
     assert rig.expected - rig.seen, "the live log's last line may still grow"
     rig.rotate()
     if stopped:
@@ -1147,7 +1147,7 @@ def test_a_log_and_directory_that_appear_later(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "not" / "yet")
     rig.tick(times=3)
     assert rig.follower.error is not None
-    assert not rig.follower.blind
+    assert not rig.follower.last_scan_failed
     rig.directory.mkdir(parents=True)
     rig.tick()
     rig.write(10)
@@ -1187,7 +1187,7 @@ def test_utf_16_is_refused(tmp_path: Path, mark: bytes) -> None:
     assert rig.seen.total() == 0
     assert rig.follower.error is not None
     assert "UTF-16 -> have" in rig.follower.error
-    assert rig.follower.failing
+    assert rig.follower.live_unreadable
 
 
 def test_a_failing_read_is_not_taken_for_the_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1239,7 +1239,7 @@ def test_a_symlink_to_itself_is_an_error_and_no_crash(rig: Rig) -> None:
     rig.rotate(create=False)
     rig.path.symlink_to(rig.path.name)
     rig.settle()
-    assert rig.follower.blind
+    assert rig.follower.last_scan_failed
     assert rig.follower.error is not None
     rig.path.unlink()
     rig.write(3)
@@ -1257,7 +1257,7 @@ def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: Rig) -> None:
     rig.write(10)
     rig.follower.scan(rig.now)
     # Seen but not read: as when the database was not ready.
-    for generation in rig.follower.known:
+    for generation in rig.follower.registry.all_generations:
         generation.size = rig.path.stat().st_size
     rig.commit()
     rig.restart()
@@ -1265,9 +1265,9 @@ def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: Rig) -> None:
     rig.expected = expected
     rig.write(5)
     rig.tick()
-    lost = [rig.follower.lost]
-    rig.tick(GRACE)
-    lost.append(rig.follower.lost)
+    lost = [rig.follower.bytes_lost]
+    rig.tick(MISSING_FILE_TIMEOUT)
+    lost.append(rig.follower.bytes_lost)
     assert lost == [False, True]
     rig.settle()
     rig.exact()
@@ -1306,7 +1306,7 @@ def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: Rig) -> None:
     rig.restart()
     rig.now += STEP
     rig.follower.scan(rig.now)
-    assert rig.follower.lag >= len(live)
+    assert rig.follower.registry.lag >= len(live)
     before = 0
     while (block := rig.follower.read(rig.now)) is not None and live.rstrip() not in bytes(
         block.data
@@ -1314,7 +1314,7 @@ def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: Rig) -> None:
         before += block.consumed
         rig.unsaved.update(rig._new(block, bytes(block.data).split(b"\n")[:-1]))
     assert block is not None
-    assert 0 < before <= MAX_BYTES_BEFORE_LIVE + rig.follower.block
+    assert 0 < before <= MAX_BYTES_BEFORE_LIVE + rig.follower.read_bytes
     rig.unsaved.update(rig._new(block, bytes(block.data).split(b"\n")[:-1]))
     rig.read()
     rig.commit()
@@ -1514,7 +1514,7 @@ def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) ->
 
 def test_names_of_rotated_files() -> None:
     """What logrotate and servers make of a name is known, and nothing else is taken."""
-    names = rotated_name("search.log")
+    names = rotated_pattern("search.log")
     for good in (
         "search.log.1", "search.log.12.gz", "search.log-20261123", "search.log-20261123.zst",
         "search.log-20261123-1700000000", "search.log.old", "search-2026-11-23.log",
@@ -1620,7 +1620,7 @@ class Machine(RuleBasedStateMachine):
         """Logrotate deletes an old file that has been read."""
         self.rig.tick()
         self.rig.tick(QUIET_MS)
-        self.rig.tick(SETTLE)
+        self.rig.tick(LAST_LINE_DELAY)
         path = data.draw(st.sampled_from(self.rotated))
         self.rotated.remove(path)
         path.unlink()
@@ -1643,7 +1643,9 @@ class Machine(RuleBasedStateMachine):
         self.rig.read()
         self.rig.roll_back()
 
-    @rule(ms=st.sampled_from((100, STEP, SETTLE, GRACE, RELEASE)))
+    @rule(
+        ms=st.sampled_from((100, STEP, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT, DESCRIPTOR_HOLD_TIME))
+    )
     def step(self, ms: int) -> None:
         """Let time go on."""
         self.rig.tick(ms)

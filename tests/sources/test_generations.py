@@ -6,10 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.sources.block import SIZE
-from donkeywatch.sources.files import Changed, PlainFile
+from donkeywatch.sources.block import READ_BYTES
+from donkeywatch.sources.files import ContentChangedError, PlainFile
+from donkeywatch.sources.generation_reader import read_lines
 from donkeywatch.sources.generations import Generation
-from donkeywatch.sources.marks import HEAD, TAIL, Mark, hashed, mark_at, same_head, same_tail
+from donkeywatch.sources.marks import (
+    HEAD,
+    TAIL,
+    Fingerprint,
+    fingerprint_at,
+    keyed_hash,
+    same_head,
+    same_tail,
+)
 from support import FixedKeys
 
 KEYS = FixedKeys()
@@ -24,9 +33,9 @@ def path(tmp_path: Path) -> Path:
     return made
 
 
-def opened(path: Path, mark: Mark | None = None) -> Generation:
+def opened(path: Path, mark: Fingerprint | None = None) -> Generation:
     """A generation with its file."""
-    generation = Generation(1, "main", mark or Mark())
+    generation = Generation(1, "main", mark or Fingerprint())
     generation.file = PlainFile(path)
     return generation
 
@@ -42,10 +51,10 @@ def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) 
     """At every offset, however it was reached, head and tail are those of the file."""
     generation = opened(path)
     data = b""
-    while (found := generation.read(KEYS, 20, block, final=False)) is not None:
+    while (found := read_lines(generation, KEYS, 20, block, final=False)) is not None:
         data += found.data
         assert generation.file is not None
-        assert generation.mark == mark_at(generation.file, len(data), KEYS)
+        assert generation.mark == fingerprint_at(generation.file, len(data), KEYS)
     assert data == b"".join(LINES)
     close(generation)
 
@@ -54,7 +63,7 @@ def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) 
 def test_a_file_is_known_by_its_head_and_its_tail(path: Path, at: int) -> None:
     """The marked file has both; one byte of difference in either is another file."""
     file = PlainFile(path)
-    mark = mark_at(file, at, KEYS)
+    mark = fingerprint_at(file, at, KEYS)
     content = path.read_bytes()
     assert same_head(content[:HEAD], mark, KEYS)
     assert same_tail(file, mark, KEYS)
@@ -74,20 +83,20 @@ def test_a_file_is_known_by_its_head_and_its_tail(path: Path, at: int) -> None:
 
 def test_nothing_counted_is_like_nothing(path: Path) -> None:
     """A mark at byte 0 says nothing about any file."""
-    assert not same_head(path.read_bytes()[:HEAD], Mark(), KEYS)
+    assert not same_head(path.read_bytes()[:HEAD], Fingerprint(), KEYS)
 
 
 def test_fingerprints_need_the_key() -> None:
     """A stolen database confirms nothing about a log without the lasting key."""
-    assert hashed(b"zqorv", b"k" * 32) != hashed(b"zqorv", b"l" * 32)
-    assert len(hashed(b"zqorv", b"k" * 32)) == 16
+    assert keyed_hash(b"zqorv", b"k" * 32) != keyed_hash(b"zqorv", b"l" * 32)
+    assert len(keyed_hash(b"zqorv", b"k" * 32)) == 16
 
 
 @pytest.mark.parametrize("change", ["shorter", "head", "tail", "same size"])
 def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
     """Truncated, rewritten at the front, at the offset, and to exactly the same size."""
     generation = opened(path)
-    assert generation.read(KEYS, 1 << 16, SIZE, final=False) is not None
+    assert read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False) is not None
     mark = generation.mark
     content = path.read_bytes()
     path.write_bytes(
@@ -98,8 +107,8 @@ def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
             "same size": content[::-1],
         }[change]
     )
-    with pytest.raises(Changed):
-        generation.read(KEYS, 1 << 16, SIZE, final=False)
+    with pytest.raises(ContentChangedError):
+        read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     assert generation.mark == mark
     close(generation)
 
@@ -108,18 +117,18 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
     """Read, stored, read on, and rolled back: the same bytes come again."""
     path.write_bytes(b"".join(LINES[:1000]))
     generation = opened(path)
-    generation.read(KEYS, 1 << 16, SIZE, final=False)
+    read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     assert generation.changed()
     stored = generation.position()
     generation.committed(generation.position())
     assert not generation.changed()
     with path.open("ab") as log:
         log.write(b"".join(LINES[1000:]))
-    first = generation.read(KEYS, 1 << 16, SIZE, final=False)
+    first = read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     assert generation.changed()
     generation.roll_back()
     assert generation.mark.offset == stored.offset
-    second = generation.read(KEYS, 1 << 16, SIZE, final=False)
+    second = read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     assert first == second
     close(generation)
 
@@ -127,7 +136,7 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
 def test_a_row_of_the_database_restores_a_generation(path: Path) -> None:
     """There and back, nothing is to be stored again."""
     generation = opened(path)
-    generation.read(KEYS, 1 << 16, SIZE, final=False)
+    read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     restored = Generation.restored(generation.position())
     assert restored.position() == generation.position()
     assert not restored.changed()
@@ -138,9 +147,9 @@ def test_a_row_of_the_database_restores_a_generation(path: Path) -> None:
 def test_rolling_back_an_unstored_generation_goes_to_where_it_began(path: Path) -> None:
     """With start = "end" that is not byte 0."""
     file = PlainFile(path)
-    generation = opened(path, mark_at(file, 1200, KEYS))
+    generation = opened(path, fingerprint_at(file, 1200, KEYS))
     file.close()
-    generation.read(KEYS, 1 << 16, SIZE, final=False)
+    read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     generation.roll_back()
     assert generation.mark.offset == 1200
     close(generation)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from donkeywatch.sources.block import cut
+from donkeywatch.sources.block import split_lines
 from donkeywatch.sources.records import cut_records
 from donkeywatch.sources.wrappers import Cri, Docker, Piece, Wrapper, unwrap
 
@@ -57,7 +57,7 @@ def read(content: bytes, steps: list[int], wrapper: Wrapper) -> tuple[list[bytes
                 break
             found += joined(bytes(block.data), wrapper)
             too_long += block.too_long
-            offset, skipping = offset + block.consumed, block.skipping
+            offset, skipping = offset + block.consumed, block.inside_long_line
         if grown == len(content):
             assert offset == len(content)
             assert not skipping
@@ -165,7 +165,7 @@ def test_any_bytes_are_read_to_their_end(content: bytes, steps: list[int]) -> No
     for wrapper in WRAPPERS.values():
         read(content, steps, wrapper)
     plain = cut_records(content, LIMIT, None, skipping=False, final=True)
-    assert plain == cut(content, LIMIT, skipping=False, final=True)
+    assert plain == split_lines(content, LIMIT, skipping=False, final=True)
 
 
 def test_a_long_line_forges_none_behind_its_front() -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from donkeywatch import cli
-from donkeywatch.counting.windows import milliseconds
+from donkeywatch.counting.windows import to_ms
 from donkeywatch.errors import StateError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.simulate import Simulation
@@ -67,7 +67,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
     place = simulated(
         directory, Simulation(start=start, hours=48, queries=4_000, addresses=300), files=1
     )
-    now = milliseconds(start) + 9 * 24 * 3_600_000
+    now = to_ms(start) + 9 * 24 * 3_600_000
     with engine(place.settings, now) as daemon:
         backfill(daemon, place.archive, None, lambda: now)
     return place
@@ -121,7 +121,7 @@ def test_verify_looks_at_a_whole_installation(counted: Simulated, there: bool) -
         counted.log.touch()
     else:
         counted.log.unlink(missing_ok=True)
-    cli.enter(["verify"])
+    cli.load_commands(["verify"])
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(counted.settings)])
     assert done.exit_code == 0, done.output
     told = done.output.splitlines()
@@ -142,7 +142,7 @@ def test_verify_does_not_take_an_older_database_for_a_bad_one(
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
     db.close()
     before = path.read_bytes()
-    cli.enter(["verify"])
+    cli.load_commands(["verify"])
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(place / counted.settings.name)])
     assert isinstance(done.exception, StateError)
     assert "written by an older donkeywatch" in done.exception.problem

@@ -42,8 +42,8 @@ def test_a_copy_is_whole_and_for_its_owner_only(store: Store) -> None:
     finally:
         os.umask(before)
     assert path is not None
-    assert backups.damage(path) is None
-    assert backups.made(path) == NOW // SECOND * SECOND
+    assert backups.find_damage(path) is None
+    assert backups.created_at(path) == NOW // SECOND * SECOND
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
     with sqlite3.connect(path) as db:
@@ -56,7 +56,7 @@ def test_the_newest_are_kept(store: Store) -> None:
     kept = copies(store)
     for number in range(5):
         kept.make(NOW + number * HOUR)
-    assert [backups.made(path) for path in backups.found(kept.directory)] == [
+    assert [backups.created_at(path) for path in backups.list_backups(kept.directory)] == [
         NOW + number * HOUR for number in (4, 3, 2)
     ]
 
@@ -68,9 +68,9 @@ def test_a_copy_is_due_at_the_first_step_and_after_each_interval(store: Store) -
         (NOW, 0, 1), (NOW + HOUR // 2, HOUR // 2, 1), (NOW + 9 * HOUR, HOUR // 2 + 1, 1),
         (NOW + HOUR, HOUR, 2),
     ):  # fmt: skip
-        kept.step(now, steady)
+        kept.start_if_due(now, steady)
         kept.finish()
-        assert len(backups.found(kept.directory)) == expected
+        assert len(backups.list_backups(kept.directory)) == expected
 
 
 def test_a_restart_waits_for_the_rest_of_the_interval(store: Store) -> None:
@@ -79,19 +79,19 @@ def test_a_restart_waits_for_the_rest_of_the_interval(store: Store) -> None:
     for minute in range(10):
         again = copies(store)
         assert again.last == NOW // SECOND * SECOND
-        again.step(NOW + minute * 60 * SECOND, 0)
+        again.start_if_due(NOW + minute * 60 * SECOND, 0)
         again.finish()
-    assert len(backups.found(again.directory)) == 1
+    assert len(backups.list_backups(again.directory)) == 1
     again = copies(store)
-    again.step(NOW + HOUR, 0)
+    again.start_if_due(NOW + HOUR, 0)
     again.finish()
-    assert len(backups.found(again.directory)) == 2
+    assert len(backups.list_backups(again.directory)) == 2
 
 
 def test_an_interval_of_nought_makes_none(store: Store) -> None:
     """The operator has backups of another kind."""
     kept = copies(store, interval=0)
-    kept.step(NOW, 10 * HOUR)
+    kept.start_if_due(NOW, 10 * HOUR)
     assert not kept.busy
     assert not kept.directory.exists()
 
@@ -117,7 +117,7 @@ def test_writers_go_on_while_a_copy_is_made(store: Store) -> None:
         written += 1
     thread.join()
     assert written
-    with sqlite3.connect(backups.found(kept.directory)[0]) as db:
+    with sqlite3.connect(backups.list_backups(kept.directory)[0]) as db:
         assert len(db.execute("select distinct value from counters").fetchall()) == 1
     db.close()
 
@@ -129,7 +129,7 @@ def test_a_copy_that_is_given_up_leaves_nothing(store: Store) -> None:
             "insert into counters values (?, '', '', 1)", ((str(n),) for n in range(200_000))
         )
     kept = copies(store)
-    kept.step(NOW, 0)
+    kept.start_if_due(NOW, 0)
     kept.cancel()
     assert not kept.busy
     assert not list(kept.directory.glob("*.part"))
@@ -148,7 +148,9 @@ def test_a_failed_copy_is_counted_and_leaves_nothing(
     )
     assert kept.make(NOW + HOUR) is None
     assert kept.errors == 1
-    assert [backups.made(path) for path in kept.directory.iterdir()] == [NOW // SECOND * SECOND]
+    assert [backups.created_at(path) for path in kept.directory.iterdir()] == [
+        NOW // SECOND * SECOND
+    ]
 
 
 def test_copies_and_quarantine_go_with_the_keys(store: Store, tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_copies_and_quarantine_go_with_the_keys(store: Store, tmp_path: Path) ->
     kept = copies(store)
     kept.make(NOW)
     (kept.directory / "left.part").touch()
-    backups.set_aside(store.path, tmp_path / backups.QUARANTINE / "then")
+    backups.quarantine_database(store.path, tmp_path / backups.QUARANTINE / "then")
     assert (tmp_path / backups.QUARANTINE / "then" / "donkeywatch.db").exists()
     kept.destroy()
     assert not list(kept.directory.iterdir())
@@ -166,13 +168,13 @@ def test_copies_and_quarantine_go_with_the_keys(store: Store, tmp_path: Path) ->
 def test_a_crash_before_they_went_is_made_good(store: Store) -> None:
     """A copy with a week that is open in it, and sealed by now."""
     week = NOW // WEEK * WEEK
-    store.open_epoch(week, b"proof")
+    store.register_key(week, b"proof")
     kept = copies(store)
     kept.make(NOW)
-    kept.destroy_outlived({week - WEEK})
-    assert len(backups.found(kept.directory)) == 1
-    kept.destroy_outlived({week})
-    assert not backups.found(kept.directory)
+    kept.destroy_expired({week - WEEK})
+    assert len(backups.list_backups(kept.directory)) == 1
+    kept.destroy_expired({week})
+    assert not backups.list_backups(kept.directory)
 
 
 def test_a_damaged_copy_goes_with_the_keys_of_its_time(store: Store) -> None:
@@ -182,9 +184,9 @@ def test_a_damaged_copy_goes_with_the_keys_of_its_time(store: Store) -> None:
     assert copy is not None
     copy.write_bytes(b"zqorv" * 2000)
     week = week_of(NOW)
-    kept.destroy_outlived({week - 2 * WEEK})
+    kept.destroy_expired({week - 2 * WEEK})
     assert copy.exists()
-    kept.destroy_outlived({week - WEEK})
+    kept.destroy_expired({week - WEEK})
     assert not copy.exists()
 
 
@@ -194,8 +196,8 @@ def test_a_file_of_another_name_is_no_copy(store: Store) -> None:
     kept.directory.mkdir(exist_ok=True)
     (kept.directory / "donkeywatch-before-upgrade.db").write_bytes(b"")
     (kept.directory / "donkeywatch-20261341T256199Z.db").write_bytes(b"")
-    kept.destroy_outlived({week_of(NOW)})
-    assert backups.found(kept.directory) == []
+    kept.destroy_expired({week_of(NOW)})
+    assert backups.list_backups(kept.directory) == []
 
 
 @pytest.mark.parametrize("content", [b"", b"zqorv" * 2000])
@@ -203,5 +205,5 @@ def test_what_is_no_database_is_damaged(tmp_path: Path, content: bytes) -> None:
     """An empty file or another one."""
     path = tmp_path / "donkeywatch-20260101T000000Z.db"
     path.write_bytes(content)
-    assert backups.damage(path) is not None
-    assert backups.open_weeks(path) is None
+    assert backups.find_damage(path) is not None
+    assert backups.weeks_with_keys(path) is None

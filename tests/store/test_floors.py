@@ -15,12 +15,12 @@ LINES, ODD = ("lines", "main", "query"), ("rotations", "main", "")
 def test_no_counter_is_shown_below_its_floor(tmp_path: Path) -> None:
     """Each by itself: one that is higher is shown as it is."""
     with closing(Store(tmp_path, ["one"])) as store:
-        store.count("rotations", "main", 5)
+        store.increment_counter("rotations", "main", 5)
         floors.hold(tmp_path / DATABASE, {LINES: 10, ODD: 2})
         assert floors.published(store.connection) == {LINES: 10, ODD: 5}
         floors.hold(tmp_path / DATABASE, {LINES: 7, ODD: 6})
         assert floors.published(store.connection) == {LINES: 10, ODD: 6}
-        store.count("rotations", "main", 2)
+        store.increment_counter("rotations", "main", 2)
         assert floors.published(store.connection) == {LINES: 10, ODD: 7}
         assert floors.counters(store.connection) == {ODD: 7}
 
@@ -29,9 +29,9 @@ def test_the_copy_tells_what_a_damaged_database_does_not(tmp_path: Path) -> None
     """Readable by its owner only; of the two the higher value is taken."""
     assert floors.last_known(tmp_path / DATABASE) == {}
     with closing(Store(tmp_path, ["one"])) as store:
-        store.count("rotations", "main", 5)
+        store.increment_counter("rotations", "main", 5)
         store.copy_counters()
-        store.count("rotations", "main", 1)
+        store.increment_counter("rotations", "main", 1)
     assert (tmp_path / floors.COPY).stat().st_mode & 0o777 == 0o600
     assert floors.last_known(tmp_path / DATABASE) == {ODD: 6}
     (tmp_path / DATABASE).write_bytes(b"\xa5" * 8192)
@@ -43,11 +43,11 @@ def test_the_copy_tells_what_a_damaged_database_does_not(tmp_path: Path) -> None
 def test_a_truncation_that_a_reader_prevents_is_told_and_repeated(tmp_path: Path) -> None:
     """At once, without waiting, however often; it is said when it stays so."""
     with closing(Store(tmp_path, ["one"])) as store:
-        store.count("rotations", "main")
+        store.increment_counter("rotations", "main")
         with closing(connect(tmp_path / DATABASE, read_only=True)) as reader:
             reader.execute("begin")
             reader.execute("select * from counters").fetchall()
-            store.count("rotations", "main")
+            store.increment_counter("rotations", "main")
             tries = [(store.truncate_log(), store.log_blocked) for _ in range(4)]
         assert tries == [(False, False), (False, False), (False, True), (False, True)]
         assert store.setting("log_blocked") == "1"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from donkeywatch.counting import rows as rows_module
-from donkeywatch.counting.figures import Span, figures_of, nothing
-from donkeywatch.counting.rows import columns_of
+from donkeywatch.counting.figures import Window, aggregate, empty_aggregate
+from donkeywatch.counting.rows import to_columns
 from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import gathering, segments
 from segmented import TOPICS, database, rows
@@ -22,17 +22,21 @@ def test_windows_are_counted_together_as_they_are_alone(
     long: int, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Part by part or all at once, in pieces or not."""
-    monkeypatch.setattr(segments, "LONG", long)
-    monkeypatch.setattr(rows_module, "PIECE", piece)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", long)
+    monkeypatch.setattr(rows_module, "CHUNK_ROWS", piece)
     db = database()
     for n in range(8):
         segments.insert(db, rows(n // 2 * HOUR, 40 * n, seed=n % 3), TOPICS)
-    spans = [Span(0, 4 * HOUR), Span(HOUR + 7 * MINUTE, 4 * HOUR - MINUTE, whole=False),
-             Span(2 * HOUR, 3 * HOUR), Span(9 * HOUR, 10 * HOUR)]  # fmt: skip
-    alone = [gathering.figures(db, [span], None, TOPICS)[0] for span in spans]
-    assert gathering.figures(db, spans, None, TOPICS) == alone
-    parts = [gathering.figures(db, spans, part, TOPICS) for part in range(segments.PARTS)]
-    assert [sum(each, nothing(len(TOPICS))) for each in zip(*parts, strict=True)] == alone
+    spans = [
+        Window(0, 4 * HOUR), Window(HOUR + 7 * MINUTE, 4 * HOUR - MINUTE, with_breakdowns=False),
+             Window(2 * HOUR, 3 * HOUR), Window(9 * HOUR, 10 * HOUR)]  # fmt: skip
+    alone = [gathering.aggregate_partition(db, [span], None, TOPICS)[0] for span in spans]
+    assert gathering.aggregate_partition(db, spans, None, TOPICS) == alone
+    parts = [
+        gathering.aggregate_partition(db, spans, part, TOPICS)
+        for part in range(segments.PARTITIONS)
+    ]
+    assert [sum(each, empty_aggregate(len(TOPICS))) for each in zip(*parts, strict=True)] == alone
     db.close()
 
 
@@ -41,34 +45,34 @@ def test_figures_part_by_part_are_those_of_all_rows(
     long: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Cut segments and whole ones, several an hour."""
-    monkeypatch.setattr(segments, "LONG", long)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", long)
     db = database()
     made = [rows(n // 2 * HOUR, 70 * n, seed=n % 3) for n in range(8)]
     for one in made:
         segments.insert(db, one, TOPICS)
     for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
         inside = [one.between(start, end) for one in made if one.hour < end]
-        (whole,) = figures_of(
-            columns_of([(one, 0, len(one)) for one in inside], timed=True), [Span(start, end)]
+        (whole,) = aggregate(
+            to_columns([(one, 0, len(one)) for one in inside], timed=True), [Window(start, end)]
         )
         parts = [
-            gathering.figures(db, [Span(start, end)], part, TOPICS)[0]
-            for part in range(segments.PARTS)
+            gathering.aggregate_partition(db, [Window(start, end)], part, TOPICS)[0]
+            for part in range(segments.PARTITIONS)
         ]
-        assert sum(parts, nothing(len(TOPICS))) == whole
-        assert gathering.figures(db, [Span(start, end)], None, TOPICS) == [whole]
+        assert sum(parts, empty_aggregate(len(TOPICS))) == whole
+        assert gathering.aggregate_partition(db, [Window(start, end)], None, TOPICS) == [whole]
     db.close()
 
 
 @pytest.mark.parametrize("held", [1, 60, 1 << 21])
-@pytest.mark.parametrize("parts", [None, range(segments.PARTS)])
+@pytest.mark.parametrize("parts", [None, range(segments.PARTITIONS)])
 @pytest.mark.parametrize("long", [20, 10_000])
 def test_of_two_weeks_the_second_is_taken_under_the_key_of_the_first(
-    held: int, parts: gathering.Parts, long: int, monkeypatch: pytest.MonkeyPatch
+    held: int, parts: gathering.Partitions, long: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many parts of it are held at a time; an address of both weeks counts once."""
-    monkeypatch.setattr(segments, "LONG", long)
-    monkeypatch.setattr(gathering, "HELD", held)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", long)
+    monkeypatch.setattr(gathering, "MAX_HELD_ROWS", held)
     db, turn, rng = database(), 2 * HOUR, np.random.default_rng(7)
     asked: Counter[int] = Counter()
     known = rows(0, 50).pseudonym
@@ -82,11 +86,11 @@ def test_of_two_weeks_the_second_is_taken_under_the_key_of_the_first(
         keyed = made.pseudonym if made.previous is None else made.previous
         for pseudonym, queries in zip(keyed.tolist(), made.queries.tolist(), strict=True):
             asked[pseudonym] += queries
-    spans = [Span(0, 5 * HOUR), Span(HOUR, 3 * HOUR, whole=False)]
-    pieces = list(gathering.columns(db, spans, parts, TOPICS, turn))
-    found = [nothing(len(TOPICS))] * 2
+    spans = [Window(0, 5 * HOUR), Window(HOUR, 3 * HOUR, with_breakdowns=False)]
+    pieces = list(gathering.row_chunks(db, spans, parts, TOPICS, turn))
+    found = [empty_aggregate(len(TOPICS))] * 2
     for piece in pieces:
-        found = [a + b for a, b in zip(found, figures_of(piece, spans), strict=True)]
+        found = [a + b for a, b in zip(found, aggregate(piece, spans), strict=True)]
     assert found[0].queries == asked.total()
     assert found[0].addresses == len(asked)
     assert found[0].sum_qq == sum(count**2 for count in asked.values())

@@ -9,12 +9,12 @@ from string import ascii_uppercase
 
 import pytest
 
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
+from donkeywatch.counting.windows import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.store.store import Store
 
-START = MONDAY + 2900 * WEEK
+START = FIRST_MONDAY + 2900 * WEEK
 TOPIC = "zqorv-vroqz"
 CATEGORIES = [f"category-{i}" for i in range(4)]
 QUERIES = 60_000
@@ -23,12 +23,12 @@ TELLS = re.compile(r"at most ([\d,]+)\s+bytes, and ([\d,]+)\s+for each\s+country
 DOCUMENT = Path(__file__).parents[2] / "docs/database.md"
 
 
-def hour(countries: int) -> Figures:
+def hour(countries: int) -> WindowAggregate:
     """A busy hour with flagged queries in every country."""
     names = ["".join(pair) for pair in product(ascii_uppercase, repeat=2)][:countries]
-    topic = TopicFigures(240, (220, 15, 5), 900, 300, tuple([9] * 10))
-    found = {name: CountryFigures(QUERIES, 30_000, ((240, 220),)) for name in names}
-    return Figures(QUERIES, 40_000, 1 << 20, (topic,), found)
+    topic = TopicAggregate(240, (220, 15, 5), 900, 300, tuple([9] * 10))
+    found = {name: CountryAggregate(QUERIES, 30_000, ((240, 220),)) for name in names}
+    return WindowAggregate(QUERIES, 40_000, 1 << 20, (topic,), found)
 
 
 def growth(directory: Path, countries: int) -> float:
@@ -40,7 +40,7 @@ def growth(directory: Path, countries: int) -> float:
             made, now = Batch(), START + i * HOUR
             made.hours[now] = HourCounts(QUERIES)
             made.hours[now].categories.update({(TOPIC, name): 60 for name in CATEGORIES})
-            made.hours[now].alone[TOPIC] = 240
+            made.hours[now].exclusive[TOPIC] = 240
             store.checkpoint(made, [], [], {now: 3600.0}, now)
             store.close_hour(now, None, hour(countries))
             (used,) = store.connection.execute(

@@ -10,16 +10,23 @@ import numpy as np
 import pytest
 from sqlite_utils import Database
 
-from donkeywatch.counting.figures import Columns, Span, figures_of
-from donkeywatch.counting.ledger import Batch, Ledger, Topic
+from donkeywatch.counting.figures import RowColumns, Window, aggregate
+from donkeywatch.counting.ledger import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.observations import Observations
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
-from donkeywatch.sources.positions import Position
+from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import migrations
 from donkeywatch.store.database import DATABASE
-from donkeywatch.store.reckoning import Deliver, Reckoner
-from donkeywatch.store.schema import GENERATION_HINTS, SCRIPT, STEPS, TABLES, applied, document
+from donkeywatch.store.reckoning import Aggregator, OnAggregate
+from donkeywatch.store.schema import (
+    GENERATION_HINTS,
+    MIGRATIONS,
+    SCHEMA_SQL,
+    TABLES,
+    applied_migrations,
+    schema_markdown,
+)
 from donkeywatch.store.store import TICKS_SINCE, UPGRADED, Store
 
 
@@ -33,7 +40,7 @@ def test_every_table_and_column_is_there_and_documented(tmp_path: Path) -> None:
         if not name.startswith(("sqlite_", "_sqlite"))
     }
     assert names == {table.name for table in TABLES}
-    text = document()
+    text = schema_markdown()
     for table in TABLES:
         columns = db.execute(f"pragma table_info({table.name})").fetchall()
         assert [column[1] for column in columns] == [column.name for column in table.columns]
@@ -54,15 +61,15 @@ def tables(db: sqlite3.Connection) -> list[tuple[str, ...]]:
 
 def test_an_empty_database_gets_what_the_steps_would_make(tmp_path: Path) -> None:
     """The script is that of the steps, and opening twice changes nothing."""
-    assert SCRIPT.read_text("utf-8") == migrations.script()
+    assert SCHEMA_SQL.read_text("utf-8") == migrations.script()
     steps = migrations.migrations.pending(Database(memory=True))
-    assert tuple(step.name for step in steps) == STEPS
+    assert tuple(step.name for step in steps) == MIGRATIONS
     db = sqlite3.connect(":memory:", isolation_level=None)
     migrations.migrate(db)
     for _ in range(2):
         store = Store(tmp_path, ["zqorv"])
         assert tables(store.connection) == tables(db)
-        assert applied(store.connection) == applied(db) == STEPS
+        assert applied_migrations(store.connection) == applied_migrations(db) == MIGRATIONS
         store.close()
     db.close()
 
@@ -93,17 +100,19 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         for name in ("alone", "top_1", "top_10"):
             db.execute(f"alter table window_topics drop column {name}")
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
-    assert applied(db) == tuple(step for step in STEPS if step != "0004_alone_and_top")
+    assert applied_migrations(db) == tuple(
+        step for step in MIGRATIONS if step != "0004_alone_and_top"
+    )
     db.close()
     store.close()
     store = Store(tmp_path, ["zqorv", "vroqz"])
-    assert applied(store.connection) == STEPS
+    assert applied_migrations(store.connection) == MIGRATIONS
     for hour in (0, HOUR):
         for topic in ("zqorv", "vroqz"):
             store.checkpoint(_batch(hour, topic), [], [], {}, 0)
     for hour in (0, HOUR):
         store.close_hour(
-            hour, None, *Reckoner(store, at_once).begin(Span(hour, hour + HOUR)).figures
+            hour, None, *Aggregator(store, at_once).submit(Window(hour, hour + HOUR)).figures
         )
     found = store.connection.execute(
         "select start, topic, queries, alone, top_1, top_10 from window_topics"
@@ -116,14 +125,14 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
-def at_once(columns: Columns, spans: Sequence[Span], deliver: Deliver) -> None:
+def at_once(columns: RowColumns, spans: Sequence[Window], deliver: OnAggregate) -> None:
     """Reckon here and now."""
-    deliver(figures_of(columns, spans))
+    deliver(aggregate(columns, spans))
 
 
 def _batch(hour: int, topic: str) -> Batch:
     """One flagged query of one address."""
-    ledger = Ledger([Topic("zqorv", ("one",)), Topic("vroqz", ("one",))])
+    ledger = BatchBuilder([TopicInfo("zqorv", ("one",)), TopicInfo("vroqz", ("one",))])
     ones = np.ones(1, np.uint64)
     codes = np.array([[topic == "zqorv"], [topic == "vroqz"]], np.uint8)
     ledger.record(
@@ -133,7 +142,7 @@ def _batch(hour: int, topic: str) -> Batch:
             np.zeros(1, bool),
         ),
     )  # fmt: skip
-    return ledger.take()
+    return ledger.take_batch()
 
 
 def test_a_database_of_version_0_1_goes_on(tmp_path: Path) -> None:
@@ -156,11 +165,12 @@ def test_a_database_of_version_0_1_goes_on(tmp_path: Path) -> None:
         db.execute("delete from _sqlite_migrations where name = '0005_ticks'")
     db.close()
     store = Store(tmp_path, ["zqorv", "vroqz"])
-    assert applied(store.connection) == STEPS
+    assert applied_migrations(store.connection) == MIGRATIONS
     (rows,) = store.segments(0, HOUR)
     assert rows.tick.tolist() == [7_000]
     assert [
-        (p.state, p.week, p.head_hash) for p in map(Position.of_row, store.positions("main"))
+        (p.state, p.week, p.head_hash)
+        for p in map(GenerationPosition.of_row, store.positions("main"))
     ] == [(state, 0, bytes(range(16))) for state in ("open", "skipped")]
     assert store.setting(TICKS_SINCE) == str(HOUR)
     assert store.setting(UPGRADED) == "77"

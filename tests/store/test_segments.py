@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.rows import Rows, compacted, joined
+from donkeywatch.counting.rows import Rows, group, merge
 from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
 from segmented import TOPICS, database, rows
@@ -35,8 +35,8 @@ def same(one: Rows, other: Rows) -> bool:
 def test_counts_of_any_width_come_back(counts: list[int]) -> None:
     """Packed into the narrowest width and unpacked again."""
     column = np.array(counts, np.uint32)
-    blob = segments.packed(column)
-    assert segments.unpacked(blob, len(counts)).tolist() == counts
+    blob = segments.encode_counts(column)
+    assert segments.decode_counts(blob, len(counts)).tolist() == counts
     width = len(blob) // max(len(counts), 1)
     assert not counts or max(counts) >= 256 ** (width // 2) or width == 1
 
@@ -73,40 +73,40 @@ def test_the_minutes_of_a_span_are_loaded(first: int, second: int) -> None:
 
 def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the first bits of the pseudonyms, so that every address is in one part."""
-    monkeypatch.setattr(segments, "LONG", 100)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 100)
     db = database()
     made = rows(0, 1000)
     segments.insert(db, made, TOPICS)
     found = list(segments.load(db, 0, HOUR, TOPICS))
     parts = db.execute("select part from segments order by id").fetchall()
-    assert [part for (part,) in parts] == list(range(segments.PARTS))
+    assert [part for (part,) in parts] == list(range(segments.PARTITIONS))
     for part, one in enumerate(found):
         assert set((one.pseudonym >> np.uint64(60)).tolist()) == {part}
-    assert same(joined(found), made)
-    for seed in range(segments.FEW - 1):
+    assert same(merge(found), made)
+    for seed in range(segments.MAX_SEGMENTS_UNMERGED - 1):
         segments.insert(db, rows(0, 1000, seed=seed), TOPICS)
-    assert segments.is_short(db, 0)
+    assert segments.has_few_segments(db, 0)
     segments.insert(db, rows(0, 1000, seed=99), TOPICS)
-    assert not segments.is_short(db, 0)
+    assert not segments.has_few_segments(db, 0)
     db.close()
 
 
 def test_many_short_segments_become_one() -> None:
     """Frequent checkpoints leave no pile; other hours and long segments stay as they are."""
     db = database()
-    long = rows(0, segments.SHORT + 1, seed=9)
-    made = [compacted(rows(0, 5, seed=n)) for n in range(segments.MANY)]
+    long = rows(0, segments.SMALL_SEGMENT_ROWS + 1, seed=9)
+    made = [group(rows(0, 5, seed=n)) for n in range(segments.MERGE_AT_SEGMENTS)]
     for one in (long, *made[1:]):
         segments.insert(db, one, TOPICS)
     segments.insert(db, rows(HOUR, 5), TOPICS)
-    segments.join_short(db, 0, TOPICS)
-    assert len(list(segments.load(db, 0, HOUR, TOPICS))) == segments.MANY
+    segments.merge_small_segments(db, 0, TOPICS)
+    assert len(list(segments.load(db, 0, HOUR, TOPICS))) == segments.MERGE_AT_SEGMENTS
     segments.insert(db, made[0], TOPICS)
-    segments.join_short(db, 0, TOPICS)
+    segments.merge_small_segments(db, 0, TOPICS)
     found = list(segments.load(db, 0, HOUR, TOPICS))
     assert len(found) == 2
     assert same(found[0], long)
-    assert same(found[1], joined(made))
+    assert same(found[1], merge(made))
     assert db.execute("select count(*) from bridges").fetchone() == (3,)
     assert len(list(segments.load(db, HOUR, 2 * HOUR, TOPICS))) == 1
     db.close()
@@ -131,10 +131,10 @@ def test_burning_bridges_leaves_the_rows() -> None:
     db = database()
     for n in range(3):
         segments.insert(db, rows(n * HOUR, 5, seed=n), TOPICS)
-    segments.burn_bridges(db, HOUR, 2 * HOUR)
+    segments.delete_previous_pseudonyms(db, HOUR, 2 * HOUR)
     found = list(segments.load(db, 0, 3 * HOUR, TOPICS))
     assert [one.previous is None for one in found] == [False, True, False]
-    segments.remove(db, 0, 2 * HOUR)
+    segments.delete(db, 0, 2 * HOUR)
     assert [one.hour for one in segments.load(db, 0, 3 * HOUR, TOPICS)] == [2 * HOUR]
     assert db.execute("select count(*) from bridges").fetchone() == (1,)
     db.close()

@@ -10,21 +10,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import HOUR, MONDAY, WEEK
-from donkeywatch.errors import BusyError, StateError
-from donkeywatch.sources.positions import Position
+from donkeywatch.counting.windows import FIRST_MONDAY, HOUR, WEEK
+from donkeywatch.errors import StateError, StateLockedError
+from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import segments
-from donkeywatch.store.database import DATABASE, connect, lock, prepare
-from donkeywatch.store.positions import Progress
+from donkeywatch.store.database import DATABASE, connect, ensure_state_directory, lock
+from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
 TOPICS = ("zqorv",)
-START = MONDAY + 2900 * WEEK
-POSITION = Position(1, "main", 100, False, 100, b"h", 100, b"t", 120, "open")
-PROGRESS = Progress("main", START + 5, 0, 0, START + 5)
+START = FIRST_MONDAY + 2900 * WEEK
+POSITION = GenerationPosition(1, "main", 100, False, 100, b"h", 100, b"t", 120, "open")
+PROGRESS = SourceProgress("main", START + 5, 0, 0, START + 5)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def batch(hour: int = START, queries: int = 3) -> Batch:
     )  # fmt: skip
     made.hours[hour] = HourCounts(queries)
     made.hours[hour].categories["zqorv", "vroqz"] = queries
-    made.hours[hour].alone["zqorv"] = queries
+    made.hours[hour].exclusive["zqorv"] = queries
     made.counters["lines", "main", "query"] = queries
     return made
 
@@ -95,7 +95,7 @@ def test_a_failure_in_any_table_stores_nothing(store: Store, table: str) -> None
     db.execute("drop trigger no_update")
     checkpoint(store, batch())
     assert db.execute("select queries, covered_seconds from windows").fetchall() == [(6, 120.0)] * 2
-    assert [Position.of_row(row) for row in store.positions("main")] == [POSITION]
+    assert [GenerationPosition.of_row(row) for row in store.positions("main")] == [POSITION]
     assert store.progress("main") == PROGRESS
 
 
@@ -110,7 +110,7 @@ def test_coverage_never_exceeds_its_window(store: Store) -> None:
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
     """The lock is the directory's, and is given back with its file."""
     held = lock(tmp_path)
-    with pytest.raises(BusyError, match=r"-> stop it first"):
+    with pytest.raises(StateLockedError, match=r"-> stop it first"):
         lock(tmp_path)
     held.close()
     lock(tmp_path).close()
@@ -121,11 +121,11 @@ def test_the_state_directory_is_for_its_owner_only(tmp_path: Path, umask: int) -
     """Mode 0700, new or old, whatever the umask."""
     before = os.umask(umask)
     try:
-        prepare(tmp_path / "new")
+        ensure_state_directory(tmp_path / "new")
         old = tmp_path / "old"
         old.mkdir()
         old.chmod(0o755)
-        prepare(old)
+        ensure_state_directory(old)
     finally:
         os.umask(before)
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
@@ -136,7 +136,7 @@ def test_a_file_in_place_of_the_state_directory_is_refused(tmp_path: Path) -> No
     """StateError names the remedy."""
     (tmp_path / "state").write_text("zqorv")
     with pytest.raises(StateError, match=r"-> set `state`"):
-        prepare(tmp_path / "state")
+        ensure_state_directory(tmp_path / "state")
 
 
 @pytest.mark.parametrize("content", [b"zqorv" * 1000, b"SQLite format 3\0" + b"\xff" * 8176])
@@ -176,15 +176,15 @@ def test_a_reader_cannot_write(store: Store) -> None:
 def test_a_reopened_hour_closes_again_with_all_its_queries(store: Store) -> None:
     """Late queries clear `closed`; figures are replaced, never added."""
     checkpoint(store, batch(queries=3))
-    assert store.due("hour", START + HOUR) == [(START, START + HOUR)]
-    assert store.due("hour", START + HOUR - 1) == []
-    figures = Figures(3, 3, 3, (TopicFigures(3, (3, 0, 0), 3, 3),))
+    assert store.windows_due("hour", START + HOUR) == [(START, START + HOUR)]
+    assert store.windows_due("hour", START + HOUR - 1) == []
+    figures = WindowAggregate(3, 3, 3, (TopicAggregate(3, (3, 0, 0), 3, 3),))
     assert store.close_hour(START, None, figures)
-    assert store.due("hour", START + HOUR) == []
+    assert store.windows_due("hour", START + HOUR) == []
     checkpoint(store, batch(queries=2))
-    assert store.due("hour", START + HOUR) == [(START, START + HOUR)]
+    assert store.windows_due("hour", START + HOUR) == [(START, START + HOUR)]
     assert not store.close_hour(START, None, figures), "5 were counted, 3 are in the segments"
-    assert store.close_hour(START, None, Figures(3, 3, 3, figures.topics))
+    assert store.close_hour(START, None, WindowAggregate(3, 3, 3, figures.topics))
 
 
 def test_what_no_other_topic_flagged_is_added_up_over_closings(store: Store) -> None:
@@ -192,24 +192,26 @@ def test_what_no_other_topic_flagged_is_added_up_over_closings(store: Store) -> 
     asked = "select alone, queries, top_1, top_10 from window_topics where kind = 'hour'"
     checkpoint(store, batch(queries=3))
     assert store.connection.execute(asked).fetchall() == [(3, None, None, None)]
-    store.close_hour(START, None, Figures(3, 3, 3, (TopicFigures(3, (3, 0, 0), 3, 3, (1, 1, 1)),)))
+    store.close_hour(
+        START, None, WindowAggregate(3, 3, 3, (TopicAggregate(3, (3, 0, 0), 3, 3, (1, 1, 1)),))
+    )
     assert store.connection.execute(asked).fetchall() == [(3, 3, 1, 3)]
     checkpoint(store, batch(queries=2))
-    topic = TopicFigures(5, (3, 2, 0), 9, 9, (2, 2, 1))
-    store.close_hour(START, None, Figures(5, 3, 9, (topic,)))
+    topic = TopicAggregate(5, (3, 2, 0), 9, 9, (2, 2, 1))
+    store.close_hour(START, None, WindowAggregate(5, 3, 9, (topic,)))
     assert store.connection.execute(asked).fetchall() == [(5, 5, 2, 5)]
-    store.show({"24h": (START, START + 24 * HOUR, Figures(5, 3, 9, (topic,)))})
+    store.replace_rolling({"24h": (START, START + 24 * HOUR, WindowAggregate(5, 3, 9, (topic,)))})
     rolling = store.connection.execute(asked.replace("'hour'", "'24h'")).fetchall()
     assert rolling == [(None, 5, None, None)]
 
 
 def test_a_country_that_is_named_no_more_goes_when_a_window_is_closed_again(store: Store) -> None:
     """The database of countries may have changed before a late line opened it again."""
-    topics = (TopicFigures(3, (3, 0, 0), 3, 3),)
+    topics = (TopicAggregate(3, (3, 0, 0), 3, 3),)
     for country in ("AA", "BB"):
         checkpoint(store, batch(queries=3))
-        own = {country: CountryFigures(3, 3, ((3, 3),))}
-        store.close_hour(START, None, Figures(3, 3, 3, topics, own))
+        own = {country: CountryAggregate(3, 3, ((3, 3),))}
+        store.close_hour(START, None, WindowAggregate(3, 3, 3, topics, own))
         for table in ("window_countries", "window_country_topics"):
             named = store.connection.execute(f"select country from {table}").fetchall()
             assert named == [(country,)]
@@ -218,7 +220,9 @@ def test_a_country_that_is_named_no_more_goes_when_a_window_is_closed_again(stor
 def test_figures_that_contradict_themselves_are_told(store: Store) -> None:
     """More flagged addresses than addresses is no figure."""
     checkpoint(store, batch())
-    assert not store.close_hour(START, None, Figures(3, 1, 3, (TopicFigures(3, (2, 0, 0), 3, 3),)))
+    assert not store.close_hour(
+        START, None, WindowAggregate(3, 1, 3, (TopicAggregate(3, (2, 0, 0), 3, 3),))
+    )
 
 
 @pytest.mark.parametrize("much", [1, 1 << 20])
@@ -226,14 +230,14 @@ def test_sealing_destroys_rows_bridges_and_proofs(
     store: Store, much: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Segments before the week, bridges of the week, and the older key's proof; at any pace."""
-    monkeypatch.setattr(segments, "DESTROYED", much)
+    monkeypatch.setattr(segments, "DELETE_BATCH_ROWS", much)
     for week in (-WEEK, 0, WEEK):
-        store.open_epoch(START + week, b"proof")
+        store.register_key(START + week, b"proof")
         checkpoint(store, batch(START + week))
-    store.destroy_sealed()
+    store.delete_sealed()
     assert store.connection.execute("select count(*) from segments").fetchone() == (3,)
-    store.seal(START)
-    store.destroy_sealed()
+    store.record_key_destruction(START)
+    store.delete_sealed()
     db = store.connection
     assert db.execute("select hour from segments order by hour").fetchall() == [
         (START,), (START + WEEK,),
@@ -251,16 +255,16 @@ def test_commits_are_waited_for_again_when_destroying_fails(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half of it done or none: the next commit is on the disk when it returns, and it goes on."""
-    store.open_epoch(START - WEEK, b"proof")
+    store.register_key(START - WEEK, b"proof")
     checkpoint(store, batch(START - WEEK))
-    store.seal(START)
+    store.record_key_destruction(START)
     with monkeypatch.context() as patch:
-        patch.setattr(segments, "remove", lambda *_: 1 / 0)
+        patch.setattr(segments, "delete", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            store.destroy_sealed()
+            store.delete_sealed()
     assert store.connection.execute("pragma synchronous").fetchone() == (2,)
     assert store.connection.execute("select count(*) from segments").fetchone() == (1,)
-    store.destroy_sealed()
+    store.delete_sealed()
     assert store.connection.execute("select count(*) from segments").fetchone() == (0,)
 
 
@@ -270,7 +274,7 @@ def test_pruning_forgets_closed_windows_only(store: Store) -> None:
         checkpoint(store, batch(START + n * HOUR))
     for n in range(3):
         store.close_hour(
-            START + n * HOUR, None, Figures(3, 3, 3, (TopicFigures(3, (3, 0, 0), 3, 3),))
+            START + n * HOUR, None, WindowAggregate(3, 3, 3, (TopicAggregate(3, (3, 0, 0), 3, 3),))
         )
     store.prune("hour", START + 10 * HOUR)
     left = "select start from {} where kind = 'hour' order by start"
@@ -281,9 +285,9 @@ def test_pruning_forgets_closed_windows_only(store: Store) -> None:
 
 def test_breaks_are_changes_and_not_beginnings(store: Store) -> None:
     """The first value is no break, the same value is none, another one is."""
-    assert not store.note_break("lexicon", "a", 1)
-    assert not store.note_break("lexicon", "a", 2)
-    assert store.note_break("lexicon", "b", 3)
+    assert not store.record_break("lexicon", "a", 1)
+    assert not store.record_break("lexicon", "a", 2)
+    assert store.record_break("lexicon", "b", 3)
     assert store.connection.execute("select time, kind, digest from breaks").fetchall() == [
         (3, "lexicon", "b")
     ]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MODULES", "app", "enter", "main"]
 
-MODULES = {
+COMMANDS_BY_MODULE = {
     "monitor": ("run", "status", "check", "lexicon"),
     "archive": ("backfill",),
     "upkeep": ("verify", "recover", "reset"),
@@ -28,16 +28,20 @@ MODULES = {
 """Modules of this package, and the verbs that each enters when it is loaded."""
 
 
-def enter(arguments: Sequence[str]) -> None:
+def load_commands(arguments: Sequence[str]) -> None:
     """Load the module of the verb that is asked for, or all: a start takes half the time."""
     # A look for plugins at every installed package takes a twentieth of a start; there are none.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()  # What is loaded stays; to look for garbage in it takes a tenth of a start.
     app = __getattr__("app")
-    asked = [name for name, verbs in MODULES.items() if arguments[:1] and arguments[0] in verbs]
-    for name in asked or MODULES:
+    asked = [
+        name
+        for name, verbs in COMMANDS_BY_MODULE.items()
+        if arguments[:1] and arguments[0] in verbs
+    ]
+    for name in asked or COMMANDS_BY_MODULE:
         import_module(f"{__name__}.{name}")
-    order = [verb for verbs in MODULES.values() for verb in verbs]
+    order = [verb for verbs in COMMANDS_BY_MODULE.values() for verb in verbs]
     app.registered_commands.sort(
         key=lambda c: order.index(str(c.name or getattr(c.callback, "__name__", "")))
     )
@@ -58,7 +62,7 @@ def main() -> None:
     """Run the command line; every failure is one message and an exit code."""
     if sys.argv[1:] == ["--version"] and _print_version():
         return
-    enter(sys.argv[1:])
+    load_commands(sys.argv[1:])
     front = import_module(f"{__name__}.front")
     front.main()
 

@@ -22,10 +22,10 @@ from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.errors import printable
 from donkeywatch.runtime import backfill
-from donkeywatch.runtime.clocks import steady, wall
+from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.hardening import harden
-from donkeywatch.runtime.machine import keep
+from donkeywatch.runtime.hardening import harden_process
+from donkeywatch.runtime.machine import retain_freed_memory
 from donkeywatch.settings import loader
 
 
@@ -53,13 +53,15 @@ def backfill_command(
     Safe to repeat: what was counted is recognised by its content and not counted twice. The
     daemon must not be running on the same state directory.
     """
-    harden()
-    keep()
-    engine = Engine(loader.load(config_path), wall())
+    harden_process()
+    retain_freed_memory()
+    engine = Engine(loader.load(config_path), wall_ms())
     last: dict[Path, backfill.Progress] = {}
     try:
-        engine.timekeeper.require(wall(), steady())
-        lines = with_bar(engine, files, source, last, anyway=anyway, overlapping=overlapping)
+        engine.timekeeper.require(wall_ms(), monotonic_ms())
+        lines = backfill_with_progress(
+            engine, files, source, last, anyway=anyway, overlapping=overlapping
+        )
         _print(lines, last)
     except backfill.Incomplete as error:
         _print(error.lines, last)
@@ -70,7 +72,7 @@ def backfill_command(
 
 def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Progress]) -> None:
     for path, outcomes in lines.items():
-        told = f"{printable(path.name)}: {_told(outcomes)}"
+        told = f"{printable(path.name)}: {_describe(outcomes)}"
         if path in last and outcomes and last[path].known:
             told += f"; {last[path].known:,} were counted before"
         if path in last and last[path].ignored:
@@ -78,7 +80,7 @@ def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Pro
         out.print(told, highlight=False, soft_wrap=True, markup=False)
 
 
-def _told(outcomes: Counter[str] | None) -> str:
+def _describe(outcomes: Counter[str] | None) -> str:
     if outcomes is None:
         return "empty"
     if not outcomes:
@@ -87,11 +89,11 @@ def _told(outcomes: Counter[str] | None) -> str:
     return f"{outcomes.total():,} lines counted ({', '.join(told)})"
 
 
-MUCH = 8 << 20
+PARALLEL_ABOVE_BYTES = 8 << 20
 """Bytes on disk for which it is worth while to start other processes."""
 
 
-def with_bar(
+def backfill_with_progress(
     engine: Engine,
     files: list[Path],
     source: str | None,
@@ -113,18 +115,20 @@ def with_bar(
         TimeRemainingColumn(),
     )
     with contextlib.suppress(OSError):  # What cannot be read is told of when it is tried.
-        if sum(path.stat().st_size for path in files) > MUCH:
-            engine.enlist()
+        if sum(path.stat().st_size for path in files) > PARALLEL_ABOVE_BYTES:
+            engine.start_workers()
     with Progress(*columns, console=err) as bar:
         tasks = {path: bar.add_task(printable(path.name), total=None, rate="") for path in files}
-        begun: dict[Path, float] = {}
+        started_at: dict[Path, float] = {}
 
         def report(now: backfill.Progress) -> None:
-            start = begun.setdefault(now.path, time.monotonic())
+            start = started_at.setdefault(now.path, time.monotonic())
             last[now.path] = now
             rate = now.lines / max(time.monotonic() - start, 0.001)
-            bar.update(tasks[now.path], completed=now.done, total=now.bytes, rate=f"{rate:,.0f}")
+            bar.update(
+                tasks[now.path], completed=now.bytes_read, total=now.bytes, rate=f"{rate:,.0f}"
+            )
 
         return backfill.backfill(
-            engine, files, source, wall, report, anyway=anyway, overlapping=overlapping
+            engine, files, source, wall_ms, report, force=anyway, overlapping=overlapping
         )

@@ -15,15 +15,15 @@ from donkeywatch.estimation.correction import Rate
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.evaluation import evaluate as evaluation
 from donkeywatch.evaluation import labels
-from donkeywatch.evaluation.evaluate import Evaluation, Part
-from donkeywatch.evaluation.labels import Row
-from donkeywatch.evaluation.validation_record import RateRecord, Record, TopicRecord
+from donkeywatch.evaluation.evaluate import Breakdown, Evaluation
+from donkeywatch.evaluation.labels import LabelledQuery
+from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.text import NORMALISATION
-from donkeywatch.runtime.hardening import harden
+from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings, Syntax
 
@@ -54,22 +54,22 @@ def evaluate(
     Prints counts and rates, never a query. With the record in [correction], the daemon shows the
     corrected fraction as long as the word list stays the same. See docs/evaluation.md.
     """
-    harden()
+    harden_process()
     key = None if record is None else _key(loader.load(config_path))
     words = lexicons.load(lexicon or loader.load(config_path).lexicon)
     rows, results = _results(path, words, syntax)
     for result in results:
-        _show(result)
+        _print_evaluation(result)
     if record is not None and key is not None:
         digest = lexicons.digest(words, key)
-        made = Record(
-            made=datetime.now(UTC).date(),
+        made = ValidationRecord(
+            evaluated_on=datetime.now(UTC).date(),
             sampled_from=sampled_from.date() if sampled_from else None,
             sampled_to=sampled_to.date() if sampled_to else None,
             lexicon=digest,
             normalisation=NORMALISATION,
             languages=tuple(sorted({row.language for row in rows})),
-            topics={result.topic: _recorded(result) for result in results},
+            topics={result.topic: _topic_record(result) for result in results},
         )
         made.save(record)
         out.print(f"record: {record}, lexicon {digest}", highlight=False, soft_wrap=True)
@@ -77,7 +77,7 @@ def evaluate(
 
 def _key(settings: Settings) -> bytes:
     directory = settings.key_directory
-    if not (directory / keyring.INSTALL).exists():
+    if not (directory / keyring.INSTALL_KEY_NAME).exists():
         raise ConfigError(
             f"there is no key in {directory} yet, and a record is bound to it",
             "start `donkeywatch run` or `donkeywatch backfill` once, then evaluate again",
@@ -85,14 +85,16 @@ def _key(settings: Settings) -> bytes:
     return keyring.install_key(directory, fresh=False)
 
 
-def _results(path: Path, words: Lexicon, syntax: Syntax) -> tuple[list[Row], list[Evaluation]]:
+def _results(
+    path: Path, words: Lexicon, syntax: Syntax
+) -> tuple[list[LabelledQuery], list[Evaluation]]:
     detector = Detector(words)
     rows = labels.read(path, [topic.id for topic in detector.topics])
-    judged = evaluation.judge(path, rows, detector, syntax)
+    judged = evaluation.score(path, rows, detector, syntax)
     return rows, [evaluation.evaluate(topic, found) for topic, found in judged.items()]
 
 
-def _recorded(result: Evaluation) -> TopicRecord:
+def _topic_record(result: Evaluation) -> TopicRecord:
     counts, accuracy = result.whole.confusion, result.accuracy
     return TopicRecord(
         labelled=sum(
@@ -113,10 +115,10 @@ def _recorded(result: Evaluation) -> TopicRecord:
 
 
 def _rate(rate: Rate) -> RateRecord:
-    return RateRecord(value=rate.value, trials=rate.trials)
+    return RateRecord(value=rate.value, trials=rate.effective_n)
 
 
-def _show(result: Evaluation) -> None:
+def _print_evaluation(result: Evaluation) -> None:
     out.print(f"\ntopic {result.topic}", highlight=False, markup=False)
     _table("all", [result.whole])
     _table("category", result.categories)
@@ -129,7 +131,7 @@ def _show(result: Evaluation) -> None:
     out.print(f"share of irrelevant queries that is flagged: {rate:.3g}", highlight=False)
 
 
-def _table(title: str, parts: Iterable[Part]) -> None:
+def _table(title: str, parts: Iterable[Breakdown]) -> None:
     rows = [(title, *HEADINGS), *((part.name, *_cells(part)) for part in parts)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for name, *cells in rows:
@@ -138,7 +140,7 @@ def _table(title: str, parts: Iterable[Part]) -> None:
         out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def _cells(part: Part) -> tuple[str, ...]:
+def _cells(part: Breakdown) -> tuple[str, ...]:
     counts = part.confusion
     return (
         f"{counts.true_positives:,}",

@@ -13,7 +13,7 @@ from rich.console import Console
 
 import donkeywatch
 from donkeywatch.cli import output
-from donkeywatch.errors import DonkeywatchError, Unavailable, may_pass
+from donkeywatch.errors import DatabaseUnavailableError, DonkeywatchError, may_pass
 from donkeywatch.runtime.log_handler import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
@@ -64,7 +64,11 @@ def main() -> None:
         if not may_pass(error):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        _refuse(Unavailable(f"{where}{error.strerror}", "see to the disk or the limit, and repeat"))
+        _refuse(
+            DatabaseUnavailableError(
+                f"{where}{error.strerror}", "see to the disk or the limit, and repeat"
+            )
+        )
     except KeyboardInterrupt:
         sys.exit(130)
 

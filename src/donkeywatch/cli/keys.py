@@ -9,8 +9,8 @@ import typer
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, keys_app, out
 from donkeywatch.errors import ConfigError
 from donkeywatch.runtime import key_destruction
-from donkeywatch.runtime.clocks import steady, wall
-from donkeywatch.runtime.hardening import harden
+from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
+from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 
 
@@ -31,8 +31,8 @@ def destroy(
             "nothing is said about which keys to destroy",
             "add --due; to destroy all of them and every count, `donkeywatch reset`",
         )
-    harden()
-    weeks = key_destruction.destroy_due(loader.load(config_path), wall(), steady())
+    harden_process()
+    weeks = key_destruction.destroy_due(loader.load(config_path), wall_ms(), monotonic_ms())
     for week in weeks:
         out.print(f"destroyed the key of {week}", highlight=False)
     if not weeks:

@@ -23,11 +23,11 @@ from donkeywatch.ingest.sightings import LineReader
 from donkeywatch.publish.http import ask
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime import checks
-from donkeywatch.runtime.clocks import wall
-from donkeywatch.runtime.hardening import harden
+from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.runtime.pipeline import line_reader
 from donkeywatch.settings import loader
-from donkeywatch.settings.schema import FormatName, Settings, Source, Time, WrapperName
+from donkeywatch.settings.schema import EventTime, FormatName, Settings, Source, WrapperName
 from donkeywatch.store import database
 from donkeywatch.store.database import DATABASE
 from donkeywatch.store.overdue import findings
@@ -42,7 +42,7 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     # The other verbs start faster without a web server.
     from donkeywatch.runtime.service import Service
 
-    harden()
+    harden_process()
     log_to_stderr()
     Service(config_path, loader.load(config_path)).run()
 
@@ -59,7 +59,7 @@ def status(
             f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
         )
     lexicon = lexicons.load(settings.lexicon, allow_expired=True)
-    snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.headings()])
+    snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.public_topics()])
     if not watch:
         out.print(_status(snapshots, settings, lexicon))
         return
@@ -74,15 +74,15 @@ def status(
 
 def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> RenderableType:
     try:
-        with snapshots.take() as snapshot:
+        with snapshots.open() as snapshot:
             names = [source.name for source in settings.source]
-            parts: list[RenderableType] = [tables.fractions(snapshot.current(), out.width)]
-            parts.append(tables.sources(snapshot.sources(), snapshot.counters(), names))
-            parts += [Text(finding) for finding in findings(settings.state, wall())]
-            parts.append(tables.daemon(ask.health(settings.http)))
-            parts += lexicon.notices(utc(wall()))
+            parts: list[RenderableType] = [tables.fraction_tables(snapshot.current(), out.width)]
+            parts.append(tables.source_table(snapshot.sources(), snapshot.counters(), names))
+            parts += [Text(finding) for finding in findings(settings.state, wall_ms())]
+            parts.append(tables.daemon_status(ask.health(settings.http)))
+            parts += lexicon.notices(utc(wall_ms()))
     except sqlite3.OperationalError as error:
-        raise database.unavailable(snapshots.path, error) from None
+        raise database.unavailable_error(snapshots.path, error) from None
     except sqlite3.DatabaseError as error:
         raise StateError(
             f"the database in {settings.state} cannot be read ({error})",
@@ -117,11 +117,11 @@ def check_command(
         if format_name == "regex":
             raise ConfigError("format `regex` needs a `pattern`", "give settings that have one")
         bare = Source(path=sample, format=format_name, wrapper=wrapper)
-        _show_sample(sample, checks.bare_reader(bare), bare, Time())
+        _show_sample(sample, checks.reader_without_lexicon(bare), bare, EventTime())
         return
     settings = loader.load(config_path or DEFAULT_CONFIG)
     failures = []
-    for name, error in checks.problems(settings):
+    for name, error in checks.run_checks(settings):
         mark = "ok" if error is None else f"{error.problem} -> {error.remedy}"
         out.print(f"{name}: {mark}", highlight=False, markup=False, soft_wrap=True)
         failures += [error] if error else []
@@ -144,17 +144,17 @@ def _source(settings: Settings, name: str | None) -> Source:
     return named[name] if name else settings.source[0]
 
 
-def _show_sample(path: Path, reader: LineReader, source: Source, time: Time) -> None:
-    latest = wall() + round(time.future * SECOND)
+def _show_sample(path: Path, reader: LineReader, source: Source, time: EventTime) -> None:
+    latest = wall_ms() + round(time.future * SECOND)
     found = checks.sample(path, reader, latest)
     inner = checks.wrapped(path, reader, latest) if _is_strange(found, reader) else None
     if inner is not None:
-        out.print(tables.outcomes(inner[1]))
+        out.print(tables.outcome_table(inner[1]))
         raise SourceError(
             f"{path}: a log in this format, but its lines stand in those of {inner[0]}",
             f'set `wrapper = "{inner[0]}"` for the source; the table tells what is read then',
         )
-    out.print(tables.outcomes(found))
+    out.print(tables.outcome_table(found))
     for offset, outcome in found.rejected:
         out.print(f"rejected as {outcome}: the line at byte {offset}", highlight=False)
     if found.lines and not found.searches:
@@ -202,5 +202,5 @@ def lexicon_check(
             highlight=False,
         )
     out.print(f"expires: {lexicon.expires or 'never'}", highlight=False)
-    for notice in lexicon.notices(utc(wall())):
+    for notice in lexicon.notices(utc(wall_ms())):
         out.print(notice, highlight=False, markup=False, soft_wrap=True)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from donkeywatch.cli.archive import with_bar
+from donkeywatch.cli.archive import backfill_with_progress
 from donkeywatch.cli.front import app, log_to_stderr, out
 from donkeywatch.errors import ConfigError, printable
-from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.hardening import harden
+from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import FormatName
 
@@ -55,7 +55,7 @@ def simulate(
     sim = demo.simulation(
         now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
     )
-    _make(directory)
+    _create_directory(directory)
     if live:
         demo.write_settings(sim, directory)
         _write_live(sim, directory, rate, seed)
@@ -68,7 +68,7 @@ def simulate(
     )
 
 
-def _make(directory: Path) -> None:
+def _create_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,15 +103,17 @@ def demo_command(
     from donkeywatch.runtime.service import Service
     from donkeywatch.simulation import demo
 
-    harden()
+    harden_process()
     log_to_stderr()
     settings = directory / demo.SETTINGS
     if not settings.exists():
         out.print(f"simulating {weeks} weeks in {printable(directory)} ...", highlight=False)
         simulate(directory, weeks, queries, max(1_000, queries // 5))
-        engine = Engine(loader.load(settings), wall())
+        engine = Engine(loader.load(settings), wall_ms())
         try:
-            with_bar(engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None, {})
+            backfill_with_progress(
+                engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None, {}
+            )
         finally:
             engine.close()
     rate = rate or demo.rate_of(directory, weeks)
@@ -121,13 +123,13 @@ def demo_command(
     writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command
     try:
         demo.wait_for_log(directory)
-        Service(settings, chosen).run(_tell_where)
+        Service(settings, chosen).run(_print_urls)
     finally:
         writer.terminate()
         writer.wait(timeout=10)
 
 
-def _tell_where(url: str) -> None:
+def _print_urls(url: str) -> None:
     out.print(f"\nthe page:       {url}/", highlight=False)
     out.print(f"the fractions:  {url}/api/v1/fractions", highlight=False)
     out.print(f"for Prometheus: {url}/metrics\n", highlight=False)

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, err, out
-from donkeywatch.counting.windows import WEEK_NAME, milliseconds, week_start
+from donkeywatch.counting.windows import WEEK_NAME, to_ms, week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.report.exclusion import Rule
@@ -86,7 +86,7 @@ def _time(text: str) -> int:
     try:
         if WEEK_NAME.fullmatch(text):
             return week_start(text)
-        return milliseconds(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
+        return to_ms(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
     except ValueError:
         raise ConfigError(
             f"`{text}` is no day and no ISO week", "write 2026-09-21 or 2026-W39"

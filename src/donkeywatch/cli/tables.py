@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
-from donkeywatch.counting.windows import iso
+from donkeywatch.counting.windows import iso_utc
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.answers import Health
 from donkeywatch.publish.snapshot import TopicView, WindowView
@@ -22,24 +22,24 @@ INTERVALS = "with 95 % intervals"
 Subject = Literal["queries", "addresses"]
 
 
-COUNTED = (
+SOURCE_ROWS = (
     "newest event (UTC)", "lines", "queries", "rejected", "late", "rotations", "lost bytes",
     "read errors",
 )  # fmt: skip
-WIDE = 190
+ONE_TABLE_WIDTH = 190
 """Columns of a terminal that one table of everything needs; below, there are several."""
 
 
-def fractions(views: Sequence[WindowView], width: int) -> RenderableType:
+def fraction_tables(views: Sequence[WindowView], width: int) -> RenderableType:
     """One row per window and topic; ``width`` is that of the terminal, in columns."""
-    if width >= WIDE:
-        return _everything(views)
+    if width >= ONE_TABLE_WIDTH:
+        return _wide_table(views)
     return Group(
         _windows(views), *(_flagged(subject, views) for subject in ("queries", "addresses"))
     )
 
 
-def _everything(views: Sequence[WindowView]) -> Table:
+def _wide_table(views: Sequence[WindowView]) -> Table:
     table = _table(
         f"Fractions, {INTERVALS}",
         ("window", UNTIL, "topic"),
@@ -48,7 +48,7 @@ def _everything(views: Sequence[WindowView]) -> Table:
     for view in views:
         for i, topic in enumerate(view.topics):
             window = [_name(view), _until(view)] if i == 0 else ["", ""]
-            queries, addresses = _parts("queries", view, topic), _parts("addresses", view, topic)
+            queries, addresses = _cells("queries", view, topic), _cells("addresses", view, topic)
             table.add_row(*window, topic.topic, *queries, *addresses, f"{view.coverage:.0%}")
     return table
 
@@ -67,7 +67,7 @@ def _flagged(subject: Subject, views: Sequence[WindowView]) -> Table:
     for view in views:
         for i, topic in enumerate(view.topics):
             name = _name(view) if i == 0 else ""
-            table.add_row(name, topic.topic, *_parts(subject, view, topic)[1:])
+            table.add_row(name, topic.topic, *_cells(subject, view, topic)[1:])
     return table
 
 
@@ -85,10 +85,10 @@ def _name(view: WindowView) -> str:
 
 
 def _until(view: WindowView) -> str:
-    return iso(view.end)[:16].replace("T", " ")
+    return iso_utc(view.end)[:16].replace("T", " ")
 
 
-def _parts(subject: Subject, view: WindowView, topic: TopicView) -> tuple[str, str, str]:
+def _cells(subject: Subject, view: WindowView, topic: TopicView) -> tuple[str, str, str]:
     """How many there are, how many are flagged, and the fraction."""
     if subject == "queries":
         return f"{view.queries:,}", f"{topic.queries:,}", percent(topic.query_fraction)
@@ -103,7 +103,7 @@ def percent(estimate: Estimate | None) -> str:
     return f"{estimate.value:.3%} [{estimate.lower:.3%}, {estimate.upper:.3%}]"
 
 
-def sources(
+def source_table(
     newest: Mapping[str, int | None],
     counters: Mapping[tuple[str, str, str], int],
     names: Sequence[str],
@@ -116,18 +116,18 @@ def sources(
         event = newest.get(name)
         others = ("late_lines", "rotations", "abandoned_bytes", "read_errors")
         rows.append([
-            iso(event)[:19].replace("T", " ") if event else "none yet",
+            iso_utc(event)[:19].replace("T", " ") if event else "none yet",
             f"{sum(lines.values()):,}",
             f"{lines['query']:,}",
             f"{sum(lines[reason] for reason in REJECTIONS):,}",
             *(f"{counters.get((other, name, ''), 0):,}" for other in others),
         ])  # fmt: skip
-    for heading, *cells in zip(COUNTED, *rows, strict=True):
+    for heading, *cells in zip(SOURCE_ROWS, *rows, strict=True):
         table.add_row(heading, *cells)
     return table
 
 
-def daemon(health: Health | None) -> Text:
+def daemon_status(health: Health | None) -> Text:
     """Whether a daemon runs, how far behind it is, and what it complains about."""
     if health is None:
         return Text("no daemon answers at the address in the settings")
@@ -138,11 +138,11 @@ def daemon(health: Health | None) -> Text:
     return Text("\n".join(lines))
 
 
-def outcomes(found: Sample) -> Table:
+def outcome_table(found: Sample) -> Table:
     """Lines of a sample by outcome."""
     table = Table(title=f"{found.lines} lines, {found.searches} searches", title_justify="left")
     table.add_column("outcome")
     table.add_column("lines", justify="right")
-    for name, count in found.ordered():
+    for name, count in found.by_outcome():
         table.add_row(name, f"{count:,}")
     return table

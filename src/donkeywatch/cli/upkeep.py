@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 
 from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
-from donkeywatch.counting.windows import iso
+from donkeywatch.counting.windows import iso_utc
 from donkeywatch.errors import SourceError, StateError, printable
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.runtime import recovery
-from donkeywatch.runtime.clocks import wall
-from donkeywatch.runtime.recovery import Span
+from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.recovery import UncountedRange
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import Follower
@@ -35,7 +35,7 @@ def verify(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     for name, problem in _checks(settings):
         out.print(f"{name}: {problem or 'ok'}", highlight=False, markup=False, soft_wrap=True)
         failed += problem is not None
-    for finding in findings(settings.state, wall()):
+    for finding in findings(settings.state, wall_ms()):
         out.print(f"note: {finding}", highlight=False, markup=False, soft_wrap=True)
     if failed:
         raise StateError(
@@ -48,34 +48,36 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
     path = settings.state / DATABASE
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
-    topics = [topic.id for topic in lexicons.load(settings.lexicon, allow_expired=True).headings()]
+    topics = [
+        topic.id for topic in lexicons.load(settings.lexicon, allow_expired=True).public_topics()
+    ]
     try:
         db = connect(path, read_only=True)
         try:
             db.execute("begin")
-            if set(schema.STEPS) - set(schema.applied(db) or ()):
+            if set(schema.MIGRATIONS) - set(schema.applied_migrations(db) or ()):
                 raise StateError(
                     f"the database {path} was written by an older donkeywatch",
                     "start this one on it once, which brings it up to date, then verify again",
                 )
             yield from audit(db, topics)
             for follower in recovery.followers(settings, db):
-                yield f"positions in the log of {follower.log.name}", _unreachable(follower)
+                yield f"positions in the log of {follower.log.name}", _lost_ranges(follower)
         finally:
             db.close()
     except sqlite3.DatabaseError as error:
         yield "the database can be read", f"no ({error})"
-    for copy in backups.found(settings.state / backups.DIRECTORY):
-        yield f"backup {copy.name}", backups.damage(copy)
+    for copy in backups.list_backups(settings.state / backups.DIRECTORY):
+        yield f"backup {copy.name}", backups.find_damage(copy)
 
 
-def _unreachable(follower: Follower) -> str | None:
+def _lost_ranges(follower: Follower) -> str | None:
     """What is counted stands in the files, and what is not counted yet is still there."""
     try:
-        gone = [span for span in recovery.spans(follower) if span.path is None]
+        gone = [span for span in recovery.uncounted_ranges(follower) if span.path is None]
     except SourceError as error:
         return error.problem
-    return "; ".join(_told(span) for span in gone) or None
+    return "; ".join(_describe(span) for span in gone) or None
 
 
 @app.command()
@@ -91,19 +93,21 @@ def recover(
     next start will read again; what is in no file any more is lost, and named too.
     """
     settings = loader.load(config_path)
-    done = recovery.recover(settings, wall(), force=force)
-    out.print(f"restored {done.backup.name}, made {iso(done.made)}", highlight=False)
+    done = recovery.recover(settings, wall_ms(), force=force)
+    out.print(f"restored {done.backup.name}, made {iso_utc(done.created_at)}", highlight=False)
     out.print(
         f"the damaged database is in {printable(done.quarantine)}", highlight=False, soft_wrap=True
     )
     for span in done.spans:
-        out.print(f"{span.source}: {_told(span)}", highlight=False, markup=False, soft_wrap=True)
+        out.print(
+            f"{span.source}: {_describe(span)}", highlight=False, markup=False, soft_wrap=True
+        )
     if not done.spans:
         out.print("nothing has to be read again", highlight=False)
     out.print("next: start donkeywatch, then `donkeywatch verify`", highlight=False)
 
 
-def _told(span: Span) -> str:
+def _describe(span: UncountedRange) -> str:
     if span.path is None:
         return f"what followed byte {span.start:,} of a file that is gone is lost"
     end = "its end" if span.end is None else f"{span.end:,}"

@@ -8,35 +8,35 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from donkeywatch.counting.observations import Times
-from donkeywatch.counting.windows import HOUR, SECOND, floor
+from donkeywatch.counting.windows import HOUR, SECOND, floor_to
 
 
 @dataclass(slots=True)
 class Coverage:
-    """Covered time of one source; ``until`` is the end of what is decided, ms UTC.
+    """Covered time of one source; ``decided_until`` is the end of what is decided, ms UTC.
 
-    Nothing before ``until`` is ever added again, so no second counts twice.
+    Nothing before ``decided_until`` is ever added again, so no second counts twice.
     """
 
-    until: int | None = None
+    decided_until: int | None = None
     pending: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
 
-    def reach(self, now: int) -> None:
+    def cover_until(self, now: int) -> None:
         """The log was followed without a loss up to ``now``."""
-        if self.until is not None and now > self.until:
-            self._add(self.until, now)
-        self.until = max(now, self.until or now)
+        if self.decided_until is not None and now > self.decided_until:
+            self._add(self.decided_until, now)
+        self.decided_until = max(now, self.decided_until or now)
 
-    def miss(self, now: int) -> None:
-        """What lies between ``until`` and ``now`` was not followed, or bytes of it are lost."""
-        self.until = max(now, self.until or now)
+    def skip_until(self, now: int) -> None:
+        """Leave out what lies between ``decided_until`` and ``now``: it was not followed."""
+        self.decided_until = max(now, self.decided_until or now)
 
-    def set_back(self, now: int) -> None:
+    def rewind(self, now: int) -> None:
         """The clock was ahead: the time from ``now`` on is to come."""
-        if self.until is not None:
-            self.until = min(self.until, now)
+        if self.decided_until is not None:
+            self.decided_until = min(self.decided_until, now)
 
-    def read(self, times: Times, silence: int) -> None:
+    def cover_event_times(self, times: Times, silence: int) -> None:
         """Queries with these event times were read from the past of the log.
 
         Time between two queries counts as covered unless they lie more than ``silence`` ms
@@ -44,7 +44,7 @@ class Coverage:
         """
         if not len(times):
             return
-        start = int(times[0]) if self.until is None else self.until
+        start = int(times[0]) if self.decided_until is None else self.decided_until
         # The running maximum: what a line out of order fills must not depend on the blocks.
         running = np.maximum.accumulate(times)
         steps = np.maximum(np.concatenate(([start], running)), start)
@@ -53,11 +53,11 @@ class Coverage:
         ends = [*gaps.tolist(), len(steps) - 1]
         for first, last in zip(starts, ends, strict=True):
             self._add(int(steps[first]), int(steps[last]))
-        self.until = int(steps[-1])
+        self.decided_until = int(steps[-1])
 
     def _add(self, start: int, end: int) -> None:
         while start < end:
-            hour = floor(start, HOUR)
+            hour = floor_to(start, HOUR)
             stop = min(end, hour + HOUR)
             self.pending[hour] += stop - start
             start = stop

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from donkeywatch.counting.observations import Codes, Observations, together
-from donkeywatch.counting.rows import Places, Rows, hours_of, rows_of
+from donkeywatch.counting.observations import CategoryCodes, Observations, concat
+from donkeywatch.counting.rows import Rows, Selection, group_observations, split_by_hour
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class TopicInfo:
     """A topic and its categories in order of priority."""
 
     id: str
@@ -30,7 +30,7 @@ class HourCounts:
     queries: int = 0
     late: int = 0
     categories: Counter[tuple[str, str]] = field(default_factory=Counter)
-    alone: Counter[str] = field(default_factory=Counter)
+    exclusive: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -47,13 +47,13 @@ class Batch:
         return sum(hour.queries for hour in self.hours.values())
 
 
-class Ledger:
+class BatchBuilder:
     """Collects observations between two checkpoints; what is collected is grouped at once."""
 
-    def __init__(self, topics: Sequence[Topic]) -> None:
+    def __init__(self, topics: Sequence[TopicInfo]) -> None:
         self.topics = tuple(topics)
         self.batch = Batch()
-        self._seen: list[Observations] = []
+        self._pending: list[Observations] = []
 
     def record(self, source: str, seen: Observations) -> None:
         """Count some lines of one source."""
@@ -61,21 +61,21 @@ class Ledger:
         for outcome, lines in seen.tally.items():
             counters["lines", source, outcome] += lines
         if len(seen):
-            counters["late_lines", source, ""] += int(np.count_nonzero(seen.late))
-            self._seen.append(seen)
+            counters["late_lines", source, ""] += int(np.count_nonzero(seen.is_late))
+            self._pending.append(seen)
 
-    def _group(self) -> None:
+    def _flush(self) -> None:
         """Turn what was collected into rows and counts by hour."""
-        if not self._seen:
+        if not self._pending:
             return
-        seen, self._seen = together(self._seen), []
-        hours = list(hours_of(seen.time))
-        self.batch.rows.extend(rows_of(seen, hours))
+        seen, self._pending = concat(self._pending), []
+        hours = list(split_by_hour(seen.time))
+        self.batch.rows.extend(group_observations(seen, hours))
         for hour, chosen in hours:
             self._count_hour(self.batch.hours[hour], seen, chosen)
 
-    def _count_hour(self, counts: HourCounts, seen: Observations, chosen: Places) -> None:
-        late = seen.late[chosen]
+    def _count_hour(self, counts: HourCounts, seen: Observations, chosen: Selection) -> None:
+        late = seen.is_late[chosen]
         counts.queries += len(late)
         counts.late += int(np.count_nonzero(late))
         for topic, codes in zip(self.topics, seen.categories, strict=True):
@@ -84,9 +84,9 @@ class Ledger:
                 if queries:
                     counts.categories[topic.id, category] += queries
                     self.batch.counters["flagged", topic.id, category] += queries
-            alone = _alone(codes[chosen], seen.categories[:, chosen])
+            alone = _count_exclusive(codes[chosen], seen.categories[:, chosen])
             if alone:
-                counts.alone[topic.id] += alone
+                counts.exclusive[topic.id] += alone
 
     def record_too_long(self, source: str, lines: int) -> None:
         """Count lines that were dropped unread because they were too long."""
@@ -102,14 +102,14 @@ class Ledger:
         if amount:
             self.batch.counters[name, source, ""] += amount
 
-    def take(self) -> Batch:
+    def take_batch(self) -> Batch:
         """Hand over the batch and start an empty one."""
-        self._group()
+        self._flush()
         taken, self.batch = self.batch, Batch()
         return taken
 
 
-def _alone(own: Codes, every: Codes) -> int:
+def _count_exclusive(own: CategoryCodes, every: CategoryCodes) -> int:
     """Queries that this topic flagged and no other one of ``every``."""
     few = every[:, np.flatnonzero(own != 0)]
     return int(np.count_nonzero(np.count_nonzero(few, axis=0) == 1))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Columns, Counts, Narrow
+from donkeywatch.counting.figures import CountColumn, Counts, RowColumns
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
-from donkeywatch.counting.sorting import order_of, sums, taken
+from donkeywatch.counting.sorting import run_sums, stable_argsort, take_items
 from donkeywatch.counting.windows import HOUR, MINUTE
 
 TICK_MS = 60
@@ -19,9 +19,9 @@ it tells two queries of one address apart where a copy of the log is compared wi
 TICKS_PER_MINUTE = MINUTE // TICK_MS
 Ticks = npt.NDArray[np.uint16]
 """Ticks since the start of the hour, 0 to 59,999."""
-Places = slice | Counts
+Selection = slice | Counts
 """Some items of a column: a span of them, or their places."""
-PIECE = 1 << 16
+CHUNK_ROWS = 1 << 16
 """Rows that are counted at a time, where there is a choice."""
 
 
@@ -38,25 +38,25 @@ class Rows:
     previous: Pseudonyms | None
     country: Countries
     tick: Ticks
-    queries: Narrow
-    flagged: Narrow
+    queries: CountColumn
+    flagged: CountColumn
 
     def __len__(self) -> int:
         return len(self.pseudonym)
 
-    def at(self, places: Counts) -> Rows:
+    def take(self, places: Counts) -> Rows:
         """The rows at some places, in their order."""
         return Rows(
             self.hour,
-            taken(self.pseudonym, places),
-            None if self.previous is None else taken(self.previous, places),
-            taken(self.country, places),
-            taken(self.tick, places),
-            taken(self.queries, places),
-            taken(self.flagged, places),
+            take_items(self.pseudonym, places),
+            None if self.previous is None else take_items(self.previous, places),
+            take_items(self.country, places),
+            take_items(self.tick, places),
+            take_items(self.queries, places),
+            take_items(self.flagged, places),
         )
 
-    def span(self, low: int, high: int) -> Rows:
+    def row_slice(self, low: int, high: int) -> Rows:
         """The rows from ``low`` to ``high``; nothing is copied."""
         cut = slice(low, high)
         return Rows(
@@ -74,10 +74,10 @@ class Rows:
         low, high = ticks_between(self.hour, start, end)
         if high - low == HOUR // TICK_MS:
             return self
-        return self.at(np.flatnonzero((self.tick >= low) & (self.tick < high)))
+        return self.take(np.flatnonzero((self.tick >= low) & (self.tick < high)))
 
 
-Cut = tuple[Rows, int, int]
+RowRange = tuple[Rows, int, int]
 """Rows of a segment: the first of them, and the one behind the last."""
 
 
@@ -87,7 +87,7 @@ def ticks_between(hour: int, start: int, end: int) -> tuple[int, int]:
     return low, high
 
 
-def hours_of(time: Times) -> Iterator[tuple[int, Places]]:
+def split_by_hour(time: Times) -> Iterator[tuple[int, Selection]]:
     """Start of each hour (ms) that some times lie in, in rising order, and which of them do."""
     if not len(time):
         return
@@ -104,15 +104,17 @@ def hours_of(time: Times) -> Iterator[tuple[int, Places]]:
         yield (first + hour) * HOUR, slice(low, high) if high - low == len(places) else places
 
 
-def rows_of(seen: Observations, hours: Iterable[tuple[int, Places]]) -> Iterator[Rows]:
-    """Group observations into rows, by `hours_of` their times."""
+def group_observations(
+    seen: Observations, hours: Iterable[tuple[int, Selection]]
+) -> Iterator[Rows]:
+    """Group observations into rows, by `split_by_hour` their times."""
     for hour, chosen in hours:
         tick = ((seen.time[chosen] - hour) // TICK_MS).astype(np.uint16)
-        yield compacted(
+        yield group(
             Rows(
                 hour,
                 seen.pseudonym[chosen],
-                seen.previous[chosen],
+                seen.previous_pseudonym[chosen],
                 seen.country[chosen],
                 tick,
                 np.ones(len(tick), np.uint8),
@@ -121,36 +123,36 @@ def rows_of(seen: Observations, hours: Iterable[tuple[int, Places]]) -> Iterator
         )
 
 
-def compacted(rows: Rows) -> Rows:
+def group(rows: Rows) -> Rows:
     """The same counts with one row per pseudonym, country and tick, sorted by them."""
     if not len(rows):
         return rows
-    order, pseudonym, key = _ordered(rows)
+    order, pseudonym, key = _sort_order(rows)
     new = np.empty(len(order), bool)
     new[0] = True
     np.not_equal(pseudonym[1:], pseudonym[:-1], out=new[1:])
     new[1:] |= key[1:] != key[:-1]
     first = np.flatnonzero(new)
     if len(first) == len(order):
-        return rows.at(order)
-    key = taken(key, first)
+        return rows.take(order)
+    key = take_items(key, first)
     return Rows(
         rows.hour,
-        taken(pseudonym, first),
-        None if rows.previous is None else taken(rows.previous, taken(order, first)),
+        take_items(pseudonym, first),
+        None if rows.previous is None else take_items(rows.previous, take_items(order, first)),
         (key >> 16).astype(np.uint16),
         key.astype(np.uint16),
-        sums(taken(rows.queries, order), first).astype(np.uint32),
-        _summed(rows.flagged, order, first),
+        run_sums(take_items(rows.queries, order), first).astype(np.uint32),
+        _sum_flagged(rows.flagged, order, first),
     )
 
 
-def pieces(segments: Sequence[Rows]) -> Iterator[list[Cut]]:
+def split_by_pseudonym(segments: Sequence[Rows]) -> Iterator[list[RowRange]]:
     """The rows of sorted segments by ranges of pseudonyms: no address is in two pieces.
 
     A piece is so short that it is sorted in a processor's own memory, in half the time.
     """
-    count = -(-sum(map(len, segments)) // PIECE)
+    count = -(-sum(map(len, segments)) // CHUNK_ROWS)
     if count < 2:
         if count:
             yield [(rows, 0, len(rows)) for rows in segments]
@@ -165,7 +167,7 @@ def pieces(segments: Sequence[Rows]) -> Iterator[list[Cut]]:
             yield found
 
 
-def columns_of(cuts: Sequence[Cut], *, timed: bool) -> Columns:
+def to_columns(cuts: Sequence[RowRange], *, timed: bool) -> RowColumns:
     """Some rows one behind the other, under their own pseudonyms."""
     minute = None
     if timed:
@@ -173,7 +175,7 @@ def columns_of(cuts: Sequence[Cut], *, timed: bool) -> Columns:
         minute = np.repeat(hour, [high - low for _, low, high in cuts])
         ticks = np.concatenate([rows.tick[low:high] for rows, low, high in cuts])
         minute += ticks // TICKS_PER_MINUTE
-    return Columns(
+    return RowColumns(
         np.concatenate([rows.pseudonym[low:high] for rows, low, high in cuts]),
         np.concatenate([rows.country[low:high] for rows, low, high in cuts]),
         np.concatenate([rows.queries[low:high] for rows, low, high in cuts]),
@@ -187,51 +189,51 @@ def _key(rows: Rows) -> npt.NDArray[np.uint32]:
     return (rows.country.astype(np.uint32) << np.uint32(16)) | rows.tick
 
 
-def _ordered(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
+def _sort_order(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]:
     """The order by pseudonym, country and tick, and both keys in it.
 
     A log is nearly in the order of the others.
     """
-    order = order_of(rows.pseudonym)
-    pseudonym, key = taken(rows.pseudonym, order), taken(_key(rows), order)
+    order = stable_argsort(rows.pseudonym)
+    pseudonym, key = take_items(rows.pseudonym, order), take_items(_key(rows), order)
     same = pseudonym[1:] == pseudonym[:-1]
     if bool((same & (key[1:] < key[:-1])).any()):
-        tied = np.zeros(len(order), bool)
-        tied[1:] = same
-        tied[:-1] |= same
-        places = np.flatnonzero(tied)
+        duplicates = np.zeros(len(order), bool)
+        duplicates[1:] = same
+        duplicates[:-1] |= same
+        places = np.flatnonzero(duplicates)
         rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
         sorting = np.argsort(rank << 32 | key[places])
         order[places], key[places] = order[places][sorting], key[places][sorting]
     return order, pseudonym, key
 
 
-def _summed(flagged: Narrow, order: Counts, first: Counts) -> Narrow:
+def _sum_flagged(flagged: CountColumn, order: Counts, first: Counts) -> CountColumn:
     """Sums of the flagged, of which there are few, over the rows that become one."""
     found = np.zeros((len(flagged), len(first)), np.uint32)
     for column, totals in zip(flagged, found, strict=True):
         if column.any():
-            places = np.flatnonzero(taken(column != 0, order))
+            places = np.flatnonzero(take_items(column != 0, order))
             row = np.searchsorted(first, places, "right") - 1
             np.add.at(totals, row, column[order[places]])
     return found
 
 
-def joined(parts: Sequence[Rows]) -> Rows:
+def merge(parts: Sequence[Rows]) -> Rows:
     """All rows of several segments of one hour, compacted."""
-    return parts[0] if len(parts) == 1 else compacted(chained(parts))
+    return parts[0] if len(parts) == 1 else group(concat(parts))
 
 
-def chained(parts: Sequence[Rows]) -> Rows:
+def concat(parts: Sequence[Rows]) -> Rows:
     """All rows of several segments of one hour, one behind the other."""
     if len(parts) == 1:
         return parts[0]
-    bridged = all(part.previous is not None for part in parts)
+    has_previous = all(part.previous is not None for part in parts)
     return Rows(
         parts[0].hour,
         np.concatenate([part.pseudonym for part in parts]),
         np.concatenate([part.previous for part in parts if part.previous is not None])
-        if bridged
+        if has_previous
         else None,
         np.concatenate([part.country for part in parts]),
         np.concatenate([part.tick for part in parts]),

@@ -10,26 +10,26 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 """All in milliseconds, like every time inside."""
 
-ROLLING = {"1h": HOUR, "24h": DAY, "7d": WEEK}
+ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
 """Rolling windows by name, moving by the minute."""
 
-MONDAY = 4 * DAY
+FIRST_MONDAY = 4 * DAY
 """The first Monday of the Unix era, 1970-01-05."""
 
 
 WEEK_NAME = re.compile(r"[0-9]{4}-W[0-9]{2}")
 
 
-def floor(time: int, unit: int) -> int:
+def floor_to(time: int, unit: int) -> int:
     """Start of the span of ``unit`` ms that holds ``time``; weeks start on Monday 00:00 UTC."""
     if unit == WEEK:
-        return (time - MONDAY) // WEEK * WEEK + MONDAY
+        return (time - FIRST_MONDAY) // WEEK * WEEK + FIRST_MONDAY
     return time // unit * unit
 
 
 def week_of(time: int) -> int:
     """Start of the ISO week that holds ``time``, ms since the epoch, UTC."""
-    return floor(time, WEEK)
+    return floor_to(time, WEEK)
 
 
 def utc(time: int) -> datetime:
@@ -42,7 +42,7 @@ def outlived(week: int, time: int) -> bool:
     return week < week_of(time) - WEEK
 
 
-def iso(time: int) -> str:
+def iso_utc(time: int) -> str:
     """ISO 8601 to the second with ``Z``, as the API and the database show it."""
     return utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -62,6 +62,6 @@ def week_start(name: str) -> int:
     return int(datetime(monday.year, monday.month, monday.day, tzinfo=UTC).timestamp()) * SECOND
 
 
-def milliseconds(moment: datetime) -> int:
+def to_ms(moment: datetime) -> int:
     """The time in ms of an aware datetime."""
     return round(moment.timestamp() * SECOND)

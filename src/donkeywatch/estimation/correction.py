@@ -13,7 +13,7 @@ class Rate:
     """An estimated probability, and how many independent trials its error is worth."""
 
     value: float
-    trials: float
+    effective_n: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +59,19 @@ def lang_reiczigel(observed: Rate, accuracy: Accuracy) -> tuple[float, float]:
     as effective sample sizes are. Where the rates with these additions are no better than
     chance, nothing is known: (0, 1).
     """
-    x = _with(observed, Z * Z / 2, Z * Z)
-    tpr, fpr = _with(accuracy.sensitivity, 1, 2), _with(accuracy.false_positives, 1, 2)
-    power = tpr.value - fpr.value
-    if power <= 0:
+    x = _add_pseudo_counts(observed, Z * Z / 2, Z * Z)
+    tpr, fpr = (
+        _add_pseudo_counts(accuracy.sensitivity, 1, 2),
+        _add_pseudo_counts(accuracy.false_positives, 1, 2),
+    )
+    youden_j = tpr.value - fpr.value
+    if youden_j <= 0:
         return 0.0, 1.0
-    p = (x.value - fpr.value) / power
+    p = (x.value - fpr.value) / youden_j
     missed, wrong = _variance(tpr), _variance(fpr)
-    moved = p + 2 * Z * Z * (p * missed - (1 - p) * wrong)
-    half = Z / power * math.sqrt(_variance(x) + p * p * missed + (1 - p) ** 2 * wrong)
-    return _clipped(moved - half), _clipped(moved + half)
+    shifted = p + 2 * Z * Z * (p * missed - (1 - p) * wrong)
+    half = Z / youden_j * math.sqrt(_variance(x) + p * p * missed + (1 - p) ** 2 * wrong)
+    return _clipped(shifted - half), _clipped(shifted + half)
 
 
 def corrected(observed: Estimate, queries: int, accuracy: Accuracy) -> Estimate | None:
@@ -85,13 +88,13 @@ def corrected(observed: Estimate, queries: int, accuracy: Accuracy) -> Estimate 
     return Estimate(value, min(lower, value), max(upper, value), observed.design_effect)
 
 
-def _with(rate: Rate, successes: float, trials: float) -> Rate:
-    both = rate.trials + trials
-    return Rate((rate.value * rate.trials + successes) / both, both)
+def _add_pseudo_counts(rate: Rate, successes: float, trials: float) -> Rate:
+    both = rate.effective_n + trials
+    return Rate((rate.value * rate.effective_n + successes) / both, both)
 
 
 def _variance(rate: Rate) -> float:
-    return rate.value * (1 - rate.value) / rate.trials
+    return rate.value * (1 - rate.value) / rate.effective_n
 
 
 def _clipped(value: float) -> float:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from donkeywatch.counting.figures import Figures
+from donkeywatch.counting.figures import WindowAggregate
 
 Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
-FEW = 30
+SMALL_SAMPLE = 30
 """With fewer flagged addresses the exact interval has its say too."""
 
 
@@ -48,7 +48,7 @@ def clopper_pearson(successes: float, trials: float) -> tuple[float, float]:
     return lower, upper
 
 
-def query_fraction(figures: Figures, topic: int) -> Estimate | None:
+def query_fraction(figures: WindowAggregate, topic: int) -> Estimate | None:
     """Flagged queries over queries with the interval clustered by address; None without queries.
 
     Queries of one address are not independent. The variance is that of a ratio estimator over
@@ -64,31 +64,31 @@ def query_fraction(figures: Figures, topic: int) -> Estimate | None:
     q, k = figures.queries, figures.topics[topic].queries
     if q == 0:
         return None
-    p, addresses, found = k / q, figures.addresses, figures.topics[topic]
+    p, addresses, topic_aggregate = k / q, figures.addresses, figures.topics[topic]
     if k in (0, q) or addresses < 2:
         effect = max(1.0, figures.sum_qq / q)
     else:
-        squares = found.sum_kk - 2 * p * found.sum_qk + p * p * figures.sum_qq
+        squares = topic_aggregate.sum_kk - 2 * p * topic_aggregate.sum_qk + p * p * figures.sum_qq
         variance = addresses / (addresses - 1) * max(0.0, squares) / q**2
         effect = max(1.0, variance / (p * (1 - p) / q))
-    size = effect if k in (0, q) else effect * _scarcity(found.addresses[0])
+    size = effect if k in (0, q) else effect * _small_cluster_factor(topic_aggregate.addresses[0])
     lower, upper = wilson(k / size, q / size)
-    if found.addresses[0] < FEW:
+    if topic_aggregate.addresses[0] < SMALL_SAMPLE:
         exact = clopper_pearson(k / size, q / size)
         lower, upper = min(lower, exact[0]), max(upper, exact[1])
     return Estimate(p, lower, upper, effect)
 
 
-def _scarcity(flagged: int) -> float:
+def _small_cluster_factor(flagged: int) -> float:
     """What a variance made of few flagged addresses lacks."""
-    return 1.0 if flagged >= FEW else flagged / (flagged - 1) if flagged > 1 else 2.0
+    return 1.0 if flagged >= SMALL_SAMPLE else flagged / (flagged - 1) if flagged > 1 else 2.0
 
 
-def address_fraction(figures: Figures, topic: int, least: int = 1) -> Estimate | None:
-    """Addresses with ``least`` flagged queries or more over addresses, with Wilson's interval."""
+def address_fraction(figures: WindowAggregate, topic: int, min_flagged: int = 1) -> Estimate | None:
+    """Addresses with at least ``min_flagged`` flagged queries over addresses, by Wilson."""
     if figures.addresses == 0:
         return None
-    flagged = figures.topics[topic].addresses[least - 1]
+    flagged = figures.topics[topic].addresses[min_flagged - 1]
     return Estimate(flagged / figures.addresses, *wilson(flagged, figures.addresses))
 
 

@@ -10,13 +10,13 @@ ALLOWANCE = 0.5
 """``k``: half of the smallest shift that is looked for, in standard deviations of a week."""
 THRESHOLD = 4.0
 """``h``: how much evidence is an alarm; `level_shifts` says how often it errs."""
-FEWEST = 8
+MIN_REFERENCE = 8
 """Weeks that a reference needs."""
-LONGEST = 13
+MAX_REFERENCE = 13
 """Weeks that a reference looks back at the most: a quarter, in which a year is nearly a line."""
-CLIP = 3.0
+MAX_RESIDUAL = 3.0
 """A residual counts as no more than this: one odd week alone is no change of level."""
-FLOOR = 0.05
+MIN_LOGIT_SD = 0.05
 """Standard deviation of the logit that a week is granted beyond sampling: about 5 percent.
 
 Without it a large server, whose sampling error is under one percent, would be alarmed by every
@@ -38,7 +38,7 @@ class Score:
     """Both statistics after a week, each over its threshold: more than 1 is an alarm.
 
     While nothing changes ``residual`` scatters like a standard normal variable, or less where
-    weeks vary by less than `FLOOR`; it is None while there is no reference.
+    weeks vary by less than `MIN_LOGIT_SD`; it is None while there is no reference.
     """
 
     week: int
@@ -52,7 +52,7 @@ class Score:
         return self.up > 1 or self.down > 1
 
 
-def point(week: int, flagged: int, queries: int, design_effect: float) -> Point | None:
+def logit_point(week: int, flagged: int, queries: int, design_effect: float) -> Point | None:
     """The empirical logit of ``flagged / queries`` and its variance; None without queries.
 
     Half a query is added on either side, so that zero has a logit too (Gart & Zweifel 1967,
@@ -89,8 +89,8 @@ def level_shifts(points: Iterable[Point]) -> list[Score]:
     rising = falling = 0
     for found in points:
         residual = None
-        if len(reference) >= FEWEST:
-            residual, found = _residual(reference[-LONGEST:], found)
+        if len(reference) >= MIN_REFERENCE:
+            residual, found = _residual(reference[-MAX_REFERENCE:], found)
             up = max(0.0, up + residual - ALLOWANCE)
             down = max(0.0, down - residual - ALLOWANCE)
             rising = rising + 1 if up else 0
@@ -115,28 +115,28 @@ def _residual(reference: Sequence[Point], found: Point) -> tuple[float, Point]:
     """
     total = centre = mean = 0.0
     for past in reference:
-        weight = 1 / (past.variance + FLOOR**2)
+        weight = 1 / (past.variance + MIN_LOGIT_SD**2)
         total += weight
         centre += weight * past.week
         mean += weight * past.logit
     centre, mean = centre / total, mean / total
-    across = along = around = 0.0
+    sxx = sxy = syy = 0.0
     for past in reference:
-        weight = 1 / (past.variance + FLOOR**2)
+        weight = 1 / (past.variance + MIN_LOGIT_SD**2)
         x, y = past.week - centre, past.logit - mean
-        across += weight * x * x
-        along += weight * x * y
-        around += weight * y * y
+        sxx += weight * x * x
+        sxy += weight * x * y
+        syy += weight * y * y
     freedom = len(reference) - 2
-    dispersion = max(1.0, (around - along * along / across) / freedom)
-    ahead = found.week - centre
-    expected = mean + along / across * ahead
-    variance = found.variance + FLOOR**2 + 1 / total + ahead * ahead / across
+    dispersion = max(1.0, (syy - sxy * sxy / sxx) / freedom)
+    weeks_ahead = found.week - centre
+    expected = mean + sxy / sxx * weeks_ahead
+    variance = found.variance + MIN_LOGIT_SD**2 + 1 / total + weeks_ahead * weeks_ahead / sxx
     error = math.sqrt(dispersion * variance)
     t = (found.logit - expected) / error
     normal = math.sqrt(freedom * math.log1p(t * t / freedom))
     normal = math.copysign(normal * (8 * freedom + 1) / (8 * freedom + 3), t)
-    if abs(normal) <= CLIP:
+    if abs(normal) <= MAX_RESIDUAL:
         return normal, found
-    clipped = math.copysign(CLIP, normal)
+    clipped = math.copysign(MAX_RESIDUAL, normal)
     return clipped, Point(found.week, expected + clipped * error, found.variance)

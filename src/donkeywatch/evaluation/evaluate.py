@@ -13,10 +13,10 @@ import numpy.typing as npt
 from donkeywatch.errors import SourceError
 from donkeywatch.estimation.correction import Accuracy, Rate, false_positive_rate
 from donkeywatch.estimation.intervals import Estimate, clopper_pearson
-from donkeywatch.evaluation.labels import Row
+from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.searches import Malformed, words
-from donkeywatch.ingest.text import tokens
+from donkeywatch.ingest.searches import MalformedTreeError, searched_text
+from donkeywatch.ingest.text import tokenise
 from donkeywatch.settings.schema import Syntax
 
 Column = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredQuery:
     """A row for one topic: what the person said and what the detector said; no word of it."""
 
     relevant: bool
@@ -46,7 +46,7 @@ class Confusion:
     true_negatives: int
 
     @classmethod
-    def of(cls, rows: Sequence[Judged]) -> Confusion:
+    def of(cls, rows: Sequence[ScoredQuery]) -> Confusion:
         """Count them."""
         found = Counter((row.category is not None, row.relevant) for row in rows)
         return cls(
@@ -55,7 +55,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Breakdown:
     """A topic, or the rows of one category, language or stratum of it.
 
     ``precision`` and ``recall`` have 95 % intervals; None where nothing can be said. Only the
@@ -73,10 +73,10 @@ class Evaluation:
     """One topic on a labelled sample; ``accuracy`` is None where no correction can be made."""
 
     topic: str
-    whole: Part
-    categories: tuple[Part, ...]
-    languages: tuple[Part, ...]
-    strata: tuple[Part, ...]
+    whole: Breakdown
+    categories: tuple[Breakdown, ...]
+    languages: tuple[Breakdown, ...]
+    strata: tuple[Breakdown, ...]
     accuracy: Accuracy | None
     recall_rows: int
     """Relevant rows that recall comes from."""
@@ -84,19 +84,19 @@ class Evaluation:
     """How many of them are flagged."""
 
 
-def judge(
-    path: Path, rows: Sequence[Row], detector: Detector, syntax: Syntax
-) -> dict[str, list[Judged]]:
+def score(
+    path: Path, rows: Sequence[LabelledQuery], detector: Detector, syntax: Syntax
+) -> dict[str, list[ScoredQuery]]:
     """What the detector says of each row, by topic; only topics that some label names."""
     named = {topic for row in rows for topic in row.topics}
-    found: dict[str, list[Judged]] = {t.id: [] for t in detector.topics if t.id in named}
+    found: dict[str, list[ScoredQuery]] = {t.id: [] for t in detector.topics if t.id in named}
     for row in rows:
-        codes = detector.codes(_tokens(path, row, syntax))
+        codes = detector.classify(_tokens(path, row, syntax))
         for topic, code in zip(detector.topics, codes, strict=True):
             if topic.id in found:
                 category = topic.categories[code - 1] if code else None
                 found[topic.id].append(
-                    Judged(
+                    ScoredQuery(
                         topic.id in row.topics, category, row.language, row.stratum, row.weight,
                         row.for_recall,
                     )
@@ -104,10 +104,10 @@ def judge(
     return found
 
 
-def _tokens(path: Path, row: Row, syntax: Syntax) -> list[str]:
+def _tokens(path: Path, row: LabelledQuery, syntax: Syntax) -> list[str]:
     try:
-        found = tokens(words(row.text.encode("utf-8"), syntax, "cp1252"))
-    except Malformed:
+        found = tokenise(searched_text(row.text.encode("utf-8"), syntax, "cp1252"))
+    except MalformedTreeError:
         raise SourceError(
             f"{path}, line {row.line}: not a search tree",
             "give `--syntax` as the texts are written; `plain` is the words alone",
@@ -120,7 +120,7 @@ def _tokens(path: Path, row: Row, syntax: Syntax) -> list[str]:
     return found
 
 
-def evaluate(topic: str, rows: Sequence[Judged]) -> Evaluation:
+def evaluate(topic: str, rows: Sequence[ScoredQuery]) -> Evaluation:
     """Precision, recall and the detector's accuracy.
 
     Rows of a stratified sample count with their weights (Horvitz & Thompson 1952, J. Am. Stat.
@@ -130,16 +130,20 @@ def evaluate(topic: str, rows: Sequence[Judged]) -> Evaluation:
     """
     drawn = [row for row in rows if not row.for_recall]
     known = [row for row in rows if row.for_recall and row.relevant]
-    sample = _Sample(drawn)
-    recall = _Sample(known) if known else sample
+    sample = _WeightedSample(drawn)
+    recall = _WeightedSample(known) if known else sample
 
     def part(
-        name: str, kept: Callable[[Judged], bool], among: Sequence[Judged], *, recalled: bool
-    ) -> Part:
+        name: str,
+        kept: Callable[[ScoredQuery], bool],
+        among: Sequence[ScoredQuery],
+        *,
+        recalled: bool,
+    ) -> Breakdown:
         flagged, relevant = (
             np.array([kept(row) for row in s.rows], bool) for s in (sample, recall)
         )
-        return Part(
+        return Breakdown(
             name,
             Confusion.of([row for row in among if kept(row)]),
             _estimate(sample.precision(flagged)),
@@ -147,8 +151,11 @@ def evaluate(topic: str, rows: Sequence[Judged]) -> Evaluation:
         )
 
     def parts(
-        name: Callable[[Judged], str | None], among: Sequence[Judged], *, recalled: bool = False
-    ) -> tuple[Part, ...]:
+        name: Callable[[ScoredQuery], str | None],
+        among: Sequence[ScoredQuery],
+        *,
+        recalled: bool = False,
+    ) -> tuple[Breakdown, ...]:
         names = sorted({given for row in rows if (given := name(row)) is not None})
         return tuple(
             part(one, lambda row: name(row) == one, among, recalled=recalled)  # noqa: B023 - used at once
@@ -168,10 +175,10 @@ def evaluate(topic: str, rows: Sequence[Judged]) -> Evaluation:
     )
 
 
-class _Sample:
+class _WeightedSample:
     """Columns of some rows, and the ratios estimated from them."""
 
-    def __init__(self, rows: Sequence[Judged]) -> None:
+    def __init__(self, rows: Sequence[ScoredQuery]) -> None:
         self.rows = rows
         self._weight = np.array([row.weight for row in rows], np.float64)
         self._flagged = np.array([row.category is not None for row in rows], bool)
@@ -199,7 +206,7 @@ class _Sample:
         if found.value < 1:
             return found
         hits = self._weight[self._relevant & inside].sum() / self._weight[missed].max()
-        return Rate(1.0, min(found.trials, float(hits)))
+        return Rate(1.0, min(found.effective_n, float(hits)))
 
     def accuracy(self, recall: Rate | None) -> Accuracy | None:
         """What a correction needs; None where the sample does not tell it.
@@ -249,5 +256,5 @@ class _Sample:
 def _estimate(rate: Rate | None) -> Estimate | None:
     if rate is None:
         return None
-    interval = clopper_pearson(rate.value * rate.trials, rate.trials)
+    interval = clopper_pearson(rate.value * rate.effective_n, rate.effective_n)
     return Estimate(rate.value, *interval)

@@ -27,7 +27,7 @@ STRATUM = re.compile(rf"(?:flagged|unflagged|{RECALL})(?:-[0-9]{{1,3}})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LabelledQuery:
     """One labelled query; ``topics`` are those that a person saw in it."""
 
     line: int
@@ -43,7 +43,7 @@ class Row:
         return self.stratum.partition("-")[0] == RECALL
 
 
-def read(path: Path, topics: Collection[str]) -> list[Row]:
+def read(path: Path, topics: Collection[str]) -> list[LabelledQuery]:
     """All rows of a CSV file (RFC 4180, UTF-8, mode 0600); ``topics`` are the lexicon's.
 
     SourceError tells the line and the remedy, never what stands there.
@@ -67,7 +67,7 @@ def read(path: Path, topics: Collection[str]) -> list[Row]:
     return rows
 
 
-def _rows(path: Path, topics: Collection[str]) -> Iterator[Row]:
+def _rows(path: Path, topics: Collection[str]) -> Iterator[LabelledQuery]:
     reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
     columns: list[str] | None = None
     while True:
@@ -75,7 +75,7 @@ def _rows(path: Path, topics: Collection[str]) -> Iterator[Row]:
         try:
             cells = next(reader, None)
         except csv.Error:
-            raise _wrong(
+            raise _label_error(
                 path, line, "not CSV", 'put texts in double quotes, and double a quote inside: ""'
             ) from None
         if cells is None:
@@ -87,12 +87,12 @@ def _rows(path: Path, topics: Collection[str]) -> Iterator[Row]:
 
 
 def _text(path: Path) -> str:
-    data = guarded.contents(path, f"labels {path}")
+    data = guarded.read_private_file(path, f"labels {path}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise _wrong(path, line, "not UTF-8", "save the file as CSV in UTF-8") from None
+        raise _label_error(path, line, "not UTF-8", "save the file as CSV in UTF-8") from None
 
 
 def _header(path: Path, cells: Sequence[str]) -> list[str]:
@@ -101,20 +101,20 @@ def _header(path: Path, cells: Sequence[str]) -> list[str]:
     missing = [name for name in REQUIRED if name not in names]
     remedy = f"name the columns {', '.join(REQUIRED)} and weight or probability, between commas"
     if missing:
-        raise _wrong(path, 1, f"no column `{missing[0]}`", remedy)
+        raise _label_error(path, 1, f"no column `{missing[0]}`", remedy)
     for number, name in enumerate(names, 1):
         if name not in (*REQUIRED, *WEIGHTS) or names.index(name) < number - 1:
-            raise _wrong(path, 1, f"column {number} is unknown or there twice", remedy)
+            raise _label_error(path, 1, f"column {number} is unknown or there twice", remedy)
     if all(name in names for name in WEIGHTS):
-        raise _wrong(path, 1, "both `weight` and `probability`", "leave one of them out")
+        raise _label_error(path, 1, "both `weight` and `probability`", "leave one of them out")
     return names
 
 
 def _row(
     path: Path, line: int, columns: Sequence[str], cells: Sequence[str], topics: Collection[str]
-) -> Row:
+) -> LabelledQuery:
     if len(cells) != len(columns):
-        raise _wrong(
+        raise _label_error(
             path,
             line,
             f"{len(cells)} fields where there are {len(columns)} columns",
@@ -123,42 +123,42 @@ def _row(
     row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
     found = frozenset(row["label"].split())
     if not found or not (found <= set(topics) or found == {NONE}):
-        raise _wrong(
+        raise _label_error(
             path, line, "not a label", f"use `{NONE}` or topic ids: {', '.join(sorted(topics))}"
         )
     if not LANGUAGE.fullmatch(row["language"]):
-        raise _wrong(
+        raise _label_error(
             path, line, "not a language", "use two lower-case letters (ISO 639-1), `mul` or `und`"
         )
     if not STRATUM.fullmatch(row["stratum"]):
-        raise _wrong(
+        raise _label_error(
             path,
             line,
             "not a stratum",
             f"use `flagged`, `unflagged` or `{RECALL}`, with a number where there are more:"
             " `unflagged-2`",
         )
-    made = Row(line, row["text"], found - {NONE}, row["language"], row["stratum"], 1.0)
+    made = LabelledQuery(line, row["text"], found - {NONE}, row["language"], row["stratum"], 1.0)
     _check_recall(path, made, row)
     weighted = [name for name in WEIGHTS if name in row and not made.for_recall]
     if not weighted:
         return made
     weight = _weight(path, line, weighted[0], row[weighted[0]])
-    return Row(line, made.text, made.topics, made.language, made.stratum, weight)
+    return LabelledQuery(line, made.text, made.topics, made.language, made.stratum, weight)
 
 
-def _check_recall(path: Path, made: Row, row: dict[str, str]) -> None:
+def _check_recall(path: Path, made: LabelledQuery, row: dict[str, str]) -> None:
     if not made.for_recall:
         return
     if not made.topics:
-        raise _wrong(
+        raise _label_error(
             path,
             made.line,
             f"stratum `{RECALL}` and label `{NONE}`",
             f"keep relevant queries only in `{RECALL}`",
         )
     if any(row.get(name) for name in WEIGHTS):
-        raise _wrong(
+        raise _label_error(
             path,
             made.line,
             f"a weight in stratum `{RECALL}`",
@@ -176,8 +176,8 @@ def _weight(path: Path, line: int, name: str, text: str) -> float:
     if name == "probability" and 1e-12 <= given <= 1:
         return 1 / given
     wanted = "a number above 0" if name == "weight" else "a number above 0, 1 at the most"
-    raise _wrong(path, line, f"not a {name}", f"give {wanted}, with a decimal point")
+    raise _label_error(path, line, f"not a {name}", f"give {wanted}, with a decimal point")
 
 
-def _wrong(path: Path, line: int, problem: str, remedy: str) -> SourceError:
+def _label_error(path: Path, line: int, problem: str, remedy: str) -> SourceError:
     return SourceError(f"{path}, line {line}: {problem}", remedy)

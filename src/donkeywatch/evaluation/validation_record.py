@@ -54,11 +54,11 @@ class TopicRecord(_Strict):
         return Accuracy(Rate(tpr.value, tpr.trials), Rate(fpr.value, fpr.trials))
 
 
-class Record(_Strict):
+class ValidationRecord(_Strict):
     """The whole record; ``lexicon`` is the keyed digest, as the daemon shows it."""
 
     version: Literal[1] = 1
-    made: date
+    evaluated_on: date
     sampled_from: date | None = None
     sampled_to: date | None = None
     lexicon: str = Field(pattern="^[0-9a-f]{16}$")
@@ -84,12 +84,12 @@ class Record(_Strict):
             ) from None
 
 
-def load(path: Path | None) -> Record | None:
+def load(path: Path | None) -> ValidationRecord | None:
     """Read a record; None where none is set, ConfigError where it is not one."""
     if path is None:
         return None
     try:
-        return Record.model_validate_json(path.read_bytes())
+        return ValidationRecord.model_validate_json(path.read_bytes())
     except OSError as error:
         raise ConfigError(
             f"record {path}: not readable ({error.strerror})",
@@ -101,7 +101,7 @@ def load(path: Path | None) -> Record | None:
         ) from None
 
 
-def misfit(record: Record, lexicon: str) -> str | None:
+def mismatch(record: ValidationRecord, lexicon: str) -> str | None:
     """Why a record says nothing of the lexicon with this digest; None when it does."""
     if record.lexicon != lexicon:
         return f"it was made with another lexicon ({record.lexicon}, loaded is {lexicon})"
@@ -112,9 +112,9 @@ def misfit(record: Record, lexicon: str) -> str | None:
     return None
 
 
-def accuracies(record: Record, lexicon: str) -> Mapping[str, Accuracy]:
+def accuracies(record: ValidationRecord, lexicon: str) -> Mapping[str, Accuracy]:
     """How the detector does, by topic; nothing where the record does not fit."""
-    if misfit(record, lexicon) is not None:
+    if mismatch(record, lexicon) is not None:
         return {}
     found = {name: topic.accuracy for name, topic in record.topics.items()}
     return {name: accuracy for name, accuracy in found.items() if accuracy is not None}

@@ -8,22 +8,22 @@ import numpy as np
 
 from donkeywatch.ingest.columns import Bytes, Offsets
 from donkeywatch.ingest.lexicon import Ages
-from donkeywatch.ingest.sieve import LETTER
+from donkeywatch.ingest.sieve import WORD_BYTE
 
-NONE, UNSURE = -1, -2
+NO_NUMBER, UNKNOWN = -1, -2
 """No number of one or two digits stands before a word; or what does is not known."""
-BACK = np.array([[2], [3], [4]])
+LOOKBACK = np.array([[2], [3], [4]])
 """How far before a word its number ends, behind one separator, and what stands before that."""
-LETTERS, SEPARATOR, NOTHING = 10, 11, 12
+LETTERS, SEPARATOR, BEFORE_TEXT = 10, 11, 12
 """Classes of bytes besides the ten digits; that there is none is one of them."""
-CLASSES = np.where(LETTER, LETTERS, SEPARATOR)
+CLASSES = np.where(WORD_BYTE, LETTERS, SEPARATOR)
 CLASSES[list(b"0123456789")] = range(10)
 
 
 def _numbers() -> Offsets:
     """The number before a word by the classes of the last three bytes, the last one first."""
-    found = np.full((13, 13, 13), NONE)
-    found[SEPARATOR] = UNSURE
+    found = np.full((13, 13, 13), NO_NUMBER)
+    found[SEPARATOR] = UNKNOWN
     for one in range(10):
         found[one, SEPARATOR:] = one
         for ten in range(10):
@@ -34,7 +34,7 @@ def _numbers() -> Offsets:
 NUMBERS = _numbers()
 
 
-class AgeWords:
+class AgeTerms:
     """The words of a lexicon, and those of ages once more for each number of an age before them.
 
     ``queries`` are the tokens of each by its number: first the words themselves, in their order,
@@ -44,41 +44,43 @@ class AgeWords:
     def __init__(self, words: Sequence[str], suffixes: Sequence[str], ages: Sequence[Ages]) -> None:
         self.queries: list[tuple[str, ...]] = [(word,) for word in words]
         self._size = np.array([len(word.encode()) for word in words], np.int64)
-        self._first = np.full(len(words), NONE)
+        self._first = np.full(len(words), NO_NUMBER)
         # A number that is a word itself would be met twice.
         if any(len(word) <= 2 and word.isdecimal() for word in words) or not ages:
             return
-        self._least = min(own.minimum for own in ages)
-        self._most = max(own.maximum for own in ages)
+        self._minimum = min(age_words.minimum for age_words in ages)
+        self._maximum = max(age_words.maximum for age_words in ages)
         for suffix in suffixes:
             self._first[words.index(suffix)] = len(self.queries)
             self.queries.append((suffix,))
-            numbers = range(self._least, self._most + 1)
+            numbers = range(self._minimum, self._maximum + 1)
             self.queries += [(str(number), suffix) for number in numbers]
 
-    def apart(self, data: Bytes, text: Offsets, end: Offsets, word: Offsets) -> Offsets:
+    def resolve(self, data: Bytes, text: Offsets, end: Offsets, word: Offsets) -> Offsets:
         """The numbers of some words that end in ``data``, those of ages told apart where sure.
 
         ``text`` is where the text of each begins.
         """
-        own = np.flatnonzero(self._first[word] != NONE)
+        own = np.flatnonzero(self._first[word] != NO_NUMBER)
         if not len(own):
             return word
-        number = _before(data, text[own], end[own] - self._size[word[own]])
-        own, number = own[number != UNSURE], number[number != UNSURE]
-        aged = (number >= self._least) & (number <= self._most)
+        number = _preceding_number(data, text[own], end[own] - self._size[word[own]])
+        own, number = own[number != UNKNOWN], number[number != UNKNOWN]
+        in_range = (number >= self._minimum) & (number <= self._maximum)
         found = word.copy()
-        found[own] = self._first[word[own]] + np.where(aged, number - self._least + 1, 0)
+        found[own] = self._first[word[own]] + np.where(in_range, number - self._minimum + 1, 0)
         return found
 
 
-def _before(data: Bytes, text: Offsets, start: Offsets) -> Offsets:
+def _preceding_number(data: Bytes, text: Offsets, start: Offsets) -> Offsets:
     """The number that is a token of its own just before the words that begin at ``start``.
 
     Behind several separators it would have to be looked for.
     """
-    places = start - BACK  # What lies before the text, or before everything, is taken for nothing.
-    classes: Offsets = np.where(places < text, NOTHING, CLASSES[data[places]])
+    places = (
+        start - LOOKBACK
+    )  # What lies before the text, or before everything, is taken for nothing.
+    classes: Offsets = np.where(places < text, BEFORE_TEXT, CLASSES[data[places]])
     one, two, three = classes
     number: Offsets = NUMBERS[one, two, three]
     return number

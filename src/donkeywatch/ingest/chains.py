@@ -7,33 +7,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.ingest.columns import MASKS, Mask, Offsets, has, places, word
-from donkeywatch.ingest.fields import Fields
-from donkeywatch.ingest.links import perhaps_link
-from donkeywatch.ingest.searches import separates
+from donkeywatch.ingest.columns import MASKS, Mask, Offsets, indices_of, matches_at, pack_word
+from donkeywatch.ingest.fields import PackedFields
+from donkeywatch.ingest.links import maybe_link
+from donkeywatch.ingest.searches import escape_is_separator
 
-LEAVES = 8
+MAX_LEAVES = 8
 """Texts of the longest chain that is known."""
 QUOTE, BACKSLASH = 34, 92
 _SIZE = np.zeros(256, np.int64)
 _SIZE[list(b"abfnrtv\\'\"")], _SIZE[ord("x")], _SIZE[ord("u")] = 2, 4, 6
 """Bytes of an escape, by the one behind its backslash."""
 _AND, _TEXT = b"AND(", b"TEXT("
-_NEXT, _CLOSED, _OPENED = range(LEAVES + 1, LEAVES + 4)
+_BETWEEN_FIRST, _BETWEEN_LEFT, _BETWEEN_RIGHT = range(MAX_LEAVES + 1, MAX_LEAVES + 4)
 """What stands behind a text: so many brackets that close the last one, or one of these."""
-_ONE, _END = b'TEXT("', b'")'
+_SINGLE_TEXT_PREFIX, _END = b'TEXT("', b'")'
 """Before and behind the text of a tree that has no other."""
-_FRONT = np.array([word(_AND * ands + _TEXT) for ands in (1, 2)])
+_FRONT = np.array([pack_word(_AND * ands + _TEXT) for ands in (1, 2)])
 """The first eight bytes of a chain that begins with one AND or with several."""
-_BEHIND = [b")" * brackets for brackets in range(LEAVES + 1)]
+_BEHIND = [b")" * brackets for brackets in range(MAX_LEAVES + 1)]
 _BEHIND += [b")," + _TEXT, b"))," + _TEXT, b")," + _AND + _TEXT]
 _BEHIND_SIZE = np.array([len(behind) for behind in _BEHIND])
-_BEHIND_WORD = np.array([word(behind) for behind in _BEHIND])
+_BEHIND_WORD = np.array([pack_word(behind) for behind in _BEHIND])
 _BEHIND_MASK = MASKS[np.minimum(_BEHIND_SIZE, 8)]
 
 
 @dataclass(frozen=True, slots=True)
-class Chains:
+class AndChains:
     """Which fields hold a chain, and where its first text begins and its last one ends.
 
     What stood between the texts of a chain is blank.
@@ -44,7 +44,7 @@ class Chains:
     end: Offsets
 
 
-class _Texts(NamedTuple):
+class _QuotedTexts(NamedTuple):
     """The texts of some lines, one behind the other.
 
     ``opening`` and ``closing`` are their quotes, ``behind`` where what follows ends; ``first``
@@ -59,7 +59,7 @@ class _Texts(NamedTuple):
     leaves: Offsets
 
     @classmethod
-    def of(cls, quotes: Offsets, leaves: Offsets, end: Offsets) -> _Texts:
+    def of(cls, quotes: Offsets, leaves: Offsets, end: Offsets) -> _QuotedTexts:
         """From all quotes in the lines, and where the lines end."""
         opening, closing = np.ascontiguousarray(quotes.reshape(-1, 2).T)
         last = np.cumsum(leaves) - 1
@@ -69,103 +69,107 @@ class _Texts(NamedTuple):
         return cls(opening, closing, behind, last - leaves + 1, last, leaves)
 
 
-def chains(fields: Fields) -> Chains:
+def find_and_chains(fields: PackedFields) -> AndChains:
     """Look at the trees that the fields are, and blank out their syntax."""
     start, end = fields.start, fields.end
-    marks = places((fields.data == QUOTE) | (fields.data == BACKSLASH))
-    escaped = _escaped(fields, marks[fields.data[marks] == BACKSLASH])
+    marks = indices_of((fields.data == QUOTE) | (fields.data == BACKSLASH))
+    escaped = _undecided_escapes(fields, marks[fields.data[marks] == BACKSLASH])
     quotes = marks[fields.data[marks] == QUOTE]  # Those that were escaped are blank by now.
-    count = fields.counts(quotes)
-    good = (count & 1 == 0) & (count > 0) & (count <= 2 * LEAVES)
+    count = fields.count_per_line(quotes)
+    good = (count & 1 == 0) & (count > 0) & (count <= 2 * MAX_LEAVES)
     good[escaped] = False
     several = good & (count > 2)
-    alone = good & ~several & _alone(fields)
-    found = Chains(
+    alone = good & ~several & _is_single_text(fields)
+    found = AndChains(
         several | alone,
-        np.where(alone, start + len(_ONE), start),
+        np.where(alone, start + len(_SINGLE_TEXT_PREFIX), start),
         np.where(alone, end - len(_END), end),
     )
     lines = np.flatnonzero(several)
     if len(lines):
         inside = quotes[np.repeat(several, count)]
-        texts = _Texts.of(inside, count[lines] >> 1, end[lines])
+        texts = _QuotedTexts.of(inside, count[lines] >> 1, end[lines])
         found.start[lines], found.end[lines] = (
             texts.opening[texts.first] + 1,
             texts.closing[texts.last],
         )
-        _check(fields, lines, texts, start[lines], found)
+        _accept_chains(fields, lines, texts, start[lines], found)
     return found
 
 
-def _alone(fields: Fields) -> Mask:
+def _is_single_text(fields: PackedFields) -> Mask:
     """Are these the trees of a single text, given that two quotes stand in them or behind?"""
     end = fields.end - len(_END)
-    front = (fields.words[fields.start] ^ word(_ONE)) & MASKS[len(_ONE)]
-    behind = (fields.words[np.maximum(end, 0)] ^ word(_END)) & MASKS[len(_END)]
-    fine: Mask = ((front | behind) == 0) & (end - fields.start >= len(_ONE))
-    return fine
+    front = (fields.words[fields.start] ^ pack_word(_SINGLE_TEXT_PREFIX)) & MASKS[
+        len(_SINGLE_TEXT_PREFIX)
+    ]
+    behind = (fields.words[np.maximum(end, 0)] ^ pack_word(_END)) & MASKS[len(_END)]
+    is_chain: Mask = ((front | behind) == 0) & (end - fields.start >= len(_SINGLE_TEXT_PREFIX))
+    return is_chain
 
 
-def _check(fields: Fields, lines: Offsets, texts: _Texts, start: Offsets, found: Chains) -> None:
+def _accept_chains(
+    fields: PackedFields, lines: Offsets, texts: _QuotedTexts, start: Offsets, found: AndChains
+) -> None:
     """Leave those lines good that are chains; blank what stands between their texts.
 
     Not before all have been looked at: what is no chain stays as it is.
     """
-    fine, syntax = _fits(fields, texts, start)
+    fine, syntax = _is_chain(fields, texts, start)
     found.good[lines[~fine]] = False
     joined = np.repeat(fine, texts.leaves)
     joined[texts.last] = False
-    for kind in (_NEXT, _CLOSED, _OPENED):
+    for kind in (_BETWEEN_FIRST, _BETWEEN_LEFT, _BETWEEN_RIGHT):
         chosen = texts.closing[joined & (syntax == kind)]
         if len(chosen):
-            fields.blank(chosen, len(_BEHIND[kind]) + 2)
+            fields.overwrite_with_spaces(chosen, len(_BEHIND[kind]) + 2)
     several = np.flatnonzero(joined)
-    link = several[perhaps_link(fields, texts.behind[several] + 1)]
+    link = several[maybe_link(fields, texts.behind[several] + 1)]
     found.good[lines[np.searchsorted(texts.last, link)]] = False
 
 
-def _fits(fields: Fields, texts: _Texts, start: Offsets) -> tuple[Mask, Offsets]:
+def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tuple[Mask, Offsets]:
     """Is there nothing before, between and behind the texts of each line but what a chain has?
 
     There are two texts at least. A chain that leans left begins with all its ANDs, one that leans
     right with the first of them. Also gives what stands behind each text.
     """
     opening = texts.opening[texts.first]
-    right = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
-    ands = np.where(right, 1, texts.leaves - 1)
+    right_deep = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
+    ands = np.where(right_deep, 1, texts.leaves - 1)
     good = opening - start == len(_AND) * ands + len(_TEXT)
     good &= fields.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
-    good &= has(fields.data, opening - len(_TEXT), _TEXT)
+    good &= matches_at(fields.data, opening - len(_TEXT), _TEXT)
     for depth in range(2, int(ands.max())):
         deep = np.flatnonzero(ands > depth)
-        good[deep] &= has(fields.data, start[deep] + len(_AND) * depth, _AND)
-    syntax = _expected(texts, right)
-    odd = np.flatnonzero(~_stands(fields, texts, syntax))
+        good[deep] &= matches_at(fields.data, start[deep] + len(_AND) * depth, _AND)
+    syntax = _expected_suffix(texts, right_deep)
+    odd = np.flatnonzero(~_suffix_matches(fields, texts, syntax))
     good[np.searchsorted(texts.last, odd)] = False
     return good, syntax
 
 
-def _expected(texts: _Texts, right: Mask) -> Offsets:
+def _expected_suffix(texts: _QuotedTexts, right: Mask) -> Offsets:
     """What stands behind each text of a chain, given which of them lean right."""
-    found = np.full(len(texts.opening), _CLOSED)
-    found[texts.first] = _NEXT
-    found[np.repeat(right, texts.leaves)] = _OPENED
-    found[texts.last[right] - 1] = _NEXT
+    found = np.full(len(texts.opening), _BETWEEN_LEFT)
+    found[texts.first] = _BETWEEN_FIRST
+    found[np.repeat(right, texts.leaves)] = _BETWEEN_RIGHT
+    found[texts.last[right] - 1] = _BETWEEN_FIRST
     found[texts.last] = np.where(right, texts.leaves, 2)
     return found
 
 
-def _stands(fields: Fields, texts: _Texts, syntax: Offsets) -> Mask:
+def _suffix_matches(fields: PackedFields, texts: _QuotedTexts, syntax: Offsets) -> Mask:
     """Is it what stands behind each text?"""
     at = texts.closing + 1
     good: Mask = texts.behind - at == _BEHIND_SIZE.take(syntax)
     good &= (fields.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0
-    opened = np.flatnonzero(syntax == _OPENED)
-    good[opened] &= has(fields.data, at[opened], _BEHIND[_OPENED])
+    opened = np.flatnonzero(syntax == _BETWEEN_RIGHT)
+    good[opened] &= matches_at(fields.data, at[opened], _BEHIND[_BETWEEN_RIGHT])
     return good
 
 
-def _escaped(fields: Fields, at: Offsets) -> Offsets:
+def _undecided_escapes(fields: PackedFields, at: Offsets) -> Offsets:
     """Lines with escapes that are no separators, by all backslashes; the others are blank now."""
     number = np.arange(len(at))
     row = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) != 1, number, 0))
@@ -173,7 +177,7 @@ def _escaped(fields: Fields, at: Offsets) -> Offsets:
     size = _SIZE[fields.data[at + 1]]
     found, which = np.unique(fields.words[at] & MASKS[size], return_inverse=True)
     escapes = [escape.to_bytes(8, "little").rstrip(b"\0") for escape in found.tolist()]
-    blank = np.array([separates(escape) for escape in escapes], bool)[which]
+    blank = np.array([escape_is_separator(escape) for escape in escapes], bool)[which]
     for each in (2, 4, 6):
-        fields.blank(at[blank & (size == each)], each)
-    return fields.lines_at(at[~blank])
+        fields.overwrite_with_spaces(at[blank & (size == each)], each)
+    return fields.line_of_offset(at[~blank])

@@ -21,49 +21,51 @@ are seconds."""
 
 EARLIEST = 946_684_800_000
 """2000-01-01: no log is older than eDonkey itself (ms)."""
-BAD, IMPOSSIBLE = "bad_time", "impossible_time"
+BAD_TIME, IMPOSSIBLE_TIME = "bad_time", "impossible_time"
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Event time in ms UTC; ``alternative`` differs only in the repeated DST hour."""
+class Timestamp:
+    """Event time in ms UTC; ``fold_time`` differs only in the repeated DST hour."""
 
     time: int
-    alternative: int
+    fold_time: int
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class TimestampParser:
     """Reads the stamps of one source.
 
-    ``zone`` is for stamps without one; ``layout`` is a strptime format, None for ISO 8601 and
+    ``zone`` is for stamps without one; ``strptime_format`` is None for ISO 8601 and
     unix times in seconds, ms, µs or ns.
     """
 
     zone: ZoneInfo | None = None
-    layout: str | None = None
+    strptime_format: str | None = None
 
-    def read(self, stamp: bytes) -> Moment | str:
+    def read(self, stamp: bytes) -> Timestamp | str:
         """The moment of a stamp, or the outcome ``bad_time`` or ``impossible_time``."""
         try:
-            if self.layout is not None:
-                read = self._place(datetime.strptime(stamp.decode("ascii"), self.layout))
+            if self.strptime_format is not None:
+                read = self._resolve_zone(
+                    datetime.strptime(stamp.decode("ascii"), self.strptime_format)
+                )
             else:
                 read = self._standard(stamp)
         except (ValueError, OverflowError):
-            return BAD
-        return BAD if isinstance(read, Moment) and read.time < EARLIEST else read
+            return BAD_TIME
+        return BAD_TIME if isinstance(read, Timestamp) and read.time < EARLIEST else read
 
-    def _standard(self, stamp: bytes) -> Moment | str:
+    def _standard(self, stamp: bytes) -> Timestamp | str:
         unix = UNIX.fullmatch(stamp)
         if unix:
             unit = UNITS.get(len(unix[1]))
             fraction = int((unix[2] or b"").ljust(3, b"0")[:3])
             time = int(unix[1]) // unit if unit else int(unix[1]) * 1000 + fraction
-            return Moment(time, time)
+            return Timestamp(time, time)
         iso = ISO.fullmatch(stamp)
         if not iso:
-            return BAD
+            return BAD_TIME
         year, month, day, hour, minute, second = (int(part) for part in iso.groups()[:6])
         # A leap second has no number of its own in Unix time: it is the end of the one before.
         leap = second == 60
@@ -71,28 +73,28 @@ class Clock:
         naive = datetime(year, month, day, hour, minute, 59 if leap else second, fraction * 1000)
         if iso[8]:
             if int(iso[10]) > 59:
-                return BAD
+                return BAD_TIME
             offset = timedelta(hours=int(iso[9]), minutes=int(iso[10]))
             naive = naive.replace(tzinfo=timezone(-offset if iso[8] == b"-" else offset))
         elif stamp.endswith(b"Z"):
             naive = naive.replace(tzinfo=UTC)
-        placed = self._place(naive)
-        if leap and isinstance(placed, Moment) and placed.time % HOUR // MINUTE != 59:
-            return BAD
+        placed = self._resolve_zone(naive)
+        if leap and isinstance(placed, Timestamp) and placed.time % HOUR // MINUTE != 59:
+            return BAD_TIME
         return placed
 
-    def _place(self, moment: datetime) -> Moment | str:
+    def _resolve_zone(self, moment: datetime) -> Timestamp | str:
         if moment.tzinfo is not None:
             time = _ms(moment)
-            return Moment(time, time)
+            return Timestamp(time, time)
         if self.zone is None:
-            return BAD
+            return BAD_TIME
         first = _ms(moment.replace(tzinfo=self.zone, fold=0))
         second = _ms(moment.replace(tzinfo=self.zone, fold=1))
-        back = datetime.fromtimestamp(first / 1000, self.zone).replace(tzinfo=None)
-        if abs(back - moment) > timedelta(seconds=1):
-            return IMPOSSIBLE
-        return Moment(first, second)
+        round_trip = datetime.fromtimestamp(first / 1000, self.zone).replace(tzinfo=None)
+        if abs(round_trip - moment) > timedelta(seconds=1):
+            return IMPOSSIBLE_TIME
+        return Timestamp(first, second)
 
 
 def _ms(moment: datetime) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from donkeywatch.counting.observations import LEFT_OUT
 from donkeywatch.ingest.observe import ACCEPTED, TIME_REJECTIONS, Judged, Verdicts
 from donkeywatch.ingest.recognition import Lot, Lots, Recogniser
-from donkeywatch.ingest.sightings import LineReader, Sighting
+from donkeywatch.ingest.sightings import LineReader, ParsedQuery
 
 NEWEST_SEARCH_BYTES = 1 << 14
 """Bytes at the end of a log among which its newest search is looked for."""
@@ -20,7 +20,7 @@ REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True)
 
 def newest_search(end: bytes, reader: LineReader) -> int | None:
     """Give the event time (ms UTC) of the newest search at the end of a log, None without one."""
-    read = reader.lines(end[-NEWEST_SEARCH_BYTES:])
+    read = reader.read_lines(end[-NEWEST_SEARCH_BYTES:])
     times = np.minimum(read.time, read.alternative)
     return int(times.max()) if len(times) else None
 
@@ -55,7 +55,7 @@ def leave_out_counted(
     deciding = lots[~rejected]
     if len(deciding):
         recogniser.last = Lot(int(deciding[-1]))
-    others = judged.read.tally.total() + int(rejected.sum()) + too_long
+    others = judged.read.outcomes.total() + int(rejected.sum()) + too_long
     if len(deciding) and not new.any() and last is not Lot.NEW and (more_follows or not others):
         tally, left_out = Counter[str](), Counter({Lot(int(deciding[0])): others})
         new_too_long = 0
@@ -94,7 +94,7 @@ def _tally_by_line(
         between.clear()
 
     for result in reader.results(bytes(data)):
-        if not isinstance(result, Sighting):
+        if not isinstance(result, ParsedQuery):
             between[result] += 1
             continue
         lot, rejection = next(coming, (Lot.NEW, ACCEPTED))

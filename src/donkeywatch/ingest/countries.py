@@ -12,17 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Countries as Column
-from donkeywatch.counting.observations import country_code
+from donkeywatch.counting.observations import pack_country
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest.mmdb import ipv4_leaves
-from donkeywatch.ingest.pseudonyms import Addresses
+from donkeywatch.ingest.pseudonyms import AddressColumn
 
-UNKNOWN = country_code("ZZ")
-V4 = 0xFFFF0000
+UNKNOWN = pack_country("ZZ")
+IPV4_MAPPED_WORD = 0xFFFF0000
 """What stands before an IPv4 address and behind zeros, as a number of the lowest byte first."""
 
 
-class Countries:
+class CountryLookup:
     """Sorted IPv4 ranges, looked up by column; IPv6 asks the database address by address."""
 
     def __init__(self, path: Path | None) -> None:
@@ -35,8 +35,8 @@ class Countries:
             self.digest = sha256(raw).hexdigest()[:16]
             # Not the reader in C: a damaged database ends the process.
             self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
-            self._starts, self._codes = self._ranges(self._reader, raw)
-            self._short = _prefixes(self._starts, self._codes)
+            self._starts, self._codes = self._ipv4_ranges(self._reader, raw)
+            self._by_prefix = _prefix_table(self._starts, self._codes)
         except Exception as error:  # a damaged file breaks its reader in many ways
             raise ConfigError(
                 f"country database {path}: not usable ({type(error).__name__})",
@@ -44,29 +44,31 @@ class Countries:
             ) from None
 
     @staticmethod
-    def _ranges(reader: maxminddb.Reader, raw: bytes) -> tuple[npt.NDArray[np.uint32], Column]:
+    def _ipv4_ranges(reader: maxminddb.Reader, raw: bytes) -> tuple[npt.NDArray[np.uint32], Column]:
         """Where another country begins, and which; each record is decoded once."""
-        about = reader.metadata()
-        starts, records = ipv4_leaves(raw, about.node_count, about.record_size, about.ip_version)
-        some, first, place = _distinct(records)
+        db_metadata = reader.metadata()
+        starts, records = ipv4_leaves(
+            raw, db_metadata.node_count, db_metadata.record_size, db_metadata.ip_version
+        )
+        record_ids, first, place = _unique_with_inverse(records)
         known = [
             UNKNOWN
-            if record == about.node_count
-            else _code(reader.get(ipaddress.IPv4Address(int(start))))
-            for record, start in zip(some.tolist(), starts[first].tolist(), strict=True)
+            if record == db_metadata.node_count
+            else _country_of_record(reader.get(ipaddress.IPv4Address(int(start))))
+            for record, start in zip(record_ids.tolist(), starts[first].tolist(), strict=True)
         ]
         codes = np.array(known, np.uint16)[place]
         new = np.concatenate(([True], codes[1:] != codes[:-1]))
         return starts[new].astype(np.uint32), codes[new]
 
-    def of(self, addresses: Addresses) -> Column:
+    def lookup(self, addresses: AddressColumn) -> Column:
         """The country of each address, ``ZZ`` where the database names none."""
         found = np.full(len(addresses), UNKNOWN, np.uint16)
         if self._reader is None or not len(addresses):
             return found
         whole = np.ascontiguousarray(addresses)
         halves, numbers = whole.view("<u8"), whole.view(">u4")[:, 3]
-        v4 = (halves[:, 0] == 0) & (halves[:, 1].astype(np.uint32) == V4)
+        v4 = (halves[:, 0] == 0) & (halves[:, 1].astype(np.uint32) == IPV4_MAPPED_WORD)
         if v4.all():
             return self._of_v4(numbers.astype(np.uint32))
         found[v4] = self._of_v4(numbers[v4].astype(np.uint32))
@@ -77,22 +79,22 @@ class Countries:
 
     def _of_v4(self, numbers: npt.NDArray[np.uint32]) -> Column:
         """By the first 16 bits where a country holds all behind them, else by the ranges."""
-        found: Column = self._short[numbers >> 16]
-        mixed = np.flatnonzero(found == 0)
-        if len(mixed):
-            place = np.searchsorted(self._starts, numbers[mixed], "right") - 1
-            found[mixed] = self._codes[place]
+        found: Column = self._by_prefix[numbers >> 16]
+        ambiguous = np.flatnonzero(found == 0)
+        if len(ambiguous):
+            place = np.searchsorted(self._starts, numbers[ambiguous], "right") - 1
+            found[ambiguous] = self._codes[place]
         return found
 
     @staticmethod
     def _of_v6(reader: maxminddb.Reader, address: bytes) -> int:
         try:
-            return _code(reader.get(ipaddress.IPv6Address(address)))
+            return _country_of_record(reader.get(ipaddress.IPv6Address(address)))
         except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
             return UNKNOWN
 
 
-def _distinct(records: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
+def _unique_with_inverse(records: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
     """Each number once, where one of it stands, and which of them each item is."""
     order = np.argsort(records, kind="stable")
     new = np.flatnonzero(np.diff(records[order], prepend=-1))
@@ -102,7 +104,7 @@ def _distinct(records: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ..
     return records[first], first, place
 
 
-def _prefixes(starts: npt.NDArray[np.uint32], codes: Column) -> Column:
+def _prefix_table(starts: npt.NDArray[np.uint32], codes: Column) -> Column:
     """The country of each 16-bit prefix, 0 where there are several."""
     low = np.arange(1 << 16, dtype=np.uint32) << 16
     first = np.searchsorted(starts, low, "right") - 1
@@ -110,7 +112,7 @@ def _prefixes(starts: npt.NDArray[np.uint32], codes: Column) -> Column:
     return np.where(first == last, codes[first], 0).astype(np.uint16)
 
 
-def _code(record: Any) -> int:
+def _country_of_record(record: Any) -> int:
     """Country of a record in the layouts of GeoLite2, DB-IP and the flat lite databases."""
     if not isinstance(record, dict):
         return UNKNOWN
@@ -118,8 +120,8 @@ def _code(record: Any) -> int:
         country = record.get(name)
         iso = country.get("iso_code") if isinstance(country, dict) else None
         if isinstance(iso, str) and len(iso) == 2 and iso.isascii():
-            return country_code(iso.upper())
+            return pack_country(iso.upper())
     iso = record.get("country_code")
     if isinstance(iso, str) and len(iso) == 2 and iso.isascii():
-        return country_code(iso.upper())
+        return pack_country(iso.upper())
     return UNKNOWN

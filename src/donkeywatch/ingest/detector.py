@@ -8,31 +8,31 @@ from itertools import product
 
 import numpy as np
 
-from donkeywatch.counting.observations import Codes
-from donkeywatch.counting.sorting import starts
-from donkeywatch.ingest.ages import AgeWords
+from donkeywatch.counting.observations import CategoryCodes
+from donkeywatch.counting.sorting import run_starts
+from donkeywatch.ingest.ages import AgeTerms
 from donkeywatch.ingest.columns import Mask, Offsets
-from donkeywatch.ingest.lexicon import AGE, Ages, Lexicon, TopicWords
-from donkeywatch.ingest.sieve import chosen
-from donkeywatch.ingest.text import tokens
+from donkeywatch.ingest.lexicon import AGE, Ages, Lexicon, TopicRules
+from donkeywatch.ingest.sieve import create_matcher
+from donkeywatch.ingest.text import tokenise
 from donkeywatch.settings.schema import Matcher
 
 DIGITS = "0123456789"
-KNOWN = 4096
+CACHE_SIZE = 4096
 """Combinations of groups whose code is remembered, at the most."""
-Span = frozenset[int]
+TokenSet = frozenset[int]
 """Indices of the tokens that meet a part of a rule together."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Rules:
+class _TopicMatcher:
     """One topic, its words folded: word -> groups, categories as alternatives of groups."""
 
     words: dict[str, frozenset[str]]
     ages: Ages | None
     suffixes: frozenset[str]
     categories: tuple[tuple[frozenset[str], ...], ...]
-    decided: dict[tuple[object, object], int] = field(default_factory=dict)
+    cache: dict[tuple[object, object], int] = field(default_factory=dict)
     """Codes by what was met: the groups of the words, or where they and ages stand. No word."""
 
     def code(self, query: Sequence[str]) -> int:
@@ -44,10 +44,10 @@ class _Rules:
             ages = tuple(self._ages(query, self.ages))
             if ages:
                 places = tuple([(i, words[t]) for i, t in enumerate(query) if t in words])
-                return self._known((places, ages), query, ages)
-        return self._known((found, ()), query, ()) if found else 0
+                return self._cached((places, ages), query, ages)
+        return self._cached((found, ()), query, ()) if found else 0
 
-    def mark(self, query: Sequence[str]) -> tuple[frozenset[str], bool]:
+    def signature(self, query: Sequence[str]) -> tuple[frozenset[str], bool]:
         """All that matters of a word: its groups, and whether it is an age.
 
         It is the last one of ``query``, which holds besides no more than a number before it.
@@ -55,25 +55,29 @@ class _Rules:
         aged = self.ages is not None and any(self._ages(query, self.ages))
         return self.words.get(query[-1], frozenset()), aged
 
-    def _known(self, met: tuple[object, object], query: Sequence[str], ages: Sequence[Span]) -> int:
-        code = self.decided.get(met)
+    def _cached(
+        self, met: tuple[object, object], query: Sequence[str], ages: Sequence[TokenSet]
+    ) -> int:
+        code = self.cache.get(met)
         if code is None:
-            if len(self.decided) >= KNOWN:
-                self.decided.clear()
-            code = self.decided[met] = self._decide(query, ages)
+            if len(self.cache) >= CACHE_SIZE:
+                self.cache.clear()
+            code = self.cache[met] = self._decide(query, ages)
         return code
 
-    def _decide(self, query: Sequence[str], ages: Sequence[Span]) -> int:
-        met: dict[str, list[Span]] = {AGE: list(ages)}
+    def _decide(self, query: Sequence[str], ages: Sequence[TokenSet]) -> int:
+        matched: dict[str, list[TokenSet]] = {AGE: list(ages)}
         for i, token in enumerate(query):
             for group in self.words.get(token, ()):
-                met.setdefault(group, []).append(frozenset((i,)))
+                matched.setdefault(group, []).append(frozenset((i,)))
         for number, parts in enumerate(self.categories, 1):
-            if _distinct([[s for g in part for s in met.get(g, ())] for part in parts]):
+            if _disjointly_satisfiable(
+                [[s for g in part for s in matched.get(g, ())] for part in parts]
+            ):
                 return number
         return 0
 
-    def _ages(self, query: Sequence[str], ages: Ages) -> Iterable[Span]:
+    def _ages(self, query: Sequence[str], ages: Ages) -> Iterable[TokenSet]:
         for i, token in enumerate(query):
             digits = token[: len(token) - len(token.lstrip(DIGITS))]
             if not 1 <= len(digits) <= 2 or not ages.minimum <= int(digits) <= ages.maximum:
@@ -84,33 +88,35 @@ class _Rules:
                 yield frozenset((i, i + 1))
 
 
-def _distinct(parts: Sequence[Sequence[Span]]) -> bool:
+def _disjointly_satisfiable(parts: Sequence[Sequence[TokenSet]]) -> bool:
     """Can every part be met by tokens that no other part uses?
 
     The others use two tokens each at the most, and two tokens stand in five spans of a part
     at the most: a part with more spans than that is always met, however long the query.
     """
     choices = [list(dict.fromkeys(spans)) for spans in parts]
-    enough = 5 * len(parts)
-    return _assigned(sorted((c for c in choices if len(c) <= enough), key=len), frozenset())
+    always_satisfiable = 5 * len(parts)
+    return _assign(
+        sorted((c for c in choices if len(c) <= always_satisfiable), key=len), frozenset()
+    )
 
 
-def _assigned(parts: Sequence[Sequence[Span]], used: Span) -> bool:
+def _assign(parts: Sequence[Sequence[TokenSet]], used: TokenSet) -> bool:
     if not parts:
         return True
-    return any(_assigned(parts[1:], used | span) for span in parts[0] if not used & span)
+    return any(_assign(parts[1:], used | span) for span in parts[0] if not used & span)
 
 
-def _rules(topic: TopicWords) -> _Rules:
+def _rules(topic: TopicRules) -> _TopicMatcher:
     words: dict[str, set[str]] = {}
     for group, entries in topic.groups.items():
         for entry in entries:
-            words.setdefault(tokens(entry)[0], set()).add(group)
+            words.setdefault(tokenise(entry)[0], set()).add(group)
     suffixes = topic.ages.suffixes if topic.ages else ()
-    return _Rules(
+    return _TopicMatcher(
         words={word: frozenset(groups) for word, groups in words.items()},
         ages=topic.ages,
-        suffixes=frozenset(tokens(suffix)[0] for suffix in suffixes),
+        suffixes=frozenset(tokenise(suffix)[0] for suffix in suffixes),
         categories=tuple(
             tuple(frozenset(part.split("|")) for part in category.all)
             for category in topic.categories
@@ -122,63 +128,76 @@ class Detector:
     """The loaded lexicon as a function of tokens, and of the words found in a text."""
 
     def __init__(self, lexicon: Lexicon, matcher: Matcher = "auto") -> None:
-        self.topics = lexicon.headings()
+        self.topics = lexicon.public_topics()
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
-        words = sorted({word for rules in self._rules for word in _sieve_words(rules)})
-        self.sieve = chosen(matcher, words)
+        words = sorted({word for rules in self._rules for word in _search_terms(rules)})
+        self.sieve = create_matcher(matcher, words)
         """Finds the words of the lexicon, and those of ages."""
         suffixes = sorted({suffix for rules in self._rules for suffix in rules.suffixes})
         ages = [rules.ages for rules in self._rules if rules.ages is not None]
-        self._words = AgeWords(words, suffixes, ages)
-        self.apart = self._words.apart
-        unsure = [i < len(words) and words[i] in suffixes for i in range(len(self._words.queries))]
+        self._age_terms = AgeTerms(words, suffixes, ages)
+        self.resolve_ages = self._age_terms.resolve
+        unsure = [
+            i < len(words) and words[i] in suffixes for i in range(len(self._age_terms.queries))
+        ]
         marks = [
-            None if odd else tuple(rules.mark(query) for rules in self._rules)
-            for odd, query in zip(unsure, self._words.queries, strict=True)
+            None if odd else tuple(rules.signature(query) for rules in self._rules)
+            for odd, query in zip(unsure, self._age_terms.queries, strict=True)
         ]
         kinds = {mark: kind for kind, mark in enumerate(dict.fromkeys(marks))}
-        self._kind = np.array([kinds[mark] for mark in marks], np.int64)
-        self._unsure = kinds.get(None, -1)
+        self._class_of_word = np.array([kinds[mark] for mark in marks], np.int64)
+        self._undetermined = kinds.get(None, -1)
         self._none = (0,) * len(self.topics)
-        alone = dict(zip(self._kind.tolist(), self._words.queries, strict=True))
-        codes = [self.codes(query) for _, query in sorted(alone.items())]
-        self._alone: Codes = np.array(codes, np.uint8).reshape(-1, len(self.topics)).T
-        self._told: dict[tuple[int, ...], tuple[int, ...] | None] = {}
+        alone = dict(zip(self._class_of_word.tolist(), self._age_terms.queries, strict=True))
+        codes = [self.classify(query) for _, query in sorted(alone.items())]
+        self._codes_by_class: CategoryCodes = (
+            np.array(codes, np.uint8).reshape(-1, len(self.topics)).T
+        )
+        self._codes_by_classes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
 
-    def codes(self, query: Sequence[str]) -> tuple[int, ...]:
+    def classify(self, query: Sequence[str]) -> tuple[int, ...]:
         """Per topic the number of the matching category, from 1, or 0; the specification."""
         return tuple(rules.code(query) for rules in self._rules)
 
-    def told(self, lines: Offsets, words: Offsets) -> tuple[Offsets, Codes, Mask]:
+    def classify_hits(self, lines: Offsets, words: Offsets) -> tuple[Offsets, CategoryCodes, Mask]:
         """The lines in which words were found, their codes by topic, and which are sure.
 
         ``lines`` are in rising order. Where a word may be of an age and was not told apart, what
         stands between the words matters, too.
         """
-        first = starts(lines)
-        kinds = self._kind[words]
-        codes, sure = self._alone[:, kinds[first]], kinds[first] != self._unsure
+        first = run_starts(lines)
+        kinds = self._class_of_word[words]
+        codes, sure = self._codes_by_class[:, kinds[first]], kinds[first] != self._undetermined
         last = np.append(first[1:], len(lines))
         several = np.flatnonzero(last - first > 1)
         if len(several):
             spans = zip(first[several].tolist(), last[several].tolist(), strict=True)
             each = kinds.tolist()
-            found = [self._of(tuple(each[low:high]), words[low:high]) for low, high in spans]
+            found = [
+                self._classify_combination(tuple(each[low:high]), words[low:high])
+                for low, high in spans
+            ]
             sure[several] = [code is not None for code in found]
             codes[:, several] = np.array([code or self._none for code in found], np.uint8).T
         return lines[first], codes, sure
 
-    def _of(self, kinds: tuple[int, ...], words: Offsets) -> tuple[int, ...] | None:
+    def _classify_combination(
+        self, kinds: tuple[int, ...], words: Offsets
+    ) -> tuple[int, ...] | None:
         """The codes of some words in their order, remembered by all that matters of them."""
-        if kinds not in self._told:
-            if len(self._told) >= KNOWN:
-                self._told.clear()
-            query = [token for number in words.tolist() for token in self._words.queries[number]]
-            self._told[kinds] = None if self._unsure in kinds else self.codes(query)
-        return self._told[kinds]
+        if kinds not in self._codes_by_classes:
+            if len(self._codes_by_classes) >= CACHE_SIZE:
+                self._codes_by_classes.clear()
+            query = [
+                token for number in words.tolist() for token in self._age_terms.queries[number]
+            ]
+            self._codes_by_classes[kinds] = (
+                None if self._undetermined in kinds else self.classify(query)
+            )
+        return self._codes_by_classes[kinds]
 
 
-def _sieve_words(rules: _Rules) -> Iterable[str]:
+def _search_terms(rules: _TopicMatcher) -> Iterable[str]:
     yield from rules.words
     yield from rules.suffixes
     if rules.ages is not None:

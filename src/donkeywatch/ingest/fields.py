@@ -6,23 +6,23 @@ import numpy as np
 
 from donkeywatch.ingest.columns import (
     HIGH,
-    PAD,
+    PADDING,
     Bytes,
     Mask,
     Offsets,
     Words,
-    every_word,
-    rows,
-    word,
+    gather_rows,
+    pack_word,
+    unaligned_words,
 )
 
-SHIFT = 5
-UNIT = 1 << SHIFT
+ALIGN_SHIFT = 5
+ALIGNMENT = 1 << ALIGN_SHIFT
 """Every field begins at a multiple of so many bytes."""
-_BLANK = word(b" " * 8)
+_BLANK = pack_word(b" " * 8)
 
 
-class Fields:
+class PackedFields:
     """Fields one behind the other: ``start`` and ``end`` are where each stands in ``data``.
 
     Behind each stands at least one byte of what followed it in the block, and up to the next
@@ -32,15 +32,17 @@ class Fields:
     def __init__(self, data: Bytes, start: Offsets, end: Offsets) -> None:
         """``start`` and ``end`` in ``data``, which has PAD bytes behind the last one."""
         size = np.maximum(end - start, 0)
-        units = (size >> SHIFT) + 1
-        units[-1:] += PAD >> SHIFT
+        units = (size >> ALIGN_SHIFT) + 1
+        units[-1:] += PADDING >> ALIGN_SHIFT
         first = np.cumsum(units) - units
-        self.start: Offsets = first << SHIFT
+        self.start: Offsets = first << ALIGN_SHIFT
         self.end: Offsets = self.start + size
         place = np.repeat(start - self.start, units)
-        place += np.arange(0, UNIT * len(place), UNIT)
-        place[-(PAD >> SHIFT) :] = len(data) - UNIT - 1  # Behind the last field there is nothing.
-        self.data: Bytes = rows(data, place, UNIT).view(np.uint8).ravel()
+        place += np.arange(0, ALIGNMENT * len(place), ALIGNMENT)
+        place[-(PADDING >> ALIGN_SHIFT) :] = (
+            len(data) - ALIGNMENT - 1
+        )  # Behind the last field there is nothing.
+        self.data: Bytes = gather_rows(data, place, ALIGNMENT).view(np.uint8).ravel()
         self._line = np.repeat(np.arange(len(start), dtype=np.int32), units)
 
     def __len__(self) -> int:
@@ -49,9 +51,9 @@ class Fields:
     @property
     def words(self) -> Words:
         """The eight bytes that begin at each offset."""
-        return every_word(self.data)
+        return unaligned_words(self.data)
 
-    def blank(self, at: Offsets, size: int) -> None:
+    def overwrite_with_spaces(self, at: Offsets, size: int) -> None:
         """Put spaces in place of ``size`` bytes at some offsets."""
         if size < 8:
             for place in range(size):
@@ -60,15 +62,17 @@ class Fields:
         for place in (*range(0, size - 8, 8), size - 8):
             self.words[at + place] = _BLANK
 
-    def lines_at(self, offsets: Offsets) -> Offsets:
+    def line_of_offset(self, offsets: Offsets) -> Offsets:
         """In which lines' fields some offsets lie."""
-        return self._line.take(offsets >> SHIFT, mode="clip").astype(np.int64)
+        return self._line.take(offsets >> ALIGN_SHIFT, mode="clip").astype(np.int64)
 
-    def counts(self, offsets: Offsets) -> Offsets:
+    def count_per_line(self, offsets: Offsets) -> Offsets:
         """How many of some offsets lie in the field of each line."""
-        return np.bincount(self._line.take(offsets >> SHIFT, mode="clip"), minlength=len(self))
+        return np.bincount(
+            self._line.take(offsets >> ALIGN_SHIFT, mode="clip"), minlength=len(self)
+        )
 
-    def wide(self) -> Mask:
+    def non_ascii_lines(self) -> Mask:
         """Lines that may have bytes beyond ASCII; those that are not named have none."""
         high = (self.data.view("<u8") & HIGH) != 0
         some = np.flatnonzero(high.view(np.uint32))  # The four words of a unit at once.

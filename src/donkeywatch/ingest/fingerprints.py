@@ -28,7 +28,7 @@ class ContentKeys:
     def current(self) -> int:
         """Start of the newest week that has a key and has begun; of this week where none has."""
         this = week_of(self.now())  # Keys of weeks to come go when a clock turns out to be ahead.
-        return max((week for week in self.keyring.unsealed() if week <= this), default=this)
+        return max((week for week in self.keyring.active_weeks() if week <= this), default=this)
 
     def key(self, week: int) -> bytes | None:
         """The key of a week's fingerprints, None once it is destroyed."""

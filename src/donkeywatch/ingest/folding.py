@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.ingest.text import spaced
+from donkeywatch.ingest.text import fold_spaced
 
-Characters = npt.NDArray[np.uint32]
+CodePoints = npt.NDArray[np.uint32]
 """Code points."""
 
 FEED, SPACE = 10, 32
-_SEVERAL, _GONE = 1 << 31, (1 << 31) - 1
+_EXPANDS, _DELETED = 1 << 31, (1 << 31) - 1
 """What the table has in place of a character: that there are several, with their number in a list
 of them, or that there is none. Above every code point."""
 
 
 class FoldTable:
-    """What each character becomes, asked of `text.spaced` a page of 256 at a time.
+    """What each character becomes, asked of `text.fold_spaced` a page of 256 at a time.
 
     Case folding and compatibility decomposition look at single characters, and the marks whose
     order normalisation changes are removed: a text folds to what its characters fold to.
@@ -26,28 +26,28 @@ class FoldTable:
     def __init__(self) -> None:
         # Zeros that are never touched need no memory; they stand for what is not known yet, since
         # the character of number 0 folds to a space.
-        self._table: Characters = np.zeros(0x110000, np.uint32)
+        self._table: CodePoints = np.zeros(0x110000, np.uint32)
         self._several: list[str] = []
 
-    def folded(self, codes: Characters) -> Characters:
+    def fold(self, codes: CodePoints) -> CodePoints:
         """Folded, separators as single spaces; line feeds stay."""
         if not len(codes):
             return codes
         found = self._table.take(codes, mode="clip")
         if not found.min():
             for page in sorted(set((codes[found == 0] >> 8).tolist())):
-                self._learn(page)
+                self._fill_page(page)
             found = self._table.take(codes, mode="clip")
         largest = int(found.max())
-        if largest >= _SEVERAL:
-            found = self._expanded(found)
-            largest = _GONE
-        return found[found != _GONE] if largest == _GONE else found
+        if largest >= _EXPANDS:
+            found = self._expand(found)
+            largest = _DELETED
+        return found[found != _DELETED] if largest == _DELETED else found
 
-    def _expanded(self, found: Characters) -> Characters:
+    def _expand(self, found: CodePoints) -> CodePoints:
         """With all the characters of those that become several."""
-        several = found >= _SEVERAL
-        numbers = found[several] - np.uint32(_SEVERAL)
+        several = found >= _EXPANDS
+        numbers = found[several] - np.uint32(_EXPANDS)
         length = np.ones(len(found), np.int64)
         length[several] = np.array([len(text) for text in self._several])[numbers]
         result = np.repeat(found, length)
@@ -58,22 +58,22 @@ class FoldTable:
                 result[at + k] = ord(character)
         return result
 
-    def _learn(self, page: int) -> None:
+    def _fill_page(self, page: int) -> None:
         for code in range(page << 8, (page + 1) << 8):
-            text = spaced(chr(code))
+            text = fold_spaced(chr(code))
             if len(text) > 1:
-                self._table[code] = _SEVERAL + len(self._several)
+                self._table[code] = _EXPANDS + len(self._several)
                 self._several.append(text)
             else:
-                self._table[code] = ord(text) if text else _GONE
+                self._table[code] = ord(text) if text else _DELETED
 
 
-def code_points(text: str) -> Characters:
+def code_points(text: str) -> CodePoints:
     """The characters of a text as numbers; a lone surrogate is one that is no letter."""
     raw = text.encode("utf-32-le", "surrogatepass")
     return np.frombuffer(raw, "<u4").astype(np.uint32, copy=False)
 
 
-def text_of(codes: Characters) -> str:
+def to_text(codes: CodePoints) -> str:
     """The text of some characters."""
     return codes.astype("<u4", copy=False).tobytes().decode("utf-32-le", "surrogatepass")

@@ -6,13 +6,13 @@ import os
 import stat
 from pathlib import Path
 
-from donkeywatch.errors import ConfigError, Unavailable, may_pass
+from donkeywatch.errors import ConfigError, DatabaseUnavailableError, may_pass
 
 
-def contents(path: Path, name: str, exposed: str = "") -> bytes:
+def read_private_file(path: Path, name: str, exposure_remedy: str = "") -> bytes:
     """The content of a regular file of mode 0600 or less; ConfigError otherwise.
 
-    ``name`` begins every message; ``exposed`` is what else to do when others could read it.
+    ``name`` begins every message; ``exposure_remedy`` is what else to do when others could read it.
     Unavailable where the disk or a limit forbids reading now.
     """
     try:
@@ -32,7 +32,7 @@ def contents(path: Path, name: str, exposed: str = "") -> bytes:
         if mode & 0o077:
             raise ConfigError(
                 f"{name}: others can read it (mode {mode & 0o777:03o})",
-                f"run: chmod 600 {path}{exposed}",
+                f"run: chmod 600 {path}{exposure_remedy}",
             )
         try:
             return file.read()
@@ -40,8 +40,8 @@ def contents(path: Path, name: str, exposed: str = "") -> bytes:
             raise _unavailable(name, error) from None
 
 
-def _unavailable(name: str, error: OSError) -> Unavailable:
-    return Unavailable(
+def _unavailable(name: str, error: OSError) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(
         f"{name}: cannot be read now ({error.strerror})",
         "see to the disk or the limit, and try again; the file is left as it is",
     )

@@ -12,9 +12,9 @@ from donkeywatch.counting.windows import week_name
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import guarded
 
-SIZE = 32
+KEY_BYTES = 32
 """Bytes of a key: AES-256."""
-INSTALL = "install.key"
+INSTALL_KEY_NAME = "install.key"
 """The one lasting key: fingerprints of files and the lexicon's digest."""
 
 
@@ -33,8 +33,8 @@ class Keyring:
     ) -> None:
         self.directory = directory
         self._register = register
-        self._sealed = {week for week, (_, sealed) in epochs.items() if sealed}
-        prepare(directory)
+        self._destroyed = {week for week, (_, sealed) in epochs.items() if sealed}
+        ensure_directory(directory)
         self._weeks: dict[int, bytes] = {}
         for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in epochs}:
             _destroy(path)  # A crash came before its week was known, or after that was forgotten.
@@ -42,42 +42,42 @@ class Keyring:
         """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
         for week, (expected, sealed) in epochs.items():
             if sealed:
-                self._remove_left(week)
+                self._finish_interrupted_destruction(week)
             elif os.path.lexists(self._path(week)):
                 self._weeks[week] = read(directory, week, expected)
             else:
                 self.lost.append(week)
         for week in self.lost:
             # Registered first: a key that is not the registered one would be refused.
-            key = secrets.token_bytes(SIZE)
-            register(week, proof(key))
+            key = secrets.token_bytes(KEY_BYTES)
+            register(week, key_check_value(key))
             _write(self._path(week), key)
             self._weeks[week] = key
 
     def key(self, week: int) -> bytes | None:
         """The key of the ISO week that starts at ``week`` ms; None once it is destroyed."""
-        if week in self._sealed:
+        if week in self._destroyed:
             return None
         if week not in self._weeks:
-            key = secrets.token_bytes(SIZE)
+            key = secrets.token_bytes(KEY_BYTES)
             _write(self._path(week), key)
-            self._register(week, proof(key))
+            self._register(week, key_check_value(key))
             self._weeks[week] = key
         return self._weeks[week]
 
-    def unsealed(self) -> list[int]:
+    def active_weeks(self) -> list[int]:
         """Weeks whose keys exist, oldest first."""
         return sorted(self._weeks)
 
-    def sealed(self) -> set[int]:
+    def destroyed_weeks(self) -> set[int]:
         """Weeks whose keys are destroyed."""
-        return set(self._sealed)
+        return set(self._destroyed)
 
-    def destroy(self, before: int) -> None:
+    def destroy_before(self, before: int) -> None:
         """Destroy the keys of the weeks that start before a time."""
         for week in [week for week in self._weeks if week < before]:
             del self._weeks[week]
-            self._sealed.add(week)
+            self._destroyed.add(week)
             self._remove(week)
 
     def discard(self, start: int) -> None:
@@ -89,7 +89,7 @@ class Keyring:
     def _path(self, week: int) -> Path:
         return _path(self.directory, week)
 
-    def _remove_left(self, week: int) -> None:
+    def _finish_interrupted_destruction(self, week: int) -> None:
         """Destroy a key that a crash has left; ConfigError where that cannot be done."""
         try:
             self._remove(week)
@@ -110,7 +110,7 @@ def read(directory: Path, week: int, expected: bytes) -> bytes:
     """The key of a week; ConfigError when it is gone or not the one with this proof."""
     path = _path(directory, week)
     key = _key(path)
-    if key is None or proof(key) != expected:
+    if key is None or key_check_value(key) != expected:
         raise ConfigError(
             f"key of week {week_name(week)}: "
             + ("missing" if key is None else "not the one this database was made with"),
@@ -122,12 +122,12 @@ def read(directory: Path, week: int, expected: bytes) -> bytes:
 
 def destroy_all(directory: Path) -> None:
     """Destroy every key, the lasting one too: nothing made with them can be asked about."""
-    for path in (*directory.glob("*-W*.key"), directory / INSTALL):
+    for path in (*directory.glob("*-W*.key"), directory / INSTALL_KEY_NAME):
         if path.exists():
             _destroy(path)
 
 
-def prepare(directory: Path) -> None:
+def ensure_directory(directory: Path) -> None:
     """Make the key directory; ConfigError when others can look into it."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -147,7 +147,7 @@ def prepare(directory: Path) -> None:
 
 def install_key(directory: Path, *, fresh: bool) -> bytes:
     """The lasting key, made when the state is ``fresh``; refused when it is gone later."""
-    path = directory / INSTALL
+    path = directory / INSTALL_KEY_NAME
     key = _key(path)
     if key is None and not fresh:
         raise ConfigError(
@@ -155,27 +155,29 @@ def install_key(directory: Path, *, fresh: bool) -> bytes:
             "restore the file, or start donkeywatch, which goes on under another one",
         )
     if key is None:
-        key = secrets.token_bytes(SIZE)
+        key = secrets.token_bytes(KEY_BYTES)
         store_install_key(directory, key)
     return key
 
 
 def new_install_key(directory: Path) -> bytes | None:
     """A key in the place of the lasting one if that is lost, not stored yet; None if it is not."""
-    return None if _key(directory / INSTALL) is not None else secrets.token_bytes(SIZE)
+    return (
+        None if _key(directory / INSTALL_KEY_NAME) is not None else secrets.token_bytes(KEY_BYTES)
+    )
 
 
 def store_install_key(directory: Path, key: bytes) -> None:
     """Store the lasting key."""
-    _write(directory / INSTALL, key)
+    _write(directory / INSTALL_KEY_NAME, key)
 
 
-def weeks_exist(directory: Path) -> bool:
+def has_week_keys(directory: Path) -> bool:
     """Is there the key of any week?"""
     return any(directory.glob("*-W*.key"))
 
 
-def proof(key: bytes) -> bytes:
+def key_check_value(key: bytes) -> bytes:
     """A value that tells whether a key is the right one and nothing else about it."""
     return blake2b(b"donkeywatch key proof", key=key, digest_size=16).digest()
 
@@ -186,39 +188,39 @@ def _path(directory: Path, week: int) -> Path:
 
 def _destroy(path: Path) -> None:
     with path.open("r+b") as file:
-        file.write(secrets.token_bytes(SIZE))
+        file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    _sync(path.parent)
+    _fsync_directory(path.parent)
 
 
 def _key(path: Path) -> bytes | None:
     """The key in a file; None when there is no such file."""
     if not os.path.lexists(path):
         return None
-    key = guarded.contents(
+    key = guarded.read_private_file(
         path, str(path), "; if others may have read it, start a new state directory"
     )
-    if len(key) != SIZE:
-        raise ConfigError(f"{path}: not a key of {SIZE} bytes", "restore the right file")
+    if len(key) != KEY_BYTES:
+        raise ConfigError(f"{path}: not a key of {KEY_BYTES} bytes", "restore the right file")
     return key
 
 
 def _write(path: Path, key: bytes) -> None:
     """Durably, and never half: a key must be on disk before anything is hashed with it."""
-    part = path.with_suffix(".part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = path.with_suffix(".part")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(key)
         file.flush()
         os.fsync(descriptor)
-    part.rename(path)
-    _sync(path.parent)
+    temporary.rename(path)
+    _fsync_directory(path.parent)
 
 
-def _sync(directory: Path) -> None:
+def _fsync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from donkeywatch.counting.ledger import Topic
-from donkeywatch.counting.windows import milliseconds
+from donkeywatch.counting.ledger import TopicInfo
+from donkeywatch.counting.windows import to_ms
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import guarded
-from donkeywatch.ingest.text import tokens
+from donkeywatch.ingest.text import tokenise
 
 NOTICE_DAYS = 30
 """How long before its end it is told that a list expires."""
 AGE = "age"
 """Name of the group that ``ages`` defines."""
-ID = r"^[a-z][a-z0-9_]{0,39}$"
+ID_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
 
 
 class _Strict(BaseModel):
@@ -39,11 +39,11 @@ class Ages(_Strict):
 class Category(_Strict):
     """A rule: every part must be met by a token of its own; ``a|b`` is met by either group."""
 
-    id: str = Field(pattern=ID)
+    id: str = Field(pattern=ID_PATTERN)
     all: tuple[str, ...] = Field(min_length=1, max_length=5)
 
 
-class TopicWords(_Strict):
+class TopicRules(_Strict):
     """One topic: groups of words, ages, and categories in order of priority."""
 
     groups: dict[str, tuple[str, ...]]
@@ -56,12 +56,12 @@ class Lexicon(_Strict):
 
     title: str = ""
     expires: date | None = None
-    topics: dict[str, TopicWords] = Field(min_length=1, max_length=8)
+    topics: dict[str, TopicRules] = Field(min_length=1, max_length=8)
 
-    def headings(self) -> tuple[Topic, ...]:
+    def public_topics(self) -> tuple[TopicInfo, ...]:
         """Topic and category ids, all of the lexicon that may be shown."""
         return tuple(
-            Topic(name, tuple(category.id for category in topic.categories))
+            TopicInfo(name, tuple(category.id for category in topic.categories))
             for name, topic in self.topics.items()
         )
 
@@ -71,7 +71,7 @@ class Lexicon(_Strict):
         if self.expires is None or self.expires == date.max:
             return None
         day = self.expires + timedelta(days=1)
-        return milliseconds(datetime(day.year, day.month, day.day, tzinfo=UTC))
+        return to_ms(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
     def notices(self, now: datetime) -> tuple[str, ...]:
         """What to tell of a list that has expired, or will within 30 days; else nothing."""
@@ -98,11 +98,11 @@ def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False
         lexicon = Lexicon.model_validate(tomllib.loads(text))
     except ValidationError as error:
         first = error.errors(include_input=False, include_context=False)[0]
-        near = difflib.get_close_matches(str(first["loc"][-1]), OURS, 1)
-        if first["type"] == "extra_forbidden" and near:
-            first["msg"] = f"not a name of the form; did you mean `{near[0]}`?"
+        suggestions = difflib.get_close_matches(str(first["loc"][-1]), SCHEMA_KEYS, 1)
+        if first["type"] == "extra_forbidden" and suggestions:
+            first["msg"] = f"not a name of the form; did you mean `{suggestions[0]}`?"
         raise ConfigError(
-            f"lexicon {path}: {_place(first['loc'])}: {first['msg']}",
+            f"lexicon {path}: {_redacted_location(first['loc'])}: {first['msg']}",
             "see docs/lexicon.md for the form of the file",
         ) from None
     except (ValueError, RecursionError) as error:
@@ -128,7 +128,7 @@ def digest(lexicon: Lexicon, key: bytes) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return guarded.contents(path, f"lexicon {path}").decode("utf-8-sig")
+        return guarded.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
@@ -141,7 +141,7 @@ def _line(error: Exception) -> str:
     return rest.partition(",")[0] if rest[:1].isdigit() else "its end"
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _redacted_location(location: tuple[int | str, ...]) -> str:
     """Where in the file: by numbers, names of ours and topics.
 
     Any other name might be an entry that stands in the wrong place.
@@ -152,14 +152,16 @@ def _place(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             shown.append(str(part + 1))
         else:
-            shown.append(part if part in OURS or named else "*")
+            shown.append(part if part in SCHEMA_KEYS or named else "*")
     return ".".join(shown)
 
 
-OURS = {name for model in (Lexicon, TopicWords, Ages, Category) for name in model.model_fields}
+SCHEMA_KEYS = {
+    name for model in (Lexicon, TopicRules, Ages, Category) for name in model.model_fields
+}
 
 
-def _check_topic(path: Path, name: str, topic: TopicWords) -> None:
+def _check_topic(path: Path, name: str, topic: TopicRules) -> None:
     where = f"lexicon {path}: topics.{name}"
     if not _is_id(name):
         raise ConfigError(f"{where}: not a valid id", "use lower-case letters, digits and _")
@@ -194,7 +196,7 @@ def _check_words(where: str, words: tuple[str, ...]) -> None:
         raise ConfigError(f"{where}: no entries", "add words, or remove the group and its rules")
     seen: dict[str, int] = {}
     for number, word in enumerate(words, 1):
-        found = tokens(word)
+        found = tokenise(word)
         if not found:
             raise ConfigError(
                 f"{where}, entry {number}: empty", "remove the entry or write letters into it"

@@ -4,35 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 
-from donkeywatch.ingest.columns import MASKS, Mask, Offsets, word
-from donkeywatch.ingest.fields import Fields
-from donkeywatch.ingest.sieve import LETTER
+from donkeywatch.ingest.columns import MASKS, Mask, Offsets, pack_word
+from donkeywatch.ingest.fields import PackedFields
+from donkeywatch.ingest.sieve import WORD_BYTE
 from donkeywatch.sources.wrappers import BYTE_ORDER_MARK
 
-STEPS = 8
+MAX_SKIPPED = 8
 """Spaces, quotes and marks before a text that are skipped before it is looked at."""
-_ODD = np.zeros(256, bool)
-_ODD[list(b"\t\n\v\f\r \"'")] = True
+_SKIPPABLE = np.zeros(256, bool)
+_SKIPPABLE[list(b"\t\n\v\f\r \"'")] = True
 """Before these a search for relatives may stand, and before a byte order mark."""
-_MARK = word(BYTE_ORDER_MARK)
-_FRONT = _ODD.copy()
-_FRONT[BYTE_ORDER_MARK[0]] = True
+_MARK = pack_word(BYTE_ORDER_MARK)
+_LEADING = _SKIPPABLE.copy()
+_LEADING[BYTE_ORDER_MARK[0]] = True
 _COLON = np.zeros(256, np.int64)
 _COLON[list(b"rR")], _COLON[list(b"eE")] = len(b"related:") - 1, len(b"ed2k:") - 1
 """Where a colon stands in ``related::`` and ``ed2k::``, by their first letter."""
-SURE = LETTER & (_COLON == 0) & (np.arange(256) < 0x80)
+NEVER_LINK = WORD_BYTE & (_COLON == 0) & (np.arange(256) < 0x80)
 """A text that begins so has a word and is no link."""
 
 
-def perhaps_link(fields: Fields, start: Offsets) -> Mask:
+def maybe_link(fields: PackedFields, start: Offsets) -> Mask:
     """Texts, by where they begin, that the line reader may take for a link."""
     data, words = fields.data, fields.words
     start = start.copy()
-    front = np.flatnonzero(_FRONT[data[start]])
-    for _ in range(STEPS):
+    front = np.flatnonzero(_LEADING[data[start]])
+    for _ in range(MAX_SKIPPED):
         at = start[front]
         marked = words[at] & MASKS[3] == _MARK
-        skipped = marked | _ODD[data[at]]
+        skipped = marked | _SKIPPABLE[data[at]]
         front = front[skipped]
         if not len(front):
             break

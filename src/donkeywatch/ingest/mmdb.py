@@ -11,7 +11,7 @@ import numpy.typing as npt
 Numbers = npt.NDArray[np.int64]
 
 BITS = 32
-ALIASES = 4
+MAX_NODE_REUSE = 4
 """How often a subtree may be used again, on average, in a database that is no riddle."""
 
 
@@ -26,22 +26,22 @@ def ipv4_leaves(raw: bytes, nodes: int, record_bits: int, version: int) -> tuple
         root = int(tree[root, 0]) if root < nodes else root
     if root >= nodes:
         return np.zeros(1, np.int64), np.array([root], np.int64)
-    inner, first = np.array([root]), np.zeros(1, np.int64)
+    inner_nodes, first = np.array([root]), np.zeros(1, np.int64)
     starts, records = [], []
     seen = 0
     for bit in reversed(range(BITS)):
-        child = tree[inner].ravel()
+        child = tree[inner_nodes].ravel()
         begin = np.stack((first, first + (1 << bit)), axis=1).ravel()
         leaf = child >= nodes
         starts.append(begin[leaf])
         records.append(child[leaf])
-        inner, first = child[~leaf], begin[~leaf]
-        seen += len(inner)
-        if seen > ALIASES * nodes:
+        inner_nodes, first = child[~leaf], begin[~leaf]
+        seen += len(inner_nodes)
+        if seen > MAX_NODE_REUSE * nodes:
             raise ValueError("a tree with circles")
     # A path of 32 bits that does not end leads nowhere.
     starts.append(first)
-    records.append(np.full(len(inner), nodes))
+    records.append(np.full(len(inner_nodes), nodes))
     start, record = np.concatenate(starts), np.concatenate(records)
     order = np.argsort(start)
     return start[order], record[order]
@@ -55,14 +55,14 @@ def _tree(raw: bytes, nodes: int, record_bits: int) -> Numbers:
     data = np.frombuffer(raw, np.uint8, nodes * width).reshape(nodes, width).astype(np.int64)
     half = width // 2
     left, right = data[:, :half], data[:, width - half :]
-    found = np.stack([_number(left), _number(right)], axis=1)
+    found = np.stack([_big_endian(left), _big_endian(right)], axis=1)
     if record_bits == 28:
         found[:, 0] |= (data[:, 3] >> 4) << 24
         found[:, 1] |= (data[:, 3] & 15) << 24
     return found
 
 
-def _number(part: Numbers) -> Numbers:
+def _big_endian(part: Numbers) -> Numbers:
     total = part[:, 0]
     for column in part.T[1:]:
         total = total << 8 | column

@@ -10,21 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Observations, Pseudonyms, Times
-from donkeywatch.counting.watermark import Frontier
-from donkeywatch.counting.windows import HOUR, MONDAY, WEEK, floor
-from donkeywatch.ingest.countries import Countries
+from donkeywatch.counting.watermark import EventTimeFrontier
+from donkeywatch.counting.windows import FIRST_MONDAY, HOUR, WEEK, floor_to
+from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.ingest.pseudonyms import Addresses, pseudonyms
-from donkeywatch.ingest.sightings import Sightings
+from donkeywatch.ingest.pseudonyms import AddressColumn, pseudonyms
+from donkeywatch.ingest.sightings import QueryColumns
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class LatenessRules:
     """When a line is late, too late or from the future; all in ms."""
 
     lateness: int
     future: int
-    keep: int = WEEK
+    max_lateness: int = WEEK
     """How long an hour's segment exists for late lines."""
 
 
@@ -42,7 +42,7 @@ class Judged:
     which says anything of those from the future; ``verdict`` is ACCEPTED, FUTURE or TOO_LATE.
     """
 
-    read: Sightings
+    read: QueryColumns
     time: Times
     before: Times
     verdict: Verdicts
@@ -50,30 +50,30 @@ class Judged:
     def where(self, chosen: npt.NDArray[np.bool_]) -> Judged:
         """Give some of the searches, with the tally of the other lines."""
         return Judged(
-            self.read.where(chosen), self.time[chosen], self.before[chosen], self.verdict[chosen]
+            self.read.filter(chosen), self.time[chosen], self.before[chosen], self.verdict[chosen]
         )
 
     def with_tally(self, tally: Counter[str]) -> Judged:
         """Give the same searches with another tally of the other lines."""
-        return Judged(replace(self.read, tally=tally), self.time, self.before, self.verdict)
+        return Judged(replace(self.read, outcomes=tally), self.time, self.before, self.verdict)
 
     def outcomes(self) -> Counter[str]:
         """Count the lines that are not counted as a query, by outcome."""
         numbers = {
             name: int((self.verdict == each).sum()) for each, name in TIME_REJECTIONS.items()
         }
-        return Counter(self.read.tally) + Counter(numbers)
+        return Counter(self.read.outcomes) + Counter(numbers)
 
 
 @dataclass(frozen=True, slots=True)
-class Observer:
+class Pseudonymiser:
     """Countries and keys applied to the sightings of a source."""
 
-    countries: Countries
+    countries: CountryLookup
     keyring: Keyring
-    rules: Rules
+    rules: LatenessRules
 
-    def judge(self, read: Sightings, frontier: Frontier, now: int) -> Judged:
+    def judge(self, read: QueryColumns, frontier: EventTimeFrontier, now: int) -> Judged:
         """Decide on the times of searches; ``now`` is the wall clock, ms UTC.
 
         Moves the frontier: over searches that were counted before, too, so that what is rejected
@@ -87,24 +87,24 @@ class Observer:
             return Judged(read, time, before, verdict)
         verdict[~past] = FUTURE
         time, before = read.time.copy(), read.time.copy()
-        time[past], before[past], timely = self._admit(read.where(past), frontier)
+        time[past], before[past], timely = self._admit(read.filter(past), frontier)
         verdict[np.flatnonzero(past)[~timely]] = TOO_LATE
         return Judged(read, time, before, verdict)
 
     def _admit(
-        self, read: Sightings, frontier: Frontier
+        self, read: QueryColumns, frontier: EventTimeFrontier
     ) -> tuple[Times, Times, npt.NDArray[np.bool_]]:
         """Times decided on, the frontier before each, and which are not too late."""
         twice = read.alternative is not read.time and (read.alternative != read.time).any()
-        time, before = frontier.admit(read.time, read.alternative if twice else None)
-        timely = time >= before - self.rules.keep
+        time, before = frontier.advance(read.time, read.alternative if twice else None)
+        timely = time >= before - self.rules.max_lateness
         if timely.all():
-            timely = self._unsealed(time)
+            timely = self._key_available(time)
         else:
-            timely[timely] = self._unsealed(time[timely])
+            timely[timely] = self._key_available(time[timely])
         return time, before, timely
 
-    def observe(self, judged: Judged, closed_until: int) -> Observations:
+    def pseudonymise(self, judged: Judged, closed_until: int) -> Observations:
         """Look up countries, and replace addresses by pseudonyms, of what can be counted.
 
         ``closed_until`` is the end of the last closed hour, ms UTC.
@@ -115,14 +115,14 @@ class Observer:
         seen, time, before = judged.read, judged.time, judged.before
         address = seen.address
         tally["query"] += len(time)
-        hashed = self._hashed(time, address, 0)
+        hashed = self._pseudonyms(time, address, 0)
         return Observations(
             time=time,
             pseudonym=hashed,
-            previous=self._hashed(time, address, WEEK, hashed),
-            country=self.countries.of(address),
+            previous_pseudonym=self._pseudonyms(time, address, WEEK, hashed),
+            country=self.countries.lookup(address),
             categories=seen.codes,
-            late=self._late(time, before, closed_until),
+            is_late=self._late(time, before, closed_until),
             tally=+tally,
         )
 
@@ -131,29 +131,33 @@ class Observer:
         if not len(time):
             return np.zeros(0, bool)
         newest = max(int(before.max()) - self.rules.lateness, closed_until)
-        if floor(int(time.min()), HOUR) + HOUR > newest:
+        if floor_to(int(time.min()), HOUR) + HOUR > newest:
             return np.zeros(len(time), bool)
         closed = np.maximum(before - self.rules.lateness, closed_until)
         late: npt.NDArray[np.bool_] = time // HOUR * HOUR + HOUR <= closed
         return late
 
-    def _unsealed(self, time: Times) -> np.ndarray:
+    def _key_available(self, time: Times) -> np.ndarray:
         unsealed = np.ones(len(time), bool)
-        for week, chosen in _weeks(time):
+        for week, selection in _split_by_week(time):
             if self.keyring.key(week) is None:
-                unsealed[chosen] = False
+                unsealed[selection] = False
         return unsealed
 
-    def _hashed(
-        self, time: Times, address: Addresses, back: int, instead: Pseudonyms | None = None
+    def _pseudonyms(
+        self,
+        time: Times,
+        address: AddressColumn,
+        weeks_back_ms: int,
+        fallback: Pseudonyms | None = None,
     ) -> Pseudonyms:
-        """Pseudonyms under the key of the week ``back`` ms before each line's own.
+        """Pseudonyms under the key of the week ``weeks_back_ms`` ms before each line's own.
 
-        Where that is destroyed, those of ``instead``: each address still has one of its own.
+        Where that is destroyed, those of ``fallback``: each address still has one of its own.
         """
-        found = np.zeros(len(time), np.uint64) if instead is None else instead.copy()
-        for week, chosen in _weeks(time):
-            key = self.keyring.key(week - back)
+        found = np.zeros(len(time), np.uint64) if fallback is None else fallback.copy()
+        for week, chosen in _split_by_week(time):
+            key = self.keyring.key(week - weeks_back_ms)
             if key is not None and isinstance(chosen, slice):
                 return pseudonyms(address, key)
             if key is not None:
@@ -161,14 +165,14 @@ class Observer:
         return found
 
 
-def _weeks(time: Times) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]]:
+def _split_by_week(time: Times) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]]:
     """Start of each ISO week (ms) that some times lie in, and which of them do: all, or some."""
     if not len(time):
         return
-    first, last = (floor(int(end), WEEK) for end in (time.min(), time.max()))
+    first, last = (floor_to(int(end), WEEK) for end in (time.min(), time.max()))
     if first == last:
         yield first, slice(None)
         return
-    weeks = (time - MONDAY) // WEEK * WEEK + MONDAY
+    weeks = (time - FIRST_MONDAY) // WEEK * WEEK + FIRST_MONDAY
     for week in np.unique(weeks).tolist():
         yield week, weeks == week

@@ -7,23 +7,23 @@ from itertools import accumulate, product
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.ingest.addresses import MAPPED
-from donkeywatch.ingest.columns import HIGH, Block, Mask, Offsets, Words, rows
-from donkeywatch.ingest.pseudonyms import Addresses
+from donkeywatch.ingest.addresses import IPV4_MAPPED_PREFIX
+from donkeywatch.ingest.columns import HIGH, Block, Mask, Offsets, Words, gather_rows
+from donkeywatch.ingest.pseudonyms import AddressColumn
 
 _DIGITS = np.uint64(0x3030303030303030)
 _LOW, _LARGE = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x7676767676767676)
 """Exclusive-or leaves 0-9 of a digit; adding 0x76 sets the highest bit of what is larger."""
 _GATHER = np.uint64(0x0102040810204080)
 """Brings the lowest bits of eight bytes together in the highest byte, by multiplication."""
-_BYTE, _LANE, _WORD = np.uint64(0xFF), np.uint64(32), np.uint64(64)
-_BOTH = np.uint64(0x000000FF000000FF)
+_BYTE, _HALF_WORD, _WORD = np.uint64(0xFF), np.uint64(32), np.uint64(64)
+_LOW_BYTES = np.uint64(0x000000FF000000FF)
 """The lowest byte of each of two octets, which take a half of a word each."""
 _TEN = np.uint64(0x0A01)
 """The second of two digits is added to ten times the first, which is the byte below it."""
 
 
-def _sizes() -> tuple[npt.NDArray[np.uint8], Words]:
+def _octet_layouts() -> tuple[npt.NDArray[np.uint8], Words]:
     """The sizes of four octets by which of sixteen bytes are no digits: their number, 0 for none.
 
     By that number, one byte for each octet: the bits it takes up with what stands behind it. The
@@ -38,37 +38,39 @@ def _sizes() -> tuple[npt.NDArray[np.uint8], Words]:
     return number, np.array(sizes, np.uint64)
 
 
-_NUMBER, _SIZES = _sizes()
+_NUMBER, _SIZES = _octet_layouts()
 
 
-def quads(block: Block, start: Offsets, closing: int) -> tuple[Addresses, Offsets, Mask]:
-    """IPv4 addresses as 16 bytes, where each ends, and which are dotted quads before ``closing``.
+def parse_ipv4(
+    block: Block, start: Offsets, terminator: int
+) -> tuple[AddressColumn, Offsets, Mask]:
+    """IPv4 addresses as 16 bytes, where each ends, and which are quads before ``terminator``.
 
     A leading zero means octal to some readers: the line reader refuses it. The sixteen bytes from
     an address on are two words, which are shifted by each octet that is read.
     """
-    pair = rows(block.data, start, 16)
-    number = _NUMBER.take(_not_digits(pair), mode="clip")
+    pair = gather_rows(block.data, start, 16)
+    number = _NUMBER.take(_non_digit_mask(pair), mode="clip")
     sizes, good = _SIZES.take(number, mode="clip"), number > 0
     windows = []
     low, high = pair.T
     for octet in range(4):
         size = (sizes >> np.uint64(8 * octet)) & _BYTE
         good &= (low.astype(np.uint8) != ord("0")) | (size == 16)
-        windows.append(low << (_LANE - size))
+        windows.append(low << (_HALF_WORD - size))
         if octet < 3:
             low = low >> size | high << (_WORD - size)
             high = high >> size
     found = np.empty((len(start), 8), np.uint16)
-    found[:, :6] = np.frombuffer(MAPPED, np.uint16)
-    for half, behind in enumerate((ord("."), closing)):
-        value, fine = _values(windows[2 * half], windows[2 * half + 1], behind)
+    found[:, :6] = np.frombuffer(IPV4_MAPPED_PREFIX, np.uint16)
+    for half, following_byte in enumerate((ord("."), terminator)):
+        value, valid = _octet_values(windows[2 * half], windows[2 * half + 1], following_byte)
         found[:, 6 + half] = value
-        good &= fine
-    return found.view(np.uint8), start + (sizes >> _LANE).view(np.int64), good
+        good &= valid
+    return found.view(np.uint8), start + (sizes >> _HALF_WORD).view(np.int64), good
 
 
-def _not_digits(pair: Words) -> npt.NDArray[np.uint16]:
+def _non_digit_mask(pair: Words) -> npt.NDArray[np.uint16]:
     """Which of sixteen bytes are no digits, a bit for each."""
     bits = pair ^ _DIGITS
     bits |= (bits & _LOW) + _LARGE
@@ -78,20 +80,20 @@ def _not_digits(pair: Words) -> npt.NDArray[np.uint16]:
     return np.ascontiguousarray(bits.view(np.uint8)[:, 7::8]).view(np.uint16).ravel()
 
 
-def _values(first: Words, second: Words, behind: int) -> tuple[npt.NDArray[np.uint16], Mask]:
+def _octet_values(first: Words, second: Words, behind: int) -> tuple[npt.NDArray[np.uint16], Mask]:
     """Two octets as two bytes, from the three digits of each, zeros where there are fewer.
 
     They are in the lower halves of two words, with what stands behind them in the highest byte:
     a point behind the first, and ``behind`` behind the second one. Also says which are fine.
     """
-    both = (second << _LANE) | (first & np.uint64(0xFFFFFFFF))
+    both = (second << _HALF_WORD) | (first & np.uint64(0xFFFFFFFF))
     points = np.uint64(behind << 56 | ord(".") << 24)
     good = (both ^ points) & np.uint64(0xFF000000FF000000) == 0
     both &= np.uint64(0x000F0F0F000F0F0F)
-    value = both * _TEN >> np.uint64(16) & _BOTH
-    both &= _BOTH
+    value = both * _TEN >> np.uint64(16) & _LOW_BYTES
+    both &= _LOW_BYTES
     both *= np.uint64(100)
     value += both
-    good &= value & ~_BOTH == 0
+    good &= value & ~_LOW_BYTES == 0
     value |= value >> np.uint64(24)
     return value.astype(np.uint16), good

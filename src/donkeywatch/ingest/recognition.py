@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from donkeywatch.counting.observations import Pseudonyms, Times
 from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows
-from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, floor
+from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, floor_to
 from donkeywatch.ingest.counted import CountedHour, search_keys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.ingest.pseudonyms import Addresses, pseudonyms
-from donkeywatch.ingest.sightings import Sightings
+from donkeywatch.ingest.pseudonyms import AddressColumn, pseudonyms
+from donkeywatch.ingest.sightings import QueryColumns
 
 Mask = npt.NDArray[np.bool_]
 Lines = Callable[[Set[bytes]], Sequence[bytes]]
@@ -111,10 +111,10 @@ class Recogniser:
     _run: int = 0
     """Different known searches in a row at the end of the last block."""
     _lines_before: Counter[bytes] | None = None
-    _known_by_line: list[tuple[Times, Addresses]] = field(default_factory=list)
+    _known_by_line: list[tuple[Times, AddressColumn]] = field(default_factory=list)
     """Searches that stand in the log before, and are not taken out of the rows yet."""
 
-    def recognise(self, read: Sightings, lines: Lines = lambda _: ()) -> Lots:
+    def recognise(self, read: QueryColumns, lines: Lines = lambda _: ()) -> Lots:
         """Tell what becomes of the searches of the next block of the file, in their order.
 
         ``lines`` gives the lines of all searches of the block, in their order, or nothing where no
@@ -137,7 +137,7 @@ class Recogniser:
 
     def _recognise_older(
         self,
-        read: Sightings,
+        read: QueryColumns,
         older: npt.NDArray[np.int64],
         lots: Lots,
         lines: Lines,
@@ -167,14 +167,16 @@ class Recogniser:
     def _end_before(self) -> int:
         """The event time (ms UTC) from which on searches are of the end of the log before."""
         newest = self.until if self.newest_before is None else self.newest_before
-        return floor(min(self.until, newest) - TICK_MS, SECOND)
+        return floor_to(min(self.until, newest) - TICK_MS, SECOND)
 
-    def _are_at_end(self, read: Sightings, older: npt.NDArray[np.int64]) -> bool:
+    def _are_at_end(self, read: QueryColumns, older: npt.NDArray[np.int64]) -> bool:
         time = read.time[older]
         is_sure = bool((read.alternative[older] == time).all())
         return is_sure and int(time.min()) >= self._end_before
 
-    def _find(self, time: Times, alternative: Times, address: Addresses) -> tuple[_Searches, Mask]:
+    def _find(
+        self, time: Times, alternative: Times, address: AddressColumn
+    ) -> tuple[_Searches, Mask]:
         """Look searches up; in the repeated hour of a clock change either reading may be right."""
         searches = self._searches(time, address)
         found = self._are_counted(searches)
@@ -186,15 +188,15 @@ class Recogniser:
             searches, found[doubtful[again]] = self._searches(time, address), True
         return searches, found
 
-    def _searches(self, time: Times, address: Addresses) -> _Searches:
+    def _searches(self, time: Times, address: AddressColumn) -> _Searches:
         hour = time // HOUR * HOUR
         tick = (time - hour) // TICK_MS
         coarse = hour < self.exact_since
         tick[coarse] = tick[coarse] // TICKS_PER_MINUTE * TICKS_PER_MINUTE
         pseudonym = np.zeros(len(time), np.uint64)
         sealed = np.zeros(len(time), bool)
-        living, destroyed = set(self.keyring.unsealed()), self.keyring.sealed()
-        for week in {floor(each, WEEK) for each in np.unique(hour).tolist()}:
+        living, destroyed = set(self.keyring.active_weeks()), self.keyring.destroyed_weeks()
+        for week in {floor_to(each, WEEK) for each in np.unique(hour).tolist()}:
             chosen = (time >= week) & (time < week + WEEK)
             if week in destroyed:
                 sealed |= chosen

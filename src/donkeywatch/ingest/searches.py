@@ -6,31 +6,31 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-from donkeywatch.ingest.text import decoded, spaced
+from donkeywatch.ingest.text import decode, fold_spaced
 from donkeywatch.settings.schema import Syntax
 
 DEPTH = 64
 """How deep a search tree may be nested; real clients stay below 10."""
-LINK = re.compile(r"""[\s"'\ufeff]*(?:related|ed2k)::""", re.IGNORECASE | re.ASCII)
+FILE_LINK = re.compile(r"""[\s"'\ufeff]*(?:related|ed2k)::""", re.IGNORECASE | re.ASCII)
 """A search for relatives of a file or for a hash has no words."""
 
 OPERATORS = {"AND", "OR", "NOT"}
 BRACKETS = {"(", "-("}
-PART = re.compile(r'-?"[^"]*"?|-\(|[()]|[^\s()"]+')
+BOOLEAN_TOKEN = re.compile(r'-?"[^"]*"?|-\(|[()]|[^\s()"]+')
 
 
-def boolean(text: str) -> str:
+def searched_words(text: str) -> str:
     """Words of a query with AND, OR, NOT, ``-word``, quotes and brackets.
 
     What NOT or a leading minus governs (a word, a phrase, a bracket) was not searched for.
     """
-    parts: list[str] = PART.findall(text)
+    parts: list[str] = BOOLEAN_TOKEN.findall(text)
     words: list[str] = []
     i = 0
     while i < len(parts):
         part = parts[i]
         if part in ("NOT", "-("):
-            i = _past(parts, i + (part == "NOT"))
+            i = _skip_operand(parts, i + (part == "NOT"))
             continue
         excluded = part.startswith("-") and len(part) > 1
         if not excluded and part not in OPERATORS and part not in "()":
@@ -39,7 +39,7 @@ def boolean(text: str) -> str:
     return " ".join(words)
 
 
-def _past(parts: Sequence[str], i: int) -> int:
+def _skip_operand(parts: Sequence[str], i: int) -> int:
     """Index behind the word, phrase or bracket that starts at ``i``."""
     if i >= len(parts) or parts[i] not in BRACKETS:
         return i + 1
@@ -52,7 +52,7 @@ def _past(parts: Sequence[str], i: int) -> int:
     return i
 
 
-class Malformed(ValueError):
+class MalformedTreeError(ValueError):
     """A search tree that is not well formed; carries nothing of it."""
 
 
@@ -66,46 +66,46 @@ ESCAPE = re.compile(
 CONTROLS = dict(zip(b"abfnrtv\\'\"", b"\a\b\f\n\r\t\v\\'\"", strict=True))
 
 
-def tree_texts(tree: bytes) -> list[bytes]:
+def tree_terms(tree: bytes) -> list[bytes]:
     """The TEXT leaves of an eNode-go tree that were searched for, in order, unquoted.
 
     The right side of ANDNOT is an exclusion; STRING and numbers are filters. Malformed when
     the tree does not parse to its very end or is nested too deep.
     """
-    texts, end = _node(tree, 0, wanted=True, depth=0)
+    texts, end = _parse_node(tree, 0, included=True, depth=0)
     if end != len(tree):
-        raise Malformed
+        raise MalformedTreeError
     return texts
 
 
-def _node(tree: bytes, at: int, *, wanted: bool, depth: int) -> tuple[list[bytes], int]:
+def _parse_node(tree: bytes, at: int, *, included: bool, depth: int) -> tuple[list[bytes], int]:
     if depth > DEPTH:
-        raise Malformed
+        raise MalformedTreeError
     leaf = TEXT.match(tree, at)
     if leaf:
-        return ([unquoted(leaf[1])] if wanted else []), leaf.end()
+        return ([unquote_go(leaf[1])] if included else []), leaf.end()
     other = STRING.match(tree, at) or NUMBER.match(tree, at)
     if other:
         return [], other.end()
     branch = BRANCH.match(tree, at)
     if not branch:
-        raise Malformed
-    left, at = _node(tree, branch.end(), wanted=wanted, depth=depth + 1)
+        raise MalformedTreeError
+    left, at = _parse_node(tree, branch.end(), included=included, depth=depth + 1)
     if tree[at : at + 1] != b",":
-        raise Malformed
-    inside = wanted and branch[1] != b"ANDNOT"
-    right, at = _node(tree, at + 1, wanted=inside, depth=depth + 1)
+        raise MalformedTreeError
+    inside = included and branch[1] != b"ANDNOT"
+    right, at = _parse_node(tree, at + 1, included=inside, depth=depth + 1)
     if tree[at : at + 1] != b")":
-        raise Malformed
+        raise MalformedTreeError
     return left + right, at + 1
 
 
-def unquoted(text: bytes) -> bytes:
+def unquote_go(text: bytes) -> bytes:
     """Undo Go's quoting (strconv.Quote): escapes become the bytes they stand for."""
     if b"\\" not in text:
         return text
     if b"\\" in ESCAPE.sub(b"", text):
-        raise Malformed
+        raise MalformedTreeError
     return ESCAPE.sub(_unescaped, text)
 
 
@@ -116,27 +116,27 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
         return bytes((CONTROLS[escape[4][0]],))
     number = int(escape[2] or escape[3], 16)
     if number > 0x10FFFF or 0xD800 <= number <= 0xDFFF:
-        raise Malformed
+        raise MalformedTreeError
     return chr(number).encode()
 
 
 @lru_cache(maxsize=1024)
-def separates(escape: bytes) -> bool:
+def escape_is_separator(escape: bytes) -> bool:
     """Does an escape stand for characters between words?"""
     if not ESCAPE.fullmatch(escape):
         return False
     try:
-        return spaced(unquoted(escape).decode()) == " "
+        return fold_spaced(unquote_go(escape).decode()) == " "
     except ValueError:  # A part of a character, or no character at all.
         return False
 
 
-def words(query: bytes, syntax: Syntax, fallback: str) -> str:
+def searched_text(query: bytes, syntax: Syntax, fallback: str) -> str:
     """The text that was searched for, excluded words, filters and links left out.
 
     ``fallback`` is the encoding of bytes that are not UTF-8. Malformed for a broken tree.
     """
-    leaves = tree_texts(query) if syntax == "enode-go" else [query]
-    texts = [decoded(leaf, fallback) for leaf in leaves]
-    texts = [text for text in texts if not LINK.match(text)]
-    return " ".join(boolean(text) if syntax == "boolean" else text for text in texts)
+    terms = tree_terms(query) if syntax == "enode-go" else [query]
+    texts = [decode(leaf, fallback) for leaf in terms]
+    texts = [text for text in texts if not FILE_LINK.match(text)]
+    return " ".join(searched_words(text) if syntax == "boolean" else text for text in texts)

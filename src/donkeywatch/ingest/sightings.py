@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.observations import Codes, Times
-from donkeywatch.counting.sorting import taken
-from donkeywatch.ingest.addresses import packed
-from donkeywatch.ingest.clock import Clock
+from donkeywatch.counting.observations import CategoryCodes, Times
+from donkeywatch.counting.sorting import take_items
+from donkeywatch.ingest.addresses import parse_address
+from donkeywatch.ingest.clock import TimestampParser
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.formats.line import MALFORMED, OTHER, Format
-from donkeywatch.ingest.pseudonyms import Addresses
-from donkeywatch.ingest.searches import Malformed, words
-from donkeywatch.ingest.text import tokens
+from donkeywatch.ingest.formats.line import MALFORMED, OTHER, LineFormat
+from donkeywatch.ingest.pseudonyms import AddressColumn
+from donkeywatch.ingest.searches import MalformedTreeError, searched_text
+from donkeywatch.ingest.text import tokenise
 from donkeywatch.settings.schema import Syntax
 from donkeywatch.sources.wrappers import Wrapper, bare, longest_line, unwrap
 
@@ -25,87 +25,93 @@ KEYWORDLESS, TOO_LONG = "keywordless", "too_long"
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ParsedQuery:
     """One countable search: when, from where, and which category of each topic matched."""
 
     time: int
-    alternative: int
+    fold_time: int
     address: bytes
     codes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sightings:
+class QueryColumns:
     """Countable searches by column, in the order of the log; never crosses the privacy boundary.
 
-    ``alternative`` is the second reading of a stamp in a repeated DST hour. ``tally`` counts
+    ``alternative`` is the second reading of a stamp in a repeated DST hour. ``outcomes`` counts
     the lines that are no countable search, by outcome.
     """
 
     time: Times
     alternative: Times
-    address: Addresses
-    codes: Codes
-    tally: Counter[str]
+    address: AddressColumn
+    codes: CategoryCodes
+    outcomes: Counter[str]
 
-    def where(self, keep: npt.NDArray[np.bool_]) -> Sightings:
+    def filter(self, keep: npt.NDArray[np.bool_]) -> QueryColumns:
         """The searches that ``keep`` is true for, and the whole tally."""
         places = np.flatnonzero(keep)
-        time, alternative = taken(self.time, places), taken(self.alternative, places)
+        time, alternative = take_items(self.time, places), take_items(self.alternative, places)
         address = self.address.take(places, axis=0, mode="clip")
-        return Sightings(time, alternative, address, taken(self.codes, places), self.tally)
+        return QueryColumns(
+            time, alternative, address, take_items(self.codes, places), self.outcomes
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class LineReader:
     """The specification: what one line of one source means."""
 
-    format: Format
-    clock: Clock
+    format: LineFormat
+    clock: TimestampParser
     syntax: Syntax
     encoding: str
-    limit: int
+    max_line_bytes: int
     detector: Detector
     wrapper: Wrapper | None = None
     """What is taken off the lines of a file first, by `records`."""
     own_stamps: bool = True
     """Otherwise a search was made when the wrapper says."""
 
-    def read(self, line: bytes, logged: bytes = b"") -> Sighting | str:
+    def read(self, line: bytes, logged: bytes = b"") -> ParsedQuery | str:
         """A sighting, or the outcome of a line that is none; ``line`` has no line feed.
 
         ``logged`` is the stamp of the wrapper.
         """
         line = line.lstrip(b"\0")
-        if len(line) > self.limit:
+        if len(line) > self.max_line_bytes:
             return TOO_LONG
         search = self.format.read(bare(line))
         if isinstance(search, str):
             return search
         try:
-            text = words(search.query, self.syntax, self.encoding)
-        except Malformed:
+            text = searched_text(search.query, self.syntax, self.encoding)
+        except MalformedTreeError:
             return MALFORMED
-        moment = self.clock.read(search.stamp if self.own_stamps else logged)
-        if isinstance(moment, str):
-            return moment
-        address = packed(search.address)
+        timestamp = self.clock.read(search.stamp if self.own_stamps else logged)
+        if isinstance(timestamp, str):
+            return timestamp
+        address = parse_address(search.address)
         if address is None:
             return "bad_address"
-        query = tokens(text)
+        query = tokenise(text)
         if not query:
             return KEYWORDLESS
-        return Sighting(moment.time, moment.alternative, address, self.detector.codes(query))
+        return ParsedQuery(
+            timestamp.time, timestamp.fold_time, address, self.detector.classify(query)
+        )
 
-    def codes(self, query: bytes) -> tuple[int, ...] | str:
+    def classify(self, query: bytes) -> tuple[int, ...] | str:
         """The codes of a query, or the outcome of a line that is no search because of it."""
         try:
-            found = tokens(words(query, self.syntax, self.encoding))
-        except Malformed:
+            found = tokenise(searched_text(query, self.syntax, self.encoding))
+        except MalformedTreeError:
             return MALFORMED
-        return self.detector.codes(found) if found else KEYWORDLESS
+        return self.detector.classify(found) if found else KEYWORDLESS
 
-    def records(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, Sighting | str]]:
+    def records(
+        self, lines: Iterable[tuple[int, bytes]]
+    ) -> Iterator[tuple[int, ParsedQuery | str]]:
         """What the lines of a file mean, each with where it begins; pieces of a line are joined.
 
         A line whose last piece does not follow is one as it is.
@@ -113,7 +119,7 @@ class LineReader:
         if self.wrapper is None:
             yield from ((at, self.read(line)) for at, line in lines)
             return
-        longest, opened = longest_line(self.limit), dict[bytes, _Opened]()
+        longest, opened = longest_line(self.max_line_bytes), dict[bytes, _Opened]()
         for at, line in lines:
             piece = unwrap(self.wrapper, line) if len(line) <= longest else None
             if piece is None:
@@ -128,9 +134,9 @@ class LineReader:
         for record in opened.values():
             yield record.at, self.read(b"".join(record.parts), record.stamp)
 
-    def lines(self, block: bytes) -> Sightings:
+    def read_lines(self, block: bytes) -> QueryColumns:
         """Read whole lines one by one, each with its line feed but perhaps the last."""
-        return _collected(self.results(block), len(self.detector.topics))
+        return _as_columns(self.results(block), len(self.detector.topics))
 
     def lines_of_searches(self, block: bytes) -> list[bytes]:
         """Give the lines of whole lines that are searches, in their order."""
@@ -138,10 +144,10 @@ class LineReader:
         return [
             found[at]
             for at, result in self.records(enumerate(found))
-            if isinstance(result, Sighting)
+            if isinstance(result, ParsedQuery)
         ]
 
-    def results(self, block: bytes) -> list[Sighting | str]:
+    def results(self, block: bytes) -> list[ParsedQuery | str]:
         """Read whole lines one by one: a sighting, or the outcome of a line that is none."""
         found = block.split(b"\n")
         if not found[-1]:
@@ -158,12 +164,12 @@ class _Opened:
     parts: list[bytes] = field(default_factory=list)
 
 
-def _collected(results: Sequence[Sighting | str], topics: int) -> Sightings:
-    seen = [result for result in results if isinstance(result, Sighting)]
+def _as_columns(results: Sequence[ParsedQuery | str], topics: int) -> QueryColumns:
+    seen = [result for result in results if isinstance(result, ParsedQuery)]
     codes = np.array([one.codes for one in seen], np.uint8).reshape(len(seen), topics)
-    return Sightings(
+    return QueryColumns(
         np.array([one.time for one in seen], np.int64),
-        np.array([one.alternative for one in seen], np.int64),
+        np.array([one.fold_time for one in seen], np.int64),
         np.frombuffer(b"".join(one.address for one in seen), np.uint8).reshape(-1, 16),
         np.ascontiguousarray(codes.T),
         Counter(result for result in results if isinstance(result, str)),

@@ -17,7 +17,7 @@ ASCII_FOLD = bytes(
 """Table for ``bytes.translate``: letters and digits folded, everything else of ASCII a space."""
 
 
-class _Marks(dict[int, int | None]):
+class _CombiningMarks(dict[int, int | None]):
     """A table for ``str.translate`` that removes combining marks, filled as letters occur."""
 
     def __missing__(self, letter: int) -> int | None:
@@ -26,10 +26,10 @@ class _Marks(dict[int, int | None]):
         return kept
 
 
-MARKS = _Marks()
+COMBINING_MARKS = _CombiningMarks()
 
 
-def decoded(raw: bytes, fallback: str) -> str:
+def decode(raw: bytes, fallback: str) -> str:
     """The text of a query: UTF-8 where it is that, else the declared single-byte encoding."""
     try:
         return raw.decode("utf-8")
@@ -37,21 +37,21 @@ def decoded(raw: bytes, fallback: str) -> str:
         return raw.decode(fallback, "replace")
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """Fold case and accents: casefold, NFKD, without marks, casefold again.
 
     The second casefold is for compatibility letters that only NFKD turns into capitals.
     """
     if text.isascii():
         return text.lower()
-    return unicodedata.normalize("NFKD", text.casefold()).translate(MARKS).casefold()
+    return unicodedata.normalize("NFKD", text.casefold()).translate(COMBINING_MARKS).casefold()
 
 
-def tokens(text: str) -> list[str]:
+def tokenise(text: str) -> list[str]:
     """Maximal runs of letters and digits of the folded text, in order."""
-    return TOKEN.findall(folded(text))
+    return TOKEN.findall(fold(text))
 
 
-def spaced(text: str) -> str:
+def fold_spaced(text: str) -> str:
     """Folded text whose separators are single spaces; line feeds stay, for many texts at once."""
-    return SEPARATOR.sub(" ", folded(text))
+    return SEPARATOR.sub(" ", fold(text))

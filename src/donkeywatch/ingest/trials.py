@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from donkeywatch.counting.windows import SECOND, milliseconds
-from donkeywatch.ingest.clock import Clock, Moment
+from donkeywatch.counting.windows import SECOND, to_ms
+from donkeywatch.ingest.clock import Timestamp, TimestampParser
 
 DIRECTIVE = re.compile(r"%(-?[0-9]*.?)", re.DOTALL)
 KNOWN = frozenset("aAbBcdfGHIjmMpSuUVwWxXyYzZ%")
@@ -37,7 +37,7 @@ def try_time_format(layout: str, zone: ZoneInfo | None) -> None:
 
     ValueError says what is missing.
     """
-    clock = Clock(zone, layout)
+    clock = TimestampParser(zone, layout)
     for sample in SAMPLES:
         local = sample.astimezone(zone or UTC)
         try:
@@ -47,9 +47,9 @@ def try_time_format(layout: str, zone: ZoneInfo | None) -> None:
                 "`time_format` is not one that can be read; two directives may say the same, or"
                 " there may be characters that are not ASCII"
             ) from None
-        if not isinstance(read, Moment) or milliseconds(sample) not in (
+        if not isinstance(read, Timestamp) or to_ms(sample) not in (
             read.time // SECOND * SECOND,
-            read.alternative // SECOND * SECOND,
+            read.fold_time // SECOND * SECOND,
         ):
             raise ValueError(
                 "`time_format` does not give back the sample stamps that are written in it: it"

@@ -7,9 +7,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from donkeywatch.counting.figures import THRESHOLDS
-from donkeywatch.counting.windows import iso, week_name
+from donkeywatch.counting.windows import iso_utc, week_name
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.profile import Box
+from donkeywatch.publish.profile import BoxPlot
 from donkeywatch.publish.snapshot import TopicView, WindowView
 from donkeywatch.publish.status import SourceStatus
 
@@ -51,7 +51,7 @@ class TopicAnswer(BaseModel):
     )
 
 
-class WindowAnswer(BaseModel):
+class WindowResponse(BaseModel):
     """One window of event time, UTC."""
 
     window: str = Field(examples=["24h"], description="1h, 24h, 7d (rolling), hour or week")
@@ -68,11 +68,11 @@ class WindowAnswer(BaseModel):
     topics: list[TopicAnswer]
 
 
-class Fractions(BaseModel):
+class FractionsResponse(BaseModel):
     """What fraction of queries and of addresses is flagged, now."""
 
     lexicon: str = Field(examples=["9f3c2a0d5b61e774"], description="keyed digest, nothing else")
-    windows: list[WindowAnswer]
+    windows: list[WindowResponse]
 
 
 class BreakAnswer(BaseModel):
@@ -82,10 +82,10 @@ class BreakAnswer(BaseModel):
     kind: str = Field(examples=["lexicon"], description="lexicon, countries, format, normalisation")
 
 
-class Page(BaseModel):
+class WindowPage(BaseModel):
     """Windows in a range, oldest first."""
 
-    windows: list[WindowAnswer]
+    windows: list[WindowResponse]
     breaks: list[BreakAnswer] = Field(description="changes of the measurement in the range")
     next: str | None = Field(
         examples=[None], description="`from` of the next page, null on the last one"
@@ -158,7 +158,7 @@ class Countries(BaseModel):
     countries: list[CountryAnswer]
 
 
-class Refusal(BaseModel):
+class ErrorResponse(BaseModel):
     """Why a request with a bad parameter is not answered."""
 
     detail: str | list[dict[str, Any]] = Field(
@@ -196,7 +196,7 @@ def source_health(source: SourceStatus) -> SourceHealth:
         following=source.following,
         caught_up=source.caught_up,
         lag_bytes=source.lag_bytes,
-        last_event=None if source.last_event is None else iso(source.last_event),
+        last_event=None if source.last_event is None else iso_utc(source.last_event),
         error=source.error,
     )
 
@@ -213,19 +213,19 @@ def interval(estimate: Estimate | None) -> Interval | None:
     )
 
 
-def box_answer(box: Box | None) -> BoxAnswer | None:
+def box_answer(box: BoxPlot | None) -> BoxAnswer | None:
     """The answer for a box-plot."""
     if box is None:
         return None
     return BoxAnswer(low=box.low, q1=box.q1, median=box.median, q3=box.q3, high=box.high)
 
 
-def window_answer(view: WindowView) -> WindowAnswer:
+def window_response(view: WindowView) -> WindowResponse:
     """The answer for a window."""
-    return WindowAnswer(
+    return WindowResponse(
         window=view.kind,
-        start=iso(view.start),
-        end=iso(view.end),
+        start=iso_utc(view.start),
+        end=iso_utc(view.end),
         week=week_name(view.start) if view.kind == "week" else None,
         closed=view.closed,
         coverage=view.coverage,

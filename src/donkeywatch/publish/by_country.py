@@ -9,47 +9,49 @@ from dataclasses import dataclass
 from donkeywatch.counting.windows import WEEK, week_name
 from donkeywatch.estimation.intervals import Estimate, wilson
 from donkeywatch.publish.answers import Countries, CountryAnswer, CountryTopic, interval
-from donkeywatch.publish.profile import Stretch
+from donkeywatch.publish.profile import ProfileSegment
 from donkeywatch.publish.snapshot import CountryView, Snapshot
 
-SMALL = 100
+MIN_ADDRESSES = 100
 """A country with fewer addresses in a window is not shown by itself."""
 UNKNOWN = "ZZ"
 """The country of an address that no country is known of; its time is UTC."""
 
 
-def apart(views: Sequence[CountryView]) -> tuple[list[CountryView], list[CountryView]]:
+def suppress_small_countries(
+    views: Sequence[CountryView],
+) -> tuple[list[CountryView], list[CountryView]]:
     """The countries of a window that may be named, in the order given, and those that may not.
 
     Where all the small ones together are few, the smallest of the large goes with them: else the
     whole window less what is named would tell of a few addresses.
     """
-    large = [view for view in views if view.addresses >= SMALL]
-    small = [view for view in views if view.addresses < SMALL]
-    if large and 0 < sum(view.addresses for view in small) < SMALL:
-        least = min(large, key=lambda view: view.addresses)
-        large.remove(least)
-        small.append(least)
-    return large, small
+    nameable = [view for view in views if view.addresses >= MIN_ADDRESSES]
+    suppressed = [view for view in views if view.addresses < MIN_ADDRESSES]
+    if nameable and 0 < sum(view.addresses for view in suppressed) < MIN_ADDRESSES:
+        least = min(nameable, key=lambda view: view.addresses)
+        nameable.remove(least)
+        suppressed.append(least)
+    return nameable, suppressed
 
 
 @dataclass(frozen=True, slots=True)
-class DayHours:
+class ProfileInput:
     """What a profile is made of; to be gone through while the snapshot is held."""
 
-    stretches: list[Stretch]
+    stretches: list[ProfileSegment]
     local: bool
     """Countries that may be named have their own code, and so their own time."""
 
 
-def hours_by_country(
+def profile_hours(
     snapshot: Snapshot,
     topic: str,
     countries: Sequence[str],
     start: int,
     end: int,
     coverage: float = 0.0,
-) -> DayHours:
+) -> ProfileInput:
     """Closed hours in [start, end) ms for a profile: those of the whole weeks in it.
 
     Where countries are named, of the weeks in which each of them may be named. Where none is, those
@@ -60,34 +62,34 @@ def hours_by_country(
     """
     weeks = snapshot.closed_starts("week", start, end - WEEK + 1, coverage)
     if not weeks and not countries:
-        hours = snapshot.hours_of_day(topic, (), start, end, UNKNOWN)
+        hours = snapshot.country_hours(topic, (), start, end, UNKNOWN)
         starts = snapshot.closed_starts("hour", start, end, coverage)
-        return DayHours([Stretch(hours, starts)] if starts else [], local=False)
-    named = {week: _named(snapshot, week) for week in weeks}
+        return ProfileInput([ProfileSegment(hours, starts)] if starts else [], local=False)
+    named = {week: _nameable_countries(snapshot, week) for week in weeks}
     if countries:
         chosen = [week for week in weeks if set(countries) <= named[week]]
-        return DayHours([_stretch(snapshot, topic, countries, chosen, None)], local=True)
+        return ProfileInput([_segment(snapshot, topic, countries, chosen, None)], local=True)
     # A country that is named in a week and not in the next goes from its time to UTC between them.
     parts = [
-        _stretch(snapshot, topic, sorted(large), list(some), UNKNOWN)
+        _segment(snapshot, topic, sorted(large), list(some), UNKNOWN)
         for large, some in itertools.groupby(weeks, named.__getitem__)
     ]
-    return DayHours(parts, local=True)
+    return ProfileInput(parts, local=True)
 
 
-def _stretch(
+def _segment(
     snapshot: Snapshot, topic: str, countries: Sequence[str], weeks: Sequence[int], rest: str | None
-) -> Stretch:
-    return Stretch(
+) -> ProfileSegment:
+    return ProfileSegment(
         itertools.chain.from_iterable(
-            snapshot.hours_of_day(topic, countries, week, week + WEEK, rest) for week in weeks
+            snapshot.country_hours(topic, countries, week, week + WEEK, rest) for week in weeks
         ),
         [hour for week in weeks for hour in snapshot.closed_starts("hour", week, week + WEEK)],
     )
 
 
-def _named(snapshot: Snapshot, week: int) -> set[str]:
-    return {view.country for view in apart(snapshot.countries("week", week))[0]}
+def _nameable_countries(snapshot: Snapshot, week: int) -> set[str]:
+    return {view.country for view in suppress_small_countries(snapshot.countries("week", week))[0]}
 
 
 def week_by_country(snapshot: Snapshot, start: int | None = None) -> Countries:
@@ -95,7 +97,7 @@ def week_by_country(snapshot: Snapshot, start: int | None = None) -> Countries:
     week = snapshot.closed_week(start)
     if week is None:
         return Countries(week=None, coverage=None, countries=[])
-    large, small = apart(snapshot.countries("week", week.start))
+    large, small = suppress_small_countries(snapshot.countries("week", week.start))
     answers = [_answer([view], view.country) for view in large]
     if small:
         answers.append(_answer(small, None))
@@ -108,15 +110,17 @@ def _answer(views: Sequence[CountryView], country: str | None) -> CountryAnswer:
     topics = []
     for topic in views[0].topics:
         flagged = sum(view.topics[topic][0] for view in views)
-        of = sum(view.topics[topic][1] for view in views)
+        flagged_addresses = sum(view.topics[topic][1] for view in views)
         topics.append(
             CountryTopic(
                 topic=topic,
                 queries=flagged,
                 query_fraction=flagged / queries if queries else None,
-                addresses=of,
+                addresses=flagged_addresses,
                 address_fraction=interval(
-                    Estimate(of / addresses, *wilson(of, addresses)) if addresses else None
+                    Estimate(flagged_addresses / addresses, *wilson(flagged_addresses, addresses))
+                    if addresses
+                    else None
                 ),
             )
         )

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.windows import DAY, HOUR, SECOND, utc
-from donkeywatch.publish.snapshot import HourOfDay
+from donkeywatch.publish.snapshot import CountryHour
 
 Longs = npt.NDArray[np.int64]
-ROW = np.dtype([("start", "i8"), ("country", "U2"), ("queries", "i8"), ("flagged", "i8")])
+HOUR_DTYPE = np.dtype([("start", "i8"), ("country", "U2"), ("queries", "i8"), ("flagged", "i8")])
 MAIN_ZONES = {
     "AU": "Australia/Sydney",
     "BR": "America/Sao_Paulo",
@@ -37,7 +37,7 @@ MAIN_ZONES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class BoxPlot:
     """A box-plot: quartiles, and the last points within 1.5 times their distance (Tukey 1977)."""
 
     low: float
@@ -48,7 +48,7 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalHour:
+class HourProfile:
     """One hour of the day, local time: means over days, and boxes whose points are days.
 
     ``mean_of_ratios`` and ``ratio_of_sums`` are two estimators of the same fraction; they
@@ -61,20 +61,22 @@ class LocalHour:
     flagged: float | None
     mean_of_ratios: float | None
     ratio_of_sums: float | None
-    query_box: Box | None
-    ratio_box: Box | None
+    query_box: BoxPlot | None
+    ratio_box: BoxPlot | None
 
 
-class Stretch(NamedTuple):
+class ProfileSegment(NamedTuple):
     """Hours in which each country has one and the same time."""
 
-    hours: Iterable[HourOfDay]
+    hours: Iterable[CountryHour]
     """Those with queries, by country, in any order; to be gone through once."""
     closed: Sequence[int]
     """Starts of all closed hours, ms UTC."""
 
 
-def profile(stretches: Iterable[Stretch], countries: Iterable[str] = ()) -> list[LocalHour]:
+def profile(
+    stretches: Iterable[ProfileSegment], countries: Iterable[str] = ()
+) -> list[HourProfile]:
     """Sum countries per local day and hour, then average over days.
 
     A closed hour in which no query came from the asked ``countries`` (none: from those that occur)
@@ -83,28 +85,28 @@ def profile(stretches: Iterable[Stretch], countries: Iterable[str] = ()) -> list
     back. A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have
     a place too.
     """
-    asked = {zone(name) for name in countries}
-    days = [_local_days(hours, closed, asked) for hours, closed in stretches]
+    asked = {zone_of_country(name) for name in countries}
+    days = [_sum_local_days(hours, closed, asked) for hours, closed in stretches]
     cells = np.concatenate([np.zeros(0, np.int64), *(cell for cell, _ in days)])
     sums = np.concatenate([np.zeros((0, 2)), *(counts for _, counts in days)])
     return [_hour(hour, sums[cells % 24 == hour]) for hour in range(24)]
 
 
-def _local_days(
-    hours: Iterable[HourOfDay], closed: Sequence[int], asked: Iterable[ZoneInfo]
+def _sum_local_days(
+    hours: Iterable[CountryHour], closed: Sequence[int], asked: Iterable[ZoneInfo]
 ) -> tuple[Longs, npt.NDArray[np.float64]]:
     """Local hours of days, and what was counted in each: queries and flagged queries."""
-    rows = np.fromiter(((h.start, h.country, h.queries, h.flagged) for h in hours), ROW)
+    rows = np.fromiter(((h.start, h.country, h.queries, h.flagged) for h in hours), HOUR_DTYPE)
     starts = np.unique(np.array(closed, np.int64))
     rows = rows[np.isin(rows["start"], starts)]
     names, of_name = np.unique(rows["country"], return_inverse=True)
-    found = [zone(str(name)) for name in names]
-    cells = {place: local_cells(place, starts) for place in {*asked} or {*found}}
-    kept = _in_full(cells.values())
+    found = [zone_of_country(str(name)) for name in names]
+    cells = {zone: local_hour_index(zone, starts) for zone in {*asked} or {*found}}
+    kept = _complete_cells(cells.values())
     sums = np.zeros((kept.size, 2))
-    for number, place in enumerate(found):
+    for number, zone in enumerate(found):
         here = rows[of_name == number]
-        cell = cells[place][np.searchsorted(starts, here["start"])]
+        cell = cells[zone][np.searchsorted(starts, here["start"])]
         known = np.isin(cell, kept)
         at = np.searchsorted(kept, cell[known])
         for column, name in enumerate(("queries", "flagged")):
@@ -112,7 +114,7 @@ def _local_days(
     return kept, sums
 
 
-def _in_full(zones: Iterable[Longs]) -> Longs:
+def _complete_cells(zones: Iterable[Longs]) -> Longs:
     """The local hours of days that are one closed hour in each zone, in order."""
     kept: Longs | None = None
     for cells in zones:
@@ -122,24 +124,24 @@ def _in_full(zones: Iterable[Longs]) -> Longs:
     return np.zeros(0, np.int64) if kept is None else kept
 
 
-def _hour(hour: int, days: npt.NDArray[np.float64]) -> LocalHour:
+def _hour(hour: int, days: npt.NDArray[np.float64]) -> HourProfile:
     """From one row of queries and flagged queries a day."""
     queries, flagged = (float(total) for total in days.sum(axis=0))
     busy = days[days[:, 0] > 0]
     ratios = busy[:, 1] / busy[:, 0]
-    return LocalHour(
+    return HourProfile(
         hour,
         len(days),
         queries / len(days) if len(days) else None,
         flagged / len(days) if len(days) else None,
         float(ratios.mean()) if len(busy) else None,
         flagged / queries if queries else None,
-        box(days[:, 0]),
-        box(ratios),
+        box_plot(days[:, 0]),
+        box_plot(ratios),
     )
 
 
-def box(points: npt.NDArray[np.float64]) -> Box | None:
+def box_plot(points: npt.NDArray[np.float64]) -> BoxPlot | None:
     """Quartiles are interpolated between neighbouring points; None without points."""
     if not points.size:
         return None
@@ -147,10 +149,10 @@ def box(points: npt.NDArray[np.float64]) -> Box | None:
     q1, median, q3 = (float(found) for found in np.quantile(values, (0.25, 0.5, 0.75)))
     reach = 1.5 * (q3 - q1)
     within = values[(values >= q1 - reach) & (values <= q3 + reach)]
-    return Box(float(within[0]), q1, median, q3, float(within[-1]))
+    return BoxPlot(float(within[0]), q1, median, q3, float(within[-1]))
 
 
-def local_cells(place: ZoneInfo, starts: Longs) -> Longs:
+def local_hour_index(place: ZoneInfo, starts: Longs) -> Longs:
     """Local hours since 1970 of the middles of UTC hours (ms); its remainder by 24 is the clock's.
 
     The offset from UTC is asked for at both ends of each day, and by the hour only where the two
@@ -177,7 +179,7 @@ def _offset(place: ZoneInfo, time: int) -> int:
 
 
 @cache
-def zone(country: str) -> ZoneInfo:
+def zone_of_country(country: str) -> ZoneInfo:
     """The zone of a country; UTC where the country is not known."""
     if country in MAIN_ZONES:
         return ZoneInfo(MAIN_ZONES[country])

@@ -11,15 +11,15 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from donkeywatch.counting.figures import THRESHOLDS, Figures, TopicFigures
-from donkeywatch.counting.windows import HOUR, ROLLING, SECOND, WEEK
+from donkeywatch.counting.figures import THRESHOLDS, TopicAggregate, WindowAggregate
+from donkeywatch.counting.windows import HOUR, ROLLING_LENGTHS, SECOND, WEEK
 from donkeywatch.estimation.correction import Accuracy, corrected
 from donkeywatch.estimation.intervals import Estimate, address_fraction, query_fraction
 from donkeywatch.store import floors
 from donkeywatch.store.database import DATABASE, connect
 
-NOTHING: Mapping[str, Accuracy] = MappingProxyType({})
-Cells = tuple[int | str | None, ...]
+NO_ACCURACIES: Mapping[str, Accuracy] = MappingProxyType({})
+TableRow = tuple[int | str | None, ...]
 """A row of a table behind its key."""
 
 
@@ -54,7 +54,7 @@ class WindowView:
 
 
 @dataclass(frozen=True, slots=True)
-class HourOfDay:
+class CountryHour:
     """What one country had in one UTC hour, for one topic: queries and flagged queries."""
 
     start: int
@@ -74,7 +74,7 @@ class CountryView:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedState:
     """How far the windows of a kind are closed; it changes when one of them does."""
 
     windows: int
@@ -100,7 +100,7 @@ class Snapshot:
 
     def current(self) -> list[WindowView]:
         """The rolling windows, then the last closed hour and week, as far as there are any."""
-        views = [view for kind in ROLLING for view in self._newest(kind)]
+        views = [view for kind in ROLLING_LENGTHS for view in self._newest(kind)]
         return [*views, *self._newest("hour"), *self._newest("week")]
 
     def _newest(self, kind: str) -> list[WindowView]:
@@ -114,7 +114,7 @@ class Snapshot:
             found = self.windows("week", "closed = 1 and start = ?", (start,), limit=1)
         return found[0] if found else None
 
-    def span(self, kind: str, start: int, end: int, limit: int) -> list[WindowView]:
+    def windows_between(self, kind: str, start: int, end: int, limit: int) -> list[WindowView]:
         """Windows of a calendar kind that start in [start, end) ms UTC, oldest first."""
         return self.windows(kind, "start >= ? and start < ?", (start, end), limit=limit)
 
@@ -144,25 +144,25 @@ class Snapshot:
 
     def _by_window(
         self, table: str, bounds: tuple[str, int, int]
-    ) -> dict[tuple[int, str], list[Cells]]:
+    ) -> dict[tuple[int, str], list[TableRow]]:
         rows = self._db.execute(
             f"select * from {table} where kind = ? and start between ? and ?",  # noqa: S608 - our own names
             bounds,
         )
-        grouped: dict[tuple[int, str], list[Cells]] = {}
-        for _kind, start, topic, *rest in rows:
-            grouped.setdefault((start, topic), []).append(tuple(rest))
+        grouped: dict[tuple[int, str], list[TableRow]] = {}
+        for _kind, start, topic, *other_label in rows:
+            grouped.setdefault((start, topic), []).append(tuple(other_label))
         return grouped
 
     def _view(
         self,
         kind: str,
         row: tuple[int, ...],
-        topics: dict[tuple[int, str], list[Cells]],
-        categories: dict[tuple[int, str], list[Cells]],
+        topics: dict[tuple[int, str], list[TableRow]],
+        categories: dict[tuple[int, str], list[TableRow]],
     ) -> WindowView:
         start, end, queries, addresses, sum_qq, late, covered, closed = row
-        known = start >= self._judged_alike if self._accuracies else False
+        known = start >= self._comparable_since if self._accuracies else False
         views = []
         for topic in self._topics:
             stored = topics.get((start, topic))
@@ -179,7 +179,7 @@ class Snapshot:
         )  # fmt: skip
 
     @cached_property
-    def _judged_alike(self) -> int:
+    def _comparable_since(self) -> int:
         """Since when the lexicon and its comparison are those of now, ms UTC."""
         found = self._db.execute(
             "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
@@ -192,16 +192,16 @@ class Snapshot:
         queries: int,
         addresses: int,
         sum_qq: int,
-        stored: list[Cells] | None,
+        stored: list[TableRow] | None,
         categories: dict[str, int],
     ) -> TopicView:
         if stored is None or stored[0][0] is None:
             none: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
             return TopicView(topic, sum(categories.values()), None, None, none, categories)
         flagged, one, two, three, sum_qk, sum_kk = (int(value or 0) for value in stored[0][:6])
-        figures = Figures(
+        figures = WindowAggregate(
             queries, addresses, sum_qq,
-            (TopicFigures(flagged, (one, two, three), sum_qk, sum_kk),),
+            (TopicAggregate(flagged, (one, two, three), sum_qk, sum_kk),),
         )  # fmt: skip
         return TopicView(
             topic,
@@ -220,7 +220,7 @@ class Snapshot:
         """The same for Prometheus: none is lower than it was before a recovery."""
         return floors.published(self._db)
 
-    def totals(self) -> int:
+    def total_queries(self) -> int:
         """All queries ever counted."""
         found = self._db.execute(
             "select coalesce(sum(value), 0) from counters where name = 'lines' and detail = 'query'"
@@ -231,9 +231,9 @@ class Snapshot:
         """Newest plausible event time by source, ms UTC."""
         return dict(self._db.execute("select name, newest from sources").fetchall())
 
-    def hours_of_day(
+    def country_hours(
         self, topic: str, countries: Sequence[str], start: int, end: int, rest: str | None = None
-    ) -> Iterator[HourOfDay]:
+    ) -> Iterator[CountryHour]:
         """Closed hours that start in [start, end) ms, by country, in no order.
 
         The other countries are put together and called ``rest``, or left out without it.
@@ -250,7 +250,7 @@ class Snapshot:
             + " group by c.start, shown",
             (*countries, rest, topic, start, end) if rest else (topic, start, end, *countries),
         )
-        return itertools.starmap(HourOfDay, rows)
+        return itertools.starmap(CountryHour, rows)
 
     def closed_starts(self, kind: str, start: int, end: int, coverage: float = 0.0) -> list[int]:
         """Starts of the closed hours or weeks in [start, end) ms that were followed for so much.
@@ -265,19 +265,19 @@ class Snapshot:
         )
         return [row[0] for row in found]
 
-    def closed(self, kind: str, span: int) -> Closed:
+    def closed(self, kind: str, span: int) -> ClosedState:
         """How far the windows of a calendar kind are closed, of those in the last ``span`` ms."""
         newest = self._db.execute(
             "select max(start) from windows where kind = ? and closed = 1", (kind,)
         ).fetchone()[0]
         if newest is None:
-            return Closed(0, 0, 0, 0)
+            return ClosedState(0, 0, 0, 0)
         found = self._db.execute(
             "select count(*), max(start), sum(queries), sum(covered_seconds) from windows"
             " where kind = ? and closed = 1 and start > ?",
             (kind, newest - span),
         )
-        return Closed(*found.fetchone())
+        return ClosedState(*found.fetchone())
 
     def countries(self, kind: str, start: int) -> list[CountryView]:
         """Of one closed hour or week, most queries first."""
@@ -311,14 +311,14 @@ class Snapshots:
     """Opens snapshots of one database; each has a connection of its own, read only."""
 
     def __init__(
-        self, state: Path, topics: Sequence[str], accuracies: Mapping[str, Accuracy] = NOTHING
+        self, state: Path, topics: Sequence[str], accuracies: Mapping[str, Accuracy] = NO_ACCURACIES
     ) -> None:
         self.path = state / DATABASE
         self._topics = tuple(topics)
         self._accuracies = accuracies
 
     @contextmanager
-    def take(self) -> Iterator[Snapshot]:
+    def open(self) -> Iterator[Snapshot]:
         """A consistent view for as long as the block lasts."""
         connection = connect(self.path, read_only=True)
         try:

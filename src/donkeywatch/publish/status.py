@@ -52,12 +52,12 @@ class Status:
     """Wall clock of the last good commit, ms UTC."""
     last_backup: int | None = None
     """Wall clock of the newest backup, ms UTC."""
-    commit_good: bool = True
+    last_commit_ok: bool = True
     commit_errors: int = 0
     """Failed commits since the last good one; stored ones are in the database."""
     commit_trouble: str = ""
     """What the system or SQLite said of the commit that failed last."""
-    reload_good: bool = True
+    last_reload_ok: bool = True
     ready: bool = False
     """What `/readyz` says, by the settings of the running service."""
     lexicon: str = ""
@@ -65,7 +65,7 @@ class Status:
     topics: tuple[tuple[str, tuple[str, ...]], ...] = ()
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
     """By topic, from a validation record that fits the lexicon; else there are none."""
-    revision: tuple[int, int] | None = None
+    change_counter: tuple[int, int] | None = None
     """Which engine, and how many changes it has made; None where nobody counts them."""
     lexicon_expires: int | None = None
     """When the lexicon may not be used any more, ms UTC; None where it does not expire."""
@@ -75,15 +75,15 @@ class Status:
     """Weeks (ms UTC) whose time is over and whose keys are not destroyed yet."""
     log_blocked: bool = False
     """Another program keeps destroyed rows in the write-ahead log."""
-    problems: tuple[str, ...] = field(default=())
+    engine_problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
 
-    def not_ready(self, ready_lag: int) -> list[str]:
+    def readiness_problems(self, ready_lag: int) -> list[str]:
         """The reasons, for the operator; an empty list means ready."""
-        reasons = list(self.problems)
+        reasons = list(self.engine_problems)
         if not self.sources:
             reasons.append("the first scan is not done")
-        if not self.commit_good:
+        if not self.last_commit_ok:
             told = f" ({self.commit_trouble})" if self.commit_trouble else ""
             reasons.append(f"the last commit failed{told}")
         for source in self.sources:

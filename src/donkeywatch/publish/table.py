@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 
-from donkeywatch.counting.windows import iso
+from donkeywatch.counting.windows import iso_utc
 from donkeywatch.publish.snapshot import WindowView
 
 COLUMNS = (
@@ -17,7 +17,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def csv_text(views: Iterable[WindowView]) -> str:
+def windows_csv(views: Iterable[WindowView]) -> str:
     """The table with its heading; empty cells where there is no figure."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -27,7 +27,8 @@ def csv_text(views: Iterable[WindowView]) -> str:
             fraction, of_addresses = topic.query_fraction, topic.address_fractions[0]
             writer.writerow(
                 [
-                    view.kind, iso(view.start), iso(view.end), int(view.closed), view.coverage,
+                    view.kind, iso_utc(view.start), iso_utc(view.end), int(view.closed),
+                    view.coverage,
                     view.queries, view.addresses, view.late, topic.topic, topic.queries,
                     *((fraction.value, fraction.lower, fraction.upper) if fraction else [""] * 3),
                     *(topic.addresses or [""] * 3),

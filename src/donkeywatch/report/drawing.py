@@ -10,7 +10,7 @@ import numpy as np
 
 from donkeywatch.counting.windows import DAY
 from donkeywatch.errors import ConfigError
-from donkeywatch.report.series import Break, Floats, Longs
+from donkeywatch.report.series import Break, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +68,7 @@ def style() -> Iterator[None]:
             yield
 
 
-def canvas(rows: int = 1, size: tuple[float, float] = SIZE) -> tuple[Figure, list[Axes]]:
+def new_figure(rows: int = 1, size: tuple[float, float] = SIZE) -> tuple[Figure, list[Axes]]:
     """An empty figure with axes one below the other, which share x."""
     from matplotlib.figure import Figure
 
@@ -77,13 +77,13 @@ def canvas(rows: int = 1, size: tuple[float, float] = SIZE) -> tuple[Figure, lis
     return figure, [row[0] for row in found]
 
 
-def dates(starts: Longs, length: int) -> Floats:
+def dates(starts: IntArray, length: int) -> FloatArray:
     """Middles of windows as days since 1970, which is how dates are drawn."""
-    middles: Floats = (starts + length / 2) / DAY
+    middles: FloatArray = (starts + length / 2) / DAY
     return middles
 
 
-def dated(axes: Axes, x: Floats) -> None:
+def format_date_axis(axes: Axes, x: FloatArray) -> None:
     """Dates on the x axis, as few words as will do."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
@@ -97,20 +97,23 @@ def dated(axes: Axes, x: Floats) -> None:
         axes.set_xlim(x[0] - margin, x[-1] + margin)
 
 
-def parted(x: Floats, series: Sequence[Floats], breaks: Sequence[float]) -> list[Floats]:
+def insert_gaps(
+    x: FloatArray, series: Sequence[FloatArray], breaks: Sequence[float]
+) -> list[FloatArray]:
     """x and series with a gap put in wherever a break lies between two points."""
     places = [int(np.searchsorted(x, at, "left")) for at in breaks]
     inner = sorted({place for place in places if 0 < place < len(x)})
     return [np.insert(np.asarray(one, np.float64), inner, np.nan) for one in (x, *series)]
 
 
-def band(
-    axes: Axes, x: Floats, curve: tuple[Floats, Floats, Floats], look: tuple[str, str, str],
+def draw_interval(
+    axes: Axes, x: FloatArray, curve: tuple[FloatArray, FloatArray, FloatArray],
+    line_style: tuple[str, str, str],
     label: str, breaks: Sequence[float] = (),
 ) -> None:  # fmt: skip
     """A line with its interval, both open at gaps and breaks; what stands alone is a bar."""
-    colour, line, mark = look
-    at, value, lower, upper = parted(x, curve, breaks)
+    colour, line, mark = line_style
+    at, value, lower, upper = insert_gaps(x, curve, breaks)
     axes.plot(at, value, line, color=colour, label=label)
     axes.fill_between(at, lower, upper, color=colour, alpha=0.2, linewidth=0)
     known = np.concatenate(([False], ~np.isnan(value), [False]))
@@ -122,7 +125,7 @@ def band(
         )
 
 
-def broken(axes: Axes, breaks: Sequence[Break]) -> None:
+def draw_breaks(axes: Axes, breaks: Sequence[Break]) -> None:
     """Breaks as lines, each with what has changed written along it."""
     groups: dict[int, list[str]] = {}
     for one in breaks:
@@ -141,7 +144,7 @@ def broken(axes: Axes, breaks: Sequence[Break]) -> None:
         )  # fmt: skip
 
 
-def hourly(axes: Axes) -> None:
+def format_hour_axis(axes: Axes) -> None:
     """The hours of the day on the x axis."""
     axes.set_xlim(-0.6, 23.6)
     axes.set_xticks(range(0, 24, 2))

@@ -6,21 +6,21 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from donkeywatch.report.series import Flags, Floats, Windows
+from donkeywatch.report.series import BoolArray, FloatArray, Windows
 
 Rule = Literal["coverage", "paper2pct", "none"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 COVERED = 0.95
 """A window covered less than this is a gap."""
-QUIET = 0.25
+OUTAGE_SHARE = 0.25
 """An hour with less than this part of its usual queries counts as an outage of the server."""
-AROUND = 4
+NEIGHBOUR_WEEKS = 4
 """Weeks before and after from which the usual queries of an hour of the week are taken."""
 WEEK_HOURS = 168
 PAPER_SHARE = 0.02
 
 
-def kept(hours: Windows, rule: Rule) -> Flags:
+def select_hours(hours: Windows, rule: Rule) -> BoolArray:
     """Which hours the rule leaves in; hours without any coverage and query never count.
 
     `coverage`: covered for 95 % or more, and at least 25 % of the median of the same hour of
@@ -31,30 +31,30 @@ def kept(hours: Windows, rule: Rule) -> Flags:
     if rule == "none":
         return followed
     if rule == "paper2pct":
-        return followed & _busiest(hours, followed)
+        return followed & _drop_quietest(hours, followed)
     full = followed & (hours.coverage >= COVERED)
-    usual = _usual(np.where(full, hours.queries, np.nan))
-    return full & ~(hours.queries < QUIET * usual)
+    usual = _typical_queries(np.where(full, hours.queries, np.nan))
+    return full & ~(hours.queries < OUTAGE_SHARE * usual)
 
 
-def _busiest(hours: Windows, followed: Flags) -> Flags:
+def _drop_quietest(hours: Windows, followed: BoolArray) -> BoolArray:
     """All but the given share of the followed hours with the fewest queries; ties go together."""
     asked = np.sort(hours.queries[followed])
-    away = int(PAPER_SHARE * len(asked))
-    least = asked[away] if len(asked) else 0
-    keep: Flags = hours.queries >= least
+    dropped = int(PAPER_SHARE * len(asked))
+    least = asked[dropped] if len(asked) else 0
+    keep: BoolArray = hours.queries >= least
     return keep
 
 
-def _usual(queries: Floats) -> Floats:
+def _typical_queries(queries: FloatArray) -> FloatArray:
     """Median of the same hour of the week over the weeks around; NaN where none is known."""
     weeks = -(-len(queries) // WEEK_HOURS)
     padded = np.full(weeks * WEEK_HOURS, np.nan)
     padded[: len(queries)] = queries
     table = padded.reshape(weeks, WEEK_HOURS)
-    edge = np.full((AROUND, WEEK_HOURS), np.nan)
+    edge = np.full((NEIGHBOUR_WEEKS, WEEK_HOURS), np.nan)
     shifted = np.lib.stride_tricks.sliding_window_view(
-        np.concatenate((edge, table, edge)), 2 * AROUND + 1, axis=0
+        np.concatenate((edge, table, edge)), 2 * NEIGHBOUR_WEEKS + 1, axis=0
     )
     some = ~np.isnan(shifted).all(axis=2)
     usual = np.full(table.shape, np.nan)

@@ -12,9 +12,9 @@ from donkeywatch.report import drawing
 from donkeywatch.report.drawing import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.profiles import Curve, Profile, boxes, hourly_ratios
-from donkeywatch.report.series import PARTING, Floats, Longs
+from donkeywatch.report.series import SERIES_BREAKS, FloatArray, IntArray
 from donkeywatch.report.statistics.trend import expit
-from donkeywatch.report.weekly import COUNTING, Fractions
+from donkeywatch.report.weekly import QUERY_BREAKS, Fractions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,18 +22,20 @@ if TYPE_CHECKING:
 
 NAMES = {"ratio_of_sums": "ratio of sums", "mean_of_ratios": "mean of hourly ratios"}
 HOURS = np.arange(24, dtype=np.float64)
-DODGE = 0.24
+CURVE_OFFSET = 0.24
 """How far apart the points of several curves stand, in hours."""
 
 
 def weekly_queries(found: Findings) -> Figure:
     """1a: queries of each week, and their centred mean over five."""
-    figure, (axes,) = drawing.canvas()
+    figure, (axes,) = drawing.new_figure()
     weeks = found.weeks.windows
-    x, asked = drawing.dates(weeks.start, weeks.length), found.weeks.asked
+    x, asked = drawing.dates(weeks.start, weeks.length), found.weeks.queries_or_nan
     unit, word = _unit(asked if not np.isnan(asked).all() else weeks.queries)
-    times = [one.time / DAY for one in found.breaks if one.kind in COUNTING]
-    drawing.band(axes, x, (asked / unit,) * 3, (BLUE, "-", "o"), "queries in a week", times)
+    times = [one.time / DAY for one in found.breaks if one.kind in QUERY_BREAKS]
+    drawing.draw_interval(
+        axes, x, (asked / unit,) * 3, (BLUE, "-", "o"), "queries in a week", times
+    )
     part = weeks.stored & ~found.weeks.whole & (weeks.queries > 0)
     if part.any():
         axes.plot(
@@ -42,29 +44,29 @@ def weekly_queries(found: Findings) -> Figure:
         )  # fmt: skip
     mean = found.weeks.rolling(found.breaks) / unit
     if not np.isnan(mean).all():
-        at, line = drawing.parted(x, [mean], times)
+        at, line = drawing.insert_gaps(x, [mean], times)
         axes.plot(
             at, line, color=ORANGE, linewidth=4.5, alpha=0.75, zorder=1.8,
             label="mean of 5 weeks, centred",
         )  # fmt: skip
     axes.set_ylabel(f"queries per week{word}")
     drawing.from_zero(axes)
-    drawing.broken(axes, found.breaks)
-    drawing.dated(axes, x)
+    drawing.draw_breaks(axes, found.breaks)
+    drawing.format_date_axis(axes, x)
     drawing.legend(axes)
     return figure
 
 
 def autocorrelation(found: Findings) -> Figure:
     """1b: autocorrelation of the weekly queries."""
-    figure, (axes,) = drawing.canvas()
+    figure, (axes,) = drawing.new_figure()
     cycle = found.cycle
     axes.set_xlabel("lag (weeks)")
     axes.set_ylabel("autocorrelation of weekly queries")
     axes.axhline(0, color=DARK, linewidth=0.8)
     axes.set_ylim(-1.05, 1.05)
     if cycle is None:
-        return _nothing(figure, axes, "fewer than three whole weeks")
+        return _draw_placeholder(figure, axes, "fewer than three whole weeks")
     lags = np.arange(len(cycle.r))
     axes.vlines(lags, 0, cycle.r, color=BLUE, linewidth=1.2)
     axes.plot(lags, cycle.r, "o", color=BLUE, markersize=3)
@@ -86,7 +88,7 @@ def autocorrelation(found: Findings) -> Figure:
 
 def weekly_query_fraction(found: Findings) -> Figure:
     """2: flagged queries over queries by week, with the clustered interval and trends."""
-    figure, (axes,) = drawing.canvas()
+    figure, (axes,) = drawing.new_figure()
     x = _weekly(axes, found, [(found.weeks.queries, "observed, with 95 % interval by address")])
     label: str | None = "trend (Sen's slope of the logit)"
     for one in found.weeks.trends:
@@ -107,7 +109,7 @@ def weekly_query_fraction(found: Findings) -> Figure:
 
 def weekly_corrected_fraction(found: Findings) -> Figure:
     """2 once more, corrected for errors of the detector: not in one plot with the observed."""
-    figure, (axes,) = drawing.canvas()
+    figure, (axes,) = drawing.new_figure()
     label = "corrected, with 95 % interval of Lang and Reiczigel"
     _weekly(axes, found, [(found.corrected, label)] if found.corrected else [])
     axes.set_ylabel("corrected fraction (% of queries)")
@@ -117,7 +119,7 @@ def weekly_corrected_fraction(found: Findings) -> Figure:
 
 def weekly_address_fraction(found: Findings) -> Figure:
     """3: addresses with at least 1, 2 and 3 flagged queries over addresses, by week."""
-    figure, (axes,) = drawing.canvas()
+    figure, (axes,) = drawing.new_figure()
     labels = ("1 flagged query or more", "2 or more", "3 or more")
     _weekly(axes, found, list(zip(found.weeks.addresses, labels, strict=True)))
     axes.set_ylabel("flagged addresses (% of addresses)")
@@ -125,17 +127,17 @@ def weekly_address_fraction(found: Findings) -> Figure:
     return figure
 
 
-def _weekly(axes: Axes, found: Findings, series: Sequence[tuple[Fractions, str]]) -> Floats:
+def _weekly(axes: Axes, found: Findings, series: Sequence[tuple[Fractions, str]]) -> FloatArray:
     """Fractions by week with gaps, breaks and dates; returns the places of the weeks."""
     weeks = found.weeks.windows
     x = drawing.dates(weeks.start, weeks.length)
-    times = [one.time / DAY for one in found.breaks if one.kind in PARTING]
+    times = [one.time / DAY for one in found.breaks if one.kind in SERIES_BREAKS]
     for (one, label), look in zip(series, SERIES, strict=False):
         ends = (one.value * PERCENT, one.lower * PERCENT, one.upper * PERCENT)
-        drawing.band(axes, x, ends, look, label, times)
+        drawing.draw_interval(axes, x, ends, look, label, times)
     drawing.from_zero(axes)
-    drawing.broken(axes, found.breaks)
-    drawing.dated(axes, x)
+    drawing.draw_breaks(axes, found.breaks)
+    drawing.format_date_axis(axes, x)
     return x
 
 
@@ -146,7 +148,7 @@ def hourly_queries(found: Findings) -> Figure:
 
 def hourly_queries_boxes(found: Findings) -> Figure:
     """4b: how the queries of an hour scatter over days."""
-    return _boxed(found.whole.local.queries, "queries per hour")
+    return _draw_boxes(found.whole.local.queries, "queries per hour")
 
 
 def hourly_flagged(found: Findings) -> Figure:
@@ -156,7 +158,7 @@ def hourly_flagged(found: Findings) -> Figure:
 
 def hourly_flagged_boxes(found: Findings) -> Figure:
     """5b: how the flagged queries of an hour scatter over days."""
-    return _boxed(found.whole.local.flagged, "flagged queries per hour")
+    return _draw_boxes(found.whole.local.flagged, "flagged queries per hour")
 
 
 def hourly_query_fraction(found: Findings) -> Figure:
@@ -169,7 +171,7 @@ def hourly_query_fraction_boxes(found: Findings) -> Figure:
     """6b: how the fraction of a single hour scatters over days."""
     local = found.whole.local
     table = hourly_ratios(local.flagged, local.queries) * PERCENT
-    return _boxed(table, "flagged queries (% of the hour's queries)")
+    return _draw_boxes(table, "flagged queries (% of the hour's queries)")
 
 
 def hourly_address_fraction(found: Findings) -> Figure:
@@ -182,7 +184,7 @@ def hourly_address_fraction_boxes(found: Findings) -> Figure:
     """7b: how the fraction of addresses of a single hour scatters over days."""
     local = found.whole.local
     table = hourly_ratios(local.flagged_addresses, local.addresses) * PERCENT
-    return _boxed(table, "flagged addresses (% of the hour's addresses)")
+    return _draw_boxes(table, "flagged addresses (% of the hour's addresses)")
 
 
 def countries(found: Findings) -> Figure:
@@ -198,79 +200,80 @@ def countries(found: Findings) -> Figure:
 def comparison(found: Findings) -> Figure:
     """9: the topic beside the one it is compared with, by local hour."""
     name = NAMES[found.options.estimator]
-    figure, (above, below) = drawing.canvas(2, (7.0, 5.0))
+    figure, (above, below) = drawing.new_figure(2, (7.0, 5.0))
     shown: dict[Axes, dict[str, Profile | None]] = {
         above: {f"{found.comparison}": found.whole_compared,
                 f"not also {found.topic}": found.compared_alone},
         below: {found.topic: found.whole},
     }  # fmt: skip
-    for axes, looks in ((above, (SERIES[1], SERIES[2])), (below, (SERIES[0],))):
+    for axes, styles in ((above, (SERIES[1], SERIES[2])), (below, (SERIES[0],))):
         axes.set_ylabel(f"queries (% of all)\n{name}")
         if found.comparison is None and axes is above:
-            _nothing(figure, axes, "no topic to compare with")
+            _draw_placeholder(figure, axes, "no topic to compare with")
             continue
         curves = {
             label: one.query_fraction[found.options.estimator]
             for label, one in shown[axes].items()
             if one is not None
         }
-        _together(axes, curves, looks, PERCENT)
+        _draw_curves(axes, curves, styles, PERCENT)
         drawing.legend(axes)
         drawing.from_zero(axes)
-    drawing.hourly(below)
+    drawing.format_hour_axis(below)
     above.set_xlabel("")
     return figure
 
 
 def _curves(curves: dict[str, Curve], label: str, scale: float = 1.0) -> Figure:
-    figure, (axes,) = drawing.canvas()
+    figure, (axes,) = drawing.new_figure()
     axes.set_ylabel(label)
-    drawing.hourly(axes)
+    drawing.format_hour_axis(axes)
     if not any(np.isfinite(curve.value).any() for curve in curves.values()):
-        return _nothing(figure, axes, "no whole hour")
-    _together(axes, curves, SERIES, scale)
+        return _draw_placeholder(figure, axes, "no whole hour")
+    _draw_curves(axes, curves, SERIES, scale)
     drawing.from_zero(axes)
     drawing.legend(axes)
     return figure
 
 
-def _together(
+def _draw_curves(
     axes: Axes, curves: dict[str, Curve], looks: Sequence[tuple[str, str, str]], scale: float
 ) -> None:
     """One curve with its band, or several beside each other with bars, so that none is hidden."""
-    shift = DODGE * (np.arange(len(curves)) - (len(curves) - 1) / 2)
+    shift = CURVE_OFFSET * (np.arange(len(curves)) - (len(curves) - 1) / 2)
     for (name, curve), look, aside in zip(curves.items(), looks, shift, strict=False):
         colour, line, mark = look
         value, lower, upper = (end * scale for end in (curve.value, curve.lower, curve.upper))
         sure = bool(np.isfinite(lower).any())
-        told = f"{name}, with 95 % interval" if sure else name
+        label_text = f"{name}, with 95 % interval" if sure else name
         if len(curves) == 1:
             ends = (value, lower, upper) if sure else (value,) * 3
-            drawing.band(axes, HOURS, ends, look, told)
+            drawing.draw_interval(axes, HOURS, ends, look, label_text)
             axes.plot(HOURS, value, mark, color=colour)
             continue
         reach = np.stack((value - lower, upper - value)).clip(0) if sure else None
         axes.errorbar(
-            HOURS + aside, value, reach, color=colour, linestyle=line, marker=mark, label=told,
+            HOURS + aside, value, reach, color=colour, linestyle=line, marker=mark,
+            label=label_text,
             linewidth=1.0, elinewidth=1.0, capsize=1.8, capthick=0.8,
         )  # fmt: skip
 
 
-def _boxed(table: Floats, label: str) -> Figure:
-    figure, (axes,) = drawing.canvas()
+def _draw_boxes(table: FloatArray, label: str) -> Figure:
+    figure, (axes,) = drawing.new_figure()
     axes.set_ylabel(label)
     found = boxes(table)
     shown = [
         {
-            "mean": box.mean, "med": box.median, "q1": box.first, "q3": box.third,
-            "whislo": box.low, "whishi": box.high, "fliers": box.outside,
+            "mean": box.mean, "med": box.median, "q1": box.q1, "q3": box.q3,
+            "whislo": box.low, "whishi": box.high, "fliers": box.outliers,
         }
         for box in found
         if box is not None
     ]  # fmt: skip
     if not shown:
-        drawing.hourly(axes)
-        return _nothing(figure, axes, "no whole hour")
+        drawing.format_hour_axis(axes)
+        return _draw_placeholder(figure, axes, "no whole hour")
     places = [hour for hour, box in enumerate(found) if box is not None]
     axes.bxp(
         shown, positions=places, widths=0.62, showmeans=True, patch_artist=True,
@@ -288,12 +291,12 @@ def _boxed(table: Floats, label: str) -> Figure:
     axes.plot([], [], color=DARK, label="median")
     axes.plot([], [], color=BLUE, label="quartiles, last day within 1.5 of their range")
     drawing.from_zero(axes)
-    drawing.hourly(axes)
+    drawing.format_hour_axis(axes)
     drawing.legend(axes)
     return figure
 
 
-def _unit(values: Floats | Longs) -> tuple[float, str]:
+def _unit(values: FloatArray | IntArray) -> tuple[float, str]:
     """A divisor that keeps the axis readable, and its word."""
     top = float(np.nanmax(values)) if len(values) else 0.0
     if top >= 1e6:
@@ -301,7 +304,7 @@ def _unit(values: Floats | Longs) -> tuple[float, str]:
     return (1e3, " (thousands)") if top >= 1e4 else (1.0, "")
 
 
-def _nothing(figure: Figure, axes: Axes, why: str) -> Figure:
+def _draw_placeholder(figure: Figure, axes: Axes, why: str) -> Figure:
     axes.text(
         0.5, 0.5, f"nothing to show: {why}", transform=axes.transAxes, ha="center", color=GREY
     )
@@ -328,7 +331,7 @@ FIGURES: dict[str, Callable[[Findings], Figure]] = {
 CORRECTED = "2-corrected"
 
 
-def drawn(found: Findings) -> dict[str, Callable[[Findings], Figure]]:
+def figure_functions(found: Findings) -> dict[str, Callable[[Findings], Figure]]:
     """The figures of some findings: the study's, and the corrected one where it is known."""
     if found.corrected is None:
         return FIGURES

@@ -9,25 +9,32 @@ from pathlib import Path
 import numpy as np
 
 from donkeywatch.errors import StateError
-from donkeywatch.evaluation.validation_record import Record, accuracies
-from donkeywatch.report.exclusion import Rule, kept
+from donkeywatch.evaluation.validation_record import ValidationRecord, accuracies
+from donkeywatch.report.exclusion import Rule, select_hours
 from donkeywatch.report.local import local_hours
 from donkeywatch.report.profiles import Curve, Estimator, Profile, profile
 from donkeywatch.report.series import (
-    PARTING,
+    SERIES_BREAKS,
+    BoolArray,
     Break,
     CountryHours,
     Database,
-    Flags,
-    Floats,
+    FloatArray,
     Windows,
-    opened,
+    open_database,
 )
 from donkeywatch.report.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.report.statistics.comparison import Difference, differences
 from donkeywatch.report.statistics.concentration import Concentration, concentration
 from donkeywatch.report.statistics.extremes import Lag, lag
-from donkeywatch.report.weekly import Fractions, Weekly, corrected, stretches, weekly, whole_weeks
+from donkeywatch.report.weekly import (
+    Fractions,
+    WeeklySeries,
+    complete_weeks,
+    corrected,
+    segments_between_breaks,
+    weekly,
+)
 
 LAGS = 60
 MAIN, COMPARISON = "pedophile", "pornographic"
@@ -52,7 +59,7 @@ class Options:
     estimator: Estimator = "ratio_of_sums"
     topic: str | None = None
     comparison: str | None = None
-    record: Record | None = None
+    record: ValidationRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +84,10 @@ class Findings:
     comparison: str | None
     breaks: tuple[Break, ...]
     hours: Windows
-    keep: Flags
-    weeks: Weekly
+    keep: BoolArray
+    weeks: WeeklySeries
     corrected: Fractions | None
-    compared: Weekly | None
+    compared: WeeklySeries | None
     span: tuple[int, int]
     whole: Profile
     whole_compared: Profile | None
@@ -92,18 +99,18 @@ class Findings:
     pairs: tuple[Pair, ...]
 
 
-def findings(
+def compute_findings(
     path: Path, options: Options, report: Callable[[str], None] = lambda _step: None
 ) -> Findings:
     """Read a database and compute everything; ``report`` is told before each step.
 
     StateError when there is no database, no closed hour in the span, or no such topic.
     """
-    with opened(path) as database:
-        return _found(database, options, report)
+    with open_database(path) as database:
+        return _compute(database, options, report)
 
 
-def _found(database: Database, options: Options, report: Callable[[str], None]) -> Findings:
+def _compute(database: Database, options: Options, report: Callable[[str], None]) -> Findings:
     report("hours and weeks")
     bounds = (options.since, options.until)
     topic, comparison = _topics(database, options)
@@ -113,23 +120,23 @@ def _found(database: Database, options: Options, report: Callable[[str], None]) 
         raise StateError(
             "there is no closed hour to report on", "count a log first, or name another span"
         )
-    keep = kept(hours, options.rule)
+    keep = select_hours(hours, options.rule)
     windows = database.windows("week", topic, *bounds)
-    whole = whole_weeks(windows, hours, keep, options.rule)
-    stretch = _longest(hours, keep, breaks)
+    whole = complete_weeks(windows, hours, keep, options.rule)
+    stretch = _longest_segment(hours, keep, breaks)
     grid, chosen = hours.start[stretch], keep[stretch]
     report("weekly trends")
     weeks = weekly(windows, whole, breaks)
     compared = None
     if comparison is not None:
         compared = weekly(database.windows("week", comparison, *bounds), whole, breaks)
-    fixed, (lexicon, alike) = None, database.lexicon()
+    corrected_fraction, (lexicon, comparable_since) = None, database.lexicon()
     accuracy = accuracies(options.record, lexicon).get(topic) if options.record else None
     if accuracy is not None:
-        fixed = corrected(windows, weeks.queries, accuracy, alike)
+        corrected_fraction = corrected(windows, weeks.queries, accuracy, comparable_since)
     report("hours of the day")
     country = database.countries(topic, grid)
-    everyone = profile(local_hours(country, grid, chosen, ()))
+    overall = profile(local_hours(country, grid, chosen, ()))
     report("countries")
     groups = {
         name: profile(local_hours(country, grid, chosen, name.split("+")))
@@ -143,12 +150,13 @@ def _found(database: Database, options: Options, report: Callable[[str], None]) 
         other = profile(local_hours(country, grid, chosen, ()))
         part = database.windows("hour", comparison, *bounds)
         if (part.alone[stretch][chosen] >= 0).all():
-            alone = profile(local_hours(_alone(country, part, stretch), grid, chosen, ()))
+            alone = profile(local_hours(_exclusive(country, part, stretch), grid, chosen, ()))
     return Findings(
-        options, topic, comparison, breaks, hours, keep, weeks, fixed, compared,
-        (int(grid[0]), int(grid[-1]) + hours.length), everyone, other, alone,
-        groups, autocorrelation(weeks.asked, LAGS), concentration(hours, keep, windows, whole),
-        _against_the_peak(everyone.query_fraction[options.estimator]),
+        options, topic, comparison, breaks, hours, keep, weeks, corrected_fraction, compared,
+        (int(grid[0]), int(grid[-1]) + hours.length), overall, other, alone,
+        groups, autocorrelation(weeks.queries_or_nan, LAGS),
+        concentration(hours, keep, windows, whole),
+        _differences_from_peak(overall.query_fraction[options.estimator]),
         _pairs(groups, options.estimator),
     )  # fmt: skip
 
@@ -169,23 +177,23 @@ def _topics(database: Database, options: Options) -> tuple[str, str | None]:
     return topic, comparison
 
 
-def _longest(hours: Windows, keep: Flags, breaks: Sequence[Break]) -> slice:
+def _longest_segment(hours: Windows, keep: BoolArray, breaks: Sequence[Break]) -> slice:
     """The stretch between breaks with most hours: a mean over two measurements is neither's."""
-    times = [one.time for one in breaks if one.kind in PARTING]
-    spans = stretches(hours, times)
+    times = [one.time for one in breaks if one.kind in SERIES_BREAKS]
+    spans = segments_between_breaks(hours, times)
     return slice(*max(spans, key=lambda span: int(keep[span[0] : span[1]].sum())))
 
 
-def _alone(found: CountryHours, hours: Windows, stretch: slice) -> CountryHours:
+def _exclusive(found: CountryHours, hours: Windows, stretch: slice) -> CountryHours:
     """Without what the other topic flags, too: known by hour, and shared among its countries."""
     share = np.ones(len(hours))
     np.divide(hours.alone, hours.flagged, out=share, where=hours.flagged > 0)
     return replace(found, flagged=found.flagged * share[stretch])
 
 
-def _against_the_peak(curve: Curve) -> dict[int, Difference]:
+def _differences_from_peak(curve: Curve) -> dict[int, Difference]:
     """Each hour of the day against the one with the highest fraction, paired by day."""
-    if not _sound(curve):
+    if not _is_complete(curve):
         return {}
     peak = int(curve.value.argmax())
     others = [hour for hour in range(24) if hour != peak]
@@ -199,7 +207,7 @@ def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]
     names = list(groups)
     couples = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     curves = [[groups[name].query_fraction[estimator] for name in pair] for pair in couples]
-    sound = [_sound(a) and _sound(b) for a, b in curves]
+    sound = [_is_complete(a) and _is_complete(b) for a, b in curves]
     value = [_mean(a.value) - _mean(b.value) for a, b in curves]
     drawn = [
         a.replicates.mean(axis=1) - b.replicates.mean(axis=1)
@@ -221,16 +229,16 @@ def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]
     )
 
 
-def _sound(curve: Curve) -> bool:
+def _is_complete(curve: Curve) -> bool:
     """Is every hour known, in every replicate, and are there any?"""
     return len(curve.replicates) > 0 and bool(np.isfinite(curve.replicates).all())
 
 
 def _lag(first: Profile, second: Profile) -> Lag:
     a, b = first.queries, second.queries
-    rows = slice(None) if _sound(a) and _sound(b) else slice(0)
+    rows = slice(None) if _is_complete(a) and _is_complete(b) else slice(0)
     return lag((a.value, b.value), (a.replicates[rows], b.replicates[rows]), a.levels)
 
 
-def _mean(curve: Floats) -> float:
+def _mean(curve: FloatArray) -> float:
     return float(curve.mean())

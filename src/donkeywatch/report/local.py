@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from donkeywatch.counting.windows import DAY
-from donkeywatch.publish.profile import local_cells, zone
-from donkeywatch.report.series import CountryHours, Flags, Floats, Longs
+from donkeywatch.publish.profile import local_hour_index, zone_of_country
+from donkeywatch.report.series import BoolArray, CountryHours, FloatArray, IntArray
 
-PRESENT = 0.95
+MIN_ZONE_SHARE = 0.95
 """A local hour counts when the zones that are known in it usually have this share of queries."""
-EPOCH = 719163
+EPOCH_ORDINAL = 719163
 """Ordinal of 1970-01-01."""
 
 
 @dataclass(frozen=True, slots=True)
-class LocalHours:
+class LocalHourTable:
     """Counts of a group of countries by local day and hour, shape (days, 24) each.
 
     NaN where the hour is not known in full: left out by the rule, skipped or doubled by a
@@ -28,13 +28,15 @@ class LocalHours:
     """
 
     first: int
-    queries: Floats
-    flagged: Floats
-    addresses: Floats
-    flagged_addresses: Floats
+    queries: FloatArray
+    flagged: FloatArray
+    addresses: FloatArray
+    flagged_addresses: FloatArray
 
 
-def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[str]) -> LocalHours:
+def local_hours(
+    found: CountryHours, grid: IntArray, keep: BoolArray, names: Sequence[str]
+) -> LocalHourTable:
     """Sum the countries per local day and hour, each in its own zone.
 
     A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have a
@@ -43,12 +45,15 @@ def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[s
     counts = (found.queries, found.flagged, found.addresses, found.flagged_addresses)
     zones: dict[ZoneInfo, list[int]] = {}
     for row in found.rows(names):
-        zones.setdefault(zone(found.names[row]), []).append(row)
-    places = {place: local_cells(place, grid) + EPOCH * 24 for place in zones}
+        zones.setdefault(zone_of_country(found.names[row]), []).append(row)
+    places = {place: local_hour_index(place, grid) + EPOCH_ORDINAL * 24 for place in zones}
     if not places or not len(grid):
-        return LocalHours(0, *(np.full((0, 24), np.nan) for _ in counts))
+        return LocalHourTable(0, *(np.full((0, 24), np.nan) for _ in counts))
     # The same days for every group, so that resampled days are those of all.
-    first, last = (int(grid[0]) // DAY + EPOCH - 1, int(grid[-1]) // DAY + EPOCH + 1)
+    first, last = (
+        int(grid[0]) // DAY + EPOCH_ORDINAL - 1,
+        int(grid[-1]) // DAY + EPOCH_ORDINAL + 1,
+    )
     size = (last - first + 1) * 24
     sums, known, total = np.zeros((len(counts), size)), np.zeros(size), 0.0
     for place, rows in zones.items():
@@ -61,5 +66,5 @@ def local_hours(found: CountryHours, grid: Longs, keep: Flags, names: Sequence[s
         for column, count in zip(sums, counts, strict=True):
             of_zone = count[rows].sum(axis=0, dtype=np.float64)
             column += np.bincount(cells[keep], of_zone[keep], size) * whole
-    sums[:, known < PRESENT * max(total, 1.0)] = np.nan
-    return LocalHours(first, *sums.reshape(len(counts), -1, 24))
+    sums[:, known < MIN_ZONE_SHARE * max(total, 1.0)] = np.nan
+    return LocalHourTable(first, *sums.reshape(len(counts), -1, 24))

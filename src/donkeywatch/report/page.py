@@ -6,10 +6,10 @@ from base64 import b64encode
 from collections.abc import Mapping
 from html import escape
 
-from donkeywatch.counting.windows import iso
+from donkeywatch.counting.windows import iso_utc
 from donkeywatch.report.findings import Findings
-from donkeywatch.report.published import beside
-from donkeywatch.report.statistics.trend import LEAST
+from donkeywatch.report.published import comparison_rows
+from donkeywatch.report.statistics.trend import MIN_WEEKS
 from donkeywatch.report.weekly import Trend
 
 CAPTIONS = {
@@ -49,13 +49,13 @@ figure{margin:1.6rem 0;break-inside:avoid}figcaption{color:#444}img{width:100%;h
 """
 
 
-def page(found: Findings, pictures: Mapping[str, bytes]) -> str:
+def report_html(found: Findings, pictures: Mapping[str, bytes]) -> str:
     """The page with its pictures (SVG, by figure) inside; it holds no date of its own."""
     parts = [
         f"<h1>Report: topic {escape(found.topic)}</h1>",
         *_scope(found),
         "<h2>The study's figures beside these</h2>",
-        _beside(found),
+        _comparison_table(found),
         "<h2>Trend</h2>",
         *_trends(found),
         "<h2>Figures</h2>",
@@ -80,8 +80,8 @@ def _scope(found: Findings) -> list[str]:
     hours, stored = found.hours, int(found.hours.stored.sum())
     away = stored - int(found.keep.sum())
     missing = len(hours) - stored
-    first, last = iso(int(hours.start[0])), iso(int(hours.start[-1]) + hours.length)
-    span = " to ".join(map(iso, found.span))
+    first, last = iso_utc(int(hours.start[0])), iso_utc(int(hours.start[-1]) + hours.length)
+    span = " to ".join(map(iso_utc, found.span))
     parts = [
         f"<p>Hours from {first} to {last}. {stored:,} are closed; {away:,} of them are left out by"
         f" the rule <b>{found.options.rule}</b>, and for {missing:,} more there is nothing. Weeks"
@@ -90,7 +90,7 @@ def _scope(found: Findings) -> list[str]:
         f" {found.options.estimator.replace('_', ' ')}.</p>"
     ]
     if found.breaks:
-        marks = "; ".join(f"{iso(one.time)} new {escape(one.kind)}" for one in found.breaks)
+        marks = "; ".join(f"{iso_utc(one.time)} new {escape(one.kind)}" for one in found.breaks)
         parts.append(
             f"<p>Breaks of the measurement: {marks}. No line or trend goes across them; profiles"
             f" by hour of day are of the longest stretch between them, {span}.</p>"
@@ -98,11 +98,11 @@ def _scope(found: Findings) -> list[str]:
     return parts
 
 
-def _beside(found: Findings) -> str:
+def _comparison_table(found: Findings) -> str:
     rows = "".join(
         f"<tr><td>{escape(row.figure)}</td><td>{escape(row.what)}</td><td>{escape(row.study)}</td>"
-        f"<td>{escape(row.here)}</td></tr>"
-        for row in beside(found)
+        f"<td>{escape(row.this_database)}</td></tr>"
+        for row in comparison_rows(found)
     )
     return (
         "<table><thead><tr><th>figure</th><th>what</th><th>the study (2009-2012)</th>"
@@ -111,30 +111,32 @@ def _beside(found: Findings) -> str:
 
 
 def _trends(found: Findings) -> list[str]:
-    return [f"<p>{_told(found, one)}</p>" for one in found.weeks.trends] or [
+    return [f"<p>{_trend_sentence(found, one)}</p>" for one in found.weeks.trends] or [
         '<p class="soft">No week is closed yet.</p>'
     ]
 
 
-def _told(found: Findings, one: Trend) -> str:
+def _trend_sentence(found: Findings, one: Trend) -> str:
     starts = found.weeks.windows.start
-    span = f"{iso(int(starts[one.first]))[:10]} to {iso(int(starts[one.last - 1]))[:10]}"
+    span = f"{iso_utc(int(starts[one.first]))[:10]} to {iso_utc(int(starts[one.last - 1]))[:10]}"
     begin = f"Weeks of {span}: "
     yearly = one.yearly
     if yearly is None or one.test is None:
         return (
-            f"{begin}{one.whole} whole weeks. Fewer than {LEAST} allow no statement about a trend."
+            f"{begin}{one.complete} whole weeks. Fewer than {MIN_WEEKS} allow no statement about a"
+            " trend."
         )
     told = (
-        f"{begin}{one.whole} whole weeks. The odds of a query to be flagged change by a factor of"
+        f"{begin}{one.complete} whole weeks. The odds of a query to be flagged change by a factor"
+        " of"
         f" {yearly[0]:.3f} a year ({yearly[1]:.3f} to {yearly[2]:.3f}; Sen's slope), Mann-Kendall"
         f" by Hamed and Rao p = {one.test.p:.2g}."
     )
     if one.changes:
-        weeks = ", ".join(iso(int(starts[at]))[:10] for at in one.changes)
+        weeks = ", ".join(iso_utc(int(starts[at]))[:10] for at in one.changes)
         told += f" The level changes in the weeks of {weeks} (PELT), where no break is recorded."
     if one.alarms:
-        weeks = ", ".join(iso(int(starts[at]))[:10] for at in one.alarms)
+        weeks = ", ".join(iso_utc(int(starts[at]))[:10] for at in one.alarms)
         told += f" A live monitor would have told a shift of level in the weeks of {weeks} (CUSUM)."
     return told
 

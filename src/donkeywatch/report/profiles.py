@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from donkeywatch.report.local import LocalHours
-from donkeywatch.report.series import Floats, Longs
-from donkeywatch.report.statistics.bootstrap import interval, levels, resampled
+from donkeywatch.report.local import LocalHourTable
+from donkeywatch.report.series import FloatArray, IntArray
+from donkeywatch.report.statistics.bootstrap import block_bootstrap, interval, interval_quantiles
 
 Estimator = Literal["ratio_of_sums", "mean_of_ratios"]
 ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
@@ -24,10 +24,10 @@ class Curve:
     ``levels`` are the quantiles of them that make an interval.
     """
 
-    value: Floats
-    lower: Floats
-    upper: Floats
-    replicates: Floats
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    replicates: FloatArray
     levels: tuple[float, float]
 
 
@@ -40,27 +40,27 @@ class Profile:
     days alike, the other queries.
     """
 
-    local: LocalHours
-    days: Longs
+    local: LocalHourTable
+    days: IntArray
     queries: Curve
     flagged: Curve
     query_fraction: dict[Estimator, Curve]
     address_fraction: dict[Estimator, Curve]
 
 
-def profile(local: LocalHours) -> Profile:
+def profile(local: LocalHourTable) -> Profile:
     """Curves over the days of some local hours, by the moving-block bootstrap over days."""
     parts = (local.queries, local.flagged, local.addresses, local.flagged_addresses)
     known = ~np.isnan(local.queries)
     q, k, a, b = (np.where(known, part, 0.0) for part in parts)
     columns = [known, q, k, a, b, q > 0, _ratio(k, q), a > 0, _ratio(b, a)]
     days = np.stack([np.asarray(column, np.float64) for column in columns], axis=2)
-    total, drawn = days.sum(axis=0), resampled(days)
-    ends = levels(int(known.any(axis=1).sum()))
+    total, boot_sums = days.sum(axis=0), block_bootstrap(days)
+    ends = interval_quantiles(int(known.any(axis=1).sum()))
 
     def curve(over: int, under: int) -> Curve:
         value = _ratio(total[:, over], total[:, under], np.nan)
-        replicates = _ratio(drawn[:, :, over], drawn[:, :, under], np.nan)
+        replicates = _ratio(boot_sums[:, :, over], boot_sums[:, :, under], np.nan)
         return Curve(value, *interval(replicates, ends), replicates, ends)
 
     return Profile(
@@ -73,27 +73,27 @@ def profile(local: LocalHours) -> Profile:
     )
 
 
-def _ratio(over: Floats, under: Floats, otherwise: float = 0.0) -> Floats:
+def _ratio(over: FloatArray, under: FloatArray, otherwise: float = 0.0) -> FloatArray:
     found = np.full(np.shape(over), otherwise)
     np.divide(over, under, out=found, where=under > 0)
     return found
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class BoxPlot:
     """How one hour of the day scatters over days, as a box-plot shows it."""
 
     days: int
     mean: float
     median: float
-    first: float
-    third: float
+    q1: float
+    q3: float
     low: float
     high: float
-    outside: Floats
+    outliers: FloatArray
 
 
-def boxes(table: Floats) -> list[Box | None]:
+def boxes(table: FloatArray) -> list[BoxPlot | None]:
     """A box for each of the 24 columns of a table of days; None where no day is known.
 
     Quartiles by linear interpolation (definition 7 of Hyndman & Fan 1996, Am. Statistician 50,
@@ -102,7 +102,7 @@ def boxes(table: Floats) -> list[Box | None]:
     return [_box(column[~np.isnan(column)]) for column in table.T]
 
 
-def _box(values: Floats) -> Box | None:
+def _box(values: FloatArray) -> BoxPlot | None:
     if not len(values):
         return None
     first, median, third = np.quantile(values, (0.25, 0.5, 0.75))
@@ -111,10 +111,10 @@ def _box(values: Floats) -> Box | None:
     outside = np.sort(values[(values < first - reach) | (values > third + reach)])
     ends = (float(inside.min()), float(inside.max()))
     shape = (float(values.mean()), float(median), float(first), float(third))
-    return Box(len(values), *shape, *ends, outside)
+    return BoxPlot(len(values), *shape, *ends, outside)
 
 
-def hourly_ratios(over: Floats, under: Floats) -> Floats:
+def hourly_ratios(over: FloatArray, under: FloatArray) -> FloatArray:
     """The fraction of each single hour; NaN where nothing was asked or the hour is not known."""
     some = ~np.isnan(under) & (under > 0)
     return np.where(some, _ratio(np.where(some, over, 0.0), np.where(some, under, 0.0)), np.nan)

@@ -12,7 +12,7 @@ from donkeywatch.counting.windows import week_name
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.profiles import Curve
 from donkeywatch.report.statistics.extremes import Extremes, extremes
-from donkeywatch.report.statistics.trend import ENDS
+from donkeywatch.report.statistics.trend import GROWTH_WEEKS
 from donkeywatch.report.weekly import Fractions
 
 
@@ -22,13 +22,13 @@ class Row(NamedTuple):
     figure: str
     what: str
     study: str
-    here: str
+    this_database: str
 
 
-NOTHING = "not known"
+UNKNOWN = "not known"
 
 
-def beside(found: Findings) -> list[Row]:
+def comparison_rows(found: Findings) -> list[Row]:
     """All rows, in the order of the study's figures."""
     return [
         *_totals(found), *_weeks(found), *_fractions(found), *_counts(found), *_shares(found),
@@ -48,7 +48,7 @@ def _totals(found: Findings) -> list[Row]:
 
 
 def _weeks(found: Findings) -> list[Row]:
-    asked, weeks = found.weeks.asked, found.weeks.windows
+    asked, weeks = found.weeks.queries_or_nan, found.weeks.windows
     rows = []
     known = not np.isnan(asked).all() if len(asked) else False
     for what, study, at in (
@@ -57,7 +57,7 @@ def _weeks(found: Findings) -> list[Row]:
         ("quietest week", "5,332,788 (20 h of it without the server)",
          np.nanargmin(asked) if known else 0),
     ):  # fmt: skip
-        here = NOTHING
+        here = UNKNOWN
         if known and at is None:
             here = f"{np.nanmean(asked):,.0f}"
         elif known and at is not None:
@@ -81,12 +81,22 @@ def _fractions(found: Findings) -> list[Row]:
         for t in found.weeks.trends
         if t.growth is not None
     ]
-    told = "; ".join(grown) or f"no stretch of {2 * ENDS} whole weeks without a break"
+    told = "; ".join(grown) or f"no stretch of {2 * GROWTH_WEEKS} whole weeks without a break"
     queries, addresses = found.weeks.queries, found.weeks.addresses[0]
     return [
-        Row("2", "queries flagged, first and last weeks", "below 0.2 %, 0.45 %", _ends(queries)),
+        Row(
+            "2",
+            "queries flagged, first and last weeks",
+            "below 0.2 %, 0.45 %",
+            _first_and_last(queries),
+        ),
         Row("2", "growth, last 12 weeks over first 12", "0.45 over less than 0.2", told),
-        Row("3", "addresses flagged, first and last weeks", "0.25 %, 0.7 %", _ends(addresses)),
+        Row(
+            "3",
+            "addresses flagged, first and last weeks",
+            "0.25 %, 0.7 %",
+            _first_and_last(addresses),
+        ),
         Row("3", "highest week", "0.8 %", _highest(addresses)),
     ]
 
@@ -142,14 +152,14 @@ def _countries(found: Findings) -> list[Row]:
         late = pair.lag
         what = f"day of {pair.first} later than that of {pair.second}, local hours"
         here = f"{late.value:+.2f} ({late.lower:+.2f} to {late.upper:+.2f})"
-        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else NOTHING))
+        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else UNKNOWN))
         if pair.difference is not None:
             d = pair.difference
             rows.append(
                 Row(
                     "8", f"{pair.first} less {pair.second}, mean over the hours", "not given",
                     f"{d.value * 100:+.3f} points ({d.lower * 100:+.3f} to {d.upper * 100:+.3f}),"
-                    f" p = {d.corrected:.2g} by Holm",
+                    f" p = {d.p_holm:.2g} by Holm",
                 )
             )  # fmt: skip
     return rows
@@ -190,17 +200,20 @@ def _percent(fraction: float, digits: int = 3) -> str:
     return f"{fraction * 100:.{digits}f} %"
 
 
-def _ends(fractions: Fractions) -> str:
+def _first_and_last(fractions: Fractions) -> str:
     known = np.flatnonzero(~np.isnan(fractions.value))
-    if len(known) < 2 * ENDS:
-        return NOTHING
-    ends = [float(fractions.value[part].mean()) for part in (known[:ENDS], known[-ENDS:])]
-    return f"{_percent(ends[0])}, {_percent(ends[1])} (means of {ENDS} weeks)"
+    if len(known) < 2 * GROWTH_WEEKS:
+        return UNKNOWN
+    ends = [
+        float(fractions.value[part].mean())
+        for part in (known[:GROWTH_WEEKS], known[-GROWTH_WEEKS:])
+    ]
+    return f"{_percent(ends[0])}, {_percent(ends[1])} (means of {GROWTH_WEEKS} weeks)"
 
 
 def _highest(fractions: Fractions) -> str:
     if np.isnan(fractions.value).all():
-        return NOTHING
+        return UNKNOWN
     at = int(np.nanargmax(fractions.value))
     ends = [_percent(part[at]) for part in (fractions.value, fractions.lower, fractions.upper)]
     return f"{ends[0]} ({ends[1]} to {ends[2]})"
@@ -209,14 +222,14 @@ def _highest(fractions: Fractions) -> str:
 def _extreme(curve: Curve, one: Extremes | None, form: str, scale: float) -> tuple[str, str]:
     """Lowest and highest hour with their values, intervals, and the other hours it may be."""
     if one is None:
-        return NOTHING, NOTHING
+        return UNKNOWN, UNKNOWN
     return (
-        _at(curve, one.trough, one.lowest, form, scale),
-        _at(curve, one.peak, one.highest, form, scale),
+        _hour_text(curve, one.trough, one.lowest, form, scale),
+        _hour_text(curve, one.peak, one.highest, form, scale),
     )
 
 
-def _at(curve: Curve, hour: int, likely: Sequence[int], form: str, scale: float) -> str:
+def _hour_text(curve: Curve, hour: int, likely: Sequence[int], form: str, scale: float) -> str:
     ends = [form.format(float(part[hour]) * scale) for part in (curve.lower, curve.upper)]
     told = f"{form.format(float(curve.value[hour]) * scale)} at {hour}"
     if math.isfinite(curve.lower[hour]):
@@ -227,7 +240,7 @@ def _at(curve: Curve, hour: int, likely: Sequence[int], form: str, scale: float)
 
 def _ratio(one: Extremes | None) -> str:
     if one is None:
-        return NOTHING
+        return UNKNOWN
     if not math.isfinite(one.lower):
         return f"{one.ratio:.2f}"
     return f"{one.ratio:.2f} ({one.lower:.2f} to {one.upper:.2f})"

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.report import drawing, tables
-from donkeywatch.report.figures import FIGURES, drawn
-from donkeywatch.report.findings import Findings, Options, findings
-from donkeywatch.report.page import page
-from donkeywatch.report.published import Row, beside
+from donkeywatch.report.figures import FIGURES, figure_functions
+from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.page import report_html
+from donkeywatch.report.published import Row, comparison_rows
 
 STEPS = 5 + len(FIGURES) + 1
 """How often `write` reports."""
 PAGE = "report.html"
-SILENT = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+STRIPPED_METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 """Metadata left out, so that the same input gives the same bytes."""
 
 
@@ -32,7 +32,7 @@ def write(
     database to report on. ``report`` is told before each of the `STEPS`.
     """
     with drawing.style():
-        found = findings(database, options, report)
+        found = compute_findings(database, options, report)
         try:
             return _written(found, out, report)
         except OSError as error:
@@ -44,26 +44,28 @@ def write(
 def _written(found: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     files, pictures = [], {}
-    for name, draw in drawn(found).items():
+    for name, draw in figure_functions(found).items():
         report(f"figure {name}")
         figure = draw(found)
-        for kind, silent in SILENT.items():
+        for kind, silent in STRIPPED_METADATA.items():
             image = io.BytesIO()
             figure.savefig(image, format=kind, metadata=silent)
-            files.append(_put(out / f"figure-{name}.{kind}", image.getvalue()))
+            files.append(_write_file(out / f"figure-{name}.{kind}", image.getvalue()))
             if kind == "svg":
                 pictures[name] = image.getvalue()
-        rows = tables.text(tables.TABLES[name](found))
-        files.append(_put(out / f"figure-{name}.csv", rows.encode()))
+        rows = tables.to_csv(tables.TABLES[name](found))
+        files.append(_write_file(out / f"figure-{name}.csv", rows.encode()))
     report("page")
-    files.append(_put(out / "hours.csv", tables.text(tables.every_hour(found)).encode()))
-    against = tables.text(tables.differences(found))
-    files.append(_put(out / "hours-against-the-highest.csv", against.encode()))
-    told = [list(Row._fields), *(list(row) for row in beside(found))]
-    files.append(_put(out / "study.csv", tables.text(told).encode()))
-    return [_put(out / PAGE, page(found, pictures).encode()), *files]
+    files.append(
+        _write_file(out / "hours.csv", tables.to_csv(tables.local_hours_table(found)).encode())
+    )
+    difference_csv = tables.to_csv(tables.differences(found))
+    files.append(_write_file(out / "hours-against-the-highest.csv", difference_csv.encode()))
+    comparison = [list(Row._fields), *(list(row) for row in comparison_rows(found))]
+    files.append(_write_file(out / "study.csv", tables.to_csv(comparison).encode()))
+    return [_write_file(out / PAGE, report_html(found, pictures).encode()), *files]
 
 
-def _put(path: Path, data: bytes) -> Path:
+def _write_file(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path

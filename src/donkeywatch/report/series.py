@@ -11,19 +11,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Figures, TopicFigures
+from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import StateError
 from donkeywatch.store.database import connect
-from donkeywatch.store.windows import LENGTHS
+from donkeywatch.store.windows import CALENDAR_LENGTHS
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 OPTIONAL = ("alone", "top_1", "top_10")
 """Columns of `window_topics` that databases of older versions lack."""
-PARTING = ("lexicon", "format", "normalisation")
+SERIES_BREAKS = ("lexicon", "format", "normalisation")
 """Kinds of breaks that part every series; a new country database parts what is by country."""
 
 
@@ -38,19 +38,19 @@ class Windows:
     """
 
     kind: str
-    start: Longs
-    stored: Flags
-    coverage: Floats
-    queries: Longs
-    addresses: Longs
-    sum_qq: Longs
-    flagged: Longs
-    flagged_addresses: Longs
-    sum_qk: Longs
-    sum_kk: Longs
-    alone: Longs
-    top_1: Longs
-    top_10: Longs
+    start: IntArray
+    stored: BoolArray
+    coverage: FloatArray
+    queries: IntArray
+    addresses: IntArray
+    sum_qq: IntArray
+    flagged: IntArray
+    flagged_addresses: IntArray
+    sum_qk: IntArray
+    sum_kk: IntArray
+    alone: IntArray
+    top_1: IntArray
+    top_10: IntArray
 
     def __len__(self) -> int:
         return len(self.start)
@@ -58,16 +58,16 @@ class Windows:
     @property
     def length(self) -> int:
         """Length of a window in ms."""
-        return LENGTHS[self.kind]
+        return CALENDAR_LENGTHS[self.kind]
 
-    def figures(self, at: int) -> Figures:
+    def figures(self, at: int) -> WindowAggregate:
         """One window as the estimators of `counting.estimates` want it."""
         one, two, three = (int(n) for n in self.flagged_addresses[:, at])
-        topic = TopicFigures(
+        topic = TopicAggregate(
             int(self.flagged[at]), (one, two, three), int(self.sum_qk[at]), int(self.sum_kk[at])
         )
         asked = (int(self.queries[at]), int(self.addresses[at]), int(self.sum_qq[at]))
-        return Figures(*asked, (topic,))
+        return WindowAggregate(*asked, (topic,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class CountryHours:
 
     names: tuple[str, ...]
     queries: npt.NDArray[np.int32]
-    flagged: npt.NDArray[np.int32] | Floats
+    flagged: npt.NDArray[np.int32] | FloatArray
     addresses: npt.NDArray[np.int32]
     flagged_addresses: npt.NDArray[np.int32]
 
@@ -137,9 +137,9 @@ class Database:
             (topic, kind, since, until),
         ).fetchall()
         table = np.array(rows, np.float64).reshape(len(rows), 14)
-        return _gridded(kind, table)
+        return _on_grid(kind, table)
 
-    def countries(self, topic: str, grid: Longs) -> CountryHours:
+    def countries(self, topic: str, grid: IntArray) -> CountryHours:
         """Every country's counts in the hours of a grid."""
         bounds = (int(grid[0]), int(grid[-1])) if len(grid) else (0, -1)
         names = [
@@ -161,16 +161,16 @@ class Database:
         )
         while rows := cursor.fetchmany(50_000):
             start, country, *values = zip(*rows, strict=True)
-            hours = (np.array(start, np.int64) - grid[0]) // LENGTHS["hour"]
+            hours = (np.array(start, np.int64) - grid[0]) // CALENDAR_LENGTHS["hour"]
             where = [place[name] for name in country]
             for column, numbers in zip(counts, values, strict=True):
                 column[where, hours] = numbers
         return CountryHours(tuple(names), *counts)
 
 
-def _gridded(kind: str, table: Floats) -> Windows:
+def _on_grid(kind: str, table: FloatArray) -> Windows:
     """Rows in rising order of start, put in their places on an even grid."""
-    length = LENGTHS[kind]
+    length = CALENDAR_LENGTHS[kind]
     starts = table[:, 0].astype(np.int64)
     size = int((starts[-1] - starts[0]) // length) + 1 if len(starts) else 0
     place = (starts - starts[0]) // length if len(starts) else starts
@@ -187,7 +187,7 @@ def _gridded(kind: str, table: Floats) -> Windows:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Database]:
+def open_database(path: Path) -> Iterator[Database]:
     """A consistent view of the database at ``path``; StateError where there is none to read."""
     if not path.exists():
         raise StateError(f"there is no database {path}", "name one with --config or --database")

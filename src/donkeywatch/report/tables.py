@@ -10,10 +10,10 @@ from datetime import date
 
 import numpy as np
 
-from donkeywatch.counting.windows import iso, week_name
+from donkeywatch.counting.windows import iso_utc, week_name
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.profiles import Curve, Estimator, boxes, hourly_ratios
-from donkeywatch.report.series import Floats
+from donkeywatch.report.series import FloatArray
 from donkeywatch.report.weekly import Fractions
 
 Value = str | int | float | None
@@ -22,14 +22,16 @@ DIGITS = 10
 """Digits shown: fewer than may differ between two processors."""
 
 
-def text(rows: Iterable[Sequence[Value]]) -> str:
+def to_csv(rows: Iterable[Sequence[Value]]) -> str:
     """Rows as CSV; what is not known is empty."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([[_shown(cell) for cell in row] for row in rows])
+    csv.writer(out, lineterminator="\n").writerows(
+        [[_format_cell(cell) for cell in row] for row in rows]
+    )
     return out.getvalue()
 
 
-def _shown(cell: Value) -> str:
+def _format_cell(cell: Value) -> str:
     if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
         return ""
     return f"{cell:.{DIGITS}g}" if isinstance(cell, float) else str(cell)
@@ -110,7 +112,7 @@ def weekly_address_fraction(found: Findings) -> Rows:
 
 def _week(found: Findings, at: int) -> list[Value]:
     start = int(found.weeks.windows.start[at])
-    return [week_name(start), iso(start)]
+    return [week_name(start), iso_utc(start)]
 
 
 def _fraction(one: Fractions, at: int) -> list[Value]:
@@ -127,18 +129,18 @@ def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
     return rows
 
 
-def scatter(table: Floats) -> Rows:
+def box_plot_table(table: FloatArray) -> Rows:
     """What the box-plots show, one row an hour."""
     rows: Rows = [["local_hour", "days", "mean", "median", "first_quartile", "third_quartile"]]
     rows[0] += ["low_whisker", "high_whisker", "days_outside"]
     for hour, box in enumerate(boxes(table)):
         if box is not None:
-            quartiles = [box.mean, box.median, box.first, box.third, box.low, box.high]
-            rows.append([hour, box.days, *quartiles, len(box.outside)])
+            quartiles = [box.mean, box.median, box.q1, box.q3, box.low, box.high]
+            rows.append([hour, box.days, *quartiles, len(box.outliers)])
     return rows
 
 
-def every_hour(found: Findings) -> Rows:
+def local_hours_table(found: Findings) -> Rows:
     """Each local hour of each day with its counts: all that the profiles are made of."""
     local = found.whole.local
     rows: Rows = [["local_day", "local_hour", "queries", "flagged_queries", "addresses"]]
@@ -183,7 +185,7 @@ def differences(found: Findings) -> Rows:
     """Each hour of the day against the one with the highest fraction, paired by day."""
     rows: Rows = [["local_hour", "difference", "lower_95", "upper_95", "p", "p_holm"]]
     for hour, one in sorted(found.hour_differences.items()):
-        rows.append([hour, one.value, one.lower, one.upper, one.p, one.corrected])
+        rows.append([hour, one.value, one.lower, one.upper, one.p, one.p_holm])
     return rows
 
 
@@ -193,15 +195,15 @@ TABLES: dict[str, Callable[[Findings], Rows]] = {
     "2": weekly_query_fraction,
     "3": weekly_address_fraction,
     "4a": lambda found: hours({"queries": found.whole.queries}, _days(found)),
-    "4b": lambda found: scatter(found.whole.local.queries),
+    "4b": lambda found: box_plot_table(found.whole.local.queries),
     "5a": lambda found: hours({"flagged_queries": found.whole.flagged}, _days(found)),
-    "5b": lambda found: scatter(found.whole.local.flagged),
+    "5b": lambda found: box_plot_table(found.whole.local.flagged),
     "6a": lambda found: hours(_named(found.whole.query_fraction), _days(found)),
-    "6b": lambda found: scatter(
+    "6b": lambda found: box_plot_table(
         hourly_ratios(found.whole.local.flagged, found.whole.local.queries)
     ),
     "7a": lambda found: hours(_named(found.whole.address_fraction), _days(found)),
-    "7b": lambda found: scatter(
+    "7b": lambda found: box_plot_table(
         hourly_ratios(found.whole.local.flagged_addresses, found.whole.local.addresses)
     ),
     "8": countries,

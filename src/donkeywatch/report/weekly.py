@@ -12,12 +12,12 @@ from donkeywatch.estimation import correction, level_shift
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.estimation.intervals import Estimate, Z, address_fraction, query_fraction
 from donkeywatch.report.exclusion import COVERED, Rule
-from donkeywatch.report.series import PARTING, Break, Flags, Floats, Windows
+from donkeywatch.report.series import SERIES_BREAKS, BoolArray, Break, FloatArray, Windows
 from donkeywatch.report.statistics import trend
-from donkeywatch.report.statistics.changes import changes, without_year
-from donkeywatch.report.statistics.trend import Growth, MannKendall, Parts, Slope
+from donkeywatch.report.statistics.changes import change_points, remove_annual_cycle
+from donkeywatch.report.statistics.trend import Decomposition, Growth, MannKendall, Slope
 
-COUNTING = ("format", "normalisation")
+QUERY_BREAKS = ("format", "normalisation")
 """Kinds of breaks that change which lines are queries."""
 ROLLING = 5
 """Weeks in the rolling mean of queries, centred."""
@@ -29,15 +29,15 @@ YEAR = 365.2425 / 7
 class Fractions:
     """A fraction by week with its 95 % interval; NaN where the week does not count."""
 
-    value: Floats
-    lower: Floats
-    upper: Floats
-    effect: Floats
+    value: FloatArray
+    lower: FloatArray
+    upper: FloatArray
+    effect: FloatArray
 
     @property
-    def error(self) -> Floats:
+    def error(self) -> FloatArray:
         """Standard errors as far as the interval is symmetric."""
-        half: Floats = (self.upper - self.lower) / (2 * Z)
+        half: FloatArray = (self.upper - self.lower) / (2 * Z)
         return half
 
 
@@ -51,11 +51,11 @@ class Trend:
 
     first: int
     last: int
-    whole: int
+    complete: int
     slope: Slope | None = None
     test: MannKendall | None = None
     growth: Growth | None = None
-    parts: Parts | None = None
+    parts: Decomposition | None = None
     changes: tuple[int, ...] = ()
     alarms: tuple[int, ...] = ()
 
@@ -70,31 +70,31 @@ class Trend:
 
 
 @dataclass(frozen=True, slots=True)
-class Weekly:
+class WeeklySeries:
     """The weeks of one topic: ``whole`` ones count, ``mixed`` ones have a break inside."""
 
     windows: Windows
-    whole: Flags
-    mixed: Flags
+    whole: BoolArray
+    contains_break: BoolArray
     queries: Fractions
     addresses: tuple[Fractions, Fractions, Fractions]
     trends: tuple[Trend, ...]
 
     @property
-    def asked(self) -> Floats:
+    def queries_or_nan(self) -> FloatArray:
         """Queries of the whole weeks, NaN elsewhere; a changed lexicon does not change them."""
         return np.where(self.whole, self.windows.queries, np.nan)
 
-    def rolling(self, breaks: Sequence[Break]) -> Floats:
+    def rolling(self, breaks: Sequence[Break]) -> FloatArray:
         """Centred mean of five weeks' queries, none of them across a change of the log."""
-        found, asked = np.full(len(self.windows), np.nan), self.asked
-        times = [one.time for one in breaks if one.kind in COUNTING]
-        for first, last in stretches(self.windows, times):
+        found, asked = np.full(len(self.windows), np.nan), self.queries_or_nan
+        times = [one.time for one in breaks if one.kind in QUERY_BREAKS]
+        for first, last in segments_between_breaks(self.windows, times):
             found[first:last] = rolling_mean(asked[first:last])
         return found
 
 
-def whole_weeks(weeks: Windows, hours: Windows, keep: Flags, rule: Rule) -> Flags:
+def complete_weeks(weeks: Windows, hours: Windows, keep: BoolArray, rule: Rule) -> BoolArray:
     """Weeks covered for 95 % of which 95 % of the hours are left in; with other rules, all."""
     if rule != "coverage":
         return weeks.stored & ((weeks.coverage > 0) | (weeks.queries > 0))
@@ -109,9 +109,9 @@ def whole_weeks(weeks: Windows, hours: Windows, keep: Flags, rule: Rule) -> Flag
     return whole
 
 
-def weekly(windows: Windows, whole: Flags, breaks: Sequence[Break]) -> Weekly:
+def weekly(windows: Windows, whole: BoolArray, breaks: Sequence[Break]) -> WeeklySeries:
     """Fractions and trends of weeks; no trend goes across a break."""
-    times = [one.time for one in breaks if one.kind in PARTING]
+    times = [one.time for one in breaks if one.kind in SERIES_BREAKS]
     mixed = np.zeros(len(windows), bool)
     for time in times:
         mixed |= (windows.start < time) & (time < windows.start + WEEK)
@@ -122,8 +122,10 @@ def weekly(windows: Windows, whole: Flags, breaks: Sequence[Break]) -> Weekly:
         _fractions(len(windows), {at: address_fraction(figures[at], 0, least) for at in good})
         for least in (1, 2, 3)
     )
-    trends = tuple(_trend(windows, queries, *span) for span in stretches(windows, times))
-    return Weekly(windows, whole, mixed, queries, (one, two, three), trends)
+    trends = tuple(
+        _trend(windows, queries, *span) for span in segments_between_breaks(windows, times)
+    )
+    return WeeklySeries(windows, whole, mixed, queries, (one, two, three), trends)
 
 
 def corrected(windows: Windows, observed: Fractions, accuracy: Accuracy, since: int) -> Fractions:
@@ -136,7 +138,7 @@ def corrected(windows: Windows, observed: Fractions, accuracy: Accuracy, since: 
     return _fractions(len(windows), found)
 
 
-def stretches(windows: Windows, breaks: Sequence[int]) -> list[tuple[int, int]]:
+def segments_between_breaks(windows: Windows, breaks: Sequence[int]) -> list[tuple[int, int]]:
     """First window and one behind the last between breaks (ms); a mixed one is in none."""
     edges = [0]
     for time in sorted(breaks):
@@ -149,7 +151,7 @@ def stretches(windows: Windows, breaks: Sequence[int]) -> list[tuple[int, int]]:
     return [(first, last) for first, last in pairs if first < last]
 
 
-def rolling_mean(series: Floats) -> Floats:
+def rolling_mean(series: FloatArray) -> FloatArray:
     """Centred mean over five weeks; NaN unless all five are known."""
     found = np.full(len(series), np.nan)
     if len(series) >= ROLLING:
@@ -171,16 +173,16 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
     series = trend.logit(queries.value[span])
     known = np.flatnonzero(~np.isnan(series))
     whole = int(np.count_nonzero(~np.isnan(queries.value[span])))
-    if len(known) < trend.LEAST:
+    if len(known) < trend.MIN_WEEKS:
         return Trend(first, last, whole)
     values, times = series[known], known.astype(np.float64)
     test = trend.mann_kendall(values)
     slope = trend.sen_slope(values, times, 0.0 if np.isnan(test.variance) else test.variance)
-    parts = trend.seasonal(series)
-    even = values if parts is None else without_year(values, times)
+    parts = trend.stl_decompose(series)
+    deseasonalised = values if parts is None else remove_annual_cycle(values, times)
     value, effect = queries.value[span][known], queries.effect[span][known]
     error = np.sqrt(effect / (windows.queries[span][known] * value * (1 - value)))
-    found = changes(even - slope.value * times, float(np.median(error)))
+    found = change_points(deseasonalised - slope.value * times, float(np.median(error)))
     return Trend(
         first,
         last,
@@ -196,7 +198,7 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
 
 def _alarms(windows: Windows, queries: Fractions, first: int, last: int) -> tuple[int, ...]:
     points = (
-        level_shift.point(
+        level_shift.logit_point(
             at, int(windows.flagged[at]), int(windows.queries[at]), float(queries.effect[at])
         )
         for at in range(first, last)

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError, SourceError, StateError
-from donkeywatch.runtime.archive import Archive
+from donkeywatch.runtime.archive import BackfillSession
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.pipeline import Stream
-from donkeywatch.sources.block import LARGE, SIZE
+from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.sources.block import ARCHIVE_READ_BYTES, READ_BYTES
 from donkeywatch.sources.file_kinds import FRONT, refusal
-from donkeywatch.sources.files import CompressedFile, Damaged, File, open_file
+from donkeywatch.sources.files import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.sources.generations import Generation
 from donkeywatch.store import database
 
-PEEK = 1 << 18
+PROBE_BYTES = 1 << 18
 """Bytes looked at to put archives in the order of their first query."""
-FEW = 100
+MIN_PROBE_LINES = 100
 """Lines in all that have to be seen before they are said to be none of the format."""
 
 
@@ -31,7 +31,7 @@ class Progress:
     """How far a backfill is: bytes on disk (compressed where the file is), and lines counted."""
 
     path: Path
-    done: int
+    bytes_read: int
     bytes: int
     lines: int
     ignored: int = 0
@@ -59,10 +59,10 @@ def backfill(
     files: Sequence[Path],
     source: str | None,
     clock: Callable[[], int],
-    report: Callable[[Progress], None] = lambda _progress: None,
-    step: int | None = None,
+    on_progress: Callable[[Progress], None] = lambda _progress: None,
+    commit_every_bytes: int | None = None,
     *,
-    anyway: bool = False,
+    force: bool = False,
     overlapping: bool = False,
 ) -> dict[Path, Counter[str] | None]:
     """Count archives of one source that are not counted yet; lines by outcome per file.
@@ -74,7 +74,7 @@ def backfill(
     after how many bytes to commit (default `checkpoint.bytes`). Each file is judged by itself: of
     a damaged archive the whole lines before the damage are counted, and Incomplete tells of all
     such files when the others are counted. SourceError comes, before anything is counted, where
-    none of the files has a search near its front, unless they are to be counted ``anyway``: what
+    none of the files has a search near its front, unless they are to be counted ``force``: what
     was counted is not read again. StateError when the database cannot be written; the engine is
     then only good to be closed. What ``report`` raises comes out as it is; what was counted before
     stays.
@@ -82,19 +82,19 @@ def backfill(
     stream = _stream(engine, source)
     engine.deduplicator.withholds = not overlapping
     files = list(dict.fromkeys(files))
-    fronts: dict[Path, _Front] = {}
+    fronts: dict[Path, _ArchiveProbe] = {}
     troubles: dict[Path, SourceError] = {}
     for path in files:
         try:
-            fronts[path] = _front(stream, path)
+            fronts[path] = _probe(stream, path)
         except SourceError as error:
             troubles[path] = error
-    if not anyway:
-        _refuse_searchless(stream, fronts.values())
+    if not force:
+        _reject_wrong_format(stream, fronts.values())
     lines: dict[Path, Counter[str] | None] = {path: None for path in fronts if fronts[path].empty}
     filled = [path for path in fronts if path not in lines]
     filled.sort(key=lambda path: (fronts[path].time, path.name))
-    for path, counted in _count_all(engine, stream, filled, clock, report, step):
+    for path, counted in _count_all(engine, stream, filled, clock, on_progress, commit_every_bytes):
         lines[path] = counted.lines
         if counted.trouble is not None:
             troubles[path] = counted.trouble
@@ -113,44 +113,44 @@ class _Counted:
 
 def _count_all(
     engine: Engine,
-    stream: Stream,
+    stream: SourcePipeline,
     files: Sequence[Path],
     clock: Callable[[], int],
     report: Callable[[Progress], None],
     step: int | None,
 ) -> list[tuple[Path, _Counted]]:
     """Count files in this order, as one archive of the stream."""
-    archive = Archive(engine, stream)
-    stream.follower.block = LARGE * stream.reader.length
+    archive = BackfillSession(engine, stream)
+    stream.follower.read_bytes = ARCHIVE_READ_BYTES * stream.reader.relative_line_length
     try:
         counted = [
             (path, _count(engine, archive, stream, path, clock, report, step)) for path in files
         ]
     except StateError:
-        archive.abandon()
+        archive.discard_uncommitted()
         raise  # What cannot be stored cannot be closed either.
     except BaseException:
-        with _stored(engine):
-            archive.abandon()
-            archive.end(clock())
+        with _translate_database_errors(engine):
+            archive.discard_uncommitted()
+            archive.finish(clock())
         raise
     finally:
-        stream.follower.block = SIZE
-    with _stored(engine):
-        archive.end(clock())
+        stream.follower.read_bytes = READ_BYTES
+    with _translate_database_errors(engine):
+        archive.finish(clock())
     return counted
 
 
 @contextmanager
-def _stored(engine: Engine) -> Iterator[None]:
+def _translate_database_errors(engine: Engine) -> Iterator[None]:
     """Say what is wrong with the database where it cannot be written."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise database.failure(engine.store.path, error) from None
+        raise database.commit_error(engine.store.path, error) from None
 
 
-def _stream(engine: Engine, name: str | None) -> Stream:
+def _stream(engine: Engine, name: str | None) -> SourcePipeline:
     streams = {stream.source.name: stream for stream in engine.streams}
     if name is None:
         return engine.streams[0]
@@ -162,7 +162,7 @@ def _stream(engine: Engine, name: str | None) -> Stream:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def _translate_source_errors(path: Path) -> Iterator[None]:
     """Say which archive cannot be read."""
     try:
         yield
@@ -173,45 +173,45 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Front:
+class _ArchiveProbe:
     """The first lines of an archive: time of the first query (ms UTC), how many, any search?"""
 
     time: int = 0
     lines: int = 0
-    searched: bool = False
+    has_search: bool = False
     empty: bool = False
     """It has no content at all."""
 
 
-def _front(stream: Stream, path: Path) -> _Front:
+def _probe(stream: SourcePipeline, path: Path) -> _ArchiveProbe:
     """A look at it, so that weeks close in order and a mistaken format is found in time.
 
     SourceError for what cannot be read as a log at all.
     """
-    with _naming(path), contextlib.closing(open_file(path)) as file:
-        content = file.read_sound(0, PEEK)
+    with _translate_source_errors(path), contextlib.closing(open_file(path)) as file:
+        content = file.read_sound(0, PROBE_BYTES)
         damaged = not content and not _is_whole(file)
     refused = refusal(content[:FRONT])
     if refused is not None:
         raise SourceError(f"{path} is {refused.kind}", refused.remedy)
-    seen = stream.reader.block(content)
+    seen = stream.reader.read(content)
     queries = len(seen.time)
     first = int(seen.time[0]) if queries else 0
-    lines, searches = queries + seen.tally.total(), queries + seen.tally["keywordless"]
-    return _Front(first, lines, searches > 0, not content and not damaged)
+    lines, searches = queries + seen.outcomes.total(), queries + seen.outcomes["keywordless"]
+    return _ArchiveProbe(first, lines, searches > 0, not content and not damaged)
 
 
 def _is_whole(file: File) -> bool:
     try:
         file.read(0, 1)
-    except Damaged:
+    except DamagedArchiveError:
         return False
     return True
 
 
-def _refuse_searchless(stream: Stream, fronts: Collection[_Front]) -> None:
+def _reject_wrong_format(stream: SourcePipeline, fronts: Collection[_ArchiveProbe]) -> None:
     lines = sum(front.lines for front in fronts)
-    if lines >= FEW and not any(front.searched for front in fronts):
+    if lines >= MIN_PROBE_LINES and not any(front.has_search for front in fronts):
         raise SourceError(
             f"none of the first {lines:,} lines is a search in the format of source"
             f" {stream.source.name} ({stream.source.format})",
@@ -222,8 +222,8 @@ def _refuse_searchless(stream: Stream, fronts: Collection[_Front]) -> None:
 
 def _count(
     engine: Engine,
-    archive: Archive,
-    stream: Stream,
+    archive: BackfillSession,
+    stream: SourcePipeline,
     path: Path,
     clock: Callable[[], int],
     report: Callable[[Progress], None],
@@ -231,12 +231,12 @@ def _count(
 ) -> _Counted:
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
-    before, left_before, pending = Counter(stream.tally), Counter(stream.left_out), 0
+    before, left_before, pending = Counter(stream.outcomes), Counter(stream.left_out), 0
     try:
-        with _stored(engine), _naming(path):
+        with _translate_database_errors(engine), _translate_source_errors(path):
             total = path.stat().st_size
-            generation = follower.take_up(path, 0)
-    except Damaged:
+            generation = follower.open_archive(path, 0)
+    except DamagedArchiveError:
         return _Counted(Counter(), _damaged(path, 0))
     except SourceError as error:
         return _Counted(Counter(), error)
@@ -244,23 +244,23 @@ def _count(
         return _Counted(Counter())
     while (block := follower.read(0)) is not None:
         pending += block.consumed
-        with _stored(engine):
-            engine.take(stream, block, clock())
+        with _translate_database_errors(engine):
+            engine.ingest_block(stream, block, clock())
             if pending >= limit:
                 archive.commit(clock())
                 pending = 0
-        report(Progress(path, _position(generation), total, (stream.tally - before).total()))
-    whole = generation.file is not None and follower.error is None
+        report(Progress(path, _bytes_read(generation), total, (stream.outcomes - before).total()))
+    read_to_end = generation.file is not None and follower.error is None
     ignored = generation.file.ignored if isinstance(generation.file, CompressedFile) else 0
-    with _stored(engine):
-        engine.settle(clock())
+    with _translate_database_errors(engine):
+        engine.drain(clock())
         archive.commit(clock())
     follower.close()
-    lines, left_out = stream.tally - before, stream.left_out - left_before
+    lines, left_out = stream.outcomes - before, stream.left_out - left_before
     if withheld := left_out["withheld"]:
         return _Counted(lines, _masked(path, withheld))
-    if not whole:
-        return _Counted(lines, _damaged(path, lines.total(), follower.reason))
+    if not read_to_end:
+        return _Counted(lines, _damaged(path, lines.total(), follower.last_read_error))
     report(Progress(path, total, total, lines.total(), ignored, left_out["counted_before"]))
     return _Counted(lines)
 
@@ -281,6 +281,8 @@ def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:
     )
 
 
-def _position(generation: Generation) -> int:
+def _bytes_read(generation: Generation) -> int:
     file = generation.file
-    return file.raw_position() if isinstance(file, CompressedFile) else generation.mark.offset
+    return (
+        file.compressed_position() if isinstance(file, CompressedFile) else generation.mark.offset
+    )

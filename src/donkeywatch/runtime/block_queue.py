@@ -6,28 +6,28 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
-from donkeywatch.ingest.sightings import Sightings
-from donkeywatch.runtime.pipeline import Stream
-from donkeywatch.runtime.worker_processes import Crew, Gone
-from donkeywatch.sources.block import Block
-from donkeywatch.sources.positions import Position
-from donkeywatch.store.reckoning import Deliver
+from donkeywatch.counting.figures import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.ingest.sightings import QueryColumns
+from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.runtime.worker_processes import WorkerDied, WorkerPool
+from donkeywatch.sources.block import LineBlock
+from donkeywatch.sources.positions import GenerationPosition
+from donkeywatch.store.reckoning import OnAggregate
 
-Done = tuple[Stream, Block, list[Position], Sightings]
+ParsedBlock = tuple[SourcePipeline, LineBlock, list[GenerationPosition], QueryColumns]
 
-OWN = 4
+MAX_LOCAL_BLOCKS = 4
 """Blocks that may be read here and wait until those before them are done."""
 
 
 @dataclass(slots=True)
-class _Taken:
+class _PendingBlock:
     """A block, the positions of its source when it had been read, and what was read in it here."""
 
-    stream: Stream
-    block: Block
-    positions: list[Position]
-    seen: Sightings | None = None
+    stream: SourcePipeline
+    block: LineBlock
+    positions: list[GenerationPosition]
+    seen: QueryColumns | None = None
     number: int | None = None
     """By which the crew knows it."""
 
@@ -36,99 +36,101 @@ class _Taken:
         """Was it read here?"""
         return self.seen is not None
 
-    def do(self) -> Sightings:
+    def run(self) -> QueryColumns:
         """Read it here."""
-        self.seen = self.stream.reader.block(self.block.data)
+        self.seen = self.stream.reader.read(self.block.data)
         return self.seen
 
 
 @dataclass(slots=True)
-class _Asked:
+class _PendingAggregation:
     """Rows to be reckoned, and who waits for their figures."""
 
-    columns: Columns
-    spans: Sequence[Span]
-    deliver: Deliver
+    columns: RowColumns
+    spans: Sequence[Window]
+    on_result: OnAggregate
     done: bool = False
     number: int | None = None
 
-    def do(self) -> None:
+    def run(self) -> None:
         """Reckon them here."""
-        self.finish(figures_of(self.columns, self.spans))
+        self.finish(aggregate(self.columns, self.spans))
 
-    def finish(self, figures: list[Figures]) -> None:
+    def finish(self, figures: list[WindowAggregate]) -> None:
         """Deliver their figures."""
         self.done = True
-        self.deliver(figures)
+        self.on_result(figures)
 
 
-class Desk:
+class BlockQueue:
     """Takes blocks in and gives them out in the same order, with what was read in them.
 
     Everything stays here until what became of it is given out: when a process of the crew ends,
     what it had is done here. So is what the crew has no room for, rather than to wait for it.
     """
 
-    def __init__(self, streams: Sequence[Stream]) -> None:
+    def __init__(self, streams: Sequence[SourcePipeline]) -> None:
         self._streams = streams
-        self._crew: Crew | None = None
-        self._waiting: deque[_Taken | _Asked] = deque()
-        self._aside: deque[_Asked] = deque()
+        self._crew: WorkerPool | None = None
+        self._waiting: deque[_PendingBlock | _PendingAggregation] = deque()
+        self._deferred: deque[_PendingAggregation] = deque()
         """For which the crew had no room."""
 
-    def enlist(self, processes: int) -> None:
+    def start_workers(self, processes: int) -> None:
         """Have the work done by so many processes with this one; before it has threads."""
         if processes > 1 and self._crew is None and not self._waiting:
-            self._crew = Crew([stream.reader for stream in self._streams], processes - 1)
+            self._crew = WorkerPool([stream.reader for stream in self._streams], processes - 1)
 
-    def dismiss(self) -> None:
+    def stop_workers(self) -> None:
         """Do everything here from now on."""
         if self._crew is not None:
-            self._crew.dismiss()
+            self._crew.shutdown()
             self._crew = None
 
-    def take(self, stream: Stream, block: Block) -> Iterator[Done]:
+    def submit(self, stream: SourcePipeline, block: LineBlock) -> Iterator[ParsedBlock]:
         """Take one block; gives out what is done and makes room."""
-        yield from self._ask_rest()
-        taken = _Taken(stream, block, stream.follower.positions())
+        yield from self._dispatch_all()
+        taken = _PendingBlock(stream, block, stream.follower.positions())
         while self._full:
-            if not self._ready and self._own < OWN:
-                taken.do()
+            if not self._ready and self._locally_parsed < MAX_LOCAL_BLOCKS:
+                taken.run()
                 break
-            yield from self._oldest()
+            yield from self._complete_oldest()
         self._waiting.append(taken)
         if self._crew is None:
-            yield from self.rest()
+            yield from self.drain()
         elif not taken.done:
             try:
-                taken.number = self._crew.put(self._streams.index(stream), block.data)
-            except Gone:
-                self.dismiss()
+                taken.number = self._crew.submit_block(self._streams.index(stream), block.data)
+            except WorkerDied:
+                self.stop_workers()
 
-    def reckon(self, columns: Columns, spans: Sequence[Span], deliver: Deliver) -> None:
+    def submit_aggregation(
+        self, columns: RowColumns, spans: Sequence[Window], deliver: OnAggregate
+    ) -> None:
         """Reckon some rows; their figures are delivered at once, or while blocks are taken."""
-        self._aside.append(_Asked(columns, spans, deliver))
+        self._deferred.append(_PendingAggregation(columns, spans, deliver))
         # Blocks are not given out here.
-        while self._aside and not (self._full and isinstance(self._waiting[0], _Taken)):
-            for _ in self._ask():
+        while self._deferred and not (self._full and isinstance(self._waiting[0], _PendingBlock)):
+            for _ in self._dispatch_next():
                 pass
 
-    def rest(self) -> Iterator[Done]:
+    def drain(self) -> Iterator[ParsedBlock]:
         """Give out all that was taken, and deliver all that was asked."""
-        yield from self._ask_rest()
+        yield from self._dispatch_all()
         while self._waiting:
-            self._help()
-            yield from self._oldest()
+            self._work_while_waiting()
+            yield from self._complete_oldest()
 
-    def _help(self) -> None:
+    def _work_while_waiting(self) -> None:
         """Do here what waits, from the newest on, until the oldest is done."""
         while self._crew is not None and not self._ready:
             undone = [one for one in self._waiting if not one.done]
             if len(undone) < 2:
                 return
             if undone[-1].number is not None:
-                self._crew.spare(undone[-1].number)
-            undone[-1].do()
+                self._crew.cancel(undone[-1].number)
+            undone[-1].run()
 
     @property
     def _full(self) -> bool:
@@ -141,36 +143,36 @@ class Desk:
         return self._waiting[0].done or (self._crew is not None and self._crew.ready)
 
     @property
-    def _own(self) -> int:
+    def _locally_parsed(self) -> int:
         """How many blocks that were read here wait."""
         return sum(one.done for one in self._waiting)
 
-    def _ask_rest(self) -> Iterator[Done]:
-        while self._aside:
-            yield from self._ask()
+    def _dispatch_all(self) -> Iterator[ParsedBlock]:
+        while self._deferred:
+            yield from self._dispatch_next()
 
-    def _ask(self) -> Iterator[Done]:
+    def _dispatch_next(self) -> Iterator[ParsedBlock]:
         """Have what was asked first reckoned, or give out or deliver what is done meanwhile."""
         if self._full and self._ready:
-            yield from self._oldest()
+            yield from self._complete_oldest()
             return
-        asked = self._aside.popleft()
+        asked = self._deferred.popleft()
         if self._crew is None or self._crew.full or not self._crew.fits(asked.columns):
-            asked.do()
+            asked.run()
             return
         self._waiting.append(asked)
         try:
-            asked.number = self._crew.ask(asked.columns, asked.spans)
-        except Gone:
-            self.dismiss()
+            asked.number = self._crew.submit_aggregation(asked.columns, asked.spans)
+        except WorkerDied:
+            self.stop_workers()
 
-    def _oldest(self) -> Iterator[Done]:
+    def _complete_oldest(self) -> Iterator[ParsedBlock]:
         """Give out or deliver the oldest there is."""
         oldest = self._waiting[0]
-        found = self._told() if oldest.number is not None else None
-        if isinstance(oldest, _Taken):
-            seen = found if isinstance(found, Sightings) else None
-            seen = oldest.seen or seen or oldest.do()
+        found = self._worker_result() if oldest.number is not None else None
+        if isinstance(oldest, _PendingBlock):
+            seen = found if isinstance(found, QueryColumns) else None
+            seen = oldest.seen or seen or oldest.run()
             self._waiting.popleft()
             yield oldest.stream, oldest.block, oldest.positions, seen
             return
@@ -178,22 +180,22 @@ class Desk:
         if isinstance(found, list) and not oldest.done:
             oldest.finish(found)
         elif not oldest.done:
-            oldest.do()
+            oldest.run()
 
-    def _told(self) -> Sightings | list[Figures] | None:
+    def _worker_result(self) -> QueryColumns | list[WindowAggregate] | None:
         """What the crew made of its oldest; None where it is gone, or was spared that."""
         try:
-            return self._crew.get() if self._crew is not None else None
-        except Gone:
-            self.dismiss()
+            return self._crew.next_result() if self._crew is not None else None
+        except WorkerDied:
+            self.stop_workers()
             return None
 
-    def holds(self, stream: Stream) -> bool:
+    def has_pending(self, stream: SourcePipeline) -> bool:
         """Is any block of a source still here?"""
-        return any(isinstance(one, _Taken) and one.stream is stream for one in self._waiting)
+        return any(isinstance(one, _PendingBlock) and one.stream is stream for one in self._waiting)
 
     def clear(self) -> None:
         """Forget what was taken: it will be taken again."""
-        self.dismiss()
+        self.stop_workers()
         self._waiting.clear()
-        self._aside.clear()
+        self._deferred.clear()

@@ -18,22 +18,22 @@ from donkeywatch.errors import AddressUnavailable, DonkeywatchError, SourceError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.countries import Countries
+from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, Sighting
+from donkeywatch.ingest.sightings import LineReader, ParsedQuery
 from donkeywatch.publish.http import ask
 from donkeywatch.publish.http.listening import bind, load_tls
-from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.pipeline import line_reader
 from donkeywatch.settings.schema import Http, Settings, Source, WrapperName
-from donkeywatch.sources.block import SIZE, cut
+from donkeywatch.sources.block import READ_BYTES, split_lines
 from donkeywatch.sources.file_kinds import FRONT, refusal
-from donkeywatch.sources.files import Damaged, open_file
+from donkeywatch.sources.files import DamagedArchiveError, open_file
 from donkeywatch.sources.wrappers import SPLIT_LINE, WRAPPERS, longest_line, unwrap
 from donkeywatch.store import backups
 
-FIRST = 10
+MAX_LISTED_REJECTIONS = 10
 """Rejected lines whose place is told."""
 
 
@@ -58,7 +58,7 @@ class Sample:
         """Lines that are a search, with words or without."""
         return self.outcomes["query"] + self.outcomes["keywordless"]
 
-    def ordered(self) -> list[tuple[str, int]]:
+    def by_outcome(self) -> list[tuple[str, int]]:
         """Outcomes that occur, in their usual order."""
         return [(name, self.outcomes[name]) for name in OUTCOMES if self.outcomes[name]]
 
@@ -71,16 +71,16 @@ def sample(path: Path, reader: LineReader, latest: int) -> Sample:
     """
     found, begin = Sample(), time.perf_counter()
     topics = [topic.id for topic in reader.detector.topics]
-    limit = longest_line(reader.limit) if reader.wrapper else reader.limit
+    limit = longest_line(reader.max_line_bytes) if reader.wrapper else reader.max_line_bytes
     for offset, result in reader.records(_lines(path, limit)):
-        if isinstance(result, Sighting) and result.time > latest:
+        if isinstance(result, ParsedQuery) and result.time > latest:
             result = "future"
-        outcome = "query" if isinstance(result, Sighting) else result
+        outcome = "query" if isinstance(result, ParsedQuery) else result
         found.lines += 1
         found.outcomes[outcome] += 1
-        if isinstance(result, Sighting):
+        if isinstance(result, ParsedQuery):
             found.flagged.update(t for t, code in zip(topics, result.codes, strict=True) if code)
-        elif outcome in REJECTIONS and len(found.rejected) < FIRST:
+        elif outcome in REJECTIONS and len(found.rejected) < MAX_LISTED_REJECTIONS:
             found.rejected.append((offset, outcome))
     found.seconds = time.perf_counter() - begin
     return found
@@ -88,7 +88,7 @@ def sample(path: Path, reader: LineReader, latest: int) -> Sample:
 
 def wrapped(path: Path, reader: LineReader, latest: int) -> tuple[WrapperName, Sample] | None:
     """The wrapper whose inner lines are searches, and what is read so; None where there is none."""
-    first = [line for _, line in itertools.islice(_lines(path, SPLIT_LINE), FIRST)]
+    first = [line for _, line in itertools.islice(_lines(path, SPLIT_LINE), MAX_LISTED_REJECTIONS)]
     for name, wrapper in WRAPPERS.items():
         if all(unwrap(wrapper, line) for line in first):
             found = sample(path, dataclasses.replace(reader, wrapper=wrapper), latest)
@@ -100,7 +100,7 @@ def wrapped(path: Path, reader: LineReader, latest: int) -> tuple[WrapperName, S
 def has_columns(path: Path, reader: LineReader) -> bool:
     """Are lines like the first ones of a sample read by columns, as fast as can be?"""
     with contextlib.closing(open_file(path)) as file:
-        front = file.read_sound(0, SIZE)
+        front = file.read_sound(0, READ_BYTES)
     return BlockReader(reader).has_columns(front[: front.rfind(b"\n") + 1])
 
 
@@ -110,59 +110,61 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
         file = open_file(path)
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
-    offset, skipping, begun, size = 0, False, 0, max(SIZE, 2 * limit)
+    offset, skipping, long_line_start, size = 0, False, 0, max(READ_BYTES, 2 * limit)
     try:
         if (refused := refusal(file.read_sound(0, FRONT))) is not None:
             raise SourceError(f"{path} is {refused.kind}", refused.remedy)
         while buffer := file.read(offset, size):
-            block = cut(buffer, limit, skipping=skipping, final=len(buffer) < size)
+            block = split_lines(buffer, limit, skipping=skipping, final=len(buffer) < size)
             for _ in range(block.too_long):
-                yield begun, bytes(limit + 1)
+                yield long_line_start, bytes(limit + 1)
             at = offset + (buffer.find(b"\n") + 1 if skipping and block.too_long else 0)
             lines = bytes(block.data).split(b"\n")
             for line in lines if lines[-1] else lines[:-1]:
                 yield at, line
                 at += len(line) + 1
-            if block.skipping and not skipping:
-                begun = at
-            offset, skipping = offset + block.consumed, block.skipping
+            if block.inside_long_line and not skipping:
+                long_line_start = at
+            offset, skipping = offset + block.consumed, block.inside_long_line
             if not block.consumed:
                 break
-    except Damaged:
+    except DamagedArchiveError:
         raise SourceError(f"{path}: damaged or cut short", "give a whole archive") from None
     finally:
         file.close()
 
 
-def problems(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]]:
+def run_checks(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]]:
     """Each thing the daemon needs, and what is wrong with it, if anything."""
-    yield _tried("lexicon", lambda: lexicon.load(settings.lexicon))
+    yield _check("lexicon", lambda: lexicon.load(settings.lexicon))
     if settings.countries is not None:
-        yield _tried("countries", lambda: Countries(settings.countries))
+        yield _check("countries", lambda: CountryLookup(settings.countries))
     if settings.correction.record is not None:
-        yield _tried(
+        yield _check(
             "correction record", lambda: validation_record.load(settings.correction.record)
         )
-    yield _tried("state directory", lambda: _usable(settings.state))
-    yield _tried("backup directory", lambda: _usable(settings.state / backups.DIRECTORY))
-    yield _tried("key directory", lambda: _private(settings.key_directory))
-    yield _tried("web server", lambda: _bindable(settings.http))
+    yield _check("state directory", lambda: _check_writable(settings.state))
+    yield _check("backup directory", lambda: _check_writable(settings.state / backups.DIRECTORY))
+    yield _check("key directory", lambda: _check_key_directory(settings.key_directory))
+    yield _check("web server", lambda: _bindable(settings.http))
     for source in settings.source:
-        there = "" if os.path.lexists(source.path) else " (not there yet)"
-        yield _tried(f"source {source.name}{there}", lambda source=source: _readable(source))
+        nearest_existing = "" if os.path.lexists(source.path) else " (not there yet)"
+        yield _check(
+            f"source {source.name}{nearest_existing}", lambda source=source: _check_source(source)
+        )
 
 
 def notices(settings: Settings) -> tuple[str, ...]:
     """What has to be done before it is too late, though nothing is wrong yet."""
     try:
-        return lexicon.load(settings.lexicon).notices(utc(wall()))
+        return lexicon.load(settings.lexicon).notices(utc(wall_ms()))
     except DonkeywatchError:
         return ()  # It is told among the problems.
 
 
-def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
+def _check(name: str, check: object) -> tuple[str, DonkeywatchError | None]:
     try:
-        attempt()  # type: ignore[operator]
+        check()  # type: ignore[operator]
     except DonkeywatchError as error:
         return name, error
     except OSError as error:  # A path that the system does not take, say.
@@ -170,7 +172,7 @@ def _tried(name: str, attempt: object) -> tuple[str, DonkeywatchError | None]:
     return name, None
 
 
-def _usable(directory: Path) -> None:
+def _check_writable(directory: Path) -> None:
     """Can files be made in a directory, or itself be made? Nothing is: `check` may be root's."""
     there = next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110 - it raises nothing
     if not there.is_dir():
@@ -182,10 +184,10 @@ def _usable(directory: Path) -> None:
         )
 
 
-def _private(directory: Path) -> None:
-    _usable(directory)
+def _check_key_directory(directory: Path) -> None:
+    _check_writable(directory)
     if directory.exists():
-        keyring.prepare(directory)
+        keyring.ensure_directory(directory)
 
 
 def _bindable(http: Http) -> None:
@@ -198,7 +200,7 @@ def _bindable(http: Http) -> None:
             raise
 
 
-def _readable(source: Source) -> None:
+def _check_source(source: Source) -> None:
     path = source.path
     if not path.parent.is_dir():
         raise SourceError(f"{path.parent}: no such directory", "create it or correct `path`")
@@ -216,7 +218,7 @@ def _readable(source: Source) -> None:
         ) from None
 
 
-def bare_reader(source: Source) -> LineReader:
+def reader_without_lexicon(source: Source) -> LineReader:
     """A reader for a look at a log without a lexicon: nothing is ever flagged."""
     rule = {"id": "never", "all": ["nothing"]}
     topic = {"groups": {"nothing": ()}, "categories": [rule]}

@@ -9,26 +9,26 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.observations import Times
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, iso
+from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, iso_utc
 
-RELEASED = 1_767_225_600_000
+BUILD_TIME_MS = 1_767_225_600_000
 """No clock that is right shows a time before this program was made: 2026-01-01, ms UTC."""
-EVEN = 6 * HOUR
+EVEN_RUN_MS = 6 * HOUR
 """After so long without a jump a clock may end a week and forget history (ms)."""
-AHEAD = 10 * MINUTE
+TRIAL_AHEAD_MS = 10 * MINUTE
 """A clock that jumped ahead is not believed before it has run evenly for so long (ms)."""
-BACK = 10 * SECOND
+TRIAL_BACK_MS = 10 * SECOND
 """The same of one that was set back: what it shows has been believed before (ms)."""
-LONGEST_STOP = 90 * DAY
+MAX_STOP_MS = 90 * DAY
 """A start this long after the last commit is taken for a start after a stop (ms)."""
 
 
-def wall() -> int:
+def wall_ms() -> int:
     """Now, ms UTC."""
     return time.time_ns() // 1_000_000
 
 
-def steady() -> int:
+def monotonic_ms() -> int:
     """A clock that never jumps, ms."""
     return time.monotonic_ns() // 1_000_000
 
@@ -40,7 +40,7 @@ class StoredClock:
     time: int
     """The time that was believed at the last commit, ms UTC."""
     even: int = 0
-    """For how long that clock had run evenly, ms; `EVEN` at the most."""
+    """For how long that clock had run evenly, ms; `EVEN_RUN_MS` at the most."""
     proven: bool = True
     """It was trusted to destroy what is due."""
     doubted: bool = False
@@ -56,18 +56,18 @@ class StoredClock:
 
     def plausible(self, now: int) -> int:
         """``now``, or the stored time where the wall clock can hardly be right; ms UTC."""
-        return now if -MINUTE <= now - self.time <= LONGEST_STOP else self.time
+        return now if -MINUTE <= now - self.time <= MAX_STOP_MS else self.time
 
     def __str__(self) -> str:
         return f"{self.time} {self.even} {int(self.proven)} {int(self.doubted)} {self.sure}"
 
 
-class Clocks:
+class ClockJumpDetector:
     """Decides which time is believed; all times are in ms.
 
     A clock that jumps is doubted. Meanwhile the time that was believed goes on with the steady
     clock. The jump is forgotten when the wall clock comes back to that time, and it is believed
-    once it has run evenly for as long as the clock before it had: `EVEN` at the most.
+    once it has run evenly for as long as the clock before it had: `EVEN_RUN_MS` at the most.
     """
 
     def __init__(self, stored: StoredClock | None = None) -> None:
@@ -94,7 +94,7 @@ class Clocks:
         self.changes = 0
         """Rises with every jump and every change of what is believed."""
 
-    def look(self, now: int, steady: int) -> int | None:
+    def observe(self, now: int, steady: int) -> int | None:
         """The time that is believed; None while none is known."""
         if self.proven:
             self._sure = self.wall
@@ -112,7 +112,7 @@ class Clocks:
             self._adopt_if_even(now, steady)
         elif self._believed is not None:
             self._believed = (now, steady)
-            self._even = min(EVEN, self._even + elapsed)
+            self._even = min(EVEN_RUN_MS, self._even + elapsed)
         return self.time(steady)
 
     def time(self, steady: int) -> int | None:
@@ -134,7 +134,11 @@ class Clocks:
     @property
     def proven(self) -> bool:
         """Is the clock confirmed, so that what is due by it may be destroyed?"""
-        return self._last is not None and not self.doubted and (self._proven or self._even >= EVEN)
+        return (
+            self._last is not None
+            and not self.doubted
+            and (self._proven or self._even >= EVEN_RUN_MS)
+        )
 
     @property
     def sure(self) -> int | None:
@@ -168,7 +172,7 @@ class Clocks:
         if time is None:
             return None
         doubted = self._doubted_since is not None
-        proven = self._proven or self._even >= EVEN
+        proven = self._proven or self._even >= EVEN_RUN_MS
         return StoredClock(time, self._even, proven, doubted, self._sure or 0)
 
     @property
@@ -176,8 +180,8 @@ class Clocks:
         """Why the wall clock is not believed; the same text for as long as that lasts."""
         if not self.doubted:
             return None
-        if self.wall < RELEASED:
-            return f"the clock is wrong: it shows a time before {iso(RELEASED)[:10]}"
+        if self.wall < BUILD_TIME_MS:
+            return f"the clock is wrong: it shows a time before {iso_utc(BUILD_TIME_MS)[:10]}"
         way = "ahead" if self._ahead > 0 else "back"
         return (
             f"the clock jumped {way} by {abs(self._ahead) // SECOND} s and is not believed before"
@@ -191,19 +195,21 @@ class Clocks:
         if self._believed is None and stored is not None:
             self._believed, self._inherited = (stored.time, steady), True
             self._even, self._proven = stored.even, stored.proven
-        judged, self._judged = self._judged, self._judged or now >= RELEASED
-        if now < RELEASED:
+        judged, self._judged = self._judged, self._judged or now >= BUILD_TIME_MS
+        if now < BUILD_TIME_MS:
             self._doubt(now, steady)
         elif self._believed is None:
             # Nothing is older than this clock, so nothing that it could destroy wrongly.
             self._believe(now, steady, 0, proven=True)
         elif -MINUTE <= now - self._expected(steady) <= (DAY if self._inherited else MINUTE):
-            short = now - self._expected(steady) <= AHEAD
+            short = now - self._expected(steady) <= TRIAL_AHEAD_MS
             if self._proven and not short:
                 self._stopped = now
-            self._believe(now, steady, self._even if short else 0, proven=self._proven and short)
+            # A clock that was wrong when the last process ended may be wrong in another way now.
+            sure = short and not (self._inherited and stored is not None and stored.doubted)
+            self._believe(now, steady, self._even if sure else 0, proven=self._proven and sure)
         elif stored is not None and self._inherited and not (judged or stored.doubted):
-            if DAY < now - self._expected(steady) <= LONGEST_STOP:
+            if DAY < now - self._expected(steady) <= MAX_STOP_MS:
                 self._believe(now, steady, 0, proven=False)
                 self._stopped = now if stored.proven else 0
             else:
@@ -228,11 +234,11 @@ class Clocks:
     def _trial(self) -> int:
         """How long the doubted clock has to run evenly before it is believed."""
         if 0 < self._ahead <= DAY:
-            return AHEAD
-        return max(self._even, AHEAD if self._ahead > 0 else BACK)
+            return TRIAL_AHEAD_MS
+        return max(self._even, TRIAL_AHEAD_MS if self._ahead > 0 else TRIAL_BACK_MS)
 
     def _adopt_if_even(self, now: int, steady: int) -> None:
-        if self._doubted_since is None or now < RELEASED:
+        if self._doubted_since is None or now < BUILD_TIME_MS:
             return
         even = steady - self._doubted_since
         if even >= self._trial:
@@ -240,4 +246,4 @@ class Clocks:
             self.moved, self._stopped = now - self._expected(steady), 0
             if self._sure is not None:
                 self._sure = min(self._sure, now)
-            self._believe(now, steady, min(EVEN, even), proven=False)
+            self._believe(now, steady, min(EVEN_RUN_MS, even), proven=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from donkeywatch.counting.ledger import Ledger
+from donkeywatch.counting.ledger import BatchBuilder
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.ingest.copies import leave_out_counted, newest_search
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.observe import Judged
 from donkeywatch.ingest.recognition import Recogniser
-from donkeywatch.runtime.pipeline import Stream
-from donkeywatch.sources.block import Block
+from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.sources.block import LineBlock
 from donkeywatch.store.store import TICKS_SINCE, Store
 
 
@@ -21,11 +21,13 @@ class Deduplicator:
 
     store: Store
     keyring: Keyring
-    ledger: Ledger
+    ledger: BatchBuilder
     withholds: bool = True
     """Searches at the times of counted ones, with other addresses, are not counted."""
 
-    def new_lines(self, stream: Stream, block: Block, judged: Judged) -> tuple[Judged, int]:
+    def new_lines(
+        self, stream: SourcePipeline, block: LineBlock, judged: Judged
+    ) -> tuple[Judged, int]:
         """Give what is new of a block, and how many lines of it that were too long are new."""
         if not block.compare_until:
             return judged, block.too_long
@@ -38,16 +40,16 @@ class Deduplicator:
             recogniser,
             # Nothing is added to an archive: the outcomes at its end were counted with the rest,
             # and a backfill that is repeated counts nothing.
-            more_follows=stream.archive is not None or block.more_follows,
+            more_follows=stream.backfill_frontier is not None or block.more_follows,
         )
         if len(kept.time):
-            stream.follower.note_new(block.generation, went_on=recogniser.went_on)
+            stream.follower.registry.note_new(block.generation, went_on=recogniser.went_on)
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():
             self.ledger.count_left_out(stream.source.name, reason, lines)
         return kept, too_long
 
-    def _recogniser(self, stream: Stream, block: Block) -> Recogniser:
+    def _recogniser(self, stream: SourcePipeline, block: LineBlock) -> Recogniser:
         return Recogniser(
             lambda hour: self.store.segments(hour, hour + HOUR),
             self.keyring,
@@ -56,5 +58,5 @@ class Deduplicator:
             block.before,
             newest_search(block.before or b"", stream.reader.reader),
             self.withholds and not block.resumed,
-            is_foreign=stream.archive is not None,
+            is_foreign=stream.backfill_frontier is not None,
         )

@@ -7,36 +7,33 @@ import sqlite3
 from collections.abc import Callable
 from itertools import chain
 
-from donkeywatch.counting.ledger import Ledger
-from donkeywatch.counting.rolling import Rolling
+from donkeywatch.counting.ledger import BatchBuilder
+from donkeywatch.counting.rolling import RollingWindows
 from donkeywatch.counting.windows import SECOND
-from donkeywatch.errors import Unavailable
-from donkeywatch.ingest import keyring, lexicon
+from donkeywatch.errors import DatabaseUnavailableError
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.fingerprints import ContentKeys
-from donkeywatch.ingest.observe import ACCEPTED, Observer, Rules
-from donkeywatch.ingest.sightings import Sightings
+from donkeywatch.ingest.observe import ACCEPTED, LatenessRules, Pseudonymiser
+from donkeywatch.ingest.sightings import QueryColumns
 from donkeywatch.publish.status import CommitHealth, Status
 from donkeywatch.runtime import installation, pipelines
-from donkeywatch.runtime.block_queue import Desk
+from donkeywatch.runtime.block_queue import BlockQueue
 from donkeywatch.runtime.deduplication import Deduplicator
-from donkeywatch.runtime.machine import trim
-from donkeywatch.runtime.materials import Materials
-from donkeywatch.runtime.pipeline import Stream
+from donkeywatch.runtime.machine import return_free_memory
+from donkeywatch.runtime.materials import ReferenceData
+from donkeywatch.runtime.pipeline import SourcePipeline
 from donkeywatch.runtime.rolling_view import RollingView
-from donkeywatch.runtime.scheduler import Pace
+from donkeywatch.runtime.scheduler import CommitScheduler
+from donkeywatch.runtime.state_directory import open_state
 from donkeywatch.runtime.timekeeper import Timekeeper
-from donkeywatch.runtime.window_closer import Closer
+from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.block import Block
-from donkeywatch.sources.positions import Position
+from donkeywatch.sources.block import LineBlock
+from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import database
-from donkeywatch.store.backups import Backups
-from donkeywatch.store.store import Store
 
-BUDGET = 16 << 20
+TICK_BYTES = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
-_NUMBERS = itertools.count()
+_ENGINE_IDS = itertools.count()
 """A reload opens the database anew, and its changes are counted from none again."""
 
 
@@ -46,65 +43,58 @@ class Engine:
     ``now`` is the wall clock, ms UTC. Without ``materials`` the files are read at once.
     """
 
-    def __init__(self, settings: Settings, now: int, materials: Materials | None = None) -> None:
+    def __init__(
+        self, settings: Settings, now: int, materials: ReferenceData | None = None
+    ) -> None:
         self.settings = settings
-        self.materials = materials or Materials.load(settings)
-        database.prepare(settings.state)
+        self.materials = materials or ReferenceData.load(settings)
+        database.ensure_state_directory(settings.state)
         self._lock = database.lock(settings.state)
         try:
             self._open(settings, now)
         except (sqlite3.OperationalError, OSError) as error:
             self._lock.close()
-            raise database.unavailable(settings.state / database.DATABASE, error) from None
+            raise database.unavailable_error(settings.state / database.DATABASE, error) from None
         except BaseException:
             self._lock.close()
             raise
 
     def _open(self, settings: Settings, now: int) -> None:
         self.now = now
-        words, countries = self.materials.lexicon, self.materials.countries
-        detector = Detector(words, settings.ingest.matcher)
-        keyring.prepare(settings.key_directory)
-        installation.refuse_orphaned_keys(settings)
-        self.store = Store(settings.state, [topic.id for topic in detector.topics])
-        try:
-            moment = installation.plausible_time(self.store, now)
-            install = installation.key(settings, self.store)
-            self._keys = installation.open_keys(settings, self.store, moment)
-            self._digest = lexicon.digest(words, install)
-            installation.note_breaks(self.store, settings, self._digest, countries.digest, moment)
-            interval = round(settings.backup.interval * SECOND)
-            self.backups = Backups(self.store.path, interval, settings.backup.keep)
-            self.backups.destroy_outlived(self._keys.sealed())
-            keys = ContentKeys(self._keys, install, lambda: self.now)
-            if lost := self._keys.lost:
-                pipelines.adopt_logs(settings, self.store, detector, moment, keys, lost)
-            begin = self._begin_reading
-            self.streams = pipelines.open_streams(settings, self.store, detector, keys, begin)
-        except BaseException:
-            self.store.close()
-            raise
-        rules = Rules(round(settings.time.lateness * SECOND), round(settings.time.future * SECOND))
-        self._observer = Observer(countries, self._keys, rules)
-        self.topics = detector.topics
-        self._ledger = Ledger(detector.topics)
-        self.deduplicator = Deduplicator(self.store, self._keys, self._ledger)
-        self.rolling = Rolling(len(detector.topics), self.store.segments)
-        self._desk = Desk(self.streams)
-        self.closer = Closer(
-            self.store, self.backups, self._keys, settings.retention, self._desk.reckon, self._renew
+        detector = Detector(self.materials.lexicon, settings.ingest.matcher)
+        state = open_state(
+            settings, self.materials, detector, now, lambda: self.now, self._begin_reading
         )
-        self.pace = Pace(settings.checkpoint, settings.follow.scan)
+        self.store, self.backups, self.streams = state.store, state.backups, state.streams
+        self._keys, self._digest = state.keys, state.lexicon_digest
+        rules = LatenessRules(
+            round(settings.time.lateness * SECOND), round(settings.time.future * SECOND)
+        )
+        self._observer = Pseudonymiser(self.materials.countries, self._keys, rules)
+        self.topics = detector.topics
+        self._ledger = BatchBuilder(detector.topics)
+        self.deduplicator = Deduplicator(self.store, self._keys, self._ledger)
+        self.rolling = RollingWindows(len(detector.topics), self.store.segments)
+        self._pipeline = BlockQueue(self.streams)
+        self.closer = WindowCloser(
+            self.store,
+            self.backups,
+            self._keys,
+            settings.retention,
+            self._pipeline.submit_aggregation,
+            self._renew,
+        )
+        self.pace = CommitScheduler(settings.checkpoint, settings.follow.scan)
         self._view = RollingView(self.rolling, self.store)
-        self._number = next(_NUMBERS)
-        self._unfinished = False
+        self._engine_id = next(_ENGINE_IDS)
+        self._work_remains = False
         self.timekeeper = Timekeeper(self.store, self.streams, rules)
         self._commits = CommitHealth()
 
     # -- the daemon's step ---------------------------------------------------------------
 
     def tick(
-        self, now: int, steady: int | None = None, enough: Callable[[], bool] = lambda: False
+        self, now: int, steady: int | None = None, should_stop: Callable[[], bool] = lambda: False
     ) -> bool:
         """Scan, read, commit and close what is due; true when more is waiting to be read.
 
@@ -120,20 +110,20 @@ class Engine:
             if time is None:
                 return False
             self.now = time
-            busy = self._read(time, steady, enough)
+            busy = self._read(time, steady, should_stop)
             if not busy:
-                self._desk.dismiss()
+                self._pipeline.stop_workers()
             self.timekeeper.follow()
-            if self.pace.due(steady):
+            if self.pace.commit_due(steady):
                 self.commit(time, steady)
-            elif self._unfinished:
+            elif self._work_remains:
                 self._close(time)
         except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
-        return busy or self._unfinished
+        return busy or self._work_remains
 
-    def look(self, steady: int) -> None:
+    def scan_sources(self, steady: int) -> None:
         """Look at the files of every source, reading nothing."""
         for stream in self.streams:
             stream.follower.scan(steady)
@@ -141,11 +131,11 @@ class Engine:
     @property
     def lag(self) -> int:
         """Bytes on disk that are not counted yet."""
-        return sum(stream.follower.lag for stream in self.streams)
+        return sum(stream.follower.registry.lag for stream in self.streams)
 
     def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
-        self.look(steady)
-        budget = BUDGET
+        self.scan_sources(steady)
+        budget = TICK_BYTES
         while True:
             for stream in self.streams:
                 ready = self.timekeeper.ready(stream, steady)
@@ -153,66 +143,71 @@ class Engine:
                     block = stream.follower.read(steady)
                     if block is None:
                         break
-                    self.take(stream, block, now)
+                    self.ingest_block(stream, block, now)
                     budget = 0 if enough() else budget - block.consumed
-            self.settle(now)
+            self.drain(now)
             if not any(stream.putting_back for stream in self.streams):
                 return budget <= 0
-            self.store_batch(self.positions(), now)
+            self.commit_batch(self.counted_positions(), now)
             self.timekeeper.put_back(steady)
 
-    def take(self, stream: Stream, block: Block, now: int) -> None:
+    def ingest_block(self, stream: SourcePipeline, block: LineBlock, now: int) -> None:
         """Take one block of a source to be counted; not yet stored."""
-        for done in self._desk.take(stream, block):
-            self._count(*done, now)
+        for done in self._pipeline.submit(stream, block):
+            self._record(*done, now)
 
-    def settle(self, now: int) -> None:
+    def drain(self, now: int) -> None:
         """Count every block that was taken."""
-        for done in self._desk.rest():
-            self._count(*done, now)
+        for done in self._pipeline.drain():
+            self._record(*done, now)
 
-    def enlist(self) -> None:
+    def start_workers(self) -> None:
         """Have blocks read on every core that may be used; before this process has threads."""
-        self._desk.enlist(self.settings.ingest.usable)
+        self._pipeline.start_workers(self.settings.ingest.worker_count)
 
-    def _count(
-        self, stream: Stream, block: Block, positions: list[Position], read: Sightings, now: int
+    def _record(
+        self,
+        stream: SourcePipeline,
+        block: LineBlock,
+        positions: list[GenerationPosition],
+        read: QueryColumns,
+        now: int,
     ) -> None:
         if self.timekeeper.holds(stream, block.generation, read):
             return
-        stream.settled = positions
+        stream.counted_positions = positions
         frontier = stream.frontier_of(block.generation)
         judged = self._observer.judge(read, frontier, now)
         stream.note_judged(block.generation, judged.time[judged.verdict == ACCEPTED])
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
-        seen = self._observer.observe(judged, self.closer.closed_until)
-        self._ledger.record(stream.source.name, seen)
+        observations = self._observer.pseudonymise(judged, self.closer.closed_until)
+        self._ledger.record(stream.source.name, observations)
         self._ledger.record_too_long(stream.source.name, too_long)
-        stream.tally.update(seen.tally, too_long=too_long)
-        self.pace.pending += block.consumed
-        stream.read(seen.time[seen.time <= (frontier.newest or 0)])
+        stream.outcomes.update(observations.tally, too_long=too_long)
+        self.pace.pending_bytes += block.consumed
+        stream.cover_event_times(observations.time[observations.time <= (frontier.max_time or 0)])
 
     def _begin_reading(self) -> int:
         """Store all that was read before a file that may be a copy; until when to compare it.
 
         What is compared with is in the database then, and nothing of the file itself.
         """
-        self.settle(self.now)
-        self.store_batch(self.positions(), self.now)
+        self.drain(self.now)
+        self.commit_batch(self.counted_positions(), self.now)
         return self.store.newest_time()
 
     def _renew(self, before: int) -> None:
         """Make the fingerprints of the logs anew, before the keys of older weeks are destroyed."""
         for stream in self.streams:
             stream.follower.renew_fingerprints(before)
-        self.store_batch(self.positions(), self.now)
+        self.commit_batch(self.counted_positions(), self.now)
 
     def look_at_clock(self, now: int, steady: int) -> int | None:
         """The time that is believed; what rested on a later one is taken back."""
         if self.timekeeper.look(now, steady) and (time := self.timekeeper.time) is not None:
-            self.rolling.forget()
+            self.rolling.reset()
             self.closer.take_back(time)
-            self.store_batch(self.positions(), time)
+            self.commit_batch(self.counted_positions(), time)
         return self.timekeeper.time
 
     def watermark(self, now: int) -> int | None:
@@ -220,7 +215,7 @@ class Engine:
         lateness = round(self.settings.time.lateness * SECOND)
         return pipelines.watermark_of(self.streams, now, lateness)
 
-    def finish(self, now: int, steady: int) -> bool:
+    def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
         try:
             self.commit(now, steady)
@@ -229,19 +224,19 @@ class Engine:
         self.store.copy_counters()
         return True
 
-    def forget(self) -> None:
+    def discard_uncommitted(self) -> None:
         """Forget what was taken and is not stored."""
-        self._desk.clear()
-        self._ledger.take()
+        self._pipeline.clear()
+        self._ledger.take_batch()
 
-    def positions(self) -> list[Position]:
+    def counted_positions(self) -> list[GenerationPosition]:
         """Where counting stands: of a source whose blocks are being read, behind the last one."""
         return [
             position
             for stream in self.streams
             for position in (
-                stream.settled
-                if stream.putting_back or self._desk.holds(stream)
+                stream.counted_positions
+                if stream.putting_back or self._pipeline.has_pending(stream)
                 else stream.follower.positions()
             )
         ]
@@ -251,17 +246,18 @@ class Engine:
         time = self.timekeeper.believed(now, steady)
         if time is None:
             return
-        now, positions = time, self.positions()
+        now, positions = time, self.counted_positions()
         events = any(stream.follower.events for stream in self.streams)
-        if positions or events or self._ledger.batch.counters or self.pace.stale(steady):
-            self.store_batch(positions, now)
-            self.pace.stored(steady)
+        changed = positions or events or self._ledger.batch.counters
+        if changed or self.pace.coverage_commit_due(steady):
+            self.commit_batch(positions, now)
+            self.pace.on_commit(steady)
             self.store.copy_counters(steady)
         self._close(now)
 
     def _close(self, now: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
-        unfinished, self._unfinished = self._unfinished, False
+        unfinished, self._work_remains = self._work_remains, False
         watermark, keeper = self.watermark(now), self.timekeeper
         if watermark is None:
             return
@@ -269,54 +265,56 @@ class Engine:
         self.closer.close(watermark, now, keeper.sure(watermark), confirmed=keeper.clocks.proven)
         # The rolling windows, which the end of a week makes anew, come after it.
         caught_up = all(stream.caught_up for stream in self.streams)
-        self._unfinished = self.closer.counting or self._view.show(watermark, caught_up=caught_up)
-        if self.closer.closed_until > closed or (unfinished and not self._unfinished):
-            trim()
+        self._work_remains = self.closer.week_in_progress or self._view.show(
+            watermark, caught_up=caught_up
+        )
+        if self.closer.closed_until > closed or (unfinished and not self._work_remains):
+            return_free_memory()
 
-    def store_batch(self, positions: list[Position], now: int) -> None:
+    def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
         covered = pipelines.take_events(self.streams, self._ledger)
-        batch = self._ledger.take()
+        batch = self._ledger.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.timekeeper.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
         followed = pipelines.first_looks(self.streams)
         clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
-        finished = [stream.follower.finished_files() for stream in self.streams]
+        finished = [stream.follower.registry.unstored() for stream in self.streams]
         self.store.checkpoint(
             batch, positions, progress, covered, now, followed | clock, list(chain(*finished))
         )
         clocks.jumps = 0
         if followed:
-            self.backups.hasten()
+            self.backups.request_now()
         for stream, files in zip(self.streams, finished, strict=True):
             stream.committed(positions, files)
-        self.pace.pending = 0
+        self.pace.pending_bytes = 0
         self._commits.succeeded(now)
         self._view.record(batch.rows)
 
     def _recover(self, error: sqlite3.Error | OSError, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
         self._commits.failed(database.reason(error))
-        self.pace.failed(steady)
-        failure = database.failure(self.store.path, error)
-        if not isinstance(failure, Unavailable):
+        self.pace.on_failed_commit(steady)
+        failure = database.commit_error(self.store.path, error)
+        if not isinstance(failure, DatabaseUnavailableError):
             raise failure from None
-        self.forget()
-        self.rolling.forget()
+        self.discard_uncommitted()
+        self.rolling.reset()
         for stream in self.streams:
             stream.roll_back()
 
-    def back_up(self, now: int, steady: int) -> None:
+    def start_backup_if_due(self, now: int, steady: int) -> None:
         """Begin a copy of the database if one is due; it is made in a thread of its own.
 
         Not before the first commit: a copy that says that nothing was ever followed would, when
         it is restored, leave out what was rotated away since.
         """
-        if all(stream.new for stream in self.streams) or self.timekeeper.clocks.doubted:
+        if all(stream.never_followed for stream in self.streams) or self.timekeeper.clocks.doubted:
             return  # By a wrong clock the wrong copies would be the oldest.
-        self.backups.step(now, steady)
+        self.backups.start_if_due(now, steady)
         if self.backups.errors:
             self._ledger.count("backup_errors", "", self.backups.errors)
             self.backups.errors = 0
@@ -329,21 +327,21 @@ class Engine:
             sources=tuple(stream.status() for stream in self.streams),
             last_commit=self._commits.last,
             last_backup=self.backups.last,
-            commit_good=self._commits.good,
+            last_commit_ok=self._commits.good,
             commit_errors=self._commits.errors,
             commit_trouble=self._commits.trouble,
             lexicon=self._digest,
-            revision=(self._number, self.store.connection.total_changes),
+            change_counter=(self._engine_id, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
             overdue=tuple(self.closer.overdue(self.timekeeper.time or 0)),
             log_blocked=self.store.log_blocked,
-            problems=tuple(filter(None, (self.timekeeper.clocks.problem,))),
+            engine_problems=tuple(filter(None, (self.timekeeper.clocks.problem,))),
         )
 
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""
         self.backups.cancel()
-        self._desk.dismiss()
+        self._pipeline.stop_workers()
         for stream in self.streams:
             stream.follower.close()
         self.store.close()

@@ -10,7 +10,7 @@ import sys
 PR_SET_DUMPABLE = 4
 
 
-def harden() -> None:
+def harden_process() -> None:
     """Files for the owner only, and no core dump, whatever the surroundings allow."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -14,7 +14,7 @@ from donkeywatch.store.store import Store
 
 CLOCK = "clock"
 """Setting that holds a `StoredClock`."""
-INSTALLED = "installed"
+INSTALLED_KEY = "installed"
 """Setting that says that the lasting key was made for this database."""
 
 
@@ -22,7 +22,7 @@ def refuse_orphaned_keys(settings: Settings) -> None:
     """A database that has vanished is never begun anew silently: all would count again."""
     path = settings.state / database.DATABASE
     empty = not path.exists() or path.stat().st_size == 0
-    if empty and keyring.weeks_exist(settings.key_directory):
+    if empty and keyring.has_week_keys(settings.key_directory):
         raise StateError(
             f"{path} is empty or gone, but {settings.key_directory} holds the keys of a"
             " database that was in use",
@@ -31,19 +31,19 @@ def refuse_orphaned_keys(settings: Settings) -> None:
         )
 
 
-def key(settings: Settings, store: Store) -> bytes:
+def load_install_key(settings: Settings, store: Store) -> bytes:
     """The lasting key, made at the first start.
 
     Where it is lost since, as with a key directory in memory, there is a new one.
     """
-    installed = store.setting(INSTALLED) is not None
+    installed = store.setting(INSTALLED_KEY) is not None
     if installed and (new := keyring.new_install_key(settings.key_directory)):
         keyring.store_install_key(settings.key_directory, new)
         return new
-    lasting = keyring.install_key(settings.key_directory, fresh=not installed)
+    installation_key = keyring.install_key(settings.key_directory, fresh=not installed)
     if not installed:
-        store.set(INSTALLED, "1")
-    return lasting
+        store.set(INSTALLED_KEY, "1")
+    return installation_key
 
 
 def stored_clock(store: Store) -> StoredClock | None:
@@ -63,19 +63,21 @@ def plausible_time(store: Store, now: int) -> int:
 
 def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
     """The weekly keys; a break says which are lost: an address counts anew in those weeks."""
-    keys = Keyring(settings.key_directory, store.epochs(), store.open_epoch)
+    keys = Keyring(settings.key_directory, store.epochs(), store.register_key)
     if keys.lost:
         store.add_break("keys", ", ".join(week_name(week) for week in keys.lost), now)
     return keys
 
 
-def note_breaks(store: Store, settings: Settings, lexicon: str, countries: str, now: int) -> None:
+def record_measurement_changes(
+    store: Store, settings: Settings, lexicon: str, countries: str, now: int
+) -> None:
     """Record what has changed in how is measured since the last start, ``now`` in ms UTC."""
-    formats = ",".join(f"{source.name}={source.reading}" for source in settings.source)
+    formats = ",".join(f"{source.name}={source.parse_signature}" for source in settings.source)
     for kind, value in (
         ("lexicon", lexicon),
         ("countries", countries),
         ("format", formats),
         ("normalisation", NORMALISATION),
     ):
-        store.note_break(kind, value, now)
+        store.record_break(kind, value, now)

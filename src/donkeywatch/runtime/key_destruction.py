@@ -8,10 +8,10 @@ from donkeywatch.counting.windows import SECOND, WEEK, week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
 from donkeywatch.runtime import installation
-from donkeywatch.runtime.block_queue import Desk
-from donkeywatch.runtime.clocks import Clocks, StoredClock
+from donkeywatch.runtime.block_queue import BlockQueue
+from donkeywatch.runtime.clocks import ClockJumpDetector, StoredClock
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.window_closer import Closer
+from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
@@ -48,12 +48,14 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     with database.lock(settings.state), closing(Store(settings.state, _topics(settings))) as store:
         _require_clock(store, now, steady)
-        keys = keyring.Keyring(settings.key_directory, store.epochs(), store.open_epoch)
+        keys = keyring.Keyring(settings.key_directory, store.epochs(), store.register_key)
         backups = Backups(store.path, 0, settings.backup.keep)
-        closer = Closer(store, backups, keys, settings.retention, Desk(()).reckon)
+        closer = WindowCloser(
+            store, backups, keys, settings.retention, BlockQueue(()).submit_aggregation
+        )
         watermark = now - round(settings.time.lateness * SECOND)
         weeks = closer.destroy_due(watermark, now, confirmed=True)
-        closer.destroy_doomed()
+        closer.delete_sealed_rows()
         if not store.truncate_log():
             raise StateError(
                 "the keys are destroyed, but another program reads what was made with them",
@@ -63,8 +65,8 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
 
 
 def _require_clock(store: Store, now: int, steady: int) -> None:
-    clocks = Clocks(installation.stored_clock(store))
-    clocks.look(now, steady)
+    clocks = ClockJumpDetector(installation.stored_clock(store))
+    clocks.observe(now, steady)
     if clocks.problem:
         raise StateError(clocks.problem, "set the clock right and repeat the command")
     if stored := clocks.stored():

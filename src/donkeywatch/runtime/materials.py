@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from donkeywatch.ingest import lexicon
-from donkeywatch.ingest.countries import Countries
+from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.settings.schema import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Materials:
+class ReferenceData:
     """The files an engine works with, read and checked; ConfigError when one is not usable."""
 
     lexicon: lexicon.Lexicon
-    countries: Countries
+    countries: CountryLookup
 
     @classmethod
-    def load(cls, settings: Settings) -> Materials:
+    def load(cls, settings: Settings) -> ReferenceData:
         """Read them all."""
-        return cls(lexicon.load(settings.lexicon), Countries(settings.countries))
+        return cls(lexicon.load(settings.lexicon), CountryLookup(settings.countries))

@@ -9,42 +9,48 @@ from dataclasses import replace
 from pathlib import Path
 
 from donkeywatch.counting.coverage import Coverage
-from donkeywatch.counting.ledger import Ledger
-from donkeywatch.counting.watermark import Frontier
+from donkeywatch.counting.ledger import BatchBuilder
+from donkeywatch.counting.watermark import EventTimeFrontier
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.ingest.blocks import BlockReader
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.runtime.pipeline import FOLLOWED, Stream, line_reader, log_of
+from donkeywatch.runtime.pipeline import FOLLOWED_KEY_PREFIX, SourcePipeline, line_reader, log_of
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.adoption import BACK, adopt
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.marks import FingerprintKeys
-from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store.store import BACKFILLED, UPGRADED, Store
 
 
-def watermark_of(streams: Sequence[Stream], now: int, lateness: int) -> int | None:
+def watermark_of(streams: Sequence[SourcePipeline], now: int, lateness: int) -> int | None:
     """Event time up to which all sources are counted, less the lateness; all ms UTC."""
-    times = [now if stream.caught_up else stream.frontier.newest for stream in streams]
+    times = [now if stream.caught_up else stream.frontier.max_time for stream in streams]
     known = [time for time in times if time is not None]
     return None if len(known) < len(times) else min(known) - lateness
 
 
-def take_events(streams: Sequence[Stream], ledger: Ledger) -> Mapping[int, float]:
+def take_events(streams: Sequence[SourcePipeline], ledger: BatchBuilder) -> Mapping[int, float]:
     """Count what happened to the logs; gives the seconds covered since the last call, by hour."""
     covered: defaultdict[int, float] = defaultdict(float)
     for stream in streams:
         for name, amount in stream.follower.events.items():
             ledger.count(name, stream.source.name, amount)
-        for hour, seconds in stream.covered().items():
+        for hour, seconds in stream.take_coverage().items():
             covered[hour] += seconds / len(streams)
     return covered
 
 
-def first_looks(streams: Sequence[Stream]) -> dict[str, str]:
+def first_looks(streams: Sequence[SourcePipeline]) -> dict[str, str]:
     """Settings to store: which logs were looked at for the first time, or since an upgrade."""
-    facts = {FOLLOWED + stream.source.name: "1" for stream in streams if stream.begun}
-    if any(stream.upgraded for stream in streams) and not any(s.follower.blind for s in streams):
+    facts = {
+        FOLLOWED_KEY_PREFIX + stream.source.name: "1"
+        for stream in streams
+        if stream.first_follow_unrecorded
+    }
+    if any(stream.upgraded for stream in streams) and not any(
+        s.follower.last_scan_failed for s in streams
+    ):
         facts[UPGRADED] = "0"
         for stream in streams:
             stream.upgraded = False
@@ -68,23 +74,23 @@ def adopt_logs(
 
         def newest_in(lines: bytes, reader: BlockReader = reader) -> int | None:
             whole = lines[lines.find(b"\n") + 1 :] if len(lines) == BACK else lines
-            times = reader.block(whole).time
+            times = reader.read(whole).time
             return int(times.max()) if len(times) else None
 
         newest = store.progress(source.name).newest
-        stored = [Position.of_row(row) for row in store.positions(source.name)]
+        stored = [GenerationPosition.of_row(row) for row in store.positions(source.name)]
         positions = [position for position in stored if position.week in lost]
         log = log_of(source, settings.source)
         store.replace_positions(adopt(log, positions, keys, newest, newest_in), now)
 
 
-def open_streams(
+def open_pipelines(
     settings: Settings,
     store: Store,
     detector: Detector,
     keys: FingerprintKeys,
     begin: Callable[[], int],
-) -> list[Stream]:
+) -> list[SourcePipeline]:
     """Open every source where the database says it stands.
 
     ``begin`` is called before a file is read that may be a copy, as `Follower` tells.
@@ -98,28 +104,28 @@ def open_streams(
     led_to: dict[Path, tuple[int, int] | None] = {}
     for source in settings.source:
         stored = store.progress(source.name)
-        new = store.setting(FOLLOWED + source.name) is None
+        new = store.setting(FOLLOWED_KEY_PREFIX + source.name) is None
         follower = Follower(
             replace(log_of(source, settings.source), led_to=led_to),
             keys,
-            [Position.of_row(row) for row in store.positions(source.name)],
+            [GenerationPosition.of_row(row) for row in store.positions(source.name)],
             number,
-            fresh=new,
+            first_start=new,
             finished=[FinishedFile.of_row(row) for row in store.finished_files(source.name)],
             finished_before=upgraded,
             counted_otherwise=backfilled,
             begin=begin,
         )
         streams.append(
-            Stream(
+            SourcePipeline(
                 source,
                 follower,
                 BlockReader(line_reader(source, detector)),
-                Frontier.restored(stored.newest, stored.suspect, stored.witnesses),
+                EventTimeFrontier.restored(stored.newest, stored.suspect, stored.witnesses),
                 Coverage(stored.covered_until),
                 stored,
                 silence,
-                new=new,
+                never_followed=new,
                 upgraded=upgraded > 0,
             )
         )

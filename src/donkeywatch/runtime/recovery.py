@@ -15,15 +15,15 @@ from donkeywatch.ingest import keyring
 from donkeywatch.ingest.fingerprints import StoredKeys
 from donkeywatch.runtime.pipeline import log_of
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.complaints import ABSENT
+from donkeywatch.sources.complaints import MISSING
 from donkeywatch.sources.follow import Follower
 from donkeywatch.sources.generations import OPEN
-from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store import backups, database, floors, positions
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class UncountedRange:
     """Bytes of one file of a source that are not counted: ``end`` None means to its end.
 
     ``path`` is None where no file holds them any more.
@@ -40,9 +40,9 @@ class Recovery:
     """What was done: the backup (made at ms UTC), and where the damaged database is now."""
 
     backup: Path
-    made: int
+    created_at: int
     quarantine: Path
-    spans: tuple[Span, ...]
+    spans: tuple[UncountedRange, ...]
 
 
 def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
@@ -52,22 +52,22 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
     what that is. StateError when nothing is damaged (unless ``force``) or no backup is good;
     BusyError when a daemon runs.
     """
-    current = _current(settings)
+    current = _database_path(settings)
     with database.lock(settings.state):
-        marker = settings.state / database.CONDEMNED
-        if not force and not marker.exists() and backups.damage(current) is None:
+        marker = settings.state / database.DAMAGED_MARKER
+        if not force and not marker.exists() and backups.find_damage(current) is None:
             raise StateError(
                 f"the database {current} is not damaged",
                 "start donkeywatch; to go back to a backup nevertheless, add --force",
             )
         backup = _newest_good(settings)
         marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
-        quarantine = settings.state / backups.QUARANTINE / _stamp(now)
+        quarantine = settings.state / backups.QUARANTINE / _timestamp_dirname(now)
         before = floors.last_known(current)
         backups.restore(backup, current, quarantine)
         floors.hold(current, before)
         marker.unlink()
-        return Recovery(backup, backups.made(backup), quarantine, tuple(_spans(settings)))
+        return Recovery(backup, backups.created_at(backup), quarantine, tuple(_spans(settings)))
 
 
 def reset(settings: Settings) -> list[Path]:
@@ -75,14 +75,14 @@ def reset(settings: Settings) -> list[Path]:
 
     The next start begins as the first one did. BusyError when a daemon runs.
     """
-    current = _current(settings)
+    current = _database_path(settings)
     with database.lock(settings.state):
         places = [
             *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
             current.with_suffix(".part"),  # What a recovery that was interrupted leaves.
             settings.state / backups.DIRECTORY,
             settings.state / backups.QUARANTINE,
-            settings.state / database.CONDEMNED,
+            settings.state / database.DAMAGED_MARKER,
             settings.state / floors.COPY,
         ]
         gone = [path for path in places if path.exists()]
@@ -92,7 +92,7 @@ def reset(settings: Settings) -> list[Path]:
         return [*gone, settings.key_directory]
 
 
-def _current(settings: Settings) -> Path:
+def _database_path(settings: Settings) -> Path:
     if not settings.state.is_dir():
         raise StateError(
             f"there is no state directory {settings.state}", "check `state` in the settings"
@@ -100,18 +100,18 @@ def _current(settings: Settings) -> Path:
     return settings.state / database.DATABASE
 
 
-def _stamp(now: int) -> str:
+def _timestamp_dirname(now: int) -> str:
     return utc(now).strftime("%Y%m%dT%H%M%SZ")
 
 
 def _newest_good(settings: Settings) -> Path:
-    refused = []
-    for path in backups.found(settings.state / backups.DIRECTORY):
-        reason = backups.damage(path) or _keys_missing(settings, path)
+    rejected = []
+    for path in backups.list_backups(settings.state / backups.DIRECTORY):
+        reason = backups.find_damage(path) or _keys_missing(settings, path)
         if reason is None:
             return path
-        refused.append(f"{path.name}: {reason}")
-    told = "; ".join(refused) or "there is none"
+        rejected.append(f"{path.name}: {reason}")
+    told = "; ".join(rejected) or "there is none"
     raise StateError(
         f"no backup in {settings.state / backups.DIRECTORY} can be used ({told})",
         "put a good copy there under one of these names (donkeywatch-YYYYMMDDThhmmssZ.db),"
@@ -143,37 +143,37 @@ def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
         yield Follower(
             log_of(source, settings.source),
             StoredKeys(keys, lasting),
-            [Position.of_row(row) for row in positions.load(db, source.name)],
+            [GenerationPosition.of_row(row) for row in positions.load(db, source.name)],
             numbers.__next__,
-            fresh=False,
+            first_start=False,
             finished=[FinishedFile.of_row(row) for row in positions.finished(db, source.name)],
         )
 
 
-def _spans(settings: Settings) -> Iterator[Span]:
+def _spans(settings: Settings) -> Iterator[UncountedRange]:
     """What lies between the restored positions and the ends of the files there are."""
     db = database.connect(settings.state / database.DATABASE, read_only=True)
     try:
         for follower in followers(settings, db):
-            yield from spans(follower)
+            yield from uncounted_ranges(follower)
     finally:
         db.close()
 
 
-def spans(follower: Follower) -> Iterator[Span]:
+def uncounted_ranges(follower: Follower) -> Iterator[UncountedRange]:
     """What a follower that has just been opened has still to read, file by file."""
     log = follower.log
     try:
         follower.scan(0)
-        if follower.error and follower.error != f"{printable(log.path)}: {ABSENT}":
+        if follower.error and follower.error != f"{printable(log.path)}: {MISSING}":
             raise SourceError(follower.error, "make the log readable, and repeat the command")
-        names = {(s.st_dev, s.st_ino): path for path, s in log.siblings()}
-        for generation in follower.known:
+        names = {(s.st_dev, s.st_ino): path for path, s in log.rotated_files()}
+        for generation in follower.registry.all_generations:
             at, file = generation.mark.offset, generation.file
             if file is None:
                 if generation.state == OPEN:
-                    yield Span(log.name, None, at, None)
+                    yield UncountedRange(log.name, None, at, None)
             elif file.read(at, 1):
-                yield Span(log.name, names.get(file.identity, log.path), at, file.size())
+                yield UncountedRange(log.name, names.get(file.identity, log.path), at, file.size())
     finally:
         follower.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.rolling import Rolling
+from donkeywatch.counting.rolling import RollingWindows
 from donkeywatch.counting.rows import Rows
 from donkeywatch.store.store import Store
 
@@ -17,7 +17,7 @@ MAX_ROWS_AHEAD = 1 << 18
 class RollingView:
     """Keeps the rolling windows in the database up to date."""
 
-    rolling: Rolling
+    rolling: RollingWindows
     store: Store
     _changed: bool = True
 
@@ -32,10 +32,10 @@ class RollingView:
         """
         rolling = self.rolling
         if not caught_up:
-            if rolling.waiting > MAX_ROWS_AHEAD:
-                rolling.forget()
+            if rolling.buffered_rows > MAX_ROWS_AHEAD:
+                rolling.reset()
             return False
-        if rolling.advance(watermark) or (self._changed and not rolling.building):
-            self.store.show(rolling.figures())
+        if rolling.advance(watermark) or (self._changed and not rolling.is_building):
+            self.store.replace_rolling(rolling.figures())
             self._changed = False
-        return rolling.building
+        return rolling.is_building

@@ -13,21 +13,21 @@ from datetime import date
 from pathlib import Path
 
 from donkeywatch.counting.windows import utc, week_name
-from donkeywatch.errors import ConfigError, DonkeywatchError, Unavailable
+from donkeywatch.errors import ConfigError, DatabaseUnavailableError, DonkeywatchError
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.evaluation import validation_record
-from donkeywatch.evaluation.validation_record import Record
+from donkeywatch.evaluation.validation_record import ValidationRecord
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.listener import Listener
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import Status
-from donkeywatch.runtime.clocks import steady, wall
+from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.log_handler import ANSWER
-from donkeywatch.runtime.machine import keep, spare
-from donkeywatch.runtime.materials import Materials
-from donkeywatch.runtime.wake_up import Doorbell
+from donkeywatch.runtime.machine import release_freed_memory, retain_freed_memory
+from donkeywatch.runtime.materials import ReferenceData
+from donkeywatch.runtime.wake_up import WakeupWatcher
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 
@@ -35,11 +35,11 @@ log = logging.getLogger("donkeywatch")
 START = 20_000
 """Milliseconds for which a start reads old lines before it serves, so that keys can go that are
 due and that these lines still need."""
-TURN = 250
+TICK_BUDGET_MS = 250
 """Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
 
 
-MUCH = 64 << 20
+PARALLEL_CATCH_UP_BYTES = 64 << 20
 """Bytes to catch up with at the start for which other processes are worth while."""
 
 
@@ -50,15 +50,15 @@ class Service:
         self._path = path
         self._settings = settings
         record = validation_record.load(settings.correction.record)
-        self._engine = Engine(settings, wall())
-        self._accuracies = self._fitting(record)
+        self._engine = Engine(settings, wall_ms())
+        self._accuracies = self._accuracies_for(record)
         # Before anyone is told that it runs: what is rotated away from now on is no history.
-        self._engine.look(steady())
-        self._busy = self._engine.lag > MUCH
-        (keep if self._busy else spare)()
+        self._engine.scan_sources(monotonic_ms())
+        self._busy = self._engine.lag > PARALLEL_CATCH_UP_BYTES
+        (retain_freed_memory if self._busy else release_freed_memory)()
         if self._busy:
-            self._engine.enlist()
-        self._bell = self._hang_bell()
+            self._engine.start_workers()
+        self._wakeup = self._start_watcher()
         self._stopping = self._reloading = False
         self._reload_good = True
         self._noticed: dict[str, date] = {}
@@ -66,11 +66,11 @@ class Service:
             lambda: Server(create_app(self._settings, lambda: self._status), self._settings.http)
         )
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
-        self._told = self._status  # What the journal knows of.
+        self._logged_status = self._status  # What the journal knows of.
 
-    def _hang_bell(self) -> Doorbell:
+    def _start_watcher(self) -> WakeupWatcher:
         logs = [source.path for source in self._settings.source]
-        return Doorbell(logs, enabled=self._settings.follow.doorbell)
+        return WakeupWatcher(logs, enabled=self._settings.follow.doorbell)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -82,24 +82,24 @@ class Service:
             self._server.start(ready)
             while not self._stopping:
                 self._step()
-            if self._engine.finish(wall(), steady()):
+            if self._engine.final_commit(wall_ms(), monotonic_ms()):
                 log.info("stopped, all that was read is stored")
             else:
                 log.warning(
                     "stopped; the last lines could not be stored, the next start reads them again"
                 )
         finally:
-            self._bell.close()
+            self._wakeup.close()
             self._server.stop()
             self._engine.close()
 
     def _destroy_due(self) -> None:
         """Before anything is served: destroy the keys whose time ended while nothing ran."""
         before = set(self._engine.closer.key_weeks)
-        end = steady() + START
+        end = monotonic_ms() + START
         with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
-            while steady() < end:
-                if destroy_before_serving(self._engine, wall(), steady()):
+            while monotonic_ms() < end:
+                if destroy_before_serving(self._engine, wall_ms(), monotonic_ms()):
                     break
         if gone := before - set(self._engine.closer.key_weeks):
             log.info("destroyed the keys of %s, which were due", names_of(gone))
@@ -115,52 +115,52 @@ class Service:
         if self._reloading:
             self._reloading = False
             self._reload()
-        end = steady() + TURN
-        busy = self._engine.tick(wall(), steady(), lambda: steady() > end)
-        self._engine.back_up(wall(), steady())
-        before, self._told = self._told, self._current_status()
-        self._status = self._told
-        self._tell(before, self._told)
-        self._remind(self._told.notices, utc(wall()).date())
+        end = monotonic_ms() + TICK_BUDGET_MS
+        busy = self._engine.tick(wall_ms(), monotonic_ms(), lambda: monotonic_ms() > end)
+        self._engine.start_backup_if_due(wall_ms(), monotonic_ms())
+        before, self._logged_status = self._logged_status, self._current_status()
+        self._status = self._logged_status
+        self._log_changes(before, self._logged_status)
+        self._remind(self._logged_status.notices, utc(wall_ms()).date())
         if busy is not self._busy:
-            (keep if busy else spare)()
+            (retain_freed_memory if busy else release_freed_memory)()
         self._busy = busy
         if not busy:
-            self._bell.pause(self._engine.pace.pause(steady()))
-            self._bell.wait(self._engine.pace.wait(steady()))
+            self._wakeup.sleep(self._engine.pace.coalesce_seconds(monotonic_ms()))
+            self._wakeup.wait(self._engine.pace.sleep_seconds(monotonic_ms()))
 
     def _current_status(self) -> Status:
         words = self._engine.materials.lexicon
         status = self._engine.status()
-        status = replace(status, problems=(*status.problems, *self._server.problems))
+        status = replace(status, engine_problems=(*status.engine_problems, *self._server.problems))
         return replace(
             status,
             lexicon_expires=words.end,
-            notices=words.notices(utc(wall())),
-            reload_good=self._reload_good,
-            ready=not status.not_ready(self._settings.follow.ready_lag),
+            notices=words.notices(utc(wall_ms())),
+            last_reload_ok=self._reload_good,
+            ready=not status.readiness_problems(self._settings.follow.ready_lag),
             accuracies=self._accuracies,
         )
 
-    def _fitting(self, record: Record | None) -> Mapping[str, Accuracy]:
+    def _accuracies_for(self, record: ValidationRecord | None) -> Mapping[str, Accuracy]:
         """What a validation record says of the loaded lexicon; the log tells why it is nothing."""
         if record is None:
             return {}
         lexicon = self._engine.status().lexicon
-        reason = validation_record.misfit(record, lexicon)
+        reason = validation_record.mismatch(record, lexicon)
         if reason is not None:
             log.warning("no corrected fraction: the record does not fit, %s", reason)
         else:
-            log.info("fractions are corrected by the record of %s", record.made)
+            log.info("fractions are corrected by the record of %s", record.evaluated_on)
         return validation_record.accuracies(record, lexicon)
 
-    def _tell(self, before: Status, after: Status) -> None:
+    def _log_changes(self, before: Status, after: Status) -> None:
         """Log a problem once when it comes and once when it goes; counts and paths only."""
         lag = self._settings.follow.ready_lag
-        old, new = before.not_ready(lag), after.not_ready(lag)
-        told = {_kind(reason) for reason in old}
+        old, new = before.readiness_problems(lag), after.readiness_problems(lag)
+        told = {_without_byte_count(reason) for reason in old}
         for reason in new:
-            if _kind(reason) not in told:
+            if _without_byte_count(reason) not in told:
                 log.warning("not ready: %s", reason)
         complaints = {source.name: source.error for source in before.sources if source.following}
         for source in after.sources:
@@ -189,55 +189,55 @@ class Service:
 
     def _on_stop(self, _signal: int, _frame: object) -> None:
         self._stopping = True
-        self._bell.ring()
+        self._wakeup.wake()
 
     def _on_reload(self, _signal: int, _frame: object) -> None:
         self._reloading = True
-        self._bell.ring()
+        self._wakeup.wake()
 
     def _reload(self) -> None:
         """Take new settings, or keep the old ones if anything about the new is wrong."""
         try:
-            fresh = loader.load(self._path)
-            if fresh.state != self._settings.state:
+            new_settings = loader.load(self._path)
+            if new_settings.state != self._settings.state:
                 raise ConfigError("`state` cannot change while running", "restart instead")
-            materials = Materials.load(fresh)
-            record = validation_record.load(fresh.correction.record)
-            self._server.renew(fresh.http)
+            materials = ReferenceData.load(new_settings)
+            record = validation_record.load(new_settings.correction.record)
+            self._server.renew(new_settings.http)
         except Exception as error:  # Whatever is wrong with them ends no daemon that works.
-            self._keep(error)
+            self._reject_reload(error)
             return
         old = self._engine.materials
         # The new engine notes what changed before its status is told: no answer may be an old one.
-        self._status = replace(self._status, revision=None)
+        self._status = replace(self._status, change_counter=None)
         self._engine.close()
         try:
-            self._engine = Engine(fresh, wall(), materials)
+            self._engine = Engine(new_settings, wall_ms(), materials)
         except Exception as error:
-            self._keep(error)
-            self._engine = self._go_back(old)
+            self._reject_reload(error)
+            self._engine = self._reopen_with_old_settings(old)
         else:
-            if fresh.http != self._settings.http and not self._server.problems:
+            if new_settings.http != self._settings.http and not self._server.problems:
                 log.warning("new [http] settings take effect at the next start", extra=ANSWER)
-            self._settings, self._reload_good = fresh, True
-            self._accuracies = self._fitting(record)
+            self._settings, self._reload_good = new_settings, True
+            self._accuracies = self._accuracies_for(record)
             log.info("settings reloaded", extra=ANSWER)
         # What the new engine complains of is told anew: it has not looked as long as the old one.
-        self._told = replace(self._told, sources=())
-        self._bell.close()
-        self._bell = self._hang_bell()
+        self._logged_status = replace(self._logged_status, sources=())
+        self._wakeup.close()
+        self._wakeup = self._start_watcher()
 
-    def _go_back(self, old: Materials) -> Engine:
+    def _reopen_with_old_settings(self, old: ReferenceData) -> Engine:
         """The engine with the old settings, as soon as the database can be opened."""
         while True:
             try:
-                return Engine(self._settings, wall(), old)
-            except Unavailable:
+                return Engine(self._settings, wall_ms(), old)
+            except DatabaseUnavailableError:
                 if self._stopping:
                     raise
-                self._bell.wait(1.0)
+                self._wakeup.wait(1.0)
 
-    def _keep(self, error: Exception) -> None:
+    def _reject_reload(self, error: Exception) -> None:
         self._reload_good = False
         told = error if isinstance(error, DonkeywatchError) else type(error).__name__
         log.error("settings not reloaded, the old ones stay: %s", told, extra=ANSWER)
@@ -248,6 +248,6 @@ def names_of(weeks: Iterable[int]) -> str:
     return ", ".join(week_name(week) for week in sorted(weeks))
 
 
-def _kind(reason: str) -> str:
+def _without_byte_count(reason: str) -> str:
     """A reason that differs in the bytes to be read alone is the same."""
     return re.sub(r"[0-9]+ bytes behind$", "bytes behind", reason)

@@ -8,25 +8,27 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.watermark import Frontier
-from donkeywatch.counting.windows import DAY, HOUR, SECOND, floor
+from donkeywatch.counting.watermark import EventTimeFrontier
+from donkeywatch.counting.windows import DAY, HOUR, SECOND, floor_to
 from donkeywatch.errors import StateError
-from donkeywatch.ingest.observe import Rules
-from donkeywatch.ingest.sightings import Sightings
+from donkeywatch.ingest.observe import LatenessRules
+from donkeywatch.ingest.sightings import QueryColumns
 from donkeywatch.runtime import installation
-from donkeywatch.runtime.clocks import LONGEST_STOP, Clocks
-from donkeywatch.runtime.pipeline import Stream
+from donkeywatch.runtime.clocks import MAX_STOP_MS, ClockJumpDetector
+from donkeywatch.runtime.pipeline import SourcePipeline
 from donkeywatch.store.store import Store
 
-RETRY = 10 * SECOND
+RETRY_MS = 10 * SECOND
 """After so long it is tried whether lines have still to wait for the clock (ms)."""
 
 
 class Timekeeper:
     """The clocks beside the sources and the database; all times in ms."""
 
-    def __init__(self, store: Store, streams: Sequence[Stream], rules: Rules) -> None:
-        self.clocks = Clocks(installation.stored_clock(store))
+    def __init__(
+        self, store: Store, streams: Sequence[SourcePipeline], rules: LatenessRules
+    ) -> None:
+        self.clocks = ClockJumpDetector(installation.stored_clock(store))
         self._store, self._streams, self._rules = store, streams, rules
         self.time: int | None = None
         """The time that was believed at the last look, ms UTC."""
@@ -37,7 +39,7 @@ class Timekeeper:
         What the sources had learnt from the clock of before is then forgotten, but not stored.
         """
         clocks, changes = self.clocks, self.clocks.changes
-        self.time = clocks.look(now, steady)
+        self.time = clocks.observe(now, steady)
         if clocks.changes == changes:
             return False
         for stream in self._streams:
@@ -69,13 +71,13 @@ class Timekeeper:
                 " it is ready",
             )
 
-    def ready(self, stream: Stream, steady: int) -> bool:
+    def ready(self, stream: SourcePipeline, steady: int) -> bool:
         """May a source be read? One whose lines wait is tried now and then."""
-        if steady - stream.held_since >= RETRY:
+        if steady - stream.held_since >= RETRY_MS:
             stream.try_again()
         return not stream.held
 
-    def holds(self, stream: Stream, generation: int, read: Sightings) -> bool:
+    def holds(self, stream: SourcePipeline, generation: int, read: QueryColumns) -> bool:
         """Has a block to wait, since a line in it is decided by a clock that is not confirmed?
 
         What is read after such a block will be read again with it.
@@ -86,25 +88,25 @@ class Timekeeper:
         clocks = self.clocks
         if stream.putting_back:
             return True
-        if stream.archive is not None or clocks.proven:
+        if stream.backfill_frontier is not None or clocks.proven:
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
         if doubtful.any() or self._unsure(stream.frontier_of(generation), read).any():
-            reached = (stream.stored.newest or 0) - self._rules.keep
+            reached = (stream.last_committed.newest or 0) - self._rules.max_lateness
             stream.hold(generation, is_behind=int(read.time[0]) < reached)
         return stream.putting_back
 
-    def _unsure(self, frontier: Frontier, read: Sightings) -> npt.NDArray[np.bool_]:
+    def _unsure(self, frontier: EventTimeFrontier, read: QueryColumns) -> npt.NDArray[np.bool_]:
         """Which lines are too late for those before them, or ahead, by no confirmed clock."""
-        times, keep, sure = read.time, self._rules.keep, self.clocks.sure
+        times, keep, sure = read.time, self._rules.max_lateness, self.clocks.sure
         if sure is None or self.time is None:
             return np.zeros(len(times), bool)
         past = times <= self.time + self._rules.future
         late = np.zeros(len(times), bool)
         other = read.alternative[past] if (read.alternative != times).any() else None
-        _, newest = replace(frontier).admit(times[past], other)
+        _, newest = replace(frontier).advance(times[past], other)
         late[past] = (times[past] < newest - keep) & (times[past] >= sure - keep)
-        ahead = (times > self.time + self._rules.future) & (times <= self.time + LONGEST_STOP)
+        ahead = (times > self.time + self._rules.future) & (times <= self.time + MAX_STOP_MS)
         return late | ahead
 
     def put_back(self, steady: int) -> None:
@@ -118,7 +120,7 @@ class Timekeeper:
         """Let the sources know how far the believed time has come."""
         if self.time is not None and self.clocks.exact:
             for stream in self._streams:
-                stream.follow_clock(self.time, jumped=self.clocks.moved != 0)
+                stream.advance_coverage(self.time, jumped=self.clocks.moved != 0)
 
     def sure(self, watermark: int) -> int | None:
         """How far event time has come by a clock that is confirmed, ms UTC."""
@@ -126,7 +128,9 @@ class Timekeeper:
         if not clocks.doubted and (stop := clocks.stop):
             # A log that tells of every day, or hour, of it was written while they passed.
             unit = DAY if stop[1] - stop[0] > 2 * DAY else HOUR
-            if self._store.has_queries(floor(stop[0], unit) + unit, floor(stop[1], unit), unit):
+            if self._store.has_queries(
+                floor_to(stop[0], unit) + unit, floor_to(stop[1], unit), unit
+            ):
                 clocks.prove()
         sure = clocks.sure
         return None if sure is None else min(watermark, sure - self._rules.lateness)

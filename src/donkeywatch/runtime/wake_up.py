@@ -28,10 +28,10 @@ NAMES = (
 the kernel does not wake us for what others write, however often they do."""
 
 
-class Doorbell:
+class WakeupWatcher:
     """A thread around inotify; `wait` returns early when something rings.
 
-    A ring by hand also ends a `pause`, which no change of a file does. Where nothing can be
+    A ring by hand also ends a `sleep`, which no change of a file does. Where nothing can be
     watched (no inotify, a limit that is reached, a directory that is missing) the timed scan alone
     keeps up.
     """
@@ -39,39 +39,39 @@ class Doorbell:
     def __init__(self, logs: Iterable[Path], *, enabled: bool = True) -> None:
         self._logs = sorted(logs)
         # Not an Event: its lock would be taken twice when a signal comes while it is waited for.
-        self._rings: SimpleQueue[None] = SimpleQueue()
-        self._by_hand: SimpleQueue[None] = SimpleQueue()
+        self._wakeups: SimpleQueue[None] = SimpleQueue()
+        self._explicit_wakeups: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         if enabled and self._logs:
             with contextlib.suppress(OSError):  # Too few descriptors are left.
                 self._stopped, self._stop = os.pipe()
-                self._thread = threading.Thread(target=self._listen, name="doorbell", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
                 self._thread.start()
 
-    def _listen(self) -> None:
+    def _run(self) -> None:
         stopping = select.poll()
         stopping.register(self._stopped, select.POLLIN)
         while not stopping.poll(0):
             with contextlib.suppress(OSError), INotify() as inotify:
-                _Watch(inotify, self._logs).run(self._stopped, self._rings.put)
+                _Watch(inotify, self._logs).run(self._stopped, self._wakeups.put)
             stopping.poll(RENEW_SECONDS * 1000)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the loop by hand; safe in a signal handler."""
-        self._rings.put(None)
-        self._by_hand.put(None)
+        self._wakeups.put(None)
+        self._explicit_wakeups.put(None)
 
-    def pause(self, seconds: float) -> None:
+    def sleep(self, seconds: float) -> None:
         """Sleep whatever the files do; what rings meanwhile is answered by the next `wait`."""
         with contextlib.suppress(Empty):
-            self._by_hand.get(timeout=seconds)
+            self._explicit_wakeups.get(timeout=seconds)
 
     def wait(self, seconds: float) -> None:
         """Sleep until a ring or a time-out; all rings so far are answered."""
         with contextlib.suppress(Empty):
-            self._rings.get(timeout=seconds)
+            self._wakeups.get(timeout=seconds)
             while True:
-                self._rings.get_nowait()
+                self._wakeups.get_nowait()
 
     def close(self) -> None:
         """End the thread."""

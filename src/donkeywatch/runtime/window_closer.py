@@ -5,34 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from donkeywatch.counting.figures import Figures, Span, figures_of, nothing
-from donkeywatch.counting.rows import columns_of, joined
-from donkeywatch.counting.windows import DAY, HOUR, ROLLING, WEEK, floor, outlived, week_of
+from donkeywatch.counting.figures import Window, WindowAggregate, aggregate, empty_aggregate
+from donkeywatch.counting.rows import merge, to_columns
+from donkeywatch.counting.windows import (
+    DAY,
+    HOUR,
+    ROLLING_LENGTHS,
+    WEEK,
+    floor_to,
+    outlived,
+    week_of,
+)
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.settings.schema import Retention
 from donkeywatch.store.backups import Backups
-from donkeywatch.store.reckoning import Reckon, Reckoner, Sum
+from donkeywatch.store.reckoning import Aggregator, PendingAggregate, SubmitAggregation
 from donkeywatch.store.store import Store
 
-SHORT = 1 << 18
+WEEK_SLICE_ROWS = 1 << 18
 """Rows of a week that are counted at a time."""
-Rolled = dict[str, tuple[int, int, Figures]]
+RollingResults = dict[str, tuple[int, int, WindowAggregate]]
 """Start, end and figures of each rolling window by name."""
 
 
 @dataclass(slots=True)
-class Week:
+class _WeekInProgress:
     """A week that is being counted."""
 
     start: int
     queries: int
     """What it had when the counting began."""
-    parts: Iterator[Figures]
-    total: Figures
+    parts: Iterator[WindowAggregate]
+    total: WindowAggregate
 
-    def count(self) -> bool:
+    def advance(self) -> bool:
         """Count some parts; true when it is done."""
-        until = self.total.queries + SHORT
+        until = self.total.queries + WEEK_SLICE_ROWS
         for part in self.parts:
             self.total += part
             if self.total.queries >= until:
@@ -40,7 +48,7 @@ class Week:
         return True
 
 
-class Closer:
+class WindowCloser:
     """Merges segments into the figures of hours and weeks; safe to repeat after any crash."""
 
     def __init__(
@@ -49,24 +57,24 @@ class Closer:
         backups: Backups,
         keys: Keyring,
         retention: Retention,
-        reckon: Reckon,
+        reckon: SubmitAggregation,
         before_destroying: Callable[[int], None] = lambda _week: None,
     ) -> None:
         self._store = store
         self._before_destroying = before_destroying
-        self._reckoner = Reckoner(store, reckon)
+        self._reckoner = Aggregator(store, reckon)
         self._backups = backups
         self._keys = keys
         self._retention = retention
         self._topics = len(store.topics)
         self.closed_until = 0
         """End of the newest hour that is closed, ms UTC."""
-        self._long: Week | None = None
-        self._turned = False
+        self._week_in_progress: _WeekInProgress | None = None
+        self._destruction_pending = False
         """An hour was closed, and what is due with it is not destroyed yet."""
-        self._doomed = True
+        self._sealed_rows_remain = True
         """There may be rows that were made with a key that is destroyed."""
-        self._aside: dict[int, tuple[int, Sum]] = {}
+        self._hours_in_flight: dict[int, tuple[int, PendingAggregate]] = {}
         """Hours of an archive that are being reckoned, and the queries they had then."""
 
     def close(
@@ -77,22 +85,24 @@ class Closer:
         What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
         a later line, destroying cannot, so it needs a clock that is confirmed. What was counted
         ahead of ``now`` is taken back if that itself is ``confirmed``. Keys go at once; what was
-        made with them too, or ``aside``, some of it with each `close_aside`.
+        made with them too, or ``aside``, some of it with each `close_hours_async`.
         """
         self._close_hours(watermark)
-        self._close_weeks_at_leisure(watermark)
-        self._turned |= floor(watermark, HOUR) > self.closed_until
-        self.closed_until = max(self.closed_until, floor(watermark, HOUR))
+        self._close_weeks_incrementally(watermark)
+        self._destruction_pending |= floor_to(watermark, HOUR) > self.closed_until
+        self.closed_until = max(self.closed_until, floor_to(watermark, HOUR))
         # What a week is still being counted from is not destroyed.
-        if (self._turned or (sure is not None and self._outlived(sure))) and not self.counting:
-            self._turned = False
+        if (
+            self._destruction_pending or (sure is not None and self._has_expired_keys(sure))
+        ) and not self.week_in_progress:
+            self._destruction_pending = False
             if sure is not None:
                 if confirmed:
                     self._reject(now)
-                self._destroy(sure)
+                self._destroy_expired_keys(sure)
                 self._prune(sure)
             if not aside:
-                self.destroy_doomed()
+                self.delete_sealed_rows()
             self._store.log_left = True
         if self._store.log_left and not self._backups.busy:  # A copy in the making reads it, too.
             self._store.truncate_log()
@@ -100,118 +110,136 @@ class Closer:
     def destroy_due(self, watermark: int, now: int, *, confirmed: bool) -> list[int]:
         """Destroy what is over by a clock that is confirmed; the weeks (ms UTC) whose keys went."""
         overdue = self.overdue(watermark)
-        while self.overdue(watermark) or self.counting:
+        while self.overdue(watermark) or self.week_in_progress:
             self.close(watermark, now, watermark, confirmed=confirmed)
         return overdue
 
-    def close_aside(self, watermark: int) -> None:
+    def close_hours_async(self, watermark: int) -> None:
         """The same for an archive: hours are reckoned while its next lines are read.
 
         They are closed at the next call or at the end. Not for the end of a week, which
-        `ends_week` tells: `close_ended` has it reckoned, and `close` destroys what is due.
+        `crosses_week` tells: `begin_final_close` has it reckoned, and `close` destroys what is due.
         """
-        self._close_reckoned()
-        for start, end in self._store.due("hour", watermark):
-            if start in self._aside:
+        self._close_finished_hours()
+        for start, end in self._store.windows_due("hour", watermark):
+            if start in self._hours_in_flight:
                 continue
-            if self._reckoner.is_short(start):
-                asked = self._store.queries("hour", start)
-                self._aside[start] = (asked, self._reckoner.begin(Span(start, end)))
+            if self._reckoner.has_few_segments(start):
+                queries_at_start = self._store.queries("hour", start)
+                self._hours_in_flight[start] = (
+                    queries_at_start,
+                    self._reckoner.submit(Window(start, end)),
+                )
             else:
-                self._check(self._close_hour(start, end))
-        self.closed_until = max(self.closed_until, floor(watermark, HOUR))
-        self._doomed = self._doomed and self._store.destroy_some()
+                self._count_violation_unless(self._close_hour(start, end))
+        self.closed_until = max(self.closed_until, floor_to(watermark, HOUR))
+        self._sealed_rows_remain = self._sealed_rows_remain and self._store.delete_some_sealed()
         self._store.write_back()
 
-    def ends_week(self, watermark: int) -> bool:
+    def crosses_week(self, watermark: int) -> bool:
         """Is there a week to close, or a key that nothing needs any more?"""
-        return bool(self._store.due("week", watermark)) or self._outlived(watermark)
+        return bool(self._store.windows_due("week", watermark)) or self._has_expired_keys(watermark)
 
-    def _close_reckoned(self) -> None:
+    def _close_finished_hours(self) -> None:
         """Close the hours that have been reckoned; one that got more since is reckoned again."""
-        for start, (asked, total) in list(self._aside.items()):
-            if not total.awaited:
-                del self._aside[start]
+        for start, (asked, total) in list(self._hours_in_flight.items()):
+            if not total.outstanding:
+                del self._hours_in_flight[start]
                 if self._store.queries("hour", start) == asked:
-                    self._check(self._store.close_hour(start, None, *total.figures))
+                    self._count_violation_unless(
+                        self._store.close_hour(start, None, *total.figures)
+                    )
 
-    def close_ended(self, watermark: int, rolling_end: int | None) -> Callable[[], Rolled]:
+    def begin_final_close(
+        self, watermark: int, rolling_end: int | None
+    ) -> Callable[[], RollingResults]:
         """The same, destroying nothing: a line that comes later opens its window again.
 
         The rolling windows at ``rolling_end`` are counted, with the week they are in if that is
         one. To be called when everything has been delivered that was asked, and what it returns
         again: it gives start, end and figures of each by name, if they have any rows.
         """
-        self._close_reckoned()
-        self._aside.clear()
+        self._close_finished_hours()
+        self._hours_in_flight.clear()
         self._close_hours(watermark)
         rolling, in_week = self._rolling(rolling_end)
-        weeks: list[tuple[int, Sum]] = []
-        found: Sum | None = None
-        for start, end in self._store.due("week", watermark):
+        weeks: list[tuple[int, PendingAggregate]] = []
+        found: PendingAggregate | None = None
+        for start, end in self._store.windows_due("week", watermark):
             own = rolling if in_week == start else {}
-            total = self._reckoner.begin(Span(start, end), *own.values())
+            total = self._reckoner.submit(Window(start, end), *own.values())
             weeks.append((start, total))
             found = total if own else found
         if rolling and found is None:
-            found = self._reckoner.begin(*rolling.values())
+            found = self._reckoner.submit(*rolling.values())
 
-        def closed() -> Rolled:
+        def closed() -> RollingResults:
             for start, total in weeks:
-                self._check(self._store.close_week(start, total.figures[0]))
+                self._count_violation_unless(self._store.close_week(start, total.figures[0]))
             figures = found.figures[-len(rolling) :] if found is not None else []
             each = zip(rolling.items(), figures, strict=True)
             return {name: (span.start, span.end, figures) for (name, span), figures in each}
 
         return closed
 
-    def _rolling(self, end: int | None) -> tuple[dict[str, Span], int | None]:
+    def _rolling(self, end: int | None) -> tuple[dict[str, Window], int | None]:
         """The rolling windows that end at ``end`` ms, and the week that all their rows are of."""
-        first = None if end is None else self._reckoner.begins(end - max(ROLLING.values()), end)
+        first = (
+            None
+            if end is None
+            else self._reckoner.first_hour(end - max(ROLLING_LENGTHS.values()), end)
+        )
         if end is None or first is None:
             return {}, None
-        spans = {name: Span(end - length, end, whole=False) for name, length in ROLLING.items()}
+        spans = {
+            name: Window(end - length, end, with_breakdowns=False)
+            for name, length in ROLLING_LENGTHS.items()
+        }
         return spans, week_of(first) if week_of(first) == week_of(end - 1) else None
 
     @property
-    def counting(self) -> bool:
+    def week_in_progress(self) -> bool:
         """Is a week being counted, a part at each call?"""
-        return self._long is not None
+        return self._week_in_progress is not None
 
     def _close_hours(self, watermark: int) -> None:
-        for start, end in self._store.due("hour", watermark):
-            self._check(self._close_hour(start, end))
+        for start, end in self._store.windows_due("hour", watermark):
+            self._count_violation_unless(self._close_hour(start, end))
 
-    def _close_weeks_at_leisure(self, watermark: int) -> None:
+    def _close_weeks_incrementally(self, watermark: int) -> None:
         """Weeks of many rows a part at a time, so that nobody waits for them."""
-        for start, end in self._store.due("week", watermark):
+        for start, end in self._store.windows_due("week", watermark):
             asked = self._store.queries("week", start)
             # It is put back when there is more to count: not when the database failed.
-            week, self._long = self._long, None
+            week, self._week_in_progress = self._week_in_progress, None
             if week is None or (week.start, week.queries) != (start, asked):
                 # A line that came meanwhile may have missed its part.
-                parts = self._reckoner.parts(start, end)
-                week = Week(start, asked, parts, nothing(self._topics))
-            if not week.count():
-                self._long = week
+                parts = self._reckoner.partial_aggregates(start, end)
+                week = _WeekInProgress(start, asked, parts, empty_aggregate(self._topics))
+            if not week.advance():
+                self._week_in_progress = week
                 return
-            self._check(self._store.close_week(start, week.total))
+            self._count_violation_unless(self._store.close_week(start, week.total))
 
     def _close_hour(self, start: int, end: int) -> bool:
-        if self._reckoner.is_short(start):
-            figures = sum(self._reckoner.parts(start, end), nothing(self._topics))
+        if self._reckoner.has_few_segments(start):
+            figures = sum(
+                self._reckoner.partial_aggregates(start, end), empty_aggregate(self._topics)
+            )
             return self._store.close_hour(start, None, figures)
-        rows = joined(list(self._store.segments(start, end)))
-        (figures,) = figures_of(columns_of([(rows, 0, len(rows))], timed=False), [Span(start, end)])
+        rows = merge(list(self._store.segments(start, end)))
+        (figures,) = aggregate(
+            to_columns([(rows, 0, len(rows))], timed=False), [Window(start, end)]
+        )
         return self._store.close_hour(start, rows, figures)
 
-    def _check(self, agree: bool) -> None:
+    def _count_violation_unless(self, agree: bool) -> None:
         if not agree:
-            self._store.count("invariant_violations")
+            self._store.increment_counter("invariant_violations")
 
     def take_back(self, now: int) -> None:
         """A clock that was believed was ahead of ``now`` (ms UTC): what comes is not late."""
-        self.closed_until = min(self.closed_until, floor(now, HOUR))
+        self.closed_until = min(self.closed_until, floor_to(now, HOUR))
 
     def _reject(self, now: int) -> None:
         """Take back what was counted more than a day after ``now`` (ms UTC), which is confirmed.
@@ -219,39 +247,39 @@ class Closer:
         It was logged and read by a clock that was ahead. The keys of the weeks that begin after
         it are destroyed; when their time comes, they get others.
         """
-        hour, week = floor(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
-        if self._store.newest_hour() >= hour or max(self._keys.unsealed(), default=0) >= week:
+        hour, week = floor_to(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
+        if self._store.newest_hour() >= hour or max(self._keys.active_weeks(), default=0) >= week:
             self._store.take_back(hour, week)
             self._keys.discard(week)
 
-    def _destroy(self, watermark: int) -> None:
+    def _destroy_expired_keys(self, watermark: int) -> None:
         """When a week has ended, all that was made with the keys before it goes.
 
         No rolling window reaches back behind it any more, and its own rows no longer need
         the pseudonyms under the older key.
         """
-        if self._outlived(watermark):
+        if self._has_expired_keys(watermark):
             ended = week_of(watermark) - WEEK
             self._before_destroying(ended)
             self._backups.destroy()
-            self._store.seal(ended)
-            self._keys.destroy(ended)
-            self._doomed = True
+            self._store.record_key_destruction(ended)
+            self._keys.destroy_before(ended)
+            self._sealed_rows_remain = True
 
-    def destroy_doomed(self) -> None:
+    def delete_sealed_rows(self) -> None:
         """Destroy what is left that was made with keys that are destroyed."""
-        if self._doomed:
-            self._store.destroy_sealed()
-            self._doomed = False
+        if self._sealed_rows_remain:
+            self._store.delete_sealed()
+            self._sealed_rows_remain = False
 
-    def _outlived(self, watermark: int) -> bool:
+    def _has_expired_keys(self, watermark: int) -> bool:
         """Are there keys of weeks that nothing needs any more?"""
         return bool(self.overdue(watermark))
 
     @property
     def key_weeks(self) -> list[int]:
         """Weeks (ms UTC) whose keys exist."""
-        return self._keys.unsealed()
+        return self._keys.active_weeks()
 
     @property
     def lost_weeks(self) -> list[int]:
@@ -260,7 +288,7 @@ class Closer:
 
     def overdue(self, watermark: int) -> list[int]:
         """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
-        return [week for week in self._keys.unsealed() if outlived(week, watermark)]
+        return [week for week in self._keys.active_weeks() if outlived(week, watermark)]
 
     def _prune(self, now: int) -> None:
         for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):

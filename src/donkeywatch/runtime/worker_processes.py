@@ -22,27 +22,27 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Columns, Figures, Span, figures_of
+from donkeywatch.counting.figures import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.columns import PAD
-from donkeywatch.ingest.sightings import Sightings
+from donkeywatch.ingest.columns import PADDING
+from donkeywatch.ingest.sightings import QueryColumns
 
-ROOM = 9 << 19
+SLOT_BYTES = 9 << 19
 """Bytes of the longest block, or of the rows to be reckoned, that is handed over at once.
 
 What was read in a block takes the place of the block.
 """
-SLOTS = 8
+SLOTS_PER_WORKER = 8
 """What each process holds: one block being read, and some to go on with during a commit."""
-WIDEST = 8
+COLUMN_ALIGNMENT = 8
 """Bytes of the widest item: every column begins at a multiple of it."""
 
 
-class Gone(Exception):
+class WorkerDied(Exception):
     """A process of the crew has ended: its blocks have to be read again."""
 
 
-class _Lying(NamedTuple):
+class _ColumnSlot(NamedTuple):
     """Where a column lies in shared memory, its type and its shape."""
 
     kind: str
@@ -54,14 +54,14 @@ class _Worker:
     """One process, its pipe and its memory; forked, so it shares what is loaded."""
 
     def __init__(self, readers: Sequence[BlockReader]) -> None:
-        self.memory = [mmap.mmap(-1, ROOM + PAD) for _ in range(SLOTS)]
-        self.spared = mmap.mmap(-1, SLOTS)
+        self.memory = [mmap.mmap(-1, SLOT_BYTES + PADDING) for _ in range(SLOTS_PER_WORKER)]
+        self.cancelled = mmap.mmap(-1, SLOTS_PER_WORKER)
         """What need not be done any more, if it is not begun: a byte for each place."""
         self.pipe, other = Pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
-                _serve(other, self.memory, self.spared, readers)
+                _worker_main(other, self.memory, self.cancelled, readers)
             finally:
                 os._exit(0)
         other.close()
@@ -71,12 +71,12 @@ class _Worker:
         self.pipe.close()
         with contextlib.suppress(ChildProcessError):
             os.waitpid(self.pid, 0)
-        for memory in (*self.memory, self.spared):
+        for memory in (*self.memory, self.cancelled):
             with contextlib.suppress(BufferError):
                 memory.close()
 
 
-class Crew:
+class WorkerPool:
     """Some processes; what is put in comes out in the same order, read or reckoned.
 
     To be made while this process has a single thread.
@@ -90,73 +90,76 @@ class Crew:
     @property
     def full(self) -> bool:
         """Is a result to be taken out before another block is put in?"""
-        return self._next - self._oldest >= SLOTS * len(self._workers)
+        return self._next - self._oldest >= SLOTS_PER_WORKER * len(self._workers)
 
     @property
     def ready(self) -> bool:
         """Is the oldest that was put in done, or will never be?"""
-        return self._place(self._oldest)[0].pipe.poll()
+        return self._slot_of(self._oldest)[0].pipe.poll()
 
-    def put(self, reader: int, raw: bytes | memoryview) -> int:
+    def submit_block(self, reader: int, raw: bytes | memoryview) -> int:
         """Hand over a block for one of the readers; Gone when there is nobody to take it.
 
         Gives the number by which it may be spared.
         """
-        worker, slot = self._place(self._next)
-        if len(raw) > ROOM:
-            raise Gone
+        worker, slot = self._slot_of(self._next)
+        if len(raw) > SLOT_BYTES:
+            raise WorkerDied
         worker.memory[slot][: len(raw)] = raw
-        worker.memory[slot][len(raw) : len(raw) + PAD] = bytes(PAD)
+        worker.memory[slot][len(raw) : len(raw) + PADDING] = bytes(PADDING)
         return self._send(worker, slot, reader, len(raw))
 
-    def fits(self, columns: Columns) -> bool:
+    def fits(self, columns: RowColumns) -> bool:
         """Is there room for so many rows?"""
-        return sum(column.nbytes + WIDEST for column in _there(columns)) <= ROOM
+        return (
+            sum(column.nbytes + COLUMN_ALIGNMENT for column in _present_columns(columns))
+            <= SLOT_BYTES
+        )
 
-    def ask(self, columns: Columns, spans: Sequence[Span]) -> int:
-        """Hand over rows to be reckoned, as `put` does with a block."""
-        worker, slot = self._place(self._next)
-        lying = _laid(worker.memory[slot], 0, _there(columns))
-        return self._send(worker, slot, list(spans), lying)
+    def submit_aggregation(self, columns: RowColumns, spans: Sequence[Window]) -> int:
+        """Hand over rows to be reckoned, as `submit_block` does with a block."""
+        worker, slot = self._slot_of(self._next)
+        slots = _write_columns(worker.memory[slot], 0, _present_columns(columns))
+        return self._send(worker, slot, list(spans), slots)
 
     def _send(self, worker: _Worker, slot: int, asked: object, size: object) -> int:
         self._next += 1
-        worker.spared[slot] = 0
+        worker.cancelled[slot] = 0
         try:
             worker.pipe.send((slot, asked, size))
         except OSError:
-            raise Gone from None
+            raise WorkerDied from None
         return self._next - 1
 
-    def spare(self, number: int) -> None:
+    def cancel(self, number: int) -> None:
         """It need not be done any more; something comes out for it all the same."""
-        worker, slot = self._place(number)
-        worker.spared[slot] = 1
+        worker, slot = self._slot_of(number)
+        worker.cancelled[slot] = 1
 
-    def get(self) -> Sightings | list[Figures] | None:
+    def next_result(self) -> QueryColumns | list[WindowAggregate] | None:
         """What became of the oldest that was put in; None where it was spared.
 
         Gone when the process that had it is gone.
         """
-        worker, slot = self._place(self._oldest)
+        worker, slot = self._slot_of(self._oldest)
         self._oldest += 1
         try:
-            told = worker.pipe.recv()
+            reply = worker.pipe.recv()
         except (EOFError, OSError):
-            raise Gone from None
-        return _unpacked(worker.memory[slot], *told) if isinstance(told, tuple) else told
+            raise WorkerDied from None
+        return _read_result(worker.memory[slot], *reply) if isinstance(reply, tuple) else reply
 
-    def _place(self, number: int) -> tuple[_Worker, int]:
+    def _slot_of(self, number: int) -> tuple[_Worker, int]:
         count = len(self._workers)
-        return self._workers[number % count], number // count % SLOTS
+        return self._workers[number % count], number // count % SLOTS_PER_WORKER
 
-    def dismiss(self) -> None:
+    def shutdown(self) -> None:
         """End all processes; what they were reading is lost."""
         for worker in self._workers:
             worker.end()
 
 
-def _serve(
+def _worker_main(
     pipe: Connection,
     memory: Sequence[mmap.mmap],
     spared: mmap.mmap,
@@ -166,7 +169,7 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    _let_go(pipe.fileno())
+    _close_inherited_files(pipe.fileno())
     with contextlib.suppress(EOFError, OSError):
         while True:
             slot, asked, size = pipe.recv()
@@ -174,52 +177,60 @@ def _serve(
                 pipe.send(None)
                 continue
             if isinstance(asked, list):
-                pipe.send(figures_of(Columns(*_lifted(memory[slot], size)), asked))
+                pipe.send(aggregate(RowColumns(*_view_columns(memory[slot], size)), asked))
                 continue
-            seen = readers[asked].lying(np.frombuffer(memory[slot], np.uint8, size + PAD))
-            pipe.send(_packed(memory[slot], seen) or seen)
+            seen = readers[asked].read_in_place(
+                np.frombuffer(memory[slot], np.uint8, size + PADDING)
+            )
+            pipe.send(_write_result(memory[slot], seen) or seen)
 
 
-def _let_go(kept: int) -> None:
+def _close_inherited_files(kept: int) -> None:
     """Close every file of the other process: its lock must not outlive it."""
     highest = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     os.closerange(3, kept)
     os.closerange(kept + 1, min(highest, 1 << 16))
 
 
-def _packed(memory: mmap.mmap, seen: Sightings) -> tuple[list[_Lying], dict[str, int]] | None:
+def _write_result(
+    memory: mmap.mmap, seen: QueryColumns
+) -> tuple[list[_ColumnSlot], dict[str, int]] | None:
     """Lay the columns down in memory; None when they do not fit."""
     columns: list[npt.NDArray[Any]] = [seen.time, seen.address, seen.codes]
     columns += [seen.alternative] if bool((seen.alternative != seen.time).any()) else []
-    lying = _laid(memory, 0, columns)
-    return None if lying is None else (lying, dict(seen.tally))
+    lying = _write_columns(memory, 0, columns)
+    return None if lying is None else (lying, dict(seen.outcomes))
 
 
-def _unpacked(memory: mmap.mmap, lying: Sequence[_Lying], tally: dict[str, int]) -> Sightings:
+def _read_result(
+    memory: mmap.mmap, lying: Sequence[_ColumnSlot], tally: dict[str, int]
+) -> QueryColumns:
     # Copied, since the next block is laid down in the same place.
-    time, address, codes, *other = (column.copy() for column in _lifted(memory, lying))
-    return Sightings(time, other[0] if other else time, address, codes, Counter(tally))
+    time, address, codes, *other = (column.copy() for column in _view_columns(memory, lying))
+    return QueryColumns(time, other[0] if other else time, address, codes, Counter(tally))
 
 
-def _there(columns: Columns) -> list[npt.NDArray[Any]]:
+def _present_columns(columns: RowColumns) -> list[npt.NDArray[Any]]:
     return [column for column in columns if column is not None]
 
 
-def _laid(memory: mmap.mmap, at: int, columns: Sequence[npt.NDArray[Any]]) -> list[_Lying] | None:
+def _write_columns(
+    memory: mmap.mmap, at: int, columns: Sequence[npt.NDArray[Any]]
+) -> list[_ColumnSlot] | None:
     """Lay columns down one behind the other; None when there is no room."""
     found = []
     for column in columns:
-        at += -at % WIDEST
+        at += -at % COLUMN_ALIGNMENT
         if at + column.nbytes > len(memory):
             return None
-        found.append(_Lying(column.dtype.str, column.shape, at))
+        found.append(_ColumnSlot(column.dtype.str, column.shape, at))
         lying = np.frombuffer(memory, column.dtype, column.size, at)
         lying.reshape(column.shape)[...] = column
         at += column.nbytes
     return found
 
 
-def _lifted(memory: mmap.mmap, lying: Sequence[_Lying]) -> list[npt.NDArray[Any]]:
+def _view_columns(memory: mmap.mmap, lying: Sequence[_ColumnSlot]) -> list[npt.NDArray[Any]]:
     """Columns where they lie."""
     return [
         np.frombuffer(memory, one.kind, math.prod(one.shape), one.at).reshape(one.shape)

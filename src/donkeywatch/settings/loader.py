@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings import path_conflicts
-from donkeywatch.settings.schema import SECTIONS, TOKEN_VARIABLE, Correction, Settings
+from donkeywatch.settings.schema import TABLES, TOKEN_VARIABLE, Correction, Settings
 
 STATE_VARIABLE = "DONKEYWATCH_STATE"
 MAX_TOKEN = 4096
@@ -38,9 +38,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(
-            f"settings {path}: {_explained(error)}", "see docs/configuration.md"
+            f"settings {path}: {_format_errors(error)}", "see docs/configuration.md"
         ) from None
-    settings = _anchored(settings, path.parent.absolute())
+    settings = _resolve_paths(settings, path.parent.absolute())
     path_conflicts.refuse_conflicts(settings)
     return settings
 
@@ -85,50 +85,50 @@ def _without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _anchored(settings: Settings, base: Path) -> Settings:
-    def at(path: Path | None) -> Path | None:
+def _resolve_paths(settings: Settings, base: Path) -> Settings:
+    def resolve(path: Path | None) -> Path | None:
         return None if path is None else base / path
 
     http = settings.http.model_copy(
         update={
-            "tls_certificate": at(settings.http.tls_certificate),
-            "tls_key": at(settings.http.tls_key),
+            "tls_certificate": resolve(settings.http.tls_certificate),
+            "tls_key": resolve(settings.http.tls_key),
         }
     )
     return settings.model_copy(
         update={
             "state": base / settings.state,
-            "keys": at(settings.keys),
+            "keys": resolve(settings.keys),
             "lexicon": base / settings.lexicon,
-            "countries": at(settings.countries),
+            "countries": resolve(settings.countries),
             "source": tuple(
                 source.model_copy(update={"path": base / source.path}) for source in settings.source
             ),
-            "correction": Correction(record=at(settings.correction.record)),
+            "correction": Correction(record=resolve(settings.correction.record)),
             "http": http,
         }
     )
 
 
-def _explained(error: ValidationError) -> str:
+def _format_errors(error: ValidationError) -> str:
     errors = error.errors(include_input=False, include_context=False)
     # Where an entry of a list is wrong, pydantic has it that the list is too short, too.
     entries = {found["loc"][0] for found in errors if len(found["loc"]) > 1}
     return "; ".join(
-        _one(found["type"], [str(part) for part in found["loc"]], found["msg"])
+        _format_error(found["type"], [str(part) for part in found["loc"]], found["msg"])
         for found in errors
         if not (found["type"] == "too_short" and found["loc"][0] in entries)
     )
 
 
-def _one(kind: str, location: list[str], message: str) -> str:
+def _format_error(kind: str, location: list[str], message: str) -> str:
     place = ".".join(str(int(part) + 1) if part.isdigit() else part for part in location)
     if kind == "missing":
         return f"`{place}` is missing"
     if kind == "extra_forbidden":
         model: type[BaseModel] = Settings
         for part in location[:-1]:
-            model = SECTIONS.get(part, model)
+            model = TABLES.get(part, model)
         close = difflib.get_close_matches(location[-1], list(model.model_fields), 1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"`{place}` is not a setting{hint}"
@@ -136,23 +136,23 @@ def _one(kind: str, location: list[str], message: str) -> str:
     return f"{place}: {message}" if place else message
 
 
-def _shown(default: object) -> str:
+def _format_default(default: object) -> str:
     return repr(str(default) if isinstance(default, Path) else default)
 
 
-def document() -> str:
+def settings_markdown() -> str:
     """The settings as Markdown, for docs/configuration.md."""
     parts = []
-    models: dict[str, type[BaseModel]] = {"": Settings, **SECTIONS}
+    models: dict[str, type[BaseModel]] = {"": Settings, **TABLES}
     for section, model in models.items():
         rows = []
         for name, field in model.model_fields.items():
-            if not section and name in SECTIONS and name != "source":
+            if not section and name in TABLES and name != "source":
                 continue
             default = (
                 "**required**"
                 if field.is_required()
-                else f"`{_shown(field.get_default(call_default_factory=True))}`"
+                else f"`{_format_default(field.get_default(call_default_factory=True))}`"
             )
             rows.append(f"| `{name}` | {default} | {field.description} |")
         title = f"`[{section}]`" if section else "Top level"

@@ -8,9 +8,9 @@ from pathlib import Path
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings.schema import Settings, Source
 from donkeywatch.store.backups import DIRECTORY, QUARANTINE
-from donkeywatch.store.database import CONDEMNED, DATABASE
+from donkeywatch.store.database import DAMAGED_MARKER, DATABASE
 
-OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "lock", CONDEMNED)
+OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "lock", DAMAGED_MARKER)
 """Files in the state directory."""
 
 

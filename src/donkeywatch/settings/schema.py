@@ -22,7 +22,7 @@ from donkeywatch.settings.types import (
     check_time_zone,
     clean_root_path,
     clean_token,
-    cores,
+    usable_cores,
 )
 
 Matcher = Literal["auto", "pyahocorasick", "hyperscan"]
@@ -86,7 +86,7 @@ class Source(_Strict):
     )
 
     @property
-    def reading(self) -> str:
+    def parse_signature(self) -> str:
         """Everything that decides what a line means; a change of it is a break in the series."""
         parts = (
             "pattern", "keys", "time_format", "timezone", "encoding", "query_syntax", "strip_ansi",
@@ -96,7 +96,7 @@ class Source(_Strict):
         return ";".join([self.format, *(f"{name}:{told[name]}" for name in parts if name in told)])
 
     @model_validator(mode="after")
-    def _fits(self) -> Source:
+    def _check_source(self) -> Source:
         if self.format == "regex":
             if self.pattern is None:
                 raise ValueError("format `regex` needs `pattern`")
@@ -125,7 +125,7 @@ class Source(_Strict):
         try_time_format(layout, None if self.timezone is None else ZoneInfo(self.timezone))
 
 
-class Time(_Strict):
+class EventTime(_Strict):
     """Event time, seconds."""
 
     lateness: Seconds = Field(120, le=3600, description="how long a window waits for late lines, s")
@@ -158,9 +158,9 @@ class Ingest(_Strict):
     )
 
     @property
-    def usable(self) -> int:
+    def worker_count(self) -> int:
         """How many there are to be."""
-        return self.processes or cores()
+        return self.processes or usable_cores()
 
 
 class Follow(_Strict):
@@ -245,7 +245,7 @@ class Settings(_Strict):
         None, description="country database, .mmdb; none: country ZZ"
     )
     source: tuple[Source, ...] = Field(min_length=1, description="the logs, one table each")
-    time: Time = Time()
+    time: EventTime = EventTime()
     checkpoint: Checkpoint = Checkpoint()
     ingest: Ingest = Ingest()
     follow: Follow = Follow()
@@ -274,9 +274,9 @@ class Settings(_Strict):
         return self
 
 
-SECTIONS: dict[str, type[BaseModel]] = {
+TABLES: dict[str, type[BaseModel]] = {
     "source": Source,
-    "time": Time,
+    "time": EventTime,
     "checkpoint": Checkpoint,
     "ingest": Ingest,
     "follow": Follow,

@@ -126,7 +126,7 @@ DirectoryPath = Annotated[Path, AfterValidator(check_path)]
 FilePath = Annotated[Path, AfterValidator(check_file)]
 
 
-def cores() -> int:
+def usable_cores() -> int:
     """How many cores this process may use, up to a number that is worth while."""
     if hasattr(os, "sched_getaffinity"):
         return min(MAX_PROCESSES, len(os.sched_getaffinity(0)))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from donkeywatch.simulation.simulate import Draw, Entries, Simulation, tally, weights
+from donkeywatch.simulation.simulate import Entries, HourSampler, Simulation, tally, weights
 from donkeywatch.simulation.truth import Truth
 
 
@@ -48,7 +48,7 @@ class LiveWriter:
     def _minute(self, minute: int) -> Entries:
         start_ms = minute * 60_000
         expected = weights(start_ms) * (self._searches * 60)
-        draw = Draw(self._sim, (self._seed, 2, minute))
+        draw = HourSampler(self._sim, (self._seed, 2, minute))
         return draw.entries(start_ms, 60_000, expected)
 
     def _append(self, entries: Entries, since: int, end: int) -> None:

@@ -130,7 +130,7 @@ def lexicon(seed: int, terms: int = 300) -> Lexicon:
     return Lexicon(seed, groups, suffixes)
 
 
-def background(seed: int, size: int = 1500) -> tuple[tuple[str, ...], ...]:
+def filler_words(seed: int, size: int = 1500) -> tuple[tuple[str, ...], ...]:
     """Return words for ordinary searches by script: Latin, accented, Cyrillic, Greek, Han."""
     rng = Random(f"background {seed}")
     seen: set[str] = set()
@@ -143,14 +143,14 @@ def background(seed: int, size: int = 1500) -> tuple[tuple[str, ...], ...]:
     return (*scripts, _distinct(han, size, seen))
 
 
-class Phrases:
+class PhraseGenerator:
     """Draws searches of every kind; each method returns one whose truth holds by construction."""
 
     def __init__(self, seed: int, words: Lexicon) -> None:
         """Prepare draws for a seed and a lexicon."""
         self._rng = Random(f"phrases {seed}")
         self._lexicon = words
-        self._scripts = background(seed)
+        self._scripts = filler_words(seed)
 
     def ordinary(self) -> Phrase:
         """Return a search without any word of the lexicon; some are hostile to parsers."""

@@ -15,22 +15,24 @@ from donkeywatch.simulation.truth import COUNTRIES, HOUR
 from donkeywatch.simulation.years import WEEK, Cell, Years, cells
 
 
-class Check(NamedTuple):
+class CoverageCheck(NamedTuple):
     """One planted quantity, what was found, its interval as text, and whether that holds it."""
 
     group: str
-    planted: float
+    true_value: float
     found: float
     interval: str
     inside: bool
 
 
-def between(group: str, planted: float, found: float, lower: float, upper: float) -> Check:
+def between(group: str, planted: float, found: float, lower: float, upper: float) -> CoverageCheck:
     """A check of an interval with two ends."""
-    return Check(group, planted, found, f"{lower:.4g} to {upper:.4g}", lower <= planted <= upper)
+    return CoverageCheck(
+        group, planted, found, f"{lower:.4g} to {upper:.4g}", lower <= planted <= upper
+    )
 
 
-def checks(years: Years, found: Findings) -> list[Check]:
+def check_report(years: Years, found: Findings) -> list[CoverageCheck]:
     """Everything that can be planted and is reported with an interval."""
     span = tuple((time - years.start_ms) // HOUR for time in found.span)
     stretch = (span[0], span[1])
@@ -48,7 +50,7 @@ def checks(years: Years, found: Findings) -> list[Check]:
     return done
 
 
-def missed(groups: Iterable[Check]) -> dict[str, tuple[int, int]]:
+def coverage_by_group(groups: Iterable[CoverageCheck]) -> dict[str, tuple[int, int]]:
     """Intervals by group: how many there are, and how many hold what was planted."""
     counts: dict[str, tuple[int, int]] = {}
     for one in groups:
@@ -57,15 +59,15 @@ def missed(groups: Iterable[Check]) -> dict[str, tuple[int, int]]:
     return counts
 
 
-def table(done: Sequence[Check]) -> str:
+def table(done: Sequence[CoverageCheck]) -> str:
     """Markdown: a line a group, with the values where a group has only one or two."""
     lines = ["| planted quantity | planted | found, 95 % interval | intervals | cover |"]
     lines.append("|---|---|---|---|---|")
-    for group, (of, inside) in missed(done).items():
+    for group, (of, inside) in coverage_by_group(done).items():
         some = [one for one in done if one.group == group]
         planted = found = ""
         if of <= 2:
-            planted = "; ".join(f"{one.planted:.4g}" for one in some)
+            planted = "; ".join(f"{one.true_value:.4g}" for one in some)
             found = "; ".join(f"{one.found:.4g} ({one.interval})" for one in some)
         lines.append(f"| {group} | {planted} | {found} | {of} | {inside} |")
     inside = sum(one.inside for one in done)
@@ -73,7 +75,7 @@ def table(done: Sequence[Check]) -> str:
     return "\n".join(lines)
 
 
-def _weeks(years: Years, found: Findings) -> Iterator[Check]:
+def _weeks(years: Years, found: Findings) -> Iterator[CoverageCheck]:
     flagged = years.expected * years.flagged * years.up
     asked = years.expected * years.up
     size = -(-years.hours // WEEK)
@@ -95,7 +97,7 @@ def _weeks(years: Years, found: Findings) -> Iterator[Check]:
         yield between("yearly cycle, r at lag 52", _cycle(whole, 52), r, r - reach, r + reach)
 
 
-def _growth(found: Findings, planted: Floats) -> Iterator[Check]:
+def _growth(found: Findings, planted: Floats) -> Iterator[CoverageCheck]:
     for one in found.weeks.trends:
         known = [
             at for at in range(one.first, one.last) if not np.isnan(found.weeks.queries.value[at])
@@ -139,7 +141,7 @@ def _over(cell: dict[int, list[Cell]], name: str, under: str = "") -> Floats:
     return np.array(found)
 
 
-def _profile(group: str, one: Profile, cell: dict[int, list[Cell]]) -> list[Check]:
+def _profile(group: str, one: Profile, cell: dict[int, list[Cell]]) -> list[CoverageCheck]:
     planted = {
         "queries": (one.queries, _over(cell, "queries")),
         "flagged queries": (one.flagged, _over(cell, "flagged")),
@@ -151,7 +153,7 @@ def _profile(group: str, one: Profile, cell: dict[int, list[Cell]]) -> list[Chec
             np.array([np.mean([c.flagged / c.queries for c in cell[h]]) for h in range(24)]),
         ),
     }  # fmt: skip
-    done: list[Check] = []
+    done: list[CoverageCheck] = []
     for name, (curve, truth) in planted.items():
         done += _curve(f"{name} by hour of day, {group}", curve, truth)
     for name in ("queries", "flagged queries", "fraction, ratio of sums"):
@@ -160,12 +162,12 @@ def _profile(group: str, one: Profile, cell: dict[int, list[Cell]]) -> list[Chec
     return done
 
 
-def _curve(group: str, curve: Curve, planted: Floats) -> list[Check]:
+def _curve(group: str, curve: Curve, planted: Floats) -> list[CoverageCheck]:
     rows = zip(planted, curve.value, curve.lower, curve.upper, strict=True)
     return [between(group, *map(float, row)) for row in rows]
 
 
-def _ratio(group: str, curve: Curve, planted: Floats) -> list[Check]:
+def _ratio(group: str, curve: Curve, planted: Floats) -> list[CoverageCheck]:
     one = extremes(curve.value, curve.replicates, curve.levels)
     if one is None:
         return []
@@ -174,11 +176,11 @@ def _ratio(group: str, curve: Curve, planted: Floats) -> list[Check]:
     return done + _hours(group, one, planted)
 
 
-def _hours(group: str, one: Extremes, planted: Floats) -> list[Check]:
+def _hours(group: str, one: Extremes, planted: Floats) -> list[CoverageCheck]:
     """Highest and lowest hour: found when the planted hour is among those it may be."""
     name = group.replace(", highest over lowest hour", "")
     return [
-        Check(
+        CoverageCheck(
             f"{which} hour: {name}",
             planted_hour,
             hour,
@@ -192,7 +194,7 @@ def _hours(group: str, one: Extremes, planted: Floats) -> list[Check]:
     ]
 
 
-def _shifts(years: Years, found: Findings, stretch: tuple[int, int]) -> list[Check]:
+def _shifts(years: Years, found: Findings, stretch: tuple[int, int]) -> list[CoverageCheck]:
     """Country shift: by how much one group's day is later than another's."""
     done = []
     for pair in found.pairs:

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.simulation.nonsense import Lexicon, Phrase, Phrases, background
+from donkeywatch.simulation.nonsense import Lexicon, Phrase, PhraseGenerator, filler_words
 
 FORMATS = ("tsv", "jsonl", "enode-go", "regex")
 REGEX_PATTERN = (
@@ -24,7 +24,7 @@ _MINUTE = 60_000
 _SECONDS = np.array([f"{ms // 1000:02}.{ms % 1000:03}" for ms in range(_MINUTE)], dtype=object)
 _TAIL = "\ue000"
 _ESCAPES = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
-_OBJECTS = (
+_JSON_SHAPES = (
     '{{"ts":"{}","ip":"{}","query":"{}"}}\n',
     '{{"ip": "{1}", "query": "{2}", "ts": "{0}"}}\n',
     '{{"level":"info","ts":"{}","ip":"{}","tags":["a",{{"query":1}}],"query":"{}"}}\n',
@@ -123,11 +123,11 @@ def _tree(phrase: Phrase, rng: Random) -> str:
     return f"AND({tree},{rng.choice(_TREES[:3])})" if rng.random() < 0.12 else tree
 
 
-class Stock:
+class PhraseStock:
     """A stock of rendered searches: ordinary, flagged, of the comparison, and of both."""
 
     def __init__(self, seed: int, words: Lexicon, name: str, size: int) -> None:
-        draw, rng = Phrases(seed, words), Random(f"texts {seed} {name}")
+        draw, rng = PhraseGenerator(seed, words), Random(f"texts {seed} {name}")
         few = max(200, size // 10)
         kinds = [
             [draw.near_miss() if n % 25 == 0 else draw.ordinary() for n in range(size)],
@@ -144,7 +144,7 @@ class Stock:
         self.lengths: Longs = np.array([text.size for text in texts])
         self.pedophile: Objects = np.array([p.pedophile for p in phrases], dtype=object)
         self.pornographic: Objects = np.array([p.pornographic for p in phrases], dtype=object)
-        plain = background(seed)[0]
+        plain = filler_words(seed)[0]
         self.more: Objects = np.array([""] * len(plain) + [" " + w for w in plain], dtype=object)
         self.nouns = [*plain, *(w for w in words.groups["explicit"] if w.isascii())]
 
@@ -177,7 +177,7 @@ def searches(
     if name == "jsonl":
         kinds = np.searchsorted((850, 950), styles, "right").tolist()
         rows4 = zip(kinds, when, shown, texts, strict=True)
-        return [_OBJECTS[k].format(t, a, q) for k, t, a, q in rows4]
+        return [_JSON_SHAPES[k].format(t, a, q) for k, t, a, q in rows4]
     for at in np.flatnonzero(styles >= 960).tolist():
         when[at] = f"{times[at] // 1000}.{times[at] % 1000:03}"
     return [f"{t}\t{a}\t{q}\n" for t, a, q in zip(when, shown, texts, strict=True)]

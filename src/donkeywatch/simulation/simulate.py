@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from donkeywatch.simulation import render
 from donkeywatch.simulation.nonsense import lexicon
-from donkeywatch.simulation.render import Longs, Stock
+from donkeywatch.simulation.render import Longs, PhraseStock
 from donkeywatch.simulation.truth import (
     COUNTRIES,
     HOUR,
@@ -41,7 +41,7 @@ _CURVE: Floats = _QUERIES / _QUERIES.mean()
 _FRACTION: Floats = _FLAGGED * _QUERIES.sum() / (_FLAGGED * _QUERIES).sum()
 _DAYS = np.array((0.95, 0.94, 0.94, 0.95, 0.99, 1.09, 1.14))
 _COMPARISON = 0.015
-_SEEKER = 60.0
+_REPEAT_FACTOR = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +103,8 @@ def _population(seed: int, size: int) -> Population:
 
 
 @lru_cache(maxsize=4)
-def _stock(seed: int, terms: int, name: str, size: int) -> Stock:
-    return Stock(seed, lexicon(seed, terms), name, size)
+def _stock(seed: int, terms: int, name: str, size: int) -> PhraseStock:
+    return PhraseStock(seed, lexicon(seed, terms), name, size)
 
 
 def _local(start_ms: int) -> tuple[list[int], list[int]]:
@@ -129,7 +129,7 @@ def _schedule(sim: Simulation) -> Floats:
     return schedule
 
 
-class Draw:
+class HourSampler:
     """Draws the entries of a span of time, from a generator of its own."""
 
     def __init__(self, sim: Simulation, key: tuple[int, ...]) -> None:
@@ -146,7 +146,7 @@ class Draw:
         order = np.argsort(times, kind="stable")
         country, person, times = country[order], person[order], times[order]
         count = len(times)
-        kind = self._kinds(start_ms, country, person)
+        kind = self._draw_categories(start_ms, country, person)
         text = stock.starts[kind] + (stock.sizes[kind] * rng.random(count) ** 1.5).astype(int)
         more = rng.integers(len(stock.more), size=count)
         late = np.where(rng.random(count) < 0.004, rng.integers(1, 40, count), 0)
@@ -193,13 +193,15 @@ class Draw:
         since = clock - clock[first][session] + (rng.random(len(first)) * span)[session]
         return country, people[session], start_ms + (since % span).astype(np.int64)
 
-    def _kinds(self, start_ms: int, country: Longs, person: Longs) -> Longs:
+    def _draw_categories(self, start_ms: int, country: Longs, person: Longs) -> Longs:
         """Return 1 where a search is flagged, plus 2 where it holds a comparison term."""
         sim, rng = self._sim, self._rng
         passed = (start_ms - sim.start_ms) / max(1, (sim.hours - 1) * HOUR)
         level = sim.growth[0] + (sim.growth[1] - sim.growth[0]) * min(1.0, max(0.0, passed))
         # Few addresses make most flagged searches, unless that would take chances above 1.
-        weight = np.where(person % 50 == 7, min(_SEEKER, max(1.0, 0.3 / max(level, 1e-9))), 1.0)
+        weight = np.where(
+            person % 50 == 7, min(_REPEAT_FACTOR, max(1.0, 0.3 / max(level, 1e-9))), 1.0
+        )
         hours, _ = _local(start_ms)
         chance = (
             level * _FRACTION[hours][country] * weight / (weight.sum() / max(1, len(weight)) or 1)
@@ -247,7 +249,7 @@ def tally(sim: Simulation, queries: int, outcomes: list[dict[str, int] | None]) 
 def batch(sim: Simulation, hour: int) -> Batch:
     """Return hour number `hour` of a simulation, whatever was drawn before."""
     start_ms = sim.start_ms + hour * HOUR
-    entries = Draw(sim, (sim.seed, 0, hour)).entries(start_ms, HOUR, _schedule(sim)[hour])
+    entries = HourSampler(sim, (sim.seed, 0, hour)).entries(start_ms, HOUR, _schedule(sim)[hour])
     queries = [query for query in entries.queries if query is not None]
     data = "".join(entries.texts).encode("latin-1")
     lines = tally(sim, len(queries), entries.outcomes)

@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.simulation.nonsense import COMPARISON, Lexicon, Phrases, lexicon
-from donkeywatch.simulation.render import Longs, Stock, phrase_text
+from donkeywatch.simulation.nonsense import COMPARISON, Lexicon, PhraseGenerator, lexicon
+from donkeywatch.simulation.render import Longs, PhraseStock, phrase_text
 from donkeywatch.simulation.simulate import Floats
 from donkeywatch.simulation.truth import COUNTRIES, HOUR, ZONES, Population, write_countries
 
@@ -153,14 +153,14 @@ class _Texts:
 
     def __init__(self, years: Years) -> None:
         earlier, later = lexicons(years)
-        stock = Stock(years.seed, earlier, "tsv", 5_000)
+        stock = PhraseStock(years.seed, earlier, "tsv", 5_000)
         pairs = zip(stock.heads.tolist(), stock.tails.tolist(), strict=True)
         texts = [head + tail for head, tail in pairs]
         bounds = np.append(stock.starts, len(texts)).tolist()
         kinds = [texts[a:b] for a, b in pairwise(bounds)]
         words = later.groups["explicit"]
         only = replace(later, groups={**later.groups, "explicit": words[len(words) // 2 :]})
-        draw, rng = Phrases(years.seed + 1, only), Random(years.seed)
+        draw, rng = PhraseGenerator(years.seed + 1, only), Random(years.seed)
         new = [p for p in (draw.flagged() for _ in range(2_000)) if p.pedophile == "explicit"]
         shown = [phrase_text(phrase, "tsv", rng) for phrase in new]
         kinds.append([text.head + text.tail for text in shown])

@@ -7,22 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.files import Damaged, File, open_file
-from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import FingerprintKeys, length, mark_at
-from donkeywatch.sources.positions import Position
+from donkeywatch.sources.files import DamagedArchiveError, File, open_file
+from donkeywatch.sources.log import LogPaths
+from donkeywatch.sources.marks import FingerprintKeys, content_length, fingerprint_at
+from donkeywatch.sources.positions import GenerationPosition
 
 BACK = 1 << 20
 """Bytes before the offset in which the newest counted stamp must stand."""
 
 
 def adopt(
-    log: Log,
-    positions: Sequence[Position],
+    log: LogPaths,
+    positions: Sequence[GenerationPosition],
     keys: FingerprintKeys,
     newest: int | None,
     newest_in: Callable[[bytes], int | None],
-) -> list[Position]:
+) -> list[GenerationPosition]:
     """The positions of a log with fingerprints made anew, from the files that hold them.
 
     For when the key of the fingerprints is lost. The log and the files rotated away from it are
@@ -31,24 +31,24 @@ def adopt(
     its offset. A position that no file holds stays as it is.
     """
     left = sorted(positions, key=lambda position: position.id, reverse=True)
-    adopted: dict[int, Position] = {}
+    adopted: dict[int, GenerationPosition] = {}
     for file in _files(log):
         try:
-            size = length(file)
+            size = content_length(file)
             for position in left:
                 if _holds(file, size, position, newest, newest_in):
                     adopted[position.id] = _renewed(position, file, keys)
                     left.remove(position)
                     break
-        except (OSError, Damaged):
+        except (OSError, DamagedArchiveError):
             continue
         finally:
             file.close()
     return [adopted.get(position.id, position) for position in positions]
 
 
-def _files(log: Log) -> Iterator[File]:
-    paths: list[Path] = [log.path, *(path for path, _ in log.siblings())]
+def _files(log: LogPaths) -> Iterator[File]:
+    paths: list[Path] = [log.path, *(path for path, _ in log.rotated_files())]
     for path in paths:
         try:
             yield open_file(path)
@@ -59,7 +59,7 @@ def _files(log: Log) -> Iterator[File]:
 def _holds(
     file: File,
     size: int,
-    position: Position,
+    position: GenerationPosition,
     newest: int | None,
     newest_in: Callable[[bytes], int | None],
 ) -> bool:
@@ -73,8 +73,8 @@ def _holds(
     return whole and newest is not None and newest_in(before) == newest
 
 
-def _renewed(position: Position, file: File, keys: FingerprintKeys) -> Position:
-    mark = mark_at(file, position.offset, keys, skipping=position.skipping)
+def _renewed(position: GenerationPosition, file: File, keys: FingerprintKeys) -> GenerationPosition:
+    mark = fingerprint_at(file, position.offset, keys, skipping=position.skipping)
     return replace(
         position,
         head_length=mark.head_length,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SIZE, LARGE = 1 << 18, 11 << 17
+READ_BYTES, ARCHIVE_READ_BYTES = 1 << 18, 11 << 17
 """Bytes read at once from a log and from an archive, or twice the longest line; between two
 blocks a stop is obeyed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class LineBlock:
     """Whole lines of one generation and what reading them means for its position.
 
     ``data`` is a part of the buffer that was read, not a copy of it.
@@ -26,7 +26,7 @@ class Block:
     data: bytes | memoryview
     consumed: int
     too_long: int
-    skipping: bool
+    inside_long_line: bool
     generation: int = 0
     compare_until: int = 0
     beginning: int = 0
@@ -35,26 +35,28 @@ class Block:
     more_follows: bool = False
 
 
-def cut(buffer: bytes, limit: int, *, skipping: bool, final: bool, begin: int = 0) -> Block:
-    """Cut whole lines off a buffer that has a line at ``begin``, or part of one when ``skipping``.
+def split_lines(
+    buffer: bytes, limit: int, *, skipping: bool, final: bool, line_start: int = 0
+) -> LineBlock:
+    """Cut whole lines off a buffer with a line at ``line_start``, or part of one if ``skipping``.
 
     A line of more than ``limit`` bytes is dropped unread and counted when it ends. ``final``
     says that nothing will ever follow: an unterminated last line is a line. NUL bytes before a
     line are a hole in the file, left by a writer that did not notice a truncation.
     """
-    start, too_long = begin, 0
+    start, too_long = line_start, 0
     if skipping:
-        feed = buffer.find(b"\n", begin)
+        feed = buffer.find(b"\n", line_start)
         if feed < 0:
             ended = int(final)
-            return Block(b"", len(buffer) - begin, ended, skipping=not ended)
+            return LineBlock(b"", len(buffer) - line_start, ended, inside_long_line=not ended)
         start, too_long = feed + 1, 1
     if buffer[start : start + 1] == b"\0":
         start = len(buffer) - len(buffer[start:].lstrip(b"\0"))
     end = max(buffer.rfind(b"\n", start) + 1, start)
     rest, view = len(buffer) - end, memoryview(buffer)
     if final:
-        return Block(view[start:], len(buffer) - begin, too_long, skipping=False)
+        return LineBlock(view[start:], len(buffer) - line_start, too_long, inside_long_line=False)
     if rest > limit and buffer[end : end + 1] != b"\0":
-        return Block(view[start:end], len(buffer) - begin, too_long, skipping=True)
-    return Block(view[start:end], end - begin, too_long, skipping=False)
+        return LineBlock(view[start:end], len(buffer) - line_start, too_long, inside_long_line=True)
+    return LineBlock(view[start:end], end - line_start, too_long, inside_long_line=False)

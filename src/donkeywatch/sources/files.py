@@ -18,13 +18,13 @@ from donkeywatch.sources.file_kinds import (
     may_begin,
     refusal,
 )
-from donkeywatch.sources.members import BROKEN, Members
+from donkeywatch.sources.members import DECODER_ERRORS, Members
 
-STEP = 1 << 20
+DECODE_BYTES = 1 << 20
 """Bytes to decode at a time."""
 
 
-class Damaged(Exception):
+class DamagedArchiveError(Exception):
     """A compressed file that ends too early or does not decode; it may still be growing."""
 
 
@@ -32,7 +32,7 @@ class NotText(Exception):
     """The file is UTF-16, or is no text at all."""
 
 
-class Changed(Exception):
+class ContentChangedError(Exception):
     """The file no longer holds what was counted: truncated, or written anew."""
 
 
@@ -123,7 +123,7 @@ class CompressedFile:
         """Up to ``length`` bytes at ``offset``; Damaged where that does not decode."""
         found = self.read_sound(offset, length)
         if len(found) < length and self._error is not None:
-            raise Damaged(type(self._error).__name__)
+            raise DamagedArchiveError(type(self._error).__name__)
         return found
 
     def read_sound(self, offset: int, length: int) -> bytes:
@@ -132,8 +132,8 @@ class CompressedFile:
             self._rewind()
         while self._error is None and self._start + len(self._buffer) < offset + length:
             try:
-                more = self._stream.read(STEP)
-            except BROKEN as error:
+                more = self._stream.read(DECODE_BYTES)
+            except DECODER_ERRORS as error:
                 self._fail(error)
                 continue
             if not more:
@@ -170,7 +170,7 @@ class CompressedFile:
         """Bytes behind the end of the archive, which are no part of it."""
         return self._stream.ignored
 
-    def raw_position(self) -> int:
+    def compressed_position(self) -> int:
         """Compressed bytes read so far, for a progress bar."""
         return self._stream.position
 
@@ -221,6 +221,6 @@ def _open(path: Path) -> int:
     raise SourceError(f"{path} is {kind}", "set `path` to the server's log file itself")
 
 
-def gone(error: OSError) -> bool:
+def is_missing(error: OSError) -> bool:
     """Does the error say that nothing is there, rather than that it cannot be read now?"""
     return error.errno in (errno.ENOENT, errno.ENOTDIR)

@@ -10,26 +10,27 @@ from pathlib import Path
 
 from donkeywatch.counting.windows import MINUTE, SECOND
 from donkeywatch.errors import SourceError, printable
-from donkeywatch.sources.block import SIZE, Block
+from donkeywatch.sources.block import READ_BYTES, LineBlock
 from donkeywatch.sources.file_kinds import FRONT, refusal
-from donkeywatch.sources.files import Changed, Damaged, NotText, PlainFile
-from donkeywatch.sources.finding import Finder
+from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, NotText, PlainFile
+from donkeywatch.sources.finding import FileDiscovery
+from donkeywatch.sources.generation_reader import read_lines
 from donkeywatch.sources.generations import DONE, LOST, OPEN, SKIPPED, Generation
-from donkeywatch.sources.log import Log
+from donkeywatch.sources.log import LogPaths
 from donkeywatch.sources.marks import FingerprintKeys
-from donkeywatch.sources.open_files import Shelf
-from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.sources.open_files import GenerationRegistry
+from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 
-SETTLE = 5 * SECOND
+LAST_LINE_DELAY = 5 * SECOND
 """A rotated file that has not grown for so long has written its last line (ms)."""
-GRACE = 15 * SECOND
+MISSING_FILE_TIMEOUT = 15 * SECOND
 """How long a generation's missing bytes are looked for before they count as lost (ms)."""
-RELEASE = MINUTE
+DESCRIPTOR_HOLD_TIME = MINUTE
 """A drained rotated file keeps its descriptor for so long, and longer if nothing names it (ms)."""
 MAX_BYTES_BEFORE_LIVE = 4 << 20
 """Bytes of rotated files that are read before the live log has a turn."""
 MAX_OPEN = 32
-ROUNDS = 3
+MAX_RESCANS = 3
 """How often in one look a file is begun anew that changes while it is read."""
 
 
@@ -44,12 +45,12 @@ class Follower:
 
     def __init__(
         self,
-        log: Log,
+        log: LogPaths,
         keys: FingerprintKeys,
-        stored: Sequence[Position],
+        stored: Sequence[GenerationPosition],
         number: Callable[[], int],
         *,
-        fresh: bool,
+        first_start: bool,
         finished: Sequence[FinishedFile] = (),
         finished_before: int = 0,
         counted_otherwise: int = 0,
@@ -58,28 +59,35 @@ class Follower:
         self.log = log
         self.error: str | None = None
         self.events: Counter[str] = Counter()
-        self.blind = True
+        self.last_scan_failed = True
         """The last scan could not tell what is there."""
-        self.failing = False
+        self.live_unreadable = False
         """The log is there and cannot be read."""
-        self.lost = False
+        self.bytes_lost = False
         """Bytes went unread since this was last cleared: the coverage has a gap."""
-        self.block = SIZE
+        self.read_bytes = READ_BYTES
         """Bytes read at once."""
-        self.reason: str | None = None
+        self.last_read_error: str | None = None
         """What the system said of the file that could last not be read; None: it is damaged."""
         self.nowhere: str | None = None
         """What is told where a file that was being counted is found under no name."""
         self._keys = keys
         self._begin = begin
-        self._shelf = Shelf(log.name, stored, finished, number, keys, counted_otherwise)
-        self._finder = Finder(
-            log, self._shelf, keys, self.events, fresh=fresh, finished_before=finished_before
+        self.registry = GenerationRegistry(
+            log.name, stored, finished, number, keys, counted_otherwise
+        )
+        self._finder = FileDiscovery(
+            log,
+            self.registry,
+            keys,
+            self.events,
+            fresh=first_start,
+            finished_before=finished_before,
         )
         self._rotated = self._finder.rotated
         self._read_before_live = 0
         """Bytes of other files that were read since the live one had its turn."""
-        self._anew = False
+        self._rescan_needed = False
         """A file was found to hold other content while it was read."""
 
     # -- what is known -------------------------------------------------------------------
@@ -87,32 +95,19 @@ class Follower:
     @property
     def live(self) -> Generation | None:
         """The generation at the log's own path."""
-        return self._shelf.live
-
-    @property
-    def known(self) -> list[Generation]:
-        """Every generation there has been, oldest first."""
-        return self._shelf.known
+        return self.registry.live
 
     @property
     def caught_up(self) -> bool:
         """Everything that is there has been read."""
-        return not self.blind and not any(g.unread for g in self._shelf.in_turn())
+        return not self.last_scan_failed and not any(
+            g.may_have_more for g in self.registry.in_turn()
+        )
 
     @property
-    def waiting(self) -> set[int]:
-        """Generations that are not read until they are taken out of this set."""
-        return self._shelf.waiting
-
-    @property
-    def searching(self) -> bool:
+    def has_missing_files(self) -> bool:
         """Some generation's counted file has vanished, and its rest is being looked for."""
-        return bool(self._shelf.missing())
-
-    @property
-    def lag(self) -> int:
-        """Bytes on disk that are not counted yet, a partial last line included."""
-        return self._shelf.lag
+        return bool(self.registry.without_file())
 
     @property
     def offset(self) -> int:
@@ -123,100 +118,105 @@ class Follower:
 
     def scan(self, now: int) -> None:
         """Look at the log's path and at its rotated siblings."""
-        self.error, self.blind, self.failing = None, True, False
+        self.error, self.last_scan_failed, self.live_unreadable = None, True, False
         try:
             self._finder.scan(now)
-            self._give_up_lost(now)
-            self._release_drained(now)
+            self._abandon_missing(now)
+            self._close_drained(now)
             self.error = (
                 "; ".join(filter(None, (self._rotated.complaints.text, self.nowhere))) or None
             )
         except SourceError as error:
             self.error = str(error)
-        except Damaged:
+        except DamagedArchiveError:
             self.error = f"{self.log.name}: a compressed file is damaged or not complete yet"
         except OSError as error:
             # Out of descriptors, forbidden, stale: nothing is known, so nothing has changed.
             self.events["read_errors"] += 1
             self.error = f"{printable(self.log.path)}: {error.strerror}"
         else:
-            self.blind = self._rotated.hidden
+            self.last_scan_failed = self._rotated.hidden
             self._rotated.fresh = False
 
-    def take_up(self, path: Path, now: int) -> Generation | None:
+    def open_archive(self, path: Path, now: int) -> Generation | None:
         """Open a finished archive for `read`; None when all of it has been counted.
 
         OSError and SourceError as the file gives them; Damaged when it does not decode.
         """
-        self.error = self.reason = None
-        return self._finder.take_up(path, now)
+        self.error = self.last_read_error = None
+        return self._finder.open_archive(path, now)
 
     # -- reading -------------------------------------------------------------------------
 
-    def read(self, now: int) -> Block | None:
+    def read(self, now: int) -> LineBlock | None:
         """The next whole lines, rotated files before the live one; None when all is read.
 
         A long archive does not keep the live log waiting: that is read in between.
         """
-        for _ in range(ROUNDS):
+        for _ in range(MAX_RESCANS):
             live_first = self._read_before_live > MAX_BYTES_BEFORE_LIVE
-            for generation in self._shelf.in_turn(live_first=live_first):
+            for generation in self.registry.in_turn(live_first=live_first):
                 block = self._read(generation, now)
                 if block is not None:
-                    self._shelf.note_read(generation, block)
-                    waits = 0 if generation.live else self._read_before_live + block.consumed
+                    self.registry.note_read(generation, block)
+                    waits = 0 if generation.is_live else self._read_before_live + block.consumed
                     self._read_before_live = waits
                     return block
-            if not self._anew:
+            if not self._rescan_needed:
                 break
-            self._anew = False
+            self._rescan_needed = False
             self.scan(now)  # What is missing from that file may stand in a copy.
         return None
 
-    def _read(self, generation: Generation, now: int) -> Block | None:
+    def _read(self, generation: Generation, now: int) -> LineBlock | None:
         if not generation.begun and generation.has_unread:
             self._begin_reading(generation)
         generation.had_turn = True
         try:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
-                generation.since = now
-            if generation.has_lost(self._keys):
-                raise Changed
-            settled = not generation.live and now - generation.since >= SETTLE
-            final = generation.finished or settled
-            block = generation.read(
-                self._keys, self.log.limit, self.block, final=final, wrapper=self.log.wrapper
+                generation.last_change = now
+            if generation.lost_previous_content(self._keys):
+                raise ContentChangedError
+            settled = not generation.is_live and now - generation.last_change >= LAST_LINE_DELAY
+            final = generation.is_archive or settled
+            block = read_lines(
+                generation,
+                self._keys,
+                self.log.max_line_bytes,
+                self.read_bytes,
+                final=final,
+                wrapper=self.log.wrapper,
             )
-        except Changed:
+        except ContentChangedError:
             self._truncated(generation, now)
             return None
         except NotText:
-            self._refuse(generation, now)
+            self._reject_utf16(generation, now)
             return None
-        except (Damaged, OSError) as error:
+        except (DamagedArchiveError, OSError) as error:
             self._failed(generation, error, now)
             return None
         # Only now is it sure that the size is that of the content that is counted.
         if size is not None and size < generation.size and generation.mark.head_length:
-            self._cut_off(generation, size)
+            self._record_shrink(generation, size)
         generation.size = max(generation.size, size or 0)
-        generation.unread = block is not None
+        generation.may_have_more = block is not None
         if block is not None:
             generation.state = OPEN
         elif final:
-            self._read_out(generation)
+            self._finish(generation)
         return block
 
     def _begin_reading(self, generation: Generation) -> None:
-        if generation.resumed and generation.blocks_before not in (None, self._shelf.blocks):
+        if generation.resumed and generation.blocks_before not in (None, self.registry.blocks):
             generation.compare_until, generation.went_on = None, False  # Another was read since.
         unsure = generation.compare_until is None
         try:
             if unsure:
                 generation.compare_until = self._begin()
         except Exception:
-            self._shelf.note_fronts()
+            self.registry.note_fronts()
             raise
         if generation.compare_until and not (unsure and generation.resumed):
             with contextlib.suppress(OSError):  # Without it, searches alone are compared.
@@ -225,65 +225,71 @@ class Follower:
         generation.begun, generation.blocks_before = True, None
         generation.beginnings += 1
 
-    def _read_out(self, generation: Generation) -> None:
-        generation.state, generation.left = DONE, False
+    def _finish(self, generation: Generation) -> None:
+        generation.state, generation.has_unreadable_rest = DONE, False
         if generation.file is not None:
-            self._rotated.complaints.good(generation.file.identity)
+            self._rotated.complaints.clear(generation.file.identity)
 
-    def _refuse(self, generation: Generation, now: int) -> None:
+    def _reject_utf16(self, generation: Generation, now: int) -> None:
         """A file that is no text: said for as long as it stands there."""
         file = generation.file
-        if file is not None and not generation.live and not self._rotated.is_named(file.identity):
+        if (
+            file is not None
+            and not generation.is_live
+            and not self._rotated.is_named(file.identity)
+        ):
             generation.state = DONE
-            self._shelf.detach(generation, now)
+            self.registry.detach(generation, now)
             return
-        self.failing = True
+        self.live_unreadable = True
         refused = refusal(file.read_sound(0, FRONT)) if file is not None else None
         if refused is not None:
             remedy = "have the server write UTF-8 or a one-byte encoding, or move the file away"
             self.error = str(SourceError(f"{self.log.path} is {refused.kind}", remedy))
 
-    def _failed(self, generation: Generation, error: Damaged | OSError, now: int) -> None:
-        self.reason = error.strerror if isinstance(error, OSError) else None
+    def _failed(
+        self, generation: Generation, error: DamagedArchiveError | OSError, now: int
+    ) -> None:
+        self.last_read_error = error.strerror if isinstance(error, OSError) else None
         packed = not isinstance(generation.file, PlainFile)
         if packed and self._rotated.leave(generation, error, now):
             self.error = self._rotated.complaints.text
             return
         self.events["read_errors"] += 1
-        if isinstance(error, Damaged):
+        if isinstance(error, DamagedArchiveError):
             self.error = f"{self.log.name}: a compressed file is damaged or not complete yet"
-            self._shelf.detach(generation, now)
+            self.registry.detach(generation, now)
             return
-        generation.unread = True
-        self.failing |= generation.live
+        generation.may_have_more = True
+        self.live_unreadable |= generation.is_live
         self.error = f"{printable(self.log.path)}: {error.strerror}"
         if packed or error.errno == errno.ESTALE:
             # This descriptor is dead for ever; the name may lead to the file again.
-            self._shelf.detach(generation, now)
+            self.registry.detach(generation, now)
 
     def _truncated(self, generation: Generation, now: int) -> None:
         """The counted bytes are gone from this file: look for them elsewhere, start it anew."""
-        self._anew = True
+        self._rescan_needed = True
         file = generation.file
         if not isinstance(file, PlainFile):
             self.events["truncations"] += 1
-            self._shelf.detach(generation, now)
+            self.registry.detach(generation, now)
             return
-        self._finder.begin_anew(generation, file, now)
+        self._finder.replace_generation(generation, file, now)
 
-    def _cut_off(self, generation: Generation, size: int) -> None:
+    def _record_shrink(self, generation: Generation, size: int) -> None:
         """The file has lost its end, all of which was there to be counted at an earlier look."""
         self.events["abandoned_bytes"] += generation.size - max(size, generation.mark.offset)
-        generation.size, self.lost = size, True
+        generation.size, self.bytes_lost = size, True
 
-    def _give_up_lost(self, now: int) -> None:
-        for generation in self._shelf.missing():
-            if not (self._rotated.hidden or self._rotated.complaints.hopeful(now)):
-                generation.since = generation.since or now
-                if now - generation.since >= GRACE:
-                    self._give_up(generation)
+    def _abandon_missing(self, now: int) -> None:
+        for generation in self.registry.without_file():
+            if not (self._rotated.hidden or self._rotated.complaints.may_recover(now)):
+                generation.last_change = generation.last_change or now
+                if now - generation.last_change >= MISSING_FILE_TIMEOUT:
+                    self._abandon(generation)
 
-    def _give_up(self, generation: Generation) -> None:
+    def _abandon(self, generation: Generation) -> None:
         unread = generation.size - generation.mark.offset
         if generation.restored_open and generation.was_live:  # No archive: those do not grow.
             # What was added to it while nobody looked is unknown: a byte at the least.
@@ -294,57 +300,50 @@ class Follower:
                 " name its directory in `rotated`, or count it with `donkeywatch backfill`"
             )
         generation.state, generation.ended = LOST if unread > 0 else DONE, True
-        self.lost |= generation.left
-        if unread > generation.told:
-            self.events["abandoned_bytes"] += unread - generation.told
-            generation.told, self.lost = unread, True
+        self.bytes_lost |= generation.has_unreadable_rest
+        if unread > generation.reported_lost_bytes:
+            self.events["abandoned_bytes"] += unread - generation.reported_lost_bytes
+            generation.reported_lost_bytes, self.bytes_lost = unread, True
 
-    def _release_drained(self, now: int) -> None:
+    def _close_drained(self, now: int) -> None:
         """Give descriptors back, but never the last way to lines that are not committed."""
-        opened = self._shelf.open()
-        drained = [g for g in opened if g.state == DONE and not g.live and not g.changed()]
+        opened = self.registry.open()
+        drained = [g for g in opened if g.state == DONE and not g.is_live and not g.changed()]
         excess = len(drained) - MAX_OPEN
         for i, generation in enumerate(drained):
-            if now - generation.since >= (RELEASE if generation.was_live else SETTLE):
+            hold_time = DESCRIPTOR_HOLD_TIME if generation.was_live else LAST_LINE_DELAY
+            if now - generation.last_change >= hold_time:
                 self._rotated.release(generation, now, anyway=i < excess)
 
-    def note_new(self, number: int, *, went_on: bool = False) -> None:
-        """Note that a file has new searches, and whether one is newer than the log before."""
-        self._shelf.note_new(number, went_on=went_on)
-
-    def positions(self) -> list[Position]:
+    def positions(self) -> list[GenerationPosition]:
         """Rows that changed since the last commit."""
-        return [g.position() for g in self._shelf.awake if g.changed()]
-
-    def finished_files(self) -> list[FinishedFile]:
-        """Rows of finished files that changed since the last commit."""
-        return self._shelf.unstored()
+        return [g.position() for g in self.registry.active if g.changed()]
 
     def committed(
-        self, positions: Iterable[Position], finished: Iterable[FinishedFile] = ()
+        self, positions: Iterable[GenerationPosition], finished: Iterable[FinishedFile] = ()
     ) -> None:
         """These positions and finished files are in the database."""
-        self._shelf.committed(positions)
-        self._shelf.finished_stored(finished)
+        self.registry.committed(positions)
+        self.registry.finished_stored(finished)
 
     def renew_fingerprints(self, before: int) -> None:
         """Make fingerprints anew, before the keys of the weeks ``before`` one (ms UTC) go."""
         with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
             self._rotated.history.renew(before)
-        for generation in self._shelf.awake:
+        for generation in self.registry.active:
             if generation.state != SKIPPED:
                 generation.renew_fingerprint(self._keys, before)
 
     def reading(self) -> set[int]:
         """Numbers of the generations that have a file in which there may be more to read."""
-        return {g.id for g in self._shelf.open() if g.live or g.state != DONE}
+        return {g.id for g in self.registry.open() if g.is_live or g.state != DONE}
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
-        self._shelf.roll_back()
-        self._rotated.complaints.try_again()
+        self.registry.roll_back()
+        self._rotated.complaints.reset_attempts()
 
     def close(self) -> None:
         """Close all files; their positions stay."""
-        for generation in self._shelf.awake:  # One without a file may have a former one.
-            self._shelf.detach(generation, 0)
+        for generation in self.registry.active:  # One without a file may have a former one.
+            self.registry.detach(generation, 0)

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from donkeywatch.sources.block import Block
-from donkeywatch.sources.file_kinds import FRONT, refusal
-from donkeywatch.sources.files import Changed, Damaged, File, NotText, PlainFile
+from donkeywatch.sources.files import File, PlainFile
 from donkeywatch.sources.marks import (
     HEAD,
     IN_MEMORY,
-    TAIL,
+    Fingerprint,
     FingerprintKeys,
-    Mark,
-    current_key,
-    hashed,
-    mark_at,
+    fingerprint_at,
+    keyed_hash,
     same_head,
     same_tail,
 )
-from donkeywatch.sources.positions import Position
-from donkeywatch.sources.records import cut_records
-from donkeywatch.sources.wrappers import Wrapper
+from donkeywatch.sources.positions import GenerationPosition
 
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 
@@ -29,37 +21,30 @@ OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 class Generation:
     """A mark, the file that holds it while one is open, and what is committed of it."""
 
-    __slots__ = (
-        "_origin", "_stored", "_until", "before", "beginnings", "begun", "blocks_before",
-        "compare_until", "ended", "file", "finished", "former", "goes_on", "had_turn", "id",
-        "identity", "is_last_log", "left", "live", "mark", "restored_open", "resumed", "since",
-        "size", "source", "state", "told", "touched", "unread", "was_live", "went_on",
-    )  # fmt: skip
-
-    def __init__(self, number: int, source: str, mark: Mark, state: str = OPEN) -> None:
+    def __init__(self, number: int, source: str, mark: Fingerprint, state: str = OPEN) -> None:
         self.id = number
         self.source = source
         self.mark = mark
         self.state = state
-        self._origin = mark
+        self.initial_fingerprint = mark
         self.size = mark.offset
-        self.told = 0
+        self.reported_lost_bytes = 0
         """Bytes that were told lost; not again when that could not be stored."""
         self.file: File | None = None
-        self.former: PlainFile | None = None
+        self.previous_file: PlainFile | None = None
         """The file it was read from before, until all that is in that is stored."""
-        self._until = Mark()
+        self.previous_end = Fingerprint()
         """The end of it, when it was replaced."""
-        self.live = False
+        self.is_live = False
         """At the log's own path, so that more will be written to it."""
         self.was_live = False
         """It was at the log's own path, so that somebody may still write to it."""
-        self.finished = False
+        self.is_archive = False
         """An archive, to which nothing will be added."""
-        self.unread = True
-        self.left = False
+        self.may_have_more = True
+        self.has_unreadable_rest = False
         """More of it stands where it cannot be read."""
-        self.since = 0
+        self.last_change = 0
         """When it last grew, or lost its file, in steady ms."""
         self.compare_until: int | None = None
         """Searches up to this event time (ms UTC) may have been counted before, in another file;
@@ -91,12 +76,12 @@ class Generation:
         """Nothing of it is needed any more, but for telling how the next log goes on."""
         self.is_last_log = False
         """Of all that were the log, it is the one that was read last."""
-        self._stored: Position | None = None
+        self._stored: GenerationPosition | None = None
 
     @classmethod
-    def restored(cls, stored: Position) -> Generation:
+    def restored(cls, stored: GenerationPosition) -> Generation:
         """The generation of a database row."""
-        mark = Mark(
+        mark = Fingerprint(
             stored.offset,
             stored.skipping,
             stored.head_length,
@@ -115,17 +100,19 @@ class Generation:
         found._stored = stored
         return found
 
-    def position(self) -> Position:
+    def position(self) -> GenerationPosition:
         """The row to store."""
         m = self.mark
-        return Position(
-            self.id, self.source, m.offset, m.skipping, m.head_length, m.head_hash,
+        return GenerationPosition(
+            self.id, self.source, m.offset, m.inside_long_line, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
-            m.week, *self.identity, self.was_live, self._still_compared(), self.is_over,
+            m.week, *self.identity, self.was_live, self.compared_until, self.is_over,
             self.touched,
         )  # fmt: skip
 
-    def _still_compared(self) -> int:
+    @property
+    def compared_until(self) -> int:
+        """Event time (ms UTC) up to which its searches are compared with what is counted."""
         return 0 if self.went_on else self.compare_until or 0
 
     @property
@@ -145,60 +132,60 @@ class Generation:
             return self.mark.offset > 0 and not self.is_over
         return self.position() != self._stored
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: GenerationPosition) -> None:
         """So much is in the database; more may have been read meanwhile."""
         self._stored = position
-        self._let_go()
+        self._release_previous()
 
-    def read_from(self, file: File, keys: FingerprintKeys) -> None:
+    def switch_file(self, file: File, keys: FingerprintKeys) -> None:
         """Go on in another file that holds all of the one so far."""
-        before, kept = self.file, not self.has_lost(keys)
+        before, kept = self.file, not self.lost_previous_content(keys)
         self.file, self.identity, self.restored_open = file, file.identity, False
         if kept and isinstance(before, PlainFile):
-            self._until = mark_at(before, before.size(), keys)
-            before, self.former = self.former, before
+            self.previous_end = fingerprint_at(before, before.size(), keys)
+            before, self.previous_file = self.previous_file, before
         if before is not None:
             before.close()
-        self._let_go()
+        self._release_previous()
 
-    def _let_go(self) -> None:
+    def _release_previous(self) -> None:
         """Close the file of before when nothing in it will be read again."""
         stored = 0 if self._stored is None else self._stored.offset
-        if self.former is not None and stored >= self._until.offset:
-            self.former.close()
-            self.former = None
+        if self.previous_file is not None and stored >= self.previous_end.offset:
+            self.previous_file.close()
+            self.previous_file = None
 
-    def has_lost(self, keys: FingerprintKeys) -> bool:
+    def lost_previous_content(self, keys: FingerprintKeys) -> bool:
         """Has the file lost something that the one of before had?"""
-        return self.former is not None and not self._holds(self._until, keys)
+        return self.previous_file is not None and not self._holds(self.previous_end, keys)
 
-    def lose(self, keys: FingerprintKeys) -> None:
+    def drop_file(self, keys: FingerprintKeys) -> None:
         """Its file holds something else now; the one of before may still hold the rest."""
-        self.file = before = self._before()
+        self.file = before = self._previous_if_usable()
         if before is not None and not self.is_intact(keys):
             before.close()
             self.file = None
 
-    def _before(self) -> PlainFile | None:
+    def _previous_if_usable(self) -> PlainFile | None:
         """The file of before, to be read again, if that reaches as far as the mark.
 
         Else it is kept, in case that what was read of the other one cannot be stored.
         """
-        before = self.former
-        if before is None or self.mark.offset > self._until.offset:
+        before = self.previous_file
+        if before is None or self.mark.offset > self.previous_end.offset:
             return None
-        self.former = None
+        self.previous_file = None
         if not self.mark.offset:
             # Of which more was read in the other file than this one has.
-            self.mark = self._until.beginning()
+            self.mark = self.previous_end.beginning()
         return before
 
     def close(self) -> None:
         """Give all descriptors back."""
-        for file in (self.file, self.former):
+        for file in (self.file, self.previous_file):
             if file is not None:
                 file.close()
-        self.file = self.former = None
+        self.file = self.previous_file = None
 
     def roll_back(self) -> None:
         """Forget what was read since the last commit; the open file stays open.
@@ -208,7 +195,11 @@ class Generation:
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
-            self.mark = self._origin if self._origin.offset else self.mark.beginning()
+            self.mark = (
+                self.initial_fingerprint
+                if self.initial_fingerprint.offset
+                else self.mark.beginning()
+            )
             self.state = OPEN if self.state == DONE else self.state
             self.touched = 0
         else:
@@ -216,14 +207,14 @@ class Generation:
             self.mark, self.touched = stored.mark, stored.touched
             if self.file is not None or not self.ended:
                 self.state = stored.state if self.file is None else OPEN
-        self.file = self.file or self._before()
-        self.unread, self.begun, self.went_on, self.had_turn = True, False, False, False
+        self.file = self.file or self._previous_if_usable()
+        self.may_have_more, self.begun, self.went_on, self.had_turn = True, False, False, False
 
     def is_intact(self, keys: FingerprintKeys) -> bool:
         """Does the open file still hold what is counted?"""
         return self._holds(self.mark, keys)
 
-    def _holds(self, mark: Mark, keys: FingerprintKeys) -> bool:
+    def _holds(self, mark: Fingerprint, keys: FingerprintKeys) -> bool:
         if self.file is None or not mark.head_length:
             return False
         head = self.file.read(0, mark.head_length)
@@ -241,76 +232,19 @@ class Generation:
         Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
         """
         # The end of a file may be the end of an over-long line, which has its outcome to come.
-        if self.mark.skipping or file.read(self.mark.offset, 1):
+        if self.mark.inside_long_line or file.read(self.mark.offset, 1):
             return False
         return self.state == SKIPPED or not self.changed()
 
-    def read(
-        self,
-        keys: FingerprintKeys,
-        limit: int,
-        size: int,
-        *,
-        final: bool,
-        wrapper: Wrapper | None = None,
-    ) -> Block | None:
-        """The next whole lines of ``size`` bytes; None when there are none.
-
-        Changed when the content is not ours, NotText when it is no text. Of a damaged archive come
-        the whole lines before the damage, and then Damaged.
-        """
-        file, mark = self.file, self.mark
-        if file is None:
-            return None
-        length = file.size()
-        if length is not None:
-            if length < mark.offset:
-                raise Changed
-            # An archive is never written in place, and its head would have to be decoded again.
-            if mark.head_length and not same_head(file.read(0, mark.head_length), mark, keys):
-                raise Changed
-        room = max(size, 2 * limit)
-        start = mark.offset - mark.tail_length
-        damage: Damaged | None = None
-        try:
-            buffer = file.read(start, mark.tail_length + room)
-        except Damaged as error:
-            buffer, damage = file.read_sound(start, mark.tail_length + room), error
-        if mark.tail_length:
-            key = keys.key(mark.week)
-            if key is None or hashed(buffer[: mark.tail_length], key) != mark.tail_hash:
-                raise Changed
-        fresh = len(buffer) - mark.tail_length
-        if not mark.offset and refusal(buffer[:FRONT]):
-            raise NotText
-        over = final and fresh < room and damage is None
-        if damage is None and not fresh and not (over and mark.skipping):
-            return None
-        begin = mark.tail_length
-        block = cut_records(buffer, limit, wrapper, skipping=mark.skipping, final=over, begin=begin)
-        if block.consumed or block.too_long:
-            self._advance(file, buffer, block, keys)
-            before, self.before = self.before, None
-            return replace(
-                block,
-                generation=self.id,
-                compare_until=self._still_compared(),
-                beginning=self.beginnings,
-                before=before,
-                resumed=self.resumed,
-                more_follows=fresh >= room,
-            )
-        if damage is not None:
-            raise damage
-        return None
-
     def note_front(self, keys: FingerprintKeys) -> None:
         """Remember how an unread file begins and how long it is, as long as this process runs."""
-        if self.file is not None and not (self.mark.offset or self.mark.head_length):
-            self.size = max(self.size, self.file.size() or 0)
+        if self.file is None or self.mark.offset:
+            return
+        self.size = max(self.size, self.file.size() or 0)
+        if not self.mark.head_length:
             head, key = self.file.read_sound(0, HEAD), keys.key(IN_MEMORY)
             if head and key is not None:
-                self.mark = Mark(0, False, len(head), hashed(head, key), week=IN_MEMORY)
+                self.mark = Fingerprint(0, False, len(head), keyed_hash(head, key), week=IN_MEMORY)
 
     def renew_fingerprint(self, keys: FingerprintKeys, before: int) -> None:
         """Make the fingerprint anew, before the keys of the weeks ``before`` one (ms UTC) go.
@@ -322,26 +256,8 @@ class Generation:
         if not mark.offset or not mark.head_length or mark.week >= before:
             return
         if isinstance(self.file, PlainFile) and self.is_intact(keys):
-            self.mark = mark_at(self.file, mark.offset, keys, skipping=mark.skipping, week=before)
+            self.mark = fingerprint_at(
+                self.file, mark.offset, keys, skipping=mark.inside_long_line, week=before
+            )
         else:
-            self.mark = Mark(mark.offset, mark.skipping)
-
-    def _advance(self, file: File, buffer: bytes, block: Block, keys: FingerprintKeys) -> None:
-        mark = self.mark
-        week, key = mark.week, keys.key(mark.week)
-        if key is None or not mark.offset or not mark.head_length:
-            week, key = current_key(keys)
-        offset = mark.offset + block.consumed
-        stop = mark.tail_length + block.consumed
-        tail = buffer[max(0, stop - TAIL) : stop]
-        head_length, head_hash = mark.head_length, mark.head_hash
-        if not mark.offset:
-            head_length = min(stop, HEAD)
-            head_hash = hashed(buffer[:head_length], key)
-        elif 0 < head_length < HEAD:
-            head = file.read(0, min(offset, HEAD))
-            head_length, head_hash = len(head), hashed(head, key)
-        self.mark = Mark(
-            offset, block.skipping, head_length, head_hash, len(tail), hashed(tail, key), week
-        )
-        self.size = max(self.size, offset)
+            self.mark = Fingerprint(mark.offset, mark.inside_long_line)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.complaints import signature
+from donkeywatch.sources.complaints import file_state
 from donkeywatch.sources.files import PlainFile, open_file
 from donkeywatch.sources.generations import SKIPPED, Generation
-from donkeywatch.sources.identity import Identity
-from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import HEAD, last_line_end, mark_at
-from donkeywatch.sources.open_files import Descriptor, Shelf
+from donkeywatch.sources.identity import ContentMatcher
+from donkeywatch.sources.log import LogPaths
+from donkeywatch.sources.marks import HEAD, fingerprint_at, last_line_end
+from donkeywatch.sources.open_files import GenerationRegistry, OpenFile
 from donkeywatch.sources.positions import FinishedFile
 
 
@@ -21,33 +21,37 @@ from donkeywatch.sources.positions import FinishedFile
 class History:
     """Knows the content of such files by a fingerprint, for as long as they may be compressed."""
 
-    log: Log
-    shelf: Shelf
-    identity: Identity
+    log: LogPaths
+    registry: GenerationRegistry
+    identity: ContentMatcher
 
-    def add(self, file: Descriptor) -> Generation:
+    def add(self, file: OpenFile) -> Generation:
         """Take a file for history at the first start; `backfill` reads it."""
         is_plain = isinstance(file, PlainFile)
         end = last_line_end(file) if is_plain else len(file.read(0, HEAD))
-        return self.shelf.new(mark_at(file, end, self.identity.keys), SKIPPED)
+        return self.registry.new(fingerprint_at(file, end, self.identity.keys), SKIPPED)
 
-    def keep(self, generation: Generation, file: Descriptor) -> None:
+    def keep(self, generation: Generation, file: OpenFile) -> None:
         """Note in which file the content of a generation stands now."""
         if isinstance(file, PlainFile):
             generation.identity = file.identity
         elif generation.identity == (0, 0):
             generation.ended = True  # It was compressed before anybody looked.
-        self.shelf.wake(generation)
+        self.registry.wake(generation)
 
     def is_rewritten(self, path: Path, before: FinishedFile) -> bool:
         """Tell whether another file has the inode of one of history by now."""
         identity = before.device, before.inode
-        skipped = (g for g in self.shelf.known if g.state == SKIPPED and g.identity == identity)
+        skipped = (
+            g
+            for g in self.registry.all_generations
+            if g.state == SKIPPED and g.identity == identity
+        )
         generation = next(skipped, None)
         if generation is None or not generation.mark.head_length:
             return False
         with contextlib.suppress(OSError, SourceError), contextlib.closing(open_file(path)) as file:
-            is_same = self.identity.of(file, [generation]) is not None
+            is_same = self.identity.match(file, [generation]) is not None
             return file.identity == identity and not is_same
         return False
 
@@ -55,16 +59,16 @@ class History:
         """Make the fingerprints anew, before the keys of the weeks ``before`` one (ms UTC) go."""
         old = {
             generation.identity: generation
-            for generation in self.shelf.known
+            for generation in self.registry.all_generations
             if generation.state == SKIPPED and generation.mark.week < before
         }
         if not old:
             return
-        for path, state in self.log.siblings():
-            generation = old.get(signature(state).identity)
+        for path, state in self.log.rotated_files():
+            generation = old.get(file_state(state).identity)
             if generation is not None:
                 with contextlib.closing(open_file(path)) as file:
-                    generation.mark = mark_at(
+                    generation.mark = fingerprint_at(
                         file, generation.mark.offset, self.identity.keys, week=before
                     )
-                self.shelf.wake(generation)
+                self.registry.wake(generation)

@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from itertools import chain
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.files import Damaged, File, open_file
+from donkeywatch.sources.files import DamagedArchiveError, File, open_file
 from donkeywatch.sources.generations import Generation
-from donkeywatch.sources.log import Log
+from donkeywatch.sources.log import LogPaths
 from donkeywatch.sources.marks import (
     HEAD,
+    Fingerprint,
     FingerprintKeys,
-    Mark,
     end_of,
-    hashed,
-    is_part_of,
+    is_prefix,
+    keyed_hash,
     same_tail,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ContentMatcher:
     """Compares files with the marks of generations."""
 
     keys: FingerprintKeys
 
-    def of(self, file: File, candidates: Iterable[Generation]) -> Generation | None:
+    def match(self, file: File, candidates: Iterable[Generation]) -> Generation | None:
         """Give the candidate with the most counted bytes of which all are in the file."""
         head = file.read_sound(0, HEAD)
         hashes: dict[tuple[int, int], bytes | None] = {}
@@ -48,11 +48,11 @@ class Identity:
                 best = generation
         return best
 
-    def _hash(self, head: bytes, mark: Mark) -> bytes | None:
+    def _hash(self, head: bytes, mark: Fingerprint) -> bytes | None:
         key = self.keys.key(mark.week)
-        return None if key is None else hashed(head[: mark.head_length], key)
+        return None if key is None else keyed_hash(head[: mark.head_length], key)
 
-    def has_rival(self, generation: Generation, file: File, log: Log) -> bool:
+    def has_diverging_sibling(self, generation: Generation, file: File, log: LogPaths) -> bool:
         """Tell whether a rotated file holds what is counted too, and goes on differently.
 
         Only where little is counted can both be right; then the renamed one is.
@@ -60,23 +60,23 @@ class Identity:
         if generation.mark.offset >= HEAD:
             return False
         return any(
-            not is_part_of(other, file) and not is_part_of(file, other)
+            not is_prefix(other, file) and not is_prefix(file, other)
             for other in self._in_siblings(generation, log)
         )
 
-    def end_in_sibling(self, generation: Generation, log: Log) -> bytes | None:
+    def end_in_sibling(self, generation: Generation, log: LogPaths) -> bytes | None:
         """Give the end of what is counted from a rotated file that holds all of it, if one does."""
         for other in self._in_siblings(generation, log):
             return end_of(other, generation.mark.offset)
         return None
 
-    def _in_siblings(self, generation: Generation, log: Log) -> Iterator[File]:
+    def _in_siblings(self, generation: Generation, log: LogPaths) -> Iterator[File]:
         """Give the files that hold all that is counted, the renamed one first, each for a look."""
         renamed = log.files_by_inode(generation.identity)
-        for path in dict.fromkeys(path for path, _ in chain(renamed, log.siblings())):
+        for path in dict.fromkeys(path for path, _ in chain(renamed, log.rotated_files())):
             with (
-                contextlib.suppress(OSError, SourceError, Damaged),
+                contextlib.suppress(OSError, SourceError, DamagedArchiveError),
                 contextlib.closing(open_file(path)) as other,
             ):
-                if self.of(other, [generation]) is not None:
+                if self.match(other, [generation]) is not None:
                     yield other

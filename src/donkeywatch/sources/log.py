@@ -11,14 +11,14 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from donkeywatch.sources.files import gone
+from donkeywatch.sources.files import is_missing
 from donkeywatch.sources.listing import Listing
 from donkeywatch.sources.wrappers import Wrapper
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
-    """What to follow: ``rotated`` are name patterns, empty for the usual ones.
+class LogPaths:
+    """What to follow: ``patterns`` are name patterns, empty for the usual ones.
 
     A pattern may begin with a directory, which is relative to that of the log. ``others`` are the
     logs of other sources, which are never taken for rotated files of this one; a file that one of
@@ -27,9 +27,9 @@ class Log:
 
     name: str
     path: Path
-    limit: int = 1 << 16
-    rotated: tuple[str, ...] = ()
-    from_end: bool = False
+    max_line_bytes: int = 1 << 16
+    patterns: tuple[str, ...] = ()
+    start_at_end: bool = False
     others: tuple[Path, ...] = ()
     earlier: tuple[Path, ...] = ()
     wrapper: Wrapper | None = None
@@ -58,15 +58,15 @@ class Log:
                 here.append(self.path.resolve().parent)
         except (OSError, RuntimeError):  # forbidden, or a symbolic link to itself
             pass
-        if not self.rotated:
+        if not self.patterns:
             return {(directory, None) for directory in here}
         return {
             (directory / os.path.dirname(pattern), os.path.basename(pattern))  # noqa: PTH119, PTH120 - a pattern is no path
             for directory in here
-            for pattern in self.rotated
+            for pattern in self.patterns
         }
 
-    def siblings(self) -> Iterator[tuple[Path, os.stat_result]]:
+    def rotated_files(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Regular files whose names say that they were rotated away; no symbolic links."""
         seen = set()
         theirs: set[tuple[int, int] | None] = set()
@@ -103,29 +103,29 @@ class Log:
         try:
             return [directory / name for name in self._listing.names(directory)]
         except OSError as error:
-            if gone(error):
+            if is_missing(error):
                 return []
             raise
 
     def _may_be_rotated(self, name: str) -> bool:
-        if not self.rotated:
+        if not self.patterns:
             # Of thousands of names most begin otherwise, which is sooner seen than by a pattern.
             return name.startswith(self._stem) and self._is_rotated(name, None)
-        return any(self._is_rotated(name, os.path.basename(each)) for each in self.rotated)  # noqa: PTH119
+        return any(self._is_rotated(name, os.path.basename(each)) for each in self.patterns)  # noqa: PTH119
 
     def _is_rotated(self, name: str, pattern: str | None) -> bool:
         if name == self.path.name:
             return False
         if pattern is not None:
             return fnmatch(name, pattern)
-        return rotated_name(self.path.name).fullmatch(name) is not None
+        return rotated_pattern(self.path.name).fullmatch(name) is not None
 
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
     try:
         return list(os.scandir(directory))
     except OSError as error:
-        if gone(error):
+        if is_missing(error):
             return []
         raise
 
@@ -151,7 +151,7 @@ def _of(state: os.stat_result) -> tuple[int, int]:
 
 
 @cache
-def rotated_name(name: str) -> re.Pattern[str]:
+def rotated_pattern(name: str) -> re.Pattern[str]:
     """Names that logrotate and servers give rotated files: .1, -20261123, .old, .2.gz and so on."""
     stem, dot, suffix = name.rpartition(".")
     mark = r"[.\-_](?:\d[\dT.:_\-]*|old)"

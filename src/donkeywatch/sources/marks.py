@@ -34,26 +34,26 @@ class FingerprintKeys(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Fingerprint:
     """How far a generation is counted, and the fingerprint of what is counted.
 
     Both hashes are made under the key of ``week`` (ms UTC); without it they tell nothing.
     """
 
     offset: int = 0
-    skipping: bool = False
+    inside_long_line: bool = False
     head_length: int = 0
     head_hash: bytes = b""
     tail_length: int = 0
     tail_hash: bytes = b""
     week: int = 0
 
-    def beginning(self) -> Mark:
+    def beginning(self) -> Fingerprint:
         """Before the first line of a file that begins like this one."""
-        return Mark(0, False, self.head_length, self.head_hash, week=self.week)
+        return Fingerprint(0, False, self.head_length, self.head_hash, week=self.week)
 
 
-def hashed(content: bytes, key: bytes) -> bytes:
+def keyed_hash(content: bytes, key: bytes) -> bytes:
     """Hash content with a key, so that a stolen database confirms nothing about a log."""
     return blake2b(content, key=key, digest_size=HASH_BYTES).digest()
 
@@ -67,17 +67,19 @@ def current_key(keys: FingerprintKeys, at_least: int = 0) -> tuple[int, bytes]:
     return week, key
 
 
-def mark_at(
+def fingerprint_at(
     file: File, offset: int, keys: FingerprintKeys, *, skipping: bool = False, week: int = 0
-) -> Mark:
+) -> Fingerprint:
     """Make the mark of a file at an offset, under the key of ``week`` (ms UTC) or a later one."""
     week, key = current_key(keys, week)
     head = file.read(0, min(offset, HEAD))
     tail = file.read(offset - min(offset, TAIL), min(offset, TAIL))
-    return Mark(offset, skipping, len(head), hashed(head, key), len(tail), hashed(tail, key), week)
+    return Fingerprint(
+        offset, skipping, len(head), keyed_hash(head, key), len(tail), keyed_hash(tail, key), week
+    )
 
 
-def same_head(head: bytes, mark: Mark, keys: FingerprintKeys) -> bool:
+def same_head(head: bytes, mark: Fingerprint, keys: FingerprintKeys) -> bool:
     """Tell whether a file that starts with ``head`` (up to HEAD bytes) starts like the marked one.
 
     False where the key of the mark is destroyed: nobody can tell any more.
@@ -85,31 +87,35 @@ def same_head(head: bytes, mark: Mark, keys: FingerprintKeys) -> bool:
     if not mark.head_length or len(head) < mark.head_length:
         return False
     key = keys.key(mark.week)
-    return key is not None and hashed(head[: mark.head_length], key) == mark.head_hash
+    return key is not None and keyed_hash(head[: mark.head_length], key) == mark.head_hash
 
 
-def same_tail(file: File, mark: Mark, keys: FingerprintKeys) -> bool:
+def same_tail(file: File, mark: Fingerprint, keys: FingerprintKeys) -> bool:
     """Tell whether the file holds the marked bytes just before the offset."""
     if not mark.offset:
         return True
     key = keys.key(mark.week)
     tail = file.read(mark.offset - mark.tail_length, mark.tail_length)
-    return key is not None and len(tail) == mark.tail_length and hashed(tail, key) == mark.tail_hash
+    return (
+        key is not None
+        and len(tail) == mark.tail_length
+        and keyed_hash(tail, key) == mark.tail_hash
+    )
 
 
-def is_part_of(part: File, whole: File) -> bool:
+def is_prefix(part: File, whole: File) -> bool:
     """Is the content of one open file the beginning of another's, or all of it?"""
     head, other = part.read(0, HEAD), whole.read(0, HEAD)
     if not head or len(head) > len(other) or other[: len(head)] != head:
         return False
     if len(head) < HEAD:
         return True
-    end = length(part)
+    end = content_length(part)
     tail = part.read(end - TAIL, TAIL)
     return tail == whole.read(end - TAIL, len(tail))
 
 
-def length(file: File) -> int:
+def content_length(file: File) -> int:
     """Bytes of the content; an archive is decoded to its end."""
     size = file.size()
     if size is not None:

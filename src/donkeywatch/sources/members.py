@@ -24,7 +24,7 @@ MAX_MEMORY = 1 << 28
 """Bytes that the decoder of .xz may use: four times what `xz -9` needs."""
 ENOUGH = 64
 """Bytes behind a member that tell whether another one follows."""
-BROKEN: tuple[type[Exception], ...] = (
+DECODER_ERRORS: tuple[type[Exception], ...] = (
     EOFError,
     OSError,
     RuntimeError,  # Of lz4, for all that is wrong.
@@ -132,12 +132,12 @@ class Members:
         """Bytes that were read, and that no decoder was given yet."""
 
     def read(self, size: int) -> bytes:
-        """Up to about ``size`` decoded bytes, none at the end; one of `BROKEN` where it fails."""
+        """Up to about ``size`` decoded bytes, none at the end; a decoder's error if it fails."""
         parts: list[bytes] = []
         while size > 0 and not self._ended and self._error is None:
             try:
                 parts.append(self._next())
-            except BROKEN as error:
+            except DECODER_ERRORS as error:
                 self._error = error
                 break
             size -= len(parts[-1])

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from donkeywatch.counting.windows import SECOND
-from donkeywatch.sources.complaints import Signature
+from donkeywatch.sources.complaints import FileState
 
 QUIET_MS = 2 * SECOND
 """How long a file that was never the log stays unchanged before it is taken for a rotated one."""
@@ -25,7 +25,7 @@ class Newcomers:
     def __init__(self) -> None:
         self._seen: dict[tuple[int, int], _Newcomer] = {}
 
-    def is_quiet(self, file: Signature, now: int) -> bool:
+    def is_quiet(self, file: FileState, now: int) -> bool:
         """Tell whether a file has stayed as it is for so long that nobody writes to it."""
         before = self._seen.get(file.identity)
         if before is None or before.state != file.state:
@@ -33,7 +33,7 @@ class Newcomers:
             return False
         return now - before.since >= QUIET_MS
 
-    def has_grown(self, file: Signature) -> bool:
+    def has_grown(self, file: FileState) -> bool:
         """Tell whether a file has become longer since it was first seen."""
         before = self._seen.get(file.identity)
         return before is not None and file.state[0] > before.state[0]

@@ -8,32 +8,32 @@ from dataclasses import replace
 from operator import attrgetter
 
 from donkeywatch.counting.windows import MINUTE
-from donkeywatch.sources.block import Block
+from donkeywatch.sources.block import LineBlock
 from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
-from donkeywatch.sources.marks import LASTING, FingerprintKeys, Mark
-from donkeywatch.sources.positions import FinishedFile, Position
+from donkeywatch.sources.marks import LASTING, Fingerprint, FingerprintKeys
+from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 
-Descriptor = PlainFile | CompressedFile
+OpenFile = PlainFile | CompressedFile
 
 
 COMPRESSING_MS = 10 * MINUTE
 """How long a rotated file that is gone may take to turn up again, compressed."""
 
 
-class Shelf:
+class GenerationRegistry:
     """Owns the open files; ``now`` is a steady clock, ms."""
 
     def __init__(
         self,
         source: str,
-        stored: Sequence[Position],
+        stored: Sequence[GenerationPosition],
         finished: Sequence[FinishedFile],
         number: Callable[[], int],
         keys: FingerprintKeys,
         counted_otherwise: int = 0,
     ) -> None:
-        self.known = [Generation.restored(position) for position in stored]
+        self.all_generations = [Generation.restored(position) for position in stored]
         """Every generation that is not finished, oldest first."""
         self.finished = {(each.device, each.inode): each for each in finished}
         """Rotated files that need no look while they stay as they are, by device and inode."""
@@ -45,16 +45,18 @@ class Shelf:
         """The same, of what is committed."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self._last_log = max(
-            (g for g in self.known if g.was_live), key=attrgetter("touched", "id"), default=None
+            (g for g in self.all_generations if g.was_live),
+            key=attrgetter("touched", "id"),
+            default=None,
         )
         if self._last_log is not None:
             self._last_log.is_last_log = True
         self.blocks = 0
         """Blocks that were read of any of them."""
-        self.awake = [g for g in self.known if g.state == OPEN or g.is_last_log]
+        self.active = [g for g in self.all_generations if g.state == OPEN or g.is_last_log]
         """Those with a file, with something to store, or that are looked for, oldest first; the
         others are history, and cost nothing until a file is compared."""
-        self.verdicts: dict[tuple[int, int], tuple[int, int]] = {}
+        self.inspected_files: dict[tuple[int, int], tuple[int, int]] = {}
         """Files that need not be looked into while they stay as they were: inode to size and
         time of change. A verdict rests on which files are open, and on what is counted."""
         self.waiting: set[int] = set()
@@ -66,11 +68,11 @@ class Shelf:
     @property
     def live(self) -> Generation | None:
         """The generation at the log's own path."""
-        return next((g for g in self.open() if g.live), None)
+        return next((g for g in self.open() if g.is_live), None)
 
     def open(self) -> list[Generation]:
         """Those with a file."""
-        return [g for g in self.awake if g.file is not None]
+        return [g for g in self.active if g.file is not None]
 
     @property
     def lag(self) -> int:
@@ -78,7 +80,7 @@ class Shelf:
         lag = 0
         for generation in self.open():
             size = generation.size
-            if generation.live and generation.file is not None:
+            if generation.is_live and generation.file is not None:
                 size = max(size, generation.file.size() or 0)  # It may not have had its turn.
             lag += max(0, size - generation.mark.offset)
         return lag
@@ -91,7 +93,7 @@ class Shelf:
         live = self.live
 
         def turn(generation: Generation) -> tuple[int, int, int]:
-            if generation.live:
+            if generation.is_live:
                 return (0 if live_first else 3), 0, generation.id
             if generation.begun:
                 return 1, 0, generation.id
@@ -105,19 +107,19 @@ class Shelf:
         """Give the generation that has a file open, by device and inode."""
         return next((g for g in self.open() if g.file and g.file.identity == identity), None)
 
-    def missing(self) -> list[Generation]:
+    def without_file(self) -> list[Generation]:
         """Those whose file has vanished, and whose rest is being looked for."""
-        return [g for g in self.awake if g.file is None and g.state == OPEN]
+        return [g for g in self.active if g.file is None and g.state == OPEN]
 
-    def closed(self) -> list[Generation]:
+    def closed_generations(self) -> list[Generation]:
         """Those whose file has gone, or was given back."""
-        return [g for g in self.known if g.file is None]
+        return [g for g in self.all_generations if g.file is None]
 
-    def new(self, mark: Mark, state: str = OPEN) -> Generation:
+    def new(self, mark: Fingerprint, state: str = OPEN) -> Generation:
         """A generation that was not there before."""
         generation = Generation(self._number(), self._source, mark, state)
-        self.known.append(generation)
-        self.awake.append(generation)
+        self.all_generations.append(generation)
+        self.active.append(generation)
         return generation
 
     def is_latest(self, generation: Generation) -> bool:
@@ -144,7 +146,7 @@ class Shelf:
         for generation in self.open():
             generation.note_front(self._keys)
 
-    def note_read(self, generation: Generation, block: Block) -> None:
+    def note_read(self, generation: Generation, block: LineBlock) -> None:
         """Note that a block was read of a generation."""
         self.blocks += 1
         if not block.compare_until or generation.goes_on:
@@ -164,7 +166,7 @@ class Shelf:
         it may be a copy. Where the log goes on in it, and one is newer than the log before
         (``went_on``), nothing behind is compared any more.
         """
-        for generation in self.known:
+        for generation in self.all_generations:
             if generation.id == number:
                 if not generation.goes_on:
                     self.touch(generation)
@@ -172,13 +174,13 @@ class Shelf:
 
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
-        if generation not in self.awake:
-            insort(self.awake, generation, key=attrgetter("id"))
+        if generation not in self.active:
+            insort(self.active, generation, key=attrgetter("id"))
 
-    def attach(self, generation: Generation, file: Descriptor, now: int) -> None:
+    def attach(self, generation: Generation, file: OpenFile, now: int) -> None:
         """Read a generation from this file from now on."""
         self.wake(generation)
-        generation.read_from(file, self._keys)
+        generation.switch_file(file, self._keys)
         if generation.mark.week == LASTING:
             generation.renew_fingerprint(self._keys, LASTING + 1)
         # Where it is no log but a copy, or another one was read since, what follows in it may
@@ -193,16 +195,16 @@ class Shelf:
         generation.begun, generation.had_turn = False, False
         generation.blocks_before = self.blocks
         generation.went_on &= generation.resumed and read_last
-        generation.finished = isinstance(file, CompressedFile)
-        generation.since, generation.unread = now, True
+        generation.is_archive = isinstance(file, CompressedFile)
+        generation.last_change, generation.may_have_more = now, True
 
     def detach(self, generation: Generation, now: int) -> None:
         """Close a generation's file; one that was read to its end is finished."""
         generation.close()
-        generation.live, generation.since = False, now
+        generation.is_live, generation.last_change = False, now
         generation.ended = generation.state == DONE
         # What was left alone because this file was open has to be asked again.
-        self.verdicts.clear()
+        self.inspected_files.clear()
 
     def finish(self, file: FinishedFile) -> None:
         """Remember that a rotated file need not be opened while it stays as it is."""
@@ -215,10 +217,10 @@ class Shelf:
         """
         for identity in self.finished.keys() - present:
             self._unstored[identity] = replace(self.finished.pop(identity), gone=True)
-        for generation in self.known:
+        for generation in self.all_generations:
             if generation.state == SKIPPED and generation.identity not in present:
-                generation.since = generation.since or now
-                if now - generation.since >= COMPRESSING_MS:
+                generation.last_change = generation.last_change or now
+                if now - generation.last_change >= COMPRESSING_MS:
                     generation.ended = True
                     self.wake(generation)
 
@@ -226,32 +228,32 @@ class Shelf:
         """List what has changed among the finished files since the last commit."""
         return list(self._unstored.values())
 
-    def close_unless_held(self, file: Descriptor) -> None:
+    def close_if_unused(self, file: OpenFile) -> None:
         """Close a file that no generation took."""
-        if not any(g.file is file for g in self.awake):
+        if not any(g.file is file for g in self.active):
             file.close()
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
-        self.verdicts.clear()
-        for generation in self.awake:
+        self.inspected_files.clear()
+        for generation in self.active:
             generation.roll_back()
         self._latest = self._latest_stored
-        logs = (g for g in self.known if g.was_live and g.mark.offset)
+        logs = (g for g in self.all_generations if g.was_live and g.mark.offset)
         self._note_last_log(max(logs, key=attrgetter("touched", "id"), default=None))
 
-    def committed(self, positions: Iterable[Position]) -> None:
+    def committed(self, positions: Iterable[GenerationPosition]) -> None:
         """These positions are in the database; what has nothing else to wait for may rest."""
         stored = {position.id: position for position in positions}
         turns = (position.turn for position in stored.values())
         self._latest_stored = max(self._latest_stored, *turns, 0)
-        for generation in self.awake:
+        for generation in self.active:
             if generation.id in stored:
                 generation.committed(stored[generation.id])
-        self.known = [g for g in self.known if not g.is_over or g.changed()]
-        self.awake = [
+        self.all_generations = [g for g in self.all_generations if not g.is_over or g.changed()]
+        self.active = [
             g
-            for g in self.awake
+            for g in self.active
             if g.file is not None
             or g.changed()
             or g.is_last_log

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class GenerationPosition:
     """One row of ``generations``: the fingerprint of the bytes counted, and how many they are."""
 
     id: int
@@ -35,7 +35,7 @@ class Position:
     """The higher, the later the file was last read."""
 
     @classmethod
-    def of_row(cls, row: Sequence[Any]) -> Position:
+    def of_row(cls, row: Sequence[Any]) -> GenerationPosition:
         """Give the position of a row, as `row` gives it but for the time at its end."""
         number, source, offset, skipping, *rest, was_live, compare_until, turn = row
         return replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from donkeywatch.sources.block import Block, cut
+from donkeywatch.sources.block import LineBlock, split_lines
 from donkeywatch.sources.wrappers import Piece, Wrapper, unwrap
 
 
@@ -28,7 +28,7 @@ def cut_records(
     skipping: bool,
     final: bool,
     begin: int = 0,
-) -> Block:
+) -> LineBlock:
     """Cut lines off a buffer like `cut`, but no line of the server without its last piece.
 
     What begins with the first piece of such a line is left for the next time, and what begins with
@@ -39,9 +39,11 @@ def cut_records(
     file that is too long is skipped, too, and then the buffer begins within it.
     """
     if wrapper is None or not wrapper.splits:
-        return cut(buffer, limit, skipping=skipping, final=final, begin=begin)
+        return split_lines(buffer, limit, skipping=skipping, final=final, line_start=begin)
     inside = skipping and buffer[max(0, begin - 1) : begin] in (b"", b"\n")
-    block = cut(buffer, limit, skipping=skipping and not inside, final=final, begin=begin)
+    block = split_lines(
+        buffer, limit, skipping=skipping and not inside, final=final, line_start=begin
+    )
     end = len(buffer) if final else max(begin, buffer.rfind(b"\n", begin) + 1)
     cutter = _Cutter(buffer, limit, wrapper, block, end, begin, final=final)
     return cutter.skip_first() if inside else cutter.cut(end - len(block.data))
@@ -55,7 +57,7 @@ class _Cutter:
         buffer: bytes,
         limit: int,
         wrapper: Wrapper,
-        block: Block,
+        block: LineBlock,
         end: int,
         begin: int,
         *,
@@ -64,7 +66,7 @@ class _Cutter:
         self._buffer, self._limit, self._wrapper = buffer, limit, wrapper
         self._block, self._end, self._begin, self._final = block, end, begin, final
 
-    def cut(self, start: int) -> Block:
+    def cut(self, start: int) -> LineBlock:
         """The whole records from ``start`` on."""
         opened: dict[bytes, _Open] = {}
         between = start
@@ -87,13 +89,13 @@ class _Cutter:
             return self._block
         return self._until(start, between, between, skipping=False)
 
-    def skip_first(self) -> Block:
+    def skip_first(self) -> LineBlock:
         """Skip the line of which the first one in the buffer is a piece."""
         _, _, piece = next(self._pieces(self._begin), (0, 0, None))
         begin = self._begin
         return self._skip(_Open(piece.stream if piece else b"", begin, begin), begin, begin)
 
-    def _skip(self, long: _Open, start: int, stop: int) -> Block:
+    def _skip(self, long: _Open, start: int, stop: int) -> LineBlock:
         """What stands from ``start`` to ``stop``, and then a line that is too long."""
         last = long.last
         for at, line_end, piece in self._pieces(last):
@@ -105,16 +107,16 @@ class _Cutter:
                 return self._until(start, stop, at, skipping=False, too_long=1)
         if self._final:
             return self._until(start, stop, len(self._buffer), skipping=False, too_long=1)
-        if self._block.skipping:
+        if self._block.inside_long_line:
             return self._until(start, stop, self._end, skipping=False, too_long=1)
         return self._until(start, stop, last, skipping=True)
 
     def _until(
         self, start: int, stop: int, consumed: int, *, skipping: bool, too_long: int = 0
-    ) -> Block:
+    ) -> LineBlock:
         data = memoryview(self._buffer)[start:stop]
         too_long += self._block.too_long
-        return Block(data, consumed - self._begin, too_long, skipping)
+        return LineBlock(data, consumed - self._begin, too_long, skipping)
 
     def _pieces(self, start: int) -> Iterator[tuple[int, int, Piece | None]]:
         """Where each line begins and the next one, and what it holds; None where it is no piece."""

@@ -9,15 +9,21 @@ from pathlib import Path
 
 from donkeywatch.counting.windows import SECOND
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.complaints import Complaints, Signature, signature
-from donkeywatch.sources.files import Damaged, PlainFile, gone, is_compressed, open_file
+from donkeywatch.sources.complaints import FileProblems, FileState, file_state
+from donkeywatch.sources.files import (
+    DamagedArchiveError,
+    PlainFile,
+    is_compressed,
+    is_missing,
+    open_file,
+)
 from donkeywatch.sources.generations import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.history import History
-from donkeywatch.sources.identity import Identity
-from donkeywatch.sources.log import Log
-from donkeywatch.sources.marks import Mark, is_part_of
+from donkeywatch.sources.identity import ContentMatcher
+from donkeywatch.sources.log import LogPaths
+from donkeywatch.sources.marks import Fingerprint, is_prefix
 from donkeywatch.sources.newcomers import Newcomers
-from donkeywatch.sources.open_files import Descriptor, Shelf
+from donkeywatch.sources.open_files import GenerationRegistry, OpenFile
 from donkeywatch.sources.positions import FinishedFile
 
 ROTATION_MS = 15 * SECOND
@@ -33,23 +39,23 @@ class _Renamed(Exception):
 
 
 class RotatedFiles:
-    """Looks at the rotated files of a log, and puts those with something unread on the shelf.
+    """Looks at the rotated files of a log, and puts those with something unread into the registry.
 
     ``unless_rewritten`` gives the generation that is to be read on in another file than before.
     """
 
     def __init__(
         self,
-        log: Log,
-        shelf: Shelf,
-        identity: Identity,
+        log: LogPaths,
+        registry: GenerationRegistry,
+        identity: ContentMatcher,
         events: Counter[str],
         unless_rewritten: Callable[[Generation, int], Generation],
         *,
         fresh: bool,
         finished_before: int,
     ) -> None:
-        self.complaints = Complaints(events)
+        self.complaints = FileProblems(events)
         """What was wrong with files at the last look."""
         self.hidden = False
         """A file may not be read that may hold the rest of a generation."""
@@ -64,11 +70,11 @@ class RotatedFiles:
         self._appeared: set[tuple[int, int]] = set()
         """Of these, the ones that appeared right after a rotation, even if nothing was in them."""
         self._finished_before = finished_before
-        self._log, self._shelf, self._identity = log, shelf, identity
+        self._log, self._registry, self._identity = log, registry, identity
         self._keys, self._events = identity.keys, events
         self._unless_rewritten = unless_rewritten
         self._newcomers = Newcomers()
-        self.history = History(log, shelf, identity)
+        self.history = History(log, registry, identity)
 
     def look(self, now: int) -> bool:
         """Take up what is unread under the name of a rotated file; OSError when that cannot be.
@@ -76,60 +82,60 @@ class RotatedFiles:
         False where files were renamed meanwhile: some may have been missed, and an older one is
         not to be read after a newer one.
         """
-        siblings = sorted(self._log.siblings(), key=lambda found: found[1].st_mtime_ns)
-        self._present = {signature(state).identity for _, state in siblings}
-        held = {g.file.identity for g in self._shelf.open() if g.file}
+        siblings = sorted(self._log.rotated_files(), key=lambda found: found[1].st_mtime_ns)
+        self._present = {file_state(state).identity for _, state in siblings}
+        held = {g.file.identity for g in self._registry.open() if g.file}
         is_as_listed = True
         for path, state in siblings:
-            file = signature(state)
+            file = file_state(state)
             is_new = self._seen is not None and file.identity not in self._seen
             if is_new and self._has_just_rotated(now):
                 self._appeared.add(file.identity)
             if file.identity in held:
-                self.complaints.remind(path, file.identity)
+                self.complaints.repeat_report(path, file.identity)
             elif state.st_size and not self._is_settled(path, file):
-                if len(self._shelf.open()) < MAX_OPEN:
+                if len(self._registry.open()) < MAX_OPEN:
                     is_as_listed &= self._look_into(path, file, now)
                 else:
                     # It is looked into later; it may hold the rest of what is being looked for.
-                    self.hidden |= bool(self._shelf.missing())
+                    self.hidden |= bool(self._registry.without_file())
         is_quiet = self._present == self._seen and not self._has_just_rotated(now)
         return is_as_listed and (is_quiet or self._present == self._listed())
 
     def end_look(self, now: int) -> None:
         """Look for what was not found, and note which files are there."""
-        for generation in self._shelf.missing():
+        for generation in self._registry.without_file():
             if generation.identity not in self._present:
                 self._find_renamed(generation, now)
         self._seen = self._present
         self._appeared &= self._present
-        self._shelf.forget_gone(self._present, now)
+        self._registry.forget_gone(self._present, now)
         self._newcomers.forget_gone(self._present)
 
     def _listed(self) -> set[tuple[int, int]]:
-        return {signature(state).identity for _, state in self._log.siblings()}
+        return {file_state(state).identity for _, state in self._log.rotated_files()}
 
     def _find_renamed(self, generation: Generation, now: int) -> None:
         """Look for a file that was renamed to what is no name of a rotated one."""
         for path, _ in self._log.files_by_inode(generation.identity):
-            with contextlib.suppress(OSError, SourceError, Damaged):
+            with contextlib.suppress(OSError, SourceError, DamagedArchiveError):
                 file = open_file(path)
                 try:
-                    if self._identity.of(file, [generation]) is not generation:
+                    if self._identity.match(file, [generation]) is not generation:
                         continue
-                    if self._shelf.held(file.identity) is None:
-                        self._shelf.attach(generation, file, now)
+                    if self._registry.held(file.identity) is None:
+                        self._registry.attach(generation, file, now)
                     else:  # Written anew with all of it, and read as that.
                         generation.state, generation.ended = DONE, True
                     return
                 finally:
-                    self._shelf.close_unless_held(file)
+                    self._registry.close_if_unused(file)
 
-    def _is_settled(self, path: Path, file: Signature) -> bool:
+    def _is_settled(self, path: Path, file: FileState) -> bool:
         """Tell whether a file need not be opened, since it is as it was when that was decided."""
-        if self._shelf.verdicts.get(file.identity) == file.state:
+        if self._registry.inspected_files.get(file.identity) == file.state:
             return True
-        before = self._shelf.finished.get(file.identity)
+        before = self._registry.finished.get(file.identity)
         if before is None:
             if file.state[1] >= self._finished_before:
                 return False
@@ -142,35 +148,35 @@ class RotatedFiles:
             return True
         return False
 
-    def _look_into(self, path: Path, file: Signature, now: int) -> bool:
+    def _look_into(self, path: Path, file: FileState, now: int) -> bool:
         """Decide on a sibling; false where its name leads to another file by now."""
         packed = is_compressed(path)
-        if packed and self.complaints.rests(path, file, now):
+        if packed and self.complaints.should_skip(path, file, now):
             return True
         try:
             decided = self._consider(path, file, now)
         except _Renamed:
             return False
-        except Damaged as error:
+        except DamagedArchiveError as error:
             decided = False  # It may still be growing, or be restored.
             if packed:
-                self.complaints.failed(path, file, error, now)
+                self.complaints.record_failure(path, file, error, now)
         except SourceError:
             decided = False
         except OSError as error:
-            if gone(error):
+            if is_missing(error):
                 return False
             decided = False
-            self.complaints.unreadable(path, error)
+            self.complaints.report_unreadable(path, error)
             # It may hold the rest of what is being looked for.
-            self.hidden |= bool(self._shelf.missing())
+            self.hidden |= bool(self._registry.without_file())
         if decided:
-            self._shelf.verdicts[file.identity] = file.state
-            if self._shelf.held(file.identity) is None:
-                self.complaints.good(file.identity)
+            self._registry.inspected_files[file.identity] = file.state
+            if self._registry.held(file.identity) is None:
+                self.complaints.clear(file.identity)
         return True
 
-    def _consider(self, path: Path, signed: Signature, now: int) -> bool:
+    def _consider(self, path: Path, signed: FileState, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
         file = open_file(path)
         try:
@@ -178,19 +184,19 @@ class RotatedFiles:
                 raise _Renamed
             return self._decide(file, path, signed, now)
         finally:
-            self._shelf.close_unless_held(file)
+            self._registry.close_if_unused(file)
 
-    def _decide(self, file: Descriptor, path: Path, signed: Signature, now: int) -> bool:
-        if any(self._is_part(g, file, now) for g in self._shelf.open()):
+    def _decide(self, file: OpenFile, path: Path, signed: FileState, now: int) -> bool:
+        if any(self._is_part(g, file, now) for g in self._registry.open()):
             return True  # A copy or a twin: asked again when that file is given up.
         if (outgrown := self._outgrown(file, now)) is not None:
-            self._shelf.attach(self._unless_rewritten(outgrown, now), file, now)
+            self._registry.attach(self._unless_rewritten(outgrown, now), file, now)
             return True
-        generation = self._identity.of(file, self._shelf.known)
+        generation = self._identity.match(file, self._registry.all_generations)
         if generation is not None and generation.file is not None:
             if not generation.is_intact(self._keys):
                 return False  # Truncated under our eyes: whose content this is, reading tells.
-            generation = self._identity.of(file, self._shelf.closed())
+            generation = self._identity.match(file, self._registry.closed_generations())
         if self.fresh and generation is None:
             generation = self.history.add(file)
         if generation is not None and generation.state == SKIPPED:
@@ -202,7 +208,7 @@ class RotatedFiles:
             self._finish(signed)
             return True
         if generation is None:
-            was_ours = signed.identity in self._shelf.finished
+            was_ours = signed.identity in self._registry.finished
             was_log = isinstance(file, PlainFile) and not was_ours
             has_appeared = signed.identity in self._appeared
             if was_log and not has_appeared and not self._has_just_rotated(now):
@@ -214,31 +220,31 @@ class RotatedFiles:
                 if not self._newcomers.is_quiet(signed, now):
                     return False
                 was_log = False
-            generation = self._shelf.new(Mark())
+            generation = self._registry.new(Fingerprint())
             unseen = signed.identity not in (self._seen or ())
-            generation.was_live = was_log and unseen and self._shelf.may_have_missed_log()
+            generation.was_live = was_log and unseen and self._registry.may_have_missed_log()
             self._events["rotations"] += 1
-        self._shelf.attach(generation, file, now)
+        self._registry.attach(generation, file, now)
         return True
 
     def _has_just_rotated(self, now: int) -> bool:
         return self.rotation is not None and now - self.rotation < ROTATION_MS
 
-    def _finish(self, file: Signature, *, history: bool = False) -> None:
+    def _finish(self, file: FileState, *, history: bool = False) -> None:
         (device, inode), (size, modified) = file.identity, file.state
-        self._shelf.finish(FinishedFile(self._log.name, device, inode, size, modified, history))
+        self._registry.finish(FinishedFile(self._log.name, device, inode, size, modified, history))
 
-    def _outgrown(self, file: Descriptor, now: int) -> Generation | None:
+    def _outgrown(self, file: OpenFile, now: int) -> Generation | None:
         """The generation whose archive, or whose deleted file, this one begins with."""
-        for generation in self._shelf.open():
-            archive = generation.finished and isinstance(file, PlainFile)
-            ended = archive or (not generation.live and generation.is_deleted)
+        for generation in self._registry.open():
+            archive = generation.is_archive and isinstance(file, PlainFile)
+            ended = archive or (not generation.is_live and generation.is_deleted)
             if ended and self._is_part(generation, file, now, turned=True):
                 return generation
         return None
 
     def _is_part(
-        self, generation: Generation, file: Descriptor, now: int, *, turned: bool = False
+        self, generation: Generation, file: OpenFile, now: int, *, turned: bool = False
     ) -> bool:
         """Is a file part of what a generation is read from? Or, ``turned``, is that part of it?
 
@@ -248,15 +254,15 @@ class RotatedFiles:
         if held is None:
             return False
         try:
-            return is_part_of(held, file) if turned else is_part_of(file, held)
-        except Damaged as error:
+            return is_prefix(held, file) if turned else is_prefix(file, held)
+        except DamagedArchiveError as error:
             if not isinstance(file, PlainFile):
                 raise
             if not self.leave(generation, error, now):
-                self._shelf.detach(generation, now)
+                self._registry.detach(generation, now)
             return False
 
-    def leave(self, generation: Generation, error: Damaged | OSError, now: int) -> bool:
+    def leave(self, generation: Generation, error: DamagedArchiveError | OSError, now: int) -> bool:
         """Close an archive that cannot be read on, until it changes or some time has passed.
 
         False where no name leads to it any more, or nobody knows.
@@ -268,9 +274,9 @@ class RotatedFiles:
             return False
         if named is None:
             return False
-        self._shelf.detach(generation, now)
-        generation.left = True
-        self.complaints.failed(*named, error, now)
+        self._registry.detach(generation, now)
+        generation.has_unreadable_rest = True
+        self.complaints.record_failure(*named, error, now)
         return True
 
     def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
@@ -280,16 +286,16 @@ class RotatedFiles:
             if file is not None and (named := self._named(file.identity)) is not None:
                 self._finish(named[1])
                 self._finish_copies(generation)
-            self._shelf.detach(generation, now)
+            self._registry.detach(generation, now)
             return
         state = file.stat()
         if state.st_size > generation.mark.offset:
-            generation.state, generation.unread = OPEN, True
+            generation.state, generation.may_have_more = OPEN, True
             return
-        found = signature(state)
+        found = file_state(state)
         if anyway or state.st_nlink == 0 or self.is_named(found.identity):
             self._finish_copies(generation)
-            self._shelf.detach(generation, now)
+            self._registry.detach(generation, now)
             if state.st_nlink and not anyway:
                 self._finish(found)
 
@@ -298,18 +304,18 @@ class RotatedFiles:
 
         They may never be asked again: the next start does not know their content any more.
         """
-        for path, state in self._log.siblings():
-            found = signature(state)
-            if self._shelf.verdicts.get(found.identity) != found.state:
+        for path, state in self._log.rotated_files():
+            found = file_state(state)
+            if self._registry.inspected_files.get(found.identity) != found.state:
                 continue
-            before = self._shelf.finished.get(found.identity)
+            before = self._registry.finished.get(found.identity)
             if before is not None and (before.size, before.modified) == found.state:
                 continue
             with (
-                contextlib.suppress(OSError, SourceError, Damaged),
+                contextlib.suppress(OSError, SourceError, DamagedArchiveError),
                 contextlib.closing(open_file(path)) as file,
             ):
-                is_same = self._identity.of(file, [generation]) is generation
+                is_same = self._identity.match(file, [generation]) is generation
                 if is_same and generation.has_no_more_in(file):
                     self._finish(found)
 
@@ -317,7 +323,7 @@ class RotatedFiles:
         """Would a scan of the rotated files come upon this one?"""
         return self._named(identity) is not None
 
-    def _named(self, identity: tuple[int, int]) -> tuple[Path, Signature] | None:
+    def _named(self, identity: tuple[int, int]) -> tuple[Path, FileState] | None:
         """A rotated file by its identity, as it is now."""
-        siblings = ((path, signature(state)) for path, state in self._log.siblings())
+        siblings = ((path, file_state(state)) for path, state in self._log.rotated_files())
         return next((found for found in siblings if found[1].identity == identity), None)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from donkeywatch.counting.figures import Span, nothing
-from donkeywatch.counting.windows import HOUR, iso
+from donkeywatch.counting.figures import Window, empty_aggregate
+from donkeywatch.counting.windows import HOUR, iso_utc
 from donkeywatch.store import gathering, segments
 
-SHOWN = 5
+MAX_LISTED = 5
 """Windows that are named when a check fails; the others are counted."""
 
 CHECKS = {
@@ -81,17 +81,17 @@ def audit(db: sqlite3.Connection, topics: Sequence[str]) -> Iterator[tuple[str, 
     pages = [row[0] for row in db.execute("pragma integrity_check(3)")]
     yield "the file is whole", None if pages == ["ok"] else "; ".join(pages)
     for name, query in CHECKS.items():
-        yield name, _named(db.execute(query).fetchall())
+        yield name, _describe(db.execute(query).fetchall())
     yield "every query is in an hour", _all_queries(db)
-    yield "per-address rows give the closed hours", _named(_disagreeing(db, topics))
-    yield "every older pseudonym belongs to a row", _widowed(db)
+    yield "per-address rows give the closed hours", _describe(_inconsistent_hours(db, topics))
+    yield "every older pseudonym belongs to a row", _orphaned_previous_pseudonyms(db)
 
 
-def _named(found: Sequence[tuple[str, int]]) -> str | None:
+def _describe(found: Sequence[tuple[str, int]]) -> str | None:
     if not found:
         return None
-    names = ", ".join(f"{kind} {iso(start)}" for kind, start in found[:SHOWN])
-    more = len(found) - SHOWN
+    names = ", ".join(f"{kind} {iso_utc(start)}" for kind, start in found[:MAX_LISTED])
+    more = len(found) - MAX_LISTED
     return names + (f" and {more} more" if more > 0 else "")
 
 
@@ -109,7 +109,7 @@ def _all_queries(db: sqlite3.Connection) -> str | None:
     return f"{counted:,} counted, {held:,} in the hours"
 
 
-def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[str, int]]:
+def _inconsistent_hours(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[str, int]]:
     """Closed hours whose stored figures are not those of their rows."""
     wrong = []
     for (start,) in db.execute("select distinct hour from segments order by hour").fetchall():
@@ -122,12 +122,12 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
             continue
         figures = sum(
             (
-                gathering.figures(db, [Span(start, start + HOUR)], part, topics)[0]
-                for part in range(segments.PARTS)
+                gathering.aggregate_partition(db, [Window(start, start + HOUR)], part, topics)[0]
+                for part in range(segments.PARTITIONS)
             ),
-            nothing(len(topics)),
+            empty_aggregate(len(topics)),
         )
-        told = {
+        stored = {
             topic: tuple(rest)
             for topic, *rest in db.execute(
                 "select topic, queries, addresses_1, addresses_2, addresses_3, top_1, top_10"
@@ -136,21 +136,23 @@ def _disagreeing(db: sqlite3.Connection, topics: Sequence[str]) -> list[tuple[st
             )
         }
         same = all(
-            _agree(told[name], (topic.queries, *topic.addresses, topic.of_top(1), topic.of_top(10)))
+            _matches(
+                stored[name], (topic.queries, *topic.addresses, topic.of_top(1), topic.of_top(10))
+            )
             for name, topic in zip(topics, figures.topics, strict=True)
-            if name in told
+            if name in stored
         )
         if window != (figures.queries, figures.addresses, figures.sum_qq) or not same:
             wrong.append(("hour", start))
     return wrong
 
 
-def _agree(told: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
+def _matches(told: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
     """Equal, but for what an older version did not count."""
     return all(one in (None, other) for one, other in zip(told, found, strict=True))
 
 
-def _widowed(db: sqlite3.Connection) -> str | None:
+def _orphaned_previous_pseudonyms(db: sqlite3.Connection) -> str | None:
     found = db.execute(
         "select count(*) from bridges where segment not in (select id from segments)"
     ).fetchone()[0]

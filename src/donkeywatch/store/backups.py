@@ -19,9 +19,9 @@ DIRECTORY = "backups"
 QUARANTINE = "quarantine"
 """Where a damaged database is kept, until the keys of its weeks are destroyed."""
 PATTERN = "donkeywatch-*.db"
-NAMED = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")
+NAME_PATTERN = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")
 """What we call a copy, with a time that there is."""
-ROOM = 2
+FREE_SPACE_FACTOR = 2
 """A copy is only made where this many times its size is free: counting goes before copies."""
 
 
@@ -36,31 +36,31 @@ class Backups:
         self._database = database
         self.directory = database.parent / DIRECTORY
         self._interval, self._keep = interval, keep
-        self._begun: int | None = None
+        self._last_started: int | None = None
         self._thread: threading.Thread | None = None
         self._reading: sqlite3.Connection | None = None
         self.last: int | None = None
         """When the newest copy was made, ms UTC."""
         self.errors = 0
         """Copies that failed since this was last cleared."""
-        for newest in found(self.directory)[:1]:
-            self.last = made(newest)
+        for newest in list_backups(self.directory)[:1]:
+            self.last = created_at(newest)
 
-    def step(self, now: int, steady: int) -> None:
+    def start_if_due(self, now: int, steady: int) -> None:
         """Begin a copy if one is due; ``now`` is ms UTC, ``steady`` never jumps."""
         if not self._interval or self.busy:
             return
-        if self._begun is None:
+        if self._last_started is None:
             since = now - self.last if self.last is not None else self._interval
-            self._begun = steady - max(0, since)
-        if steady - self._begun >= self._interval:
-            self._begun = steady
+            self._last_started = steady - max(0, since)
+        if steady - self._last_started >= self._interval:
+            self._last_started = steady
             self._thread = threading.Thread(target=self.make, args=(now,), name="backup")
             self._thread.start()
 
-    def hasten(self) -> None:
+    def request_now(self) -> None:
         """The copies there are lack something that matters: the next is due now."""
-        self.last = self._begun = None
+        self.last = self._last_started = None
 
     @property
     def busy(self) -> bool:
@@ -91,14 +91,14 @@ class Backups:
             self.directory.chmod(0o700)
             self._copy(part)
             part.rename(target)
-            _sync(self.directory)
+            _fsync(self.directory)
         except (OSError, sqlite3.Error):
             self.errors += 1
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             return None
         self.last = now
-        for old in found(self.directory)[self._keep :]:
+        for old in list_backups(self.directory)[self._keep :]:
             old.unlink(missing_ok=True)
         return target
 
@@ -110,9 +110,9 @@ class Backups:
         if (quarantine := self._database.parent / QUARANTINE).exists():
             shutil.rmtree(quarantine)
         self.last = None
-        self._begun = None
+        self._last_started = None
 
-    def destroy_outlived(self, sealed: set[int]) -> None:
+    def destroy_expired(self, sealed: set[int]) -> None:
         """Remove the copies that hold rows of weeks whose keys are destroyed.
 
         A crash may have come between the destruction of the keys and that of the copies.
@@ -120,26 +120,26 @@ class Backups:
         for path in self.directory.glob("*.part"):
             path.unlink(missing_ok=True)
         for path in self.directory.glob("*.db"):
-            weeks = open_weeks(path)
+            weeks = weeks_with_keys(path)
             if weeks is None and _is_ours(path):  # Damaged, but the rows are in it.
-                weeks = {week_of(made(path)), week_of(made(path)) - WEEK}
+                weeks = {week_of(created_at(path)), week_of(created_at(path)) - WEEK}
             if sealed & (weeks or set()):
                 path.unlink(missing_ok=True)
 
     def _copy(self, part: Path) -> None:
         """A compact copy without deleted pages, from one moment; writers go on meanwhile."""
         size = self._database.stat().st_size
-        if shutil.disk_usage(part.parent).free < ROOM * size:
+        if shutil.disk_usage(part.parent).free < FREE_SPACE_FACTOR * size:
             raise OSError("not enough room for a copy")
         part.unlink(missing_ok=True)
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with _reading(self._database) as self._reading:
+        with _read_only(self._database) as self._reading:
             self._reading.execute("vacuum into ?", (str(part),))
         self._reading = None
-        _sync(part)
+        _fsync(part)
 
 
-def found(directory: Path) -> list[Path]:
+def list_backups(directory: Path) -> list[Path]:
     """The copies there are, newest first."""
     return sorted((p for p in directory.glob(PATTERN) if _is_ours(p)), reverse=True)
 
@@ -147,34 +147,34 @@ def found(directory: Path) -> list[Path]:
 def _is_ours(path: Path) -> bool:
     """Has it a name that we give? A file that somebody else put there is no copy."""
     with contextlib.suppress(ValueError):
-        return NAMED.fullmatch(path.name) is not None and made(path) >= 0
+        return NAME_PATTERN.fullmatch(path.name) is not None and created_at(path) >= 0
     return False
 
 
-def made(path: Path) -> int:
+def created_at(path: Path) -> int:
     """When a copy was made, ms UTC, by its name."""
     stamp = datetime.strptime(path.stem.rpartition("-")[2], "%Y%m%dT%H%M%SZ")
     return round(stamp.replace(tzinfo=UTC).timestamp() * SECOND)
 
 
-def damage(path: Path) -> str | None:
+def find_damage(path: Path) -> str | None:
     """What is wrong with a database file, in a few words; None when it is whole."""
     try:
-        with _reading(path) as db:
+        with _read_only(path) as db:
             answer = str(db.execute("pragma integrity_check(1)").fetchone()[0])
             if answer != "ok":
                 return "its pages are damaged"
             db.execute("select 1 from settings")
-            newer = set(schema.applied(db) or ()) - set(schema.STEPS)
+            newer = set(schema.applied_migrations(db) or ()) - set(schema.MIGRATIONS)
             return "it was written by a newer donkeywatch" if newer else None
     except sqlite3.Error as error:
         return str(error)
 
 
-def open_weeks(path: Path) -> set[int] | None:
+def weeks_with_keys(path: Path) -> set[int] | None:
     """Weeks (ms UTC) whose keys a copy needs; None if it cannot be read."""
     try:
-        with _reading(path) as db:
+        with _read_only(path) as db:
             return {week for (week,) in db.execute("select week from epochs where sealed = 0")}
     except sqlite3.Error:
         return None
@@ -186,25 +186,25 @@ def restore(copy: Path, database: Path, quarantine: Path) -> None:
     part.unlink(missing_ok=True)
     shutil.copyfile(copy, part)
     part.chmod(0o600)
-    _sync(part)
-    set_aside(database, quarantine)
+    _fsync(part)
+    quarantine_database(database, quarantine)
     part.rename(database)
-    _sync(database.parent)
+    _fsync(database.parent)
 
 
-def set_aside(database: Path, quarantine: Path) -> None:
+def quarantine_database(database: Path, quarantine: Path) -> None:
     """Move a database and its write-ahead log into a directory of their own."""
     quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
     for suffix in ("-wal", "-shm", ""):
         path = database.with_name(database.name + suffix)
         if path.exists():
             path.rename(quarantine / path.name)
-    _sync(quarantine)
-    _sync(database.parent)
+    _fsync(quarantine)
+    _fsync(database.parent)
 
 
 @contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
     db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
     try:
         yield db
@@ -212,7 +212,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
-def _sync(path: Path) -> None:
+def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

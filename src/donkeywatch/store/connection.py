@@ -26,19 +26,19 @@ class Connection:
         self.log_left = True
         """Destroyed pages may live on in the write-ahead log; so they may at a start."""
         self._blocked = 0
-        if (state / database.CONDEMNED).exists():
-            raise database.damaged(self.path)
+        if (state / database.DAMAGED_MARKER).exists():
+            raise database.damaged_error(self.path)
         try:
-            database.examine(self.path)
+            database.check_integrity(self.path)
             self.connection = database.connect(self.path)
             try:
-                database.bring_up_to_date(self.connection)
+                database.create_or_migrate(self.connection)
                 self._inode = self.path.stat().st_ino
             except BaseException:
                 self.connection.close()
                 raise
         except sqlite3.OperationalError as error:
-            raise database.unavailable(self.path, error) from error
+            raise database.unavailable_error(self.path, error) from error
         except sqlite3.DatabaseError as error:
             raise database.found_damaged(self.path) from error
 

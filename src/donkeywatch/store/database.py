@@ -12,25 +12,25 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
-from donkeywatch.errors import BusyError, StateError, Unavailable, may_pass
+from donkeywatch.errors import DatabaseUnavailableError, StateError, StateLockedError, may_pass
 from donkeywatch.store import schema
 
 DATABASE = "donkeywatch.db"
-CONDEMNED = "damaged"
+DAMAGED_MARKER = "damaged"
 """A file in the state directory that says: nothing opens this database to write any more."""
-WRITTEN = 8000
+WAL_AUTOCHECKPOINT_PAGES = 8000
 """Pages of the write-ahead log before a commit copies it back: the default is a quarter of what
 a busy hour needs, and a page that is copied once for many commits costs less."""
-CACHE = 512
+CACHE_KIB = 512
 """KiB of pages that a connection keeps: what is read is read once, and the default of four times
 as much fills for hours, which looks like a leak."""
 BUSY_MS = 5000
 """How long a statement waits for another program that writes."""
-TRIES, PAUSE = 20, 0.02
+LOCK_ATTEMPTS, LOCK_RETRY_SECONDS = 20, 0.02
 """How often, and how far apart (s), it is tried to take the state directory."""
 
 
-def prepare(state: Path) -> None:
+def ensure_state_directory(state: Path) -> None:
     """Make the state directory, for its owner only."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -55,16 +55,16 @@ def lock(state: Path) -> IO[str]:
     except OSError as error:
         raise _refused(f"{state / 'lock'} cannot be opened", error, state) from None
     try:
-        for _ in range(TRIES):
+        for _ in range(LOCK_ATTEMPTS):
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 return held
-            time.sleep(PAUSE)
+            time.sleep(LOCK_RETRY_SECONDS)
     except OSError as error:
         held.close()
         raise _refused(f"{state / 'lock'} cannot be locked", error, state) from None
     held.close()
-    raise BusyError(
+    raise StateLockedError(
         f"another donkeywatch is at work on {state}",
         "stop it first, or set another `state` directory",
     )
@@ -73,7 +73,7 @@ def lock(state: Path) -> IO[str]:
 def _refused(problem: str, error: OSError, state: Path) -> StateError:
     """What is said of a state directory that the system does not let us use."""
     if may_pass(error):
-        return Unavailable(
+        return DatabaseUnavailableError(
             f"{problem} now ({error.strerror})",
             "make room on its disk, or see to the disk or the limit, and try again",
         )
@@ -89,12 +89,12 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
         connection.execute(f"pragma busy_timeout = {BUSY_MS}")
-        connection.execute(f"pragma cache_size = {-CACHE}")
+        connection.execute(f"pragma cache_size = {-CACHE_KIB}")
         # What is sorted would else be written to a file outside the state directory.
         connection.execute("pragma temp_store = memory")
         if not read_only:
             connection.execute("pragma journal_mode = wal")
-            connection.execute(f"pragma wal_autocheckpoint = {WRITTEN}")
+            connection.execute(f"pragma wal_autocheckpoint = {WAL_AUTOCHECKPOINT_PAGES}")
             connection.execute("pragma synchronous = full")
             connection.execute("pragma secure_delete = on")
     except sqlite3.DatabaseError:
@@ -103,7 +103,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
-def examine(path: Path) -> None:
+def check_integrity(path: Path) -> None:
     """DatabaseError when a database is damaged; a reader leaves its write-ahead log alone."""
     if not path.exists():
         return
@@ -116,24 +116,24 @@ def examine(path: Path) -> None:
         raise sqlite3.DatabaseError(damage)
 
 
-def bring_up_to_date(db: sqlite3.Connection) -> None:
+def create_or_migrate(db: sqlite3.Connection) -> None:
     """Make or complete the tables; StateError when they are newer than this program."""
-    steps = schema.applied(db)
+    steps = schema.applied_migrations(db)
     if steps is None:
         schema.create(db)
         return
-    if newer := sorted(set(steps) - set(schema.STEPS)):
+    if newer := sorted(set(steps) - set(schema.MIGRATIONS)):
         raise StateError(
             f"the database was written by a newer donkeywatch (step {newer[-1]})",
             "install that version or newer, or set another state directory",
         )
-    if steps != schema.STEPS:
+    if steps != schema.MIGRATIONS:
         from donkeywatch.store import migrations  # A database that is up to date starts faster.
 
         migrations.migrate(db)
 
 
-def unavailable(path: Path, error: sqlite3.Error | OSError) -> StateError:
+def unavailable_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
     """What is said of a database or a key that cannot be opened or written at the start."""
     if isinstance(error, OSError):
         where = error.filename or path.parent
@@ -142,7 +142,7 @@ def unavailable(path: Path, error: sqlite3.Error | OSError) -> StateError:
         # SQLite does not tell that this will not pass.
         forbidden = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return _refused(f"the database {path} cannot be opened", forbidden, path.parent)
-    return Unavailable(
+    return DatabaseUnavailableError(
         f"the database {path} cannot be opened ({error})",
         "check that the state directory is writable, not full, owned by this user, and that no"
         " other program holds the database",
@@ -164,12 +164,12 @@ def found_damaged(path: Path) -> StateError:
         except FileNotFoundError:
             continue
         except OSError as error:
-            return Unavailable(
+            return DatabaseUnavailableError(
                 f"{file} cannot be read now ({error.strerror})",
                 "see to the disk, and try again; the database is left as it is",
             )
-    condemn(path)
-    return damaged(path)
+    mark_damaged(path)
+    return damaged_error(path)
 
 
 def _read_through(path: Path) -> None:
@@ -185,7 +185,7 @@ def _descriptor(path: Path) -> int:
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def damaged(path: Path) -> StateError:
+def damaged_error(path: Path) -> StateError:
     """What is said of a damaged database, whenever and wherever it is found."""
     return StateError(
         f"the database {path} is damaged; it is left as it is, and nothing is counted twice",
@@ -194,14 +194,14 @@ def damaged(path: Path) -> StateError:
     )
 
 
-def failure(path: Path, error: sqlite3.Error | OSError) -> StateError:
+def commit_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
     """What is said of a failed commit, also where a key cannot be written.
 
     Unavailable where a later try may succeed; else the database is damaged, and condemned.
     """
     if not isinstance(error, sqlite3.OperationalError | OSError):
         return found_damaged(path)
-    return Unavailable(
+    return DatabaseUnavailableError(
         f"the database {path} cannot be written ({reason(error)}); what was not stored is not"
         " counted",
         "make room, or see to the rights of the state and the key directory, and repeat the"
@@ -216,7 +216,7 @@ def reason(error: sqlite3.Error | OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)
 
 
-def condemn(path: Path) -> None:
+def mark_damaged(path: Path) -> None:
     """Remember that a database is damaged: the next look might not come upon the place."""
     with contextlib.suppress(OSError):
-        path.with_name(CONDEMNED).touch(mode=0o600)
+        path.with_name(DAMAGED_MARKER).touch(mode=0o600)

@@ -7,10 +7,10 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from donkeywatch.store.schema import (
-    ALONE,
+    EXCLUSIVE,
     FINISHED_FILES,
     GENERATION_HINTS,
-    PART,
+    PARTITION,
     TABLES,
     TICKS,
     TOP,
@@ -32,23 +32,23 @@ def _tables(db: Database) -> None:
 
 @migrations(name="0002_parts")
 def _parts(db: Database) -> None:
-    if PART.name not in db.table("segments").columns_dict:
-        db.table("segments").add_column(PART.name, PART.type)
+    if PARTITION.name not in db.table("segments").columns_dict:
+        db.table("segments").add_column(PARTITION.name, PARTITION.type)
 
 
 @migrations(name="0003_places")
 def _places(db: Database) -> None:
     # Reading a column behind the BLOBs reads them too: where a part stands is told by the index.
     db.execute("drop index if exists idx_segments_hour")
-    db.table("segments").create_index(["hour", PART.name], if_not_exists=True)
+    db.table("segments").create_index(["hour", PARTITION.name], if_not_exists=True)
 
 
 @migrations(name="0004_alone_and_top")
 def _alone_and_top(db: Database) -> None:
     table = db.table("window_topics")
-    if ALONE.name in table.columns_dict:
+    if EXCLUSIVE.name in table.columns_dict:
         return
-    for column in (ALONE, *TOP):
+    for column in (EXCLUSIVE, *TOP):
         table.add_column(column.name, column.type)
     # What was flagged before this step cannot be told apart any more: NULL, and it stays NULL
     # when more is added. Where nothing was flagged so far, it is known.

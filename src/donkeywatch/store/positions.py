@@ -40,7 +40,7 @@ class FinishedFileRow(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class SourceProgress:
     """One row of ``sources``: the frontier of event time and the end of decided coverage, ms."""
 
     name: str
@@ -51,7 +51,10 @@ class Progress:
 
 
 def write(
-    db: sqlite3.Connection, positions: Sequence[PositionRow], progress: Sequence[Progress], now: int
+    db: sqlite3.Connection,
+    positions: Sequence[PositionRow],
+    progress: Sequence[SourceProgress],
+    now: int,
 ) -> None:
     """Store how far the sources and their files are counted; part of a checkpoint."""
     db.executemany(
@@ -125,7 +128,7 @@ def load(db: sqlite3.Connection, source: str) -> list[tuple[Any, ...]]:
     return found.fetchall()
 
 
-def progress(db: sqlite3.Connection, source: str) -> Progress:
+def progress(db: sqlite3.Connection, source: str) -> SourceProgress:
     """How far a source has been counted in event time."""
     found = db.execute("select * from sources where name = ?", (source,)).fetchone()
-    return Progress(*found) if found else Progress(source, None, 0, 0, None)
+    return SourceProgress(*found) if found else SourceProgress(source, None, 0, 0, None)

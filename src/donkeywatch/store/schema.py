@@ -29,7 +29,7 @@ class Table:
 KIND = Column("kind", str, "`hour` and `week` (calendar, UTC), or `1h`, `24h`, `7d` (rolling)")
 START = Column("start", int, "start of the window, milliseconds since 1970-01-01 UTC")
 TOPIC = Column("topic", str, "topic id from the lexicon")
-PART = Column(
+PARTITION = Column(
     "part", int, "first four bits of all its pseudonyms; NULL where the segment is not cut"
 )
 TICKS = Column(
@@ -50,7 +50,7 @@ GENERATION_HINTS = (
     Column("turn", int, "the higher, the later it was last read; begins as a time, ms UTC"),
 )
 WINDOW_KEY = ("kind", "start")
-ALONE = Column(
+EXCLUSIVE = Column(
     "alone",
     int,
     "flagged queries that no other topic flagged; hours and weeks only; NULL where it was not "
@@ -113,7 +113,7 @@ TABLES = (
             Column("addresses_3", int, FLAGGED.format(3, "ies")),
             Column("sum_qk", int, "sum over addresses of queries times flagged queries"),
             Column("sum_kk", int, "sum over addresses of squared flagged queries"),
-            ALONE,
+            EXCLUSIVE,
             *TOP,
         ),
     ),
@@ -226,7 +226,7 @@ TABLES = (
             TICKS,
             Column("queries", bytes, "queries of the address in the tick"),
             Column("flagged", bytes, "per topic, flagged queries of the address in the tick"),
-            PART,
+            PARTITION,
         ),
     ),
     Table(
@@ -257,12 +257,12 @@ TABLES = (
     ),
 )
 
-SCRIPT = Path(__file__).with_name("schema.sql")
-STEPS = ("0001_tables", "0002_parts", "0003_places", "0004_alone_and_top", "0005_ticks")
+SCHEMA_SQL = Path(__file__).with_name("schema.sql")
+MIGRATIONS = ("0001_tables", "0002_parts", "0003_places", "0004_alone_and_top", "0005_ticks")
 """What `migrations` has done to a database of this version."""
 
 
-def applied(db: sqlite3.Connection) -> tuple[str, ...] | None:
+def applied_migrations(db: sqlite3.Connection) -> tuple[str, ...] | None:
     """The steps that a database has behind it; None when there is nothing in it."""
     if db.execute("select 1 from sqlite_master limit 1").fetchone() is None:
         return None
@@ -277,11 +277,11 @@ def applied(db: sqlite3.Connection) -> tuple[str, ...] | None:
 
 def create(db: sqlite3.Connection) -> None:
     """Make the tables in an empty database, as all the steps would have; in one transaction."""
-    statements = SCRIPT.read_text("utf-8")
+    statements = SCHEMA_SQL.read_text("utf-8")
     db.executescript(f"begin immediate;\n{statements}\ncommit;")
 
 
-def document() -> str:
+def schema_markdown() -> str:
     """The tables as Markdown, for docs/database.md."""
     parts = []
     for table in TABLES:

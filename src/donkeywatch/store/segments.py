@@ -9,36 +9,36 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import Narrow
+from donkeywatch.counting.figures import CountColumn
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows, Ticks, joined, ticks_between
+from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows, Ticks, merge, ticks_between
 from donkeywatch.counting.windows import HOUR, WEEK
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")
 TICK = np.dtype("<u2")
-BITS = 4
-PARTS = 1 << BITS
+PARTITION_BITS = 4
+PARTITIONS = 1 << PARTITION_BITS
 """A long segment is cut by the first bits of its pseudonyms, so that a week of millions of
 addresses can be counted a sixteenth at a time."""
-LONG = 1 << 14
+SPLIT_ABOVE_ROWS = 1 << 14
 """Rows above which a segment is cut."""
-SHORT, MANY = 1 << 12, 64
+SMALL_SEGMENT_ROWS, MERGE_AT_SEGMENTS = 1 << 12, 64
 """So many segments of an hour, of so few rows each, are joined to one."""
-FEW = 4
+MAX_SEGMENTS_UNMERGED = 4
 """Segments that a part of an hour may have when it is closed; more are joined."""
-DESTROYED = 1 << 20
+DELETE_BATCH_ROWS = 1 << 20
 """Rows that are destroyed at a time."""
 
 
-def packed(column: Narrow) -> bytes:
+def encode_counts(column: CountColumn) -> bytes:
     """Counts in the narrowest of 1, 2 or 4 bytes an item that holds the largest one."""
     largest = int(column.max()) if column.size else 0
     width = next(width for width in WIDTHS if largest < 256**width.itemsize)
     return column.astype(width).tobytes()
 
 
-def unpacked(blob: bytes, items: int) -> Narrow:
+def decode_counts(blob: bytes, items: int) -> CountColumn:
     """The counts of a BLOB with ``items`` items."""
     width = next(width for width in WIDTHS if width.itemsize * items == len(blob))
     return np.frombuffer(blob, width).astype(width.newbyteorder("="), copy=False)
@@ -46,18 +46,18 @@ def unpacked(blob: bytes, items: int) -> Narrow:
 
 def insert(connection: sqlite3.Connection, rows: Rows, topics: Sequence[str]) -> None:
     """Store the rows of one hour, which are sorted: as one segment, or cut into parts."""
-    if len(rows) <= LONG:
+    if len(rows) <= SPLIT_ABOVE_ROWS:
         _insert(connection, rows, None, topics)
         return
     cuts = [0, *np.searchsorted(rows.pseudonym, _bounds()).tolist(), len(rows)]
     for part, (low, high) in enumerate(pairwise(cuts)):
         if low < high:
-            _insert(connection, rows.span(low, high), part, topics)
+            _insert(connection, rows.row_slice(low, high), part, topics)
 
 
 def _bounds() -> np.ndarray:
     """The lowest pseudonym of every part but the first."""
-    return np.arange(1, PARTS, dtype=np.uint64) << np.uint64(64 - BITS)
+    return np.arange(1, PARTITIONS, dtype=np.uint64) << np.uint64(64 - PARTITION_BITS)
 
 
 def _insert(
@@ -73,8 +73,8 @@ def _insert(
             rows.pseudonym.astype(PSEUDONYM, copy=False).tobytes(),
             rows.country.astype("<u2", copy=False).tobytes(),
             rows.tick.astype(TICK, copy=False).tobytes(),
-            packed(rows.queries),
-            packed(rows.flagged),
+            encode_counts(rows.queries),
+            encode_counts(rows.flagged),
             part,
         ),
     )
@@ -85,7 +85,7 @@ def _insert(
         )
 
 
-class Stored(NamedTuple):
+class SegmentRow(NamedTuple):
     """A row of the table ``segments``, its bridge last."""
 
     hour: int
@@ -107,8 +107,8 @@ class Stored(NamedTuple):
             None if self.previous is None else _pseudonyms(self.previous),
             np.frombuffer(self.countries, "<u2").astype(np.uint16, copy=False),
             _ticks(self.ticks, self.rows),
-            unpacked(self.queries, self.rows),
-            _by_topic(unpacked(self.flagged, self.rows * len(names)), names, topics),
+            decode_counts(self.queries, self.rows),
+            _by_topic(decode_counts(self.flagged, self.rows * len(names)), names, topics),
         )
 
 
@@ -123,8 +123,10 @@ def _ticks(blob: bytes, rows: int) -> Ticks:
     return np.frombuffer(blob, TICK).astype(np.uint16, copy=False)
 
 
-COLUMNS = ", ".join(Stored._fields[:-1])
-WHOLE = f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
+COLUMNS = ", ".join(SegmentRow._fields[:-1])
+_SELECT_WITH_PREVIOUS = (
+    f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
+)
 
 
 def load(
@@ -132,13 +134,14 @@ def load(
 ) -> Iterator[Rows]:
     """The rows of the minutes in [start, end) ms by segment, oldest hour first."""
     found = connection.execute(
-        f"{WHOLE} where hour > ? and hour < ? order by hour, segments.id", (start - HOUR, end)
+        f"{_SELECT_WITH_PREVIOUS} where hour > ? and hour < ? order by hour, segments.id",
+        (start - HOUR, end),
     )
     for columns in found:
-        yield from inside(Stored(*columns), start, end, topics)
+        yield from rows_within(SegmentRow(*columns), start, end, topics)
 
 
-def inside(stored: Stored, start: int, end: int, topics: Sequence[str]) -> Iterator[Rows]:
+def rows_within(stored: SegmentRow, start: int, end: int, topics: Sequence[str]) -> Iterator[Rows]:
     """The rows of the minutes in [start, end) ms, if there are any; no other is unpacked."""
     low, high = ticks_between(stored.hour, start, end)
     if high - low == HOUR // TICK_MS:
@@ -147,10 +150,10 @@ def inside(stored: Stored, start: int, end: int, topics: Sequence[str]) -> Itera
     tick = _ticks(stored.ticks, stored.rows)
     kept = np.flatnonzero((tick >= low) & (tick < high))
     if len(kept):
-        yield stored.unpacked(topics).at(kept)
+        yield stored.unpacked(topics).take(kept)
 
 
-def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> Narrow:
+def _by_topic(flagged: CountColumn, stored: Sequence[str], wanted: Sequence[str]) -> CountColumn:
     """Flagged columns in the order of the loaded lexicon, zeros for topics it added."""
     table = flagged.reshape(len(stored), -1)
     if tuple(stored) == tuple(wanted):
@@ -163,28 +166,30 @@ def _by_topic(flagged: Narrow, stored: Sequence[str], wanted: Sequence[str]) -> 
     )
 
 
-def join_short(connection: sqlite3.Connection, hour: int, topics: Sequence[str]) -> None:
+def merge_small_segments(connection: sqlite3.Connection, hour: int, topics: Sequence[str]) -> None:
     """Join the short segments of an hour to one when frequent checkpoints have left many."""
     short = "from segments where hour = ? and part is null and rows <= ?"
-    places = connection.execute(f"select id {short}", (hour, SHORT)).fetchall()
-    if len(places) < MANY:
+    places = connection.execute(f"select id {short}", (hour, SMALL_SEGMENT_ROWS)).fetchall()
+    if len(places) < MERGE_AT_SEGMENTS:
         return
     chosen = ",".join(str(number) for (number,) in places)
-    found = connection.execute(f"{WHOLE} where segments.id in ({chosen})").fetchall()
-    rows = joined([Stored(*columns).unpacked(topics) for columns in found])
+    found = connection.execute(
+        f"{_SELECT_WITH_PREVIOUS} where segments.id in ({chosen})"
+    ).fetchall()
+    rows = merge([SegmentRow(*columns).unpacked(topics) for columns in found])
     _insert(connection, rows, None, topics)
     connection.executemany("delete from bridges where segment = ?", places)
     connection.executemany("delete from segments where id = ?", places)
 
 
-def is_short(connection: sqlite3.Connection, hour: int) -> bool:
+def has_few_segments(connection: sqlite3.Connection, hour: int) -> bool:
     """Has an hour so few segments that joining them would not pay?"""
     (most,) = connection.execute(
         "select coalesce(max(number), 0) from"
         " (select count(*) as number from segments where hour = ? group by part)",
         (hour,),
     ).fetchone()
-    return int(most) <= FEW
+    return int(most) <= MAX_SEGMENTS_UNMERGED
 
 
 def count(connection: sqlite3.Connection, start: int, end: int) -> int:
@@ -206,7 +211,7 @@ def newest_time(connection: sqlite3.Connection) -> int:
     )
 
 
-def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
+def first_hour(connection: sqlite3.Connection, start: int, end: int) -> int | None:
     """The first hour in [start, end) ms that has rows."""
     (first,) = connection.execute(
         "select min(hour) from segments where hour > ? and hour < ?", (start - HOUR, end)
@@ -214,7 +219,7 @@ def begins(connection: sqlite3.Connection, start: int, end: int) -> int | None:
     return None if first is None else int(first)
 
 
-class Outlived(NamedTuple):
+class ExpiredHours(NamedTuple):
     """Hours in [start, end) ms of which all is to be destroyed, or the bridges alone."""
 
     start: int
@@ -222,8 +227,11 @@ class Outlived(NamedTuple):
     bridges: bool
 
 
-def outlived(connection: sqlite3.Connection, week: int) -> list[Outlived]:
-    """Hours that have segments older than a week, or bridges of it: `DESTROYED` rows in each."""
+def expired_hours(connection: sqlite3.Connection, week: int) -> list[ExpiredHours]:
+    """Hours that have segments older than a week, or previous pseudonyms of it.
+
+    Each stands for `DELETE_BATCH_ROWS` rows.
+    """
     found = connection.execute(
         "select hour, sum(rows) from segments where hour < ?1"
         " or (hour < ?2 and id in (select segment from bridges)) group by hour order by hour",
@@ -232,19 +240,21 @@ def outlived(connection: sqlite3.Connection, week: int) -> list[Outlived]:
     total = accumulate(rows for _, rows in found)
     numbered = zip(found, total, strict=True)
     spans = []
-    for kind, some in groupby(numbered, lambda each: (each[0][0] >= week, each[1] // DESTROYED)):
+    for kind, some in groupby(
+        numbered, lambda each: (each[0][0] >= week, each[1] // DELETE_BATCH_ROWS)
+    ):
         hours = [hour for (hour, _), _ in some]
-        spans.append(Outlived(hours[0], hours[-1] + HOUR, bridges=kind[0]))
+        spans.append(ExpiredHours(hours[0], hours[-1] + HOUR, bridges=kind[0]))
     return spans
 
 
-def remove(connection: sqlite3.Connection, start: int, end: int) -> None:
+def delete(connection: sqlite3.Connection, start: int, end: int) -> None:
     """Destroy the segments of the hours in [start, end) ms, with their bridges."""
-    burn_bridges(connection, start, end)
+    delete_previous_pseudonyms(connection, start, end)
     connection.execute("delete from segments where hour >= ? and hour < ?", (start, end))
 
 
-def burn_bridges(connection: sqlite3.Connection, start: int, end: int) -> None:
+def delete_previous_pseudonyms(connection: sqlite3.Connection, start: int, end: int) -> None:
     """Destroy the older pseudonyms of the hours in [start, end) ms."""
     connection.execute(
         "delete from bridges where segment in"

@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from donkeywatch.counting.figures import Figures
+from donkeywatch.counting.figures import WindowAggregate
 from donkeywatch.counting.ledger import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.store import floors, segments, windows
 from donkeywatch.store import positions as places
 from donkeywatch.store.connection import Connection
-from donkeywatch.store.positions import FinishedFileRow, PositionRow, Progress
-from donkeywatch.store.segments import Outlived
+from donkeywatch.store.positions import FinishedFileRow, PositionRow, SourceProgress
+from donkeywatch.store.segments import ExpiredHours
 
 COPY = 10 * SECOND
 """Time between two copies of the counters (ms)."""
@@ -41,10 +41,10 @@ class Store(Connection):
         self,
         batch: Batch,
         positions: Sequence[PositionRow],
-        progress: Sequence[Progress],
+        progress: Sequence[SourceProgress],
         covered: Mapping[int, float],
         now: int,
-        facts: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
         finished: Sequence[FinishedFileRow] = (),
     ) -> None:
         """Store counts, segments, coverage, positions, finished files and small facts together."""
@@ -52,16 +52,16 @@ class Store(Connection):
         with self.transaction() as db:
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
-                segments.join_short(db, rows.hour, self.topics)
+                segments.merge_small_segments(db, rows.hour, self.topics)
             windows.add(db, batch, covered)
             self._raise_counters(db, batch.counters)
             db.executemany(
-                "insert or replace into settings values (?, ?)", list((facts or {}).items())
+                "insert or replace into settings values (?, ?)", list((metadata or {}).items())
             )
             places.write(db, positions, progress, now)
             places.write_finished(db, finished)
 
-    def due(self, kind: str, watermark: int) -> list[tuple[int, int]]:
+    def windows_due(self, kind: str, watermark: int) -> list[tuple[int, int]]:
         """Start and end of the windows of a calendar kind that wait to be closed, oldest first."""
         return self.connection.execute(
             "select start, until from windows where kind = ? and closed = 0 and until <= ?"
@@ -80,28 +80,28 @@ class Store(Connection):
         ).fetchone()
         return int(found)
 
-    def close_hour(self, start: int, merged: Rows | None, figures: Figures) -> bool:
+    def close_hour(self, start: int, merged: Rows | None, figures: WindowAggregate) -> bool:
         """Store a closed hour's figures; false if the counts disagree.
 
         ``merged`` are its rows, to be written again where their segments were many.
         """
         with self.transaction() as db:
             if merged is not None:
-                segments.remove(db, start, start + HOUR)
+                segments.delete(db, start, start + HOUR)
                 segments.insert(db, merged, self.topics)
             return windows.close(db, "hour", start, figures, self.topics)
 
-    def close_week(self, start: int, figures: Figures) -> bool:
+    def close_week(self, start: int, figures: WindowAggregate) -> bool:
         """Store a closed week's figures; false if the counts disagree."""
         with self.transaction() as db:
             return windows.close(db, "week", start, figures, self.topics)
 
-    def show(self, rolling: Mapping[str, tuple[int, int, Figures]]) -> None:
+    def replace_rolling(self, rolling: Mapping[str, tuple[int, int, WindowAggregate]]) -> None:
         """Replace the rolling windows by newer ones."""
         with self.transaction() as db:
-            windows.show(db, rolling, self.topics)
+            windows.replace_rolling(db, rolling, self.topics)
 
-    def count(self, name: str, subject: str = "", amount: int = 1) -> None:
+    def increment_counter(self, name: str, subject: str = "", amount: int = 1) -> None:
         """Raise a counter outside a checkpoint."""
         with self.transaction() as db:
             db.execute(
@@ -146,7 +146,7 @@ class Store(Connection):
         found = self.connection.execute("select coalesce(max(id), 0) + 1 from generations")
         return int(found.fetchone()[0])
 
-    def progress(self, source: str) -> Progress:
+    def progress(self, source: str) -> SourceProgress:
         """How far a source has been counted in event time."""
         return places.progress(self.connection, source)
 
@@ -157,7 +157,7 @@ class Store(Connection):
         )
         return int(found.fetchone()[0])
 
-    def note_break(self, kind: str, digest: str, now: int) -> bool:
+    def record_break(self, kind: str, digest: str, now: int) -> bool:
         """Record a changed lexicon, country database, format or normalisation as a break.
 
         The first value ever seen is no break. True when something changed.
@@ -193,7 +193,7 @@ class Store(Connection):
         found = self.connection.execute("select week, proof, sealed from epochs")
         return {week: (proof, bool(sealed)) for week, proof, sealed in found}
 
-    def open_epoch(self, week: int, proof: bytes) -> None:
+    def register_key(self, week: int, proof: bytes) -> None:
         """Record a new key before the first pseudonym is made with it."""
         with self.transaction() as db:
             db.execute(
@@ -227,7 +227,7 @@ class Store(Connection):
         """
         with self.transaction() as db:
             floors.keep(db, floors.counters(db))
-            segments.remove(db, start, 1 << 60)
+            segments.delete(db, start, 1 << 60)
             queries, late, flagged = windows.take_back(db, start)
             (source,) = db.execute(
                 "select coalesce((select subject from counters where name = 'lines'"
@@ -263,10 +263,10 @@ class Store(Connection):
         (newest,) = self.connection.execute("select max(changed) from generations").fetchone()
         return None if newest is None else int(newest)
 
-    def seal(self, week: int) -> None:
+    def record_key_destruction(self, week: int) -> None:
         """Record that the keys before ``week``, which has ended and closed, are destroyed.
 
-        The caller destroys them after this, and calls `destroy_sealed`. All that was committed
+        The caller destroys them after this, and calls `delete_sealed`. All that was committed
         before is on the disk with it.
         """
         self.connection.execute("pragma synchronous = full")
@@ -278,7 +278,7 @@ class Store(Connection):
             places.forget_fingerprints(db, week)
         self.hurry(hurried=self._hurried)
 
-    def destroy_sealed(self) -> None:
+    def delete_sealed(self) -> None:
         """Destroy what was made with keys that are destroyed; goes on where it was cut off.
 
         Some hours at a time, so that the write-ahead log, which is copied back after each, stays
@@ -287,30 +287,30 @@ class Store(Connection):
         self._aside.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma synchronous = normal")
         try:
-            for hours in self._outlived():
+            for hours in self._expired_hours():
                 self._destroy(hours)
                 self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
         finally:
             self.hurry(hurried=self._hurried)
         self.truncate_log()
 
-    def destroy_some(self) -> bool:
+    def delete_some_sealed(self) -> bool:
         """Destroy some hours of what was made with keys that are destroyed; true if more is left.
 
         The caller has the write-ahead log copied back, and empties it at last.
         """
-        found = self._outlived()
+        found = self._expired_hours()
         if found:
             self._destroy(found[0])
         return len(found) > 1
 
-    def _outlived(self) -> list[Outlived]:
+    def _expired_hours(self) -> list[ExpiredHours]:
         sealed = self.connection.execute("select max(week) from epochs where sealed = 1")
         (newest,) = sealed.fetchone()
-        return [] if newest is None else segments.outlived(self.connection, int(newest) + WEEK)
+        return [] if newest is None else segments.expired_hours(self.connection, int(newest) + WEEK)
 
-    def _destroy(self, hours: Outlived) -> None:
-        destroy = segments.burn_bridges if hours.bridges else segments.remove
+    def _destroy(self, hours: ExpiredHours) -> None:
+        destroy = segments.delete_previous_pseudonyms if hours.bridges else segments.delete
         with self.transaction() as db:
             destroy(db, hours.start, hours.end)
 

@@ -6,9 +6,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from donkeywatch.counting.figures import TOP, Figures
+from donkeywatch.counting.figures import TOP_ADDRESSES, WindowAggregate
 from donkeywatch.counting.ledger import Batch
-from donkeywatch.counting.windows import HOUR, WEEK, floor, iso
+from donkeywatch.counting.windows import HOUR, WEEK, floor_to, iso_utc
 
 TABLES = (
     "windows",
@@ -17,7 +17,7 @@ TABLES = (
     "window_countries",
     "window_country_topics",
 )
-LENGTHS = {"hour": HOUR, "week": WEEK}
+CALENDAR_LENGTHS = {"hour": HOUR, "week": WEEK}
 """Calendar windows by kind, ms."""
 
 
@@ -25,8 +25,8 @@ def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> N
     """Add what is new to the open hours and weeks; a closed one that gets more opens again."""
     for hour in sorted({*batch.hours, *covered}):
         counts = batch.hours.get(hour)
-        for kind, unit in LENGTHS.items():
-            start = floor(hour, unit)
+        for kind, unit in CALENDAR_LENGTHS.items():
+            start = floor_to(hour, unit)
             db.execute(
                 "insert into windows (kind, start, until, utc, queries, late,"
                 " covered_seconds, closed) values (?, ?, ?, ?, ?, ?, ?, 0)"
@@ -37,7 +37,7 @@ def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> N
                     kind,
                     start,
                     start + unit,
-                    iso(start),
+                    iso_utc(start),
                     counts.queries if counts else 0,
                     counts.late if counts else 0,
                     covered.get(hour, 0.0),
@@ -53,7 +53,7 @@ def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> N
                 db.executemany(
                     "insert into window_topics (kind, start, topic, alone) values (?, ?, ?, ?)"
                     " on conflict do update set alone = alone + excluded.alone",
-                    [(kind, start, *pair) for pair in counts.alone.items()],
+                    [(kind, start, *pair) for pair in counts.exclusive.items()],
                 )
 
 
@@ -70,7 +70,7 @@ def take_back(db: sqlite3.Connection, start: int) -> tuple[int, int, dict[tuple[
         (start,),
     ).fetchall()
     for hour, counted, after, covered in hours:
-        week = floor(hour, WEEK)
+        week = floor_to(hour, WEEK)
         queries, late = queries + counted, late + after
         db.execute(
             "update windows set queries = queries - ?, late = late - ?, covered_seconds ="
@@ -94,14 +94,14 @@ def take_back(db: sqlite3.Connection, start: int) -> tuple[int, int, dict[tuple[
             " where kind = 'week' and start = ?",
             (hour, week),
         )
-    for kind in LENGTHS:
+    for kind in CALENDAR_LENGTHS:
         for table in TABLES:
             db.execute(f"delete from {table} where kind = ? and start >= ?", (kind, start))  # noqa: S608 - our own names
     return queries, late, flagged
 
 
 def close(
-    db: sqlite3.Connection, kind: str, start: int, figures: Figures, topics: Sequence[str]
+    db: sqlite3.Connection, kind: str, start: int, figures: WindowAggregate, topics: Sequence[str]
 ) -> bool:
     """Write the figures of a window that is over; false if they contradict what was counted."""
     counted = db.execute(
@@ -113,7 +113,7 @@ def close(
         (figures.queries, figures.addresses, figures.sum_qq, kind, start),
     )
     # Rolling windows are not told of the single addresses in them, nor counted query by query.
-    calendar = kind in LENGTHS
+    calendar = kind in CALENDAR_LENGTHS
     db.executemany(
         "insert into window_topics values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " on conflict do update set queries = excluded.queries,"
@@ -123,7 +123,7 @@ def close(
         [
             (
                 *(kind, start, name, topic.queries, *topic.addresses, topic.sum_qk, topic.sum_kk),
-                *((0, topic.of_top(1), topic.of_top(TOP)) if calendar else (None,) * 3),
+                *((0, topic.of_top(1), topic.of_top(TOP_ADDRESSES)) if calendar else (None,) * 3),
             )
             for name, topic in zip(topics, figures.topics, strict=True)
         ],
@@ -147,8 +147,10 @@ def close(
     return agree and figures.invariants_hold()
 
 
-def show(
-    db: sqlite3.Connection, rolling: Mapping[str, tuple[int, int, Figures]], topics: Sequence[str]
+def replace_rolling(
+    db: sqlite3.Connection,
+    rolling: Mapping[str, tuple[int, int, WindowAggregate]],
+    topics: Sequence[str],
 ) -> None:
     """Replace the rolling windows by newer ones."""
     for kind, (start, end, figures) in rolling.items():
@@ -162,7 +164,7 @@ def show(
         ).fetchone()[0]
         db.execute(
             "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 1)",
-            (kind, start, end, iso(start), covered),
+            (kind, start, end, iso_utc(start), covered),
         )
         close(db, kind, start, figures, topics)
 

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from donkeywatch.counting.windows import week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.http import guard as module
-from donkeywatch.publish.http.app import create_app, moment
+from donkeywatch.publish.http.app import create_app, parse_time
 from donkeywatch.publish.http.guard import HEADERS
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import SourceStatus, Status
@@ -180,7 +180,7 @@ def test_current_fractions_are_rolling_windows_then_hour_then_week(ask: Asked) -
     assert re.fullmatch("[0-9a-f]{16}", answer["lexicon"])
     assert [w["window"] for w in answer["windows"]] == ["1h", "24h", "7d", "hour", "week"]
     for window in answer["windows"]:
-        bounds = moment(window["start"], 0), moment(window["end"], 0)
+        bounds = parse_time(window["start"], 0), parse_time(window["end"], 0)
         truth = told(ask.server.truth.window(*bounds))
         if window["window"] in ("1h", "24h", "7d"):
             for topic in truth["topics"].values():
@@ -751,8 +751,8 @@ def test_readiness_comes_with_the_log(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "reason"),
     [
-        (Status(commit_good=False), "the last commit failed"),
-        (Status(problems=("the disk is full",)), "the disk is full"),
+        (Status(last_commit_ok=False), "the last commit failed"),
+        (Status(engine_problems=("the disk is full",)), "the disk is full"),
         (
             Status(sources=(SourceStatus("main", True, False, 1 << 21, 0, None, None),)),
             "source main: 2097152 bytes behind",
@@ -813,9 +813,9 @@ def test_every_answer_in_the_schema_has_examples(ask: Asked) -> None:
     components = ask.json("/openapi.json")["components"]["schemas"]
     ours = {name: m for name, m in components.items() if "Validation" not in name}
     assert set(ours) == {
-        "BoxAnswer", "BreakAnswer", "Countries", "CountryAnswer", "CountryTopic", "Fractions",
-        "Health", "Interval", "Page", "ProfileAnswer", "ProfileHour", "Refusal", "SourceHealth",
-        "TopicAnswer", "WindowAnswer",
+        "BoxAnswer", "BreakAnswer", "Countries", "CountryAnswer", "CountryTopic",
+        "FractionsResponse", "Health", "Interval", "WindowPage", "ProfileAnswer", "ProfileHour", "ErrorResponse",
+        "SourceHealth", "TopicAnswer", "WindowResponse",
     }  # fmt: skip
     for name, model in ours.items():
         for key, field in model["properties"].items():
@@ -830,5 +830,5 @@ def test_moment_reads_the_three_forms() -> None:
     """A stamp, a date and an ISO week are times in ms UTC; nothing given is the default."""
     monday = week_start("2026-W48")
     for text in ("2026-11-23T00:00:00Z", "2026-11-23", "2026-W48", "2026-11-23T01:00:00 01:00"):
-        assert moment(text, 7) == monday
-    assert moment(None, 7) == 7
+        assert parse_time(text, 7) == monday
+    assert parse_time(None, 7) == 7

@@ -23,8 +23,8 @@ from starlette.requests import ClientDisconnect
 from browsing import Site, copied, served
 from donkeywatch.publish.http import feed as module
 from donkeywatch.publish.http import server
-from donkeywatch.publish.http.feed import Feed
-from donkeywatch.publish.http.site import News
+from donkeywatch.publish.http.feed import EventFeed
+from donkeywatch.publish.http.site import EventStreamResponse
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
 from support import TOPICS
@@ -41,7 +41,7 @@ class Changing:
         self.over = False
         self.looks = 0
         self._clients = itertools.count(1)
-        self.feed = Feed(lambda: Snapshots(state, TOPICS), self._current, 1 << 20)
+        self.feed = EventFeed(lambda: Snapshots(state, TOPICS), self._current, 1 << 20)
 
     def _current(self) -> Status:
         self.looks += 1
@@ -55,19 +55,19 @@ class Changing:
     async def events(self) -> AsyncIterator[str]:
         """A stream of a page of another client each time, as the server sends it."""
         client = f"192.0.2.{next(self._clients)}"
-        assert self.feed.enter(client)
+        assert self.feed.acquire(client)
         try:
             async for event in self.feed.stream(lambda: self.over):
                 yield event
         finally:
-            self.feed.leave(client)
+            self.feed.release(client)
 
 
 @pytest.fixture
 def changing(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Changing]:
     """A feed that looks a hundred times a second, and speaks ten times."""
-    monkeypatch.setattr(module, "TICK", 0.01)
-    monkeypatch.setattr(module, "PERIOD", 0.1)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "MIN_INTERVAL_SECONDS", 0.1)
     made = Changing(site, tmp_path)
     yield made
     made.db.close()
@@ -95,7 +95,7 @@ def test_news_come_at_once_and_with_each_change(changing: Changing) -> None:
         _, second = await following(events)
         assert second["data"] != first["data"]
         assert second["history"] == first["history"]
-        changing.status = replace(changing.status, problems=("the disk is full",))
+        changing.status = replace(changing.status, engine_problems=("the disk is full",))
         _, third = await following(events)
         assert third["health"] == ["the disk is full"]
         changing.over = True
@@ -150,7 +150,7 @@ def test_silence_has_a_heartbeat(changing: Changing, monkeypatch: pytest.MonkeyP
 
 def test_all_pages_share_one_look(changing: Changing, monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty open pages look at the database as often as one does."""
-    monkeypatch.setattr(module, "TICK", 0.2)
+    monkeypatch.setattr(module, "POLL_SECONDS", 0.2)
 
     async def listen() -> None:
         streams = [changing.events() for _ in range(30)]
@@ -171,8 +171,8 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
 
     A stop of the server ends the streams at once: they are not waited for.
     """
-    monkeypatch.setattr(server, "GRACE", 120)
-    monkeypatch.setattr("donkeywatch.publish.http.feed.PLACES", 2)
+    monkeypatch.setattr(server, "SHUTDOWN_SECONDS", 120)
+    monkeypatch.setattr("donkeywatch.publish.http.feed.MAX_STREAMS", 2)
     client = httpx.Client(trust_env=False, timeout=20)
     with client, served(site.server, site.status) as other:
         url = f"{other.url}/api/v1/events"
@@ -195,7 +195,7 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
             began = time.monotonic()
             stop(other)
             assert "beat" not in "".join(lines)
-        assert time.monotonic() - began < server.GRACE / 2
+        assert time.monotonic() - began < server.SHUTDOWN_SECONDS / 2
 
 
 def test_a_crowd_that_comes_at_once_gets_no_more_places(
@@ -215,7 +215,7 @@ def test_a_crowd_that_comes_at_once_gets_no_more_places(
 
     with served(site.server, site.status) as other:
         found = asyncio.run(ask(f"{other.url}/api/v1/events"))
-    assert found == {200: module.PLACES, 503: 100 - module.PLACES}
+    assert found == {200: module.MAX_STREAMS, 503: 100 - module.MAX_STREAMS}
 
 
 def test_one_client_takes_no_place_of_another(site: Site) -> None:
@@ -265,9 +265,11 @@ def test_a_page_that_is_gone_before_the_first_news_gives_its_place_back(
         raise OSError
 
     async def send() -> None:
-        assert changing.feed.enter("192.0.2.1")
+        assert changing.feed.acquire("192.0.2.1")
         with suppress(OSError, ClientDisconnect, BaseExceptionGroup):
-            await News(changing.feed, "192.0.2.1", lambda: False)({"type": "http"}, nothing, broken)
+            await EventStreamResponse(changing.feed, "192.0.2.1", lambda: False)(
+                {"type": "http"}, nothing, broken
+            )
 
     asyncio.run(send())
     assert not changing.feed._open

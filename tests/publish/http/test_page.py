@@ -16,10 +16,10 @@ import pytest
 from browsing import Site, copied
 from donkeywatch.publish.by_country import week_by_country
 from donkeywatch.publish.http.assets import assets
-from donkeywatch.publish.http.page import SHOWN, STALE, render
+from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
-from donkeywatch.runtime.clocks import wall
+from donkeywatch.runtime.clocks import wall_ms
 from support import TOPICS
 
 ROOT = Path(__file__).parents[3]
@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[3]
 
 def html_of(site: Site, status: Status | None = None) -> str:
     """The page as it is rendered."""
-    with Snapshots(site.server.state, TOPICS).take() as snapshot:
-        return render(snapshot, status or site.status, 1 << 20, wall())
+    with Snapshots(site.server.state, TOPICS).open() as snapshot:
+        return render(snapshot, status or site.status, 1 << 20, wall_ms())
 
 
 def text_of(html: str) -> str:
@@ -83,7 +83,7 @@ def test_the_wheel_has_the_files(tmp_path: Path) -> None:
 
 def test_what_is_not_ready_is_told_as_text(site: Site) -> None:
     """The reasons are on the page, escaped."""
-    html = html_of(site, replace(site.status, problems=("<b>the disk & more",)))
+    html = html_of(site, replace(site.status, engine_problems=("<b>the disk & more",)))
     assert "Not ready: &lt;b&gt;the disk &amp; more" in html
     assert "Following and caught up, newest query" in html_of(site)
 
@@ -94,9 +94,9 @@ def test_what_is_not_ready_is_told_as_text(site: Site) -> None:
 )
 def test_silence_is_told_with_its_length(site: Site, minutes: int, words: str) -> None:
     """Up to a quarter of an hour nothing is said; then how long, in the unit that fits."""
-    assert STALE == 15 * 60_000
+    assert SILENT_AFTER == 15 * 60_000
     (log,) = site.status.sources
-    silent = replace(log, last_event=wall() - minutes * 60_000 + (5_000 if minutes == 15 else 0))
+    silent = replace(log, last_event=wall_ms() - minutes * 60_000 + (5_000 if minutes == 15 else 0))
     assert words in text_of(html_of(site, replace(site.status, sources=(silent,))))
 
 
@@ -128,7 +128,7 @@ def test_the_sentence_has_the_figures_of_the_last_day(site: Site) -> None:
 def test_the_countries_are_those_of_the_api(site: Site) -> None:
     """Every row of the table is a country of /api/v1/countries with its figures, in its order."""
     found = site.json("/api/v1/countries")
-    shown = [c for c in found["countries"] if c["country"]][:SHOWN]
+    shown = [c for c in found["countries"] if c["country"]][:MAX_COUNTRIES]
     assert shown
     html = html_of(site)
     table = html[html.index("by-country") :]
@@ -173,5 +173,5 @@ def test_a_week_without_countries_is_not_there(site: Site, tmp_path: Path) -> No
     first = site.json("/api/v1/weeks?limit=1")["windows"][0]["week"]
     assert site.json(f"/api/v1/countries?week={first}")["week"] == first
     empty = copied(site, tmp_path, "delete from windows where kind = 'week'")
-    with Snapshots(empty.state, TOPICS).take() as snapshot:
+    with Snapshots(empty.state, TOPICS).open() as snapshot:
         assert week_by_country(snapshot).week is None

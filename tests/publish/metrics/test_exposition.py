@@ -8,7 +8,7 @@ from dataclasses import replace
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from donkeywatch.publish.metrics.exposition import Exposition
+from donkeywatch.publish.metrics.exposition import ExpositionCache
 from donkeywatch.publish.status import Status
 
 PLAIN, OPEN = "text/plain", "application/openmetrics-text;version=1.0.0"
@@ -35,7 +35,7 @@ class Scraped:
 
     def __init__(self, status: Status) -> None:
         self.status, self.collector = status, Counted()
-        self._exposition = Exposition(self.collector, lambda: self.status)
+        self._exposition = ExpositionCache(self.collector, lambda: self.status)
 
     def scrape(self, accept: str = PLAIN) -> str:
         """The value that is told."""
@@ -45,19 +45,19 @@ class Scraped:
 
 def test_nothing_is_written_twice_while_nothing_changes() -> None:
     """And a change of the database or of the status is told at once."""
-    scraped = Scraped(Status(revision=(0, 7)))
+    scraped = Scraped(Status(change_counter=(0, 7)))
     assert [scraped.scrape(), scraped.scrape()] == ["1.0", "1.0"]
-    scraped.status = replace(scraped.status, revision=(0, 8))
+    scraped.status = replace(scraped.status, change_counter=(0, 8))
     assert [scraped.scrape(), scraped.scrape()] == ["2.0", "2.0"]
-    scraped.status = replace(scraped.status, commit_good=False)
+    scraped.status = replace(scraped.status, last_commit_ok=False)
     assert scraped.scrape() == "3.0"
-    scraped.status = replace(scraped.status, commit_good=False)
+    scraped.status = replace(scraped.status, last_commit_ok=False)
     assert scraped.scrape() == "3.0"
 
 
 def test_each_form_is_written_for_who_asks_for_it() -> None:
     """One scraper's form is never another's answer."""
-    exposition = Exposition(Counted(), lambda: Status(revision=(0, 1)))
+    exposition = ExpositionCache(Counted(), lambda: Status(change_counter=(0, 1)))
     for _ in range(2):
         body, kind = exposition.text(PLAIN)
         assert kind.startswith("text/plain")

@@ -18,20 +18,20 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
 from donkeywatch import __version__
-from donkeywatch.counting.figures import CountryFigures, Figures, TopicFigures
+from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.ledger import Batch, HourCounts
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
-from donkeywatch.counting.windows import DAY, HOUR, WEEK, milliseconds
+from donkeywatch.counting.windows import DAY, HOUR, WEEK, to_ms
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.publish.metrics.catalogue import (
+    ALL_METRICS,
     BREAKS,
     COUNTERS,
-    EVERY,
     WINDOWS,
-    Described,
-    document,
+    MetricSpec,
+    metrics_markdown,
 )
-from donkeywatch.publish.metrics.registry import Monitor
+from donkeywatch.publish.metrics.registry import MetricsCollector
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.runtime.backfill import backfill
@@ -39,20 +39,20 @@ from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
 from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.simulation.truth import TOPICS as CATEGORIES
-from donkeywatch.store.database import prepare
-from donkeywatch.store.positions import Progress
+from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 from instruments import component
 from support import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 ACCURACIES = {"pedophile": Accuracy(Rate(0.74, 200), Rate(0.00004, 400_000))}
-NOON = milliseconds(datetime(2026, 11, 23, 12, tzinfo=UTC))
+NOON = to_ms(datetime(2026, 11, 23, 12, tzinfo=UTC))
 
 
 def collected(state: Path, status: Status) -> list[Metric]:
     """All families, as a scrape collects them."""
-    return list(Monitor(lambda: views(state, status), lambda: status).collect())
+    return list(MetricsCollector(lambda: views(state, status), lambda: status).collect())
 
 
 def views(state: Path, status: Status) -> Snapshots:
@@ -72,7 +72,7 @@ def samples(state: Path, status: Status) -> Samples:
 def exposed(state: Path, status: Status) -> str:
     """The text that Prometheus reads."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Monitor(lambda: views(state, status), lambda: status))
+    registry.register(MetricsCollector(lambda: views(state, status), lambda: status))
     return generate_latest(registry).decode()
 
 
@@ -98,7 +98,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status
     server = simulated(tmp_path_factory.mktemp("metrics"), sim)
     with engine(server.settings) as opened:
         backfill(opened, server.archive, None, lambda: NOW)
-        assert opened.store.note_break("countries", "another", milliseconds(START))
+        assert opened.store.record_break("countries", "another", to_ms(START))
         return server, opened.status()
 
 
@@ -114,7 +114,7 @@ def fresh(tmp_path: Path) -> Iterator[tuple[Simulated, Status]]:
         yield server, opened.status()
 
 
-def expected_labels(described: Described) -> set[frozenset[tuple[str, str]]]:
+def expected_labels(described: MetricSpec) -> set[frozenset[tuple[str, str]]]:
     """All labels that a counter of the simulated server must have."""
     values: dict[tuple[str, ...], list[tuple[str, ...]]] = {
         (): [()],
@@ -134,7 +134,7 @@ def expected_labels(described: Described) -> set[frozenset[tuple[str, str]]]:
 
 @pytest.mark.parametrize("described", COUNTERS, ids=lambda described: str(described.name))
 def test_every_counter_starts_at_zero_with_all_labels(
-    fresh: tuple[Simulated, Status], described: Described
+    fresh: tuple[Simulated, Status], described: MetricSpec
 ) -> None:
     """Before the first line each counter is there for every label, so that its rate is known."""
     server, status = fresh
@@ -152,7 +152,7 @@ def test_every_described_metric_is_announced_and_nothing_else(
     """A fresh daemon exports each name, type and help text of the documentation, in order."""
     families = collected(fresh[0].state, fresh[1])
     assert [(f.name, f.type, f.documentation) for f in families] == [
-        (f"donkeywatch_{d.name}", d.type, d.meaning) for d in EVERY
+        (f"donkeywatch_{d.name}", d.type, d.meaning) for d in ALL_METRICS
     ]
 
 
@@ -176,7 +176,7 @@ def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
     status = replace(status, last_backup=NOW, accuracies=ACCURACIES, lexicon_expires=NOW)
-    for described, family in zip(EVERY, collected(server.state, status), strict=True):
+    for described, family in zip(ALL_METRICS, collected(server.state, status), strict=True):
         assert family.samples, described.name
         for sample in family.samples:
             assert set(sample.labels) == set(described.labels)
@@ -192,7 +192,7 @@ def test_the_first_scrape_has_the_labels_too(tmp_path: Path) -> None:
     try:
         found = samples(server.state, service._status)
     finally:
-        service._bell.close()
+        service._wakeup.close()
         service._server.stop()
         service._engine.close()
     assert found["donkeywatch_ready", frozenset()] == 0
@@ -321,7 +321,7 @@ def test_failed_commits_are_counted_before_they_are_stored(
 ) -> None:
     """The status' failures since the last good commit are added to the stored ones."""
     server, status = counted
-    failing = replace(status, commit_errors=3, commit_good=False)
+    failing = replace(status, commit_errors=3, last_commit_ok=False)
     found = samples(server.state, failing)
     assert found["donkeywatch_commit_errors_total", frozenset()] == 3
 
@@ -334,7 +334,7 @@ def tiny(state: Path) -> Status:
 
     Four addresses sent 3, 2, 2 and 1 queries; the first sent the two flagged ones.
     """
-    prepare(state)
+    ensure_state_directory(state)
     store = Store(state, ["one"])
     counts = HourCounts(8, 1, Counter({("one", "first"): 2}))
     counters = Counter(
@@ -348,16 +348,16 @@ def tiny(state: Path) -> Status:
     )
     start = NOON - HOUR
     batch = Batch([], {start: counts}, counters)
-    progress = [Progress("main", NOON - 500, 0, 0, NOON)]
+    progress = [SourceProgress("main", NOON - 500, 0, 0, NOON)]
     store.checkpoint(batch, [], progress, {start: 1800.0}, NOON)
-    countries = {"ZZ": CountryFigures(8, 4, ((2, 1),))}
-    figures = Figures(8, 4, 18, (TopicFigures(2, (1, 1, 0), 6, 4),), countries)
+    countries = {"ZZ": CountryAggregate(8, 4, ((2, 1),))}
+    figures = WindowAggregate(8, 4, 18, (TopicAggregate(2, (1, 1, 0), 6, 4),), countries)
     assert store.close_hour(start, None, figures)
-    store.show({"24h": (NOON - DAY, NOON, figures)})
+    store.replace_rolling({"24h": (NOON - DAY, NOON, figures)})
     store.close()
     source = SourceStatus("main", True, True, 7, 1234, NOON - 500, None)
     return Status(
-        (source,), NOON, reload_good=False, lexicon="0123456789abcdef",
+        (source,), NOON, last_reload_ok=False, lexicon="0123456789abcdef",
         topics=(("one", ("first", "second")),), ready=True,
     )  # fmt: skip
 
@@ -589,7 +589,7 @@ def test_openmetrics_can_be_parsed(counted: tuple[Simulated, Status]) -> None:
     server, status = counted
     topics = [topic for topic, _ in status.topics]
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Monitor(lambda: Snapshots(server.state, topics), lambda: status))
+    registry.register(MetricsCollector(lambda: Snapshots(server.state, topics), lambda: status))
     text = openmetrics(registry).decode()  # type: ignore[no-untyped-call]
     assert text.endswith("# EOF\n")
     found = {
@@ -619,9 +619,9 @@ def test_no_address_and_no_word_is_a_label(counted: tuple[Simulated, Status]) ->
 
 def test_the_document_has_a_row_for_every_metric() -> None:
     """The generated documentation names each exported metric once."""
-    rows = document().splitlines()[2:]
-    assert len(rows) == len(EVERY)
-    for row, described in zip(rows, EVERY, strict=True):
+    rows = metrics_markdown().splitlines()[2:]
+    assert len(rows) == len(ALL_METRICS)
+    for row, described in zip(rows, ALL_METRICS, strict=True):
         total = "_total" if described.type == "counter" else ""
         assert f"`donkeywatch_{described.name}{total}`" in row
         assert all(f"`{label}`" in row for label in described.labels)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import Format
+from donkeywatch.ingest.formats.line import LineFormat
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.settings.schema import Source
 
 
-def preset(source: Source) -> Format:
+def create_format(source: Source) -> LineFormat:
     """The format of a source."""
     if source.format == "enode-go":
         return EnodeGo()

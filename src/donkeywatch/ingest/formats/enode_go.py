@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from donkeywatch.ingest.formats.line import OTHER, Search
+from donkeywatch.ingest.formats.line import OTHER, RawQuery
 
 LINE = re.compile(
     rb"(\S+)\tDEBUG\t\[module=tcp(?:-obfs)?\] tcp payload parsed remote=(\S+)"
@@ -16,9 +16,9 @@ LINE = re.compile(
 class EnodeGo:
     """Anchored at both ends: a forged line inside a quoted query stays inside it."""
 
-    def read(self, line: bytes) -> Search | str:
+    def read(self, line: bytes) -> RawQuery | str:
         """The query is the tree that follows ``expr=``."""
         if b" expr=" not in line:
             return OTHER
         found = LINE.fullmatch(line)
-        return Search(found[1], found[2], found[3]) if found else OTHER
+        return RawQuery(found[1], found[2], found[3]) if found else OTHER

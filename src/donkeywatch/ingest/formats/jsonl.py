@@ -7,21 +7,21 @@ import json
 import re
 from collections.abc import Mapping
 
-from donkeywatch.ingest.formats.line import MALFORMED, OTHER, Search
+from donkeywatch.ingest.formats.line import MALFORMED, OTHER, RawQuery
 
-FIRST = 0x10FF00
+RAW_BYTE_BASE = 0x10FF00
 """Private characters from here on stand for bytes that are not UTF-8."""
-STAND_IN = re.compile(f"([{chr(FIRST + 0x80)}-{chr(FIRST + 0xFF)}])")
-RAW = "donkeywatch-raw"
+RAW_BYTE = re.compile(f"([{chr(RAW_BYTE_BASE + 0x80)}-{chr(RAW_BYTE_BASE + 0xFF)}])")
+RAW_ERRORS = "donkeywatch-raw"
 
 
-def _stand_in(error: UnicodeError) -> tuple[str, int]:
+def _keep_raw_bytes(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)  # noqa: S101 - used for decoding alone
-    odd = error.object[error.start : error.end]
-    return "".join(chr(FIRST + byte) for byte in odd), error.end
+    undecodable = error.object[error.start : error.end]
+    return "".join(chr(RAW_BYTE_BASE + byte) for byte in undecodable), error.end
 
 
-codecs.register_error(RAW, _stand_in)
+codecs.register_error(RAW_ERRORS, _keep_raw_bytes)
 
 KEYS = {"ts": "ts", "ip": "ip", "query": "query"}
 
@@ -32,18 +32,18 @@ class Jsonl:
     def __init__(self, keys: Mapping[str, str]) -> None:
         self._paths = [(KEYS | dict(keys))[name].split(".") for name in KEYS]
 
-    def read(self, line: bytes) -> Search | str:
+    def read(self, line: bytes) -> RawQuery | str:
         """An object without one of the keys is another kind of record, not an error."""
         if not line.strip():
             return OTHER
         try:
-            record = json.loads(line.decode("utf-8", RAW))
+            record = json.loads(line.decode("utf-8", RAW_ERRORS))
         except (ValueError, RecursionError):
             return MALFORMED
         stamp, address, query = (self._value(record, path) for path in self._paths)
         if stamp is None or address is None or query is None:
             return OTHER
-        return Search(stamp, address, query)
+        return RawQuery(stamp, address, query)
 
     @staticmethod
     def _value(record: object, path: list[str]) -> bytes | None:
@@ -54,8 +54,8 @@ class Jsonl:
         if isinstance(record, bool) or not isinstance(record, str | int | float):
             return None
         # A lone surrogate escape in JSON is no character: it becomes a separator, not an error.
-        parts = STAND_IN.split(str(record))
+        parts = RAW_BYTE.split(str(record))
         return b"".join(
-            bytes((ord(part) - FIRST,)) if i % 2 else part.encode("utf-8", "replace")
+            bytes((ord(part) - RAW_BYTE_BASE,)) if i % 2 else part.encode("utf-8", "replace")
             for i, part in enumerate(parts)
         )

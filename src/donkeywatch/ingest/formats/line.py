@@ -9,7 +9,7 @@ OTHER, MALFORMED = "other", "malformed"
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class RawQuery:
     """The three fields of a search, as they stand in the log."""
 
     stamp: bytes
@@ -17,9 +17,9 @@ class Search:
     query: bytes
 
 
-class Format(Protocol):
+class LineFormat(Protocol):
     """Reads one line, without its line end: a search, or the outcome of a line that is none."""
 
-    def read(self, line: bytes) -> Search | str:
+    def read(self, line: bytes) -> RawQuery | str:
         """``other`` is a line that is no search, ``malformed`` one that looks like a search."""
         ...

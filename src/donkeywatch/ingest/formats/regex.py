@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from donkeywatch.ingest.formats.line import OTHER, Search
+from donkeywatch.ingest.formats.line import OTHER, RawQuery
 
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -18,7 +18,7 @@ class Regex:
         self.has_stamp = "ts" in self._pattern.groupindex
         """Otherwise the stamp is that of the wrapper."""
 
-    def read(self, line: bytes) -> Search | str:
+    def read(self, line: bytes) -> RawQuery | str:
         """A line that the pattern does not match whole is no search."""
         if self._strip_ansi:
             line = ANSI.sub(b"", line)
@@ -26,4 +26,4 @@ class Regex:
         stamp = found["ts"] if found and self.has_stamp else b""
         if not found or stamp is None or found["ip"] is None or found["query"] is None:
             return OTHER
-        return Search(stamp, found["ip"], found["query"])
+        return RawQuery(stamp, found["ip"], found["query"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from donkeywatch.ingest.formats.line import OTHER, Search
+from donkeywatch.ingest.formats.line import OTHER, RawQuery
 
 
 class Tsv:
     """The query is everything behind the second tab, further tabs included."""
 
-    def read(self, line: bytes) -> Search | str:
+    def read(self, line: bytes) -> RawQuery | str:
         """Split at the first two tabs."""
         parts = line.split(b"\t", 2)
-        return Search(parts[0], parts[1], parts[2]) if len(parts) == 3 else OTHER
+        return RawQuery(parts[0], parts[1], parts[2]) if len(parts) == 3 else OTHER

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.ingest.chains import chains
-from donkeywatch.ingest.columns import Block, Mask, Offsets, Shape, has
-from donkeywatch.ingest.fields import Fields
-from donkeywatch.ingest.layouts.layout import Searches, ends, first_shape
+from donkeywatch.ingest.chains import find_and_chains
+from donkeywatch.ingest.columns import Block, Mask, Offsets, TimestampLayout, matches_at
+from donkeywatch.ingest.fields import PackedFields
+from donkeywatch.ingest.layouts.layout import QuerySpans, detect_timestamp_layout, line_ends
 from donkeywatch.settings.schema import Syntax
 
 SPACE = 32
@@ -17,9 +17,9 @@ PLAIN, OBFUSCATED = (
     b"\tDEBUG\t[module=tcp" + kind + b"] tcp payload parsed remote=" for kind in (b"", b"-obfs")
 )
 REQUEST = b" opcode=OP_SEARCHREQUEST expr="
-MARK = b" expr="
+EXPR_MARK = b" expr="
 """Without this a line is no search."""
-OTHERS = 64
+MAX_OTHER_SHARE = 64
 """One line in so many may be looked at by itself to find that it is none."""
 
 
@@ -31,37 +31,37 @@ class EnodeGoLayout:
     between its quotes; all others are left to the parser.
     """
 
-    shape: Shape
-    before: int = 0
+    shape: TimestampLayout
+    stamp_offset: int = 0
     syntax: Syntax = "enode-go"
-    closing: int = SPACE
+    address_terminator: int = SPACE
 
     @classmethod
-    def fitted(cls, block: Block) -> EnodeGoLayout | None:
+    def fit(cls, block: Block) -> EnodeGoLayout | None:
         """Told from the first line of that server."""
-        shape = first_shape(block, b"")
+        shape = detect_timestamp_layout(block, b"")
         return None if shape is None else cls(shape)
 
     def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Behind a text that is always the same but for the kind of connection."""
         at = np.minimum(block.start + self.shape.length, block.end)
-        good, size = has(block.data, at, PLAIN), np.full(len(at), len(PLAIN))
+        good, size = matches_at(block.data, at, PLAIN), np.full(len(at), len(PLAIN))
         others = np.flatnonzero(~good)
-        good[others] = has(block.data, at[others], OBFUSCATED)
+        good[others] = matches_at(block.data, at[others], OBFUSCATED)
         size[others] = len(OBFUSCATED)
         good &= block.data[block.start + len("2026-11-23")] != SPACE  # Its stamp is one word.
         return np.minimum(at + size, block.end), good
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
+    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
         """The tree, and its texts from the first to the last."""
         at = np.minimum(address_end, block.end)
-        good = good & has(block.data, at, REQUEST)
+        good = good & matches_at(block.data, at, REQUEST)
         none = None
-        if int(np.count_nonzero(~good)) > len(block) // OTHERS:
+        if int(np.count_nonzero(~good)) > len(block) // MAX_OTHER_SHARE:
             none = np.ones(len(block), bool)
-            none[block.lines_with(MARK)] = False
-        start, end = np.minimum(at + len(REQUEST), block.end), ends(block)
-        fields = Fields(block.data, start, np.where(good, end, start))
-        found = chains(fields)
+            none[block.lines_containing(EXPR_MARK)] = False
+        start, end = np.minimum(at + len(REQUEST), block.end), line_ends(block)
+        fields = PackedFields(block.data, start, np.where(good, end, start))
+        found = find_and_chains(fields)
         plain = good & found.good
-        return Searches(start, end, fields, found.start, found.end, good, plain, none)
+        return QuerySpans(start, end, fields, found.start, found.end, good, plain, none)

@@ -6,18 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.ingest.columns import PAD, ROW, Block, Mask, Offsets, Shape, has
-from donkeywatch.ingest.fields import Fields
+from donkeywatch.ingest.columns import (
+    GATHER_BYTES,
+    PADDING,
+    Block,
+    Mask,
+    Offsets,
+    TimestampLayout,
+    matches_at,
+)
+from donkeywatch.ingest.fields import PackedFields
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import Search
-from donkeywatch.ingest.layouts.layout import FIRST, Searches, ends, holding, searches_of
+from donkeywatch.ingest.formats.line import RawQuery
+from donkeywatch.ingest.layouts.layout import (
+    PROBE_LINES,
+    QuerySpans,
+    line_ends,
+    lines_containing,
+    query_spans,
+)
 from donkeywatch.settings.schema import Syntax
 
 QUOTE = 34
-LONGEST = PAD - ROW
+MAX_PART_BYTES = PADDING - GATHER_BYTES
 """Bytes of a part of a line that can be compared, since so many may be read behind the last one."""
-_ODD = np.arange(256) < 0x20
-_ODD[list(b'"\\\xf4')] = True
+_NEEDS_ESCAPE = np.arange(256) < 0x20
+_NEEDS_ESCAPE[list(b'"\\\xf4')] = True
 """What a text in JSON is not without being escaped, and what begins the private characters that
 stand for other bytes there."""
 
@@ -31,48 +45,53 @@ class JsonlLayout:
     """
 
     syntax: Syntax
-    shape: Shape
+    shape: TimestampLayout
     parts: tuple[bytes, bytes, bytes, bytes]
-    closing: int = QUOTE
+    address_terminator: int = QUOTE
 
     @property
-    def before(self) -> int:
+    def stamp_offset(self) -> int:
         """Bytes of a line before its stamp."""
         return len(self.parts[0])
 
     @classmethod
-    def fitted(cls, form: Jsonl, syntax: Syntax, block: Block) -> JsonlLayout | None:
+    def fit(cls, form: Jsonl, syntax: Syntax, block: Block) -> JsonlLayout | None:
         """Told from the first line that is a search and of which the parts can be told."""
-        for i in range(min(len(block), FIRST)):
+        for i in range(min(len(block), PROBE_LINES)):
             line = block.line(i).removesuffix(b"\r")
             found = form.read(line)
-            if isinstance(found, Search) and (parts := _parts(form, line, found)) is not None:
-                shape = Shape.of(found.stamp)
+            if (
+                isinstance(found, RawQuery)
+                and (parts := _constant_parts(form, line, found)) is not None
+            ):
+                shape = TimestampLayout.of(found.stamp)
                 return None if shape is None else cls(syntax, shape, parts)
         return None
 
     def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Behind the stamp, which stands where it does in every line."""
         first, second, _, _ = self.parts
-        good = has(block.data, block.start, first)
+        good = matches_at(block.data, block.start, first)
         at = np.minimum(block.start + len(first) + self.shape.length, block.end)
-        good &= has(block.data, at, second)
+        good &= matches_at(block.data, at, second)
         return np.minimum(at + len(second), block.end), good
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
+    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
         """Between what follows the address and what ends the line."""
         _, _, third, last = self.parts
         at = np.minimum(address_end, block.end)
-        start, end = np.minimum(at + len(third), block.end), ends(block) - len(last)
-        good = good & has(block.data, at, third) & (start <= end)
-        good &= has(block.data, np.where(good, end, start), last)
+        start, end = np.minimum(at + len(third), block.end), line_ends(block) - len(last)
+        good = good & matches_at(block.data, at, third) & (start <= end)
+        good &= matches_at(block.data, np.where(good, end, start), last)
         # With the quote before it, so that a byte that is no letter stands there.
-        fields = Fields(block.data, start - 1, np.where(good, end, start - 1))
-        good[holding(fields, _ODD)] = False
-        return searches_of(start, end, fields, good, self.syntax)
+        fields = PackedFields(block.data, start - 1, np.where(good, end, start - 1))
+        good[lines_containing(fields, _NEEDS_ESCAPE)] = False
+        return query_spans(start, end, fields, good, self.syntax)
 
 
-def _parts(form: Jsonl, line: bytes, search: Search) -> tuple[bytes, bytes, bytes, bytes] | None:
+def _constant_parts(
+    form: Jsonl, line: bytes, search: RawQuery
+) -> tuple[bytes, bytes, bytes, bytes] | None:
     """What a line of JSON is but for its three texts; None where that cannot be told.
 
     It is tried with other texts, and has to be read as these: where a text stands twice, or a key,
@@ -87,10 +106,10 @@ def _parts(form: Jsonl, line: bytes, search: Search) -> tuple[bytes, bytes, byte
         at = opening + 1 + len(text)
     first, second, third = parts
     found = first, second, third, line[at:]
-    if max(map(len, found)) > LONGEST:
+    if max(map(len, found)) > MAX_PART_BYTES:
         return None
     # Letters that stand nowhere in the line.
     new = next(text for n in range(1, len(line) + 2) if (text := b"v" * n) not in line)
-    probe = Search(new + b"1", new + b"2", new + b"3")
-    tried = first + probe.stamp + second + probe.address + third + probe.query + found[3]
-    return found if form.read(tried) == probe else None
+    probe = RawQuery(new + b"1", new + b"2", new + b"3")
+    probe_line = first + probe.stamp + second + probe.address + third + probe.query + found[3]
+    return found if form.read(probe_line) == probe else None

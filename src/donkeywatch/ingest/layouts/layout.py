@@ -7,53 +7,61 @@ from typing import Protocol
 
 import numpy as np
 
-from donkeywatch.ingest.columns import MASKS, Block, Mask, Offsets, Shape, places, word
-from donkeywatch.ingest.fields import Fields
+from donkeywatch.ingest.columns import (
+    MASKS,
+    Block,
+    Mask,
+    Offsets,
+    TimestampLayout,
+    indices_of,
+    pack_word,
+)
+from donkeywatch.ingest.fields import PackedFields
 from donkeywatch.settings.schema import Syntax
 
-RETURN = 13
-FIRST = 8
+CARRIAGE_RETURN = 13
+PROBE_LINES = 8
 """Lines of a block that are looked at to tell how all are written."""
-_MARKED, _CAPITAL = np.zeros((2, 256), bool)
-_MARKED[list(b'"()-')], _CAPITAL[list(b"ANO")] = True, True
+_BOOLEAN_MARKS, _CAPITAL = np.zeros((2, 256), bool)
+_BOOLEAN_MARKS[list(b'"()-')], _CAPITAL[list(b"ANO")] = True, True
 """What quotes, groups or excludes, and what operators begin with."""
 
 
 @dataclass(frozen=True, slots=True)
-class Searches:
+class QuerySpans:
     """The queries of the lines of a block, as spans.
 
     ``start`` and ``end`` are where the query stands in the block, ``text`` and ``text_end`` where
     its words stand in the packed ``fields``. ``good`` are the lines of which the columns know all
-    but the words, and ``plain`` those whose words they can tell; of the others ``none`` are surely
+    but the words, and ``decidable`` those whose words they can tell; ``not_a_search`` are surely
     no search.
     """
 
     start: Offsets
     end: Offsets
-    fields: Fields
+    fields: PackedFields
     text: Offsets
     text_end: Offsets
-    good: Mask
-    plain: Mask
-    none: Mask | None = None
+    parsed: Mask
+    decidable: Mask
+    not_a_search: Mask | None = None
 
 
-class Layout(Protocol):
-    """One format, fitted to a block: how its lines are written is told from the first ones."""
+class BlockLayout(Protocol):
+    """One format, fit to a block: how its lines are written is told from the first ones."""
 
     @property
-    def shape(self) -> Shape:
+    def shape(self) -> TimestampLayout:
         """How its stamps are written."""
         ...
 
     @property
-    def before(self) -> int:
+    def stamp_offset(self) -> int:
         """Bytes of a line before its stamp."""
         ...
 
     @property
-    def closing(self) -> int:
+    def address_terminator(self) -> int:
         """The byte behind the address."""
         ...
 
@@ -66,46 +74,48 @@ class Layout(Protocol):
         """Where the address of each line would begin, and which lines are as expected so far."""
         ...
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> Searches:
+    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
         """Where the query is, given where the address ends."""
         ...
 
 
-def first_shape(block: Block, mark: bytes) -> Shape | None:
+def detect_timestamp_layout(block: Block, mark: bytes) -> TimestampLayout | None:
     """The shape of the first stamp that stands before ``mark``."""
-    for i in range(min(len(block), FIRST)):
+    for i in range(min(len(block), PROBE_LINES)):
         stamp, tab, rest = block.line(i)[:128].partition(b"\t")
-        if tab and rest.startswith(mark) and (shape := Shape.of(stamp)) is not None:
+        if tab and rest.startswith(mark) and (shape := TimestampLayout.of(stamp)) is not None:
             return shape
     return None
 
 
-def ends(block: Block) -> Offsets:
+def line_ends(block: Block) -> Offsets:
     """Ends of the lines without a carriage return."""
-    returns = (block.data[np.maximum(block.end - 1, 0)] == RETURN) & (block.end > block.start)
+    returns = (block.data[np.maximum(block.end - 1, 0)] == CARRIAGE_RETURN) & (
+        block.end > block.start
+    )
     found: Offsets = block.end - returns
     return found
 
 
-def searches_of(
-    start: Offsets, end: Offsets, fields: Fields, good: Mask, syntax: Syntax
-) -> Searches:
+def query_spans(
+    start: Offsets, end: Offsets, fields: PackedFields, good: Mask, syntax: Syntax
+) -> QuerySpans:
     """Of fields that have one byte before their text. Operators are left to the line reader."""
     plain = good
     if syntax == "boolean":
         plain = good.copy()
-        plain[holding(fields, _MARKED)] = False
-        at = places(_CAPITAL.take(fields.data, mode="clip"))
+        plain[lines_containing(fields, _BOOLEAN_MARKS)] = False
+        at = indices_of(_CAPITAL.take(fields.data, mode="clip"))
         three = fields.words[at] & MASKS[3]
-        operator = (three == word(b"AND")) | (three == word(b"NOT"))
-        operator |= three & MASKS[2] == word(b"OR")
-        plain[fields.lines_at(at[operator])] = False
-    return Searches(start, end, fields, fields.start + 1, fields.end, good, plain)
+        operator = (three == pack_word(b"AND")) | (three == pack_word(b"NOT"))
+        operator |= three & MASKS[2] == pack_word(b"OR")
+        plain[fields.line_of_offset(at[operator])] = False
+    return QuerySpans(start, end, fields, fields.start + 1, fields.end, good, plain)
 
 
-def holding(fields: Fields, table: Mask) -> Offsets:
+def lines_containing(fields: PackedFields, table: Mask) -> Offsets:
     """Lines with a byte of the table in their text, which begins behind the first of the field."""
-    at = places(table.take(fields.data, mode="clip"))
-    line = fields.lines_at(at)
-    held: Offsets = line[(at > fields.start[line]) & (at < fields.end[line])]
-    return held
+    at = indices_of(table.take(fields.data, mode="clip"))
+    line = fields.line_of_offset(at)
+    found_lines: Offsets = line[(at > fields.start[line]) & (at < fields.end[line])]
+    return found_lines

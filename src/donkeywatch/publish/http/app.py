@@ -12,36 +12,36 @@ from fastapi.responses import PlainTextResponse
 from pydantic import StringConstraints
 
 from donkeywatch import __version__
-from donkeywatch.counting.windows import iso, milliseconds, week_start
+from donkeywatch.counting.windows import iso_utc, to_ms, week_start
 from donkeywatch.publish.answers import (
     BreakAnswer,
     Countries,
-    Fractions,
+    ErrorResponse,
+    FractionsResponse,
     Health,
-    Page,
     ProfileAnswer,
     ProfileHour,
-    Refusal,
+    WindowPage,
     box_answer,
     source_health,
-    window_answer,
+    window_response,
 )
-from donkeywatch.publish.by_country import hours_by_country, week_by_country
+from donkeywatch.publish.by_country import profile_hours, week_by_country
 from donkeywatch.publish.http.guard import Guard
-from donkeywatch.publish.http.site import add_site
-from donkeywatch.publish.metrics.exposition import Exposition
-from donkeywatch.publish.metrics.registry import Monitor
+from donkeywatch.publish.http.site import add_page_routes
+from donkeywatch.publish.metrics.exposition import ExpositionCache
+from donkeywatch.publish.metrics.registry import MetricsCollector
 from donkeywatch.publish.profile import profile
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
-from donkeywatch.publish.table import csv_text
+from donkeywatch.publish.table import windows_csv
 from donkeywatch.settings.schema import Settings
 
-FAR = 1 << 52
+END_OF_TIME = 1 << 52
 """Later than any window, ms; small enough for SQLite and for dates to be printed never."""
 
-Described = dict[int | str, dict[str, Any]]
-REFUSED: Described = {422: {"model": Refusal, "description": "a parameter is no good"}}
+ResponseDocs = dict[int | str, dict[str, Any]]
+REFUSED: ResponseDocs = {422: {"model": ErrorResponse, "description": "a parameter is no good"}}
 
 From = Annotated[
     str | None,
@@ -56,7 +56,9 @@ Week = Annotated[
     Query(pattern="^[0-9]{4}-W[0-9]{2}$", description="ISO week; by default the last closed one"),
 ]
 Limit = Annotated[int, Query(ge=1, le=10_000, description="windows a page")]
-Form = Annotated[Literal["json", "csv"], Query(alias="format", description="form of the answer")]
+OutputFormat = Annotated[
+    Literal["json", "csv"], Query(alias="format", description="form of the answer")
+]
 Country = Annotated[
     list[Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")]] | None,
     Query(max_length=50, description="ISO 3166 codes to put together"),
@@ -77,7 +79,7 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
         now = status()
         return Snapshots(settings.state, [topic for topic, _ in now.topics], now.accuracies)
 
-    exposition = Exposition(Monitor(snapshots, status), status)
+    exposition = ExpositionCache(MetricsCollector(snapshots, status), status)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.add_middleware(Guard, http=settings.http)
     _add_health(app, settings, status)
@@ -89,7 +91,7 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
         body, content_type = exposition.text(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": content_type})
 
-    add_site(app, settings, snapshots, status)
+    add_page_routes(app, settings, snapshots, status)
     return app
 
 
@@ -103,7 +105,7 @@ def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) 
     def readyz(response: Response) -> Health:
         """Following, caught up to within `follow.ready_lag`, and the last commit was good."""
         current = status()
-        reasons = current.not_ready(settings.follow.ready_lag)
+        reasons = current.readiness_problems(settings.follow.ready_lag)
         response.status_code = 503 if reasons else 200
         sources = [source_health(source) for source in current.sources]
         notices = list(current.notices)
@@ -114,45 +116,53 @@ def _add_figures(
     app: FastAPI, snapshots: Callable[[], Snapshots], status: Callable[[], Status]
 ) -> None:
     @app.get("/api/v1/fractions")
-    def fractions() -> Fractions:
+    def fractions() -> FractionsResponse:
         """The rolling windows, and the last closed hour and week."""
-        with snapshots().take() as snapshot:
-            windows = [window_answer(view) for view in snapshot.current()]
-        return Fractions(lexicon=status().lexicon, windows=windows)
+        with snapshots().open() as snapshot:
+            windows = [window_response(view) for view in snapshot.current()]
+        return FractionsResponse(lexicon=status().lexicon, windows=windows)
 
     def calendar(
         kind: str, request: Request, start: str | None, end: str | None, limit: int, form: str
-    ) -> Page | Response:
-        first, last = moment(start, 0), moment(end, FAR)
-        with snapshots().take() as snapshot:
-            views = snapshot.span(kind, first, last, limit + 1)
+    ) -> WindowPage | Response:
+        first, last = parse_time(start, 0), parse_time(end, END_OF_TIME)
+        with snapshots().open() as snapshot:
+            views = snapshot.windows_between(kind, first, last, limit + 1)
             breaks = snapshot.breaks(first, last)
-        following = iso(views[limit].start) if len(views) > limit else None
+        next_start = iso_utc(views[limit].start) if len(views) > limit else None
         if form == "csv":
-            url = request.url.include_query_params(**{"from": following})
-            links = {"Link": f'<{url.path}?{url.query}>; rel="next"'} if following else {}
+            url = request.url.include_query_params(**{"from": next_start})
+            links = {"Link": f'<{url.path}?{url.query}>; rel="next"'} if next_start else {}
             return PlainTextResponse(
-                csv_text(views[:limit]), headers=links, media_type="text/csv; charset=utf-8"
+                windows_csv(views[:limit]), headers=links, media_type="text/csv; charset=utf-8"
             )
-        return Page(
-            windows=[window_answer(view) for view in views[:limit]],
-            breaks=[BreakAnswer(time=iso(time), kind=kind) for time, kind in breaks],
-            next=following,
+        return WindowPage(
+            windows=[window_response(view) for view in views[:limit]],
+            breaks=[BreakAnswer(time=iso_utc(time), kind=kind) for time, kind in breaks],
+            next=next_start,
         )
 
-    csv_too: Described = {200: {"content": {"text/csv": {}}}, **REFUSED}
+    csv_too: ResponseDocs = {200: {"content": {"text/csv": {}}}, **REFUSED}
 
-    @app.get("/api/v1/hours", response_model=Page, responses=csv_too)
+    @app.get("/api/v1/hours", response_model=WindowPage, responses=csv_too)
     def hours(
-        request: Request, start: From = None, to: To = None, limit: Limit = 168, form: Form = "json"
-    ) -> Page | Response:
+        request: Request,
+        start: From = None,
+        to: To = None,
+        limit: Limit = 168,
+        form: OutputFormat = "json",
+    ) -> WindowPage | Response:
         """Calendar hours, UTC, oldest first; hours that were not followed are missing."""
         return calendar("hour", request, start, to, limit, form)
 
-    @app.get("/api/v1/weeks", response_model=Page, responses=csv_too)
+    @app.get("/api/v1/weeks", response_model=WindowPage, responses=csv_too)
     def weeks(
-        request: Request, start: From = None, to: To = None, limit: Limit = 520, form: Form = "json"
-    ) -> Page | Response:
+        request: Request,
+        start: From = None,
+        to: To = None,
+        limit: Limit = 520,
+        form: OutputFormat = "json",
+    ) -> WindowPage | Response:
         """ISO weeks, UTC, oldest first."""
         return calendar("week", request, start, to, limit, form)
 
@@ -171,9 +181,9 @@ def _add_figures(
         if topic not in known:
             raise HTTPException(404, f"no such topic; there are: {', '.join(known)}")
         countries = sorted(set(country or []))
-        with snapshots().take() as snapshot:
-            first, last = moment(start, 0), moment(to, FAR)
-            found = hours_by_country(snapshot, topic, countries, first, last)
+        with snapshots().open() as snapshot:
+            first, last = parse_time(start, 0), parse_time(to, END_OF_TIME)
+            found = profile_hours(snapshot, topic, countries, first, last)
             made = profile(found.stretches, countries)
         hours = [
             ProfileHour(
@@ -192,15 +202,15 @@ def _add_figures(
     )
     def countries(week: Week = None) -> Countries:
         """One closed week by country at arrival; those with fewer than 100 addresses together."""
-        start = None if week is None else moment(week, 0)
-        with snapshots().take() as snapshot:
+        start = None if week is None else parse_time(week, 0)
+        with snapshots().open() as snapshot:
             found = week_by_country(snapshot, start)
         if start is not None and found.week is None:
             raise HTTPException(404, "no such closed week")
         return found
 
 
-def moment(text: str | None, default: int) -> int:
+def parse_time(text: str | None, default: int) -> int:
     """A time given as ISO 8601, a date (UTC) or an ISO week, in ms; HTTP 422 if it is none."""
     if text is None:
         return default
@@ -209,7 +219,7 @@ def moment(text: str | None, default: int) -> int:
             return week_start(text)
         # A plus sign that was not escaped arrives as a space.
         given = datetime.fromisoformat(text.replace(" ", "+"))
-        return milliseconds(given if given.tzinfo else given.replace(tzinfo=UTC))
+        return to_ms(given if given.tzinfo else given.replace(tzinfo=UTC))
     except (ValueError, OverflowError):
         raise HTTPException(
             422, "give times as 2026-11-23T10:00:00Z, 2026-11-23 or 2026-W48"

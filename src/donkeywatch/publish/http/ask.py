@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from donkeywatch.publish.answers import Health
 from donkeywatch.settings.schema import Http
 
-PATIENCE = 2.0
+TIMEOUT_SECONDS = 2.0
 """Seconds to wait for an answer."""
 
 
@@ -34,7 +34,7 @@ def health(http: Http) -> Health | None:
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        with opener.open(request, timeout=PATIENCE) as answer:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
             text = answer.read()
     except urllib.error.HTTPError as error:
         with error:

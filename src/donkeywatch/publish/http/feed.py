@@ -15,13 +15,13 @@ from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
 from donkeywatch.store.database import connect
 
-TICK = 0.25
+POLL_SECONDS = 0.25
 """Seconds between two looks, however many pages are open."""
-PERIOD = 1.0
+MIN_INTERVAL_SECONDS = 1.0
 """Seconds that lie between two pieces of news at least."""
 HEARTBEAT = 10.0
 """Seconds without news after which a page is told that nothing is wrong."""
-PLACES = 64
+MAX_STREAMS = 64
 """Pages that may be open at once."""
 PLACES_PER_CLIENT = 8
 """Pages of one client among them."""
@@ -29,7 +29,7 @@ MAX_STREAM_SECONDS = 600.0
 """A stream ends after so long, and its page asks for a place anew."""
 
 
-class Feed:
+class EventFeed:
     """What the open pages are told; it lives in the event loop of the web server."""
 
     def __init__(
@@ -42,49 +42,49 @@ class Feed:
         self._looked = float("-inf")
         self._seen = ""
 
-    def enter(self, client: str) -> bool:
-        """Take a place for a page of a client; false where there is none. `leave` gives it back."""
-        if self._open.total() >= PLACES or self._open[client] >= PLACES_PER_CLIENT:
+    def acquire(self, client: str) -> bool:
+        """Take a place for a page of a client, until `release`; false where there is none."""
+        if self._open.total() >= MAX_STREAMS or self._open[client] >= PLACES_PER_CLIENT:
             return False
         self._open[client] += 1
         return True
 
-    def leave(self, client: str) -> None:
+    def release(self, client: str) -> None:
         """Give the place of a page back."""
         self._open -= Counter({client: 1})
         if not self._open:
             self._close()
 
-    async def stream(self, over: Callable[[], bool]) -> AsyncIterator[str]:
-        """Events for a page that has a place, until the server is `over` or the page is gone.
+    async def stream(self, should_stop: Callable[[], bool]) -> AsyncIterator[str]:
+        """Give the events for a page that has a place, until the server ends or the page is gone.
 
-        `news` comes at once and then with each change, with what `_look` says; `beat` is a sign
-        of life; `end` is the last event of a stream that has been open for long enough.
+        `news` comes at once and then with each change, with what is in the database; `beat` is a
+        sign of life; `end` is the last event of a stream that has been open for long enough.
         """
-        told, at, said = "", float("-inf"), monotonic()
-        until = said + MAX_STREAM_SECONDS
-        while not over():
+        last_sent, at, last_write = "", float("-inf"), monotonic()
+        until = last_write + MAX_STREAM_SECONDS
+        while not should_stop():
             if monotonic() >= until:
                 yield "event: end\ndata:\n\n"
                 break
             seen, now = await self._current(), monotonic()
-            if seen != told and now - at >= PERIOD:
-                told, at, said = seen, now, now
+            if seen != last_sent and now - at >= MIN_INTERVAL_SECONDS:
+                last_sent, at, last_write = seen, now, now
                 yield f"event: news\ndata: {seen}\n\n"
-            elif now - said >= HEARTBEAT:
-                said = now
+            elif now - last_write >= HEARTBEAT:
+                last_write = now
                 yield "event: beat\ndata:\n\n"
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _current(self) -> str:
         now = monotonic()
-        if now - self._looked >= TICK:
+        if now - self._looked >= POLL_SECONDS:
             self._looked = now  # The others go on with what was seen before.
             with suppress(sqlite3.Error):  # Busy or gone: the next look is soon.
-                self._seen = await asyncio.to_thread(self._look)
+                self._seen = await asyncio.to_thread(self._poll_database)
         return self._seen
 
-    def _look(self) -> str:
+    def _poll_database(self) -> str:
         """The version of the data as this process counts it, the newest closed hour, the health."""
         with self._guard:
             if not self._open:
@@ -99,7 +99,7 @@ class Feed:
             ).fetchone()
             (breaks,) = db.execute("select count(*) from breaks").fetchone()
         status = self._status()
-        reasons = [*status.not_ready(self._ready_lag), *status.notices]
+        reasons = [*status.readiness_problems(self._ready_lag), *status.notices]
         topics = [topic for topic, _ in status.topics]
         return json.dumps(
             {"data": version, "history": [*(hour or ()), breaks, *topics], "health": reasons},

@@ -98,12 +98,12 @@ class Guard:
         path = request.scope["path"].removeprefix(self._http.root_path)
         if method not in ("GET", "HEAD"):
             return JSONResponse({"detail": "GET and HEAD only"}, 405, {"Allow": "GET, HEAD"})
-        if token is None and path not in PROBES and _asked_as(request) not in self._names:
+        if token is None and path not in PROBES and _requested_host(request) not in self._names:
             # Without a token only this machine may ask: not a page that a browser of this
             # machine shows, under a name that its server lets point here.
             detail = f"ask as {self._http.host}, or add the name to `names` under [http]"
             return JSONResponse({"detail": detail}, 421)
-        if token is not None and path != "/healthz" and not _knows(request, token):
+        if token is not None and path != "/healthz" and not _is_authorised(request, token):
             return JSONResponse(
                 {"detail": "send the header Authorization: Bearer <token>"},
                 401,
@@ -132,17 +132,17 @@ def _refuse_size(scope: Scope) -> Response | None:
     return None
 
 
-def _asked_as(request: Request) -> str | None:
+def _requested_host(request: Request) -> str | None:
     """The host that is asked for; None where it is not told once, in plain letters.
 
     The URL of a request has the server's own name where that of the header cannot be read.
     """
-    told = request.headers.getlist("host")
-    host = HOST.fullmatch(told[0]) if len(told) == 1 else None
+    host_headers = request.headers.getlist("host")
+    host = HOST.fullmatch(host_headers[0]) if len(host_headers) == 1 else None
     return host["name"].strip("[]").lower().removesuffix(".") if host else None
 
 
-def _knows(request: Request, token: SecretStr) -> bool:
+def _is_authorised(request: Request, token: SecretStr) -> bool:
     given = _as_bearer(request.headers.get("authorization", "").encode("latin-1"))
     return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
 

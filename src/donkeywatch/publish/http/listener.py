@@ -92,7 +92,7 @@ class Listener:
         if self._server is None:
             load_tls(http)
         else:
-            self._server.renew(http)
+            self._server.reload_tls(http)
 
     def stop(self) -> None:
         """Finish open requests and stop listening."""

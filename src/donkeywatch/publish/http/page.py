@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from donkeywatch.counting.windows import MINUTE, iso
+from donkeywatch.counting.windows import MINUTE, iso_utc
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.answers import Countries, CountryAnswer, Interval
-from donkeywatch.publish.by_country import SMALL, week_by_country
+from donkeywatch.publish.by_country import MIN_ADDRESSES, week_by_country
 from donkeywatch.publish.http.assets import text
 from donkeywatch.publish.profile import country_name
 from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
@@ -22,11 +22,11 @@ NAMES = {
     "hour": "last closed hour",
     "week": "last closed week",
 }
-STALE = 15 * MINUTE
+SILENT_AFTER = 15 * MINUTE
 """A log that has been silent for so long (ms) is told of."""
-LOAD = '<figure data-chart="load"></figure>\n'
+QUERY_CHART = '<figure data-chart="load"></figure>\n'
 """Queries by hour of the day are the same for all topics: they are drawn once."""
-SHOWN = 12
+MAX_COUNTRIES = 12
 """Countries in the table, at the most."""
 
 
@@ -41,8 +41,8 @@ def render(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> str:
             index=i,
             topic=escape(topic),
             heading="Now" if i == 0 else f"For comparison: {escape(topic)}",
-            lead=_lead(current, i),
-            load="" if i else LOAD,
+            lead=_headline(current, i),
+            load="" if i else QUERY_CHART,
             rows="".join(_row(view.topics[i], view) for view in current),
         )
         for i, topic in enumerate(topics)
@@ -64,15 +64,15 @@ def _health(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tup
 
 
 def _state(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tuple[str, str]:
-    reasons = status.not_ready(ready_lag)
+    reasons = status.readiness_problems(ready_lag)
     if reasons:
         return "late", "Not ready: " + "; ".join(reasons)
     times = [source.last_event for source in status.sources if source.last_event is not None]
-    counted = f"{snapshot.totals():,} queries counted"
+    counted = f"{snapshot.total_queries():,} queries counted"
     if not times:
         return "empty", "Following. No query has come yet."
     newest = max(times)
-    if now - newest > STALE:
+    if now - newest > SILENT_AFTER:
         return "stale", f"Silent for {_span(now - newest)}, since {_clock(newest)}. {counted}."
     return "ready", f"Following and caught up, newest query {_clock(newest)}. {counted}."
 
@@ -86,10 +86,10 @@ def _span(ms: int) -> str:
 
 
 def _clock(time: int) -> str:
-    return f"{iso(time)[:19].replace('T', ' ')} UTC"
+    return f"{iso_utc(time)[:19].replace('T', ' ')} UTC"
 
 
-def _lead(current: Sequence[WindowView], index: int) -> str:
+def _headline(current: Sequence[WindowView], index: int) -> str:
     """The last 24 hours, large, and what they mean in one sentence."""
     view = next((v for v in current if v.kind == "24h" and v.queries), None)
     topic = view.topics[index] if view else None
@@ -100,8 +100,8 @@ def _lead(current: Sequence[WindowView], index: int) -> str:
     name = escape(topic.topic)
     return (
         '<dl class="figures">'
-        + _figure("queries", of_queries, topic.queries, view.queries)
-        + _figure("addresses", of_addresses, flagged, view.addresses or 0)
+        + _headline_number("queries", of_queries, topic.queries, view.queries)
+        + _headline_number("addresses", of_addresses, flagged, view.addresses or 0)
         + f'</dl><p class="lead">In the 24 hours up to {_clock(view.end)[:16]} UTC,'
         f" {topic.queries:,} of {view.queries:,} queries were flagged as <em>{name}</em>:"
         f" {_one_in(of_queries)}. They came from {flagged:,} of {view.addresses or 0:,}"
@@ -109,7 +109,7 @@ def _lead(current: Sequence[WindowView], index: int) -> str:
     )
 
 
-def _figure(what: str, estimate: Estimate | None, flagged: int, of: int) -> str:
+def _headline_number(what: str, estimate: Estimate | None, flagged: int, of: int) -> str:
     if estimate is None:
         return f"<div><dt>of {what}</dt><dd>&ndash;</dd></div>"
     return (
@@ -150,19 +150,20 @@ def _countries(found: Countries, topics: Sequence[str]) -> str:
     named = [answer for answer in found.countries if answer.country is not None]
     if not named:
         return (
-            f'<p class="soft">No country may be named in {found.week}: one needs {SMALL} addresses,'
+            f'<p class="soft">No country may be named in {found.week}: one needs {MIN_ADDRESSES}'
+            " addresses,"
             " and as many have to be left for the others.</p>"
         )
-    rows = "".join(_country(answer) for answer in named[:SHOWN])
+    rows = "".join(_country(answer) for answer in named[:MAX_COUNTRIES])
     head = "".join(
         f'<th scope="col">{escape(topic)}, of queries</th>'
         f'<th scope="col">{escape(topic)}, of addresses</th>'
         for topic in topics
     )
-    more = len(named) - SHOWN
+    more = len(named) - MAX_COUNTRIES
     left_out = f" {more} more are in the API." if more > 0 else ""
     return Template(text("countries.html")).substitute(
-        week=found.week, head=head, rows=rows, small=SMALL, more=left_out
+        week=found.week, head=head, rows=rows, small=MIN_ADDRESSES, more=left_out
     )
 
 

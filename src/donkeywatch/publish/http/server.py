@@ -22,9 +22,9 @@ from donkeywatch.publish.http.guard import MAX_HEAD_BYTES
 from donkeywatch.publish.http.listening import bind, load_tls, tls_refusal
 from donkeywatch.settings.schema import Http
 
-GRACE = 3
+SHUTDOWN_SECONDS = 3
 """Seconds that answers may take to end when the server stops."""
-START = 10.0
+STARTUP_SECONDS = 10.0
 """Seconds the server may take to answer."""
 
 
@@ -41,12 +41,12 @@ class Server:
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         try:
             app.state.stopping = self._stopping = threading.Event()
-            self._server = _Calm(_settings(app, http, connections))
-            logging.getLogger("uvicorn.error").addFilter(_is_told)
+            self._server = _IdleServer(_settings(app, http, connections))
+            logging.getLogger("uvicorn.error").addFilter(_not_cancelled)
             self._server.config.load()
         except OSError as error:
             self._socket.close()
-            raise _refusal(error) from None
+            raise _config_error(error) from None
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
@@ -59,27 +59,27 @@ class Server:
     def start(self) -> None:
         """Return once requests are answered."""
         self._thread.start()
-        until = time.monotonic() + START
+        until = time.monotonic() + STARTUP_SECONDS
         while not self._server.started:
             if self._failure is not None:
-                raise _refusal(self._failure)
+                raise _config_error(self._failure)
             if not self._thread.is_alive() or time.monotonic() > until:
                 raise AddressUnavailable(
-                    f"http: the server did not start within {START:.0f} s",
+                    f"http: the server did not start within {STARTUP_SECONDS:.0f} s",
                     "see the messages above; try another `port` under [http]",
                 )
             time.sleep(0.01)
 
-    def renew(self, http: Http) -> None:
+    def reload_tls(self, http: Http) -> None:
         """Read the TLS files again; ConfigError, and the old ones stay, when they are no good."""
         load_tls(http, *filter(None, (self._server.config.ssl,)))
 
     def stop(self) -> None:
         """Finish open requests and end the thread."""
         self._stopping.set()  # Answers without an end see this.
-        self._server.leave()
+        self._server.request_exit()
         if self._thread.is_alive():
-            self._thread.join(timeout=START)
+            self._thread.join(timeout=STARTUP_SECONDS)
         self._socket.close()
 
 
@@ -91,12 +91,12 @@ def _trusted_forms(network: str) -> list[str]:
     return [network, f"::ffff:{address}/{96 + int(bits)}"]
 
 
-def _is_told(record: logging.LogRecord) -> bool:
+def _not_cancelled(record: logging.LogRecord) -> bool:
     """Not how an answer was given up that nobody read when the server stopped."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def _refusal(error: OSError) -> ConfigError:
+def _config_error(error: OSError) -> ConfigError:
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return ConfigError(
             "http: too few open files are allowed to this process",
@@ -105,28 +105,28 @@ def _refusal(error: OSError) -> ConfigError:
     return tls_refusal(error)
 
 
-class _Calm(uvicorn.Server):
+class _IdleServer(uvicorn.Server):
     """One that wakes once a second, for the date of its answers, and not ten times."""
 
-    _over: Callable[[], object] | None = None
+    _wake: Callable[[], object] | None = None
 
     async def main_loop(self) -> None:
-        """Until `leave`."""
+        """Until `request_exit`."""
         loop, over = asyncio.get_running_loop(), asyncio.Event()
-        self._over = lambda: loop.call_soon_threadsafe(over.set)
+        self._wake = lambda: loop.call_soon_threadsafe(over.set)
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(over.wait(), 1)
 
-    def leave(self) -> None:
+    def request_exit(self) -> None:
         """End it, from another thread."""
         self.should_exit = True
-        if self._over is not None:
+        if self._wake is not None:
             with contextlib.suppress(RuntimeError):  # Its loop is closed: it has ended by itself.
-                self._over()
+                self._wake()
 
 
-class _Impatient(H11Protocol):
+class _RequestTimeoutProtocol(H11Protocol):
     """HTTP/1.1 that closes a connection on which a request does not arrive in time."""
 
     _deadline: asyncio.TimerHandle | None = None
@@ -176,7 +176,7 @@ class _Impatient(H11Protocol):
 
 
 def _settings(app: FastAPI, http: Http, connections: Connections) -> uvicorn.Config:
-    protocol = partial(_Impatient, connections=connections)
+    protocol = partial(_RequestTimeoutProtocol, connections=connections)
     return uvicorn.Config(
         app,
         loop="asyncio",  # Another one would not ask the `Listener`.
@@ -186,7 +186,7 @@ def _settings(app: FastAPI, http: Http, connections: Connections) -> uvicorn.Con
         http=cast(type[asyncio.Protocol], protocol),
         server_header=False,
         timeout_keep_alive=15,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         proxy_headers=bool(http.proxies),
         forwarded_allow_ips=[form for proxy in http.proxies for form in _trusted_forms(proxy)],
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,

@@ -11,14 +11,14 @@ from starlette.types import Receive, Scope, Send
 
 from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.connections import client_of
-from donkeywatch.publish.http.feed import PLACES, PLACES_PER_CLIENT, Feed
+from donkeywatch.publish.http.feed import MAX_STREAMS, PLACES_PER_CLIENT, EventFeed
 from donkeywatch.publish.http.page import render
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
 from donkeywatch.settings.schema import Settings
 
 
-def add_site(
+def add_page_routes(
     app: FastAPI,
     settings: Settings,
     snapshots: Callable[[], Snapshots],
@@ -26,12 +26,12 @@ def add_site(
 ) -> None:
     """Add them to the application; ``app.state.stopping``, if set, ends the news."""
     ready_lag = settings.follow.ready_lag
-    feed = Feed(snapshots, status, ready_lag)
+    feed = EventFeed(snapshots, status, ready_lag)
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
         """The current figures as a page, which the script keeps up to date and adds charts to."""
-        with snapshots().take() as snapshot:
+        with snapshots().open() as snapshot:
             return render(snapshot, status(), ready_lag, time.time_ns() // 1_000_000)
 
     @app.get("/assets/{name}", include_in_schema=False)
@@ -48,7 +48,8 @@ def add_site(
         responses={
             200: {"content": {"text/event-stream": {}}},
             503: {
-                "description": f"{PLACES} listen already, or {PLACES_PER_CLIENT} from this address"
+                "description": f"{MAX_STREAMS} listen already, or {PLACES_PER_CLIENT} from this"
+                " address"
             },
         },
     )
@@ -58,18 +59,18 @@ def add_site(
         After ten minutes `end`: connect anew.
         """
         client = client_of(request.client.host if request.client else "")
-        if not feed.enter(client):
+        if not feed.acquire(client):
             raise HTTPException(503, "too many pages are open; try again", {"Retry-After": "10"})
         stopping = getattr(request.app.state, "stopping", None)
-        return News(feed, client, lambda: stopping is not None and stopping.is_set())
+        return EventStreamResponse(feed, client, lambda: stopping is not None and stopping.is_set())
 
 
-class News(StreamingResponse):
+class EventStreamResponse(StreamingResponse):
     """The news for a page that has taken its place, which is given back however it ends."""
 
-    def __init__(self, feed: Feed, client: str, over: Callable[[], bool]) -> None:
-        quick = {"X-Accel-Buffering": "no"}
-        super().__init__(feed.stream(over), media_type="text/event-stream", headers=quick)
+    def __init__(self, feed: EventFeed, client: str, should_stop: Callable[[], bool]) -> None:
+        headers = {"X-Accel-Buffering": "no"}
+        super().__init__(feed.stream(should_stop), media_type="text/event-stream", headers=headers)
         self._feed, self._client = feed, client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,4 +78,4 @@ class News(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._feed.leave(self._client)
+            self._feed.release(self._client)

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from donkeywatch.publish.status import Status
 
 
-class Exposition:
+class ExpositionCache:
     """Remembers the last text: several scrapers of one state share what it takes to write it.
 
     All of it is Python, which takes the interpreter from the counting for as long. A status
@@ -23,17 +23,17 @@ class Exposition:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(collector)
         self._status = status
-        self._guard = threading.Lock()
-        self._told: tuple[Status, str, bytes] | None = None
+        self._lock = threading.Lock()
+        self._cached: tuple[Status, str, bytes] | None = None
 
     def text(self, accept: str) -> tuple[bytes, str]:
         """Body and content type: the Prometheus or the OpenMetrics text format, as accepted."""
         encoder, kind = choose_encoder(accept)
-        with self._guard:
+        with self._lock:
             status = self._status()
-            if self._told is not None and self._told[:2] == (status, kind):
-                return self._told[2], kind
+            if self._cached is not None and self._cached[:2] == (status, kind):
+                return self._cached[2], kind
             # What is collected may be newer than this status, never older.
             body: bytes = encoder(self._registry)
-            self._told = None if status.revision is None else (status, kind, body)
+            self._cached = None if status.change_counter is None else (status, kind, body)
             return body, kind

@@ -22,14 +22,14 @@ from donkeywatch.publish.metrics.catalogue import (
     STATUS_GAUGES,
     WINDOW_GAUGES,
     WINDOWS,
-    Described,
+    MetricSpec,
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots, WindowView
 from donkeywatch.publish.status import Status
-from donkeywatch.publish.tendency import Tendencies, Tendency
+from donkeywatch.publish.tendency import TrendCache, Trends
 
 
-class Monitor(Collector):
+class MetricsCollector(Collector):
     """Collects everything from one snapshot and one status; labels exist from the start.
 
     ``snapshots`` is asked at each scrape, since a reload may change the topics.
@@ -38,7 +38,7 @@ class Monitor(Collector):
     def __init__(self, snapshots: Callable[[], Snapshots], status: Callable[[], Status]) -> None:
         self._snapshots = snapshots
         self._status = status
-        self._tendencies = Tendencies()
+        self._trends = TrendCache()
 
     def describe(self) -> list[Metric]:
         """Nothing is collected at registration."""
@@ -47,9 +47,9 @@ class Monitor(Collector):
     def collect(self) -> Iterator[Metric]:
         """All metric families."""
         status = self._status()
-        with self._snapshots().take() as snapshot:
+        with self._snapshots().open() as snapshot:
             topics = [topic for topic, _ in status.topics]
-            tendency = self._tendencies.of(snapshot, topics)
+            tendency = self._trends.of(snapshot, topics)
             yield from self._counters(snapshot, status, tendency)
             views = {view.kind: view for view in snapshot.current()}
         yield from self._windows(views)
@@ -69,7 +69,7 @@ class Monitor(Collector):
             yield family
 
     @staticmethod
-    def _counters(snapshot: Snapshot, status: Status, tendency: Tendency) -> Iterator[Metric]:
+    def _counters(snapshot: Snapshot, status: Status, tendency: Trends) -> Iterator[Metric]:
         counted = snapshot.published()
         sources = [source.name for source in status.sources]
         breaks = Counter(kind for _, kind in tendency.breaks)
@@ -133,7 +133,7 @@ class Monitor(Collector):
         yield from families.values()
 
     @staticmethod
-    def _derived(tendency: Tendency, topics: Sequence[str]) -> Iterator[Metric]:
+    def _derived(tendency: Trends, topics: Sequence[str]) -> Iterator[Metric]:
         families = {described.name: _family(described) for described in DERIVED_GAUGES}
         for share in tendency.countries:
             _add(families["window_country_queries"], ("week", share.country), share.queries)
@@ -165,7 +165,7 @@ def _queries(counted: Mapping[tuple[str, str, str], int]) -> int:
 Family = CounterMetricFamily | GaugeMetricFamily
 
 
-def _family(described: Described) -> Family:
+def _family(described: MetricSpec) -> Family:
     kind = CounterMetricFamily if described.type == "counter" else GaugeMetricFamily
     return kind(f"donkeywatch_{described.name}", described.meaning, labels=described.labels)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from donkeywatch.estimation.intervals import Z
-from donkeywatch.report.series import Floats, Longs
+from donkeywatch.report.series import FloatArray, IntArray
 
 Z99 = 2.5758293035489004
 """99.5 % quantile of the normal distribution."""
@@ -21,14 +21,14 @@ class Autocorrelation:
     is the half width of a 95 % interval of r(h) when all before it are what they seem.
     """
 
-    r: Floats
-    pairs: Longs
+    r: FloatArray
+    pairs: IntArray
     flat95: float
     flat99: float
-    bartlett: Floats
+    bartlett: FloatArray
 
 
-def autocorrelation(series: Floats, lags: int) -> Autocorrelation | None:
+def autocorrelation(series: FloatArray, lags: int) -> Autocorrelation | None:
     """Autocorrelation of a series in which gaps are NaN; None when it is too short or constant.
 
     r(h) = sum (x_t - m)(x_{t+h} - m) / n / c0 over the pairs that are known, n the number of

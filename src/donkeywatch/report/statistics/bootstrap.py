@@ -6,17 +6,19 @@ import math
 
 import numpy as np
 
-from donkeywatch.report.series import Flags, Floats
+from donkeywatch.report.series import BoolArray, FloatArray
 
 BLOCK = 7
 """Days in a block: a whole week, so that its rhythm stays inside."""
 REPLICATES = 2000
 SEED = 2015
-LEAST = 4
+MIN_BLOCKS = 4
 """With fewer blocks than this there is nothing to resample."""
 
 
-def resampled(days: Floats, block: int = BLOCK, replicates: int = REPLICATES) -> Floats:
+def block_bootstrap(
+    days: FloatArray, block: int = BLOCK, replicates: int = REPLICATES
+) -> FloatArray:
     """Sums over days of resampled series, shape (replicates, ...) for days of shape (n, ...).
 
     Moving-block bootstrap (Kuensch 1989, Annals of Statistics 17, 1217-1241): ceil(n / block)
@@ -26,7 +28,7 @@ def resampled(days: Floats, block: int = BLOCK, replicates: int = REPLICATES) ->
     included. No rows come back for fewer than four blocks.
     """
     size = len(days)
-    if size < LEAST * block:
+    if size < MIN_BLOCKS * block:
         return np.empty((0, *days.shape[1:]))
     flat = days.reshape(size, -1)
     sums = np.cumsum(np.concatenate((np.zeros((1, flat.shape[1])), flat)), axis=0)
@@ -37,11 +39,11 @@ def resampled(days: Floats, block: int = BLOCK, replicates: int = REPLICATES) ->
     drawn += np.arange(replicates)[:, None] * len(blocks)
     weights = np.bincount(drawn.ravel(), minlength=replicates * len(blocks))
     found = weights.reshape(replicates, len(blocks)).astype(np.float64) @ blocks
-    scaled: Floats = found.reshape(replicates, *days.shape[1:]) * (size / (count * block))
+    scaled: FloatArray = found.reshape(replicates, *days.shape[1:]) * (size / (count * block))
     return scaled
 
 
-def levels(days: int, block: int = BLOCK) -> tuple[float, float]:
+def interval_quantiles(days: int, block: int = BLOCK) -> tuple[float, float]:
     """Quantiles that make a 95 % percentile interval of replicates from so many days.
 
     The expanded percentile interval (Hesterberg 2015, Am. Statistician 69, 371-386): of n
@@ -55,10 +57,10 @@ def levels(days: int, block: int = BLOCK) -> tuple[float, float]:
     return low, 1 - low
 
 
-def interval(replicates: Floats, ends: tuple[float, float]) -> tuple[Floats, Floats]:
+def interval(replicates: FloatArray, ends: tuple[float, float]) -> tuple[FloatArray, FloatArray]:
     """Percentile interval along the first axis (Efron 1979); NaN without replicates."""
     bounds = np.full((2, *replicates.shape[1:]), np.nan)
-    known: Flags = np.zeros(bounds.shape[1:], bool)
+    known: BoolArray = np.zeros(bounds.shape[1:], bool)
     if len(replicates):
         known = np.asarray(~np.isnan(replicates).all(axis=0))
     if known.any():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from donkeywatch.report.series import Floats
+from donkeywatch.report.series import FloatArray
 
-SHORTEST = 4
+MIN_SEGMENT_WEEKS = 4
 """Weeks between two changes, at least."""
 YEAR = 365.2425 / 7
 """Weeks."""
@@ -14,7 +14,7 @@ PENALTY = 3.0
 """Cost of a change in units of log n times the noise's variance; BIC would be 2."""
 
 
-def changes(series: Floats, error: float) -> list[int]:
+def change_points(series: FloatArray, error: float) -> list[int]:
     """Where the level of a series changes: the first place of each new level.
 
     PELT (Killick, Fearnhead & Eckley 2012, J. Am. Stat. Assoc. 107, 1590-1598) with squared
@@ -22,20 +22,20 @@ def changes(series: Floats, error: float) -> list[int]:
     0.6745 sqrt(2), which a change of level does not move, and at least ``error``, the sampling
     error of a value. Gaps have to be left out beforehand.
     """
-    if len(series) < 2 * SHORTEST:
+    if len(series) < 2 * MIN_SEGMENT_WEEKS:
         return []
     import ruptures
 
-    noise = float(np.median(np.abs(np.diff(series)))) / (0.6745 * np.sqrt(2))
-    noise = max(noise, error)
-    if noise == 0:
+    noise_sd = float(np.median(np.abs(np.diff(series)))) / (0.6745 * np.sqrt(2))
+    noise_sd = max(noise_sd, error)
+    if noise_sd == 0:
         return []
-    search = ruptures.Pelt(model="l2", min_size=SHORTEST, jump=1)
-    ends = search.fit(series.reshape(-1, 1)).predict(PENALTY * np.log(len(series)) * noise**2)
+    search = ruptures.Pelt(model="l2", min_size=MIN_SEGMENT_WEEKS, jump=1)
+    ends = search.fit(series.reshape(-1, 1)).predict(PENALTY * np.log(len(series)) * noise_sd**2)
     return [int(end) for end in ends[:-1]]
 
 
-def without_year(series: Floats, weeks: Floats) -> Floats:
+def remove_annual_cycle(series: FloatArray, weeks: FloatArray) -> FloatArray:
     """A series less its yearly cycle: two harmonics, fitted together with a line.
 
     A seasonal smoother takes each week's noise for season where there are only two or three
@@ -45,5 +45,5 @@ def without_year(series: Floats, weeks: Floats) -> Floats:
     waves = np.stack([wave(n * turn) for n in (1, 2) for wave in (np.cos, np.sin)], axis=1)
     design = np.column_stack((np.ones(len(weeks)), weeks, waves))
     found, *_ = np.linalg.lstsq(design, series, rcond=None)
-    rest: Floats = series - waves @ found[2:]
+    rest: FloatArray = series - waves @ found[2:]
     return rest

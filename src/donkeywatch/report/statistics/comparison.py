@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.report.series import Floats
+from donkeywatch.report.series import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +19,22 @@ class Difference:
     lower: float
     upper: float
     p: float
-    corrected: float
+    p_holm: float
 
 
 def holm(p: Sequence[float]) -> list[float]:
     """p-values corrected for their number (Holm 1979, Scand. J. Statistics 6, 65-70)."""
     order = sorted(range(len(p)), key=lambda at: p[at])
-    found, worst = [1.0] * len(p), 0.0
+    found, running_max = [1.0] * len(p), 0.0
     for rank, at in enumerate(order):
-        worst = max(worst, min(1.0, (len(p) - rank) * p[at]))
-        found[at] = worst
+        running_max = max(running_max, min(1.0, (len(p) - rank) * p[at]))
+        found[at] = running_max
     return found
 
 
-def differences(value: Floats, replicates: Floats, ends: tuple[float, float]) -> list[Difference]:
+def differences(
+    value: FloatArray, replicates: FloatArray, ends: tuple[float, float]
+) -> list[Difference]:
     """Differences against zero, by the spread of bootstrap replicates, shape (replicates, n).
 
     Both sides of a difference come from the same resampled days, so days are paired. The

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.report.series import Flags, Longs, Windows
+from donkeywatch.report.series import BoolArray, IntArray, Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Concentration:
     top_10: float | None
 
 
-def capped(hours: Windows, keep: Flags) -> float:
+def capped_fraction(hours: Windows, keep: BoolArray) -> float:
     """Flagged queries over queries when an address counts at most one flagged query an hour.
 
     That number is the sum over hours of the addresses with a flagged query; NaN without queries.
@@ -33,15 +33,17 @@ def capped(hours: Windows, keep: Flags) -> float:
     return int(hours.flagged_addresses[0, keep].sum()) / asked if asked else float("nan")
 
 
-def concentration(hours: Windows, keep: Flags, weeks: Windows, whole: Flags) -> Concentration:
+def concentration(
+    hours: Windows, keep: BoolArray, weeks: Windows, whole: BoolArray
+) -> Concentration:
     """Of the hours that are kept, and of the weeks that are whole."""
     asked = int(hours.queries[keep].sum())
     observed = int(hours.flagged[keep].sum()) / asked if asked else float("nan")
     shares = [_share(column, weeks.flagged, whole) for column in (weeks.top_1, weeks.top_10)]
-    return Concentration(observed, capped(hours, keep), *shares)
+    return Concentration(observed, capped_fraction(hours, keep), *shares)
 
 
-def _share(top: Longs, flagged: Longs, whole: Flags) -> float | None:
+def _share(top: IntArray, flagged: IntArray, whole: BoolArray) -> float | None:
     known = whole & (top >= 0) & (flagged > 0)
     if not known.any():
         return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.report.series import Floats
+from donkeywatch.report.series import FloatArray
 
 HOURS = 24
 
@@ -37,7 +37,9 @@ class Lag:
     upper: float
 
 
-def extremes(curve: Floats, replicates: Floats, ends: tuple[float, float]) -> Extremes | None:
+def extremes(
+    curve: FloatArray, replicates: FloatArray, ends: tuple[float, float]
+) -> Extremes | None:
     """Extremes of a curve of 24 hours; None where an hour is missing or the lowest is 0.
 
     Choosing the highest of noisy hours adds to the ratio, the more so the more hours are nearly
@@ -58,16 +60,16 @@ def extremes(curve: Floats, replicates: Floats, ends: tuple[float, float]) -> Ex
     low, high = np.quantile(logs, ends)
     return Extremes(
         peak,
-        perhaps_highest(curve, sound),
+        highest_hour_set(curve, sound),
         trough,
-        perhaps_highest(-curve, -sound),
+        highest_hour_set(-curve, -sound),
         ratio,
         max(1.0, float(ratio**2 * np.exp(-high))),
         float(max(np.exp(high), ratio**2 * np.exp(-low))),
     )
 
 
-def perhaps_highest(curve: Floats, replicates: Floats) -> tuple[int, ...]:
+def highest_hour_set(curve: FloatArray, replicates: FloatArray) -> tuple[int, ...]:
     """Hours that cannot be told from the highest: a 95 % confidence set of it.
 
     An hour stays unless another is higher by more than chance makes the largest of such
@@ -77,7 +79,7 @@ def perhaps_highest(curve: Floats, replicates: Floats) -> tuple[int, ...]:
     made of noise.
     """
     error = replicates - curve
-    stay = []
+    candidates = []
     for hour in range(HOURS):
         others = np.delete(np.arange(HOURS), hour)
         spread = error[:, others] - error[:, [hour]]
@@ -86,14 +88,16 @@ def perhaps_highest(curve: Floats, replicates: Floats) -> tuple[int, ...]:
         if not sure.all() and (curve[others] > curve[hour])[~sure].any():
             continue
         gap = (curve[others] - curve[hour])[sure] / deviation[sure]
-        chance = (spread[:, sure] / deviation[sure]).max(axis=1, initial=-np.inf)
-        if not len(gap) or gap.max() <= np.quantile(chance, 0.95):
-            stay.append(hour)
-    return tuple(stay)
+        null_maxima = (spread[:, sure] / deviation[sure]).max(axis=1, initial=-np.inf)
+        if not len(gap) or gap.max() <= np.quantile(null_maxima, 0.95):
+            candidates.append(hour)
+    return tuple(candidates)
 
 
 def lag(
-    curves: tuple[Floats, Floats], replicates: tuple[Floats, Floats], ends: tuple[float, float]
+    curves: tuple[FloatArray, FloatArray],
+    replicates: tuple[FloatArray, FloatArray],
+    ends: tuple[float, float],
 ) -> Lag:
     """By how many hours the first curve is later than the second, within +-12.
 
@@ -110,9 +114,9 @@ def lag(
     return Lag(value, value + float(low), value + float(high))
 
 
-def _acrophase(curves: Floats) -> Floats:
+def _acrophase(curves: FloatArray) -> FloatArray:
     """Of curves of shape (n, 24): hour of the maximum of the first harmonic, 0 to 24."""
     middles = (np.arange(HOURS) + 0.5) * 2 * np.pi / HOURS
     angle = np.arctan2(curves @ np.sin(middles), curves @ np.cos(middles))
-    hours: Floats = angle * HOURS / (2 * np.pi) % HOURS
+    hours: FloatArray = angle * HOURS / (2 * np.pi) % HOURS
     return hours

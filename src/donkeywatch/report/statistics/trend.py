@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.estimation.intervals import Z
-from donkeywatch.report.series import Floats
+from donkeywatch.report.series import FloatArray
 
 YEAR = 52
 """Weeks of a season."""
-SEASONS = 104
+MIN_SEASONAL_WEEKS = 104
 """From this many weeks on a season can be told from a trend."""
-LEAST = 8
+MIN_WEEKS = 8
 """With fewer complete weeks nothing is said about a trend."""
-ENDS = 12
+GROWTH_WEEKS = 12
 """Weeks at either end that growth compares."""
 
 
@@ -41,12 +41,12 @@ class MannKendall:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Decomposition:
     """STL's parts of a series; they add up to it. NaN where the series has a gap."""
 
-    trend: Floats
-    season: Floats
-    remainder: Floats
+    trend: FloatArray
+    season: FloatArray
+    remainder: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Growth:
     upper: float
 
 
-def mann_kendall(series: Floats) -> MannKendall:
+def mann_kendall(series: FloatArray) -> MannKendall:
     """Modified Mann-Kendall test (Hamed & Rao 1998, J. Hydrology 204, 182-196).
 
     The variance of S is that of independent values times 1 + 2/(n(n-1)(n-2)) sum (n-i)(n-i-1)
@@ -78,7 +78,7 @@ def mann_kendall(series: Floats) -> MannKendall:
     return MannKendall(float(found.s), variance, math.erfc(z / math.sqrt(2)))
 
 
-def independent_variance(series: Floats) -> float:
+def independent_variance(series: FloatArray) -> float:
     """Variance of Mann-Kendall's S for independent values with ties (Kendall 1975)."""
     n = len(series)
     ties = np.unique(series, return_counts=True)[1]
@@ -86,7 +86,7 @@ def independent_variance(series: Floats) -> float:
     return float(terms) / 18
 
 
-def sen_slope(series: Floats, times: Floats, variance: float) -> Slope:
+def sen_slope(series: FloatArray, times: FloatArray, variance: float) -> Slope:
     """Median of all pairwise slopes (Sen 1968, J. Am. Stat. Assoc. 63, 1379-1389).
 
     ``variance`` is that of Mann-Kendall's S: the interval is from the ranks around the median
@@ -103,14 +103,14 @@ def sen_slope(series: Floats, times: Floats, variance: float) -> Slope:
     return Slope(value, float(slopes[lower]), float(slopes[upper]), level)
 
 
-def seasonal(series: Floats) -> Parts | None:
+def stl_decompose(series: FloatArray) -> Decomposition | None:
     """STL with a season of 52 weeks, robust (Cleveland et al. 1990, J. Official Stat. 6, 3-73).
 
     None below 104 weeks. Gaps are bridged by straight lines for the smoother and are gaps again
     in what comes out of it.
     """
     known = ~np.isnan(series)
-    if len(series) < SEASONS or known.sum() < SEASONS:
+    if len(series) < MIN_SEASONAL_WEEKS or known.sum() < MIN_SEASONAL_WEEKS:
         return None
     from statsmodels.tsa.seasonal import STL
 
@@ -118,10 +118,10 @@ def seasonal(series: Floats) -> Parts | None:
     filled = np.interp(at, at[known], series[known])
     found = STL(filled, period=YEAR, robust=True).fit()
     parts = (found.trend, found.seasonal, found.resid)
-    return Parts(*(np.where(known, np.asarray(part, np.float64), np.nan) for part in parts))
+    return Decomposition(*(np.where(known, np.asarray(part, np.float64), np.nan) for part in parts))
 
 
-def growth(values: Floats, errors: Floats) -> Growth | None:
+def growth(values: FloatArray, errors: FloatArray) -> Growth | None:
     """Mean of the last 12 known weeks over that of the first 12, None with fewer than 24.
 
     ``errors`` are the standard errors of ``values``. The interval is that of the logarithm
@@ -129,34 +129,34 @@ def growth(values: Floats, errors: Floats) -> Growth | None:
     the errors say and of what the weeks show around a line of their own, by Student's t.
     """
     known = np.flatnonzero(~np.isnan(values))
-    if len(known) < 2 * ENDS:
+    if len(known) < 2 * GROWTH_WEEKS:
         return None
     from scipy import stats
 
     means, spread = [], 0.0
-    for weeks in (known[:ENDS], known[-ENDS:]):
+    for weeks in (known[:GROWTH_WEEKS], known[-GROWTH_WEEKS:]):
         mean = float(values[weeks].mean())
         if mean <= 0:
             return None
         line = np.polynomial.Polynomial.fit(weeks, values[weeks], 1)
         residual = values[weeks] - line(weeks.astype(np.float64))
-        seen = float(residual @ residual) / (ENDS - 2) / ENDS
-        told = float(errors[weeks] @ errors[weeks]) / ENDS**2
+        observed_variance = float(residual @ residual) / (GROWTH_WEEKS - 2) / GROWTH_WEEKS
+        sampling_variance = float(errors[weeks] @ errors[weeks]) / GROWTH_WEEKS**2
         means.append(mean)
-        spread += max(seen, told) / mean**2
-    reach = float(stats.t.ppf(0.975, 2 * (ENDS - 2))) * np.sqrt(spread)
+        spread += max(observed_variance, sampling_variance) / mean**2
+    reach = float(stats.t.ppf(0.975, 2 * (GROWTH_WEEKS - 2))) * np.sqrt(spread)
     ratio = means[1] / means[0]
     return Growth(ratio, ratio * float(np.exp(-reach)), ratio * float(np.exp(reach)))
 
 
-def logit(fraction: Floats) -> Floats:
+def logit(fraction: FloatArray) -> FloatArray:
     """log(p / (1 - p)); NaN where p is 0 or 1, since there it is not finite."""
     inside = (fraction > 0) & (fraction < 1)
     p = np.where(inside, fraction, 0.5)
     return np.where(inside, np.log(p / (1 - p)), np.nan)
 
 
-def expit(x: npt.NDArray[np.float64]) -> Floats:
+def expit(x: npt.NDArray[np.float64]) -> FloatArray:
     """The inverse of `logit`."""
-    p: Floats = 1 / (1 + np.exp(-x))
+    p: FloatArray = 1 / (1 + np.exp(-x))
     return p

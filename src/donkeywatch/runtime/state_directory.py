@@ -1,0 +1,65 @@
+"""Opening the state directory: database, keys, and what a change of measurement breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from donkeywatch.counting.windows import SECOND
+from donkeywatch.ingest import keyring, lexicon
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.fingerprints import ContentKeys
+from donkeywatch.ingest.keyring import Keyring
+from donkeywatch.runtime import installation, pipelines
+from donkeywatch.runtime.materials import ReferenceData
+from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.settings.schema import Settings
+from donkeywatch.store.backups import Backups
+from donkeywatch.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class OpenState:
+    """What one start opens; the store is closed by whoever owns this."""
+
+    store: Store
+    keys: Keyring
+    lexicon_digest: str
+    backups: Backups
+    streams: list[SourcePipeline]
+
+
+def open_state(
+    settings: Settings,
+    materials: ReferenceData,
+    detector: Detector,
+    now: int,
+    clock: Callable[[], int],
+    begin: Callable[[], int],
+) -> OpenState:
+    """Open the state of a locked directory; ``now`` is the wall clock and ``clock`` a later look.
+
+    Both are ms UTC. ``begin`` is called before a file is read that may be a copy, as `Follower`
+    tells. StateError where the keys and the database do not belong together.
+    """
+    keyring.ensure_directory(settings.key_directory)
+    installation.refuse_orphaned_keys(settings)
+    store = Store(settings.state, [topic.id for topic in detector.topics])
+    try:
+        moment = installation.plausible_time(store, now)
+        install = installation.load_install_key(settings, store)
+        keys = installation.open_keys(settings, store, moment)
+        digest = lexicon.digest(materials.lexicon, install)
+        countries = materials.countries.digest
+        installation.record_measurement_changes(store, settings, digest, countries, moment)
+        interval = round(settings.backup.interval * SECOND)
+        backups = Backups(store.path, interval, settings.backup.keep)
+        backups.destroy_expired(keys.destroyed_weeks())
+        content_keys = ContentKeys(keys, install, clock)
+        if lost := keys.lost:
+            pipelines.adopt_logs(settings, store, detector, moment, content_keys, lost)
+        streams = pipelines.open_pipelines(settings, store, detector, content_keys, begin)
+    except BaseException:
+        store.close()
+        raise
+    return OpenState(store, keys, digest, backups, streams)
