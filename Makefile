@@ -9,24 +9,24 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test lowest million bars distinct years bench profile bench-publish web torture conformance conformance-peers lint docs clean
+.PHONY: help run test test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
 	@echo 'make run CONFIG=my.toml  a real log'
 	@echo 'make test                everything: types, style, tests, coverage'
-	@echo 'make lowest              the core of the suite with the oldest versions that are allowed'
-	@echo 'make million             the exactness tests on a million lines, four formats, three seeds'
-	@echo 'make bars                latency, idle CPU and memory of the running daemon'
-	@echo 'make distinct            a week of 15 million addresses: memory, restart, closing it'
-	@echo 'make years               three simulated years, counted and reported: is what was planted found?'
+	@echo 'make test-lowest         the core of the suite with the oldest versions that are allowed'
+	@echo 'make test-million        the exactness tests on a million lines, four formats, three seeds'
+	@echo 'make bench-daemon        latency, idle CPU and memory of the running daemon'
+	@echo 'make bench-week          a week of 15 million addresses: memory, restart, closing it'
+	@echo 'make bench-report        three simulated years, counted and reported: is what was planted found?'
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
 	@echo 'make profile             where the time of a line goes, stage by stage'
-	@echo 'make bench-publish       three years of hours: how fast are /metrics and the page?'
+	@echo 'make bench-page          three years of hours: how fast are /metrics and the page?'
 	@echo 'make web                 take the chart library of the page from npm anew'
 	@echo 'make conformance         what happens to logs: 122 scenarios, real processes'
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
-	@echo 'make torture             ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
+	@echo 'make soak                ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
 	@echo 'make lint                types and style alone'
 	@echo 'make docs                write the generated parts of docs/ and README.md anew'
 
@@ -66,23 +66,23 @@ test: lint
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist
 	@touch $@
 
-lowest: .venv-lowest/test
+test-lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -q -n 3 --hypothesis-profile=few \
 	  tests/ingest tests/counting tests/estimation tests/sources tests/store tests/simulation \
 	  tests/evaluation tests/report tests/settings tests/runtime/test_recovery.py \
 	  tests/publish/http/test_app.py tests/publish/metrics
 
-million: .venv/test
+test-million: .venv/test
 	DONKEYWATCH_QUERIES=1000000 DONKEYWATCH_SEEDS=3 $(BIN)/python -m pytest tests/test_exact.py $(PYTEST)
 
-bars: .venv/test
-	$(BIN)/python benchmarks/live.py
+bench-daemon: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m daemon
 
-distinct: .venv/test
-	$(BIN)/python benchmarks/distinct.py
+bench-week: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m week
 
-years: .venv/test
-	$(BIN)/python benchmarks/years.py
+bench-report: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m years_report
 
 # donkeywatch has an environment to itself: what its rivals bring along would slow its start.
 .venv-bench/done: pyproject.toml
@@ -97,14 +97,14 @@ years: .venv/test
 bench: .venv-bench/done
 	.venv-bench/own/bin/python -m compileall -q src
 	PYTHONPATH=benchmarks DONKEYWATCH_PYTHON=.venv-bench/own/bin/python \
-	  .venv-bench/peers/bin/python -m speed --lines $(LINES) --runs $(RUNS) \
+	  .venv-bench/peers/bin/python -m comparison --lines $(LINES) --runs $(RUNS) \
 	  --json docs/performance.json --markdown docs/performance.md $(BENCH)
 
 profile: .venv-bench/done
-	PYTHONPATH=benchmarks .venv-bench/own/bin/python -m speed.stages $(PROFILE)
+	PYTHONPATH=benchmarks .venv-bench/own/bin/python -m comparison.stages $(PROFILE)
 
-bench-publish: .venv/test
-	$(BIN)/python benchmarks/publish.py
+bench-page: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m page
 
 web:
 	cd web && npm ci --ignore-scripts && npm run vendor
@@ -115,8 +115,8 @@ conformance: .venv/test
 conformance-peers: .venv/test
 	PYTHONPATH=tests $(BIN)/python -m conformance.report
 
-torture: .venv/test
-	$(BIN)/python benchmarks/torture.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+soak: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 docs: .venv/test
 	$(BIN)/python docs/generate.py

@@ -74,10 +74,10 @@ ASKED = {
     "/api/v1/events": None,
 }
 """Parameters of the examples; None where the answer is no JSON document."""
-EVENTS = """event: news
+EVENTS = """event: update
 data: {"data":2,"history":[1790535600000,0,"pedophile","pornographic"],"health":[]}
 
-event: beat
+event: heartbeat
 data:
 """
 

@@ -84,7 +84,7 @@ def counted(state: Path, kind: str, start: int) -> dict[str, Any]:
             name: row[name]
             for name in (
                 "queries", "addresses_1", "addresses_2", "addresses_3", "sum_qk", "sum_kk",
-                "alone", "top_1", "top_10",
+                "exclusive_queries", "top_1", "top_10",
             )
         }
         for row in db.execute("select * from window_topics where kind = ? and start = ?", key)
@@ -141,9 +141,9 @@ def assert_rolling_equals(state: Path, truth: Truth, end: int | None = None) -> 
         found = counted(state, kind, start)
         del told["countries"], found["countries"]
         for topic in found["topics"].values():
-            assert [topic[name] for name in ("alone", "top_1", "top_10")] == [None] * 3
+            assert [topic[name] for name in ("exclusive_queries", "top_1", "top_10")] == [None] * 3
         for topic in (*told["topics"].values(), *found["topics"].values()):
-            for name in ("categories", "alone", "top_1", "top_10"):
+            for name in ("categories", "exclusive_queries", "top_1", "top_10"):
                 del topic[name]
         assert found == told, kind
 

@@ -154,18 +154,18 @@ def test_a_full_disk_stops_a_backfill_and_a_repeat_goes_on(server: Simulated) ->
 
 
 def test_what_is_no_log_of_the_format_is_not_counted(server: Simulated) -> None:
-    """Counted by mistake it would not be read again; --anyway counts it, and says as what."""
+    """Counted by mistake it would not be read again; --force counts it, and says as what."""
     wrong = server.directory / "log.jsonl"
     wrong.write_text('{"a": 1}\n' * 500)
     code, said = donkeywatch("backfill", "-c", server.settings, wrong)
     assert code == 5
     assert "none of the first 500 lines is a search" in said
-    assert "--anyway" in said
+    assert "--force" in said
     code, said = donkeywatch("backfill", "-c", server.settings, wrong, server.archive[0])
     assert code == 0, said
     assert "500 lines counted (500 other)" in said
     wrong.write_text('{"b": 1}\n' * 500)
-    code, said = donkeywatch("backfill", "-c", server.settings, "--anyway", wrong)
+    code, said = donkeywatch("backfill", "-c", server.settings, "--force", wrong)
     assert code == 0, said
     assert "500 lines counted (500 other)" in said
 

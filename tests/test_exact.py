@@ -32,7 +32,7 @@ from support import (
 FORMATS = ("tsv", "enode-go", "jsonl", "regex")
 QUERIES = int(os.environ.get("DONKEYWATCH_QUERIES", "20000"))
 SEEDS = int(os.environ.get("DONKEYWATCH_SEEDS", "1"))
-"""`make million` raises both; the suite stays small enough to run after every change."""
+"""`make test-million` raises both; the suite stays small enough to run after every change."""
 HOURS = 15 * 24
 LIVE_HOURS = 8 * 24
 LIVE_QUERIES = 8_000 if QUERIES == 20_000 else QUERIES

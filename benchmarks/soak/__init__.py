@@ -1,1 +1,1 @@
-"""The parts of the soak that `benchmarks/torture.py` puts together."""
+"""Minutes of kills, rotations, full disks and wrong clocks, and the truth beside them."""

@@ -127,7 +127,7 @@ def of_the_day() -> Panel:
         "Flagged queries over queries in each hour of the day, in the local time of each address's"
         " country; ratio of sums over the last four closed weeks, or those since the last break.",
         "percentunit",
-        instants(metric("profile_query_ratio", of_topic=True)),
+        instants(metric("hour_of_day_query_ratio", of_topic=True)),
         "hour",
         BLUE,
     )
@@ -194,7 +194,7 @@ def volumes() -> list[Panel]:
             "Keyword searches a day in each hour of the day, in the local time of each address's"
             " country; mean of the last four closed weeks, or of those since the last break.",
             "short",
-            instants(metric("profile_queries")),
+            instants(metric("hour_of_day_queries")),
             "hour",
             BLUE,
         ),

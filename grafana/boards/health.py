@@ -75,7 +75,7 @@ def now() -> list[Panel]:
             "Weeks since the last break",
             "Closed weeks covered to 95 % or more since the last break. A trend needs eight.",
             "short",
-            targets((metric("unbroken_windows", 'window="week"'), "{{instance}}")),
+            targets((metric("windows_since_break", 'window="week"'), "{{instance}}")),
         ),
     ]
 
@@ -141,7 +141,7 @@ def reading() -> list[Panel]:
             "Bytes lost",
             "Bytes that vanished before they could be read; their hours are counted too low.",
             "bytes",
-            targets((increase("abandoned_bytes_total"), "{{source}}")),
+            targets((increase("lost_bytes_total"), "{{source}}")),
             bars=True,
         ),
         series(

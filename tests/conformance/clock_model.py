@@ -50,7 +50,7 @@ class Clockwork:
             update={
                 "state": self.directory / "state",
                 "source": (follow,),
-                "retention": Retention(hours=KEPT_WEEKS),
+                "retention": Retention(hourly_weeks=KEPT_WEEKS),
             }
         )
         self.now = BEGIN
@@ -171,7 +171,7 @@ class Clockwork:
     def _nothing_was_destroyed_early(self) -> None:
         """Keys of this week and the one before, and the hours that the retention keeps."""
         needed = week_of(self.now) - WEEK
-        for week, sealed in self.query("select week, sealed from epochs"):
+        for week, sealed in self.query("select week, destroyed from weekly_keys"):
             key = self.directory / "state" / "keys" / f"{week_name(week)}.key"
             if needed <= week <= self.now:
                 assert not sealed, week_name(week)

@@ -177,13 +177,13 @@ def _gone(directory: Path, _engine: Engine, step: int) -> None:
 
 def _crewed(_directory: Path, engine: Engine, _step: int) -> None:
     """Two other processes read the blocks, and are waited for."""
-    engine._pipeline.start_workers(3)
+    engine._block_queue.start_workers(3)
     mock.patch.object(WorkerPool, "ready", property(lambda _self: True)).start()
 
 
 def _helped(_directory: Path, engine: Engine, _step: int) -> None:
     """They are never done in time, and this process helps them."""
-    engine._pipeline.start_workers(3)
+    engine._block_queue.start_workers(3)
     mock.patch.object(WorkerPool, "ready", property(lambda _self: False)).start()
 
 
@@ -303,20 +303,20 @@ def figures(directory: Path) -> dict[str, Any]:
     tables = {
         table: db.execute(f"select * from {table} order by 1, 2, 3").fetchall()
         for table in ("windows", "window_topics", "window_categories", "window_countries",
-                      "window_country_topics", "epochs")
+                      "window_country_topics", "weekly_keys")
     }  # fmt: skip
     tables["windows"] = [row[:8] + row[9:] for row in tables["windows"]]
-    tables["epochs"] = [(week, sealed) for week, _, _, sealed in tables["epochs"]]
+    tables["weekly_keys"] = [(week, sealed) for week, _, _, sealed in tables["weekly_keys"]]
     found: dict[str, Any] = {
         **tables,
         "counters": db.execute(
             "select * from counters where name in ('lines', 'flagged', 'invariant_violations',"
-            " 'abandoned_bytes', 'late_lines') order by 1, 2, 3"
+            " 'lost_bytes', 'late_lines') order by 1, 2, 3"
         ).fetchall(),
         # Into how many segments they are cut depends on the commits.
         "rows": db.execute(
             "select hour, sum(rows), sum(length(previous)) from segments"
-            " left join bridges on segment = segments.id group by hour"
+            " left join previous_pseudonyms on segment = segments.id group by hour"
         ).fetchall(),
         "keys": sorted(path.name for path in (directory / "state" / "keys").iterdir()),
     }

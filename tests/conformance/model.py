@@ -43,7 +43,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
 from donkeywatch.sources.marks import HEAD
-from donkeywatch.sources.newcomers import QUIET_MS
+from donkeywatch.sources.newcomers import UNCHANGED_MS
 
 MONDAY = to_ms(datetime(2026, 11, 23, tzinfo=UTC))
 """When a week of the model ends, ms UTC."""
@@ -71,7 +71,7 @@ STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 Kind = Literal["query", "flagged", "link", "note", "odd", "nobody", "future", "long", "wide", "gap"]
 Cut = Literal["stamp", "tab", "address", "text", "word", "serial", "feed"]
-Point = Literal["checkpoint", "close_hour", "show"]
+Point = Literal["checkpoint", "close_hour", "replace_rolling"]
 
 
 @dataclass(eq=False, slots=True)
@@ -694,8 +694,8 @@ class World:
         if self.engine is not None:
             if look:
                 lazy = self.engine.settings.checkpoint.model_copy(update={"interval": 1e9})
-                self.engine.pace = CommitScheduler(lazy, 1.0)
-                self.engine.pace.on_commit(self.now)
+                self.engine.scheduler = CommitScheduler(lazy, 1.0)
+                self.engine.scheduler.on_commit(self.now)
                 self.engine.tick(self.now)
             self._down()
 
@@ -788,10 +788,10 @@ class World:
             for line in file.lines
             if line not in done
             # One that may be another program's has to stay as it is for a while first.
-            and self.now - self._first_seen.get(file, 0) >= QUIET_MS
+            and self.now - self._first_seen.get(file, 0) >= UNCHANGED_MS
         ]
         self._batch.update(dict.fromkeys(lines))
-        silence = self._settings.time.silence * SECOND
+        silence = self._settings.time.max_gap * SECOND
         unseen = self._emptied and self.now - self._seen > silence
         if self.log is None or unseen:
             # What else stood in a log that was emptied long after the last look, nobody knows.
@@ -799,7 +799,7 @@ class World:
         if failed:
             self._rolled.update(self._batch)
             self._batch.clear()
-        elif not self.engine.pace.pending_bytes:
+        elif not self.engine.scheduler.pending_bytes:
             self.must_have(self._batch)
             if self._gone_since is None and any(n not in self.must.lines for n in self._rolled):
                 self._gone_since = self.now
@@ -900,7 +900,8 @@ class World:
         assert self.engine is not None
         found = self.engine.store.connection.execute(
             "select w.kind, w.start, w.until, w.queries, w.addresses, w.sum_qq, w.closed,"
-            " t.queries, t.addresses_1, t.sum_qk, t.sum_kk, coalesce(t.alone, t.queries)"
+            " t.queries, t.addresses_1, t.sum_qk, t.sum_kk, coalesce(t.exclusive_queries,"
+            " t.queries)"
             " from windows w left join"
             " window_topics t on w.kind = t.kind and w.start = t.start"
         ).fetchall()
@@ -931,15 +932,15 @@ class World:
         assert covered[0] <= span + 0.001, (covered, span)
         assert covered[1] <= 3600
         if self._abandoned:
-            assert counters["abandoned_bytes"], "lost without a word"
-        assert counters["abandoned_bytes"] <= self._written, "lost more than there was"
-        if counters["abandoned_bytes"]:
+            assert counters["lost_bytes"], "lost without a word"
+        assert counters["lost_bytes"] <= self._written, "lost more than there was"
+        if counters["lost_bytes"]:
             assert covered[0] < span - 0.0005, (covered, span)
         complete = self.exact and len(self.must.lines) == len(self.may.lines)
         if complete:
             # A file that was counted and is nowhere after a start is told, a byte for what may
             # have been added to it.
-            assert counters["abandoned_bytes"] <= self._starts, "nothing was lost"
+            assert counters["lost_bytes"] <= self._starts, "nothing was lost"
             if self.smooth:
                 assert abs(covered[0] - span) < 0.001, (covered, span)
         assert not counters["invariant_violations"]
@@ -966,7 +967,8 @@ class World:
         ).fetchone()
         assert rows == (0,)
         bridges = self.engine.store.connection.execute(
-            "select count(*) from bridges join segments on segment = segments.id where hour < ?",
+            "select count(*) from previous_pseudonyms join segments on segment = segments.id"
+            " where hour < ?",
             (oldest + WEEK,),
         ).fetchone()
         assert bridges == (0,)

@@ -36,7 +36,8 @@ def write_settings(directory: Path, case: Case, more: str = "") -> Path:
     polling = case.bell == "polling"
     path.write_text(
         f"{text}\n[checkpoint]\ninterval = 0.05\n[http]\nport = 0\n"
-        f"[follow]\nscan = {0.1 if polling else 1.0}\ndoorbell = {str(not polling).lower()}\n{more}"
+        f"[follow]\nscan_interval = {0.1 if polling else 1.0}\n"
+        f"watch_files = {str(not polling).lower()}\n{more}"
     )
     return path
 

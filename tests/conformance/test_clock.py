@@ -330,7 +330,7 @@ def test_the_turn_of_the_year_is_followed_live(
             again(engine, ending)
     diary.exact()
     assert set(diary.rolling().values()) == {(engine.now - 2 * MINUTE) // MINUTE * MINUTE}
-    assert diary.query("select name from epochs order by week desc limit 1") == [("2026-W53",)]
+    assert diary.query("select name from weekly_keys order by week desc limit 1") == [("2026-W53",)]
 
 
 @pytest.mark.scenario("C03")
@@ -413,7 +413,7 @@ def test_stamps_of_2099_close_nothing_of_a_real_daemon(
     reader.stop()
     diary.exact()
     assert diary.query("select count(*) from windows where until > ?", now + 7 * DAY) == [(0,)]
-    assert diary.query("select count(*) from epochs where week > ?", now) == [(0,)]
+    assert diary.query("select count(*) from weekly_keys where week > ?", now) == [(0,)]
     assert diary.query("select newest from sources") == [(now,)]
 
 

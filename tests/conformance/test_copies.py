@@ -366,7 +366,7 @@ def test_a_thief_finds_no_line_once_its_week_is_over(log: CopiedLog) -> None:
         assert not log.finds(line.rstrip(), _hashes_of)
     row = log.engine.store.connection.execute(
         "select count(*) from generations where head_length > 0 and key_week not in"
-        " (select week from epochs where sealed = 0)"
+        " (select week from weekly_keys where destroyed = 0)"
     ).fetchone()
     assert row == (0,)
 
@@ -382,7 +382,7 @@ def test_an_idle_log_is_known_when_its_keys_are_long_gone(log: CopiedLog) -> Non
     assert log.counted() == len(log.lines)
     assert not log.engine.streams[0].left_out
     weeks = log.engine.store.connection.execute("select key_week from generations").fetchall()
-    living = {week for week, (_, sealed) in log.engine.store.epochs().items() if not sealed}
+    living = {week for week, (_, sealed) in log.engine.store.weekly_keys().items() if not sealed}
     assert {week for (week,) in weeks} <= living
     log.time = log.now
     log.write(5)
@@ -441,7 +441,7 @@ def test_a_counted_file_that_is_nowhere_is_told(log: CopiedLog) -> None:
     log.settle()
     assert "is nowhere" in log.told()
     (lost,) = log.engine.store.connection.execute(
-        "select value from counters where name = 'abandoned_bytes'"
+        "select value from counters where name = 'lost_bytes'"
     ).fetchone()
     assert lost >= 1
     (log.directory.parent / f"{log.directory.name}-gone").unlink()

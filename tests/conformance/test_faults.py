@@ -135,7 +135,9 @@ def test_a_directory_made_anew(begun: Begun, case: Case, reasons: Reasons) -> No
 @pytest.mark.scenario("F02")
 def test_the_bell_hangs_again(begun: Begun) -> None:
     """With looks a minute apart only the bell can tell: also of a directory made anew."""
-    reader, site = begun(Case(), lambda text: text.replace("scan = 1.0", "scan = 60"))
+    reader, site = begun(
+        Case(), lambda text: text.replace("scan_interval = 1.0", "scan_interval = 60")
+    )
     shutil.rmtree(site.directory)
     site.directory.mkdir()
 

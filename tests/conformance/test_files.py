@@ -143,7 +143,7 @@ def test_truncated_while_the_database_cannot_be_written(tmp_path: Path, copy: bo
         reader.tick(MISSING_FILE_TIMEOUT)
     assert site.outcome() == (0, 0)
     reader.tick(MINUTE)
-    assert counters(reader.state).get("abandoned_bytes", 0) == (0 if copy else len(unread))
+    assert counters(reader.state).get("lost_bytes", 0) == (0 if copy else len(unread))
     gap = (reader.now - begun) / SECOND - covered(reader.state)
     assert (gap > 0) is not copy
     reader.stop()

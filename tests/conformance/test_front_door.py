@@ -224,7 +224,7 @@ def test_event_streams_of_one_client(begun: Begun) -> None:
         assert codes[503] == 32
         assert greedy.get(f"{reader.url()}/metrics").status_code == 200
         with other.stream("GET", url) as stream:
-            assert next(stream.iter_lines()) == "event: news"
+            assert next(stream.iter_lines()) == "event: update"
     assert site.outcome() == (0, 0)
     reader.stop()
 

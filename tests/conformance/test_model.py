@@ -31,7 +31,7 @@ KINDS: list[Kind] = [
     "query", "flagged", "link", "note", "odd", "nobody", "future", "long", "wide", "gap",
 ]  # fmt: skip
 CUTS: list[Cut] = ["stamp", "tab", "address", "text", "word", "serial", "feed"]
-POINTS: list[Point] = ["checkpoint", "close_hour", "show"]
+POINTS: list[Point] = ["checkpoint", "close_hour", "replace_rolling"]
 
 
 class Machine(RuleBasedStateMachine):

@@ -137,7 +137,7 @@ def test_a_proxy_as_documented(
             assert codes == {200: 8, 503: 2}
             with other.stream("GET", f"{url}/api/v1/events") as stream:
                 assert stream.status_code == 200
-                assert next(stream.iter_lines()) == "event: news"
+                assert next(stream.iter_lines()) == "event: update"
     direct = f"{reader.url()}/metrics"
     with client("127.0.0.1", None) as own:
         assert own.get(direct).status_code == 200

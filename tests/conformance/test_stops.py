@@ -67,7 +67,7 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
     reader.stop()
     assert outcomes(reader.state) == expected
     found = counters(reader.state)
-    assert not found.get("abandoned_bytes")
+    assert not found.get("lost_bytes")
     assert not found.get("invariant_violations")
     told = truth.window(0, 1 << 50)
     with sqlite3.connect(reader.state / "donkeywatch.db") as db:
@@ -213,9 +213,9 @@ def statement(module: str, text: str) -> str:
     [
         ("runtime/rolling_view.py", "if not caught_up", 2),
         ("store/windows.py", "for kind, (start, end, figures) in rolling", 2),
-        ("runtime/window_closer.py", "asked = self._store.queries(\"week\"", 2),
-        ("runtime/window_closer.py", "self._destroy(sure)", 2),
-        ("runtime/window_closer.py", "self._keys.destroy(ended)", 1),
+        ("runtime/window_closer.py", "queries = self._store.queries(\"week\"", 2),
+        ("runtime/window_closer.py", "self._destroy_expired_keys(sure)", 2),
+        ("runtime/window_closer.py", "self._keys.destroy_before(ended)", 1),
     ],
 )  # fmt: skip
 def test_a_window_is_published_once(

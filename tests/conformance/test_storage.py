@@ -326,7 +326,7 @@ def test_a_damaged_write_ahead_log(begun: Begun, tmp_path: Path, damage: str) ->
 
 NEXT = """
 from donkeywatch.store import migrations, schema
-schema.STEPS += ("0099_zqorv",)
+schema.MIGRATIONS += ("0099_zqorv",)
 @migrations.migrations(name="0099_zqorv")
 def step(db):
     db.table("zqorv").create({"id": int}, pk="id")

@@ -164,7 +164,7 @@ def monitor(tmp_path: Path, shifted: Shifted) -> Iterator[Daemon]:
     """A real daemon whose wall clock can be shifted, and whose retention is short."""
     made = Daemon(tmp_path, Case(), shifted)
     with made.settings.open("a") as settings:
-        settings.write("\n[retention]\nhours = 2\nweeks = 2\n")
+        settings.write("\n[retention]\nhourly_weeks = 2\nweekly_weeks = 2\n")
     yield made
     made.close()
 

@@ -420,7 +420,7 @@ def test_a_real_daemon_closes_idle_hours_with_zeros(
     """It catches up with a server at which nobody searched for six hours, and was up, we know."""
     reader = daemon(case)
     with reader.settings.open("a") as settings:
-        settings.write("[time]\nsilence = 30000\n")
+        settings.write("[time]\nmax_gap = 30000\n")
     first = now() // HOUR * HOUR - 9 * HOUR
     # One stamp that far ahead would not be believed.
     diary.write(first, *range(first + 7 * HOUR, first + 7 * HOUR + 3))

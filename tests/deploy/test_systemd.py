@@ -187,7 +187,7 @@ def test_every_commented_sample_setting_is_one(tmp_path: Path) -> None:
     settings = loader.load(path, {})
     assert settings.countries
     assert settings.keys
-    assert settings.retention.hours
+    assert settings.retention.hourly_weeks
     assert settings.http.tls_key
 
 

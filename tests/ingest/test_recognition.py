@@ -15,9 +15,9 @@ from donkeywatch.counting.rows import TICK_MS, Rows, group
 from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, week_of
 from donkeywatch.ingest.copies import leave_out_counted
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.ingest.observe import TOO_LATE, Judged
+from donkeywatch.ingest.observe import TOO_LATE, JudgedQueries
 from donkeywatch.ingest.pseudonyms import pseudonyms
-from donkeywatch.ingest.recognition import MIN_MASKED, MIN_RUN, Lot, Recogniser
+from donkeywatch.ingest.recognition import MIN_MASKED, MIN_RUN, Recogniser, SearchOutcome
 from donkeywatch.ingest.sightings import LineReader, QueryColumns
 from donkeywatch.runtime.checks import reader_without_lexicon
 from donkeywatch.settings.schema import Source
@@ -116,7 +116,10 @@ def test_what_is_newer_than_the_newest_counted_search_is_never_looked_up(keys: K
         raise AssertionError
 
     subject = Recogniser(refuse, keys, MONDAY + 1000)
-    assert subject.recognise(sightings([(1001, 1), (5000, 2)])).tolist() == [Lot.NEW, Lot.NEW]
+    assert subject.recognise(sightings([(1001, 1), (5000, 2)])).tolist() == [
+        SearchOutcome.NEW,
+        SearchOutcome.NEW,
+    ]
 
 
 def test_the_same_moment_right_after_a_rotation_is_another_search(keys: Keyring) -> None:
@@ -150,7 +153,9 @@ def test_a_burst_of_the_same_addresses_around_a_rotation_loses_no_line(keys: Key
     for ahead in ([], [(9_000, 500)]):
         subject = recogniser(counted + ahead, keys, b"\n".join(b"%d" % n for n in range(1_500)))
         subject.newest_before = MONDAY + 5_000
-        assert set(subject.recognise(sightings(burst), lambda _: texts).tolist()) == {Lot.NEW}
+        assert set(subject.recognise(sightings(burst), lambda _: texts).tolist()) == {
+            SearchOutcome.NEW
+        }
 
 
 def test_the_end_of_a_masked_copy_is_withheld_as_the_rest_of_it(keys: Keyring) -> None:
@@ -159,7 +164,7 @@ def test_the_end_of_a_masked_copy_is_withheld_as_the_rest_of_it(keys: Keyring) -
     masked = [(at, number + 1000) for at, number in counted]
     subject = recogniser(counted, keys, b"the end of the log before")
     lots = subject.recognise(sightings(masked), lambda _: [b"masked"] * len(masked))
-    assert set(lots.tolist()) == {Lot.WITHHELD}
+    assert set(lots.tolist()) == {SearchOutcome.WITHHELD}
 
 
 def test_another_server_with_some_of_the_same_addresses_is_no_copy(keys: Keyring) -> None:
@@ -167,7 +172,7 @@ def test_another_server_with_some_of_the_same_addresses_is_no_copy(keys: Keyring
     counted = [(n * 3000, n) for n in range(200)]
     other = [(n * 3000 + (n % 20 != 0) * 1000, n + (n % 20 != 0) * 300) for n in range(200)]
     subject = recogniser(counted, keys)
-    assert set(subject.recognise(sightings(other)).tolist()) == {Lot.NEW}
+    assert set(subject.recognise(sightings(other)).tolist()) == {SearchOutcome.NEW}
 
 
 @pytest.mark.parametrize("mask", [lambda n: n // 256 * 256, lambda n: 3], ids=["truncated", "one"])
@@ -176,29 +181,37 @@ def test_a_copy_with_masked_addresses_is_withheld(keys: Keyring, mask: object) -
     counted = [(n * 1700, n + 1) for n in range(300)]
     masked = [(at, mask(number) + 1000) for at, number in counted[100:]]  # type: ignore[operator]
     lots = recogniser(counted, keys).recognise(sightings(masked))
-    assert set(lots.tolist()) == {Lot.WITHHELD}
+    assert set(lots.tolist()) == {SearchOutcome.WITHHELD}
     told = recogniser(counted, keys)
     told.withholds = False
-    assert set(told.recognise(sightings(masked)).tolist()) == {Lot.NEW}
+    assert set(told.recognise(sightings(masked)).tolist()) == {SearchOutcome.NEW}
 
 
 def test_other_lines_of_the_same_seconds_are_not_taken_for_a_masked_copy(keys: Keyring) -> None:
     """Two busy servers of one source: each address is another, and so are the times."""
     counted = [(n * 1700, n) for n in range(300)]
     other = [(n * 1700 + 800, n + 1000) for n in range(300)]
-    assert set(recogniser(counted, keys).recognise(sightings(other)).tolist()) == {Lot.NEW}
+    assert set(recogniser(counted, keys).recognise(sightings(other)).tolist()) == {
+        SearchOutcome.NEW
+    }
     together = [(0, n) for n in range(300)]
     same_moment = [(0, n + 1000) for n in range(300)]
-    assert set(recogniser(together, keys).recognise(sightings(same_moment)).tolist()) == {Lot.NEW}
+    assert set(recogniser(together, keys).recognise(sightings(same_moment)).tolist()) == {
+        SearchOutcome.NEW
+    }
     few = [(at, number + 1000) for at, number in counted[: MIN_MASKED - 1]]
-    assert set(recogniser(counted, keys).recognise(sightings(few)).tolist()) == {Lot.NEW}
+    assert set(recogniser(counted, keys).recognise(sightings(few)).tolist()) == {SearchOutcome.NEW}
 
 
 def test_a_week_whose_key_is_destroyed_is_left_alone(keys: Keyring) -> None:
     """Nobody can tell whether its searches were counted."""
     counted = [(0, 1)]
     lots = recogniser(counted, keys).recognise(sightings([(-MINUTE, 1), (-1, 2), (0, 1)]))
-    assert lots.tolist() == [Lot.SEALED, Lot.SEALED, Lot.KNOWN]
+    assert lots.tolist() == [
+        SearchOutcome.UNKNOWABLE,
+        SearchOutcome.UNKNOWABLE,
+        SearchOutcome.KNOWN,
+    ]
 
 
 def test_hours_from_before_the_ticks_are_compared_by_the_minute(keys: Keyring) -> None:
@@ -207,7 +220,7 @@ def test_hours_from_before_the_ticks_are_compared_by_the_minute(keys: Keyring) -
     minutes = [(at // MINUTE * MINUTE, number) for at, number in counted]
     subject = recogniser(minutes, keys)
     subject.until, subject.exact_since = MONDAY + HOUR, MONDAY + HOUR
-    assert set(subject.recognise(sightings(counted)).tolist()) == {Lot.KNOWN}
+    assert set(subject.recognise(sightings(counted)).tolist()) == {SearchOutcome.KNOWN}
 
 
 @pytest.fixture
@@ -221,11 +234,11 @@ def line(at: int, number: int) -> bytes:
     return f"{(MONDAY + at) / 1000:.3f}\t2001:db8::{number:x}\tzqorv\n".encode()
 
 
-def judged(read: QueryColumns, too_late: Collection[int] = ()) -> Judged:
+def judged(read: QueryColumns, too_late: Collection[int] = ()) -> JudgedQueries:
     """Searches of which those at some places are too late."""
     verdict = np.zeros(len(read.time), np.uint8)
     verdict[list(too_late)] = TOO_LATE
-    return Judged(read, read.time, read.time, verdict)
+    return JudgedQueries(read, read.time, read.time, verdict)
 
 
 def test_searches_that_are_too_late_share_the_lot_of_their_neighbours(

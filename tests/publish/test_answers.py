@@ -95,14 +95,16 @@ def test_no_address_can_be_in_an_answer() -> None:
         if "str" in str(field.annotation)
     }
     assert texts == {
-        ("BreakAnswer", "time"), ("BreakAnswer", "kind"),
-        ("Countries", "week"), ("CountryAnswer", "country"), ("CountryTopic", "topic"),
-        ("ErrorResponse", "detail"),
-        ("FractionsResponse", "lexicon"), ("Health", "reasons"), ("Health", "notices"),
-        ("WindowPage", "next"),
-        ("ProfileAnswer", "topic"), ("ProfileAnswer", "countries"), ("SourceHealth", "name"),
-        ("SourceHealth", "error"), ("SourceHealth", "last_event"), ("TopicAnswer", "topic"),
-        ("TopicAnswer", "addresses"), ("TopicAnswer", "address_fraction"),
-        ("TopicAnswer", "categories"), ("WindowResponse", "window"), ("WindowResponse", "start"),
-        ("WindowResponse", "end"), ("WindowResponse", "week"),
+        ("BreakResponse", "time"), ("BreakResponse", "kind"),
+        ("CountriesResponse", "week"), ("CountryResponse", "country"),
+        ("CountryTopic", "topic"), ("ErrorResponse", "detail"),
+        ("FractionsResponse", "lexicon"), ("Health", "reasons"),
+        ("Health", "notices"), ("WindowPage", "next"),
+        ("ProfileResponse", "topic"), ("ProfileResponse", "countries"),
+        ("SourceHealth", "name"), ("SourceHealth", "error"),
+        ("SourceHealth", "last_event"), ("TopicResponse", "topic"),
+        ("TopicResponse", "addresses"), ("TopicResponse", "address_fraction"),
+        ("TopicResponse", "categories"), ("WindowResponse", "window"),
+        ("WindowResponse", "start"), ("WindowResponse", "end"),
+        ("WindowResponse", "week"),
     }  # fmt: skip

@@ -70,6 +70,6 @@ def _close(
     )
     windows.close(connection, kind, start, figures, TOPICS)
     connection.executemany(
-        "update window_topics set alone = ? where kind = ? and start = ? and topic = ?",
+        "update window_topics set exclusive_queries = ? where kind = ? and start = ? and topic = ?",
         [(n, kind, start, topic) for n, topic in zip(alone, TOPICS, strict=True)],
     )

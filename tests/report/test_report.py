@@ -103,7 +103,7 @@ def test_the_page_says_when_nothing_can_be_said(written: Path) -> None:
 
 
 def test_a_report_takes_little_memory(written: Path) -> None:
-    """`make years` measures that of three years, and the time."""
+    """`make bench-report` measures that of three years, and the time."""
     assert float((written / "used").read_text()) < 500_000
 
 

@@ -93,7 +93,7 @@ def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> 
     source, copy = sqlite3.connect(archive), sqlite3.connect(old)
     source.backup(copy)
     source.close()
-    for column in ("alone", "top_1", "top_10"):
+    for column in ("exclusive_queries", "top_1", "top_10"):
         copy.execute(f"alter table window_topics drop column {column}")
     copy.commit()
     copy.close()

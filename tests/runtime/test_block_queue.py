@@ -60,9 +60,9 @@ def in_small_blocks(made: Simulated) -> Simulated:
 
 def enlisted(opened: Engine, processes: int = 3) -> list[int]:
     """Process ids of the crew."""
-    opened.settings = opened.settings.model_copy(update={"ingest": Ingest(processes=processes)})
+    opened.settings = opened.settings.model_copy(update={"ingest": Ingest(workers=processes)})
     opened.start_workers()
-    crew = opened._pipeline._crew
+    crew = opened._block_queue._pool
     assert crew is not None
     return [worker.pid for worker in crew._workers]
 
@@ -98,7 +98,7 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
     """Some blocks and any figures, while the other process is held up; all come out in order."""
     with engine(server.settings) as opened:
         (pid,) = enlisted(opened, 2)
-        desk, stream = opened._pipeline, opened.streams[0]
+        desk, stream = opened._block_queue, opened.streams[0]
         stream.follower.open_archive(server.archive[0], 0)
         stream.follower.read_bytes = 4096
         os.kill(pid, signal.SIGSTOP)
@@ -301,7 +301,7 @@ def test_a_week_of_an_archive_is_destroyed_while_the_next_lines_are_read(
         def look(_now: Progress | None) -> None:
             found = db.execute(
                 "select count(*) from segments"
-                " where hour < (select max(week) + ? from epochs where sealed = 1)",
+                " where hour < (select max(week) + ? from weekly_keys where destroyed = 1)",
                 (WEEK,),
             )
             left.append(found.fetchone()[0])

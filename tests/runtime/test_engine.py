@@ -184,7 +184,7 @@ def dump(world: World) -> dict[str, list[tuple[Any, ...]]]:
     """All counts and positions."""
     tables = (
         "windows", "window_topics", "window_categories", "counters", "sources", "generations",
-        "segments", "bridges",
+        "segments", "previous_pseudonyms",
     )  # fmt: skip
     return {table: world.query(f"select * from {table} order by 1, 2") for table in tables}
 
@@ -194,7 +194,7 @@ def dump(world: World) -> dict[str, list[tuple[Any, ...]]]:
     [
         "begin immediate",
         "insert into segments",
-        "insert into bridges",
+        "insert into previous_pseudonyms",
         "insert into windows",
         "insert into counters",
         "into sources",
@@ -444,7 +444,7 @@ def test_a_log_destroyed_unread_while_stopped_is_a_gap(world: World, known: bool
         world.step(30 * SECOND, count=1)
     world.exact()
     if known:
-        assert counters(world.state)["abandoned_bytes"] == 500
+        assert counters(world.state)["lost_bytes"] == 500
     assert world.covered(hour) <= 3600 - 29 * 60
 
 
@@ -458,7 +458,7 @@ def test_bytes_lost_to_a_truncation_are_counted_and_make_a_gap(world: World) -> 
     live = world.engine.streams[0].follower.live
     assert live is not None
     live.size = world.log.stat().st_size
-    unread = live.size - live.mark.offset
+    unread = live.size - live.fingerprint.offset
     world.expected, world.rejected = expected, rejected
     world.log.write_text("")
     world.step(SECOND)
@@ -466,7 +466,7 @@ def test_bytes_lost_to_a_truncation_are_counted_and_make_a_gap(world: World) -> 
     while world.now < hour + HOUR + 5 * MINUTE:
         world.step(30 * SECOND, count=1)
     world.exact()
-    assert counters(world.state)["abandoned_bytes"] == unread
+    assert counters(world.state)["lost_bytes"] == unread
     assert world.covered(hour) < 3600
 
 
@@ -475,7 +475,7 @@ def test_retention_forgets_old_windows_and_keeps_totals(build: Callable[..., Wor
 
     Hours go a whole week at a time: two answers that differ by an hour would tell of that hour.
     """
-    world = build(more="\n[retention]\nhours = 2\nweeks = 3\n")
+    world = build(more="\n[retention]\nhourly_weeks = 2\nweekly_weeks = 3\n")
     while world.now < NOON + 5 * WEEK:
         world.step(6 * HOUR, count=1)
     hours = world.query("select min(start), count(*) from windows where kind = 'hour'")[0]
@@ -594,7 +594,9 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     for step in range(100):
         world.write(at=monday - SECOND if step in (5, 16, 17, 40) else None)
         pieces += world.step(7 * SECOND)
-        if step < 40 and world.engine.closer.week_in_progress:  # What is made anew comes after it.
+        if (
+            step < 40 and world.engine.window_closer.week_in_progress
+        ):  # What is made anew comes after it.
             assert (world.engine.rolling.end or 0) <= monday
     while world.step(SECOND):
         pieces += 1

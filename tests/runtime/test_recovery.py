@@ -243,7 +243,9 @@ def test_no_backup_outlives_the_key_of_its_week(tmp_path: Path) -> None:
         place.engine.backups.finish()
         (place.reader.state / backups.QUARANTINE / "then").mkdir(parents=True, exist_ok=True)
     place.reader.tick(HOUR)
-    sealed = {week for week, (_, destroyed) in place.engine.store.epochs().items() if destroyed}
+    sealed = {
+        week for week, (_, destroyed) in place.engine.store.weekly_keys().items() if destroyed
+    }
     assert monday in sealed
     for path in backups.list_backups(place.engine.backups.directory):
         assert not sealed & (backups.weeks_with_keys(path) or set())

@@ -1,4 +1,4 @@
-"""The doorbell wakes the loop, whoever rings and whenever."""
+"""The loop wakes up, whoever wakes it and whenever."""
 
 from __future__ import annotations
 

@@ -138,11 +138,12 @@ def test_nothing_of_a_destroyed_week_is_left(tmp_path: Path) -> None:
     db = server.engine.store.connection
     assert db.execute("select count(*) from segments where hour < ?", (MONDAY,)).fetchone() == (0,)
     assert db.execute(
-        "select count(*) from bridges join segments on segments.id = segment where hour < ?",
+        "select count(*) from previous_pseudonyms join segments on segments.id = segment where"
+        " hour < ?",
         (MONDAY + WEEK,),
     ).fetchone() == (0,)
     assert db.execute(
-        "select sealed, proof from epochs where week = ?", (MONDAY - WEEK,)
+        "select destroyed, key_check from weekly_keys where week = ?", (MONDAY - WEEK,)
     ).fetchone() == (1, b"")
     assert server.holds(destroyed) == 0
     assert server.holds(following) == len(ADDRESSES)

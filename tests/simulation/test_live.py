@@ -103,9 +103,9 @@ def test_windows_are_half_open_and_weeks_are_iso_weeks() -> None:
     topic = hour["topics"]["pedophile"]
     assert [topic[f"addresses_{n}"] for n in (1, 2, 3)] == [1, 1, 0]
     assert (topic["sum_qk"], topic["sum_kk"]) == (4, 4)
-    assert (topic["top_1"], topic["top_10"], topic["alone"]) == (2, 2, 1)
+    assert (topic["top_1"], topic["top_10"], topic["exclusive_queries"]) == (2, 2, 1)
     other = truth.week("2026-W40")["topics"]["pornographic"]
-    assert (other["top_1"], other["top_10"], other["alone"]) == (1, 2, 1)
+    assert (other["top_1"], other["top_10"], other["exclusive_queries"]) == (1, 2, 1)
     assert truth.window(monday + 1, monday + HOUR + 1)["countries"]["ZZ"]["queries"] == 1
     assert truth.window(0, 1)["queries"] == 0
     assert list(truth.as_json()["hours"]) == [

@@ -215,7 +215,7 @@ def counted(queries: list[Any]) -> dict[str, Any]:
             "sum_kk": sum(k**2 for k in flagged.values()),
             "top_1": sum(falling[:1]),
             "top_10": sum(falling[:10]),
-            "alone": sum(q[at] is not None and q[7 - at] is None for q in queries),
+            "exclusive_queries": sum(q[at] is not None and q[7 - at] is None for q in queries),
             "categories": {n: sum(q[at] == n for q in queries) for n in names},
         }
 

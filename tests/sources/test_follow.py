@@ -38,7 +38,7 @@ from donkeywatch.sources.follow import (
 from donkeywatch.sources.generations import OPEN
 from donkeywatch.sources.log import LogPaths, rotated_pattern
 from donkeywatch.sources.marks import HEAD
-from donkeywatch.sources.newcomers import QUIET_MS
+from donkeywatch.sources.newcomers import UNCHANGED_MS
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from support import FixedKeys
 
@@ -222,7 +222,7 @@ class Rig:
         """Store counts, positions and finished files together."""
         self.seen.update(self.unsaved)
         self.too_long += self.unsaved_long
-        positions, finished = self.follower.positions(), self.follower.registry.unstored()
+        positions, finished = self.follower.positions(), self.follower.registry.finished_to_store()
         for position in positions:
             if position.ended:
                 self.stored.pop(position.id, None)
@@ -672,7 +672,7 @@ def test_a_slowly_growing_archive_is_waited_for(rig: Rig) -> None:
         packed.write_bytes(whole[: len(whole) * part // 60])
         rig.tick()
     rig.tick(times=3)
-    assert rig.events["abandoned_bytes"] == 0
+    assert rig.events["lost_bytes"] == 0
     rig.settle()
     rig.exact()
 
@@ -801,7 +801,7 @@ def test_copytruncate_of_an_idle_log(rig: Rig) -> None:
     rig.settle()
     rig.exact()
     assert rig.events["truncations"] == 1
-    assert not rig.events["abandoned_bytes"]
+    assert not rig.events["lost_bytes"]
 
 
 @pytest.mark.parametrize(
@@ -945,7 +945,7 @@ def test_a_shorter_log_with_the_same_first_4096_bytes_is_told_as_truncated(tmp_p
     rig.restart()
     rig.settle()
     rig.exact()
-    assert rig.events["truncations"] + rig.events["abandoned_bytes"] > 0
+    assert rig.events["truncations"] + rig.events["lost_bytes"] > 0
     assert "is nowhere" in rig.complaint
 
 
@@ -1048,14 +1048,14 @@ def test_a_partial_line_is_completed_once_over_a_restart(rig: Rig) -> None:
     line = rig.lines()
     rig.append(line[:9])
     rig.tick()
-    assert rig.follower.registry.lag == 9
+    assert rig.follower.registry.lag_bytes == 9
     rig.crash()
     rig.restart()
     rig.tick()
     rig.append(line[9:])
     rig.tick()
     rig.exact()
-    assert rig.follower.registry.lag == 0
+    assert rig.follower.registry.lag_bytes == 0
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -1271,7 +1271,7 @@ def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: Rig) -> None:
     assert lost == [False, True]
     rig.settle()
     rig.exact()
-    assert rig.events["abandoned_bytes"] == 10 * 15
+    assert rig.events["lost_bytes"] == 10 * 15
 
 
 # -- first start ----------------------------------------------------------------------------
@@ -1306,7 +1306,7 @@ def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: Rig) -> None:
     rig.restart()
     rig.now += STEP
     rig.follower.scan(rig.now)
-    assert rig.follower.registry.lag >= len(live)
+    assert rig.follower.registry.lag_bytes >= len(live)
     before = 0
     while (block := rig.follower.read(rig.now)) is not None and live.rstrip() not in bytes(
         block.data
@@ -1470,7 +1470,7 @@ def test_a_file_of_before_is_kept_until_what_was_read_of_the_new_one_is_stored(r
     rig.read_in_vain()
     rig.settle()
     rig.exact()
-    assert rig.events["abandoned_bytes"] == len(lost)
+    assert rig.events["lost_bytes"] == len(lost)
 
 
 def test_what_is_lost_is_told_once_while_nothing_can_be_stored(rig: Rig) -> None:
@@ -1486,7 +1486,7 @@ def test_what_is_lost_is_told_once_while_nothing_can_be_stored(rig: Rig) -> None
     rig.settle()
     del rig.expected[lost.rstrip()]
     rig.exact()
-    assert rig.events["abandoned_bytes"] == len(lost)
+    assert rig.events["lost_bytes"] == len(lost)
 
 
 def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) -> None:
@@ -1509,7 +1509,7 @@ def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) ->
     rig.settle()
     rig.exact()
     assert rig.events["truncations"] == 2
-    assert not rig.events["abandoned_bytes"]
+    assert not rig.events["lost_bytes"]
 
 
 def test_names_of_rotated_files() -> None:
@@ -1619,7 +1619,7 @@ class Machine(RuleBasedStateMachine):
     def delete_drained(self, data: st.DataObject) -> None:
         """Logrotate deletes an old file that has been read."""
         self.rig.tick()
-        self.rig.tick(QUIET_MS)
+        self.rig.tick(UNCHANGED_MS)
         self.rig.tick(LAST_LINE_DELAY)
         path = data.draw(st.sampled_from(self.rotated))
         self.rotated.remove(path)
@@ -1658,7 +1658,7 @@ class Machine(RuleBasedStateMachine):
             self._whole()
             self.rig.settle()
             self.rig.exact()
-            assert not self.rig.events["abandoned_bytes"]
+            assert not self.rig.events["lost_bytes"]
         finally:
             self.rig.follower.close()
             shutil.rmtree(self.directory)

@@ -54,7 +54,7 @@ def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) 
     while (found := read_lines(generation, KEYS, 20, block, final=False)) is not None:
         data += found.data
         assert generation.file is not None
-        assert generation.mark == fingerprint_at(generation.file, len(data), KEYS)
+        assert generation.fingerprint == fingerprint_at(generation.file, len(data), KEYS)
     assert data == b"".join(LINES)
     close(generation)
 
@@ -97,7 +97,7 @@ def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
     """Truncated, rewritten at the front, at the offset, and to exactly the same size."""
     generation = opened(path)
     assert read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False) is not None
-    mark = generation.mark
+    mark = generation.fingerprint
     content = path.read_bytes()
     path.write_bytes(
         {
@@ -109,7 +109,7 @@ def test_changed_content_is_never_read_on(path: Path, change: str) -> None:
     )
     with pytest.raises(ContentChangedError):
         read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
-    assert generation.mark == mark
+    assert generation.fingerprint == mark
     close(generation)
 
 
@@ -127,7 +127,7 @@ def test_rolling_back_goes_to_what_was_stored(path: Path) -> None:
     first = read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     assert generation.changed()
     generation.roll_back()
-    assert generation.mark.offset == stored.offset
+    assert generation.fingerprint.offset == stored.offset
     second = read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     assert first == second
     close(generation)
@@ -140,7 +140,7 @@ def test_a_row_of_the_database_restores_a_generation(path: Path) -> None:
     restored = Generation.restored(generation.position())
     assert restored.position() == generation.position()
     assert not restored.changed()
-    assert restored.mark == generation.mark
+    assert restored.fingerprint == generation.fingerprint
     close(generation)
 
 
@@ -151,5 +151,5 @@ def test_rolling_back_an_unstored_generation_goes_to_where_it_began(path: Path) 
     file.close()
     read_lines(generation, KEYS, 1 << 16, READ_BYTES, final=False)
     generation.roll_back()
-    assert generation.mark.offset == 1200
+    assert generation.fingerprint.offset == 1200
     close(generation)

@@ -32,13 +32,14 @@ SLIPS = {
         "update window_topics set addresses_3 = addresses_2 + 1"
     ),
     "queries of one topic alone <= its queries": (
-        "update window_topics set alone = queries + 1 where kind = 'hour'"
+        "update window_topics set exclusive_queries = queries + 1 where kind = 'hour'"
     ),
     "queries of the first address <= of the first ten <= of all": (
         "update window_topics set top_1 = top_10 + 1 where kind = 'week'"
     ),
     "queries of one topic alone add up to their week": (
-        "update window_topics set alone = alone - 1 where kind = 'hour' and alone > 0"
+        "update window_topics set exclusive_queries = exclusive_queries - 1 where kind = 'hour'"
+        " and exclusive_queries > 0"
     ),
     "categories add up to their topic": (
         "update window_categories set queries = queries + 1 where kind = 'hour'"
@@ -55,7 +56,9 @@ SLIPS = {
     "per-address rows give the closed hours": (
         "update segments set queries = zeroblob(length(queries)) where rows > 0"
     ),
-    "every older pseudonym belongs to a row": "insert into bridges values (999999, x'00')",
+    "every older pseudonym belongs to a row": (
+        "insert into previous_pseudonyms values (999999, x'00')"
+    ),
 }  # fmt: skip
 
 
@@ -138,7 +141,7 @@ def test_verify_does_not_take_an_older_database_for_a_bad_one(
     place = Path(shutil.copytree(counted.directory, tmp_path / "old"))
     path = place / "state" / "donkeywatch.db"
     with sqlite3.connect(path) as db:
-        db.execute("alter table window_topics drop column alone")
+        db.execute("alter table window_topics drop column exclusive_queries")
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
     db.close()
     before = path.read_bytes()

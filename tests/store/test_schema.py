@@ -91,13 +91,13 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 
 
 def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> None:
-    """A window begun before there was `alone` has none, however much is added; others have."""
+    """A window begun before there was `exclusive_queries` has none; others have."""
     store = Store(tmp_path, ["zqorv", "vroqz"])
     store.checkpoint(_batch(0, "zqorv"), [], [], {}, 0)
     db = sqlite3.connect(tmp_path / DATABASE)
     with db:
         db.execute("delete from window_topics")
-        for name in ("alone", "top_1", "top_10"):
+        for name in ("exclusive_queries", "top_1", "top_10"):
             db.execute(f"alter table window_topics drop column {name}")
         db.execute("delete from _sqlite_migrations where name = '0004_alone_and_top'")
     assert applied_migrations(db) == tuple(
@@ -115,7 +115,7 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
             hour, None, *Aggregator(store, at_once).submit(Window(hour, hour + HOUR)).figures
         )
     found = store.connection.execute(
-        "select start, topic, queries, alone, top_1, top_10 from window_topics"
+        "select start, topic, queries, exclusive_queries, top_1, top_10 from window_topics"
         " where kind = 'hour' order by start, topic"
     ).fetchall()
     store.close()

@@ -107,7 +107,7 @@ def test_many_short_segments_become_one() -> None:
     assert len(found) == 2
     assert same(found[0], long)
     assert same(found[1], merge(made))
-    assert db.execute("select count(*) from bridges").fetchone() == (3,)
+    assert db.execute("select count(*) from previous_pseudonyms").fetchone() == (3,)
     assert len(list(segments.load(db, HOUR, 2 * HOUR, TOPICS))) == 1
     db.close()
 
@@ -136,5 +136,5 @@ def test_burning_bridges_leaves_the_rows() -> None:
     assert [one.previous is None for one in found] == [False, True, False]
     segments.delete(db, 0, 2 * HOUR)
     assert [one.hour for one in segments.load(db, 0, 3 * HOUR, TOPICS)] == [2 * HOUR]
-    assert db.execute("select count(*) from bridges").fetchone() == (1,)
+    assert db.execute("select count(*) from previous_pseudonyms").fetchone() == (1,)
     db.close()

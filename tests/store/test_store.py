@@ -68,7 +68,7 @@ def checkpoint(store: Store, made: Batch) -> None:
     "table",
     [
         "segments",
-        "bridges",
+        "previous_pseudonyms",
         "windows",
         "window_topics",
         "window_categories",
@@ -188,8 +188,10 @@ def test_a_reopened_hour_closes_again_with_all_its_queries(store: Store) -> None
 
 
 def test_what_no_other_topic_flagged_is_added_up_over_closings(store: Store) -> None:
-    """Late queries raise `alone`; a closing replaces what comes from figures, and nothing else."""
-    asked = "select alone, queries, top_1, top_10 from window_topics where kind = 'hour'"
+    """Late queries raise `exclusive_queries`; a closing replaces what comes from figures alone."""
+    asked = (
+        "select exclusive_queries, queries, top_1, top_10 from window_topics where kind = 'hour'"
+    )
     checkpoint(store, batch(queries=3))
     assert store.connection.execute(asked).fetchall() == [(3, None, None, None)]
     store.close_hour(
@@ -242,10 +244,10 @@ def test_sealing_destroys_rows_bridges_and_proofs(
     assert db.execute("select hour from segments order by hour").fetchall() == [
         (START,), (START + WEEK,),
     ]  # fmt: skip
-    assert db.execute("select hour from segments join bridges on segment = id").fetchall() == [
-        (START + WEEK,)
-    ]
-    assert store.epochs() == {
+    assert db.execute(
+        "select hour from segments join previous_pseudonyms on segment = id"
+    ).fetchall() == [(START + WEEK,)]
+    assert store.weekly_keys() == {
         START - WEEK: (b"", True), START: (b"proof", False), START + WEEK: (b"proof", False),
     }  # fmt: skip
     assert store.path.with_name(DATABASE + "-wal").stat().st_size == 0

@@ -34,12 +34,12 @@ def load_commands(arguments: Sequence[str]) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()  # What is loaded stays; to look for garbage in it takes a tenth of a start.
     app = __getattr__("app")
-    asked = [
+    modules = [
         name
         for name, verbs in COMMANDS_BY_MODULE.items()
         if arguments[:1] and arguments[0] in verbs
     ]
-    for name in asked or COMMANDS_BY_MODULE:
+    for name in modules or COMMANDS_BY_MODULE:
         import_module(f"{__name__}.{name}")
     order = [verb for verbs in COMMANDS_BY_MODULE.values() for verb in verbs]
     app.registered_commands.sort(

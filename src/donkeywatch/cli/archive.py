@@ -39,7 +39,7 @@ def backfill_command(
         str | None, typer.Option(help="source they belong to; default the first")
     ] = None,
     anyway: Annotated[
-        bool, typer.Option("--anyway", help="count them even if no search is near their front")
+        bool, typer.Option("--force", help="count them even if no search is near their front")
     ] = False,
     overlapping: Annotated[
         bool,
@@ -58,7 +58,7 @@ def backfill_command(
     engine = Engine(loader.load(config_path), wall_ms())
     last: dict[Path, backfill.Progress] = {}
     try:
-        engine.timekeeper.require(wall_ms(), monotonic_ms())
+        engine.timekeeper.require_believed_clock(wall_ms(), monotonic_ms())
         lines = backfill_with_progress(
             engine, files, source, last, anyway=anyway, overlapping=overlapping
         )
@@ -72,12 +72,12 @@ def backfill_command(
 
 def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Progress]) -> None:
     for path, outcomes in lines.items():
-        told = f"{printable(path.name)}: {_describe(outcomes)}"
+        line = f"{printable(path.name)}: {_describe(outcomes)}"
         if path in last and outcomes and last[path].known:
-            told += f"; {last[path].known:,} were counted before"
+            line += f"; {last[path].known:,} were counted before"
         if path in last and last[path].ignored:
-            told += f"; {last[path].ignored:,} bytes behind the end of the archive ignored"
-        out.print(told, highlight=False, soft_wrap=True, markup=False)
+            line += f"; {last[path].ignored:,} bytes behind the end of the archive ignored"
+        out.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def _describe(outcomes: Counter[str] | None) -> str:
@@ -85,8 +85,8 @@ def _describe(outcomes: Counter[str] | None) -> str:
         return "empty"
     if not outcomes:
         return "counted before, nothing new"
-    told = [f"{outcomes[name]:,} {name}" for name in OUTCOMES if outcomes[name]]
-    return f"{outcomes.total():,} lines counted ({', '.join(told)})"
+    parts = [f"{outcomes[name]:,} {name}" for name in OUTCOMES if outcomes[name]]
+    return f"{outcomes.total():,} lines counted ({', '.join(parts)})"
 
 
 PARALLEL_ABOVE_BYTES = 8 << 20

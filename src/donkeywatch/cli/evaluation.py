@@ -91,7 +91,7 @@ def _results(
     detector = Detector(words)
     rows = labels.read(path, [topic.id for topic in detector.topics])
     judged = evaluation.score(path, rows, detector, syntax)
-    return rows, [evaluation.evaluate(topic, found) for topic, found in judged.items()]
+    return rows, [evaluation.evaluate(topic, confusions) for topic, confusions in judged.items()]
 
 
 def _topic_record(result: Evaluation) -> TopicRecord:

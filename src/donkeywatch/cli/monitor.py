@@ -146,38 +146,38 @@ def _source(settings: Settings, name: str | None) -> Source:
 
 def _show_sample(path: Path, reader: LineReader, source: Source, time: EventTime) -> None:
     latest = wall_ms() + round(time.future * SECOND)
-    found = checks.sample(path, reader, latest)
-    inner = checks.wrapped(path, reader, latest) if _is_strange(found, reader) else None
+    measured = checks.sample(path, reader, latest)
+    inner = checks.wrapped(path, reader, latest) if _is_strange(measured, reader) else None
     if inner is not None:
         out.print(tables.outcome_table(inner[1]))
         raise SourceError(
             f"{path}: a log in this format, but its lines stand in those of {inner[0]}",
             f'set `wrapper = "{inner[0]}"` for the source; the table tells what is read then',
         )
-    out.print(tables.outcome_table(found))
-    for offset, outcome in found.rejected:
+    out.print(tables.outcome_table(measured))
+    for offset, outcome in measured.rejected:
         out.print(f"rejected as {outcome}: the line at byte {offset}", highlight=False)
-    if found.lines and not found.searches:
+    if measured.lines and not measured.searches:
         raise SourceError(
-            f"{path}: none of {found.lines} lines is a search", _remedy(found, source)
+            f"{path}: none of {measured.lines} lines is a search", _remedy(measured, source)
         )
-    if found.lines and not checks.has_columns(path, reader):
+    if measured.lines and not checks.has_columns(path, reader):
         out.print(
-            f"lines like these are read one by one, not by columns: here {found.rate:,} lines/s"
+            f"lines like these are read one by one, not by columns: here {measured.rate:,} lines/s"
             " in a process (docs/formats.md)",
             highlight=False,
             soft_wrap=True,
         )
 
 
-def _is_strange(found: checks.Sample, reader: LineReader) -> bool:
+def _is_strange(sample: checks.Sample, reader: LineReader) -> bool:
     """Were there lines, none of them a search, and nothing is said to stand around them?"""
-    return found.lines > 0 and not found.searches and reader.wrapper is None
+    return sample.lines > 0 and not sample.searches and reader.wrapper is None
 
 
-def _remedy(found: checks.Sample, source: Source) -> str:
+def _remedy(sample: checks.Sample, source: Source) -> str:
     """What to look at where no line of a sample is a search."""
-    outcomes = found.outcomes
+    outcomes = sample.outcomes
     if outcomes["bad_time"] or outcomes["impossible_time"] or outcomes["future"]:
         return "look at the stamps: one without a zone needs `timezone`, an odd one `time_format`"
     if outcomes["bad_address"]:

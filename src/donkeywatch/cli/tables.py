@@ -114,7 +114,7 @@ def source_table(
     for name in names:
         lines = {o: counters.get(("lines", name, o), 0) for o in OUTCOMES}
         event = newest.get(name)
-        others = ("late_lines", "rotations", "abandoned_bytes", "read_errors")
+        others = ("late_lines", "rotations", "lost_bytes", "read_errors")
         rows.append([
             iso_utc(event)[:19].replace("T", " ") if event else "none yet",
             f"{sum(lines.values()):,}",
@@ -138,11 +138,11 @@ def daemon_status(health: Health | None) -> Text:
     return Text("\n".join(lines))
 
 
-def outcome_table(found: Sample) -> Table:
+def outcome_table(sample: Sample) -> Table:
     """Lines of a sample by outcome."""
-    table = Table(title=f"{found.lines} lines, {found.searches} searches", title_justify="left")
+    table = Table(title=f"{sample.lines} lines, {sample.searches} searches", title_justify="left")
     table.add_column("outcome")
     table.add_column("lines", justify="right")
-    for name, count in found.by_outcome():
+    for name, count in sample.by_outcome():
         table.add_row(name, f"{count:,}")
     return table

@@ -48,15 +48,15 @@ class TopicAggregate:
     @classmethod
     def of(cls, q: Counts, k: Counts) -> TopicAggregate:
         """From the queries and flagged queries of each address; those with k = 0 may lack."""
-        one, two, three = (int(np.count_nonzero(k >= least)) for least in THRESHOLDS)
-        return cls(int(k.sum()), (one, two, three), int(q @ k), int(k @ k))
+        at_least_one, two, three = (int(np.count_nonzero(k >= least)) for least in THRESHOLDS)
+        return cls(int(k.sum()), (at_least_one, two, three), int(q @ k), int(k @ k))
 
     def __add__(self, other: TopicAggregate) -> TopicAggregate:
         """Of the addresses of both, which have none in common."""
-        one, two, three = map(sum, zip(self.addresses, other.addresses, strict=True))
+        at_least_one, two, three = map(sum, zip(self.addresses, other.addresses, strict=True))
         return TopicAggregate(
             self.queries + other.queries,
-            (one, two, three),
+            (at_least_one, two, three),
             self.sum_qk + other.sum_qk,
             self.sum_kk + other.sum_kk,
             tuple(heapq.nlargest(TOP_ADDRESSES, (*self.top, *other.top))),
@@ -165,20 +165,20 @@ def aggregate(columns: RowColumns, spans: Sequence[Window]) -> list[WindowAggreg
     order = stable_argsort(columns.pseudonym)
     flagged_rows = np.flatnonzero(columns.flagged.any(axis=0))
     all_rows: _PerAddress | None = None
-    found = []
+    aggregates = []
     for span in spans:
         in_window = _inside(columns, span)
         if in_window is None:
-            seen = all_rows = all_rows or _PerAddress.of(columns, order, flagged_rows)
+            per_address = all_rows = all_rows or _PerAddress.of(columns, order, flagged_rows)
         elif in_window.any():
-            seen = _PerAddress.of(
+            per_address = _PerAddress.of(
                 columns, order[in_window[order]], flagged_rows[in_window[flagged_rows]]
             )
         else:
-            found.append(empty_aggregate(len(columns.flagged)))
+            aggregates.append(empty_aggregate(len(columns.flagged)))
             continue
-        found.append(seen.figures(whole=span.with_breakdowns))
-    return found
+        aggregates.append(per_address.figures(whole=span.with_breakdowns))
+    return aggregates
 
 
 def _inside(columns: RowColumns, span: Window) -> npt.NDArray[np.bool_] | None:
@@ -199,13 +199,16 @@ class _PerAddress:
     country_of_address: Countries
 
     @classmethod
-    def of(cls, columns: RowColumns, order: Counts, some: Counts) -> _PerAddress:
-        """From rows in the order of their pseudonyms; ``some`` are those with flagged queries."""
-        asked = take_items(columns.pseudonym, order)
-        first = run_starts(asked)
-        address = take_items(asked, first)
-        flagged_pseudonyms = columns.pseudonym[some]
-        ks = [_per_address(address, flagged_pseudonyms, column[some]) for column in columns.flagged]
+    def of(cls, columns: RowColumns, order: Counts, flagged_counts: Counts) -> _PerAddress:
+        """Sum rows in the order of their pseudonyms; ``flagged_counts`` are of those flagged."""
+        ordered = take_items(columns.pseudonym, order)
+        first = run_starts(ordered)
+        address = take_items(ordered, first)
+        flagged_pseudonyms = columns.pseudonym[flagged_counts]
+        ks = [
+            _per_address(address, flagged_pseudonyms, column[flagged_counts])
+            for column in columns.flagged
+        ]
         q = run_sums(take_items(columns.queries, order), first)
         return cls(q, ks, _country_of_address(take_items(columns.country, order), first))
 

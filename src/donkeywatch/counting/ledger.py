@@ -24,7 +24,7 @@ class TopicInfo:
 class HourCounts:
     """Query counts of one hour; categories by (topic, category).
 
-    ``alone`` counts by topic the flagged queries that no other topic flagged.
+    ``exclusive`` counts by topic the flagged queries that no other topic flagged.
     """
 
     queries: int = 0
@@ -55,38 +55,40 @@ class BatchBuilder:
         self.batch = Batch()
         self._pending: list[Observations] = []
 
-    def record(self, source: str, seen: Observations) -> None:
+    def record(self, source: str, observations: Observations) -> None:
         """Count some lines of one source."""
         counters = self.batch.counters
-        for outcome, lines in seen.tally.items():
+        for outcome, lines in observations.tally.items():
             counters["lines", source, outcome] += lines
-        if len(seen):
-            counters["late_lines", source, ""] += int(np.count_nonzero(seen.is_late))
-            self._pending.append(seen)
+        if len(observations):
+            counters["late_lines", source, ""] += int(np.count_nonzero(observations.is_late))
+            self._pending.append(observations)
 
     def _flush(self) -> None:
         """Turn what was collected into rows and counts by hour."""
         if not self._pending:
             return
-        seen, self._pending = concat(self._pending), []
-        hours = list(split_by_hour(seen.time))
-        self.batch.rows.extend(group_observations(seen, hours))
+        observations, self._pending = concat(self._pending), []
+        hours = list(split_by_hour(observations.time))
+        self.batch.rows.extend(group_observations(observations, hours))
         for hour, chosen in hours:
-            self._count_hour(self.batch.hours[hour], seen, chosen)
+            self._count_hour(self.batch.hours[hour], observations, chosen)
 
-    def _count_hour(self, counts: HourCounts, seen: Observations, chosen: Selection) -> None:
-        late = seen.is_late[chosen]
+    def _count_hour(
+        self, counts: HourCounts, observations: Observations, chosen: Selection
+    ) -> None:
+        late = observations.is_late[chosen]
         counts.queries += len(late)
         counts.late += int(np.count_nonzero(late))
-        for topic, codes in zip(self.topics, seen.categories, strict=True):
-            found = np.bincount(codes[chosen], minlength=len(topic.categories) + 1)[1:]
-            for category, queries in zip(topic.categories, found.tolist(), strict=True):
+        for topic, codes in zip(self.topics, observations.categories, strict=True):
+            by_category = np.bincount(codes[chosen], minlength=len(topic.categories) + 1)[1:]
+            for category, queries in zip(topic.categories, by_category.tolist(), strict=True):
                 if queries:
                     counts.categories[topic.id, category] += queries
                     self.batch.counters["flagged", topic.id, category] += queries
-            alone = _count_exclusive(codes[chosen], seen.categories[:, chosen])
-            if alone:
-                counts.exclusive[topic.id] += alone
+            exclusive = _count_exclusive(codes[chosen], observations.categories[:, chosen])
+            if exclusive:
+                counts.exclusive[topic.id] += exclusive
 
     def record_too_long(self, source: str, lines: int) -> None:
         """Count lines that were dropped unread because they were too long."""
@@ -109,7 +111,7 @@ class BatchBuilder:
         return taken
 
 
-def _count_exclusive(own: CategoryCodes, every: CategoryCodes) -> int:
+def _count_exclusive(topic_codes: CategoryCodes, every: CategoryCodes) -> int:
     """Queries that this topic flagged and no other one of ``every``."""
-    few = every[:, np.flatnonzero(own != 0)]
+    few = every[:, np.flatnonzero(topic_codes != 0)]
     return int(np.count_nonzero(np.count_nonzero(few, axis=0) == 1))

@@ -34,11 +34,11 @@ class _Shard:
 
     def amounts_of(self, keys: Pseudonyms) -> Counts:
         """The amount of each number, 0 where there is none."""
-        found = np.zeros(len(keys), np.int64)
+        result = np.zeros(len(keys), np.int64)
         for table, amounts in self.tables:
             place, matched = _find(table, keys)
-            found[matched] += amounts[place[matched]]
-        return found
+            result[matched] += amounts[place[matched]]
+        return result
 
     def add(self, keys: Pseudonyms, amounts: Counts) -> Counts:
         """Change the amounts of numbers that each stand there once, in rising order.
@@ -51,9 +51,9 @@ class _Shard:
             if not len(table):
                 continue
             place, there = _find(table, keys[unmatched])
-            found, place = unmatched[there], place[there]
-            before[found] = held[place]
-            held[place] += amounts[found].astype(np.int32)
+            new_keys, place = unmatched[there], place[there]
+            before[new_keys] = held[place]
+            held[place] += amounts[new_keys].astype(np.int32)
             unmatched = unmatched[~there]
         if len(unmatched):
             self._merge_recent(keys[unmatched], amounts[unmatched])
@@ -99,8 +99,8 @@ class Multiset:
     def add(self, keys: Pseudonyms, amounts: Counts) -> None:
         """Change amounts, up or down; numbers may repeat and come in any order."""
         keys, amounts = group_sums(keys, amounts)
-        for part, own, change in self._by_shard(keys, amounts):
-            before = part.add(own, change)
+        for part, shard_keys, change in self._by_shard(keys, amounts):
+            before = part.add(shard_keys, change)
             after = before + change
             self.distinct += int(np.count_nonzero(after)) - int(np.count_nonzero(before))
             self.total += int(change.sum())
@@ -108,8 +108,11 @@ class Multiset:
 
     def of(self, keys: Pseudonyms) -> Counts:
         """The amount of each number of a sorted column, 0 where there is none."""
-        found = [part.amounts_of(own) for part, own, _ in self._by_shard(keys, keys.view(np.int64))]
-        return np.concatenate(found) if found else np.empty(0, np.int64)
+        by_shard = [
+            part.amounts_of(shard_keys)
+            for part, shard_keys, _ in self._by_shard(keys, keys.view(np.int64))
+        ]
+        return np.concatenate(by_shard) if by_shard else np.empty(0, np.int64)
 
     def items(self) -> tuple[Pseudonyms, Counts]:
         """All numbers with their amounts, sorted."""

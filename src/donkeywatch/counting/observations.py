@@ -25,7 +25,7 @@ REJECTIONS = (
     "bad_address",
 )
 """Why a line that looks like a search was not counted."""
-LEFT_OUT = ("counted_before", "withheld", "sealed_week")
+LEFT_OUT = ("counted_before", "withheld", "destroyed_week")
 """Why a line of a copy is not counted."""
 OUTCOMES = ("query", "keywordless", "other", *REJECTIONS)
 """Every line has exactly one of these."""

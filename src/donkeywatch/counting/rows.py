@@ -105,20 +105,20 @@ def split_by_hour(time: Times) -> Iterator[tuple[int, Selection]]:
 
 
 def group_observations(
-    seen: Observations, hours: Iterable[tuple[int, Selection]]
+    observations: Observations, hours: Iterable[tuple[int, Selection]]
 ) -> Iterator[Rows]:
     """Group observations into rows, by `split_by_hour` their times."""
     for hour, chosen in hours:
-        tick = ((seen.time[chosen] - hour) // TICK_MS).astype(np.uint16)
+        tick = ((observations.time[chosen] - hour) // TICK_MS).astype(np.uint16)
         yield group(
             Rows(
                 hour,
-                seen.pseudonym[chosen],
-                seen.previous_pseudonym[chosen],
-                seen.country[chosen],
+                observations.pseudonym[chosen],
+                observations.previous_pseudonym[chosen],
+                observations.country[chosen],
                 tick,
                 np.ones(len(tick), np.uint8),
-                (seen.categories[:, chosen] > 0).view(np.uint8),
+                (observations.categories[:, chosen] > 0).view(np.uint8),
             )
         )
 
@@ -162,9 +162,11 @@ def split_by_pseudonym(segments: Sequence[Rows]) -> Iterator[list[RowRange]]:
     bounds = np.array([low + (high - low) * i // count for i in range(1, count)], np.uint64)
     cuts = [[0, *np.searchsorted(rows.pseudonym, bounds).tolist(), len(rows)] for rows in segments]
     for i in range(count):
-        cut = [(rows, own[i], own[i + 1]) for rows, own in zip(segments, cuts, strict=True)]
-        if found := [(rows, low, high) for rows, low, high in cut if low < high]:
-            yield found
+        cut = [
+            (rows, bounds[i], bounds[i + 1]) for rows, bounds in zip(segments, cuts, strict=True)
+        ]
+        if parts := [(rows, low, high) for rows, low, high in cut if low < high]:
+            yield parts
 
 
 def to_columns(cuts: Sequence[RowRange], *, timed: bool) -> RowColumns:
@@ -210,13 +212,13 @@ def _sort_order(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]
 
 def _sum_flagged(flagged: CountColumn, order: Counts, first: Counts) -> CountColumn:
     """Sums of the flagged, of which there are few, over the rows that become one."""
-    found = np.zeros((len(flagged), len(first)), np.uint32)
-    for column, totals in zip(flagged, found, strict=True):
+    sums = np.zeros((len(flagged), len(first)), np.uint32)
+    for column, totals in zip(flagged, sums, strict=True):
         if column.any():
             places = np.flatnonzero(take_items(column != 0, order))
             row = np.searchsorted(first, places, "right") - 1
             np.add.at(totals, row, column[order[places]])
-    return found
+    return sums
 
 
 def merge(parts: Sequence[Rows]) -> Rows:

@@ -48,10 +48,10 @@ def run_sums(amounts: npt.NDArray[np.integer[Any]], first: Places) -> Places:
     """The sum of each run of amounts, by where the runs begin; faster than a sum for each."""
     others = np.flatnonzero(amounts != 1)
     if len(others) << 3 <= len(amounts):
-        found: Places = np.diff(first, append=len(amounts))
+        sums: Places = np.diff(first, append=len(amounts))
         runs = np.searchsorted(first, others, "right") - 1
-        np.add.at(found, runs, amounts[others].astype(np.int64) - 1)
-        return found
+        np.add.at(sums, runs, amounts[others].astype(np.int64) - 1)
+        return sums
     total = np.cumsum(amounts, dtype=np.int64)
     ends = total[np.append(first[1:], len(amounts)) - 1] if len(first) else total
     return np.diff(ends, prepend=0)

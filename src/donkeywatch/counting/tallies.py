@@ -29,13 +29,15 @@ class AddressTotals:
         self, pseudonym: Pseudonyms, queries: CountColumn, flagged: CountColumn, sign: int = 1
     ) -> None:
         """Add (or with ``sign=-1`` take away) rows; pseudonyms may repeat and come in any order."""
-        asked, *waiting = self._pending
-        asked.append((pseudonym, queries.astype(np.int64) * sign))
+        query_parts, *waiting = self._pending
+        query_parts.append((pseudonym, queries.astype(np.int64) * sign))
         self._rows += len(pseudonym)
         for parts, column in zip(waiting, flagged, strict=True):
-            some = np.flatnonzero(column)
-            if len(some):
-                parts.append((pseudonym[some], column[some].astype(np.int64) * sign))
+            flagged_rows = np.flatnonzero(column)
+            if len(flagged_rows):
+                parts.append(
+                    (pseudonym[flagged_rows], column[flagged_rows].astype(np.int64) * sign)
+                )
         if self._rows > FLUSH_ROWS:
             self._flush()
 

@@ -43,13 +43,13 @@ class EventTimeFrontier:
     """Stamps since the jump that did not contradict it."""
 
     @classmethod
-    def restored(cls, newest: int | None, suspect: int, witnesses: int) -> EventTimeFrontier:
+    def restored(cls, newest: int | None, candidate: int, confirmations: int) -> EventTimeFrontier:
         """As it was stored, of a log that is followed live: its stamps are never ahead of now."""
-        return cls(newest, suspect, witnesses, CONFIRMATIONS)
+        return cls(newest, candidate, confirmations, CONFIRMATIONS)
 
-    def set_back(self, newest: int | None, suspect: int, witnesses: int) -> None:
+    def rewind(self, newest: int | None, candidate: int, confirmations: int) -> None:
         """Go back to a frontier of before, such as that of the last commit."""
-        self.max_time, self.candidate, self.confirmations = newest, suspect, witnesses
+        self.max_time, self.candidate, self.confirmations = newest, candidate, confirmations
         self._before_jump = None
 
     def advance(self, times: Times, alternatives: Times | None = None) -> tuple[Times, Times]:

@@ -87,16 +87,16 @@ def level_shifts(points: Iterable[Point]) -> list[Score]:
     reference: list[Point] = []
     up = down = 0.0
     rising = falling = 0
-    for found in points:
+    for point in points:
         residual = None
         if len(reference) >= MIN_REFERENCE:
-            residual, found = _residual(reference[-MAX_REFERENCE:], found)
+            residual, point = _residual(reference[-MAX_REFERENCE:], point)
             up = max(0.0, up + residual - ALLOWANCE)
             down = max(0.0, down - residual - ALLOWANCE)
             rising = rising + 1 if up else 0
             falling = falling + 1 if down else 0
-        scores.append(Score(found.week, residual, up / THRESHOLD, down / THRESHOLD))
-        reference.append(found)
+        scores.append(Score(point.week, residual, up / THRESHOLD, down / THRESHOLD))
+        reference.append(point)
         if scores[-1].alarm:
             reference = reference[-(rising if up > THRESHOLD else falling) :]
             up = down = 0.0
@@ -104,7 +104,7 @@ def level_shifts(points: Iterable[Point]) -> list[Score]:
     return scores
 
 
-def _residual(reference: Sequence[Point], found: Point) -> tuple[float, Point]:
+def _residual(reference: Sequence[Point], point: Point) -> tuple[float, Point]:
     """Clipped residual of a week, and the week as it may enter the reference, clipped as well.
 
     The residual is recursive (Brown, Durbin & Evans 1975, J. R. Stat. Soc. B 37, 149-192): over
@@ -129,14 +129,14 @@ def _residual(reference: Sequence[Point], found: Point) -> tuple[float, Point]:
         syy += weight * y * y
     freedom = len(reference) - 2
     dispersion = max(1.0, (syy - sxy * sxy / sxx) / freedom)
-    weeks_ahead = found.week - centre
+    weeks_ahead = point.week - centre
     expected = mean + sxy / sxx * weeks_ahead
-    variance = found.variance + MIN_LOGIT_SD**2 + 1 / total + weeks_ahead * weeks_ahead / sxx
+    variance = point.variance + MIN_LOGIT_SD**2 + 1 / total + weeks_ahead * weeks_ahead / sxx
     error = math.sqrt(dispersion * variance)
-    t = (found.logit - expected) / error
+    t = (point.logit - expected) / error
     normal = math.sqrt(freedom * math.log1p(t * t / freedom))
     normal = math.copysign(normal * (8 * freedom + 1) / (8 * freedom + 3), t)
     if abs(normal) <= MAX_RESIDUAL:
-        return normal, found
+        return normal, point
     clipped = math.copysign(MAX_RESIDUAL, normal)
-    return clipped, Point(found.week, expected + clipped * error, found.variance)
+    return clipped, Point(point.week, expected + clipped * error, point.variance)

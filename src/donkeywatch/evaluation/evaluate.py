@@ -48,9 +48,9 @@ class Confusion:
     @classmethod
     def of(cls, rows: Sequence[ScoredQuery]) -> Confusion:
         """Count them."""
-        found = Counter((row.category is not None, row.relevant) for row in rows)
+        cells = Counter((row.category is not None, row.relevant) for row in rows)
         return cls(
-            found[True, True], found[True, False], found[False, True], found[False, False]
+            cells[True, True], cells[True, False], cells[False, True], cells[False, False]
         )  # fmt: skip
 
 
@@ -89,35 +89,35 @@ def score(
 ) -> dict[str, list[ScoredQuery]]:
     """What the detector says of each row, by topic; only topics that some label names."""
     named = {topic for row in rows for topic in row.topics}
-    found: dict[str, list[ScoredQuery]] = {t.id: [] for t in detector.topics if t.id in named}
+    scored: dict[str, list[ScoredQuery]] = {t.id: [] for t in detector.topics if t.id in named}
     for row in rows:
         codes = detector.classify(_tokens(path, row, syntax))
         for topic, code in zip(detector.topics, codes, strict=True):
-            if topic.id in found:
+            if topic.id in scored:
                 category = topic.categories[code - 1] if code else None
-                found[topic.id].append(
+                scored[topic.id].append(
                     ScoredQuery(
                         topic.id in row.topics, category, row.language, row.stratum, row.weight,
                         row.for_recall,
                     )
                 )  # fmt: skip
-    return found
+    return scored
 
 
 def _tokens(path: Path, row: LabelledQuery, syntax: Syntax) -> list[str]:
     try:
-        found = tokenise(searched_text(row.text.encode("utf-8"), syntax, "cp1252"))
+        tokens = tokenise(searched_text(row.text.encode("utf-8"), syntax, "cp1252"))
     except MalformedTreeError:
         raise SourceError(
             f"{path}, line {row.line}: not a search tree",
             "give `--syntax` as the texts are written; `plain` is the words alone",
         ) from None
-    if not found:
+    if not tokens:
         raise SourceError(
             f"{path}, line {row.line}: no word that was searched for",
             "remove the row: such lines are no queries for the monitor either",
         )
-    return found
+    return tokens
 
 
 def evaluate(topic: str, rows: Sequence[ScoredQuery]) -> Evaluation:
@@ -151,15 +151,15 @@ def evaluate(topic: str, rows: Sequence[ScoredQuery]) -> Evaluation:
         )
 
     def parts(
-        name: Callable[[ScoredQuery], str | None],
+        name_of: Callable[[ScoredQuery], str | None],
         among: Sequence[ScoredQuery],
         *,
         recalled: bool = False,
     ) -> tuple[Breakdown, ...]:
-        names = sorted({given for row in rows if (given := name(row)) is not None})
+        names = sorted({given for row in rows if (given := name_of(row)) is not None})
         return tuple(
-            part(one, lambda row: name(row) == one, among, recalled=recalled)  # noqa: B023 - used at once
-            for one in names
+            part(name, lambda row: name_of(row) == name, among, recalled=recalled)  # noqa: B023 - used at once
+            for name in names
         )
 
     basis = known or [row for row in drawn if row.relevant]
@@ -198,15 +198,15 @@ class _WeightedSample:
         its weight: the relevant queries are so many trials as such weights fit into them.
         """
         missed = ~self._flagged & inside
-        found = self._ratio(self._relevant & self._flagged & inside, self._relevant & inside)
-        if found is None or self._recall.all():
-            return found
+        ratio = self._ratio(self._relevant & self._flagged & inside, self._relevant & inside)
+        if ratio is None or self._recall.all():
+            return ratio
         if not missed.any():
             return None
-        if found.value < 1:
-            return found
+        if ratio.value < 1:
+            return ratio
         hits = self._weight[self._relevant & inside].sum() / self._weight[missed].max()
-        return Rate(1.0, min(found.effective_n, float(hits)))
+        return Rate(1.0, min(ratio.effective_n, float(hits)))
 
     def accuracy(self, recall: Rate | None) -> Accuracy | None:
         """What a correction needs; None where the sample does not tell it.

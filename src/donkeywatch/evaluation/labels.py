@@ -121,8 +121,8 @@ def _row(
             "put texts that hold a comma in double quotes",
         )
     row = dict(zip(columns, (cell.strip() for cell in cells), strict=True))
-    found = frozenset(row["label"].split())
-    if not found or not (found <= set(topics) or found == {NONE}):
+    label_parts = frozenset(row["label"].split())
+    if not label_parts or not (label_parts <= set(topics) or label_parts == {NONE}):
         raise _label_error(
             path, line, "not a label", f"use `{NONE}` or topic ids: {', '.join(sorted(topics))}"
         )
@@ -138,7 +138,9 @@ def _row(
             f"use `flagged`, `unflagged` or `{RECALL}`, with a number where there are more:"
             " `unflagged-2`",
         )
-    made = LabelledQuery(line, row["text"], found - {NONE}, row["language"], row["stratum"], 1.0)
+    made = LabelledQuery(
+        line, row["text"], label_parts - {NONE}, row["language"], row["stratum"], 1.0
+    )
     _check_recall(path, made, row)
     weighted = [name for name in WEIGHTS if name in row and not made.for_recall]
     if not weighted:

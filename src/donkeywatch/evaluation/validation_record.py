@@ -116,5 +116,5 @@ def accuracies(record: ValidationRecord, lexicon: str) -> Mapping[str, Accuracy]
     """How the detector does, by topic; nothing where the record does not fit."""
     if mismatch(record, lexicon) is not None:
         return {}
-    found = {name: topic.accuracy for name, topic in record.topics.items()}
-    return {name: accuracy for name, accuracy in found.items() if accuracy is not None}
+    by_topic = {name: topic.accuracy for name, topic in record.topics.items()}
+    return {name: accuracy for name, accuracy in by_topic.items() if accuracy is not None}

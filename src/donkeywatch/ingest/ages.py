@@ -22,13 +22,13 @@ CLASSES[list(b"0123456789")] = range(10)
 
 def _numbers() -> Offsets:
     """The number before a word by the classes of the last three bytes, the last one first."""
-    found = np.full((13, 13, 13), NO_NUMBER)
-    found[SEPARATOR] = UNKNOWN
-    for one in range(10):
-        found[one, SEPARATOR:] = one
+    table = np.full((13, 13, 13), NO_NUMBER)
+    table[SEPARATOR] = UNKNOWN
+    for ones in range(10):
+        table[ones, SEPARATOR:] = ones
         for ten in range(10):
-            found[one, ten, SEPARATOR:] = 10 * ten + one
-    return found
+            table[ones, ten, SEPARATOR:] = 10 * ten + ones
+    return table
 
 
 NUMBERS = _numbers()
@@ -61,15 +61,17 @@ class AgeTerms:
 
         ``text`` is where the text of each begins.
         """
-        own = np.flatnonzero(self._first[word] != NO_NUMBER)
-        if not len(own):
+        numbered = np.flatnonzero(self._first[word] != NO_NUMBER)
+        if not len(numbered):
             return word
-        number = _preceding_number(data, text[own], end[own] - self._size[word[own]])
-        own, number = own[number != UNKNOWN], number[number != UNKNOWN]
+        number = _preceding_number(data, text[numbered], end[numbered] - self._size[word[numbered]])
+        numbered, number = numbered[number != UNKNOWN], number[number != UNKNOWN]
         in_range = (number >= self._minimum) & (number <= self._maximum)
-        found = word.copy()
-        found[own] = self._first[word[own]] + np.where(in_range, number - self._minimum + 1, 0)
-        return found
+        resolved = word.copy()
+        resolved[numbered] = self._first[word[numbered]] + np.where(
+            in_range, number - self._minimum + 1, 0
+        )
+        return resolved
 
 
 def _preceding_number(data: Bytes, text: Offsets, start: Offsets) -> Offsets:
@@ -81,6 +83,6 @@ def _preceding_number(data: Bytes, text: Offsets, start: Offsets) -> Offsets:
         start - LOOKBACK
     )  # What lies before the text, or before everything, is taken for nothing.
     classes: Offsets = np.where(places < text, BEFORE_TEXT, CLASSES[data[places]])
-    one, two, three = classes
-    number: Offsets = NUMBERS[one, two, three]
+    first, two, three = classes
+    number: Offsets = NUMBERS[first, two, three]
     return number

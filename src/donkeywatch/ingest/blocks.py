@@ -96,21 +96,21 @@ class _ColumnarParse:
 
     def sightings(self) -> QueryColumns:
         """The countable searches of the block."""
-        found, fields = self._searches, self._searches.fields
-        non_ascii, first_bytes = fields.non_ascii_lines(), fields.data[found.text]
-        decided = found.decidable & NEVER_LINK[first_bytes]
-        undecided = np.flatnonzero(found.decidable & (~decided | non_ascii))
-        decided[undecided] = ~maybe_link(fields, found.text[undecided])
+        spans, fields = self._searches, self._searches.fields
+        non_ascii, first_bytes = fields.non_ascii_lines(), fields.data[spans.text]
+        decided = spans.decidable & NEVER_LINK[first_bytes]
+        undecided = np.flatnonzero(spans.decidable & (~decided | non_ascii))
+        decided[undecided] = ~maybe_link(fields, spans.text[undecided])
         maybe_wordless = undecided[~(non_ascii | WORD_BYTE[first_bytes])[undecided]]
         decided[maybe_wordless] &= self._has_early_word(maybe_wordless)
         hits = self._ascii_hits(non_ascii)
-        non_ascii_lines = np.flatnonzero(non_ascii & found.decidable)
+        non_ascii_lines = np.flatnonzero(non_ascii & spans.decidable)
         has_word, more = self._non_ascii_hits(non_ascii_lines)
         decided[non_ascii_lines] &= has_word
         codes = self._classify(
             _WordHits(*map(np.concatenate, zip(hits, more, strict=True))), decided
         )
-        return self._finish_line_by_line(np.flatnonzero(found.parsed & ~decided), codes)
+        return self._finish_line_by_line(np.flatnonzero(spans.parsed & ~decided), codes)
 
     def _has_early_word(self, lines: Offsets) -> Mask:
         """Which ASCII lines have a letter near the front of their text."""
@@ -121,23 +121,25 @@ class _ColumnarParse:
 
     def _ascii_hits(self, wide: Mask) -> _WordHits:
         """Words of the lexicon in the queries of ASCII lines, by line."""
-        found, fields, detector = self._searches, self._searches.fields, self._reader.detector
+        spans, fields, detector = self._searches, self._searches.fields, self._reader.detector
         end, word = detector.sieve.hits(fields.data)
         line = fields.line_of_offset(end - 1)
-        inside = (end > found.text[line]) & (end <= found.text_end[line]) & ~wide[line]
+        inside = (end > spans.text[line]) & (end <= spans.text_end[line]) & ~wide[line]
         line, end = line[inside], end[inside]
         return _WordHits(
-            line, detector.resolve_ages(fields.data, found.text[line], end, word[inside])
+            line, detector.resolve_ages(fields.data, spans.text[line], end, word[inside])
         )
 
-    def _classify(self, words: _WordHits, told: Mask) -> CategoryCodes:
+    def _classify(self, words: _WordHits, decided: Mask) -> CategoryCodes:
         """The codes that the words found amount to; where they cannot tell, it is not told."""
         codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
-        kept = np.flatnonzero(told[words.line])
+        kept = np.flatnonzero(decided[words.line])
         kept = kept[np.argsort(words.line[kept], kind="stable")]
-        lines, found, sure = self._reader.detector.classify_hits(words.line[kept], words.word[kept])
-        told[lines] = sure
-        codes[:, lines] = found
+        lines, codes_of_lines, sure = self._reader.detector.classify_hits(
+            words.line[kept], words.word[kept]
+        )
+        decided[lines] = sure
+        codes[:, lines] = codes_of_lines
         return codes
 
     def _non_ascii_hits(self, lines: Offsets) -> tuple[Mask, _WordHits]:
@@ -187,19 +189,19 @@ class _ColumnarParse:
         self, undecided_queries: Offsets, codes: CategoryCodes
     ) -> QueryColumns:
         """The exact functions decide on words that are doubtful, and on lines that are odd."""
-        found, tally = self._searches, Counter[str]()
-        kept = found.parsed.copy()
-        asked = np.stack(
-            (undecided_queries, found.start[undecided_queries], found.end[undecided_queries]),
+        spans, tally = self._searches, Counter[str]()
+        kept = spans.parsed.copy()
+        unfinished = np.stack(
+            (undecided_queries, spans.start[undecided_queries], spans.end[undecided_queries]),
             axis=1,
         )
-        for i, start, end in asked.tolist():
-            told = self._reader.classify(self._block.text(start, end))
-            if isinstance(told, str):
-                tally[told] += 1
+        for i, start, end in unfinished.tolist():
+            codes_of_line = self._reader.classify(self._block.text(start, end))
+            if isinstance(codes_of_line, str):
+                tally[codes_of_line] += 1
                 kept[i] = False
             else:
-                codes[:, i] = told
+                codes[:, i] = codes_of_line
         for i in self._lines_for_python(tally).tolist():
             result = self._reader.read(self._block.line(i))
             if isinstance(result, str):
@@ -209,14 +211,14 @@ class _ColumnarParse:
             self.time[i], self.alternative[i] = result.time, result.fold_time
             self.address[i] = np.frombuffer(result.address, np.uint8)
             codes[:, i] = result.codes
-        seen = QueryColumns(self.time, self.alternative, self.address, codes, +tally)
-        return seen if kept.all() else seen.filter(kept)
+        queries = QueryColumns(self.time, self.alternative, self.address, codes, +tally)
+        return queries if kept.all() else queries.filter(kept)
 
     def _lines_for_python(self, tally: Counter[str]) -> Offsets:
         """Lines for the line reader; those that are surely no search are counted here."""
-        odd, none = ~self._searches.parsed, self._searches.not_a_search
+        unparsed, none = ~self._searches.parsed, self._searches.not_a_search
         if none is not None:
             short = self._block.end - self._block.start <= self._reader.max_line_bytes
-            tally[OTHER] += int(np.count_nonzero(none & odd & short))
-            odd &= ~(none & short)
-        return np.flatnonzero(odd)
+            tally[OTHER] += int(np.count_nonzero(none & unparsed & short))
+            unparsed &= ~(none & short)
+        return np.flatnonzero(unparsed)

@@ -39,7 +39,7 @@ class AndChains:
     What stood between the texts of a chain is blank.
     """
 
-    good: Mask
+    valid: Mask
     start: Offsets
     end: Offsets
 
@@ -76,25 +76,25 @@ def find_and_chains(fields: PackedFields) -> AndChains:
     escaped = _undecided_escapes(fields, marks[fields.data[marks] == BACKSLASH])
     quotes = marks[fields.data[marks] == QUOTE]  # Those that were escaped are blank by now.
     count = fields.count_per_line(quotes)
-    good = (count & 1 == 0) & (count > 0) & (count <= 2 * MAX_LEAVES)
-    good[escaped] = False
-    several = good & (count > 2)
-    alone = good & ~several & _is_single_text(fields)
-    found = AndChains(
-        several | alone,
-        np.where(alone, start + len(_SINGLE_TEXT_PREFIX), start),
-        np.where(alone, end - len(_END), end),
+    balanced = (count & 1 == 0) & (count > 0) & (count <= 2 * MAX_LEAVES)
+    balanced[escaped] = False
+    several = balanced & (count > 2)
+    single = balanced & ~several & _is_single_text(fields)
+    chains = AndChains(
+        several | single,
+        np.where(single, start + len(_SINGLE_TEXT_PREFIX), start),
+        np.where(single, end - len(_END), end),
     )
     lines = np.flatnonzero(several)
     if len(lines):
         inside = quotes[np.repeat(several, count)]
         texts = _QuotedTexts.of(inside, count[lines] >> 1, end[lines])
-        found.start[lines], found.end[lines] = (
+        chains.start[lines], chains.end[lines] = (
             texts.opening[texts.first] + 1,
             texts.closing[texts.last],
         )
-        _accept_chains(fields, lines, texts, start[lines], found)
-    return found
+        _accept_chains(fields, lines, texts, start[lines], chains)
+    return chains
 
 
 def _is_single_text(fields: PackedFields) -> Mask:
@@ -109,15 +109,15 @@ def _is_single_text(fields: PackedFields) -> Mask:
 
 
 def _accept_chains(
-    fields: PackedFields, lines: Offsets, texts: _QuotedTexts, start: Offsets, found: AndChains
+    fields: PackedFields, lines: Offsets, texts: _QuotedTexts, start: Offsets, chains: AndChains
 ) -> None:
     """Leave those lines good that are chains; blank what stands between their texts.
 
     Not before all have been looked at: what is no chain stays as it is.
     """
-    fine, syntax = _is_chain(fields, texts, start)
-    found.good[lines[~fine]] = False
-    joined = np.repeat(fine, texts.leaves)
+    accepted, syntax = _is_chain(fields, texts, start)
+    chains.valid[lines[~accepted]] = False
+    joined = np.repeat(accepted, texts.leaves)
     joined[texts.last] = False
     for kind in (_BETWEEN_FIRST, _BETWEEN_LEFT, _BETWEEN_RIGHT):
         chosen = texts.closing[joined & (syntax == kind)]
@@ -125,7 +125,7 @@ def _accept_chains(
             fields.overwrite_with_spaces(chosen, len(_BEHIND[kind]) + 2)
     several = np.flatnonzero(joined)
     link = several[maybe_link(fields, texts.behind[several] + 1)]
-    found.good[lines[np.searchsorted(texts.last, link)]] = False
+    chains.valid[lines[np.searchsorted(texts.last, link)]] = False
 
 
 def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tuple[Mask, Offsets]:
@@ -137,36 +137,36 @@ def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tupl
     opening = texts.opening[texts.first]
     right_deep = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
     ands = np.where(right_deep, 1, texts.leaves - 1)
-    good = opening - start == len(_AND) * ands + len(_TEXT)
-    good &= fields.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
-    good &= matches_at(fields.data, opening - len(_TEXT), _TEXT)
+    valid = opening - start == len(_AND) * ands + len(_TEXT)
+    valid &= fields.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
+    valid &= matches_at(fields.data, opening - len(_TEXT), _TEXT)
     for depth in range(2, int(ands.max())):
         deep = np.flatnonzero(ands > depth)
-        good[deep] &= matches_at(fields.data, start[deep] + len(_AND) * depth, _AND)
+        valid[deep] &= matches_at(fields.data, start[deep] + len(_AND) * depth, _AND)
     syntax = _expected_suffix(texts, right_deep)
-    odd = np.flatnonzero(~_suffix_matches(fields, texts, syntax))
-    good[np.searchsorted(texts.last, odd)] = False
-    return good, syntax
+    mixed = np.flatnonzero(~_suffix_matches(fields, texts, syntax))
+    valid[np.searchsorted(texts.last, mixed)] = False
+    return valid, syntax
 
 
 def _expected_suffix(texts: _QuotedTexts, right: Mask) -> Offsets:
     """What stands behind each text of a chain, given which of them lean right."""
-    found = np.full(len(texts.opening), _BETWEEN_LEFT)
-    found[texts.first] = _BETWEEN_FIRST
-    found[np.repeat(right, texts.leaves)] = _BETWEEN_RIGHT
-    found[texts.last[right] - 1] = _BETWEEN_FIRST
-    found[texts.last] = np.where(right, texts.leaves, 2)
-    return found
+    expected = np.full(len(texts.opening), _BETWEEN_LEFT)
+    expected[texts.first] = _BETWEEN_FIRST
+    expected[np.repeat(right, texts.leaves)] = _BETWEEN_RIGHT
+    expected[texts.last[right] - 1] = _BETWEEN_FIRST
+    expected[texts.last] = np.where(right, texts.leaves, 2)
+    return expected
 
 
 def _suffix_matches(fields: PackedFields, texts: _QuotedTexts, syntax: Offsets) -> Mask:
     """Is it what stands behind each text?"""
     at = texts.closing + 1
-    good: Mask = texts.behind - at == _BEHIND_SIZE.take(syntax)
-    good &= (fields.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0
+    matches: Mask = texts.behind - at == _BEHIND_SIZE.take(syntax)
+    matches &= (fields.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0
     opened = np.flatnonzero(syntax == _BETWEEN_RIGHT)
-    good[opened] &= matches_at(fields.data, at[opened], _BEHIND[_BETWEEN_RIGHT])
-    return good
+    matches[opened] &= matches_at(fields.data, at[opened], _BEHIND[_BETWEEN_RIGHT])
+    return matches
 
 
 def _undecided_escapes(fields: PackedFields, at: Offsets) -> Offsets:
@@ -175,8 +175,8 @@ def _undecided_escapes(fields: PackedFields, at: Offsets) -> Offsets:
     row = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) != 1, number, 0))
     at = at[(number - row) & 1 == 0]  # Every second one of a row is escaped itself.
     size = _SIZE[fields.data[at + 1]]
-    found, which = np.unique(fields.words[at] & MASKS[size], return_inverse=True)
-    escapes = [escape.to_bytes(8, "little").rstrip(b"\0") for escape in found.tolist()]
+    distinct, which = np.unique(fields.words[at] & MASKS[size], return_inverse=True)
+    escapes = [escape.to_bytes(8, "little").rstrip(b"\0") for escape in distinct.tolist()]
     blank = np.array([escape_is_separator(escape) for escape in escapes], bool)[which]
     for each in (2, 4, 6):
         fields.overwrite_with_spaces(at[blank & (size == each)], each)

@@ -78,9 +78,9 @@ class Block:
 
         It has two bytes or more, by the last two of which it is looked for.
         """
-        found = self.data == text[-1]
-        found[1:] &= self.data[:-1] == text[-2]
-        at = np.maximum(indices_of(found) - len(text) + 1, 0)
+        matches = self.data == text[-1]
+        matches[1:] &= self.data[:-1] == text[-2]
+        at = np.maximum(indices_of(matches) - len(text) + 1, 0)
         return np.searchsorted(self.start, at[matches_at(self.data, at, text)], "right") - 1
 
 
@@ -95,15 +95,15 @@ def with_padding(raw: bytes | memoryview) -> Bytes:
 def indices_of(mask: Mask) -> Offsets:
     """Where a mask is true, as `np.flatnonzero`; in half the time where few of many are."""
     whole = mask[: len(mask) & ~7].view(np.uint64)
-    some = np.flatnonzero(whole != 0)
-    ones = whole[some]
-    if int(np.bitwise_count(ones).sum()) == len(some):
-        found = (some << 3) + (np.bitwise_count(ones - np.uint64(1)) >> 3)
+    nonzero_words = np.flatnonzero(whole != 0)
+    ones = whole[nonzero_words]
+    if int(np.bitwise_count(ones).sum()) == len(nonzero_words):
+        indices = (nonzero_words << 3) + (np.bitwise_count(ones - np.uint64(1)) >> 3)
     else:
         inside = np.flatnonzero(ones.view(bool))
-        found = (some << 3)[inside >> 3] + (inside & 7)
+        indices = (nonzero_words << 3)[inside >> 3] + (inside & 7)
     rest = np.flatnonzero(mask[len(whole) << 3 :]) + (len(whole) << 3)
-    return np.concatenate((found, rest)) if len(rest) else found
+    return np.concatenate((indices, rest)) if len(rest) else indices
 
 
 def gather_rows(data: Bytes, at: Offsets, size: int = GATHER_BYTES) -> Words:
@@ -135,9 +135,9 @@ def matches_at(data: Bytes, at: Offsets, text: bytes) -> Mask:
         if len(piece) <= 8:
             mismatch |= (unaligned_words(data)[at + i] ^ pack_word(piece)) & byte_mask(len(piece))
             continue
-        found = gather_rows(data, at + i if i else at, len(piece) + 7 & ~7).T
+        bytes_there = gather_rows(data, at + i if i else at, len(piece) + 7 & ~7).T
         for k, part in enumerate(piece[j : j + 8] for j in range(0, len(piece), 8)):
-            mismatch |= (found[k] ^ pack_word(part)) & byte_mask(len(part))
+            mismatch |= (bytes_there[k] ^ pack_word(part)) & byte_mask(len(part))
     same: Mask = mismatch == 0
     return same
 
@@ -173,21 +173,21 @@ def parse_timestamps(
 
     ``read`` is asked once for each run of stamps in the same minute.
     """
-    one, two, seconds, _ = gather_rows(block.data, start).T
+    first_word, two, seconds, _ = gather_rows(block.data, start).T
     new = np.empty(len(start), bool)
     new[:1] = True
-    new[1:] = (one[1:] != one[:-1]) | (two[1:] != two[:-1])
+    new[1:] = (first_word[1:] != first_word[:-1]) | (two[1:] != two[:-1])
     minute_runs = np.flatnonzero(new)
     minutes = [_minute(block, int(start[i]), shape, read) for i in minute_runs]
     length = np.diff(np.append(minute_runs, len(start)))
     base = np.repeat(np.array([minute[0] for minute in minutes], np.int64), length)
     other = np.repeat(np.array([minute[1] for minute in minutes], np.int64), length)
-    offset, good = _seconds(seconds, shape)
-    good &= base >= 0
+    offset, valid = _seconds(seconds, shape)
+    valid &= base >= 0
     at = shape.length - len(shape.zone)
     if len(shape.zone) > 1 or not shape.separator:
-        good &= matches_at(block.data, start + at, shape.zone)
-    return base + offset, other + offset, good
+        valid &= matches_at(block.data, start + at, shape.zone)
+    return base + offset, other + offset, valid
 
 
 def _minute(
@@ -200,18 +200,18 @@ def _minute(
     return moment.time, moment.fold_time
 
 
-def _seconds(found: Words, shape: TimestampLayout) -> tuple[Times, Mask]:
+def _seconds(digits_found: Words, shape: TimestampLayout) -> tuple[Times, Mask]:
     """Milliseconds into the minute of ``:SS`` or ``:SS.mmm``, and which are well formed."""
     pattern, limits, _ = _pattern(shape.separator, shape.zone[:1])
-    digits = found ^ pattern
-    good = (((digits & _LOW) + limits) | digits) & HIGH & _compared_bytes(shape) == 0
+    digits = digits_found ^ pattern
+    valid = (((digits & _LOW) + limits) | digits) & HIGH & _compared_bytes(shape) == 0
     low = digits.view(np.int64)
     second = ((low >> 8) & 15) * 10 + ((low >> 16) & 15)
-    good &= second < 60
+    valid &= second < 60
     total = second * SECOND
     if shape.separator:
         total += ((low >> 32) & 15) * 100 + ((low >> 40) & 15) * 10 + ((low >> 48) & 15)
-    return total, good
+    return total, valid
 
 
 def _compared_bytes(shape: TimestampLayout) -> np.uint64:

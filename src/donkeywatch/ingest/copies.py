@@ -8,13 +8,19 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from donkeywatch.counting.observations import LEFT_OUT
-from donkeywatch.ingest.observe import ACCEPTED, TIME_REJECTIONS, Judged, Verdicts
-from donkeywatch.ingest.recognition import Lot, Lots, Recogniser
+from donkeywatch.ingest.observe import ACCEPTED, TIME_REJECTIONS, JudgedQueries, Verdicts
+from donkeywatch.ingest.recognition import Recogniser, SearchOutcome, SearchOutcomes
 from donkeywatch.ingest.sightings import LineReader, ParsedQuery
 
 NEWEST_SEARCH_BYTES = 1 << 14
 """Bytes at the end of a log among which its newest search is looked for."""
-REASONS = dict(zip((Lot.KNOWN, Lot.WITHHELD, Lot.SEALED), LEFT_OUT, strict=True))
+REASONS = dict(
+    zip(
+        (SearchOutcome.KNOWN, SearchOutcome.WITHHELD, SearchOutcome.UNKNOWABLE),
+        LEFT_OUT,
+        strict=True,
+    )
+)
 """Why a line of a copy is not counted, as it is told."""
 
 
@@ -26,14 +32,14 @@ def newest_search(end: bytes, reader: LineReader) -> int | None:
 
 
 def leave_out_counted(
-    judged: Judged,
+    judged: JudgedQueries,
     too_long: int,
     data: bytes | memoryview,
     reader: LineReader,
     recogniser: Recogniser,
     *,
     more_follows: bool,
-) -> tuple[Judged, int, Counter[str]]:
+) -> tuple[JudgedQueries, int, Counter[str]]:
     """Give the new searches of a block with the tally of the other new lines.
 
     ``too_long`` lines were dropped unread; ``more_follows`` tells that the file goes on behind the
@@ -48,26 +54,31 @@ def leave_out_counted(
         is_there = not looked_for.isdisjoint(bytes(data).split(b"\n"))
         return reader.lines_of_searches(bytes(data)) if is_there else ()
 
-    lots = recogniser.recognise(judged.read, lines)
-    last = recogniser.last
-    rejected = (lots == Lot.NEW) & (judged.verdict != ACCEPTED)
-    new = (lots == Lot.NEW) & ~rejected
-    deciding = lots[~rejected]
+    outcomes = recogniser.recognise(judged.read, lines)
+    last = recogniser.last_outcome
+    rejected = (outcomes == SearchOutcome.NEW) & (judged.verdict != ACCEPTED)
+    new = (outcomes == SearchOutcome.NEW) & ~rejected
+    deciding = outcomes[~rejected]
     if len(deciding):
-        recogniser.last = Lot(int(deciding[-1]))
+        recogniser.last_outcome = SearchOutcome(int(deciding[-1]))
     others = judged.read.outcomes.total() + int(rejected.sum()) + too_long
-    if len(deciding) and not new.any() and last is not Lot.NEW and (more_follows or not others):
-        tally, left_out = Counter[str](), Counter({Lot(int(deciding[0])): others})
+    if (
+        len(deciding)
+        and not new.any()
+        and last is not SearchOutcome.NEW
+        and (more_follows or not others)
+    ):
+        tally, left_out = Counter[str](), Counter({SearchOutcome(int(deciding[0])): others})
         new_too_long = 0
-    elif not (deciding != Lot.NEW).any() and last in (None, Lot.NEW):
-        tally, left_out, new_too_long = judged.outcomes(), Counter[Lot](), too_long
+    elif not (deciding != SearchOutcome.NEW).any() and last in (None, SearchOutcome.NEW):
+        tally, left_out, new_too_long = judged.outcomes(), Counter[SearchOutcome](), too_long
     else:
         verdict = np.where(rejected, judged.verdict, ACCEPTED)
         tally, left_out = _tally_by_line(
-            data, reader, lots, verdict, last, more_follows=more_follows
+            data, reader, outcomes, verdict, last, more_follows=more_follows
         )
         new_too_long = too_long
-    left_out.update(Lot(lot) for lot in deciding.tolist())
+    left_out.update(SearchOutcome(lot) for lot in deciding.tolist())
     kept = judged.where(new).with_tally(tally)
     reasons = Counter({REASONS[lot]: lines for lot, lines in left_out.items() if lot in REASONS})
     return kept, new_too_long, +reasons
@@ -76,18 +87,18 @@ def leave_out_counted(
 def _tally_by_line(
     data: bytes | memoryview,
     reader: LineReader,
-    lots: Lots,
+    outcomes: SearchOutcomes,
     verdict: Verdicts,
-    last: Lot | None,
+    last: SearchOutcome | None,
     *,
     more_follows: bool,
-) -> tuple[Counter[str], Counter[Lot]]:
+) -> tuple[Counter[str], Counter[SearchOutcome]]:
     """Count the lines that are not counted by outcome where they are new, else by their lot."""
-    tally, left_out, between = Counter[str](), Counter[Lot](), Counter[str]()
-    coming = zip(lots.tolist(), verdict.tolist(), strict=True)
+    tally, left_out, between = Counter[str](), Counter[SearchOutcome](), Counter[str]()
+    coming = zip(outcomes.tolist(), verdict.tolist(), strict=True)
 
-    def decide(before: Lot, after: Lot) -> None:
-        if Lot.NEW in (before, after):
+    def decide(before: SearchOutcome, after: SearchOutcome) -> None:
+        if SearchOutcome.NEW in (before, after):
             tally.update(between)
         else:
             left_out[before] += between.total()
@@ -97,12 +108,12 @@ def _tally_by_line(
         if not isinstance(result, ParsedQuery):
             between[result] += 1
             continue
-        lot, rejection = next(coming, (Lot.NEW, ACCEPTED))
+        lot, rejection = next(coming, (SearchOutcome.NEW, ACCEPTED))
         if rejection != ACCEPTED:
             between[TIME_REJECTIONS[rejection]] += 1
         else:
-            decide(Lot(lot) if last is None else last, Lot(lot))
-            last = Lot(lot)
-    lot = Lot.NEW if last is None else last
-    decide(lot, lot if more_follows else Lot.NEW)
+            decide(SearchOutcome(lot) if last is None else last, SearchOutcome(lot))
+            last = SearchOutcome(lot)
+    lot = SearchOutcome.NEW if last is None else last
+    decide(lot, lot if more_follows else SearchOutcome.NEW)
     return tally, left_out

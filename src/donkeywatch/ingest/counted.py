@@ -49,16 +49,16 @@ class CountedHour:
 
     def find(self, keys: Pseudonyms) -> npt.NDArray[np.bool_]:
         """Tell which searches are among those counted, each of which is found once."""
-        found = np.zeros(len(keys), bool)
+        is_counted = np.zeros(len(keys), bool)
         if not len(self.keys):
-            return found
+            return is_counted
         place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         there = np.flatnonzero(self.keys[place] == keys)
         order = there[np.argsort(place[there], kind="stable")]
         first = np.flatnonzero(np.diff(place[order], prepend=-1))
         nth = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
-        found[order] = nth < self.left[place[order]]
-        return found
+        is_counted[order] = nth < self.left[place[order]]
+        return is_counted
 
     def take(self, keys: Pseudonyms, ticks: Counts) -> None:
         """Note that these were found again, so that none is found twice."""

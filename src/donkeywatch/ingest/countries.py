@@ -63,28 +63,28 @@ class CountryLookup:
 
     def lookup(self, addresses: AddressColumn) -> Column:
         """The country of each address, ``ZZ`` where the database names none."""
-        found = np.full(len(addresses), UNKNOWN, np.uint16)
+        codes = np.full(len(addresses), UNKNOWN, np.uint16)
         if self._reader is None or not len(addresses):
-            return found
+            return codes
         whole = np.ascontiguousarray(addresses)
         halves, numbers = whole.view("<u8"), whole.view(">u4")[:, 3]
         v4 = (halves[:, 0] == 0) & (halves[:, 1].astype(np.uint32) == IPV4_MAPPED_WORD)
         if v4.all():
             return self._of_v4(numbers.astype(np.uint32))
-        found[v4] = self._of_v4(numbers[v4].astype(np.uint32))
+        codes[v4] = self._of_v4(numbers[v4].astype(np.uint32))
         if self._reader.metadata().ip_version == 6:
             for i in np.flatnonzero(~v4).tolist():
-                found[i] = self._of_v6(self._reader, addresses[i].tobytes())
-        return found
+                codes[i] = self._of_v6(self._reader, addresses[i].tobytes())
+        return codes
 
     def _of_v4(self, numbers: npt.NDArray[np.uint32]) -> Column:
         """By the first 16 bits where a country holds all behind them, else by the ranges."""
-        found: Column = self._by_prefix[numbers >> 16]
-        ambiguous = np.flatnonzero(found == 0)
+        codes: Column = self._by_prefix[numbers >> 16]
+        ambiguous = np.flatnonzero(codes == 0)
         if len(ambiguous):
             place = np.searchsorted(self._starts, numbers[ambiguous], "right") - 1
-            found[ambiguous] = self._codes[place]
-        return found
+            codes[ambiguous] = self._codes[place]
+        return codes
 
     @staticmethod
     def _of_v6(reader: maxminddb.Reader, address: bytes) -> int:

@@ -38,14 +38,14 @@ class _TopicMatcher:
     def code(self, query: Sequence[str]) -> int:
         """Number of the first category that matches, from 1; 0 when none does."""
         words = self.words
-        found = tuple([words[token] for token in query if token in words])
+        words_in_query = tuple([words[token] for token in query if token in words])
         # Nothing but a digit comes before the colon: tokens are letters and digits.
         if self.ages is not None and min(query, default=":") < ":":
             ages = tuple(self._ages(query, self.ages))
             if ages:
                 places = tuple([(i, words[t]) for i, t in enumerate(query) if t in words])
                 return self._cached((places, ages), query, ages)
-        return self._cached((found, ()), query, ()) if found else 0
+        return self._cached((words_in_query, ()), query, ()) if words_in_query else 0
 
     def signature(self, query: Sequence[str]) -> tuple[frozenset[str], bool]:
         """All that matters of a word: its groups, and whether it is an age.
@@ -141,15 +141,17 @@ class Detector:
             i < len(words) and words[i] in suffixes for i in range(len(self._age_terms.queries))
         ]
         marks = [
-            None if odd else tuple(rules.signature(query) for rules in self._rules)
-            for odd, query in zip(unsure, self._age_terms.queries, strict=True)
+            None if is_undetermined else tuple(rules.signature(query) for rules in self._rules)
+            for is_undetermined, query in zip(unsure, self._age_terms.queries, strict=True)
         ]
         kinds = {mark: kind for kind, mark in enumerate(dict.fromkeys(marks))}
         self._class_of_word = np.array([kinds[mark] for mark in marks], np.int64)
         self._undetermined = kinds.get(None, -1)
         self._none = (0,) * len(self.topics)
-        alone = dict(zip(self._class_of_word.tolist(), self._age_terms.queries, strict=True))
-        codes = [self.classify(query) for _, query in sorted(alone.items())]
+        query_by_class = dict(
+            zip(self._class_of_word.tolist(), self._age_terms.queries, strict=True)
+        )
+        codes = [self.classify(query) for _, query in sorted(query_by_class.items())]
         self._codes_by_class: CategoryCodes = (
             np.array(codes, np.uint8).reshape(-1, len(self.topics)).T
         )
@@ -173,12 +175,12 @@ class Detector:
         if len(several):
             spans = zip(first[several].tolist(), last[several].tolist(), strict=True)
             each = kinds.tolist()
-            found = [
+            codes_by_line = [
                 self._classify_combination(tuple(each[low:high]), words[low:high])
                 for low, high in spans
             ]
-            sure[several] = [code is not None for code in found]
-            codes[:, several] = np.array([code or self._none for code in found], np.uint8).T
+            sure[several] = [code is not None for code in codes_by_line]
+            codes[:, several] = np.array([code or self._none for code in codes_by_line], np.uint8).T
         return lines[first], codes, sure
 
     def _classify_combination(

@@ -75,7 +75,7 @@ class PackedFields:
     def non_ascii_lines(self) -> Mask:
         """Lines that may have bytes beyond ASCII; those that are not named have none."""
         high = (self.data.view("<u8") & HIGH) != 0
-        some = np.flatnonzero(high.view(np.uint32))  # The four words of a unit at once.
-        found = np.zeros(len(self), bool)
-        found[self._line.take(some, mode="clip")] = True
-        return found
+        nonzero = np.flatnonzero(high.view(np.uint32))  # The four words of a unit at once.
+        has_non_ascii = np.zeros(len(self), bool)
+        has_non_ascii[self._line.take(nonzero, mode="clip")] = True
+        return has_non_ascii

@@ -33,24 +33,24 @@ class FoldTable:
         """Folded, separators as single spaces; line feeds stay."""
         if not len(codes):
             return codes
-        found = self._table.take(codes, mode="clip")
-        if not found.min():
-            for page in sorted(set((codes[found == 0] >> 8).tolist())):
+        folded = self._table.take(codes, mode="clip")
+        if not folded.min():
+            for page in sorted(set((codes[folded == 0] >> 8).tolist())):
                 self._fill_page(page)
-            found = self._table.take(codes, mode="clip")
-        largest = int(found.max())
+            folded = self._table.take(codes, mode="clip")
+        largest = int(folded.max())
         if largest >= _EXPANDS:
-            found = self._expand(found)
+            folded = self._expand(folded)
             largest = _DELETED
-        return found[found != _DELETED] if largest == _DELETED else found
+        return folded[folded != _DELETED] if largest == _DELETED else folded
 
-    def _expand(self, found: CodePoints) -> CodePoints:
+    def _expand(self, folded: CodePoints) -> CodePoints:
         """With all the characters of those that become several."""
-        several = found >= _EXPANDS
-        numbers = found[several] - np.uint32(_EXPANDS)
-        length = np.ones(len(found), np.int64)
+        several = folded >= _EXPANDS
+        numbers = folded[several] - np.uint32(_EXPANDS)
+        length = np.ones(len(folded), np.int64)
         length[several] = np.array([len(text) for text in self._several])[numbers]
-        result = np.repeat(found, length)
+        result = np.repeat(folded, length)
         starts = (np.cumsum(length) - length)[several]
         for number in sorted(set(numbers.tolist())):
             at = starts[numbers == number]

@@ -21,27 +21,27 @@ INSTALL_KEY_NAME = "install.key"
 class Keyring:
     """Key files in a 0700 directory apart from the database.
 
-    ``epochs`` are the database's records (week -> proof, sealed); ``register`` stores a new
+    ``weekly_keys`` are the database's records (week -> proof, sealed); ``register`` stores a new
     one before the key is used, also in the place of that of a key that is lost.
     """
 
     def __init__(
         self,
         directory: Path,
-        epochs: Mapping[int, tuple[bytes, bool]],
+        weekly_keys: Mapping[int, tuple[bytes, bool]],
         register: Callable[[int, bytes], None],
     ) -> None:
         self.directory = directory
         self._register = register
-        self._destroyed = {week for week, (_, sealed) in epochs.items() if sealed}
+        self._destroyed = {week for week, (_, is_destroyed) in weekly_keys.items() if is_destroyed}
         ensure_directory(directory)
         self._weeks: dict[int, bytes] = {}
-        for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in epochs}:
+        for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in weekly_keys}:
             _destroy(path)  # A crash came before its week was known, or after that was forgotten.
         self.lost: list[int] = []
         """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
-        for week, (expected, sealed) in epochs.items():
-            if sealed:
+        for week, (expected, is_destroyed) in weekly_keys.items():
+            if is_destroyed:
                 self._finish_interrupted_destruction(week)
             elif os.path.lexists(self._path(week)):
                 self._weeks[week] = read(directory, week, expected)

@@ -82,10 +82,10 @@ class Lexicon(_Strict):
             return ()
         remedy = "have it reviewed, set a new `expires` date in it, and reload"
         if days < 0:
-            told = f"expired on {self.expires}; it is used until the next start, which refuses it"
+            notice = f"expired on {self.expires}; it is used until the next start, which refuses it"
         else:
-            told = f"expires at the end of {self.expires}, after which no start takes it"
-        return (f"the word list {told} -> {remedy}",)
+            notice = f"expires at the end of {self.expires}, after which no start takes it"
+        return (f"the word list {notice} -> {remedy}",)
 
 
 def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False) -> Lexicon:
@@ -194,26 +194,27 @@ def _is_id(name: str) -> bool:
 def _check_words(where: str, words: tuple[str, ...]) -> None:
     if not words:
         raise ConfigError(f"{where}: no entries", "add words, or remove the group and its rules")
-    seen: dict[str, int] = {}
+    first_use: dict[str, int] = {}
     for number, word in enumerate(words, 1):
-        found = tokenise(word)
-        if not found:
+        tokens = tokenise(word)
+        if not tokens:
             raise ConfigError(
                 f"{where}, entry {number}: empty", "remove the entry or write letters into it"
             )
-        if len(found) > 1:
+        if len(tokens) > 1:
             raise ConfigError(
                 f"{where}, entry {number}: more than one word",
                 "the profile `paper` compares single words; make it a category of two groups",
             )
-        if len(found[0]) == 1:
+        if len(tokens[0]) == 1:
             raise ConfigError(
                 f"{where}, entry {number}: a single letter",
                 "one letter matches too much; remove it",
             )
-        if found[0] in seen:
+        if tokens[0] in first_use:
             raise ConfigError(
-                f"{where}, entry {number}: the same word as entry {seen[found[0]]} once folded",
+                f"{where}, entry {number}: the same word as entry {first_use[tokens[0]]} once"
+                " folded",
                 "remove one of the two",
             )
-        seen[found[0]] = number
+        first_use[tokens[0]] = number

@@ -28,7 +28,7 @@ def ipv4_leaves(raw: bytes, nodes: int, record_bits: int, version: int) -> tuple
         return np.zeros(1, np.int64), np.array([root], np.int64)
     inner_nodes, first = np.array([root]), np.zeros(1, np.int64)
     starts, records = [], []
-    seen = 0
+    count = 0
     for bit in reversed(range(BITS)):
         child = tree[inner_nodes].ravel()
         begin = np.stack((first, first + (1 << bit)), axis=1).ravel()
@@ -36,8 +36,8 @@ def ipv4_leaves(raw: bytes, nodes: int, record_bits: int, version: int) -> tuple
         starts.append(begin[leaf])
         records.append(child[leaf])
         inner_nodes, first = child[~leaf], begin[~leaf]
-        seen += len(inner_nodes)
-        if seen > MAX_NODE_REUSE * nodes:
+        count += len(inner_nodes)
+        if count > MAX_NODE_REUSE * nodes:
             raise ValueError("a tree with circles")
     # A path of 32 bits that does not end leads nowhere.
     starts.append(first)
@@ -55,11 +55,11 @@ def _tree(raw: bytes, nodes: int, record_bits: int) -> Numbers:
     data = np.frombuffer(raw, np.uint8, nodes * width).reshape(nodes, width).astype(np.int64)
     half = width // 2
     left, right = data[:, :half], data[:, width - half :]
-    found = np.stack([_big_endian(left), _big_endian(right)], axis=1)
+    tree = np.stack([_big_endian(left), _big_endian(right)], axis=1)
     if record_bits == 28:
-        found[:, 0] |= (data[:, 3] >> 4) << 24
-        found[:, 1] |= (data[:, 3] & 15) << 24
-    return found
+        tree[:, 0] |= (data[:, 3] >> 4) << 24
+        tree[:, 1] |= (data[:, 3] & 15) << 24
+    return tree
 
 
 def _big_endian(part: Numbers) -> Numbers:

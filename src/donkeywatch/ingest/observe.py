@@ -35,7 +35,7 @@ Verdicts = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedQueries:
     """The searches of a block with what is decided on their times; all columns are as long.
 
     ``time`` (ms UTC) is the reading that is right, ``before`` the frontier before each, neither of
@@ -47,15 +47,17 @@ class Judged:
     before: Times
     verdict: Verdicts
 
-    def where(self, chosen: npt.NDArray[np.bool_]) -> Judged:
+    def where(self, chosen: npt.NDArray[np.bool_]) -> JudgedQueries:
         """Give some of the searches, with the tally of the other lines."""
-        return Judged(
+        return JudgedQueries(
             self.read.filter(chosen), self.time[chosen], self.before[chosen], self.verdict[chosen]
         )
 
-    def with_tally(self, tally: Counter[str]) -> Judged:
+    def with_tally(self, tally: Counter[str]) -> JudgedQueries:
         """Give the same searches with another tally of the other lines."""
-        return Judged(replace(self.read, outcomes=tally), self.time, self.before, self.verdict)
+        return JudgedQueries(
+            replace(self.read, outcomes=tally), self.time, self.before, self.verdict
+        )
 
     def outcomes(self) -> Counter[str]:
         """Count the lines that are not counted as a query, by outcome."""
@@ -73,7 +75,7 @@ class Pseudonymiser:
     keyring: Keyring
     rules: LatenessRules
 
-    def judge(self, read: QueryColumns, frontier: EventTimeFrontier, now: int) -> Judged:
+    def judge(self, read: QueryColumns, frontier: EventTimeFrontier, now: int) -> JudgedQueries:
         """Decide on the times of searches; ``now`` is the wall clock, ms UTC.
 
         Moves the frontier: over searches that were counted before, too, so that what is rejected
@@ -84,12 +86,12 @@ class Pseudonymiser:
         if past.all():
             time, before, timely = self._admit(read, frontier)
             verdict[~timely] = TOO_LATE
-            return Judged(read, time, before, verdict)
+            return JudgedQueries(read, time, before, verdict)
         verdict[~past] = FUTURE
         time, before = read.time.copy(), read.time.copy()
         time[past], before[past], timely = self._admit(read.filter(past), frontier)
         verdict[np.flatnonzero(past)[~timely]] = TOO_LATE
-        return Judged(read, time, before, verdict)
+        return JudgedQueries(read, time, before, verdict)
 
     def _admit(
         self, read: QueryColumns, frontier: EventTimeFrontier
@@ -104,7 +106,7 @@ class Pseudonymiser:
             timely[timely] = self._key_available(time[timely])
         return time, before, timely
 
-    def pseudonymise(self, judged: Judged, closed_until: int) -> Observations:
+    def pseudonymise(self, judged: JudgedQueries, closed_until: int) -> Observations:
         """Look up countries, and replace addresses by pseudonyms, of what can be counted.
 
         ``closed_until`` is the end of the last closed hour, ms UTC.
@@ -112,8 +114,8 @@ class Pseudonymiser:
         tally = judged.outcomes()
         if judged.verdict.any():
             judged = judged.where(judged.verdict == ACCEPTED)
-        seen, time, before = judged.read, judged.time, judged.before
-        address = seen.address
+        queries, time, before = judged.read, judged.time, judged.before
+        address = queries.address
         tally["query"] += len(time)
         hashed = self._pseudonyms(time, address, 0)
         return Observations(
@@ -121,7 +123,7 @@ class Pseudonymiser:
             pseudonym=hashed,
             previous_pseudonym=self._pseudonyms(time, address, WEEK, hashed),
             country=self.countries.lookup(address),
-            categories=seen.codes,
+            categories=queries.codes,
             is_late=self._late(time, before, closed_until),
             tally=+tally,
         )
@@ -155,14 +157,14 @@ class Pseudonymiser:
 
         Where that is destroyed, those of ``fallback``: each address still has one of its own.
         """
-        found = np.zeros(len(time), np.uint64) if fallback is None else fallback.copy()
+        hashed = np.zeros(len(time), np.uint64) if fallback is None else fallback.copy()
         for week, chosen in _split_by_week(time):
             key = self.keyring.key(week - weeks_back_ms)
             if key is not None and isinstance(chosen, slice):
                 return pseudonyms(address, key)
             if key is not None:
-                found[chosen] = pseudonyms(address[chosen], key)
-        return found
+                hashed[chosen] = pseudonyms(address[chosen], key)
+        return hashed
 
 
 def _split_by_week(time: Times) -> Iterator[tuple[int, slice | npt.NDArray[np.bool_]]]:

@@ -51,23 +51,23 @@ def parse_ipv4(
     """
     pair = gather_rows(block.data, start, 16)
     number = _NUMBER.take(_non_digit_mask(pair), mode="clip")
-    sizes, good = _SIZES.take(number, mode="clip"), number > 0
+    sizes, is_quad = _SIZES.take(number, mode="clip"), number > 0
     windows = []
     low, high = pair.T
     for octet in range(4):
         size = (sizes >> np.uint64(8 * octet)) & _BYTE
-        good &= (low.astype(np.uint8) != ord("0")) | (size == 16)
+        is_quad &= (low.astype(np.uint8) != ord("0")) | (size == 16)
         windows.append(low << (_HALF_WORD - size))
         if octet < 3:
             low = low >> size | high << (_WORD - size)
             high = high >> size
-    found = np.empty((len(start), 8), np.uint16)
-    found[:, :6] = np.frombuffer(IPV4_MAPPED_PREFIX, np.uint16)
+    octets = np.empty((len(start), 8), np.uint16)
+    octets[:, :6] = np.frombuffer(IPV4_MAPPED_PREFIX, np.uint16)
     for half, following_byte in enumerate((ord("."), terminator)):
         value, valid = _octet_values(windows[2 * half], windows[2 * half + 1], following_byte)
-        found[:, 6 + half] = value
-        good &= valid
-    return found.view(np.uint8), start + (sizes >> _HALF_WORD).view(np.int64), good
+        octets[:, 6 + half] = value
+        is_quad &= valid
+    return octets.view(np.uint8), start + (sizes >> _HALF_WORD).view(np.int64), is_quad
 
 
 def _non_digit_mask(pair: Words) -> npt.NDArray[np.uint16]:
@@ -88,12 +88,12 @@ def _octet_values(first: Words, second: Words, behind: int) -> tuple[npt.NDArray
     """
     both = (second << _HALF_WORD) | (first & np.uint64(0xFFFFFFFF))
     points = np.uint64(behind << 56 | ord(".") << 24)
-    good = (both ^ points) & np.uint64(0xFF000000FF000000) == 0
+    valid = (both ^ points) & np.uint64(0xFF000000FF000000) == 0
     both &= np.uint64(0x000F0F0F000F0F0F)
     value = both * _TEN >> np.uint64(16) & _LOW_BYTES
     both &= _LOW_BYTES
     both *= np.uint64(100)
     value += both
-    good &= value & ~_LOW_BYTES == 0
+    valid &= value & ~_LOW_BYTES == 0
     value |= value >> np.uint64(24)
-    return value.astype(np.uint16), good
+    return value.astype(np.uint16), valid

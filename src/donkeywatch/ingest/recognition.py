@@ -50,7 +50,7 @@ class _Searches:
     tick: npt.NDArray[np.int64]
     pseudonym: Pseudonyms
     key: Pseudonyms
-    sealed: Mask
+    is_unknowable: Mask
 
     def hours(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Give the hours (start in ms UTC) and where in the columns each one's searches are."""
@@ -61,11 +61,11 @@ class _Searches:
         """Give some of them."""
         return _Searches(
             self.time[places], self.hour[places], self.tick[places], self.pseudonym[places],
-            self.key[places], self.sealed[places],
+            self.key[places], self.is_unknowable[places],
         )  # fmt: skip
 
 
-class Lot(IntEnum):
+class SearchOutcome(IntEnum):
     """What becomes of a line of a file that may be a copy."""
 
     NEW = 0
@@ -74,11 +74,11 @@ class Lot(IntEnum):
     """It was counted before."""
     WITHHELD = 2
     """It is unknown, but at the time of a counted one: a copy with other addresses, it seems."""
-    SEALED = 3
+    UNKNOWABLE = 3
     """It is of a week whose key is destroyed: nobody can tell whether it was counted."""
 
 
-Lots = npt.NDArray[np.uint8]
+SearchOutcomes = npt.NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -103,9 +103,9 @@ class Recogniser:
     """A copy with other addresses is refused."""
     is_foreign: bool = True
     """The file may be the log of another server, whose searches have the same addresses."""
-    last: Lot | None = None
+    last_outcome: SearchOutcome | None = None
     """The lot of the last search of the file so far, which lines that are no search share."""
-    went_on: bool = False
+    is_past_log_before: bool = False
     """A search was newer than the log before, of which the file is no copy."""
     _hours: dict[int, CountedHour] = field(default_factory=dict)
     _run: int = 0
@@ -114,53 +114,57 @@ class Recogniser:
     _known_by_line: list[tuple[Times, AddressColumn]] = field(default_factory=list)
     """Searches that stand in the log before, and are not taken out of the rows yet."""
 
-    def recognise(self, read: QueryColumns, lines: Lines = lambda _: ()) -> Lots:
+    def recognise(self, read: QueryColumns, lines: Lines = lambda _: ()) -> SearchOutcomes:
         """Tell what becomes of the searches of the next block of the file, in their order.
 
         ``lines`` gives the lines of all searches of the block, in their order, or nothing where no
         line of the block is in the set it is called with. It is called right after a rotation only.
         """
-        lots = np.zeros(len(read.time), np.uint8)
+        outcomes = np.zeros(len(read.time), np.uint8)
         if self.before and len(read.time) and int(read.time.min()) > self.until + MINUTE:
             self.before, self._lines_before = b"", Counter()
         older = np.flatnonzero(np.minimum(read.time, read.alternative) <= self.until)
         if len(older) and self.before is not None and self._are_at_end(read, older):
             # As right after most rotations: no rows have to be loaded.
             known = older[self._stand_before(older, lines)]
-            lots[known] = Lot.KNOWN
+            outcomes[known] = SearchOutcome.KNOWN
             self._known_by_line.append((read.time[known], read.address[known]))
         elif len(older):
-            self._recognise_older(read, older, lots, lines)
+            self._recognise_older(read, older, outcomes, lines)
         newer = self.newest_before is not None and read.time > self.newest_before
-        self.went_on |= self.before is not None and bool((newer & (lots == Lot.NEW)).any())
-        return lots
+        self.is_past_log_before |= self.before is not None and bool(
+            (newer & (outcomes == SearchOutcome.NEW)).any()
+        )
+        return outcomes
 
     def _recognise_older(
         self,
         read: QueryColumns,
         older: npt.NDArray[np.int64],
-        lots: Lots,
+        outcomes: SearchOutcomes,
         lines: Lines,
     ) -> None:
         """Tell what becomes of the searches at the places ``older``, by the rows."""
         for time, address in self._known_by_line:
             self._take(self._searches(time, address))
         self._known_by_line.clear()
-        searches, found = self._find(read.time[older], read.alternative[older], read.address[older])
-        accepted, newest = self._accept(searches, found), np.zeros(len(older), bool)
+        searches, is_counted = self._find(
+            read.time[older], read.alternative[older], read.address[older]
+        )
+        accepted, newest = self._accept(searches, is_counted), np.zeros(len(older), bool)
         at_end = searches.time >= self._end_before
         if accepted[~at_end].any():
             self.before = None
         if self.before is not None:
             newest = at_end
-            asked = np.flatnonzero(found & newest)
-            accepted[asked] = self._stand_before(older[asked], lines)
+            by_line = np.flatnonzero(is_counted & newest)
+            accepted[by_line] = self._stand_before(older[by_line], lines)
         self._take(searches.where(accepted))
-        lots[older[accepted]] = Lot.KNOWN
-        lots[older[~accepted & searches.sealed]] = Lot.SEALED
-        unknown = ~accepted & ~searches.sealed
+        outcomes[older[accepted]] = SearchOutcome.KNOWN
+        outcomes[older[~accepted & searches.is_unknowable]] = SearchOutcome.UNKNOWABLE
+        unknown = ~accepted & ~searches.is_unknowable
         if self.withholds and self._is_masked(searches.where(unknown & ~newest)):
-            lots[older[unknown]] = Lot.WITHHELD
+            outcomes[older[unknown]] = SearchOutcome.WITHHELD
             self.before = None
 
     @property
@@ -179,14 +183,14 @@ class Recogniser:
     ) -> tuple[_Searches, Mask]:
         """Look searches up; in the repeated hour of a clock change either reading may be right."""
         searches = self._searches(time, address)
-        found = self._are_counted(searches)
-        doubtful = np.flatnonzero(~found & (alternative != time))
+        is_counted = self._are_counted(searches)
+        doubtful = np.flatnonzero(~is_counted & (alternative != time))
         if len(doubtful):
             again = self._are_counted(self._searches(alternative[doubtful], address[doubtful]))
             time = time.copy()
             time[doubtful[again]] = alternative[doubtful[again]]
-            searches, found[doubtful[again]] = self._searches(time, address), True
-        return searches, found
+            searches, is_counted[doubtful[again]] = self._searches(time, address), True
+        return searches, is_counted
 
     def _searches(self, time: Times, address: AddressColumn) -> _Searches:
         hour = time // HOUR * HOUR
@@ -205,10 +209,10 @@ class Recogniser:
         return _Searches(time, hour, tick, pseudonym, search_keys(pseudonym, tick), sealed)
 
     def _are_counted(self, searches: _Searches) -> Mask:
-        found = np.zeros(len(searches.time), bool)
+        is_counted = np.zeros(len(searches.time), bool)
         for hour, places in searches.hours():
-            found[places] = self._counted(hour).find(searches.key[places])
-        return found & ~searches.sealed
+            is_counted[places] = self._counted(hour).find(searches.key[places])
+        return is_counted & ~searches.is_unknowable
 
     def _counted(self, hour: int) -> CountedHour:
         if hour not in self._hours:
@@ -238,22 +242,22 @@ class Recogniser:
             before[texts[place]] -= int(stand[i])
         return stand
 
-    def _accept(self, searches: _Searches, found: Mask) -> Mask:
+    def _accept(self, searches: _Searches, is_counted: Mask) -> Mask:
         """Tell which of the searches that were found are believed to be the counted ones.
 
         Where stamps are whole seconds, only few among many are not in a file that may be the log
         of another server.
         """
-        differs = np.ones(len(found), bool)
+        differs = np.ones(len(is_counted), bool)
         differs[1:] = searches.key[1:] != searches.key[:-1]
-        run = np.cumsum(~found)
-        lengths = np.bincount(run, found & differs, minlength=1)
+        run = np.cumsum(~is_counted)
+        lengths = np.bincount(run, is_counted & differs, minlength=1)
         lengths[0] += self._run
-        self._run = int(lengths[-1]) if found[-1] else 0
+        self._run = int(lengths[-1]) if is_counted[-1] else 0
         has_fractions = bool((searches.time % SECOND != 0).any())
         sure = has_fractions or not self.is_foreign
-        believed = sure or bool(found.mean() >= MIN_KNOWN_SHARE)
-        accepted: Mask = found & (believed | (lengths[run] >= MIN_RUN))
+        believed = sure or bool(is_counted.mean() >= MIN_KNOWN_SHARE)
+        accepted: Mask = is_counted & (believed | (lengths[run] >= MIN_RUN))
         return accepted
 
     def _is_masked(self, searches: _Searches) -> bool:
@@ -272,5 +276,5 @@ class Recogniser:
             return False
         if len(np.unique(searches.time // TICK_MS)) >= MIN_MASKED:
             return True
-        own = unknown / len(np.unique(searches.pseudonym))
-        return own >= FEWER_ADDRESSES * queries / max(1, addresses)
+        queries_per_address = unknown / len(np.unique(searches.pseudonym))
+        return queries_per_address >= FEWER_ADDRESSES * queries / max(1, addresses)

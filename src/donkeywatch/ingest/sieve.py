@@ -54,8 +54,8 @@ class AhoCorasickMatcher:
         """Every word, between two spaces of the folded text."""
         if self._empty:
             return _hits([], [])
-        found = list(self._automaton.iter(text.tobytes().translate(ASCII_FOLD).decode("latin-1")))
-        return _hits([end for end, _ in found], [number for _, number in found])
+        hits = list(self._automaton.iter(text.tobytes().translate(ASCII_FOLD).decode("latin-1")))
+        return _hits([end for end, _ in hits], [number for _, number in hits])
 
 
 class HyperscanMatcher:

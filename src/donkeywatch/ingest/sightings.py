@@ -104,10 +104,10 @@ class LineReader:
     def classify(self, query: bytes) -> tuple[int, ...] | str:
         """The codes of a query, or the outcome of a line that is no search because of it."""
         try:
-            found = tokenise(searched_text(query, self.syntax, self.encoding))
+            tokens = tokenise(searched_text(query, self.syntax, self.encoding))
         except MalformedTreeError:
             return MALFORMED
-        return self.detector.classify(found) if found else KEYWORDLESS
+        return self.detector.classify(tokens) if tokens else KEYWORDLESS
 
     def records(
         self, lines: Iterable[tuple[int, bytes]]
@@ -140,19 +140,19 @@ class LineReader:
 
     def lines_of_searches(self, block: bytes) -> list[bytes]:
         """Give the lines of whole lines that are searches, in their order."""
-        found = block.split(b"\n")
+        lines = block.split(b"\n")
         return [
-            found[at]
-            for at, result in self.records(enumerate(found))
+            lines[at]
+            for at, result in self.records(enumerate(lines))
             if isinstance(result, ParsedQuery)
         ]
 
     def results(self, block: bytes) -> list[ParsedQuery | str]:
         """Read whole lines one by one: a sighting, or the outcome of a line that is none."""
-        found = block.split(b"\n")
-        if not found[-1]:
-            found.pop()
-        return [result for _, result in self.records(enumerate(found))]
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        return [result for _, result in self.records(enumerate(lines))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +165,12 @@ class _Opened:
 
 
 def _as_columns(results: Sequence[ParsedQuery | str], topics: int) -> QueryColumns:
-    seen = [result for result in results if isinstance(result, ParsedQuery)]
-    codes = np.array([one.codes for one in seen], np.uint8).reshape(len(seen), topics)
+    queries = [result for result in results if isinstance(result, ParsedQuery)]
+    codes = np.array([query.codes for query in queries], np.uint8).reshape(len(queries), topics)
     return QueryColumns(
-        np.array([one.time for one in seen], np.int64),
-        np.array([one.fold_time for one in seen], np.int64),
-        np.frombuffer(b"".join(one.address for one in seen), np.uint8).reshape(-1, 16),
+        np.array([query.time for query in queries], np.int64),
+        np.array([query.fold_time for query in queries], np.int64),
+        np.frombuffer(b"".join(query.address for query in queries), np.uint8).reshape(-1, 16),
         np.ascontiguousarray(codes.T),
         Counter(result for result in results if isinstance(result, str)),
     )

@@ -60,8 +60,8 @@ def try_time_format(layout: str, zone: ZoneInfo | None) -> None:
 
 def check_directives(layout: str) -> None:
     """ValueError names a directive that strptime does not have, or that is there twice."""
-    found = DIRECTIVE.findall(layout)
-    for directive in found:
+    directives = DIRECTIVE.findall(layout)
+    for directive in directives:
         if directive in KNOWN:
             continue
         if not directive:
@@ -69,7 +69,7 @@ def check_directives(layout: str) -> None:
         instead = INSTEAD.get(directive[-1])
         remedy = f"write {instead}" if instead else "see strptime in Python's documentation"
         raise ValueError(f"`time_format` has %{directive}, which strptime does not know; {remedy}")
-    twice = [name for name, times in Counter(found).items() if times > 1 and name != "%"]
+    twice = [name for name, times in Counter(directives).items() if times > 1 and name != "%"]
     if twice:
         raise ValueError(f"`time_format` has %{twice[0]} twice; leave one of them out")
 
@@ -86,8 +86,8 @@ def try_pattern(pattern: str, *, is_stamped: bool = True) -> None:
     try:
         compiled = re.compile(pattern.encode(), re.DOTALL)
     except (ValueError, OverflowError, RecursionError, re.error) as error:
-        told = error.msg if isinstance(error, re.error) else str(error)
-        raise ValueError(f"`pattern` is not a regular expression: {told}") from None
+        reason = error.msg if isinstance(error, re.error) else str(error)
+        raise ValueError(f"`pattern` is not a regular expression: {reason}") from None
     missing = {"ip", "query", *(("ts",) if is_stamped else ())} - set(compiled.groupindex)
     if missing:
         raise ValueError(f"`pattern` lacks the named group {min(missing)}")

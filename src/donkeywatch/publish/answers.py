@@ -25,7 +25,7 @@ class Interval(BaseModel):
     )
 
 
-class TopicAnswer(BaseModel):
+class TopicResponse(BaseModel):
     """One topic in one window."""
 
     topic: str = Field(examples=["pedophile"])
@@ -65,7 +65,7 @@ class WindowResponse(BaseModel):
     queries: int = Field(examples=[80518])
     addresses: int | None = Field(examples=[31712], description="distinct; null until closed")
     late: int = Field(examples=[0], description="queries that came after it had closed")
-    topics: list[TopicAnswer]
+    topics: list[TopicResponse]
 
 
 class FractionsResponse(BaseModel):
@@ -75,7 +75,7 @@ class FractionsResponse(BaseModel):
     windows: list[WindowResponse]
 
 
-class BreakAnswer(BaseModel):
+class BreakResponse(BaseModel):
     """A change of the measurement itself; no trend may be drawn across it."""
 
     time: str = Field(examples=["2026-11-20T08:00:00Z"])
@@ -86,13 +86,13 @@ class WindowPage(BaseModel):
     """Windows in a range, oldest first."""
 
     windows: list[WindowResponse]
-    breaks: list[BreakAnswer] = Field(description="changes of the measurement in the range")
+    breaks: list[BreakResponse] = Field(description="changes of the measurement in the range")
     next: str | None = Field(
         examples=[None], description="`from` of the next page, null on the last one"
     )
 
 
-class BoxAnswer(BaseModel):
+class BoxPlotResponse(BaseModel):
     """A box-plot whose points are days (Tukey 1977)."""
 
     low: float = Field(
@@ -113,11 +113,13 @@ class ProfileHour(BaseModel):
     flagged: float | None = Field(examples=[118.0], description="mean per day")
     mean_of_ratios: float | None = Field(examples=[0.00649])
     ratio_of_sums: float | None = Field(examples=[0.0054])
-    query_box: BoxAnswer | None = Field(description="queries of each day in this hour")
-    ratio_box: BoxAnswer | None = Field(description="fraction of each day that had queries then")
+    query_box: BoxPlotResponse | None = Field(description="queries of each day in this hour")
+    ratio_box: BoxPlotResponse | None = Field(
+        description="fraction of each day that had queries then"
+    )
 
 
-class ProfileAnswer(BaseModel):
+class ProfileResponse(BaseModel):
     """The 24 hours of the day in the countries' own time, or in UTC."""
 
     topic: str = Field(examples=["pedophile"])
@@ -138,7 +140,7 @@ class CountryTopic(BaseModel):
     address_fraction: Interval | None = Field(description="over its addresses, Wilson interval")
 
 
-class CountryAnswer(BaseModel):
+class CountryResponse(BaseModel):
     """One country in the week, or all small ones together."""
 
     country: str | None = Field(
@@ -150,12 +152,12 @@ class CountryAnswer(BaseModel):
     topics: list[CountryTopic]
 
 
-class Countries(BaseModel):
+class CountriesResponse(BaseModel):
     """One closed ISO week by country, most queries first; small countries are put together."""
 
     week: str | None = Field(examples=["2026-W47"], description="null: no week has closed yet")
     coverage: float | None = Field(examples=[1.0])
-    countries: list[CountryAnswer]
+    countries: list[CountryResponse]
 
 
 class ErrorResponse(BaseModel):
@@ -213,11 +215,11 @@ def interval(estimate: Estimate | None) -> Interval | None:
     )
 
 
-def box_answer(box: BoxPlot | None) -> BoxAnswer | None:
+def box_answer(box: BoxPlot | None) -> BoxPlotResponse | None:
     """The answer for a box-plot."""
     if box is None:
         return None
-    return BoxAnswer(low=box.low, q1=box.q1, median=box.median, q3=box.q3, high=box.high)
+    return BoxPlotResponse(low=box.low, q1=box.q1, median=box.median, q3=box.q3, high=box.high)
 
 
 def window_response(view: WindowView) -> WindowResponse:
@@ -236,10 +238,10 @@ def window_response(view: WindowView) -> WindowResponse:
     )
 
 
-def topic_answer(view: TopicView) -> TopicAnswer:
+def topic_answer(view: TopicView) -> TopicResponse:
     """The answer for a topic."""
     names = [str(least) for least in THRESHOLDS]
-    return TopicAnswer(
+    return TopicResponse(
         topic=view.topic,
         queries=view.queries,
         query_fraction=interval(view.query_fraction),

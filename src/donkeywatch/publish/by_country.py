@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.windows import WEEK, week_name
 from donkeywatch.estimation.intervals import Estimate, wilson
-from donkeywatch.publish.answers import Countries, CountryAnswer, CountryTopic, interval
+from donkeywatch.publish.answers import CountriesResponse, CountryResponse, CountryTopic, interval
 from donkeywatch.publish.profile import ProfileSegment
 from donkeywatch.publish.snapshot import CountryView, Snapshot
 
@@ -71,8 +71,8 @@ def profile_hours(
         return ProfileInput([_segment(snapshot, topic, countries, chosen, None)], local=True)
     # A country that is named in a week and not in the next goes from its time to UTC between them.
     parts = [
-        _segment(snapshot, topic, sorted(large), list(some), UNKNOWN)
-        for large, some in itertools.groupby(weeks, named.__getitem__)
+        _segment(snapshot, topic, sorted(large), list(run), UNKNOWN)
+        for large, run in itertools.groupby(weeks, named.__getitem__)
     ]
     return ProfileInput(parts, local=True)
 
@@ -92,19 +92,19 @@ def _nameable_countries(snapshot: Snapshot, week: int) -> set[str]:
     return {view.country for view in suppress_small_countries(snapshot.countries("week", week))[0]}
 
 
-def week_by_country(snapshot: Snapshot, start: int | None = None) -> Countries:
+def week_by_country(snapshot: Snapshot, start: int | None = None) -> CountriesResponse:
     """The week that starts at ``start`` (ms UTC), by default the last closed one."""
     week = snapshot.closed_week(start)
     if week is None:
-        return Countries(week=None, coverage=None, countries=[])
+        return CountriesResponse(week=None, coverage=None, countries=[])
     large, small = suppress_small_countries(snapshot.countries("week", week.start))
     answers = [_answer([view], view.country) for view in large]
     if small:
         answers.append(_answer(small, None))
-    return Countries(week=week_name(week.start), coverage=week.coverage, countries=answers)
+    return CountriesResponse(week=week_name(week.start), coverage=week.coverage, countries=answers)
 
 
-def _answer(views: Sequence[CountryView], country: str | None) -> CountryAnswer:
+def _answer(views: Sequence[CountryView], country: str | None) -> CountryResponse:
     queries = sum(view.queries for view in views)
     addresses = sum(view.addresses for view in views)
     topics = []
@@ -124,6 +124,6 @@ def _answer(views: Sequence[CountryView], country: str | None) -> CountryAnswer:
                 ),
             )
         )
-    return CountryAnswer(
+    return CountryResponse(
         country=country, countries=len(views), queries=queries, addresses=addresses, topics=topics
     )

@@ -85,26 +85,26 @@ def profile(
     back. A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have
     a place too.
     """
-    asked = {zone_of_country(name) for name in countries}
-    days = [_sum_local_days(hours, closed, asked) for hours, closed in stretches]
+    zones = {zone_of_country(name) for name in countries}
+    days = [_sum_local_days(hours, closed, zones) for hours, closed in stretches]
     cells = np.concatenate([np.zeros(0, np.int64), *(cell for cell, _ in days)])
     sums = np.concatenate([np.zeros((0, 2)), *(counts for _, counts in days)])
     return [_hour(hour, sums[cells % 24 == hour]) for hour in range(24)]
 
 
 def _sum_local_days(
-    hours: Iterable[CountryHour], closed: Sequence[int], asked: Iterable[ZoneInfo]
+    hours: Iterable[CountryHour], closed: Sequence[int], zones: Iterable[ZoneInfo]
 ) -> tuple[Longs, npt.NDArray[np.float64]]:
     """Local hours of days, and what was counted in each: queries and flagged queries."""
     rows = np.fromiter(((h.start, h.country, h.queries, h.flagged) for h in hours), HOUR_DTYPE)
     starts = np.unique(np.array(closed, np.int64))
     rows = rows[np.isin(rows["start"], starts)]
     names, of_name = np.unique(rows["country"], return_inverse=True)
-    found = [zone_of_country(str(name)) for name in names]
-    cells = {zone: local_hour_index(zone, starts) for zone in {*asked} or {*found}}
+    zone_of_row = [zone_of_country(str(name)) for name in names]
+    cells = {zone: local_hour_index(zone, starts) for zone in {*zones} or {*zone_of_row}}
     kept = _complete_cells(cells.values())
     sums = np.zeros((kept.size, 2))
-    for number, zone in enumerate(found):
+    for number, zone in enumerate(zone_of_row):
         here = rows[of_name == number]
         cell = cells[zone][np.searchsorted(starts, here["start"])]
         known = np.isin(cell, kept)
@@ -118,8 +118,8 @@ def _complete_cells(zones: Iterable[Longs]) -> Longs:
     """The local hours of days that are one closed hour in each zone, in order."""
     kept: Longs | None = None
     for cells in zones:
-        found, hours = np.unique(cells, return_counts=True)
-        once = found[hours == 1]
+        distinct, hours = np.unique(cells, return_counts=True)
+        once = distinct[hours == 1]
         kept = once if kept is None else np.intersect1d(kept, once, assume_unique=True)
     return np.zeros(0, np.int64) if kept is None else kept
 
@@ -146,7 +146,7 @@ def box_plot(points: npt.NDArray[np.float64]) -> BoxPlot | None:
     if not points.size:
         return None
     values = np.sort(points)
-    q1, median, q3 = (float(found) for found in np.quantile(values, (0.25, 0.5, 0.75)))
+    q1, median, q3 = (float(quantile) for quantile in np.quantile(values, (0.25, 0.5, 0.75)))
     reach = 1.5 * (q3 - q1)
     within = values[(values >= q1 - reach) & (values <= q3 + reach)]
     return BoxPlot(float(within[0]), q1, median, q3, float(within[-1]))
@@ -161,8 +161,8 @@ def local_hour_index(place: ZoneInfo, starts: Longs) -> Longs:
     middles = starts + HOUR // 2
     days, of_day = np.unique(middles // DAY, return_inverse=True)
     first, last = (
-        np.array([_offset(place, day * DAY) for day in some.tolist()], np.int64)
-        for some in (days, days + 1)
+        np.array([_offset(place, day * DAY) for day in day.tolist()], np.int64)
+        for day in (days, days + 1)
     )
     offsets = first[of_day]
     changing = np.flatnonzero((first != last)[of_day])
@@ -201,9 +201,9 @@ def _names() -> dict[str, str]:
 @cache
 def _first_zones() -> dict[str, str]:
     table = files("tzdata").joinpath("zoneinfo", "zone.tab").read_text("utf-8")
-    found: dict[str, str] = {}
+    zones: dict[str, str] = {}
     for line in table.splitlines():
         if line and not line.startswith("#"):
             country, _, name = line.split("\t")[:3]
-            found.setdefault(country, name)
-    return found
+            zones.setdefault(country, name)
+    return zones

@@ -109,10 +109,10 @@ class Snapshot:
     def closed_week(self, start: int | None = None) -> WindowView | None:
         """The closed week that starts then (ms UTC), by default the newest."""
         if start is None:
-            found = self._newest("week")
+            week = self._newest("week")
         else:
-            found = self.windows("week", "closed = 1 and start = ?", (start,), limit=1)
-        return found[0] if found else None
+            week = self.windows("week", "closed = 1 and start = ?", (start,), limit=1)
+        return week[0] if week else None
 
     def windows_between(self, kind: str, start: int, end: int, limit: int) -> list[WindowView]:
         """Windows of a calendar kind that start in [start, end) ms UTC, oldest first."""
@@ -128,19 +128,19 @@ class Snapshot:
         newest: bool = False,
     ) -> list[WindowView]:
         """Windows that meet a condition of ours, with their topics."""
-        found = self._db.execute(
+        rows = self._db.execute(
             "select start, until, queries, addresses, sum_qq, late, covered_seconds, closed"  # noqa: S608 - conditions are ours
             f" from windows where kind = ? and {condition}"
             f" order by start {'desc' if newest else 'asc'} limit ?",
             (kind, *values, limit),
         ).fetchall()
-        if not found:
+        if not rows:
             return []
-        starts = [row[0] for row in found]
+        starts = [row[0] for row in rows]
         bounds = (kind, min(starts), max(starts))
         topics = self._by_window("window_topics", bounds)
         categories = self._by_window("window_categories", bounds)
-        return [self._view(kind, row, topics, categories) for row in found]
+        return [self._view(kind, row, topics, categories) for row in rows]
 
     def _by_window(
         self, table: str, bounds: tuple[str, int, int]
@@ -166,8 +166,10 @@ class Snapshot:
         views = []
         for topic in self._topics:
             stored = topics.get((start, topic))
-            found = {str(name): int(n or 0) for name, n in categories.get((start, topic), [])}
-            view = self._topic(topic, queries, addresses, sum_qq, stored if closed else None, found)
+            by_category = {str(name): int(n or 0) for name, n in categories.get((start, topic), [])}
+            view = self._topic(
+                topic, queries, addresses, sum_qq, stored if closed else None, by_category
+            )
             accuracy = self._accuracies.get(topic) if known else None
             if accuracy is not None and view.query_fraction is not None:
                 view = replace(view, corrected=corrected(view.query_fraction, queries, accuracy))
@@ -181,10 +183,10 @@ class Snapshot:
     @cached_property
     def _comparable_since(self) -> int:
         """Since when the lexicon and its comparison are those of now, ms UTC."""
-        found = self._db.execute(
+        row = self._db.execute(
             "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
         )
-        return int(found.fetchone()[0])
+        return int(row.fetchone()[0])
 
     @staticmethod
     def _topic(
@@ -198,15 +200,15 @@ class Snapshot:
         if stored is None or stored[0][0] is None:
             none: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
             return TopicView(topic, sum(categories.values()), None, None, none, categories)
-        flagged, one, two, three, sum_qk, sum_kk = (int(value or 0) for value in stored[0][:6])
+        flagged, sums, two, three, sum_qk, sum_kk = (int(value or 0) for value in stored[0][:6])
         figures = WindowAggregate(
             queries, addresses, sum_qq,
-            (TopicAggregate(flagged, (one, two, three), sum_qk, sum_kk),),
+            (TopicAggregate(flagged, (sums, two, three), sum_qk, sum_kk),),
         )  # fmt: skip
         return TopicView(
             topic,
             flagged,
-            (one, two, three),
+            (sums, two, three),
             query_fraction(figures, 0),
             tuple(address_fraction(figures, 0, least) for least in THRESHOLDS),
             categories,
@@ -222,10 +224,10 @@ class Snapshot:
 
     def total_queries(self) -> int:
         """All queries ever counted."""
-        found = self._db.execute(
+        row = self._db.execute(
             "select coalesce(sum(value), 0) from counters where name = 'lines' and detail = 'query'"
         )
-        return int(found.fetchone()[0])
+        return int(row.fetchone()[0])
 
     def sources(self) -> dict[str, int | None]:
         """Newest plausible event time by source, ms UTC."""
@@ -258,12 +260,12 @@ class Snapshot:
         With or without queries; coverage is from 0 to 1.
         """
         length = HOUR if kind == "hour" else WEEK
-        found = self._db.execute(
+        rows = self._db.execute(
             "select start from windows where kind = ? and closed = 1"
             " and start >= ? and start < ? and covered_seconds >= ? order by start",
             (kind, start, end, coverage * length / SECOND),
         )
-        return [row[0] for row in found]
+        return [row[0] for row in rows]
 
     def closed(self, kind: str, span: int) -> ClosedState:
         """How far the windows of a calendar kind are closed, of those in the last ``span`` ms."""
@@ -272,23 +274,23 @@ class Snapshot:
         ).fetchone()[0]
         if newest is None:
             return ClosedState(0, 0, 0, 0)
-        found = self._db.execute(
+        row = self._db.execute(
             "select count(*), max(start), sum(queries), sum(covered_seconds) from windows"
             " where kind = ? and closed = 1 and start > ?",
             (kind, newest - span),
         )
-        return ClosedState(*found.fetchone())
+        return ClosedState(*row.fetchone())
 
     def countries(self, kind: str, start: int) -> list[CountryView]:
         """Of one closed hour or week, most queries first."""
-        found = self._db.execute(
+        rows = self._db.execute(
             "select country, queries, addresses from window_countries"
             " where kind = ? and start = ? order by queries desc, country",
             (kind, start),
         )
         views = {
             country: CountryView(country, queries, addresses, dict.fromkeys(self._topics, (0, 0)))
-            for country, queries, addresses in found
+            for country, queries, addresses in rows
         }
         for country, topic, queries, addresses in self._db.execute(
             "select country, topic, queries, addresses from window_country_topics"

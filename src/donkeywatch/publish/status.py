@@ -26,7 +26,7 @@ class SourceStatus:
 class CommitHealth:
     """How the commits of a process went."""
 
-    good: bool = True
+    is_good: bool = True
     errors: int = 0
     """Failed commits since the last good one."""
     trouble: str = ""
@@ -36,11 +36,11 @@ class CommitHealth:
 
     def succeeded(self, now: int) -> None:
         """A commit went well, at a time in ms UTC."""
-        self.good, self.errors, self.last = True, 0, now
+        self.is_good, self.errors, self.last = True, 0, now
 
     def failed(self, reason: str) -> None:
         """A commit went wrong."""
-        self.good, self.errors, self.trouble = False, self.errors + 1, reason
+        self.is_good, self.errors, self.trouble = False, self.errors + 1, reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ class Status:
         if not self.sources:
             reasons.append("the first scan is not done")
         if not self.last_commit_ok:
-            told = f" ({self.commit_trouble})" if self.commit_trouble else ""
-            reasons.append(f"the last commit failed{told}")
+            reason = f" ({self.commit_trouble})" if self.commit_trouble else ""
+            reasons.append(f"the last commit failed{reason}")
         for source in self.sources:
             if not source.following:
                 reasons.append(f"source {source.name}: {source.error or 'not followed'}")

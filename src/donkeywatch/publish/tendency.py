@@ -93,18 +93,18 @@ def compute_trends(
 def _score(weeks: Sequence[WindowView], topic: str) -> Score | None:
     points = []
     for week in weeks:
-        for found in week.topics:
-            if found.topic == topic and found.query_fraction is not None:
-                effect = found.query_fraction.design_effect
-                points.append(logit_point(week.start // WEEK, found.queries, week.queries, effect))
-    scores = level_shifts(found for found in points if found is not None)
+        for point in week.topics:
+            if point.topic == topic and point.query_fraction is not None:
+                effect = point.query_fraction.design_effect
+                points.append(logit_point(week.start // WEEK, point.queries, week.queries, effect))
+    scores = level_shifts(point for point in points if point is not None)
     return scores[-1] if scores else None
 
 
 def _profile(snapshot: Snapshot, topic: str, start: int, end: int) -> Sequence[HourProfile]:
     """Of the weeks in [start, end) ms that were followed as a whole; without one, of the hours."""
-    found = profile_hours(snapshot, topic, (), start, end, MIN_COVERAGE)
-    return profile(found.stretches) if found.stretches else ()
+    hours = profile_hours(snapshot, topic, (), start, end, MIN_COVERAGE)
+    return profile(hours.stretches) if hours.stretches else ()
 
 
 def _largest(views: Sequence[CountryView]) -> list[CountryTotal]:

@@ -73,8 +73,8 @@ def new_figure(rows: int = 1, size: tuple[float, float] = SIZE) -> tuple[Figure,
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size)
-    found = figure.subplots(rows, 1, sharex=True, squeeze=False)
-    return figure, [row[0] for row in found]
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)
+    return figure, [row[0] for row in panels]
 
 
 def dates(starts: IntArray, length: int) -> FloatArray:
@@ -103,7 +103,7 @@ def insert_gaps(
     """x and series with a gap put in wherever a break lies between two points."""
     places = [int(np.searchsorted(x, at, "left")) for at in breaks]
     inner = sorted({place for place in places if 0 < place < len(x)})
-    return [np.insert(np.asarray(one, np.float64), inner, np.nan) for one in (x, *series)]
+    return [np.insert(np.asarray(values, np.float64), inner, np.nan) for values in (x, *series)]
 
 
 def draw_interval(
@@ -117,19 +117,19 @@ def draw_interval(
     axes.plot(at, value, line, color=colour, label=label)
     axes.fill_between(at, lower, upper, color=colour, alpha=0.2, linewidth=0)
     known = np.concatenate(([False], ~np.isnan(value), [False]))
-    alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
-    if len(alone):
-        reach = np.abs(np.stack((value - lower, upper - value)))[:, alone]
+    isolated = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
+    if len(isolated):
+        reach = np.abs(np.stack((value - lower, upper - value)))[:, isolated]
         axes.errorbar(
-            at[alone], value[alone], reach, fmt=mark, color=colour, elinewidth=1, markersize=3
+            at[isolated], value[isolated], reach, fmt=mark, color=colour, elinewidth=1, markersize=3
         )
 
 
 def draw_breaks(axes: Axes, breaks: Sequence[Break]) -> None:
     """Breaks as lines, each with what has changed written along it."""
     groups: dict[int, list[str]] = {}
-    for one in breaks:
-        groups.setdefault(one.time, []).append(one.kind)
+    for at in breaks:
+        groups.setdefault(at.time, []).append(at.kind)
     for time, kinds in groups.items():
         weak = kinds == ["countries"]
         axes.axvline(

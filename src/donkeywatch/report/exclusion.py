@@ -39,9 +39,9 @@ def select_hours(hours: Windows, rule: Rule) -> BoolArray:
 
 def _drop_quietest(hours: Windows, followed: BoolArray) -> BoolArray:
     """All but the given share of the followed hours with the fewest queries; ties go together."""
-    asked = np.sort(hours.queries[followed])
-    dropped = int(PAPER_SHARE * len(asked))
-    least = asked[dropped] if len(asked) else 0
+    queries = np.sort(hours.queries[followed])
+    dropped = int(PAPER_SHARE * len(queries))
+    least = queries[dropped] if len(queries) else 0
     keep: BoolArray = hours.queries >= least
     return keep
 
@@ -56,7 +56,7 @@ def _typical_queries(queries: FloatArray) -> FloatArray:
     shifted = np.lib.stride_tricks.sliding_window_view(
         np.concatenate((edge, table, edge)), 2 * NEIGHBOUR_WEEKS + 1, axis=0
     )
-    some = ~np.isnan(shifted).all(axis=2)
+    has_any = ~np.isnan(shifted).all(axis=2)
     usual = np.full(table.shape, np.nan)
-    usual[some] = np.nanmedian(shifted[some], axis=1)
+    usual[has_any] = np.nanmedian(shifted[has_any], axis=1)
     return usual.reshape(-1)[: len(queries)]

@@ -26,23 +26,23 @@ CURVE_OFFSET = 0.24
 """How far apart the points of several curves stand, in hours."""
 
 
-def weekly_queries(found: Findings) -> Figure:
+def weekly_queries(findings: Findings) -> Figure:
     """1a: queries of each week, and their centred mean over five."""
     figure, (axes,) = drawing.new_figure()
-    weeks = found.weeks.windows
-    x, asked = drawing.dates(weeks.start, weeks.length), found.weeks.queries_or_nan
-    unit, word = _unit(asked if not np.isnan(asked).all() else weeks.queries)
-    times = [one.time / DAY for one in found.breaks if one.kind in QUERY_BREAKS]
+    weeks = findings.weeks.windows
+    x, queries = drawing.dates(weeks.start, weeks.length), findings.weeks.queries_or_nan
+    unit, word = _unit(queries if not np.isnan(queries).all() else weeks.queries)
+    times = [each.time / DAY for each in findings.breaks if each.kind in QUERY_BREAKS]
     drawing.draw_interval(
-        axes, x, (asked / unit,) * 3, (BLUE, "-", "o"), "queries in a week", times
+        axes, x, (queries / unit,) * 3, (BLUE, "-", "o"), "queries in a week", times
     )
-    part = weeks.stored & ~found.weeks.whole & (weeks.queries > 0)
+    part = weeks.stored & ~findings.weeks.whole & (weeks.queries > 0)
     if part.any():
         axes.plot(
             x[part], weeks.queries[part] / unit, "o", markerfacecolor="none", color=BLUE,
             label="week not covered in full",
         )  # fmt: skip
-    mean = found.weeks.rolling(found.breaks) / unit
+    mean = findings.weeks.rolling(findings.breaks) / unit
     if not np.isnan(mean).all():
         at, line = drawing.insert_gaps(x, [mean], times)
         axes.plot(
@@ -51,16 +51,16 @@ def weekly_queries(found: Findings) -> Figure:
         )  # fmt: skip
     axes.set_ylabel(f"queries per week{word}")
     drawing.from_zero(axes)
-    drawing.draw_breaks(axes, found.breaks)
+    drawing.draw_breaks(axes, findings.breaks)
     drawing.format_date_axis(axes, x)
     drawing.legend(axes)
     return figure
 
 
-def autocorrelation(found: Findings) -> Figure:
+def autocorrelation(findings: Findings) -> Figure:
     """1b: autocorrelation of the weekly queries."""
     figure, (axes,) = drawing.new_figure()
-    cycle = found.cycle
+    cycle = findings.cycle
     axes.set_xlabel("lag (weeks)")
     axes.set_ylabel("autocorrelation of weekly queries")
     axes.axhline(0, color=DARK, linewidth=0.8)
@@ -86,135 +86,137 @@ def autocorrelation(found: Findings) -> Figure:
     return figure
 
 
-def weekly_query_fraction(found: Findings) -> Figure:
+def weekly_query_fraction(findings: Findings) -> Figure:
     """2: flagged queries over queries by week, with the clustered interval and trends."""
     figure, (axes,) = drawing.new_figure()
-    x = _weekly(axes, found, [(found.weeks.queries, "observed, with 95 % interval by address")])
+    x = _weekly(
+        axes, findings, [(findings.weeks.queries, "observed, with 95 % interval by address")]
+    )
     label: str | None = "trend (Sen's slope of the logit)"
-    for one in found.weeks.trends:
-        if one.slope is not None:
-            at = np.arange(one.last - one.first, dtype=np.float64)
-            line = expit(one.slope.intercept + one.slope.value * at) * PERCENT
-            line[np.isnan(found.weeks.queries.value[one.first : one.last])] = np.nan
-            axes.plot(x[one.first : one.last], line, color=ORANGE, linewidth=2, label=label)
+    for trend in findings.weeks.trends:
+        if trend.slope is not None:
+            at = np.arange(trend.last - trend.first, dtype=np.float64)
+            line = expit(trend.slope.intercept + trend.slope.value * at) * PERCENT
+            line[np.isnan(findings.weeks.queries.value[trend.first : trend.last])] = np.nan
+            axes.plot(x[trend.first : trend.last], line, color=ORANGE, linewidth=2, label=label)
             label = None
-    alarms = [at for one in found.weeks.trends for at in one.alarms]
+    alarms = [at for trend in findings.weeks.trends for at in trend.alarms]
     if alarms:
-        top = found.weeks.queries.upper[alarms] * PERCENT
+        top = findings.weeks.queries.upper[alarms] * PERCENT
         axes.plot(x[alarms], top, "v", color=DARK, markersize=5, label="shift of level (CUSUM)")
     axes.set_ylabel("flagged queries (% of queries)")
     drawing.legend(axes)
     return figure
 
 
-def weekly_corrected_fraction(found: Findings) -> Figure:
+def weekly_corrected_fraction(findings: Findings) -> Figure:
     """2 once more, corrected for errors of the detector: not in one plot with the observed."""
     figure, (axes,) = drawing.new_figure()
     label = "corrected, with 95 % interval of Lang and Reiczigel"
-    _weekly(axes, found, [(found.corrected, label)] if found.corrected else [])
+    _weekly(axes, findings, [(findings.corrected, label)] if findings.corrected else [])
     axes.set_ylabel("corrected fraction (% of queries)")
     drawing.legend(axes)
     return figure
 
 
-def weekly_address_fraction(found: Findings) -> Figure:
+def weekly_address_fraction(findings: Findings) -> Figure:
     """3: addresses with at least 1, 2 and 3 flagged queries over addresses, by week."""
     figure, (axes,) = drawing.new_figure()
     labels = ("1 flagged query or more", "2 or more", "3 or more")
-    _weekly(axes, found, list(zip(found.weeks.addresses, labels, strict=True)))
+    _weekly(axes, findings, list(zip(findings.weeks.addresses, labels, strict=True)))
     axes.set_ylabel("flagged addresses (% of addresses)")
     drawing.legend(axes)
     return figure
 
 
-def _weekly(axes: Axes, found: Findings, series: Sequence[tuple[Fractions, str]]) -> FloatArray:
+def _weekly(axes: Axes, findings: Findings, series: Sequence[tuple[Fractions, str]]) -> FloatArray:
     """Fractions by week with gaps, breaks and dates; returns the places of the weeks."""
-    weeks = found.weeks.windows
+    weeks = findings.weeks.windows
     x = drawing.dates(weeks.start, weeks.length)
-    times = [one.time / DAY for one in found.breaks if one.kind in SERIES_BREAKS]
-    for (one, label), look in zip(series, SERIES, strict=False):
-        ends = (one.value * PERCENT, one.lower * PERCENT, one.upper * PERCENT)
+    times = [each.time / DAY for each in findings.breaks if each.kind in SERIES_BREAKS]
+    for (each, label), look in zip(series, SERIES, strict=False):
+        ends = (each.value * PERCENT, each.lower * PERCENT, each.upper * PERCENT)
         drawing.draw_interval(axes, x, ends, look, label, times)
     drawing.from_zero(axes)
-    drawing.draw_breaks(axes, found.breaks)
+    drawing.draw_breaks(axes, findings.breaks)
     drawing.format_date_axis(axes, x)
     return x
 
 
-def hourly_queries(found: Findings) -> Figure:
+def hourly_queries(findings: Findings) -> Figure:
     """4a: mean queries by local hour of day."""
-    return _curves({"mean over days": found.whole.queries}, "queries per hour")
+    return _curves({"mean over days": findings.whole.queries}, "queries per hour")
 
 
-def hourly_queries_boxes(found: Findings) -> Figure:
+def hourly_queries_boxes(findings: Findings) -> Figure:
     """4b: how the queries of an hour scatter over days."""
-    return _draw_boxes(found.whole.local.queries, "queries per hour")
+    return _draw_boxes(findings.whole.local.queries, "queries per hour")
 
 
-def hourly_flagged(found: Findings) -> Figure:
+def hourly_flagged(findings: Findings) -> Figure:
     """5a: mean flagged queries by local hour of day."""
-    return _curves({"mean over days": found.whole.flagged}, "flagged queries per hour")
+    return _curves({"mean over days": findings.whole.flagged}, "flagged queries per hour")
 
 
-def hourly_flagged_boxes(found: Findings) -> Figure:
+def hourly_flagged_boxes(findings: Findings) -> Figure:
     """5b: how the flagged queries of an hour scatter over days."""
-    return _draw_boxes(found.whole.local.flagged, "flagged queries per hour")
+    return _draw_boxes(findings.whole.local.flagged, "flagged queries per hour")
 
 
-def hourly_query_fraction(found: Findings) -> Figure:
+def hourly_query_fraction(findings: Findings) -> Figure:
     """6a: flagged queries over queries by local hour, by two estimators."""
-    curves = {NAMES[name]: curve for name, curve in found.whole.query_fraction.items()}
+    curves = {NAMES[name]: curve for name, curve in findings.whole.query_fraction.items()}
     return _curves(curves, "flagged queries (% of queries)", PERCENT)
 
 
-def hourly_query_fraction_boxes(found: Findings) -> Figure:
+def hourly_query_fraction_boxes(findings: Findings) -> Figure:
     """6b: how the fraction of a single hour scatters over days."""
-    local = found.whole.local
+    local = findings.whole.local
     table = hourly_ratios(local.flagged, local.queries) * PERCENT
     return _draw_boxes(table, "flagged queries (% of the hour's queries)")
 
 
-def hourly_address_fraction(found: Findings) -> Figure:
+def hourly_address_fraction(findings: Findings) -> Figure:
     """7a: flagged addresses over addresses by local hour, by two estimators."""
-    curves = {NAMES[name]: curve for name, curve in found.whole.address_fraction.items()}
+    curves = {NAMES[name]: curve for name, curve in findings.whole.address_fraction.items()}
     return _curves(curves, "flagged addresses (% of addresses)", PERCENT)
 
 
-def hourly_address_fraction_boxes(found: Findings) -> Figure:
+def hourly_address_fraction_boxes(findings: Findings) -> Figure:
     """7b: how the fraction of addresses of a single hour scatters over days."""
-    local = found.whole.local
+    local = findings.whole.local
     table = hourly_ratios(local.flagged_addresses, local.addresses) * PERCENT
     return _draw_boxes(table, "flagged addresses (% of the hour's addresses)")
 
 
-def countries(found: Findings) -> Figure:
+def countries(findings: Findings) -> Figure:
     """8: the fraction by local hour in groups of countries."""
     curves = {
-        name.replace("+", " + "): one.query_fraction[found.options.estimator]
-        for name, one in found.groups.items()
+        name.replace("+", " + "): group.query_fraction[findings.options.estimator]
+        for name, group in findings.groups.items()
     }
-    label = f"flagged queries (% of queries)\n{NAMES[found.options.estimator]}"
+    label = f"flagged queries (% of queries)\n{NAMES[findings.options.estimator]}"
     return _curves(curves, label, PERCENT)
 
 
-def comparison(found: Findings) -> Figure:
+def comparison(findings: Findings) -> Figure:
     """9: the topic beside the one it is compared with, by local hour."""
-    name = NAMES[found.options.estimator]
+    name = NAMES[findings.options.estimator]
     figure, (above, below) = drawing.new_figure(2, (7.0, 5.0))
     shown: dict[Axes, dict[str, Profile | None]] = {
-        above: {f"{found.comparison}": found.whole_compared,
-                f"not also {found.topic}": found.compared_alone},
-        below: {found.topic: found.whole},
+        above: {f"{findings.comparison}": findings.whole_compared,
+                f"not also {findings.topic}": findings.compared_alone},
+        below: {findings.topic: findings.whole},
     }  # fmt: skip
     for axes, styles in ((above, (SERIES[1], SERIES[2])), (below, (SERIES[0],))):
         axes.set_ylabel(f"queries (% of all)\n{name}")
-        if found.comparison is None and axes is above:
+        if findings.comparison is None and axes is above:
             _draw_placeholder(figure, axes, "no topic to compare with")
             continue
         curves = {
-            label: one.query_fraction[found.options.estimator]
-            for label, one in shown[axes].items()
-            if one is not None
+            label: curve.query_fraction[findings.options.estimator]
+            for label, curve in shown[axes].items()
+            if curve is not None
         }
         _draw_curves(axes, curves, styles, PERCENT)
         drawing.legend(axes)
@@ -262,19 +264,19 @@ def _draw_curves(
 def _draw_boxes(table: FloatArray, label: str) -> Figure:
     figure, (axes,) = drawing.new_figure()
     axes.set_ylabel(label)
-    found = boxes(table)
+    plots = boxes(table)
     shown = [
         {
             "mean": box.mean, "med": box.median, "q1": box.q1, "q3": box.q3,
             "whislo": box.low, "whishi": box.high, "fliers": box.outliers,
         }
-        for box in found
+        for box in plots
         if box is not None
     ]  # fmt: skip
     if not shown:
         drawing.format_hour_axis(axes)
         return _draw_placeholder(figure, axes, "no whole hour")
-    places = [hour for hour, box in enumerate(found) if box is not None]
+    places = [hour for hour, box in enumerate(plots) if box is not None]
     axes.bxp(
         shown, positions=places, widths=0.62, showmeans=True, patch_artist=True,
         manage_ticks=False,
@@ -331,8 +333,8 @@ FIGURES: dict[str, Callable[[Findings], Figure]] = {
 CORRECTED = "2-corrected"
 
 
-def figure_functions(found: Findings) -> dict[str, Callable[[Findings], Figure]]:
+def figure_functions(findings: Findings) -> dict[str, Callable[[Findings], Figure]]:
     """The figures of some findings: the study's, and the corrected one where it is known."""
-    if found.corrected is None:
+    if findings.corrected is None:
         return FIGURES
     return FIGURES | {CORRECTED: weekly_corrected_fraction}

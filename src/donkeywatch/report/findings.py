@@ -144,16 +144,16 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
         if country.rows(name.split("+"))
     }
     report("comparison")
-    other = alone = None
+    other = exclusive = None
     if comparison is not None:
         country = database.countries(comparison, grid)
         other = profile(local_hours(country, grid, chosen, ()))
         part = database.windows("hour", comparison, *bounds)
-        if (part.alone[stretch][chosen] >= 0).all():
-            alone = profile(local_hours(_exclusive(country, part, stretch), grid, chosen, ()))
+        if (part.exclusive[stretch][chosen] >= 0).all():
+            exclusive = profile(local_hours(_exclusive(country, part, stretch), grid, chosen, ()))
     return Findings(
         options, topic, comparison, breaks, hours, keep, weeks, corrected_fraction, compared,
-        (int(grid[0]), int(grid[-1]) + hours.length), overall, other, alone,
+        (int(grid[0]), int(grid[-1]) + hours.length), overall, other, exclusive,
         groups, autocorrelation(weeks.queries_or_nan, LAGS),
         concentration(hours, keep, windows, whole),
         _differences_from_peak(overall.query_fraction[options.estimator]),
@@ -179,16 +179,16 @@ def _topics(database: Database, options: Options) -> tuple[str, str | None]:
 
 def _longest_segment(hours: Windows, keep: BoolArray, breaks: Sequence[Break]) -> slice:
     """The stretch between breaks with most hours: a mean over two measurements is neither's."""
-    times = [one.time for one in breaks if one.kind in SERIES_BREAKS]
+    times = [each.time for each in breaks if each.kind in SERIES_BREAKS]
     spans = segments_between_breaks(hours, times)
     return slice(*max(spans, key=lambda span: int(keep[span[0] : span[1]].sum())))
 
 
-def _exclusive(found: CountryHours, hours: Windows, stretch: slice) -> CountryHours:
+def _exclusive(by_country: CountryHours, hours: Windows, stretch: slice) -> CountryHours:
     """Without what the other topic flags, too: known by hour, and shared among its countries."""
     share = np.ones(len(hours))
-    np.divide(hours.alone, hours.flagged, out=share, where=hours.flagged > 0)
-    return replace(found, flagged=found.flagged * share[stretch])
+    np.divide(hours.exclusive, hours.flagged, out=share, where=hours.flagged > 0)
+    return replace(by_country, flagged=by_country.flagged * share[stretch])
 
 
 def _differences_from_peak(curve: Curve) -> dict[int, Difference]:
@@ -211,12 +211,12 @@ def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]
     value = [_mean(a.value) - _mean(b.value) for a, b in curves]
     drawn = [
         a.replicates.mean(axis=1) - b.replicates.mean(axis=1)
-        for (a, b), good in zip(curves, sound, strict=True)
-        if good
+        for (a, b), is_complete in zip(curves, sound, strict=True)
+        if is_complete
     ]
-    told = iter(
+    results = iter(
         differences(
-            np.array([v for v, good in zip(value, sound, strict=True) if good]),
+            np.array([v for v, is_complete in zip(value, sound, strict=True) if is_complete]),
             np.array(drawn).T,
             curves[0][0].levels,
         )
@@ -224,8 +224,8 @@ def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]
         else []
     )
     return tuple(
-        Pair(*pair, next(told) if good else None, _lag(*(groups[name] for name in pair)))
-        for pair, good in zip(couples, sound, strict=True)
+        Pair(*pair, next(results) if is_complete else None, _lag(*(groups[name] for name in pair)))
+        for pair, is_complete in zip(couples, sound, strict=True)
     )
 
 

@@ -35,17 +35,17 @@ class LocalHourTable:
 
 
 def local_hours(
-    found: CountryHours, grid: IntArray, keep: BoolArray, names: Sequence[str]
+    hours: CountryHours, grid: IntArray, keep: BoolArray, names: Sequence[str]
 ) -> LocalHourTable:
     """Sum the countries per local day and hour, each in its own zone.
 
     A UTC hour belongs to the local hour that holds its middle, so zones of half an hour have a
     place too. ``names`` empty means all countries.
     """
-    counts = (found.queries, found.flagged, found.addresses, found.flagged_addresses)
+    counts = (hours.queries, hours.flagged, hours.addresses, hours.flagged_addresses)
     zones: dict[ZoneInfo, list[int]] = {}
-    for row in found.rows(names):
-        zones.setdefault(zone_of_country(found.names[row]), []).append(row)
+    for row in hours.rows(names):
+        zones.setdefault(zone_of_country(hours.names[row]), []).append(row)
     places = {place: local_hour_index(place, grid) + EPOCH_ORDINAL * 24 for place in zones}
     if not places or not len(grid):
         return LocalHourTable(0, *(np.full((0, 24), np.nan) for _ in counts))
@@ -60,7 +60,7 @@ def local_hours(
         cells = places[place] - first * 24
         whole = np.bincount(cells[keep], minlength=size) == 1
         whole &= np.bincount(cells, minlength=size) == 1
-        weight = float(found.queries[rows].sum(dtype=np.int64))
+        weight = float(hours.queries[rows].sum(dtype=np.int64))
         known += weight * whole
         total += weight
         for column, count in zip(sums, counts, strict=True):

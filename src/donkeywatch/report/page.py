@@ -49,15 +49,15 @@ figure{margin:1.6rem 0;break-inside:avoid}figcaption{color:#444}img{width:100%;h
 """
 
 
-def report_html(found: Findings, pictures: Mapping[str, bytes]) -> str:
+def report_html(findings: Findings, pictures: Mapping[str, bytes]) -> str:
     """The page with its pictures (SVG, by figure) inside; it holds no date of its own."""
     parts = [
-        f"<h1>Report: topic {escape(found.topic)}</h1>",
-        *_scope(found),
+        f"<h1>Report: topic {escape(findings.topic)}</h1>",
+        *_scope(findings),
         "<h2>The study's figures beside these</h2>",
-        _comparison_table(found),
+        _comparison_table(findings),
         "<h2>Trend</h2>",
-        *_trends(found),
+        *_trends(findings),
         "<h2>Figures</h2>",
         *(_figure(name, pictures[name]) for name in pictures),
         "<h2>What must not be concluded</h2>",
@@ -76,21 +76,24 @@ def report_html(found: Findings, pictures: Mapping[str, bytes]) -> str:
     )
 
 
-def _scope(found: Findings) -> list[str]:
-    hours, stored = found.hours, int(found.hours.stored.sum())
-    away = stored - int(found.keep.sum())
+def _scope(findings: Findings) -> list[str]:
+    hours, stored = findings.hours, int(findings.hours.stored.sum())
+    away = stored - int(findings.keep.sum())
     missing = len(hours) - stored
     first, last = iso_utc(int(hours.start[0])), iso_utc(int(hours.start[-1]) + hours.length)
-    span = " to ".join(map(iso_utc, found.span))
+    span = " to ".join(map(iso_utc, findings.span))
     parts = [
         f"<p>Hours from {first} to {last}. {stored:,} are closed; {away:,} of them are left out by"
-        f" the rule <b>{found.options.rule}</b>, and for {missing:,} more there is nothing. Weeks"
-        f" are ISO weeks in UTC; {int(found.weeks.whole.sum())} of {len(found.weeks.windows)}"
+        f" the rule <b>{findings.options.rule}</b>, and for {missing:,} more there is nothing."
+        " Weeks"
+        f" are ISO weeks in UTC; {int(findings.weeks.whole.sum())} of {len(findings.weeks.windows)}"
         f" count. Intervals are 95 %. Fractions by local hour of figures 8 and 9 are"
-        f" {found.options.estimator.replace('_', ' ')}.</p>"
+        f" {findings.options.estimator.replace('_', ' ')}.</p>"
     ]
-    if found.breaks:
-        marks = "; ".join(f"{iso_utc(one.time)} new {escape(one.kind)}" for one in found.breaks)
+    if findings.breaks:
+        marks = "; ".join(
+            f"{iso_utc(each.time)} new {escape(each.kind)}" for each in findings.breaks
+        )
         parts.append(
             f"<p>Breaks of the measurement: {marks}. No line or trend goes across them; profiles"
             f" by hour of day are of the longest stretch between them, {span}.</p>"
@@ -98,11 +101,11 @@ def _scope(found: Findings) -> list[str]:
     return parts
 
 
-def _comparison_table(found: Findings) -> str:
+def _comparison_table(findings: Findings) -> str:
     rows = "".join(
         f"<tr><td>{escape(row.figure)}</td><td>{escape(row.what)}</td><td>{escape(row.study)}</td>"
         f"<td>{escape(row.this_database)}</td></tr>"
-        for row in comparison_rows(found)
+        for row in comparison_rows(findings)
     )
     return (
         "<table><thead><tr><th>figure</th><th>what</th><th>the study (2009-2012)</th>"
@@ -110,35 +113,41 @@ def _comparison_table(found: Findings) -> str:
     )
 
 
-def _trends(found: Findings) -> list[str]:
-    return [f"<p>{_trend_sentence(found, one)}</p>" for one in found.weeks.trends] or [
+def _trends(findings: Findings) -> list[str]:
+    return [f"<p>{_trend_sentence(findings, trend)}</p>" for trend in findings.weeks.trends] or [
         '<p class="soft">No week is closed yet.</p>'
     ]
 
 
-def _trend_sentence(found: Findings, one: Trend) -> str:
-    starts = found.weeks.windows.start
-    span = f"{iso_utc(int(starts[one.first]))[:10]} to {iso_utc(int(starts[one.last - 1]))[:10]}"
+def _trend_sentence(findings: Findings, trend: Trend) -> str:
+    starts = findings.weeks.windows.start
+    span = (
+        f"{iso_utc(int(starts[trend.first]))[:10]} to {iso_utc(int(starts[trend.last - 1]))[:10]}"
+    )
     begin = f"Weeks of {span}: "
-    yearly = one.yearly
-    if yearly is None or one.test is None:
+    yearly = trend.yearly
+    if yearly is None or trend.test is None:
         return (
-            f"{begin}{one.complete} whole weeks. Fewer than {MIN_WEEKS} allow no statement about a"
-            " trend."
+            f"{begin}{trend.complete} whole weeks. Fewer than {MIN_WEEKS} allow no statement about"
+            " a trend."
         )
-    told = (
-        f"{begin}{one.complete} whole weeks. The odds of a query to be flagged change by a factor"
+    sentence = (
+        f"{begin}{trend.complete} whole weeks. The odds of a query to be flagged change by a factor"
         " of"
         f" {yearly[0]:.3f} a year ({yearly[1]:.3f} to {yearly[2]:.3f}; Sen's slope), Mann-Kendall"
-        f" by Hamed and Rao p = {one.test.p:.2g}."
+        f" by Hamed and Rao p = {trend.test.p:.2g}."
     )
-    if one.changes:
-        weeks = ", ".join(iso_utc(int(starts[at]))[:10] for at in one.changes)
-        told += f" The level changes in the weeks of {weeks} (PELT), where no break is recorded."
-    if one.alarms:
-        weeks = ", ".join(iso_utc(int(starts[at]))[:10] for at in one.alarms)
-        told += f" A live monitor would have told a shift of level in the weeks of {weeks} (CUSUM)."
-    return told
+    if trend.changes:
+        weeks = ", ".join(iso_utc(int(starts[at]))[:10] for at in trend.changes)
+        sentence += (
+            f" The level changes in the weeks of {weeks} (PELT), where no break is recorded."
+        )
+    if trend.alarms:
+        weeks = ", ".join(iso_utc(int(starts[at]))[:10] for at in trend.alarms)
+        sentence += (
+            f" A live monitor would have told a shift of level in the weeks of {weeks} (CUSUM)."
+        )
+    return sentence
 
 
 def _figure(name: str, picture: bytes) -> str:

@@ -74,9 +74,9 @@ def profile(local: LocalHourTable) -> Profile:
 
 
 def _ratio(over: FloatArray, under: FloatArray, otherwise: float = 0.0) -> FloatArray:
-    found = np.full(np.shape(over), otherwise)
-    np.divide(over, under, out=found, where=under > 0)
-    return found
+    ratio = np.full(np.shape(over), otherwise)
+    np.divide(over, under, out=ratio, where=under > 0)
+    return ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,5 +116,9 @@ def _box(values: FloatArray) -> BoxPlot | None:
 
 def hourly_ratios(over: FloatArray, under: FloatArray) -> FloatArray:
     """The fraction of each single hour; NaN where nothing was asked or the hour is not known."""
-    some = ~np.isnan(under) & (under > 0)
-    return np.where(some, _ratio(np.where(some, over, 0.0), np.where(some, under, 0.0)), np.nan)
+    has_queries = ~np.isnan(under) & (under > 0)
+    return np.where(
+        has_queries,
+        _ratio(np.where(has_queries, over, 0.0), np.where(has_queries, under, 0.0)),
+        np.nan,
+    )

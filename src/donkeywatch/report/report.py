@@ -32,38 +32,38 @@ def write(
     database to report on. ``report`` is told before each of the `STEPS`.
     """
     with drawing.style():
-        found = compute_findings(database, options, report)
+        findings = compute_findings(database, options, report)
         try:
-            return _written(found, out, report)
+            return _written(findings, out, report)
         except OSError as error:
             raise ConfigError(
                 f"{out} cannot be written ({error.strerror})", "name another directory with --out"
             ) from None
 
 
-def _written(found: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
+def _written(findings: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     files, pictures = [], {}
-    for name, draw in figure_functions(found).items():
+    for name, draw in figure_functions(findings).items():
         report(f"figure {name}")
-        figure = draw(found)
+        figure = draw(findings)
         for kind, silent in STRIPPED_METADATA.items():
             image = io.BytesIO()
             figure.savefig(image, format=kind, metadata=silent)
             files.append(_write_file(out / f"figure-{name}.{kind}", image.getvalue()))
             if kind == "svg":
                 pictures[name] = image.getvalue()
-        rows = tables.to_csv(tables.TABLES[name](found))
+        rows = tables.to_csv(tables.TABLES[name](findings))
         files.append(_write_file(out / f"figure-{name}.csv", rows.encode()))
     report("page")
     files.append(
-        _write_file(out / "hours.csv", tables.to_csv(tables.local_hours_table(found)).encode())
+        _write_file(out / "hours.csv", tables.to_csv(tables.local_hours_table(findings)).encode())
     )
-    difference_csv = tables.to_csv(tables.differences(found))
+    difference_csv = tables.to_csv(tables.differences(findings))
     files.append(_write_file(out / "hours-against-the-highest.csv", difference_csv.encode()))
-    comparison = [list(Row._fields), *(list(row) for row in comparison_rows(found))]
+    comparison = [list(Row._fields), *(list(row) for row in comparison_rows(findings))]
     files.append(_write_file(out / "study.csv", tables.to_csv(comparison).encode()))
-    return [_write_file(out / PAGE, report_html(found, pictures).encode()), *files]
+    return [_write_file(out / PAGE, report_html(findings, pictures).encode()), *files]
 
 
 def _write_file(path: Path, data: bytes) -> Path:

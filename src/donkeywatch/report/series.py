@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-OPTIONAL = ("alone", "top_1", "top_10")
+OPTIONAL = ("exclusive_queries", "top_1", "top_10")
 """Columns of `window_topics` that databases of older versions lack."""
 SERIES_BREAKS = ("lexicon", "format", "normalisation")
 """Kinds of breaks that part every series; a new country database parts what is by country."""
@@ -48,7 +48,7 @@ class Windows:
     flagged_addresses: IntArray
     sum_qk: IntArray
     sum_kk: IntArray
-    alone: IntArray
+    exclusive: IntArray
     top_1: IntArray
     top_10: IntArray
 
@@ -62,12 +62,15 @@ class Windows:
 
     def figures(self, at: int) -> WindowAggregate:
         """One window as the estimators of `counting.estimates` want it."""
-        one, two, three = (int(n) for n in self.flagged_addresses[:, at])
+        at_least_one, two, three = (int(n) for n in self.flagged_addresses[:, at])
         topic = TopicAggregate(
-            int(self.flagged[at]), (one, two, three), int(self.sum_qk[at]), int(self.sum_kk[at])
+            int(self.flagged[at]),
+            (at_least_one, two, three),
+            int(self.sum_qk[at]),
+            int(self.sum_kk[at]),
         )
-        asked = (int(self.queries[at]), int(self.addresses[at]), int(self.sum_qq[at]))
-        return WindowAggregate(*asked, (topic,))
+        totals = (int(self.queries[at]), int(self.addresses[at]), int(self.sum_qq[at]))
+        return WindowAggregate(*totals, (topic,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +105,24 @@ class Database:
 
     def topics(self) -> list[str]:
         """Ids of all topics that were ever counted, by name."""
-        found = self._db.execute("select distinct topic from window_topics order by topic")
-        return [row[0] for row in found]
+        rows = self._db.execute("select distinct topic from window_topics order by topic")
+        return [row[0] for row in rows]
 
     def breaks(self, since: int, until: int) -> list[Break]:
         """Changes of the measurement in [since, until) ms, oldest first."""
-        found = self._db.execute(
+        rows = self._db.execute(
             "select time, kind from breaks where time >= ? and time < ? order by time, kind",
             (since, until),
         )
-        return [Break(*row) for row in found]
+        return [Break(*row) for row in rows]
 
     def lexicon(self) -> tuple[str, int]:
         """Digest of the lexicon that was used last, and since when (ms UTC) it was judged alike."""
-        found = self._db.execute(
-            "select value from settings where name = 'break:lexicon'"
-        ).fetchone()
+        row = self._db.execute("select value from settings where name = 'break:lexicon'").fetchone()
         since = self._db.execute(
             "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
         ).fetchone()
-        return (found[0] if found else ""), int(since[0])
+        return (row[0] if row else ""), int(since[0])
 
     def windows(self, kind: str, topic: str, since: int, until: int) -> Windows:
         """Closed windows that start in [since, until) ms UTC, with one topic's counts."""

@@ -37,25 +37,25 @@ def _format_cell(cell: Value) -> str:
     return f"{cell:.{DIGITS}g}" if isinstance(cell, float) else str(cell)
 
 
-def weekly_queries(found: Findings) -> Rows:
+def weekly_queries(findings: Findings) -> Rows:
     """Queries, coverage, whether the week counts, and the mean over five."""
-    weeks = found.weeks.windows
-    mean = found.weeks.rolling(found.breaks)
+    weeks = findings.weeks.windows
+    mean = findings.weeks.rolling(findings.breaks)
     rows: Rows = [["week", "start_utc", "queries", "coverage", "whole", "mean_of_5_weeks"]]
     for at in np.flatnonzero(weeks.stored).tolist():
         rows.append(
             [
-                *_week(found, at), int(weeks.queries[at]), float(weeks.coverage[at]),
-                int(found.weeks.whole[at]), float(mean[at]),
+                *_week(findings, at), int(weeks.queries[at]), float(weeks.coverage[at]),
+                int(findings.weeks.whole[at]), float(mean[at]),
             ]
         )  # fmt: skip
     return rows
 
 
-def autocorrelation(found: Findings) -> Rows:
+def autocorrelation(findings: Findings) -> Rows:
     """r by lag, of how many pairs, and the half widths of the bands."""
     rows: Rows = [["lag_weeks", "r", "pairs", "flat_95", "flat_99", "bartlett_95"]]
-    cycle = found.cycle
+    cycle = findings.cycle
     if cycle is None:
         return rows
     for h in range(len(cycle.r)):
@@ -68,55 +68,58 @@ def autocorrelation(found: Findings) -> Rows:
     return rows
 
 
-def weekly_query_fraction(found: Findings) -> Rows:
+def weekly_query_fraction(findings: Findings) -> Rows:
     """Observed fraction of queries by whole week; trend and season where a stretch has them."""
     head: list[Value] = ["week", "start_utc", "queries", "flagged"]
     rows: Rows = [[*head, "fraction", "lower_95", "upper_95", "design_effect", "stretch"]]
     rows[0] += ["cusum_alarm", "stl_trend_logit", "stl_season_logit", "stl_remainder_logit"]
-    weeks = found.weeks.windows
-    for number, one in enumerate(found.weeks.trends, 1):
-        for at in range(one.first, one.last):
-            if math.isnan(found.weeks.queries.value[at]):
+    weeks = findings.weeks.windows
+    for number, trend in enumerate(findings.weeks.trends, 1):
+        for at in range(trend.first, trend.last):
+            if math.isnan(findings.weeks.queries.value[at]):
                 continue
-            row = [*_week(found, at), int(weeks.queries[at]), int(weeks.flagged[at])]
-            row += [*_fraction(found.weeks.queries, at), number, int(at in one.alarms)]
-            if one.parts is not None:
-                place = at - one.first
-                parts = (one.parts.trend, one.parts.season, one.parts.remainder)
+            row = [*_week(findings, at), int(weeks.queries[at]), int(weeks.flagged[at])]
+            row += [*_fraction(findings.weeks.queries, at), number, int(at in trend.alarms)]
+            if trend.parts is not None:
+                place = at - trend.first
+                parts = (trend.parts.trend, trend.parts.season, trend.parts.remainder)
                 row += [float(part[place]) for part in parts]
             rows.append(row)
     return rows
 
 
-def weekly_corrected_fraction(found: Findings) -> Rows:
+def weekly_corrected_fraction(findings: Findings) -> Rows:
     """Corrected fraction of queries by whole week, where it is known."""
     rows: Rows = [["week", "start_utc", "corrected_fraction", "lower_95", "upper_95"]]
-    if found.corrected is not None:
-        for at in np.flatnonzero(~np.isnan(found.corrected.value)).tolist():
-            rows.append([*_week(found, at), *_fraction(found.corrected, at)[:3]])
+    if findings.corrected is not None:
+        for at in np.flatnonzero(~np.isnan(findings.corrected.value)).tolist():
+            rows.append([*_week(findings, at), *_fraction(findings.corrected, at)[:3]])
     return rows
 
 
-def weekly_address_fraction(found: Findings) -> Rows:
+def weekly_address_fraction(findings: Findings) -> Rows:
     """Observed fractions of addresses by whole week, at three thresholds."""
     rows: Rows = [["week", "start_utc", "addresses", "at_least", "flagged_addresses"]]
     rows[0] += ["fraction", "lower_95", "upper_95"]
-    weeks = found.weeks.windows
-    for at in np.flatnonzero(~np.isnan(found.weeks.queries.value)).tolist():
-        for least, one in enumerate(found.weeks.addresses, 1):
+    weeks = findings.weeks.windows
+    for at in np.flatnonzero(~np.isnan(findings.weeks.queries.value)).tolist():
+        for least, fractions in enumerate(findings.weeks.addresses, 1):
             flagged = int(weeks.flagged_addresses[least - 1, at])
-            row = [*_week(found, at), int(weeks.addresses[at]), least, flagged]
-            rows.append([*row, *_fraction(one, at)[:3]])
+            row = [*_week(findings, at), int(weeks.addresses[at]), least, flagged]
+            rows.append([*row, *_fraction(fractions, at)[:3]])
     return rows
 
 
-def _week(found: Findings, at: int) -> list[Value]:
-    start = int(found.weeks.windows.start[at])
+def _week(findings: Findings, at: int) -> list[Value]:
+    start = int(findings.weeks.windows.start[at])
     return [week_name(start), iso_utc(start)]
 
 
-def _fraction(one: Fractions, at: int) -> list[Value]:
-    return [float(column[at]) for column in (one.value, one.lower, one.upper, one.effect)]
+def _fraction(fractions: Fractions, at: int) -> list[Value]:
+    return [
+        float(column[at])
+        for column in (fractions.value, fractions.lower, fractions.upper, fractions.effect)
+    ]
 
 
 def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
@@ -140,9 +143,9 @@ def box_plot_table(table: FloatArray) -> Rows:
     return rows
 
 
-def local_hours_table(found: Findings) -> Rows:
+def local_hours_table(findings: Findings) -> Rows:
     """Each local hour of each day with its counts: all that the profiles are made of."""
-    local = found.whole.local
+    local = findings.whole.local
     rows: Rows = [["local_day", "local_hour", "queries", "flagged_queries", "addresses"]]
     rows[0] += ["flagged_addresses"]
     parts = (local.queries, local.flagged, local.addresses, local.flagged_addresses)
@@ -156,36 +159,47 @@ def _named(curves: Mapping[Estimator, Curve]) -> dict[str, Curve]:
     return {str(name): curve for name, curve in curves.items()}
 
 
-def _days(found: Findings) -> list[int]:
-    return [int(n) for n in found.whole.days]
+def _days(findings: Findings) -> list[int]:
+    return [int(n) for n in findings.whole.days]
 
 
-def countries(found: Findings) -> Rows:
+def countries(findings: Findings) -> Rows:
     """Both estimators of each group of countries by local hour."""
     rows: Rows = []
-    for group, one in found.groups.items():
-        named = {f"{group} {name}": curve for name, curve in one.query_fraction.items()}
-        rows += hours(named, [int(n) for n in one.days])[1 if rows else 0 :]
+    for group, group_findings in findings.groups.items():
+        named = {f"{group} {name}": curve for name, curve in group_findings.query_fraction.items()}
+        rows += hours(named, [int(n) for n in group_findings.days])[1 if rows else 0 :]
     return rows or hours({}, [])
 
 
-def comparison(found: Findings) -> Rows:
+def comparison(findings: Findings) -> Rows:
     """Both estimators of the topic and of the one it is compared with, by local hour."""
-    named = {f"{found.topic} {name}": c for name, c in found.whole.query_fraction.items()}
-    if found.whole_compared is not None:
-        other = found.whole_compared.query_fraction
-        named |= {f"{found.comparison} {name}": curve for name, curve in other.items()}
-    if found.compared_alone is not None:
-        alone = found.compared_alone.query_fraction
-        named |= {f"{found.comparison} not {found.topic} {n}": c for n, c in alone.items()}
-    return hours(named, _days(found))
+    named = {f"{findings.topic} {name}": c for name, c in findings.whole.query_fraction.items()}
+    if findings.whole_compared is not None:
+        other = findings.whole_compared.query_fraction
+        named |= {f"{findings.comparison} {name}": curve for name, curve in other.items()}
+    if findings.compared_alone is not None:
+        exclusive = findings.compared_alone.query_fraction
+        named |= {
+            f"{findings.comparison} not {findings.topic} {n}": c for n, c in exclusive.items()
+        }
+    return hours(named, _days(findings))
 
 
-def differences(found: Findings) -> Rows:
+def differences(findings: Findings) -> Rows:
     """Each hour of the day against the one with the highest fraction, paired by day."""
     rows: Rows = [["local_hour", "difference", "lower_95", "upper_95", "p", "p_holm"]]
-    for hour, one in sorted(found.hour_differences.items()):
-        rows.append([hour, one.value, one.lower, one.upper, one.p, one.p_holm])
+    for hour, difference in sorted(findings.hour_differences.items()):
+        rows.append(
+            [
+                hour,
+                difference.value,
+                difference.lower,
+                difference.upper,
+                difference.p,
+                difference.p_holm,
+            ]
+        )
     return rows
 
 

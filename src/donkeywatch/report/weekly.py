@@ -87,11 +87,11 @@ class WeeklySeries:
 
     def rolling(self, breaks: Sequence[Break]) -> FloatArray:
         """Centred mean of five weeks' queries, none of them across a change of the log."""
-        found, asked = np.full(len(self.windows), np.nan), self.queries_or_nan
-        times = [one.time for one in breaks if one.kind in QUERY_BREAKS]
+        means, queries = np.full(len(self.windows), np.nan), self.queries_or_nan
+        times = [at.time for at in breaks if at.kind in QUERY_BREAKS]
         for first, last in segments_between_breaks(self.windows, times):
-            found[first:last] = rolling_mean(asked[first:last])
-        return found
+            means[first:last] = rolling_mean(queries[first:last])
+        return means
 
 
 def complete_weeks(weeks: Windows, hours: Windows, keep: BoolArray, rule: Rule) -> BoolArray:
@@ -111,31 +111,31 @@ def complete_weeks(weeks: Windows, hours: Windows, keep: BoolArray, rule: Rule) 
 
 def weekly(windows: Windows, whole: BoolArray, breaks: Sequence[Break]) -> WeeklySeries:
     """Fractions and trends of weeks; no trend goes across a break."""
-    times = [one.time for one in breaks if one.kind in SERIES_BREAKS]
+    times = [each.time for each in breaks if each.kind in SERIES_BREAKS]
     mixed = np.zeros(len(windows), bool)
     for time in times:
         mixed |= (windows.start < time) & (time < windows.start + WEEK)
-    good = np.flatnonzero(whole & ~mixed).tolist()
-    figures = {at: windows.figures(at) for at in good}
-    queries = _fractions(len(windows), {at: query_fraction(figures[at], 0) for at in good})
-    one, two, three = (
-        _fractions(len(windows), {at: address_fraction(figures[at], 0, least) for at in good})
+    usable = np.flatnonzero(whole & ~mixed).tolist()
+    figures = {at: windows.figures(at) for at in usable}
+    queries = _fractions(len(windows), {at: query_fraction(figures[at], 0) for at in usable})
+    each, two, three = (
+        _fractions(len(windows), {at: address_fraction(figures[at], 0, least) for at in usable})
         for least in (1, 2, 3)
     )
     trends = tuple(
         _trend(windows, queries, *span) for span in segments_between_breaks(windows, times)
     )
-    return WeeklySeries(windows, whole, mixed, queries, (one, two, three), trends)
+    return WeeklySeries(windows, whole, mixed, queries, (each, two, three), trends)
 
 
 def corrected(windows: Windows, observed: Fractions, accuracy: Accuracy, since: int) -> Fractions:
     """The corrected query fraction of the weeks from a time on; NaN where the observed one is."""
-    found: dict[int, Estimate | None] = {}
+    estimates: dict[int, Estimate | None] = {}
     for at in np.flatnonzero(~np.isnan(observed.value) & (windows.start >= since)).tolist():
         columns = (observed.value, observed.lower, observed.upper, observed.effect)
-        one = Estimate(*(float(column[at]) for column in columns))
-        found[at] = correction.corrected(one, int(windows.queries[at]), accuracy)
-    return _fractions(len(windows), found)
+        estimate = Estimate(*(float(column[at]) for column in columns))
+        estimates[at] = correction.corrected(estimate, int(windows.queries[at]), accuracy)
+    return _fractions(len(windows), estimates)
 
 
 def segments_between_breaks(windows: Windows, breaks: Sequence[int]) -> list[tuple[int, int]]:
@@ -153,18 +153,23 @@ def segments_between_breaks(windows: Windows, breaks: Sequence[int]) -> list[tup
 
 def rolling_mean(series: FloatArray) -> FloatArray:
     """Centred mean over five weeks; NaN unless all five are known."""
-    found = np.full(len(series), np.nan)
+    means = np.full(len(series), np.nan)
     if len(series) >= ROLLING:
         windows = np.lib.stride_tricks.sliding_window_view(series, ROLLING)
-        found[ROLLING // 2 : -(ROLLING // 2)] = windows.mean(axis=1)
-    return found
+        means[ROLLING // 2 : -(ROLLING // 2)] = windows.mean(axis=1)
+    return means
 
 
 def _fractions(size: int, found: dict[int, Estimate | None]) -> Fractions:
     columns = np.full((4, size), np.nan)
-    for at, one in found.items():
-        if one is not None:
-            columns[:, at] = (one.value, one.lower, one.upper, one.design_effect)
+    for at, estimate in found.items():
+        if estimate is not None:
+            columns[:, at] = (
+                estimate.value,
+                estimate.lower,
+                estimate.upper,
+                estimate.design_effect,
+            )
     return Fractions(*columns)
 
 
@@ -182,7 +187,7 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
     deseasonalised = values if parts is None else remove_annual_cycle(values, times)
     value, effect = queries.value[span][known], queries.effect[span][known]
     error = np.sqrt(effect / (windows.queries[span][known] * value * (1 - value)))
-    found = change_points(deseasonalised - slope.value * times, float(np.median(error)))
+    changes = change_points(deseasonalised - slope.value * times, float(np.median(error)))
     return Trend(
         first,
         last,
@@ -191,7 +196,7 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
         test,
         trend.growth(queries.value[span], queries.error[span]),
         parts,
-        tuple(first + int(known[at]) for at in found),
+        tuple(first + int(known[at]) for at in changes),
         _alarms(windows, queries, first, last),
     )
 

@@ -37,19 +37,21 @@ class BackfillSession:
         if newest is None:
             return
         watermark = newest - round(engine.settings.time.lateness * SECOND)
-        if engine.closer.crosses_week(watermark):
+        if engine.window_closer.crosses_week(watermark):
             # Nothing that was made with a key may be stored when that is destroyed.
             engine.drain(now)
             engine.commit_batch(engine.counted_positions(), now)
             with transient_allocations():
-                closed = engine.closer.begin_final_close(watermark, None)
+                closed = engine.window_closer.begin_final_close(watermark, None)
                 engine.drain(now)
                 closed()
                 # It finds all closed; what is due is destroyed, in part at the next commits.
                 confirmed = engine.timekeeper.clocks.proven
-                engine.closer.close(watermark, now, watermark, confirmed=confirmed, aside=True)
+                engine.window_closer.close(
+                    watermark, now, watermark, confirmed=confirmed, aside=True
+                )
         else:
-            engine.closer.close_hours_async(watermark)
+            engine.window_closer.close_hours_async(watermark)
 
     def finish(self, now: int) -> None:
         """Close all that has ended by the wall clock, and move the rolling windows up.
@@ -69,7 +71,7 @@ class BackfillSession:
             end = floor_to(newest + MINUTE, MINUTE)
         # For this one look the rolling windows are not built to be moved, if they can be had so.
         with transient_allocations():
-            closed = engine.closer.begin_final_close(
+            closed = engine.window_closer.begin_final_close(
                 now, end if engine.rolling.end is None else None
             )
             engine.drain(now)
@@ -79,4 +81,4 @@ class BackfillSession:
             rolling_results = engine.rolling.figures()
         if end is not None:
             engine.store.replace_rolling(rolling_results)
-        engine.closer.delete_sealed_rows()
+        engine.window_closer.delete_sealed_rows()

@@ -49,9 +49,9 @@ class Incomplete(SourceError):
         self.lines = lines
         """What `backfill` would have given, of the files that were read to some extent."""
         self.troubles = troubles
-        told = [trouble.problem for trouble in troubles.values()]
+        problems = [trouble.problem for trouble in troubles.values()]
         remedies = dict.fromkeys(trouble.remedy for trouble in troubles.values())
-        super().__init__("; ".join(told), "; ".join(remedies))
+        super().__init__("; ".join(problems), "; ".join(remedies))
 
 
 def backfill(
@@ -194,10 +194,10 @@ def _probe(stream: SourcePipeline, path: Path) -> _ArchiveProbe:
     refused = refusal(content[:FRONT])
     if refused is not None:
         raise SourceError(f"{path} is {refused.kind}", refused.remedy)
-    seen = stream.reader.read(content)
-    queries = len(seen.time)
-    first = int(seen.time[0]) if queries else 0
-    lines, searches = queries + seen.outcomes.total(), queries + seen.outcomes["keywordless"]
+    parsed = stream.reader.read(content)
+    queries = len(parsed.time)
+    first = int(parsed.time[0]) if queries else 0
+    lines, searches = queries + parsed.outcomes.total(), queries + parsed.outcomes["keywordless"]
     return _ArchiveProbe(first, lines, searches > 0, not content and not damaged)
 
 
@@ -216,7 +216,7 @@ def _reject_wrong_format(stream: SourcePipeline, fronts: Collection[_ArchiveProb
             f"none of the first {lines:,} lines is a search in the format of source"
             f" {stream.source.name} ({stream.source.format})",
             "try `donkeywatch check` on a file and correct the settings; nothing was counted."
-            " If it is right, add --anyway",
+            " If it is right, add --force",
         )
 
 
@@ -284,5 +284,7 @@ def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:
 def _bytes_read(generation: Generation) -> int:
     file = generation.file
     return (
-        file.compressed_position() if isinstance(file, CompressedFile) else generation.mark.offset
+        file.compressed_position()
+        if isinstance(file, CompressedFile)
+        else generation.fingerprint.offset
     )

@@ -27,19 +27,19 @@ class _PendingBlock:
     stream: SourcePipeline
     block: LineBlock
     positions: list[GenerationPosition]
-    seen: QueryColumns | None = None
+    queries: QueryColumns | None = None
     number: int | None = None
     """By which the crew knows it."""
 
     @property
     def done(self) -> bool:
         """Was it read here?"""
-        return self.seen is not None
+        return self.queries is not None
 
     def run(self) -> QueryColumns:
         """Read it here."""
-        self.seen = self.stream.reader.read(self.block.data)
-        return self.seen
+        self.queries = self.stream.reader.read(self.block.data)
+        return self.queries
 
 
 @dataclass(slots=True)
@@ -71,21 +71,21 @@ class BlockQueue:
 
     def __init__(self, streams: Sequence[SourcePipeline]) -> None:
         self._streams = streams
-        self._crew: WorkerPool | None = None
+        self._pool: WorkerPool | None = None
         self._waiting: deque[_PendingBlock | _PendingAggregation] = deque()
         self._deferred: deque[_PendingAggregation] = deque()
         """For which the crew had no room."""
 
     def start_workers(self, processes: int) -> None:
         """Have the work done by so many processes with this one; before it has threads."""
-        if processes > 1 and self._crew is None and not self._waiting:
-            self._crew = WorkerPool([stream.reader for stream in self._streams], processes - 1)
+        if processes > 1 and self._pool is None and not self._waiting:
+            self._pool = WorkerPool([stream.reader for stream in self._streams], processes - 1)
 
     def stop_workers(self) -> None:
         """Do everything here from now on."""
-        if self._crew is not None:
-            self._crew.shutdown()
-            self._crew = None
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
 
     def submit(self, stream: SourcePipeline, block: LineBlock) -> Iterator[ParsedBlock]:
         """Take one block; gives out what is done and makes room."""
@@ -97,11 +97,11 @@ class BlockQueue:
                 break
             yield from self._complete_oldest()
         self._waiting.append(taken)
-        if self._crew is None:
+        if self._pool is None:
             yield from self.drain()
         elif not taken.done:
             try:
-                taken.number = self._crew.submit_block(self._streams.index(stream), block.data)
+                taken.number = self._pool.submit_block(self._streams.index(stream), block.data)
             except WorkerDied:
                 self.stop_workers()
 
@@ -124,28 +124,28 @@ class BlockQueue:
 
     def _work_while_waiting(self) -> None:
         """Do here what waits, from the newest on, until the oldest is done."""
-        while self._crew is not None and not self._ready:
-            undone = [one for one in self._waiting if not one.done]
+        while self._pool is not None and not self._ready:
+            undone = [pending for pending in self._waiting if not pending.done]
             if len(undone) < 2:
                 return
             if undone[-1].number is not None:
-                self._crew.cancel(undone[-1].number)
+                self._pool.cancel(undone[-1].number)
             undone[-1].run()
 
     @property
     def _full(self) -> bool:
         """Has the crew no room?"""
-        return self._crew is not None and self._crew.full
+        return self._pool is not None and self._pool.full
 
     @property
     def _ready(self) -> bool:
         """Is the oldest done?"""
-        return self._waiting[0].done or (self._crew is not None and self._crew.ready)
+        return self._waiting[0].done or (self._pool is not None and self._pool.ready)
 
     @property
     def _locally_parsed(self) -> int:
         """How many blocks that were read here wait."""
-        return sum(one.done for one in self._waiting)
+        return sum(pending.done for pending in self._waiting)
 
     def _dispatch_all(self) -> Iterator[ParsedBlock]:
         while self._deferred:
@@ -156,43 +156,46 @@ class BlockQueue:
         if self._full and self._ready:
             yield from self._complete_oldest()
             return
-        asked = self._deferred.popleft()
-        if self._crew is None or self._crew.full or not self._crew.fits(asked.columns):
-            asked.run()
+        pending = self._deferred.popleft()
+        if self._pool is None or self._pool.full or not self._pool.fits(pending.columns):
+            pending.run()
             return
-        self._waiting.append(asked)
+        self._waiting.append(pending)
         try:
-            asked.number = self._crew.submit_aggregation(asked.columns, asked.spans)
+            pending.number = self._pool.submit_aggregation(pending.columns, pending.spans)
         except WorkerDied:
             self.stop_workers()
 
     def _complete_oldest(self) -> Iterator[ParsedBlock]:
         """Give out or deliver the oldest there is."""
         oldest = self._waiting[0]
-        found = self._worker_result() if oldest.number is not None else None
+        result = self._worker_result() if oldest.number is not None else None
         if isinstance(oldest, _PendingBlock):
-            seen = found if isinstance(found, QueryColumns) else None
-            seen = oldest.seen or seen or oldest.run()
+            queries = result if isinstance(result, QueryColumns) else None
+            queries = oldest.queries or queries or oldest.run()
             self._waiting.popleft()
-            yield oldest.stream, oldest.block, oldest.positions, seen
+            yield oldest.stream, oldest.block, oldest.positions, queries
             return
         self._waiting.popleft()
-        if isinstance(found, list) and not oldest.done:
-            oldest.finish(found)
+        if isinstance(result, list) and not oldest.done:
+            oldest.finish(result)
         elif not oldest.done:
             oldest.run()
 
     def _worker_result(self) -> QueryColumns | list[WindowAggregate] | None:
         """What the crew made of its oldest; None where it is gone, or was spared that."""
         try:
-            return self._crew.next_result() if self._crew is not None else None
+            return self._pool.next_result() if self._pool is not None else None
         except WorkerDied:
             self.stop_workers()
             return None
 
     def has_pending(self, stream: SourcePipeline) -> bool:
         """Is any block of a source still here?"""
-        return any(isinstance(one, _PendingBlock) and one.stream is stream for one in self._waiting)
+        return any(
+            isinstance(pending, _PendingBlock) and pending.stream is stream
+            for pending in self._waiting
+        )
 
     def clear(self) -> None:
         """Forget what was taken: it will be taken again."""

@@ -69,21 +69,21 @@ def sample(path: Path, reader: LineReader, latest: int) -> Sample:
     A search after ``latest`` (ms UTC) is from the future. Whether one comes too late depends on
     what else is counted, and is not told.
     """
-    found, begin = Sample(), time.perf_counter()
+    measured, begin = Sample(), time.perf_counter()
     topics = [topic.id for topic in reader.detector.topics]
     limit = longest_line(reader.max_line_bytes) if reader.wrapper else reader.max_line_bytes
     for offset, result in reader.records(_lines(path, limit)):
         if isinstance(result, ParsedQuery) and result.time > latest:
             result = "future"
         outcome = "query" if isinstance(result, ParsedQuery) else result
-        found.lines += 1
-        found.outcomes[outcome] += 1
+        measured.lines += 1
+        measured.outcomes[outcome] += 1
         if isinstance(result, ParsedQuery):
-            found.flagged.update(t for t, code in zip(topics, result.codes, strict=True) if code)
-        elif outcome in REJECTIONS and len(found.rejected) < MAX_LISTED_REJECTIONS:
-            found.rejected.append((offset, outcome))
-    found.seconds = time.perf_counter() - begin
-    return found
+            measured.flagged.update(t for t, code in zip(topics, result.codes, strict=True) if code)
+        elif outcome in REJECTIONS and len(measured.rejected) < MAX_LISTED_REJECTIONS:
+            measured.rejected.append((offset, outcome))
+    measured.seconds = time.perf_counter() - begin
+    return measured
 
 
 def wrapped(path: Path, reader: LineReader, latest: int) -> tuple[WrapperName, Sample] | None:
@@ -91,9 +91,9 @@ def wrapped(path: Path, reader: LineReader, latest: int) -> tuple[WrapperName, S
     first = [line for _, line in itertools.islice(_lines(path, SPLIT_LINE), MAX_LISTED_REJECTIONS)]
     for name, wrapper in WRAPPERS.items():
         if all(unwrap(wrapper, line) for line in first):
-            found = sample(path, dataclasses.replace(reader, wrapper=wrapper), latest)
-            if found.searches:
-                return name, found
+            measured = sample(path, dataclasses.replace(reader, wrapper=wrapper), latest)
+            if measured.searches:
+                return name, measured
     return None
 
 

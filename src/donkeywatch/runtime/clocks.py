@@ -205,8 +205,8 @@ class ClockJumpDetector:
             short = now - self._expected(steady) <= TRIAL_AHEAD_MS
             if self._proven and not short:
                 self._stopped = now
-            # A clock that was wrong when the last process ended may be wrong in another way now.
-            sure = short and not (self._inherited and stored is not None and stored.doubted)
+            # One that was wrong when the last process ended may be wrong in another way now.
+            sure = short and (judged or stored is None or not stored.doubted)
             self._believe(now, steady, self._even if sure else 0, proven=self._proven and sure)
         elif stored is not None and self._inherited and not (judged or stored.doubted):
             if DAY < now - self._expected(steady) <= MAX_STOP_MS:

@@ -8,7 +8,7 @@ from donkeywatch.counting.ledger import BatchBuilder
 from donkeywatch.counting.windows import HOUR
 from donkeywatch.ingest.copies import leave_out_counted, newest_search
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.ingest.observe import Judged
+from donkeywatch.ingest.observe import JudgedQueries
 from donkeywatch.ingest.recognition import Recogniser
 from donkeywatch.runtime.pipeline import SourcePipeline
 from donkeywatch.sources.block import LineBlock
@@ -26,8 +26,8 @@ class Deduplicator:
     """Searches at the times of counted ones, with other addresses, are not counted."""
 
     def new_lines(
-        self, stream: SourcePipeline, block: LineBlock, judged: Judged
-    ) -> tuple[Judged, int]:
+        self, stream: SourcePipeline, block: LineBlock, judged: JudgedQueries
+    ) -> tuple[JudgedQueries, int]:
         """Give what is new of a block, and how many lines of it that were too long are new."""
         if not block.compare_until:
             return judged, block.too_long
@@ -43,7 +43,9 @@ class Deduplicator:
             more_follows=stream.backfill_frontier is not None or block.more_follows,
         )
         if len(kept.time):
-            stream.follower.registry.note_new(block.generation, went_on=recogniser.went_on)
+            stream.follower.registry.note_new(
+                block.generation, went_on=recogniser.is_past_log_before
+            )
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():
             self.ledger.count_left_out(stream.source.name, reason, lines)

@@ -40,14 +40,14 @@ _ENGINE_IDS = itertools.count()
 class Engine:
     """Owns the state directory; stepped by `tick`, with the time given from outside.
 
-    ``now`` is the wall clock, ms UTC. Without ``materials`` the files are read at once.
+    ``now`` is the wall clock, ms UTC. Without ``reference_data`` the files are read at once.
     """
 
     def __init__(
-        self, settings: Settings, now: int, materials: ReferenceData | None = None
+        self, settings: Settings, now: int, reference_data: ReferenceData | None = None
     ) -> None:
         self.settings = settings
-        self.materials = materials or ReferenceData.load(settings)
+        self.reference_data = reference_data or ReferenceData.load(settings)
         database.ensure_state_directory(settings.state)
         self._lock = database.lock(settings.state)
         try:
@@ -61,31 +61,31 @@ class Engine:
 
     def _open(self, settings: Settings, now: int) -> None:
         self.now = now
-        detector = Detector(self.materials.lexicon, settings.ingest.matcher)
+        detector = Detector(self.reference_data.lexicon, settings.ingest.matcher)
         state = open_state(
-            settings, self.materials, detector, now, lambda: self.now, self._begin_reading
+            settings, self.reference_data, detector, now, lambda: self.now, self._begin_reading
         )
         self.store, self.backups, self.streams = state.store, state.backups, state.streams
         self._keys, self._digest = state.keys, state.lexicon_digest
         rules = LatenessRules(
             round(settings.time.lateness * SECOND), round(settings.time.future * SECOND)
         )
-        self._observer = Pseudonymiser(self.materials.countries, self._keys, rules)
+        self._pseudonymiser = Pseudonymiser(self.reference_data.countries, self._keys, rules)
         self.topics = detector.topics
-        self._ledger = BatchBuilder(detector.topics)
-        self.deduplicator = Deduplicator(self.store, self._keys, self._ledger)
+        self._batch_builder = BatchBuilder(detector.topics)
+        self.deduplicator = Deduplicator(self.store, self._keys, self._batch_builder)
         self.rolling = RollingWindows(len(detector.topics), self.store.segments)
-        self._pipeline = BlockQueue(self.streams)
-        self.closer = WindowCloser(
+        self._block_queue = BlockQueue(self.streams)
+        self.window_closer = WindowCloser(
             self.store,
             self.backups,
             self._keys,
             settings.retention,
-            self._pipeline.submit_aggregation,
+            self._block_queue.submit_aggregation,
             self._renew,
         )
-        self.pace = CommitScheduler(settings.checkpoint, settings.follow.scan)
-        self._view = RollingView(self.rolling, self.store)
+        self.scheduler = CommitScheduler(settings.checkpoint, settings.follow.scan_interval)
+        self._rolling_view = RollingView(self.rolling, self.store)
         self._engine_id = next(_ENGINE_IDS)
         self._work_remains = False
         self.timekeeper = Timekeeper(self.store, self.streams, rules)
@@ -99,7 +99,7 @@ class Engine:
         """Scan, read, commit and close what is due; true when more is waiting to be read.
 
         ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. Once
-        ``enough`` says so no further block is read, so that signals and commits are not kept
+        ``should_stop`` says so no further block is read, so that signals and commits are not kept
         waiting. When a commit or a new key cannot be written, a later tick tries again from the
         last commit; StateError when the database is damaged. Without a time nothing is read.
         """
@@ -112,9 +112,9 @@ class Engine:
             self.now = time
             busy = self._read(time, steady, should_stop)
             if not busy:
-                self._pipeline.stop_workers()
-            self.timekeeper.follow()
-            if self.pace.commit_due(steady):
+                self._block_queue.stop_workers()
+            self.timekeeper.advance_coverage()
+            if self.scheduler.commit_due(steady):
                 self.commit(time, steady)
             elif self._work_remains:
                 self._close(time)
@@ -131,39 +131,39 @@ class Engine:
     @property
     def lag(self) -> int:
         """Bytes on disk that are not counted yet."""
-        return sum(stream.follower.registry.lag for stream in self.streams)
+        return sum(stream.follower.registry.lag_bytes for stream in self.streams)
 
-    def _read(self, now: int, steady: int, enough: Callable[[], bool]) -> bool:
+    def _read(self, now: int, steady: int, should_stop: Callable[[], bool]) -> bool:
         self.scan_sources(steady)
         budget = TICK_BYTES
         while True:
             for stream in self.streams:
-                ready = self.timekeeper.ready(stream, steady)
-                while ready and budget > 0 and not stream.putting_back:
+                ready = self.timekeeper.may_read(stream, steady)
+                while ready and budget > 0 and not stream.is_putting_back:
                     block = stream.follower.read(steady)
                     if block is None:
                         break
                     self.ingest_block(stream, block, now)
-                    budget = 0 if enough() else budget - block.consumed
+                    budget = 0 if should_stop() else budget - block.consumed
             self.drain(now)
-            if not any(stream.putting_back for stream in self.streams):
+            if not any(stream.is_putting_back for stream in self.streams):
                 return budget <= 0
             self.commit_batch(self.counted_positions(), now)
-            self.timekeeper.put_back(steady)
+            self.timekeeper.roll_back_waiting(steady)
 
     def ingest_block(self, stream: SourcePipeline, block: LineBlock, now: int) -> None:
         """Take one block of a source to be counted; not yet stored."""
-        for done in self._pipeline.submit(stream, block):
+        for done in self._block_queue.submit(stream, block):
             self._record(*done, now)
 
     def drain(self, now: int) -> None:
         """Count every block that was taken."""
-        for done in self._pipeline.drain():
+        for done in self._block_queue.drain():
             self._record(*done, now)
 
     def start_workers(self) -> None:
         """Have blocks read on every core that may be used; before this process has threads."""
-        self._pipeline.start_workers(self.settings.ingest.worker_count)
+        self._block_queue.start_workers(self.settings.ingest.worker_count)
 
     def _record(
         self,
@@ -173,18 +173,18 @@ class Engine:
         read: QueryColumns,
         now: int,
     ) -> None:
-        if self.timekeeper.holds(stream, block.generation, read):
+        if self.timekeeper.has_to_wait(stream, block.generation, read):
             return
         stream.counted_positions = positions
         frontier = stream.frontier_of(block.generation)
-        judged = self._observer.judge(read, frontier, now)
+        judged = self._pseudonymiser.judge(read, frontier, now)
         stream.note_judged(block.generation, judged.time[judged.verdict == ACCEPTED])
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
-        observations = self._observer.pseudonymise(judged, self.closer.closed_until)
-        self._ledger.record(stream.source.name, observations)
-        self._ledger.record_too_long(stream.source.name, too_long)
+        observations = self._pseudonymiser.pseudonymise(judged, self.window_closer.closed_until)
+        self._batch_builder.record(stream.source.name, observations)
+        self._batch_builder.record_too_long(stream.source.name, too_long)
         stream.outcomes.update(observations.tally, too_long=too_long)
-        self.pace.pending_bytes += block.consumed
+        self.scheduler.pending_bytes += block.consumed
         stream.cover_event_times(observations.time[observations.time <= (frontier.max_time or 0)])
 
     def _begin_reading(self) -> int:
@@ -206,7 +206,7 @@ class Engine:
         """The time that is believed; what rested on a later one is taken back."""
         if self.timekeeper.look(now, steady) and (time := self.timekeeper.time) is not None:
             self.rolling.reset()
-            self.closer.take_back(time)
+            self.window_closer.take_back(time)
             self.commit_batch(self.counted_positions(), time)
         return self.timekeeper.time
 
@@ -226,8 +226,8 @@ class Engine:
 
     def discard_uncommitted(self) -> None:
         """Forget what was taken and is not stored."""
-        self._pipeline.clear()
-        self._ledger.take_batch()
+        self._block_queue.clear()
+        self._batch_builder.take_batch()
 
     def counted_positions(self) -> list[GenerationPosition]:
         """Where counting stands: of a source whose blocks are being read, behind the last one."""
@@ -236,22 +236,22 @@ class Engine:
             for stream in self.streams
             for position in (
                 stream.counted_positions
-                if stream.putting_back or self._pipeline.has_pending(stream)
+                if stream.is_putting_back or self._block_queue.has_pending(stream)
                 else stream.follower.positions()
             )
         ]
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        time = self.timekeeper.believed(now, steady)
+        time = self.timekeeper.believed_time(now, steady)
         if time is None:
             return
         now, positions = time, self.counted_positions()
         events = any(stream.follower.events for stream in self.streams)
-        changed = positions or events or self._ledger.batch.counters
-        if changed or self.pace.coverage_commit_due(steady):
+        changed = positions or events or self._batch_builder.batch.counters
+        if changed or self.scheduler.coverage_commit_due(steady):
             self.commit_batch(positions, now)
-            self.pace.on_commit(steady)
+            self.scheduler.on_commit(steady)
             self.store.copy_counters(steady)
         self._close(now)
 
@@ -261,27 +261,29 @@ class Engine:
         watermark, keeper = self.watermark(now), self.timekeeper
         if watermark is None:
             return
-        closed = self.closer.closed_until
-        self.closer.close(watermark, now, keeper.sure(watermark), confirmed=keeper.clocks.proven)
+        closed = self.window_closer.closed_until
+        self.window_closer.close(
+            watermark, now, keeper.confirmed_time(watermark), confirmed=keeper.clocks.proven
+        )
         # The rolling windows, which the end of a week makes anew, come after it.
         caught_up = all(stream.caught_up for stream in self.streams)
-        self._work_remains = self.closer.week_in_progress or self._view.show(
+        self._work_remains = self.window_closer.week_in_progress or self._rolling_view.show(
             watermark, caught_up=caught_up
         )
-        if self.closer.closed_until > closed or (unfinished and not self._work_remains):
+        if self.window_closer.closed_until > closed or (unfinished and not self._work_remains):
             return_free_memory()
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = pipelines.take_events(self.streams, self._ledger)
-        batch = self._ledger.take_batch()
+        covered = pipelines.take_events(self.streams, self._batch_builder)
+        batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.timekeeper.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
         followed = pipelines.first_looks(self.streams)
         clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
-        finished = [stream.follower.registry.unstored() for stream in self.streams]
+        finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(
             batch, positions, progress, covered, now, followed | clock, list(chain(*finished))
         )
@@ -290,14 +292,14 @@ class Engine:
             self.backups.request_now()
         for stream, files in zip(self.streams, finished, strict=True):
             stream.committed(positions, files)
-        self.pace.pending_bytes = 0
+        self.scheduler.pending_bytes = 0
         self._commits.succeeded(now)
-        self._view.record(batch.rows)
+        self._rolling_view.record(batch.rows)
 
     def _recover(self, error: sqlite3.Error | OSError, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
         self._commits.failed(database.reason(error))
-        self.pace.on_failed_commit(steady)
+        self.scheduler.on_failed_commit(steady)
         failure = database.commit_error(self.store.path, error)
         if not isinstance(failure, DatabaseUnavailableError):
             raise failure from None
@@ -316,7 +318,7 @@ class Engine:
             return  # By a wrong clock the wrong copies would be the oldest.
         self.backups.start_if_due(now, steady)
         if self.backups.errors:
-            self._ledger.count("backup_errors", "", self.backups.errors)
+            self._batch_builder.count("backup_errors", "", self.backups.errors)
             self.backups.errors = 0
 
     # -- what others may know ------------------------------------------------------------
@@ -327,13 +329,13 @@ class Engine:
             sources=tuple(stream.status() for stream in self.streams),
             last_commit=self._commits.last,
             last_backup=self.backups.last,
-            last_commit_ok=self._commits.good,
+            last_commit_ok=self._commits.is_good,
             commit_errors=self._commits.errors,
             commit_trouble=self._commits.trouble,
             lexicon=self._digest,
             change_counter=(self._engine_id, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
-            overdue=tuple(self.closer.overdue(self.timekeeper.time or 0)),
+            overdue=tuple(self.window_closer.overdue(self.timekeeper.time or 0)),
             log_blocked=self.store.log_blocked,
             engine_problems=tuple(filter(None, (self.timekeeper.clocks.problem,))),
         )
@@ -341,7 +343,7 @@ class Engine:
     def close(self) -> None:
         """Give everything back; what was not committed will be read again."""
         self.backups.cancel()
-        self._pipeline.stop_workers()
+        self._block_queue.stop_workers()
         for stream in self.streams:
             stream.follower.close()
         self.store.close()

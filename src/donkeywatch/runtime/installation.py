@@ -63,7 +63,7 @@ def plausible_time(store: Store, now: int) -> int:
 
 def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
     """The weekly keys; a break says which are lost: an address counts anew in those weeks."""
-    keys = Keyring(settings.key_directory, store.epochs(), store.register_key)
+    keys = Keyring(settings.key_directory, store.weekly_keys(), store.register_key)
     if keys.lost:
         store.add_break("keys", ", ".join(week_name(week) for week in keys.lost), now)
     return keys

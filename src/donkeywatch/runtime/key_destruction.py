@@ -27,13 +27,13 @@ def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
     time = engine.timekeeper.time
     if time is None:
         return True
-    overdue = engine.closer.overdue(time)
+    overdue = engine.window_closer.overdue(time)
     if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in engine.streams):
         engine.tick(now, steady)
         return False
-    sure = engine.timekeeper.sure(time - round(engine.settings.time.lateness * SECOND))
+    sure = engine.timekeeper.confirmed_time(time - round(engine.settings.time.lateness * SECOND))
     if sure is not None:
-        engine.closer.destroy_due(sure, time, confirmed=engine.timekeeper.clocks.proven)
+        engine.window_closer.destroy_due(sure, time, confirmed=engine.timekeeper.clocks.proven)
     return True
 
 
@@ -48,7 +48,7 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     with database.lock(settings.state), closing(Store(settings.state, _topics(settings))) as store:
         _require_clock(store, now, steady)
-        keys = keyring.Keyring(settings.key_directory, store.epochs(), store.register_key)
+        keys = keyring.Keyring(settings.key_directory, store.weekly_keys(), store.register_key)
         backups = Backups(store.path, 0, settings.backup.keep)
         closer = WindowCloser(
             store, backups, keys, settings.retention, BlockQueue(()).submit_aggregation

@@ -64,8 +64,8 @@ class Journal(logging.StreamHandler):  # type: ignore[type-arg]
                 self._write(text, message.repeats)
 
     def _write(self, text: str, repeats: int) -> None:
-        level, _, told = text.partition(" ")
-        repeated = f"{told} (and {repeats} times more within {PERIOD_SECONDS:.0f} s)"
+        level, _, message = text.partition(" ")
+        repeated = f"{message} (and {repeats} times more within {PERIOD_SECONDS:.0f} s)"
         super().emit(logging.makeLogRecord({"levelname": level, "msg": repeated}))
 
 

@@ -57,12 +57,12 @@ class SourcePipeline:
     """It was never followed by any process."""
     upgraded: bool = False
     """The database is of version 0.1, and its files were not looked at since."""
-    held: bool = False
+    is_waiting_for_clock: bool = False
     """The log's next lines wait for the clock."""
-    held_since: int = 0
+    waiting_since: int = 0
     """When lines were last found to wait, of the log or of a rotated file (ms of a steady
     clock)."""
-    putting_back: bool = False
+    is_putting_back: bool = False
     """Blocks of them were read, which will be read again."""
     frontiers: dict[int, tuple[EventTimeFrontier, EventTimeFrontier]] = field(default_factory=dict)
     """Of rotated files that had to wait for the clock, by generation, as committed and as it is:
@@ -94,7 +94,7 @@ class SourcePipeline:
 
     def _stored_frontier(self) -> EventTimeFrontier:
         stored = self.last_committed
-        return EventTimeFrontier.restored(stored.newest, stored.suspect, stored.witnesses)
+        return EventTimeFrontier.restored(stored.newest, stored.candidate, stored.confirmations)
 
     def frontier_of(self, generation: int) -> EventTimeFrontier:
         """Give the frontier by which the lines of a file are judged."""
@@ -116,13 +116,13 @@ class SourcePipeline:
     @property
     def caught_up(self) -> bool:
         """Is everything that is there counted?"""
-        return self.follower.caught_up and not self.held
+        return self.follower.caught_up and not self.is_waiting_for_clock
 
     def has_unread(self, end: int) -> bool:
         """May there be lines of before ``end`` (ms UTC) that can be read and are not counted?"""
         unread = not (
             self.caught_up
-            or self.held
+            or self.is_waiting_for_clock
             or self.follower.last_scan_failed
             or self.follower.live_unreadable
         )
@@ -132,11 +132,11 @@ class SourcePipeline:
         """Did event time or coverage come further than the clock allows (ms UTC)?"""
         return max(self.frontier.max_time or 0, self.coverage.decided_until or 0) > future
 
-    def take_back(self, now: int, future: int) -> None:
+    def rewind_to(self, now: int, future: int) -> None:
         """Forget how far a clock that was ahead of ``now`` had let event time come."""
         frontier = self.frontier
         if frontier.max_time is not None and frontier.max_time > future:
-            frontier.set_back(now, 0, 0)
+            frontier.rewind(now, 0, 0)
         self.coverage.rewind(now)
 
     def advance_coverage(self, now: int, *, jumped: bool) -> None:
@@ -171,14 +171,14 @@ class SourcePipeline:
 
     def take_coverage(self) -> dict[int, float]:
         """Seconds covered per hour since the last call."""
-        if self.follower.bytes_lost and self.follower.events["abandoned_bytes"]:
+        if self.follower.bytes_lost and self.follower.events["lost_bytes"]:
             # When it was lost is not known yet; a restart would forget it, so it costs a second.
             self.coverage.skip_until((self.coverage.decided_until or 0) + SECOND)
-        found: dict[int, float] = {}
+        covered: dict[int, float] = {}
         for part in (self.coverage, self.backfill_coverage):
             for hour, seconds in part.take().items():
-                found[hour] = found.get(hour, 0.0) + seconds
-        return found
+                covered[hour] = covered.get(hour, 0.0) + seconds
+        return covered
 
     def recogniser(self, block: LineBlock, make: Callable[[], Recogniser]) -> Recogniser:
         """Give the recogniser of the file that a block is from."""
@@ -197,7 +197,7 @@ class SourcePipeline:
             name: recogniser
             for name, recogniser in self.recognisers.items()
             # Each holds rows of an hour; of an archive, blocks may still be on their way.
-            if name[0] in reading and not (recogniser.went_on and is_live)
+            if name[0] in reading and not (recogniser.is_past_log_before and is_live)
         }
         self.frontiers = {
             generation: (replace(frontier), frontier)
@@ -216,7 +216,7 @@ class SourcePipeline:
         self.recognisers.clear()
         self.counted_positions = []
         self.follower.roll_back()
-        self.frontier.set_back(stored.newest, stored.suspect, stored.witnesses)
+        self.frontier.rewind(stored.newest, stored.candidate, stored.confirmations)
         self.frontiers = {
             generation: (committed, replace(committed))
             for generation, (committed, _) in self.frontiers.items()
@@ -225,7 +225,7 @@ class SourcePipeline:
         self.backfill_coverage.take()
         self.coverage.decided_until = stored.covered_until
         # A loss is told once; the time it costs has just been forgotten.
-        self.follower.bytes_lost |= self.follower.events["abandoned_bytes"] > 0
+        self.follower.bytes_lost |= self.follower.events["lost_bytes"] > 0
 
     def status(self) -> SourceStatus:
         """What others may know of it."""
@@ -236,8 +236,8 @@ class SourcePipeline:
             and not follower.last_scan_failed
             and not follower.live_unreadable,
             caught_up=self.caught_up,
-            lag_bytes=follower.registry.lag,
-            offset_bytes=follower.offset,
+            lag_bytes=follower.registry.lag_bytes,
+            offset_bytes=live.fingerprint.offset if (live := follower.live) is not None else 0,
             last_event=self.frontier.max_time,
             error="; ".join(filter(None, self._problems())) or None,
         )
@@ -248,23 +248,23 @@ class SourcePipeline:
             waits = f"{follower.log.path}: old lines in a rotated file wait for a confirmed clock"
         return follower.error, waits, self.format_warning, self.refused
 
-    def hold(self, generation: int, *, is_behind: bool) -> None:
+    def wait_for_clock(self, generation: int, *, is_behind: bool) -> None:
         """Put the lines of a file back that were read, until the clock is confirmed.
 
         One that ``is_behind`` the log begins where the log has passed long ago.
         """
         live = self.follower.live
         if live is None or live.id == generation:
-            self.held = True
+            self.is_waiting_for_clock = True
         else:
             self.follower.registry.waiting.add(generation)
             frontier = EventTimeFrontier() if is_behind else self._stored_frontier()
             self.frontiers.setdefault(generation, (frontier, frontier))
-        self.putting_back = True
+        self.is_putting_back = True
 
-    def try_again(self) -> None:
+    def stop_waiting(self) -> None:
         """Read the lines again that have waited for the clock."""
-        self.held = False
+        self.is_waiting_for_clock = False
         self.follower.registry.waiting.clear()
 
     @property
@@ -291,9 +291,10 @@ class SourcePipeline:
         mostly = self.outcomes[rejected] * 2 > lines
         if not mostly and self.frontier.max_time is not None:
             return None  # A quiet hour of a log that also has other lines, and once had searches.
-        told = f", most rejected as {rejected}" if mostly else ""
+        mostly_rejected = f", most rejected as {rejected}" if mostly else ""
         return (
-            f"none of its lines so far is a search{told}; are the format and the time zone right?"
+            f"none of its lines so far is a search{mostly_rejected}; are the format and the time"
+            " zone right?"
             " `donkeywatch check` tells of a sample"
         )
 

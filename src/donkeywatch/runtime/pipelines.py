@@ -97,7 +97,7 @@ def open_pipelines(
     """
     store.forget_positions_but_of([source.name for source in settings.source])
     number = itertools.count(store.next_generation()).__next__
-    silence = round(settings.time.silence * SECOND)
+    silence = round(settings.time.max_gap * SECOND)
     backfilled = int(store.setting(BACKFILLED) or 0)
     upgraded = int(store.setting(UPGRADED) or 0) * 1_000_000
     streams = []
@@ -121,7 +121,7 @@ def open_pipelines(
                 source,
                 follower,
                 BlockReader(line_reader(source, detector)),
-                EventTimeFrontier.restored(stored.newest, stored.suspect, stored.witnesses),
+                EventTimeFrontier.restored(stored.newest, stored.candidate, stored.confirmations),
                 Coverage(stored.covered_until),
                 stored,
                 silence,

@@ -111,9 +111,9 @@ def _newest_good(settings: Settings) -> Path:
         if reason is None:
             return path
         rejected.append(f"{path.name}: {reason}")
-    told = "; ".join(rejected) or "there is none"
+    reasons = "; ".join(rejected) or "there is none"
     raise StateError(
-        f"no backup in {settings.state / backups.DIRECTORY} can be used ({told})",
+        f"no backup in {settings.state / backups.DIRECTORY} can be used ({reasons})",
         "put a good copy there under one of these names (donkeywatch-YYYYMMDDThhmmssZ.db),"
         " or begin anew with `donkeywatch reset`",
     )
@@ -122,7 +122,9 @@ def _newest_good(settings: Settings) -> Path:
 def _keys_missing(settings: Settings, backup: Path) -> str | None:
     db = database.connect(backup, read_only=True)
     try:
-        epochs = db.execute("select week, proof from epochs where sealed = 0").fetchall()
+        epochs = db.execute(
+            "select week, key_check from weekly_keys where destroyed = 0"
+        ).fetchall()
     finally:
         db.close()
     try:
@@ -136,7 +138,7 @@ def _keys_missing(settings: Settings, backup: Path) -> str | None:
 def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
     """A follower per source that stands where a database says; to be scanned, not read."""
     lasting = keyring.install_key(settings.key_directory, fresh=False)
-    epochs = db.execute("select week, proof from epochs where sealed = 0").fetchall()
+    epochs = db.execute("select week, key_check from weekly_keys where destroyed = 0").fetchall()
     keys = {week: keyring.read(settings.key_directory, week, proof) for week, proof in epochs}
     for source in settings.source:
         numbers = itertools.count(1 << 40)
@@ -169,7 +171,7 @@ def uncounted_ranges(follower: Follower) -> Iterator[UncountedRange]:
             raise SourceError(follower.error, "make the log readable, and repeat the command")
         names = {(s.st_dev, s.st_ino): path for path, s in log.rotated_files()}
         for generation in follower.registry.all_generations:
-            at, file = generation.mark.offset, generation.file
+            at, file = generation.fingerprint.offset, generation.file
             if file is None:
                 if generation.state == OPEN:
                     yield UncountedRange(log.name, None, at, None)

@@ -70,7 +70,7 @@ class Service:
 
     def _start_watcher(self) -> WakeupWatcher:
         logs = [source.path for source in self._settings.source]
-        return WakeupWatcher(logs, enabled=self._settings.follow.doorbell)
+        return WakeupWatcher(logs, enabled=self._settings.follow.watch_files)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -95,15 +95,15 @@ class Service:
 
     def _destroy_due(self) -> None:
         """Before anything is served: destroy the keys whose time ended while nothing ran."""
-        before = set(self._engine.closer.key_weeks)
+        before = set(self._engine.window_closer.key_weeks)
         end = monotonic_ms() + START
         with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
             while monotonic_ms() < end:
                 if destroy_before_serving(self._engine, wall_ms(), monotonic_ms()):
                     break
-        if gone := before - set(self._engine.closer.key_weeks):
+        if gone := before - set(self._engine.window_closer.key_weeks):
             log.info("destroyed the keys of %s, which were due", names_of(gone))
-        for week in self._engine.closer.lost_weeks:
+        for week in self._engine.window_closer.lost_weeks:
             log.warning(
                 "the key of week %s is lost: it goes on under another one, and an address of before"
                 " counts as another; see `breaks`",
@@ -126,11 +126,11 @@ class Service:
             (retain_freed_memory if busy else release_freed_memory)()
         self._busy = busy
         if not busy:
-            self._wakeup.sleep(self._engine.pace.coalesce_seconds(monotonic_ms()))
-            self._wakeup.wait(self._engine.pace.sleep_seconds(monotonic_ms()))
+            self._wakeup.sleep(self._engine.scheduler.coalesce_seconds(monotonic_ms()))
+            self._wakeup.wait(self._engine.scheduler.sleep_seconds(monotonic_ms()))
 
     def _current_status(self) -> Status:
-        words = self._engine.materials.lexicon
+        words = self._engine.reference_data.lexicon
         status = self._engine.status()
         status = replace(status, engine_problems=(*status.engine_problems, *self._server.problems))
         return replace(
@@ -158,9 +158,9 @@ class Service:
         """Log a problem once when it comes and once when it goes; counts and paths only."""
         lag = self._settings.follow.ready_lag
         old, new = before.readiness_problems(lag), after.readiness_problems(lag)
-        told = {_without_byte_count(reason) for reason in old}
+        known = {_without_byte_count(reason) for reason in old}
         for reason in new:
-            if _without_byte_count(reason) not in told:
+            if _without_byte_count(reason) not in known:
                 log.warning("not ready: %s", reason)
         complaints = {source.name: source.error for source in before.sources if source.following}
         for source in after.sources:
@@ -207,7 +207,7 @@ class Service:
         except Exception as error:  # Whatever is wrong with them ends no daemon that works.
             self._reject_reload(error)
             return
-        old = self._engine.materials
+        old = self._engine.reference_data
         # The new engine notes what changed before its status is told: no answer may be an old one.
         self._status = replace(self._status, change_counter=None)
         self._engine.close()
@@ -239,8 +239,8 @@ class Service:
 
     def _reject_reload(self, error: Exception) -> None:
         self._reload_good = False
-        told = error if isinstance(error, DonkeywatchError) else type(error).__name__
-        log.error("settings not reloaded, the old ones stay: %s", told, extra=ANSWER)
+        reason = error if isinstance(error, DonkeywatchError) else type(error).__name__
+        log.error("settings not reloaded, the old ones stay: %s", reason, extra=ANSWER)
 
 
 def names_of(weeks: Iterable[int]) -> str:

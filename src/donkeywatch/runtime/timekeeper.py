@@ -43,7 +43,7 @@ class Timekeeper:
         if clocks.changes == changes:
             return False
         for stream in self._streams:
-            stream.try_again()
+            stream.stop_waiting()
         if stored := clocks.stored():
             self._store.set(installation.CLOCK, str(stored))
         if self.time is None or clocks.doubted:
@@ -52,16 +52,16 @@ class Timekeeper:
         if clocks.moved >= 0 and not any(stream.is_ahead(future) for stream in self._streams):
             return False
         for stream in self._streams:
-            stream.take_back(self.time, future)
+            stream.rewind_to(self.time, future)
         return True
 
-    def believed(self, now: int, steady: int) -> int | None:
+    def believed_time(self, now: int, steady: int) -> int | None:
         """The time that is believed instead of ``now``, a later look at the wall clock."""
         if self.time is None:
             self.look(now, steady)
         return self.time if self.clocks.doubted else now
 
-    def require(self, now: int, steady: int) -> None:
+    def require_believed_clock(self, now: int, steady: int) -> None:
         """StateError where the wall clock is not believed: lines would be rejected by it."""
         self.look(now, steady)
         if problem := self.clocks.problem:
@@ -71,13 +71,13 @@ class Timekeeper:
                 " it is ready",
             )
 
-    def ready(self, stream: SourcePipeline, steady: int) -> bool:
+    def may_read(self, stream: SourcePipeline, steady: int) -> bool:
         """May a source be read? One whose lines wait is tried now and then."""
-        if steady - stream.held_since >= RETRY_MS:
-            stream.try_again()
-        return not stream.held
+        if steady - stream.waiting_since >= RETRY_MS:
+            stream.stop_waiting()
+        return not stream.is_waiting_for_clock
 
-    def holds(self, stream: SourcePipeline, generation: int, read: QueryColumns) -> bool:
+    def has_to_wait(self, stream: SourcePipeline, generation: int, read: QueryColumns) -> bool:
         """Has a block to wait, since a line in it is decided by a clock that is not confirmed?
 
         What is read after such a block will be read again with it.
@@ -86,17 +86,17 @@ class Timekeeper:
         late only for a log that has come to what may be the future.
         """
         clocks = self.clocks
-        if stream.putting_back:
+        if stream.is_putting_back:
             return True
         if stream.backfill_frontier is not None or clocks.proven:
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
-        if doubtful.any() or self._unsure(stream.frontier_of(generation), read).any():
+        if doubtful.any() or self._undecided(stream.frontier_of(generation), read).any():
             reached = (stream.last_committed.newest or 0) - self._rules.max_lateness
-            stream.hold(generation, is_behind=int(read.time[0]) < reached)
-        return stream.putting_back
+            stream.wait_for_clock(generation, is_behind=int(read.time[0]) < reached)
+        return stream.is_putting_back
 
-    def _unsure(self, frontier: EventTimeFrontier, read: QueryColumns) -> npt.NDArray[np.bool_]:
+    def _undecided(self, frontier: EventTimeFrontier, read: QueryColumns) -> npt.NDArray[np.bool_]:
         """Which lines are too late for those before them, or ahead, by no confirmed clock."""
         times, keep, sure = read.time, self._rules.max_lateness, self.clocks.sure
         if sure is None or self.time is None:
@@ -109,20 +109,20 @@ class Timekeeper:
         ahead = (times > self.time + self._rules.future) & (times <= self.time + MAX_STOP_MS)
         return late | ahead
 
-    def put_back(self, steady: int) -> None:
+    def roll_back_waiting(self, steady: int) -> None:
         """Go back to before the blocks that wait; what was counted before them is stored."""
         for stream in self._streams:
-            if stream.putting_back:
+            if stream.is_putting_back:
                 stream.roll_back()
-                stream.putting_back, stream.held_since = False, steady
+                stream.is_putting_back, stream.waiting_since = False, steady
 
-    def follow(self) -> None:
+    def advance_coverage(self) -> None:
         """Let the sources know how far the believed time has come."""
         if self.time is not None and self.clocks.exact:
             for stream in self._streams:
                 stream.advance_coverage(self.time, jumped=self.clocks.moved != 0)
 
-    def sure(self, watermark: int) -> int | None:
+    def confirmed_time(self, watermark: int) -> int | None:
         """How far event time has come by a clock that is confirmed, ms UTC."""
         clocks = self.clocks
         if not clocks.doubted and (stop := clocks.stop):

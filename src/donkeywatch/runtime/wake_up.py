@@ -45,7 +45,7 @@ class WakeupWatcher:
         if enabled and self._logs:
             with contextlib.suppress(OSError):  # Too few descriptors are left.
                 self._stopped, self._stop = os.pipe()
-                self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="file-watcher", daemon=True)
                 self._thread.start()
 
     def _run(self) -> None:

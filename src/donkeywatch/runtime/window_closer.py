@@ -142,10 +142,10 @@ class WindowCloser:
 
     def _close_finished_hours(self) -> None:
         """Close the hours that have been reckoned; one that got more since is reckoned again."""
-        for start, (asked, total) in list(self._hours_in_flight.items()):
+        for start, (queries_at_start, total) in list(self._hours_in_flight.items()):
             if not total.outstanding:
                 del self._hours_in_flight[start]
-                if self._store.queries("hour", start) == asked:
+                if self._store.queries("hour", start) == queries_at_start:
                     self._count_violation_unless(
                         self._store.close_hour(start, None, *total.figures)
                     )
@@ -164,19 +164,19 @@ class WindowCloser:
         self._close_hours(watermark)
         rolling, in_week = self._rolling(rolling_end)
         weeks: list[tuple[int, PendingAggregate]] = []
-        found: PendingAggregate | None = None
+        pending: PendingAggregate | None = None
         for start, end in self._store.windows_due("week", watermark):
-            own = rolling if in_week == start else {}
-            total = self._reckoner.submit(Window(start, end), *own.values())
+            own_hours = rolling if in_week == start else {}
+            total = self._reckoner.submit(Window(start, end), *own_hours.values())
             weeks.append((start, total))
-            found = total if own else found
-        if rolling and found is None:
-            found = self._reckoner.submit(*rolling.values())
+            pending = total if own_hours else pending
+        if rolling and pending is None:
+            pending = self._reckoner.submit(*rolling.values())
 
         def closed() -> RollingResults:
             for start, total in weeks:
                 self._count_violation_unless(self._store.close_week(start, total.figures[0]))
-            figures = found.figures[-len(rolling) :] if found is not None else []
+            figures = pending.figures[-len(rolling) :] if pending is not None else []
             each = zip(rolling.items(), figures, strict=True)
             return {name: (span.start, span.end, figures) for (name, span), figures in each}
 
@@ -209,13 +209,13 @@ class WindowCloser:
     def _close_weeks_incrementally(self, watermark: int) -> None:
         """Weeks of many rows a part at a time, so that nobody waits for them."""
         for start, end in self._store.windows_due("week", watermark):
-            asked = self._store.queries("week", start)
+            queries = self._store.queries("week", start)
             # It is put back when there is more to count: not when the database failed.
             week, self._week_in_progress = self._week_in_progress, None
-            if week is None or (week.start, week.queries) != (start, asked):
+            if week is None or (week.start, week.queries) != (start, queries):
                 # A line that came meanwhile may have missed its part.
                 parts = self._reckoner.partial_aggregates(start, end)
-                week = _WeekInProgress(start, asked, parts, empty_aggregate(self._topics))
+                week = _WeekInProgress(start, queries, parts, empty_aggregate(self._topics))
             if not week.advance():
                 self._week_in_progress = week
                 return
@@ -291,6 +291,9 @@ class WindowCloser:
         return [week for week in self._keys.active_weeks() if outlived(week, watermark)]
 
     def _prune(self, now: int) -> None:
-        for kind, weeks in (("hour", self._retention.hours), ("week", self._retention.weeks)):
+        for kind, weeks in (
+            ("hour", self._retention.hourly_weeks),
+            ("week", self._retention.weekly_weeks),
+        ):
             if weeks is not None:
                 self._store.prune(kind, week_of(now - weeks * WEEK))

@@ -122,11 +122,11 @@ class WorkerPool:
         slots = _write_columns(worker.memory[slot], 0, _present_columns(columns))
         return self._send(worker, slot, list(spans), slots)
 
-    def _send(self, worker: _Worker, slot: int, asked: object, size: object) -> int:
+    def _send(self, worker: _Worker, slot: int, task: object, size: object) -> int:
         self._next += 1
         worker.cancelled[slot] = 0
         try:
-            worker.pipe.send((slot, asked, size))
+            worker.pipe.send((slot, task, size))
         except OSError:
             raise WorkerDied from None
         return self._next - 1
@@ -172,17 +172,17 @@ def _worker_main(
     _close_inherited_files(pipe.fileno())
     with contextlib.suppress(EOFError, OSError):
         while True:
-            slot, asked, size = pipe.recv()
+            slot, task, size = pipe.recv()
             if spared[slot]:
                 pipe.send(None)
                 continue
-            if isinstance(asked, list):
-                pipe.send(aggregate(RowColumns(*_view_columns(memory[slot], size)), asked))
+            if isinstance(task, list):
+                pipe.send(aggregate(RowColumns(*_view_columns(memory[slot], size)), task))
                 continue
-            seen = readers[asked].read_in_place(
+            queries = readers[task].read_in_place(
                 np.frombuffer(memory[slot], np.uint8, size + PADDING)
             )
-            pipe.send(_write_result(memory[slot], seen) or seen)
+            pipe.send(_write_result(memory[slot], queries) or queries)
 
 
 def _close_inherited_files(kept: int) -> None:
@@ -193,13 +193,13 @@ def _close_inherited_files(kept: int) -> None:
 
 
 def _write_result(
-    memory: mmap.mmap, seen: QueryColumns
+    memory: mmap.mmap, queries: QueryColumns
 ) -> tuple[list[_ColumnSlot], dict[str, int]] | None:
     """Lay the columns down in memory; None when they do not fit."""
-    columns: list[npt.NDArray[Any]] = [seen.time, seen.address, seen.codes]
-    columns += [seen.alternative] if bool((seen.alternative != seen.time).any()) else []
+    columns: list[npt.NDArray[Any]] = [queries.time, queries.address, queries.codes]
+    columns += [queries.alternative] if bool((queries.alternative != queries.time).any()) else []
     lying = _write_columns(memory, 0, columns)
-    return None if lying is None else (lying, dict(seen.outcomes))
+    return None if lying is None else (lying, dict(queries.outcomes))
 
 
 def _read_result(
@@ -218,21 +218,21 @@ def _write_columns(
     memory: mmap.mmap, at: int, columns: Sequence[npt.NDArray[Any]]
 ) -> list[_ColumnSlot] | None:
     """Lay columns down one behind the other; None when there is no room."""
-    found = []
+    slots = []
     for column in columns:
         at += -at % COLUMN_ALIGNMENT
         if at + column.nbytes > len(memory):
             return None
-        found.append(_ColumnSlot(column.dtype.str, column.shape, at))
+        slots.append(_ColumnSlot(column.dtype.str, column.shape, at))
         lying = np.frombuffer(memory, column.dtype, column.size, at)
         lying.reshape(column.shape)[...] = column
         at += column.nbytes
-    return found
+    return slots
 
 
 def _view_columns(memory: mmap.mmap, lying: Sequence[_ColumnSlot]) -> list[npt.NDArray[Any]]:
     """Columns where they lie."""
     return [
-        np.frombuffer(memory, one.kind, math.prod(one.shape), one.at).reshape(one.shape)
-        for one in lying
+        np.frombuffer(memory, slot.kind, math.prod(slot.shape), slot.at).reshape(slot.shape)
+        for slot in lying
     ]

@@ -18,6 +18,15 @@ from donkeywatch.settings.schema import TABLES, TOKEN_VARIABLE, Correction, Sett
 STATE_VARIABLE = "DONKEYWATCH_STATE"
 MAX_TOKEN = 4096
 """Characters that are read of a file with a token."""
+RENAMED_SETTINGS = {
+    "time.silence": "max_gap",
+    "ingest.processes": "workers",
+    "follow.scan": "scan_interval",
+    "follow.doorbell": "watch_files",
+    "retention.hours": "hourly_weeks",
+    "retention.weeks": "weekly_weeks",
+}
+"""What settings of version 0.1.0 are called now, within the same table."""
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -113,11 +122,15 @@ def _resolve_paths(settings: Settings, base: Path) -> Settings:
 def _format_errors(error: ValidationError) -> str:
     errors = error.errors(include_input=False, include_context=False)
     # Where an entry of a list is wrong, pydantic has it that the list is too short, too.
-    entries = {found["loc"][0] for found in errors if len(found["loc"]) > 1}
+    entries = {error_details["loc"][0] for error_details in errors if len(error_details["loc"]) > 1}
     return "; ".join(
-        _format_error(found["type"], [str(part) for part in found["loc"]], found["msg"])
-        for found in errors
-        if not (found["type"] == "too_short" and found["loc"][0] in entries)
+        _format_error(
+            error_details["type"],
+            [str(part) for part in error_details["loc"]],
+            error_details["msg"],
+        )
+        for error_details in errors
+        if not (error_details["type"] == "too_short" and error_details["loc"][0] in entries)
     )
 
 
@@ -129,6 +142,8 @@ def _format_error(kind: str, location: list[str], message: str) -> str:
         model: type[BaseModel] = Settings
         for part in location[:-1]:
             model = TABLES.get(part, model)
+        if (new_name := RENAMED_SETTINGS.get(place)) is not None:
+            return f"`{place}` is called `{new_name}` since version 0.2.0: rename it"
         close = difflib.get_close_matches(location[-1], list(model.model_fields), 1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"`{place}` is not a setting{hint}"

@@ -92,8 +92,10 @@ class Source(_Strict):
             "pattern", "keys", "time_format", "timezone", "encoding", "query_syntax", "strip_ansi",
             "wrapper",
         )  # fmt: skip
-        told = self.model_dump(include=set(parts), exclude_defaults=True)
-        return ";".join([self.format, *(f"{name}:{told[name]}" for name in parts if name in told)])
+        values = self.model_dump(include=set(parts), exclude_defaults=True)
+        return ";".join(
+            [self.format, *(f"{name}:{values[name]}" for name in parts if name in values)]
+        )
 
     @model_validator(mode="after")
     def _check_source(self) -> Source:
@@ -132,7 +134,7 @@ class EventTime(_Strict):
     future: Seconds = Field(
         300, le=86400, description="how far ahead of the clock a stamp may be, s"
     )
-    silence: Seconds = Field(
+    max_gap: Seconds = Field(
         900,
         le=30 * 86400,
         description="a longer pause of the log is not covered where nobody looked meanwhile: in"
@@ -150,7 +152,7 @@ class Checkpoint(_Strict):
 class Ingest(_Strict):
     """How much of the machine is used while there is a lot to read."""
 
-    processes: int = Field(
+    workers: int = Field(
         0, ge=0, le=64, description="processes at work, this one among them; 0: one a core"
     )
     matcher: Matcher = Field(
@@ -160,16 +162,16 @@ class Ingest(_Strict):
     @property
     def worker_count(self) -> int:
         """How many there are to be."""
-        return self.processes or usable_cores()
+        return self.workers or usable_cores()
 
 
 class Follow(_Strict):
     """How files are watched."""
 
-    scan: Annotated[float, Field(ge=0.05, le=60)] = Field(
+    scan_interval: Annotated[float, Field(ge=0.05, le=60)] = Field(
         1.0, description="time between two looks at the files, s"
     )
-    doorbell: bool = Field(True, description="also wake up when the system reports a change")
+    watch_files: bool = Field(True, description="also wake up when the system reports a change")
     ready_lag: int = Field(1 << 20, ge=0, description="bytes it may be behind and still be ready")
 
 
@@ -185,10 +187,12 @@ class Backup(_Strict):
 class Retention(_Strict):
     """How long aggregates are kept; per-address rows live one to two weeks, always."""
 
-    hours: Weeks | None = Field(
+    hourly_weeks: Weeks | None = Field(
         None, description="weeks to keep hourly counts, the oldest to its Monday; default for ever"
     )
-    weeks: Weeks | None = Field(None, description="weeks to keep weekly counts; default for ever")
+    weekly_weeks: Weeks | None = Field(
+        None, description="weeks to keep weekly counts; default for ever"
+    )
 
 
 class Correction(_Strict):

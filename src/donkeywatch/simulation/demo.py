@@ -51,8 +51,8 @@ def prepare(sim: Simulation, directory: Path, *, compress: str | None = None) ->
 
 def rate_of(directory: Path, weeks: int) -> float:
     """Lines a second of the archive, so that the live log goes on where it stops."""
-    told = Truth.load(directory / ARCHIVE / ARCHIVE_TRUTH)
-    lines: int = sum(told["lines"].values())
+    truth = Truth.load(directory / ARCHIVE / ARCHIVE_TRUTH)
+    lines: int = sum(truth["lines"].values())
     return lines / (weeks * 7 * 86_400)
 
 

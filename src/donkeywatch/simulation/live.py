@@ -54,12 +54,12 @@ class LiveWriter:
     def _append(self, entries: Entries, since: int, end: int) -> None:
         due = [i for i, time in enumerate(entries.times) if since < time <= end]
         for first in range(0, len(due), 256):
-            some = due[first : first + 256]
+            lines = due[first : first + 256]
             with self._path.open("ab") as log:
-                log.write("".join(entries.texts[i] for i in some).encode("latin-1"))
+                log.write("".join(entries.texts[i] for i in lines).encode("latin-1"))
                 size = log.tell()
-            queries = [q for i in some if (q := entries.queries[i]) is not None]
-            outcomes = [entries.outcomes[i] for i in some]
+            queries = [q for i in lines if (q := entries.queries[i]) is not None]
+            outcomes = [entries.outcomes[i] for i in lines]
             self.truth.add(queries, tally(self._sim, len(queries), outcomes))
             if size > self._limit:
                 self._rotate()

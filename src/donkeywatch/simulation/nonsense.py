@@ -99,12 +99,12 @@ def _word(rng: Random, script: tuple[str, str, tuple[str, ...]], longer: float) 
     return word
 
 
-def _distinct(make: Callable[[], str], count: int, seen: set[str]) -> tuple[str, ...]:
+def _distinct(make: Callable[[], str], count: int, taken: set[str]) -> tuple[str, ...]:
     words: list[str] = []
     while len(words) < count:
         word = make()
-        if (key := "".join(tokens(word))) not in seen:
-            seen.add(key)
+        if (key := "".join(tokens(word))) not in taken:
+            taken.add(key)
             words.append(word)
     return tuple(words)
 
@@ -118,11 +118,11 @@ def _lexicon_word(rng: Random) -> str:
 def lexicon(seed: int, terms: int = 300) -> Lexicon:
     """Return a lexicon of about `terms` nonsense words, the same for the same arguments."""
     rng = Random(f"lexicon {seed} {terms}")
-    seen: set[str] = set()
+    taken: set[str] = set()
     endings = ("y", "u", "uk", "zq")
-    suffixes = _distinct(lambda: rng.choice(_LEXICON[0][2]) + rng.choice(endings), 6, seen)
+    suffixes = _distinct(lambda: rng.choice(_LEXICON[0][2]) + rng.choice(endings), 6, taken)
     groups = {
-        name: _distinct(lambda: _lexicon_word(rng), max(4, round(terms * share)), seen)
+        name: _distinct(lambda: _lexicon_word(rng), max(4, round(terms * share)), taken)
         for name, share in GROUPS.items()
     }
     # Words of two groups at once make "different tokens" matter: one alone is no match.
@@ -133,14 +133,14 @@ def lexicon(seed: int, terms: int = 300) -> Lexicon:
 def filler_words(seed: int, size: int = 1500) -> tuple[tuple[str, ...], ...]:
     """Return words for ordinary searches by script: Latin, accented, Cyrillic, Greek, Han."""
     rng = Random(f"background {seed}")
-    seen: set[str] = set()
+    taken: set[str] = set()
 
     def han() -> str:
         # CJK extension A: letters all right, but of no word that is in use.
         return "".join(chr(0x3400 + rng.randrange(1500)) for _ in range(rng.randint(2, 3)))
 
-    scripts = [_distinct(partial(_word, rng, s, 0.4), size, seen) for s in _BACKGROUND]
-    return (*scripts, _distinct(han, size, seen))
+    scripts = [_distinct(partial(_word, rng, s, 0.4), size, taken) for s in _BACKGROUND]
+    return (*scripts, _distinct(han, size, taken))
 
 
 class PhraseGenerator:

@@ -20,42 +20,44 @@ class CoverageCheck(NamedTuple):
 
     group: str
     true_value: float
-    found: float
+    estimate: float
     interval: str
     inside: bool
 
 
-def between(group: str, planted: float, found: float, lower: float, upper: float) -> CoverageCheck:
+def between(
+    group: str, planted: float, estimate: float, lower: float, upper: float
+) -> CoverageCheck:
     """A check of an interval with two ends."""
     return CoverageCheck(
-        group, planted, found, f"{lower:.4g} to {upper:.4g}", lower <= planted <= upper
+        group, planted, estimate, f"{lower:.4g} to {upper:.4g}", lower <= planted <= upper
     )
 
 
-def check_report(years: Years, found: Findings) -> list[CoverageCheck]:
+def check_report(years: Years, findings: Findings) -> list[CoverageCheck]:
     """Everything that can be planted and is reported with an interval."""
-    span = tuple((time - years.start_ms) // HOUR for time in found.span)
+    span = tuple((time - years.start_ms) // HOUR for time in findings.span)
     stretch = (span[0], span[1])
-    done = list(_weeks(years, found))
-    done += _profile("all countries", found.whole, cells(years, COUNTRIES, stretch))
-    for name, one in found.groups.items():
-        done += _profile(name, one, cells(years, name.split("+"), stretch))
-    if found.whole_compared is not None:
+    done = list(_weeks(years, findings))
+    done += _profile("all countries", findings.whole, cells(years, COUNTRIES, stretch))
+    for name, group_findings in findings.groups.items():
+        done += _profile(name, group_findings, cells(years, name.split("+"), stretch))
+    if findings.whole_compared is not None:
         cell = cells(years, COUNTRIES, stretch)
         planted = _over(cell, "compared", "queries")
-        curve = found.whole_compared.query_fraction["ratio_of_sums"]
+        curve = findings.whole_compared.query_fraction["ratio_of_sums"]
         done += _curve("comparison by hour of day", curve, planted)
         done += _ratio("comparison, highest over lowest hour", curve, planted)
-    done += _shifts(years, found, stretch)
+    done += _shifts(years, findings, stretch)
     return done
 
 
 def coverage_by_group(groups: Iterable[CoverageCheck]) -> dict[str, tuple[int, int]]:
     """Intervals by group: how many there are, and how many hold what was planted."""
     counts: dict[str, tuple[int, int]] = {}
-    for one in groups:
-        of, inside = counts.get(one.group, (0, 0))
-        counts[one.group] = (of + 1, inside + one.inside)
+    for group in groups:
+        of, inside = counts.get(group.group, (0, 0))
+        counts[group.group] = (of + 1, inside + group.inside)
     return counts
 
 
@@ -64,53 +66,55 @@ def table(done: Sequence[CoverageCheck]) -> str:
     lines = ["| planted quantity | planted | found, 95 % interval | intervals | cover |"]
     lines.append("|---|---|---|---|---|")
     for group, (of, inside) in coverage_by_group(done).items():
-        some = [one for one in done if one.group == group]
-        planted = found = ""
+        checks = [check for check in done if check.group == group]
+        planted = misses = ""
         if of <= 2:
-            planted = "; ".join(f"{one.true_value:.4g}" for one in some)
-            found = "; ".join(f"{one.found:.4g} ({one.interval})" for one in some)
-        lines.append(f"| {group} | {planted} | {found} | {of} | {inside} |")
-    inside = sum(one.inside for one in done)
+            planted = "; ".join(f"{check.true_value:.4g}" for check in checks)
+            misses = "; ".join(f"{check.estimate:.4g} ({check.interval})" for check in checks)
+        lines.append(f"| {group} | {planted} | {misses} | {of} | {inside} |")
+    inside = sum(check.inside for check in done)
     lines.append(f"| **all** | | | {len(done)} | {inside} ({inside / len(done):.1%}) |")
     return "\n".join(lines)
 
 
-def _weeks(years: Years, found: Findings) -> Iterator[CoverageCheck]:
+def _weeks(years: Years, findings: Findings) -> Iterator[CoverageCheck]:
     flagged = years.expected * years.flagged * years.up
-    asked = years.expected * years.up
+    queries = years.expected * years.up
     size = -(-years.hours // WEEK)
-    q, k = (_by_week(part.sum(axis=0), size) for part in (asked, flagged))
+    q, k = (_by_week(part.sum(axis=0), size) for part in (queries, flagged))
     m = _by_week((years.expected * years.compared * years.up).sum(axis=0), size)
-    for told, planted, name in (
-        (found.weeks, k / q, "weekly query fraction"),
-        (found.compared, m / q, "weekly fraction of the comparison"),
+    for series, planted, name in (
+        (findings.weeks, k / q, "weekly query fraction"),
+        (findings.compared, m / q, "weekly fraction of the comparison"),
     ):
-        if told is not None:
-            part = told.queries
+        if series is not None:
+            part = series.queries
             for at in np.flatnonzero(~np.isnan(part.value)).tolist():
                 values = (part.value[at], part.lower[at], part.upper[at])
                 yield between(name, float(planted[at]), *map(float, values))
-    yield from _growth(found, k / q)
-    if found.cycle is not None and len(found.cycle.r) > 52:
-        whole = np.where(found.weeks.whole, q[: len(found.weeks.whole)], np.nan)
-        r, reach = float(found.cycle.r[52]), float(found.cycle.bartlett[52])
+    yield from _growth(findings, k / q)
+    if findings.cycle is not None and len(findings.cycle.r) > 52:
+        whole = np.where(findings.weeks.whole, q[: len(findings.weeks.whole)], np.nan)
+        r, reach = float(findings.cycle.r[52]), float(findings.cycle.bartlett[52])
         yield between("yearly cycle, r at lag 52", _cycle(whole, 52), r, r - reach, r + reach)
 
 
-def _growth(found: Findings, planted: Floats) -> Iterator[CoverageCheck]:
-    for one in found.weeks.trends:
+def _growth(findings: Findings, planted: Floats) -> Iterator[CoverageCheck]:
+    for trend in findings.weeks.trends:
         known = [
-            at for at in range(one.first, one.last) if not np.isnan(found.weeks.queries.value[at])
+            at
+            for at in range(trend.first, trend.last)
+            if not np.isnan(findings.weeks.queries.value[at])
         ]
-        if one.growth is not None:
+        if trend.growth is not None:
             ratio = float(planted[known[-12:]].mean() / planted[known[:12]].mean())
-            ends = (one.growth.value, one.growth.lower, one.growth.upper)
+            ends = (trend.growth.value, trend.growth.lower, trend.growth.upper)
             yield between("growth within a stretch, last 12 weeks over first", ratio, *ends)
-        if one.yearly is not None:
+        if trend.yearly is not None:
             p = planted[known]
             line = np.polyfit(known, np.log(p / (1 - p)), 1)
             factor = float(np.exp(line[0] * 365.2425 / 7))
-            yield between("growth of the odds in a year, Sen's slope", factor, *one.yearly)
+            yield between("growth of the odds in a year, Sen's slope", factor, *trend.yearly)
 
 
 def _by_week(hours: Floats, size: int) -> Floats:
@@ -132,24 +136,26 @@ def _cycle(series: Floats, lag: int) -> float:
 
 def _over(cell: dict[int, list[Cell]], name: str, under: str = "") -> Floats:
     """By hour of day: the mean of a count, or its sum over that of another."""
-    found = []
+    totals = []
     for hour in range(24):
-        top = sum(getattr(one, name) for one in cell[hour])
-        found.append(
-            top / (sum(getattr(one, under) for one in cell[hour]) if under else len(cell[hour]))
+        top = sum(getattr(value, name) for value in cell[hour])
+        totals.append(
+            top / (sum(getattr(value, under) for value in cell[hour]) if under else len(cell[hour]))
         )
-    return np.array(found)
+    return np.array(totals)
 
 
-def _profile(group: str, one: Profile, cell: dict[int, list[Cell]]) -> list[CoverageCheck]:
+def _profile(
+    group: str, curve_profile: Profile, cell: dict[int, list[Cell]]
+) -> list[CoverageCheck]:
     planted = {
-        "queries": (one.queries, _over(cell, "queries")),
-        "flagged queries": (one.flagged, _over(cell, "flagged")),
+        "queries": (curve_profile.queries, _over(cell, "queries")),
+        "flagged queries": (curve_profile.flagged, _over(cell, "flagged")),
         "fraction, ratio of sums": (
-            one.query_fraction["ratio_of_sums"], _over(cell, "flagged", "queries"),
+            curve_profile.query_fraction["ratio_of_sums"], _over(cell, "flagged", "queries"),
         ),
         "fraction, mean of hourly ratios": (
-            one.query_fraction["mean_of_ratios"],
+            curve_profile.query_fraction["mean_of_ratios"],
             np.array([np.mean([c.flagged / c.queries for c in cell[h]]) for h in range(24)]),
         ),
     }  # fmt: skip
@@ -168,15 +174,15 @@ def _curve(group: str, curve: Curve, planted: Floats) -> list[CoverageCheck]:
 
 
 def _ratio(group: str, curve: Curve, planted: Floats) -> list[CoverageCheck]:
-    one = extremes(curve.value, curve.replicates, curve.levels)
-    if one is None:
+    extreme = extremes(curve.value, curve.replicates, curve.levels)
+    if extreme is None:
         return []
     ratio = float(planted.max() / planted.min())
-    done = [between(group, ratio, one.ratio, one.lower, one.upper)]
-    return done + _hours(group, one, planted)
+    done = [between(group, ratio, extreme.ratio, extreme.lower, extreme.upper)]
+    return done + _hours(group, extreme, planted)
 
 
-def _hours(group: str, one: Extremes, planted: Floats) -> list[CoverageCheck]:
+def _hours(group: str, extreme: Extremes, planted: Floats) -> list[CoverageCheck]:
     """Highest and lowest hour: found when the planted hour is among those it may be."""
     name = group.replace(", highest over lowest hour", "")
     return [
@@ -188,16 +194,16 @@ def _hours(group: str, one: Extremes, planted: Floats) -> list[CoverageCheck]:
             planted_hour in likely,
         )
         for which, hour, likely, planted_hour in (
-            ("highest", one.peak, one.highest, int(planted.argmax())),
-            ("lowest", one.trough, one.lowest, int(planted.argmin())),
+            ("highest", extreme.peak, extreme.highest, int(planted.argmax())),
+            ("lowest", extreme.trough, extreme.lowest, int(planted.argmin())),
         )
     ]
 
 
-def _shifts(years: Years, found: Findings, stretch: tuple[int, int]) -> list[CoverageCheck]:
+def _shifts(years: Years, findings: Findings, stretch: tuple[int, int]) -> list[CoverageCheck]:
     """Country shift: by how much one group's day is later than another's."""
     done = []
-    for pair in found.pairs:
+    for pair in findings.pairs:
         angles = []
         for name in (pair.first, pair.second):
             curve = _over(cells(years, name.split("+"), stretch), "queries")

@@ -189,13 +189,13 @@ def _spelled(address: str, style: int) -> str:
     return f"{address}:{4600 + style}" if style < 30 else f"::ffff:{address}"
 
 
-def _enode(stamp: str, module: str, address: str, tree: str, size: int, found: int) -> str:
+def _enode(stamp: str, module: str, address: str, tree: str, size: int, results: int) -> str:
     start = f"{stamp}\tDEBUG\t[module={module}] "
     parsed = f"{start}tcp payload parsed remote={address} opcode=OP_SEARCHREQUEST "
     return (
         f"{start}proto=tcp, dir=recv, remote={address}, protocol=PR_ED2K(0xe3), "
         f"opcode=OP_SEARCHREQUEST(0x16), size={size + 1}, payloadLen={size}\n"
-        f"{parsed}expr={tree}\n{parsed}resultCount={found}\n"
+        f"{parsed}expr={tree}\n{parsed}resultCount={results}\n"
     )
 
 
@@ -231,11 +231,11 @@ def noise(
 
 
 def _untimed(name: str, time: int, text: str, rng: Random) -> str:
-    good = str(stamps(np.array([time]), " " if name == "regex" else "T")[0])
+    stamp = str(stamps(np.array([time]), " " if name == "regex" else "T")[0])
     if name == "enode-go":
-        return text.replace(good + "Z", rng.choice(_BAD_TIMES))
+        return text.replace(stamp + "Z", rng.choice(_BAD_TIMES))
     bad = rng.choice((*_BAD_TIMES, "yesterday", "10:44:36"))
-    return text.replace(good + (" +0000" if name == "regex" else "Z"), bad)
+    return text.replace(stamp + (" +0000" if name == "regex" else "Z"), bad)
 
 
 def _malformed(

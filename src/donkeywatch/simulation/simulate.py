@@ -118,8 +118,8 @@ def weights(start_ms: int) -> Floats:
     """Return each country's share of the mean hour's searches, in the hour at `start_ms`."""
     hours, days = _local(start_ms)
     shares = np.array([share / 64 for _, share in ZONES.values()])
-    found: Floats = shares * _CURVE[hours] * _DAYS[days]
-    return found
+    products: Floats = shares * _CURVE[hours] * _DAYS[days]
+    return products
 
 
 @lru_cache(maxsize=4)
@@ -210,10 +210,10 @@ class HourSampler:
         kinds: Longs = flagged + 2 * (rng.random(len(country)) < _COMPARISON)
         return kinds
 
-    def _mixed(self, start_ms: int, span: int, found: Entries) -> Entries:
+    def _mixed(self, start_ms: int, span: int, entries: Entries) -> Entries:
         """Add the lines that are no countable query."""
         rng, name = self._rng, self._sim.format
-        count = len(found.times)
+        count = len(entries.times)
         extra = int(rng.poisson(self._sim.noise * count))
         times = np.sort(rng.integers(span, size=extra)) + start_ms
         people = rng.integers(len(self._people.texts), size=extra)
@@ -222,11 +222,11 @@ class HourSampler:
             render.noise(name, time, address, coin.choice(self._stock.nouns), coin)
             for time, address in zip(times.tolist(), self._people.texts[people], strict=True)
         ]
-        order = np.argsort(np.concatenate((found.times, times)), kind="stable").tolist()
-        texts = found.texts + [text for text, _ in noise]
+        order = np.argsort(np.concatenate((entries.times, times)), kind="stable").tolist()
+        texts = entries.texts + [text for text, _ in noise]
         outcomes: list[dict[str, int] | None] = [None] * count + [dict(n) for _, n in noise]
-        queries = found.queries + [None] * extra
-        when = found.times + times.tolist()
+        queries = entries.queries + [None] * extra
+        when = entries.times + times.tolist()
         return Entries(
             [when[i] for i in order],
             [texts[i] for i in order],

@@ -87,48 +87,48 @@ class Truth:
 
 
 def _tally(queries: Iterable[Query]) -> dict[str, Any]:
-    asked: Counter[str] = Counter()
+    query_counts: Counter[str] = Counter()
     flagged: tuple[Counter[str], ...] = tuple(Counter() for _ in TOPICS)
     categories: tuple[Counter[str], ...] = tuple(Counter() for _ in TOPICS)
-    alone = [0 for _ in TOPICS]
+    exclusive = [0 for _ in TOPICS]
     home: dict[str, str] = {}
-    for _, address, country, *found in queries:
-        asked[address] += 1
+    for _, address, country, *flags in queries:
+        query_counts[address] += 1
         home[address] = country
-        for at, category in enumerate(found):
+        for at, category in enumerate(flags):
             if category is not None:
                 flagged[at][address] += 1
                 categories[at][category] += 1
-                alone[at] += all(other is None for other in (*found[:at], *found[at + 1 :]))
+                exclusive[at] += all(other is None for other in (*flags[:at], *flags[at + 1 :]))
     return {
-        "queries": asked.total(),
-        "addresses": len(asked),
-        "sum_qq": sum(q * q for q in asked.values()),
+        "queries": query_counts.total(),
+        "addresses": len(query_counts),
+        "sum_qq": sum(q * q for q in query_counts.values()),
         "topics": {
             topic: {
-                **_topic(asked, flagged[at]),
-                "alone": alone[at],
+                **_topic(query_counts, flagged[at]),
+                "exclusive_queries": exclusive[at],
                 "categories": {name: categories[at][name] for name in names},
             }
             for at, (topic, names) in enumerate(TOPICS.items())
         },
-        "countries": _countries(asked, flagged, home),
+        "countries": _countries(query_counts, flagged, home),
     }
 
 
-def _topic(asked: Counter[str], flagged: Counter[str]) -> dict[str, Any]:
+def _topic(queries: Counter[str], flagged: Counter[str]) -> dict[str, Any]:
     counts = flagged.values()
     return {
         "queries": sum(counts),
         **{f"addresses_{n}": sum(k >= n for k in counts) for n in (1, 2, 3)},
-        "sum_qk": sum(asked[address] * k for address, k in flagged.items()),
+        "sum_qk": sum(queries[address] * k for address, k in flagged.items()),
         "sum_kk": sum(k * k for k in counts),
         **{f"top_{n}": sum(k for _, k in flagged.most_common(n)) for n in (1, 10)},
     }
 
 
 def _countries(
-    asked: Counter[str], flagged: tuple[Counter[str], ...], home: dict[str, str]
+    queries: Counter[str], flagged: tuple[Counter[str], ...], home: dict[str, str]
 ) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for country in sorted(set(home.values())):
@@ -137,7 +137,7 @@ def _countries(
             "addresses": 0,
             "topics": {topic: {"queries": 0, "addresses": 0} for topic in TOPICS},
         }
-    for address, count in asked.items():
+    for address, count in queries.items():
         result[home[address]]["queries"] += count
         result[home[address]]["addresses"] += 1
     for topic, counts in zip(TOPICS, flagged, strict=True):

@@ -51,7 +51,7 @@ class Years:
     seekers: int = 600
     growth: tuple[float, float] = (0.002, 0.0045)
     change: int = 110 * WEEK
-    found: float = 0.75
+    recall: float = 0.75
     outages: tuple[tuple[int, int], ...] = ((1500, 20), (5003, 3), (9107, 1), (13000, 60))
     halves: tuple[int, ...] = (7321, 20007)
 
@@ -72,13 +72,13 @@ class Years:
     @cached_property
     def local(self) -> tuple[Longs, Longs, Longs]:
         """Ordinal of the local day, local hour and weekday, each of shape (countries, hours)."""
-        found = np.empty((3, len(COUNTRIES), self.hours), np.int64)
+        hours = np.empty((3, len(COUNTRIES), self.hours), np.int64)
         for at, (zone, _) in enumerate(ZONES.values()):
             place = ZoneInfo(zone)
             for hour in range(self.hours):
                 moment = (self.start + timedelta(hours=hour)).astimezone(place)
-                found[:, at, hour] = moment.toordinal(), moment.hour, moment.weekday()
-        return found[0], found[1], found[2]
+                hours[:, at, hour] = moment.toordinal(), moment.hour, moment.weekday()
+        return hours[0], hours[1], hours[2]
 
     @cached_property
     def expected(self) -> Floats:
@@ -100,21 +100,21 @@ class Years:
         level = low * (high / low) ** (np.arange(self.hours) / max(1, self.hours - 1))
         later = np.array([_LATER.get(name, (0, 0))[1] for name in COUNTRIES])[:, None]
         shape = _FLAGGED * _QUERIES.sum() / (_FLAGGED * _QUERIES).sum()
-        found: Floats = level * shape[(hour - later) % 24]
-        return found
+        rate: Floats = level * shape[(hour - later) % 24]
+        return rate
 
     @cached_property
     def flagged(self) -> Floats:
         """Expected flagged fraction by the lexicon in use, shape (countries, hours)."""
-        seen = np.where(np.arange(self.hours) < self.change, self.found, 1.0)
-        found: Floats = self.seeking * seen
-        return found
+        detected = np.where(np.arange(self.hours) < self.change, self.recall, 1.0)
+        rate: Floats = self.seeking * detected
+        return rate
 
     @cached_property
     def compared(self) -> Floats:
         """Expected fraction of the comparison, shape (countries, hours)."""
-        found: Floats = _COMPARED[self.local[1]]
-        return found
+        rate: Floats = _COMPARED[self.local[1]]
+        return rate
 
 
 class Drawn(NamedTuple):
@@ -201,24 +201,26 @@ def drawn(years: Years, number: int) -> Drawn:
     time = hour[session] * HOUR + (since % HOUR).astype(np.int64)
     flagged = seeks[session] & (rng.random(len(session)) < _SEEKING)
     compared = rng.random(len(session)) < years.compared[country[session], hour[session]]
-    hidden = flagged & (rng.random(len(session)) >= years.found)
+    hidden = flagged & (rng.random(len(session)) >= years.recall)
     kind = np.where(hidden, 4, flagged) + np.where(hidden, 1, 2) * compared
-    seen = flagged & ~(hidden & (hour[session] < years.change))
+    detected = flagged & ~(hidden & (hour[session] < years.change))
     there = ~(np.isin(hour[session], years.halves) & (time % HOUR >= HOUR // 2))
     order = np.flatnonzero(there)
     order = order[np.argsort(time[order], kind="stable")]
     who = session[order]
-    return Drawn(time[order], country[who], person[who], seen[order], compared[order], kind[order])
+    return Drawn(
+        time[order], country[who], person[who], detected[order], compared[order], kind[order]
+    )
 
 
 def week(years: Years, number: int) -> Week:
     """The lines of one week."""
-    found = drawn(years, number)
+    draws = drawn(years, number)
     size = min(WEEK, years.hours - number * WEEK)
-    hour = found.time // HOUR - number * WEEK
+    hour = draws.time // HOUR - number * WEEK
     rng = np.random.default_rng((years.seed, 9, number))
-    data = _lines(years, rng, found.time, found.person, found.kind)
-    counts = (np.bincount(hour[some], minlength=size) for some in (found.flagged, found.compared))
+    data = _lines(years, rng, draws.time, draws.person, draws.kind)
+    counts = (np.bincount(hour[flags], minlength=size) for flags in (draws.flagged, draws.compared))
     return Week(data, np.bincount(hour, minlength=size), *counts)
 
 
@@ -230,16 +232,16 @@ def _sessions(
     rate = years.expected[:, hours] * on / _LENGTH
     chance = years.seeking[:, hours] / _SEEKING
     level = np.array([_seekers(years, at, number).mean() for at in range(len(COUNTRIES))])
-    found = []
+    sessions = []
     for seeks, expected in ((False, rate * (1 - chance)), (True, rate * chance * level[:, None])):
         counts = rng.poisson(expected)
         country, hour = np.nonzero(counts)
         times = counts[country, hour]
-        found.append((np.repeat(country, times), np.repeat(hours[hour], times), seeks))
+        sessions.append((np.repeat(country, times), np.repeat(hours[hour], times), seeks))
     return (
-        np.concatenate([country for country, _, _ in found]),
-        np.concatenate([hour for _, hour, _ in found]),
-        np.concatenate([np.full(len(hour), seeks) for _, hour, seeks in found]),
+        np.concatenate([country for country, _, _ in sessions]),
+        np.concatenate([hour for _, hour, _ in sessions]),
+        np.concatenate([np.full(len(hour), seeks) for _, hour, seeks in sessions]),
     )
 
 
@@ -296,13 +298,13 @@ def write(years: Years, directory: Path, weeks: int = 8) -> Iterator[tuple[Path,
     last, edge = -(-years.hours // WEEK), years.change // WEEK
     starts = sorted({*range(0, last, weeks), *([edge] if 0 < edge < last else [])})
     for at, end in zip(starts, [*starts[1:], last], strict=True):
-        path, found = directory / f"search-{at:03}.log", []
+        path, findings = directory / f"search-{at:03}.log", []
         with path.open("wb") as out:
             for number in range(at, end):
                 done = week(years, number)
                 out.write(done.data)
-                found.append(done._replace(data=b""))
-        yield path, found
+                findings.append(done._replace(data=b""))
+        yield path, findings
 
 
 class Cell(NamedTuple):
@@ -324,19 +326,19 @@ def cells(
     """
     first, last = span or (0, years.hours)
     usual = {name: years.expected[COUNTRIES.index(name), first:last].sum() for name in countries}
-    found: defaultdict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+    members_by_zone: defaultdict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
     for name in countries:
         at = COUNTRIES.index(name)
         days, hours = years.local[0][at].tolist(), years.local[1][at].tolist()
         for hour in range(first, last):
-            found[days[hour], hours[hour]].append((name, hour))
+            members_by_zone[days[hour], hours[hour]].append((name, hour))
     by_hour: dict[int, list[Cell]] = {hour: [] for hour in range(24)}
-    for (_, local), members in found.items():
+    for (_, local), members in members_by_zone.items():
         names = [name for name, _ in members]
-        good = [(n, h) for n, h in members if names.count(n) == 1 and years.up[h]]
-        if sum(usual[name] for name, _ in good) < 0.95 * sum(usual.values()):
+        usable = [(n, h) for n, h in members if names.count(n) == 1 and years.up[h]]
+        if sum(usual[name] for name, _ in usable) < 0.95 * sum(usual.values()):
             continue
-        places = [(COUNTRIES.index(name), hour) for name, hour in good]
+        places = [(COUNTRIES.index(name), hour) for name, hour in usable]
         q = [years.expected[place] for place in places]
         k = [years.expected[place] * years.flagged[place] for place in places]
         m = [years.expected[place] * years.compared[place] for place in places]

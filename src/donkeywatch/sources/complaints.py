@@ -73,8 +73,10 @@ class FileProblems:
     def text(self) -> str | None:
         """All of them, or the first few; None where nothing was wrong."""
         more = len(self._found) - MAX_REPORTED
-        told = [f"{printable(path)}: {what}" for path, what in self._found.items()][:MAX_REPORTED]
-        return "; ".join(told + ([f"and {more} more files"] if more > 0 else [])) or None
+        problems = [f"{printable(path)}: {what}" for path, what in self._found.items()][
+            :MAX_REPORTED
+        ]
+        return "; ".join(problems + ([f"and {more} more files"] if more > 0 else [])) or None
 
     def start_scan(self) -> None:
         """A new look begins; what is suspected stays so."""

@@ -91,9 +91,9 @@ def refusal(front: bytes) -> Refusal | None:
     NUL bytes in front of lines are a hole, left by a writer that did not notice a truncation.
     Only what stands where the server itself writes is judged: no client can have a log refused.
     """
-    for magic, found in _REFUSED:
+    for magic, kind in _REFUSED:
         if magic.match(front):
-            return found
+            return kind
     return BINARY if is_binary(front) else None
 
 

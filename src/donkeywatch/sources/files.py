@@ -67,8 +67,8 @@ class PlainFile:
 
     def __init__(self, path: Path) -> None:
         self._descriptor = _open(path)
-        found = os.fstat(self._descriptor)
-        self.identity = (found.st_dev, found.st_ino)
+        state = os.fstat(self._descriptor)
+        self.identity = (state.st_dev, state.st_ino)
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes at ``offset``."""
@@ -121,10 +121,10 @@ class CompressedFile:
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes at ``offset``; Damaged where that does not decode."""
-        found = self.read_sound(offset, length)
-        if len(found) < length and self._error is not None:
+        data = self.read_sound(offset, length)
+        if len(data) < length and self._error is not None:
             raise DamagedArchiveError(type(self._error).__name__)
-        return found
+        return data
 
     def read_sound(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes at ``offset``, fewer before the end and before damage."""

@@ -36,7 +36,7 @@ class FileDiscovery:
         keys: FingerprintKeys,
         events: Counter[str],
         *,
-        fresh: bool,
+        is_first_start: bool,
         finished_before: int = 0,
     ) -> None:
         self._log, self._registry, self._keys = log, registry, keys
@@ -48,7 +48,7 @@ class FileDiscovery:
             self._identity,
             events,
             self._current_generation,
-            fresh=fresh,
+            is_first_start=is_first_start,
             finished_before=finished_before,
         )
         self._at_path = {g.identity for g in registry.all_generations if g.state == OPEN}
@@ -58,8 +58,8 @@ class FileDiscovery:
     def scan(self, now: int) -> None:
         """Look at every name; OSError when that cannot be done, SourceError for what is no log."""
         for _ in range(MAX_PASSES):
-            self.rotated.hidden = False
-            self.rotated.complaints.start_scan()
+            self.rotated.has_unreadable_file = False
+            self.rotated.problems.start_scan()
             self._scan_live(now)
             if self.rotated.look(now):
                 break
@@ -78,13 +78,13 @@ class FileDiscovery:
             if live:
                 self._mark_rotated(live, now)
             # It may have been there since the last look, and may have been rotated away.
-            self._at_path, self.rotated.rotation = set(), now
-            self.rotated.complaints.report_missing(self._log.path)
+            self._at_path, self.rotated.last_rotation = set(), now
+            self.rotated.problems.report_missing(self._log.path)
             return
         self._log.note(state)
         identity = (state.st_dev, state.st_ino)
-        if identity not in self._at_path and not self.rotated.fresh:
-            self.rotated.rotation = now
+        if identity not in self._at_path and not self.rotated.is_first_start:
+            self.rotated.last_rotation = now
         self._at_path = {identity}
         if (other := self._log.shared_with(state)) is not None:
             raise SourceError(
@@ -111,7 +111,7 @@ class FileDiscovery:
 
     def _mark_rotated(self, generation: Generation, now: int) -> None:
         generation.is_live, generation.last_change, generation.may_have_more = False, now, True
-        self.rotated.rotation = now
+        self.rotated.last_rotation = now
         self._events["rotations"] += 1
 
     def _at_live_path(self, file: OpenFile, live: Generation | None, now: int) -> Generation:
@@ -132,10 +132,11 @@ class FileDiscovery:
         ):
             return generation
         if any(
-            g.restored_open and g.identity == file.identity for g in self._registry.without_file()
+            g.was_open_at_start and g.identity == file.identity
+            for g in self._registry.without_file()
         ):
             self._events["truncations"] += 1  # Written anew while nobody looked.
-        if self.rotated.fresh and self._log.start_at_end:
+        if self.rotated.is_first_start and self._log.start_at_end:
             return self._registry.new(fingerprint_at(file, last_line_end(file), self._keys))
         return self._registry.new(Fingerprint())
 
@@ -147,15 +148,15 @@ class FileDiscovery:
         if not generation.was_live:
             return None
         others = (g for g in self._registry.all_generations if g is not generation)
-        logs = (g for g in others if g.mark.offset and g.was_live and g.touched)
-        last = max(logs, key=attrgetter("touched", "id"), default=None)
+        logs = (g for g in others if g.fingerprint.offset and g.was_live and g.last_read)
+        last = max(logs, key=attrgetter("last_read", "id"), default=None)
         if last is None or not self._registry.is_latest(last):
             return None
         if last.file is None:
             return self._identity.end_in_sibling(last, self._log)
         if last.file is generation.file or last.is_deleted or not last.is_intact(self._keys):
             return None
-        return end_of(last.file, last.mark.offset)
+        return end_of(last.file, last.fingerprint.offset)
 
     # -- files that hold something else now ------------------------------------------------
 
@@ -165,7 +166,7 @@ class FileDiscovery:
         What had been in it, and was not stored, is looked for and told lost.
         """
         held = generation.file
-        if not isinstance(held, PlainFile) or not generation.mark.head_length:
+        if not isinstance(held, PlainFile) or not generation.fingerprint.head_length:
             return generation
         if generation.is_intact(self._keys):
             return generation
@@ -177,8 +178,8 @@ class FileDiscovery:
         What was in it before, and was not counted, is looked for elsewhere.
         """
         self._events["truncations"] += 1
-        self.rotated.rotation = now
-        if file.size() >= generation.mark.offset:
+        self.rotated.last_rotation = now
+        if file.size() >= generation.fingerprint.offset:
             self._events["generation_mismatches"] += 1
         live, generation.is_live = generation.is_live, False
         generation.drop_file(self._keys)
@@ -201,7 +202,7 @@ class FileDiscovery:
         try:
             opened = (g for g in self._registry.all_generations if g.state != SKIPPED)
             generation = self._identity.match(file, opened)
-            if generation is not None and not file.read(generation.mark.offset, 1):
+            if generation is not None and not file.read(generation.fingerprint.offset, 1):
                 return None
             generation = generation or self._registry.new(Fingerprint())
             self._registry.attach(generation, file, now)

@@ -69,7 +69,7 @@ class Follower:
         """Bytes read at once."""
         self.last_read_error: str | None = None
         """What the system said of the file that could last not be read; None: it is damaged."""
-        self.nowhere: str | None = None
+        self.missing_file_notice: str | None = None
         """What is told where a file that was being counted is found under no name."""
         self._keys = keys
         self._begin = begin
@@ -81,7 +81,7 @@ class Follower:
             self.registry,
             keys,
             self.events,
-            fresh=first_start,
+            is_first_start=first_start,
             finished_before=finished_before,
         )
         self._rotated = self._finder.rotated
@@ -109,11 +109,6 @@ class Follower:
         """Some generation's counted file has vanished, and its rest is being looked for."""
         return bool(self.registry.without_file())
 
-    @property
-    def offset(self) -> int:
-        """Bytes counted of the live file."""
-        return self.live.mark.offset if self.live else 0
-
     # -- finding files -------------------------------------------------------------------
 
     def scan(self, now: int) -> None:
@@ -123,9 +118,8 @@ class Follower:
             self._finder.scan(now)
             self._abandon_missing(now)
             self._close_drained(now)
-            self.error = (
-                "; ".join(filter(None, (self._rotated.complaints.text, self.nowhere))) or None
-            )
+            notices = self._rotated.problems.text, self.missing_file_notice
+            self.error = "; ".join(filter(None, notices)) or None
         except SourceError as error:
             self.error = str(error)
         except DamagedArchiveError:
@@ -135,8 +129,8 @@ class Follower:
             self.events["read_errors"] += 1
             self.error = f"{printable(self.log.path)}: {error.strerror}"
         else:
-            self.last_scan_failed = self._rotated.hidden
-            self._rotated.fresh = False
+            self.last_scan_failed = self._rotated.has_unreadable_file
+            self._rotated.is_first_start = False
 
     def open_archive(self, path: Path, now: int) -> Generation | None:
         """Open a finished archive for `read`; None when all of it has been counted.
@@ -169,9 +163,9 @@ class Follower:
         return None
 
     def _read(self, generation: Generation, now: int) -> LineBlock | None:
-        if not generation.begun and generation.has_unread:
+        if not generation.is_begun and generation.has_unread:
             self._begin_reading(generation)
-        generation.had_turn = True
+        generation.read_attempted = True
         try:
             size = generation.file.size() if generation.file else None
             if size is not None and size > generation.size:
@@ -198,7 +192,7 @@ class Follower:
             self._failed(generation, error, now)
             return None
         # Only now is it sure that the size is that of the content that is counted.
-        if size is not None and size < generation.size and generation.mark.head_length:
+        if size is not None and size < generation.size and generation.fingerprint.head_length:
             self._record_shrink(generation, size)
         generation.size = max(generation.size, size or 0)
         generation.may_have_more = block is not None
@@ -209,8 +203,14 @@ class Follower:
         return block
 
     def _begin_reading(self, generation: Generation) -> None:
-        if generation.resumed and generation.blocks_before not in (None, self.registry.blocks):
-            generation.compare_until, generation.went_on = None, False  # Another was read since.
+        if generation.is_resumed and generation.blocks_before not in (
+            None,
+            self.registry.blocks_read,
+        ):
+            generation.compare_until, generation.is_past_log_before = (
+                None,
+                False,
+            )  # Another was read since.
         unsure = generation.compare_until is None
         try:
             if unsure:
@@ -218,17 +218,17 @@ class Follower:
         except Exception:
             self.registry.note_fronts()
             raise
-        if generation.compare_until and not (unsure and generation.resumed):
+        if generation.compare_until and not (unsure and generation.is_resumed):
             with contextlib.suppress(OSError):  # Without it, searches alone are compared.
-                generation.before = self._finder.end_of_log_before(generation)
-        generation.goes_on = generation.before is not None
-        generation.begun, generation.blocks_before = True, None
+                generation.end_of_log_before = self._finder.end_of_log_before(generation)
+        generation.continues_log = generation.end_of_log_before is not None
+        generation.is_begun, generation.blocks_before = True, None
         generation.beginnings += 1
 
     def _finish(self, generation: Generation) -> None:
         generation.state, generation.has_unreadable_rest = DONE, False
         if generation.file is not None:
-            self._rotated.complaints.clear(generation.file.identity)
+            self._rotated.problems.clear(generation.file.identity)
 
     def _reject_utf16(self, generation: Generation, now: int) -> None:
         """A file that is no text: said for as long as it stands there."""
@@ -252,8 +252,8 @@ class Follower:
     ) -> None:
         self.last_read_error = error.strerror if isinstance(error, OSError) else None
         packed = not isinstance(generation.file, PlainFile)
-        if packed and self._rotated.leave(generation, error, now):
-            self.error = self._rotated.complaints.text
+        if packed and self._rotated.suspend_archive(generation, error, now):
+            self.error = self._rotated.problems.text
             return
         self.events["read_errors"] += 1
         if isinstance(error, DamagedArchiveError):
@@ -279,30 +279,30 @@ class Follower:
 
     def _record_shrink(self, generation: Generation, size: int) -> None:
         """The file has lost its end, all of which was there to be counted at an earlier look."""
-        self.events["abandoned_bytes"] += generation.size - max(size, generation.mark.offset)
+        self.events["lost_bytes"] += generation.size - max(size, generation.fingerprint.offset)
         generation.size, self.bytes_lost = size, True
 
     def _abandon_missing(self, now: int) -> None:
         for generation in self.registry.without_file():
-            if not (self._rotated.hidden or self._rotated.complaints.may_recover(now)):
+            if not (self._rotated.has_unreadable_file or self._rotated.problems.may_recover(now)):
                 generation.last_change = generation.last_change or now
                 if now - generation.last_change >= MISSING_FILE_TIMEOUT:
                     self._abandon(generation)
 
     def _abandon(self, generation: Generation) -> None:
-        unread = generation.size - generation.mark.offset
-        if generation.restored_open and generation.was_live:  # No archive: those do not grow.
+        unread = generation.size - generation.fingerprint.offset
+        if generation.was_open_at_start and generation.was_live:  # No archive: those do not grow.
             # What was added to it while nobody looked is unknown: a byte at the least.
             unread = max(1, unread)
-            self.nowhere = (
+            self.missing_file_notice = (
                 f"{self.log.path}: the file that was counted up to byte"
-                f" {generation.mark.offset:,} is nowhere, and what was added to it is not counted;"
+                f" {generation.fingerprint.offset:,} is nowhere, and what was added is not counted;"
                 " name its directory in `rotated`, or count it with `donkeywatch backfill`"
             )
-        generation.state, generation.ended = LOST if unread > 0 else DONE, True
+        generation.state, generation.is_ended = LOST if unread > 0 else DONE, True
         self.bytes_lost |= generation.has_unreadable_rest
         if unread > generation.reported_lost_bytes:
-            self.events["abandoned_bytes"] += unread - generation.reported_lost_bytes
+            self.events["lost_bytes"] += unread - generation.reported_lost_bytes
             generation.reported_lost_bytes, self.bytes_lost = unread, True
 
     def _close_drained(self, now: int) -> None:
@@ -313,7 +313,7 @@ class Follower:
         for i, generation in enumerate(drained):
             hold_time = DESCRIPTOR_HOLD_TIME if generation.was_live else LAST_LINE_DELAY
             if now - generation.last_change >= hold_time:
-                self._rotated.release(generation, now, anyway=i < excess)
+                self._rotated.release(generation, now, force=i < excess)
 
     def positions(self) -> list[GenerationPosition]:
         """Rows that changed since the last commit."""
@@ -341,7 +341,7 @@ class Follower:
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""
         self.registry.roll_back()
-        self._rotated.complaints.reset_attempts()
+        self._rotated.problems.reset_attempts()
 
     def close(self) -> None:
         """Close all files; their positions stay."""

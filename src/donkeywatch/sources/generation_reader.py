@@ -36,7 +36,7 @@ def read_lines(
     that of the generation, NotText when it is no text. Of a damaged archive come the whole lines
     before the damage, and then DamagedArchiveError.
     """
-    file, mark = generation.file, generation.mark
+    file, mark = generation.file, generation.fingerprint
     if file is None:
         return None
     _check_head(file, mark, keys)
@@ -64,14 +64,14 @@ def read_lines(
     )
     if block.consumed or block.too_long:
         _advance(generation, file, buffer, block, keys)
-        before, generation.before = generation.before, None
+        before, generation.end_of_log_before = generation.end_of_log_before, None
         return replace(
             block,
             generation=generation.id,
             compare_until=generation.compared_until,
             beginning=generation.beginnings,
             before=before,
-            resumed=generation.resumed,
+            resumed=generation.is_resumed,
             more_follows=fresh >= read_bytes,
         )
     if damage is not None:
@@ -99,7 +99,7 @@ def _check_tail(buffer: bytes, mark: Fingerprint, keys: FingerprintKeys) -> None
 def _advance(
     generation: Generation, file: File, buffer: bytes, block: LineBlock, keys: FingerprintKeys
 ) -> None:
-    mark = generation.mark
+    mark = generation.fingerprint
     week, key = mark.week, keys.key(mark.week)
     if key is None or not mark.offset or not mark.head_length:
         week, key = current_key(keys)
@@ -113,7 +113,7 @@ def _advance(
     elif 0 < head_length < HEAD:
         head = file.read(0, min(offset, HEAD))
         head_length, head_hash = len(head), keyed_hash(head, key)
-    generation.mark = Fingerprint(
+    generation.fingerprint = Fingerprint(
         offset,
         block.inside_long_line,
         head_length,

@@ -24,7 +24,7 @@ class Generation:
     def __init__(self, number: int, source: str, mark: Fingerprint, state: str = OPEN) -> None:
         self.id = number
         self.source = source
-        self.mark = mark
+        self.fingerprint = mark
         self.state = state
         self.initial_fingerprint = mark
         self.size = mark.offset
@@ -49,30 +49,30 @@ class Generation:
         self.compare_until: int | None = None
         """Searches up to this event time (ms UTC) may have been counted before, in another file;
         None until it is known."""
-        self.begun = False
+        self.is_begun = False
         """What its lines are compared with is known."""
-        self.had_turn = False
+        self.read_attempted = False
         """The follower has tried to read it, even if there was nothing in it."""
         self.beginnings = 0
         """How often reading it began; each time it is compared with the rows of that moment."""
         self.blocks_before: int | None = None
         """Blocks of the log that were read when this file was found, until it is begun."""
-        self.before: bytes | None = None
+        self.end_of_log_before: bytes | None = None
         """The end of the file that was the log before, where the log goes on in this one, until
         the first block is read."""
-        self.goes_on = False
+        self.continues_log = False
         """The log goes on in it: it is no copy of what was counted."""
-        self.went_on = False
+        self.is_past_log_before = False
         """A search in it is newer than the log before, so the rest of it is new."""
-        self.resumed = False
+        self.is_resumed = False
         """It is read on where it was left, in a file that holds all that is counted of it."""
-        self.touched = 0
+        self.last_read = 0
         """When it was last read: grows with each block of the source, from ms UTC on."""
         self.identity = (0, 0)
         """Device and inode of the file it was last read from, a hint."""
-        self.restored_open = False
+        self.was_open_at_start = False
         """It was not read to its end by an earlier process, and no file of it was found since."""
-        self.ended = False
+        self.is_ended = False
         """Nothing of it is needed any more, but for telling how the next log goes on."""
         self.is_last_log = False
         """Of all that were the log, it is the one that was read last."""
@@ -90,46 +90,46 @@ class Generation:
             stored.tail_hash,
             stored.week,
         )
-        found = cls(stored.id, stored.source, mark, stored.state)
-        found.size = stored.size
-        found.identity = (stored.device, stored.inode)
-        found.restored_open = stored.state == OPEN
-        found.touched = stored.turn
-        found.was_live = stored.was_live
-        found.compare_until = stored.compare_until
-        found._stored = stored
-        return found
+        generation = cls(stored.id, stored.source, mark, stored.state)
+        generation.size = stored.size
+        generation.identity = (stored.device, stored.inode)
+        generation.was_open_at_start = stored.state == OPEN
+        generation.last_read = stored.turn
+        generation.was_live = stored.was_live
+        generation.compare_until = stored.compare_until
+        generation._stored = stored
+        return generation
 
     def position(self) -> GenerationPosition:
         """The row to store."""
-        m = self.mark
+        m = self.fingerprint
         return GenerationPosition(
             self.id, self.source, m.offset, m.inside_long_line, m.head_length, m.head_hash,
             m.tail_length, m.tail_hash, self.size, self.state,
             m.week, *self.identity, self.was_live, self.compared_until, self.is_over,
-            self.touched,
+            self.last_read,
         )  # fmt: skip
 
     @property
     def compared_until(self) -> int:
         """Event time (ms UTC) up to which its searches are compared with what is counted."""
-        return 0 if self.went_on else self.compare_until or 0
+        return 0 if self.is_past_log_before else self.compare_until or 0
 
     @property
     def has_unread(self) -> bool:
         """Tell whether its file may hold something that is not read; an archive always may."""
         size = 0 if self.file is None else self.file.size()
-        return size is None or size > self.mark.offset
+        return size is None or size > self.fingerprint.offset
 
     @property
     def is_over(self) -> bool:
         """May it be forgotten? Where the log goes on is compared with the end of the last one."""
-        return self.ended and not (self.is_last_log and self.state == DONE)
+        return self.is_ended and not (self.is_last_log and self.state == DONE)
 
     def changed(self) -> bool:
         """Is there anything to store? A generation of no byte is found again by itself."""
         if self._stored is None:
-            return self.mark.offset > 0 and not self.is_over
+            return self.fingerprint.offset > 0 and not self.is_over
         return self.position() != self._stored
 
     def committed(self, position: GenerationPosition) -> None:
@@ -140,7 +140,7 @@ class Generation:
     def switch_file(self, file: File, keys: FingerprintKeys) -> None:
         """Go on in another file that holds all of the one so far."""
         before, kept = self.file, not self.lost_previous_content(keys)
-        self.file, self.identity, self.restored_open = file, file.identity, False
+        self.file, self.identity, self.was_open_at_start = file, file.identity, False
         if kept and isinstance(before, PlainFile):
             self.previous_end = fingerprint_at(before, before.size(), keys)
             before, self.previous_file = self.previous_file, before
@@ -172,12 +172,12 @@ class Generation:
         Else it is kept, in case that what was read of the other one cannot be stored.
         """
         before = self.previous_file
-        if before is None or self.mark.offset > self.previous_end.offset:
+        if before is None or self.fingerprint.offset > self.previous_end.offset:
             return None
         self.previous_file = None
-        if not self.mark.offset:
+        if not self.fingerprint.offset:
             # Of which more was read in the other file than this one has.
-            self.mark = self.previous_end.beginning()
+            self.fingerprint = self.previous_end.beginning()
         return before
 
     def close(self) -> None:
@@ -195,24 +195,29 @@ class Generation:
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
-            self.mark = (
+            self.fingerprint = (
                 self.initial_fingerprint
                 if self.initial_fingerprint.offset
-                else self.mark.beginning()
+                else self.fingerprint.beginning()
             )
             self.state = OPEN if self.state == DONE else self.state
-            self.touched = 0
+            self.last_read = 0
         else:
             stored = Generation.restored(self._stored)
-            self.mark, self.touched = stored.mark, stored.touched
-            if self.file is not None or not self.ended:
+            self.fingerprint, self.last_read = stored.fingerprint, stored.last_read
+            if self.file is not None or not self.is_ended:
                 self.state = stored.state if self.file is None else OPEN
         self.file = self.file or self._previous_if_usable()
-        self.may_have_more, self.begun, self.went_on, self.had_turn = True, False, False, False
+        self.may_have_more, self.is_begun, self.is_past_log_before, self.read_attempted = (
+            True,
+            False,
+            False,
+            False,
+        )
 
     def is_intact(self, keys: FingerprintKeys) -> bool:
         """Does the open file still hold what is counted?"""
-        return self._holds(self.mark, keys)
+        return self._holds(self.fingerprint, keys)
 
     def _holds(self, mark: Fingerprint, keys: FingerprintKeys) -> bool:
         if self.file is None or not mark.head_length:
@@ -232,19 +237,21 @@ class Generation:
         Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
         """
         # The end of a file may be the end of an over-long line, which has its outcome to come.
-        if self.mark.inside_long_line or file.read(self.mark.offset, 1):
+        if self.fingerprint.inside_long_line or file.read(self.fingerprint.offset, 1):
             return False
         return self.state == SKIPPED or not self.changed()
 
     def note_front(self, keys: FingerprintKeys) -> None:
         """Remember how an unread file begins and how long it is, as long as this process runs."""
-        if self.file is None or self.mark.offset:
+        if self.file is None or self.fingerprint.offset:
             return
         self.size = max(self.size, self.file.size() or 0)
-        if not self.mark.head_length:
+        if not self.fingerprint.head_length:
             head, key = self.file.read_sound(0, HEAD), keys.key(IN_MEMORY)
             if head and key is not None:
-                self.mark = Fingerprint(0, False, len(head), keyed_hash(head, key), week=IN_MEMORY)
+                self.fingerprint = Fingerprint(
+                    0, False, len(head), keyed_hash(head, key), week=IN_MEMORY
+                )
 
     def renew_fingerprint(self, keys: FingerprintKeys, before: int) -> None:
         """Make the fingerprint anew, before the keys of the weeks ``before`` one (ms UTC) go.
@@ -252,12 +259,12 @@ class Generation:
         That of an archive is forgotten, since it would have to be decoded again: an archive that
         is interrupted is compared with what is stored.
         """
-        mark = self.mark
+        mark = self.fingerprint
         if not mark.offset or not mark.head_length or mark.week >= before:
             return
         if isinstance(self.file, PlainFile) and self.is_intact(keys):
-            self.mark = fingerprint_at(
+            self.fingerprint = fingerprint_at(
                 self.file, mark.offset, keys, skipping=mark.inside_long_line, week=before
             )
         else:
-            self.mark = Fingerprint(mark.offset, mark.inside_long_line)
+            self.fingerprint = Fingerprint(mark.offset, mark.inside_long_line)

@@ -36,7 +36,7 @@ class History:
         if isinstance(file, PlainFile):
             generation.identity = file.identity
         elif generation.identity == (0, 0):
-            generation.ended = True  # It was compressed before anybody looked.
+            generation.is_ended = True  # It was compressed before anybody looked.
         self.registry.wake(generation)
 
     def is_rewritten(self, path: Path, before: FinishedFile) -> bool:
@@ -48,7 +48,7 @@ class History:
             if g.state == SKIPPED and g.identity == identity
         )
         generation = next(skipped, None)
-        if generation is None or not generation.mark.head_length:
+        if generation is None or not generation.fingerprint.head_length:
             return False
         with contextlib.suppress(OSError, SourceError), contextlib.closing(open_file(path)) as file:
             is_same = self.identity.match(file, [generation]) is not None
@@ -60,7 +60,7 @@ class History:
         old = {
             generation.identity: generation
             for generation in self.registry.all_generations
-            if generation.state == SKIPPED and generation.mark.week < before
+            if generation.state == SKIPPED and generation.fingerprint.week < before
         }
         if not old:
             return
@@ -68,7 +68,7 @@ class History:
             generation = old.get(file_state(state).identity)
             if generation is not None:
                 with contextlib.closing(open_file(path)) as file:
-                    generation.mark = fingerprint_at(
-                        file, generation.mark.offset, self.identity.keys, week=before
+                    generation.fingerprint = fingerprint_at(
+                        file, generation.fingerprint.offset, self.identity.keys, week=before
                     )
                 self.registry.wake(generation)

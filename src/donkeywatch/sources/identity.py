@@ -34,7 +34,7 @@ class ContentMatcher:
         hashes: dict[tuple[int, int], bytes | None] = {}
         best: Generation | None = None
         for generation in candidates:
-            mark = generation.mark
+            mark = generation.fingerprint
             if not mark.head_length or len(head) < mark.head_length:
                 continue
             # Many candidates have marks of the same kind: the head is hashed once for each kind.
@@ -43,7 +43,7 @@ class ContentMatcher:
                 hashes[kind] = self._hash(head, mark)
             if hashes[kind] != mark.head_hash:
                 continue
-            further = best is None or mark.offset > best.mark.offset
+            further = best is None or mark.offset > best.fingerprint.offset
             if further and same_tail(file, mark, self.keys):
                 best = generation
         return best
@@ -57,7 +57,7 @@ class ContentMatcher:
 
         Only where little is counted can both be right; then the renamed one is.
         """
-        if generation.mark.offset >= HEAD:
+        if generation.fingerprint.offset >= HEAD:
             return False
         return any(
             not is_prefix(other, file) and not is_prefix(file, other)
@@ -67,7 +67,7 @@ class ContentMatcher:
     def end_in_sibling(self, generation: Generation, log: LogPaths) -> bytes | None:
         """Give the end of what is counted from a rotated file that holds all of it, if one does."""
         for other in self._in_siblings(generation, log):
-            return end_of(other, generation.mark.offset)
+            return end_of(other, generation.fingerprint.offset)
         return None
 
     def _in_siblings(self, generation: Generation, log: LogPaths) -> Iterator[File]:

@@ -68,12 +68,12 @@ class LogPaths:
 
     def rotated_files(self) -> Iterator[tuple[Path, os.stat_result]]:
         """Regular files whose names say that they were rotated away; no symbolic links."""
-        seen = set()
+        listed = set()
         theirs: set[tuple[int, int] | None] = set()
         for directory, pattern in sorted(self._places(), key=str):
             for path in self._named(directory):
-                if self._is_rotated(path.name, pattern) and path not in seen:
-                    seen.add(path)
+                if self._is_rotated(path.name, pattern) and path not in listed:
+                    listed.add(path)
                     theirs = theirs or {_identity(path) for path in self.others}
                     state = _regular(path)
                     if state is not None and _of(state) not in theirs:

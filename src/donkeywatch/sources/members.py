@@ -22,7 +22,7 @@ ZSTD_CHUNK = 1 << 10
 """The same of .zst, whose decoder gives out all: each may stand for 32,768 others."""
 MAX_MEMORY = 1 << 28
 """Bytes that the decoder of .xz may use: four times what `xz -9` needs."""
-ENOUGH = 64
+MIN_LOOKAHEAD_BYTES = 64
 """Bytes behind a member that tell whether another one follows."""
 DECODER_ERRORS: tuple[type[Exception], ...] = (
     EOFError,
@@ -168,13 +168,13 @@ class Members:
         """Begin with the next member, or find that there is none."""
         before = self.position - len(rest) - len(self._front)
         rest = (rest + self._front).lstrip(b"\0")
-        while len(rest) < ENOUGH and (more := self._source.read(self.position, CHUNK)):
+        while len(rest) < MIN_LOOKAHEAD_BYTES and (more := self._source.read(self.position, CHUNK)):
             self.position += len(more)
             rest = (rest + more).lstrip(b"\0")
         kind = kind_of(rest)
         if kind is not None:
             self._begin(kind, rest)
-        elif rest and len(rest) < ENOUGH and may_begin(rest):
+        elif rest and len(rest) < MIN_LOOKAHEAD_BYTES and may_begin(rest):
             raise EOFError
         else:
             self._ended = True

@@ -46,12 +46,12 @@ class GenerationRegistry:
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
         self._last_log = max(
             (g for g in self.all_generations if g.was_live),
-            key=attrgetter("touched", "id"),
+            key=attrgetter("last_read", "id"),
             default=None,
         )
         if self._last_log is not None:
             self._last_log.is_last_log = True
-        self.blocks = 0
+        self.blocks_read = 0
         """Blocks that were read of any of them."""
         self.active = [g for g in self.all_generations if g.state == OPEN or g.is_last_log]
         """Those with a file, with something to store, or that are looked for, oldest first; the
@@ -75,14 +75,14 @@ class GenerationRegistry:
         return [g for g in self.active if g.file is not None]
 
     @property
-    def lag(self) -> int:
+    def lag_bytes(self) -> int:
         """Bytes on disk that are not counted yet, a partial last line included."""
         lag = 0
         for generation in self.open():
             size = generation.size
             if generation.is_live and generation.file is not None:
                 size = max(size, generation.file.size() or 0)  # It may not have had its turn.
-            lag += max(0, size - generation.mark.offset)
+            lag += max(0, size - generation.fingerprint.offset)
         return lag
 
     def in_turn(self, *, live_first: bool = False) -> list[Generation]:
@@ -95,11 +95,11 @@ class GenerationRegistry:
         def turn(generation: Generation) -> tuple[int, int, int]:
             if generation.is_live:
                 return (0 if live_first else 3), 0, generation.id
-            if generation.begun:
+            if generation.is_begun:
                 return 1, 0, generation.id
             # Numbers do not tell: what was the log at the last look is found before older ones.
             modified = generation.file.modified() if generation.file else 0
-            return (4 if live is not None and live.begun else 2), modified, generation.id
+            return (4 if live is not None and live.is_begun else 2), modified, generation.id
 
         return sorted((g for g in self.open() if g.id not in self.waiting), key=turn)
 
@@ -124,7 +124,7 @@ class GenerationRegistry:
 
     def is_latest(self, generation: Generation) -> bool:
         """Was no other file of the source read, and no archive of it counted, since this one?"""
-        return generation.touched >= self._latest
+        return generation.last_read >= self._latest
 
     def may_have_missed_log(self) -> bool:
         """Tell whether an unknown rotated file may have been the log between two looks.
@@ -132,12 +132,12 @@ class GenerationRegistry:
         It was not, where the next log has had its turn.
         """
         live = self.live
-        return live is None or not live.had_turn
+        return live is None or not live.read_attempted
 
-    def touch(self, generation: Generation) -> None:
+    def note_last_read(self, generation: Generation) -> None:
         """Note that a generation was read."""
         self._latest += 1
-        generation.touched = self._latest
+        generation.last_read = self._latest
         if generation.was_live:
             self._note_last_log(generation)
 
@@ -148,9 +148,9 @@ class GenerationRegistry:
 
     def note_read(self, generation: Generation, block: LineBlock) -> None:
         """Note that a block was read of a generation."""
-        self.blocks += 1
-        if not block.compare_until or generation.goes_on:
-            self.touch(generation)
+        self.blocks_read += 1
+        if not block.compare_until or generation.continues_log:
+            self.note_last_read(generation)
 
     def _note_last_log(self, generation: Generation | None) -> None:
         if self._last_log is not None:
@@ -168,9 +168,9 @@ class GenerationRegistry:
         """
         for generation in self.all_generations:
             if generation.id == number:
-                if not generation.goes_on:
-                    self.touch(generation)
-                generation.went_on |= generation.goes_on and went_on
+                if not generation.continues_log:
+                    self.note_last_read(generation)
+                generation.is_past_log_before |= generation.continues_log and went_on
 
     def wake(self, generation: Generation) -> None:
         """Have a generation looked at again when something is stored."""
@@ -181,20 +181,20 @@ class GenerationRegistry:
         """Read a generation from this file from now on."""
         self.wake(generation)
         generation.switch_file(file, self._keys)
-        if generation.mark.week == LASTING:
+        if generation.fingerprint.week == LASTING:
             generation.renew_fingerprint(self._keys, LASTING + 1)
         # Where it is no log but a copy, or another one was read since, what follows in it may
         # have been counted from there.
-        generation.resumed = generation.mark.offset > 0
+        generation.is_resumed = generation.fingerprint.offset > 0
         read_last = generation.was_live and self.is_latest(generation)
-        if not (generation.resumed and read_last) or generation.state == SKIPPED:
+        if not (generation.is_resumed and read_last) or generation.state == SKIPPED:
             generation.compare_until = None
         elif generation.compare_until is None:
             generation.compare_until = 0
-        generation.state, generation.ended = OPEN, False
-        generation.begun, generation.had_turn = False, False
-        generation.blocks_before = self.blocks
-        generation.went_on &= generation.resumed and read_last
+        generation.state, generation.is_ended = OPEN, False
+        generation.is_begun, generation.read_attempted = False, False
+        generation.blocks_before = self.blocks_read
+        generation.is_past_log_before &= generation.is_resumed and read_last
         generation.is_archive = isinstance(file, CompressedFile)
         generation.last_change, generation.may_have_more = now, True
 
@@ -202,11 +202,11 @@ class GenerationRegistry:
         """Close a generation's file; one that was read to its end is finished."""
         generation.close()
         generation.is_live, generation.last_change = False, now
-        generation.ended = generation.state == DONE
+        generation.is_ended = generation.state == DONE
         # What was left alone because this file was open has to be asked again.
         self.inspected_files.clear()
 
-    def finish(self, file: FinishedFile) -> None:
+    def add_finished(self, file: FinishedFile) -> None:
         """Remember that a rotated file need not be opened while it stays as it is."""
         self.finished[file.device, file.inode] = self._unstored[file.device, file.inode] = file
 
@@ -221,10 +221,10 @@ class GenerationRegistry:
             if generation.state == SKIPPED and generation.identity not in present:
                 generation.last_change = generation.last_change or now
                 if now - generation.last_change >= COMPRESSING_MS:
-                    generation.ended = True
+                    generation.is_ended = True
                     self.wake(generation)
 
-    def unstored(self) -> list[FinishedFile]:
+    def finished_to_store(self) -> list[FinishedFile]:
         """List what has changed among the finished files since the last commit."""
         return list(self._unstored.values())
 
@@ -239,8 +239,8 @@ class GenerationRegistry:
         for generation in self.active:
             generation.roll_back()
         self._latest = self._latest_stored
-        logs = (g for g in self.all_generations if g.was_live and g.mark.offset)
-        self._note_last_log(max(logs, key=attrgetter("touched", "id"), default=None))
+        logs = (g for g in self.all_generations if g.was_live and g.fingerprint.offset)
+        self._note_last_log(max(logs, key=attrgetter("last_read", "id"), default=None))
 
     def committed(self, positions: Iterable[GenerationPosition]) -> None:
         """These positions are in the database; what has nothing else to wait for may rest."""
@@ -257,7 +257,7 @@ class GenerationRegistry:
             if g.file is not None
             or g.changed()
             or g.is_last_log
-            or (g.state == OPEN and not g.ended)
+            or (g.state == OPEN and not g.is_ended)
         ]
 
     def finished_stored(self, files: Iterable[FinishedFile]) -> None:

@@ -22,15 +22,15 @@ from donkeywatch.sources.history import History
 from donkeywatch.sources.identity import ContentMatcher
 from donkeywatch.sources.log import LogPaths
 from donkeywatch.sources.marks import Fingerprint, is_prefix
-from donkeywatch.sources.newcomers import Newcomers
+from donkeywatch.sources.newcomers import UnknownFiles
 from donkeywatch.sources.open_files import GenerationRegistry, OpenFile
 from donkeywatch.sources.positions import FinishedFile
 
-ROTATION_MS = 15 * SECOND
+NEW_FILES_AFTER_ROTATION_MS = 15 * SECOND
 """So long after a rotation, files appear that were the log between two looks."""
 MAX_OPEN = 128
 """Files that may be open at once before another rotated one is looked into."""
-NEVER = (-1, -1)
+NO_STATE = (-1, -1)
 """A state that no file has."""
 
 
@@ -52,20 +52,20 @@ class RotatedFiles:
         events: Counter[str],
         unless_rewritten: Callable[[Generation, int], Generation],
         *,
-        fresh: bool,
+        is_first_start: bool,
         finished_before: int,
     ) -> None:
-        self.complaints = FileProblems(events)
+        self.problems = FileProblems(events)
         """What was wrong with files at the last look."""
-        self.hidden = False
+        self.has_unreadable_file = False
         """A file may not be read that may hold the rest of a generation."""
-        self.fresh = fresh
+        self.is_first_start = is_first_start
         """The log was never followed before: what is rotated away already is history."""
-        self.rotation: int | None = None
+        self.last_rotation: int | None = None
         """When the log was last rotated or truncated (ms of a steady clock)."""
         self._present = set[tuple[int, int]]()
         """Device and inode of the files that are there in this look."""
-        self._seen: set[tuple[int, int]] | None = None
+        self._last_present: set[tuple[int, int]] | None = None
         """Device and inode of the files that were there at the last look of this process."""
         self._appeared: set[tuple[int, int]] = set()
         """Of these, the ones that appeared right after a rotation, even if nothing was in them."""
@@ -73,7 +73,7 @@ class RotatedFiles:
         self._log, self._registry, self._identity = log, registry, identity
         self._keys, self._events = identity.keys, events
         self._unless_rewritten = unless_rewritten
-        self._newcomers = Newcomers()
+        self._unknown_files = UnknownFiles()
         self.history = History(log, registry, identity)
 
     def look(self, now: int) -> bool:
@@ -88,18 +88,18 @@ class RotatedFiles:
         is_as_listed = True
         for path, state in siblings:
             file = file_state(state)
-            is_new = self._seen is not None and file.identity not in self._seen
+            is_new = self._last_present is not None and file.identity not in self._last_present
             if is_new and self._has_just_rotated(now):
                 self._appeared.add(file.identity)
             if file.identity in held:
-                self.complaints.repeat_report(path, file.identity)
+                self.problems.repeat_report(path, file.identity)
             elif state.st_size and not self._is_settled(path, file):
                 if len(self._registry.open()) < MAX_OPEN:
                     is_as_listed &= self._look_into(path, file, now)
                 else:
                     # It is looked into later; it may hold the rest of what is being looked for.
-                    self.hidden |= bool(self._registry.without_file())
-        is_quiet = self._present == self._seen and not self._has_just_rotated(now)
+                    self.has_unreadable_file |= bool(self._registry.without_file())
+        is_quiet = self._present == self._last_present and not self._has_just_rotated(now)
         return is_as_listed and (is_quiet or self._present == self._listed())
 
     def end_look(self, now: int) -> None:
@@ -107,10 +107,10 @@ class RotatedFiles:
         for generation in self._registry.without_file():
             if generation.identity not in self._present:
                 self._find_renamed(generation, now)
-        self._seen = self._present
+        self._last_present = self._present
         self._appeared &= self._present
         self._registry.forget_gone(self._present, now)
-        self._newcomers.forget_gone(self._present)
+        self._unknown_files.forget_gone(self._present)
 
     def _listed(self) -> set[tuple[int, int]]:
         return {file_state(state).identity for _, state in self._log.rotated_files()}
@@ -126,7 +126,7 @@ class RotatedFiles:
                     if self._registry.held(file.identity) is None:
                         self._registry.attach(generation, file, now)
                     else:  # Written anew with all of it, and read as that.
-                        generation.state, generation.ended = DONE, True
+                        generation.state, generation.is_ended = DONE, True
                     return
                 finally:
                     self._registry.close_if_unused(file)
@@ -144,39 +144,39 @@ class RotatedFiles:
         if (before.size, before.modified) == file.state:
             return True
         if before.history and not self.history.is_rewritten(path, before):
-            self.complaints.foreign(path)
+            self.problems.foreign(path)
             return True
         return False
 
     def _look_into(self, path: Path, file: FileState, now: int) -> bool:
         """Decide on a sibling; false where its name leads to another file by now."""
         packed = is_compressed(path)
-        if packed and self.complaints.should_skip(path, file, now):
+        if packed and self.problems.should_skip(path, file, now):
             return True
         try:
-            decided = self._consider(path, file, now)
+            decided = self._inspect(path, file, now)
         except _Renamed:
             return False
         except DamagedArchiveError as error:
             decided = False  # It may still be growing, or be restored.
             if packed:
-                self.complaints.record_failure(path, file, error, now)
+                self.problems.record_failure(path, file, error, now)
         except SourceError:
             decided = False
         except OSError as error:
             if is_missing(error):
                 return False
             decided = False
-            self.complaints.report_unreadable(path, error)
+            self.problems.report_unreadable(path, error)
             # It may hold the rest of what is being looked for.
-            self.hidden |= bool(self._registry.without_file())
+            self.has_unreadable_file |= bool(self._registry.without_file())
         if decided:
             self._registry.inspected_files[file.identity] = file.state
             if self._registry.held(file.identity) is None:
-                self.complaints.clear(file.identity)
+                self.problems.clear(file.identity)
         return True
 
-    def _consider(self, path: Path, signed: FileState, now: int) -> bool:
+    def _inspect(self, path: Path, signed: FileState, now: int) -> bool:
         """Take up a sibling if it has something unread; true when it need not be asked again."""
         file = open_file(path)
         try:
@@ -187,9 +187,9 @@ class RotatedFiles:
             self._registry.close_if_unused(file)
 
     def _decide(self, file: OpenFile, path: Path, signed: FileState, now: int) -> bool:
-        if any(self._is_part(g, file, now) for g in self._registry.open()):
+        if any(self._is_prefix_of(g, file, now) for g in self._registry.open()):
             return True  # A copy or a twin: asked again when that file is given up.
-        if (outgrown := self._outgrown(file, now)) is not None:
+        if (outgrown := self._generation_to_extend(file, now)) is not None:
             self._registry.attach(self._unless_rewritten(outgrown, now), file, now)
             return True
         generation = self._identity.match(file, self._registry.all_generations)
@@ -197,14 +197,14 @@ class RotatedFiles:
             if not generation.is_intact(self._keys):
                 return False  # Truncated under our eyes: whose content this is, reading tells.
             generation = self._identity.match(file, self._registry.closed_generations())
-        if self.fresh and generation is None:
+        if self.is_first_start and generation is None:
             generation = self.history.add(file)
         if generation is not None and generation.state == SKIPPED:
             self._finish(signed, history=True)
             self.history.keep(generation, file)
             return True
         if generation is not None and generation.has_no_more_in(file):
-            generation.state, generation.ended = DONE, True
+            generation.state, generation.is_ended = DONE, True
             self._finish(signed)
             return True
         if generation is None:
@@ -212,41 +212,46 @@ class RotatedFiles:
             was_log = isinstance(file, PlainFile) and not was_ours
             has_appeared = signed.identity in self._appeared
             if was_log and not has_appeared and not self._has_just_rotated(now):
-                if self._newcomers.has_grown(signed):
+                if self._unknown_files.has_grown(signed):
                     # Another program's: it is remembered as such, and told at each look.
-                    self._finish(signed._replace(state=NEVER), history=True)
-                    self.complaints.foreign(path)
+                    self._finish(signed._replace(state=NO_STATE), history=True)
+                    self.problems.foreign(path)
                     return True
-                if not self._newcomers.is_quiet(signed, now):
+                if not self._unknown_files.is_unchanged(signed, now):
                     return False
                 was_log = False
             generation = self._registry.new(Fingerprint())
-            unseen = signed.identity not in (self._seen or ())
+            unseen = signed.identity not in (self._last_present or ())
             generation.was_live = was_log and unseen and self._registry.may_have_missed_log()
             self._events["rotations"] += 1
         self._registry.attach(generation, file, now)
         return True
 
     def _has_just_rotated(self, now: int) -> bool:
-        return self.rotation is not None and now - self.rotation < ROTATION_MS
+        return (
+            self.last_rotation is not None
+            and now - self.last_rotation < NEW_FILES_AFTER_ROTATION_MS
+        )
 
     def _finish(self, file: FileState, *, history: bool = False) -> None:
         (device, inode), (size, modified) = file.identity, file.state
-        self._registry.finish(FinishedFile(self._log.name, device, inode, size, modified, history))
+        self._registry.add_finished(
+            FinishedFile(self._log.name, device, inode, size, modified, history)
+        )
 
-    def _outgrown(self, file: OpenFile, now: int) -> Generation | None:
+    def _generation_to_extend(self, file: OpenFile, now: int) -> Generation | None:
         """The generation whose archive, or whose deleted file, this one begins with."""
         for generation in self._registry.open():
             archive = generation.is_archive and isinstance(file, PlainFile)
             ended = archive or (not generation.is_live and generation.is_deleted)
-            if ended and self._is_part(generation, file, now, turned=True):
+            if ended and self._is_prefix_of(generation, file, now, reverse=True):
                 return generation
         return None
 
-    def _is_part(
-        self, generation: Generation, file: OpenFile, now: int, *, turned: bool = False
+    def _is_prefix_of(
+        self, generation: Generation, file: OpenFile, now: int, *, reverse: bool = False
     ) -> bool:
-        """Is a file part of what a generation is read from? Or, ``turned``, is that part of it?
+        """Is a file part of what a generation is read from? Or, ``reverse``, is that part of it?
 
         An archive that does not decode is left, and the plain file that it is compared with is not.
         """
@@ -254,15 +259,17 @@ class RotatedFiles:
         if held is None:
             return False
         try:
-            return is_prefix(held, file) if turned else is_prefix(file, held)
+            return is_prefix(held, file) if reverse else is_prefix(file, held)
         except DamagedArchiveError as error:
             if not isinstance(file, PlainFile):
                 raise
-            if not self.leave(generation, error, now):
+            if not self.suspend_archive(generation, error, now):
                 self._registry.detach(generation, now)
             return False
 
-    def leave(self, generation: Generation, error: DamagedArchiveError | OSError, now: int) -> bool:
+    def suspend_archive(
+        self, generation: Generation, error: DamagedArchiveError | OSError, now: int
+    ) -> bool:
         """Close an archive that cannot be read on, until it changes or some time has passed.
 
         False where no name leads to it any more, or nobody knows.
@@ -276,10 +283,10 @@ class RotatedFiles:
             return False
         self._registry.detach(generation, now)
         generation.has_unreadable_rest = True
-        self.complaints.record_failure(*named, error, now)
+        self.problems.record_failure(*named, error, now)
         return True
 
-    def release(self, generation: Generation, now: int, *, anyway: bool) -> None:
+    def release(self, generation: Generation, now: int, *, force: bool) -> None:
         """Close a drained file if it is deleted, or if a scan would see that it grew."""
         file = generation.file
         if not isinstance(file, PlainFile):
@@ -289,15 +296,15 @@ class RotatedFiles:
             self._registry.detach(generation, now)
             return
         state = file.stat()
-        if state.st_size > generation.mark.offset:
+        if state.st_size > generation.fingerprint.offset:
             generation.state, generation.may_have_more = OPEN, True
             return
-        found = file_state(state)
-        if anyway or state.st_nlink == 0 or self.is_named(found.identity):
+        current = file_state(state)
+        if force or state.st_nlink == 0 or self.is_named(current.identity):
             self._finish_copies(generation)
             self._registry.detach(generation, now)
-            if state.st_nlink and not anyway:
-                self._finish(found)
+            if state.st_nlink and not force:
+                self._finish(current)
 
     def _finish_copies(self, generation: Generation) -> None:
         """Note that files are counted that were left alone as copies of one that is given up.
@@ -305,11 +312,11 @@ class RotatedFiles:
         They may never be asked again: the next start does not know their content any more.
         """
         for path, state in self._log.rotated_files():
-            found = file_state(state)
-            if self._registry.inspected_files.get(found.identity) != found.state:
+            current = file_state(state)
+            if self._registry.inspected_files.get(current.identity) != current.state:
                 continue
-            before = self._registry.finished.get(found.identity)
-            if before is not None and (before.size, before.modified) == found.state:
+            before = self._registry.finished.get(current.identity)
+            if before is not None and (before.size, before.modified) == current.state:
                 continue
             with (
                 contextlib.suppress(OSError, SourceError, DamagedArchiveError),
@@ -317,7 +324,7 @@ class RotatedFiles:
             ):
                 is_same = self._identity.match(file, [generation]) is generation
                 if is_same and generation.has_no_more_in(file):
-                    self._finish(found)
+                    self._finish(current)
 
     def is_named(self, identity: tuple[int, int]) -> bool:
         """Would a scan of the rotated files come upon this one?"""
@@ -326,4 +333,4 @@ class RotatedFiles:
     def _named(self, identity: tuple[int, int]) -> tuple[Path, FileState] | None:
         """A rotated file by its identity, as it is now."""
         siblings = ((path, file_state(state)) for path, state in self._log.rotated_files())
-        return next((found for found in siblings if found[1].identity == identity), None)
+        return next((named for named in siblings if named[1].identity == identity), None)

@@ -95,8 +95,8 @@ class Cri:
 
     def unwrap(self, line: bytes) -> Piece | None:
         """The text behind the tag."""
-        found = _CRI.fullmatch(line)
-        return Piece(found[4] or b"", found[1], found[2], found[3] == b"F") if found else None
+        match = _CRI.fullmatch(line)
+        return Piece(match[4] or b"", match[1], match[2], match[3] == b"F") if match else None
 
 
 _SYSLOG_5424 = re.compile(
@@ -124,10 +124,10 @@ class Syslog:
 
     def unwrap(self, line: bytes) -> Piece | None:
         """The text behind the tag, or behind the structured data."""
-        found = _SYSLOG_5424.fullmatch(line) or _SYSLOG_3164.fullmatch(line)
-        if found is None:
+        match = _SYSLOG_5424.fullmatch(line) or _SYSLOG_3164.fullmatch(line)
+        if match is None:
             return None
-        return Piece((found[2] or b"").replace(_ESCAPED_TAB, b"\t"), found[1])
+        return Piece((match[2] or b"").replace(_ESCAPED_TAB, b"\t"), match[1])
 
 
 WRAPPERS: dict[WrapperName, Wrapper] = {"docker": Docker(), "cri": Cri(), "syslog": Syslog()}

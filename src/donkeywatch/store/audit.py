@@ -26,7 +26,7 @@ CHECKS = {
         where addresses_3 > addresses_2 or addresses_2 > addresses_1""",
     "queries of one topic alone <= its queries": """
         select t.kind, t.start from window_topics t join windows w using (kind, start)
-        where w.closed and alone > t.queries""",
+        where w.closed and exclusive_queries > t.queries""",
     "queries of the first address <= of the first ten <= of all": """
         select kind, start from window_topics
         where top_1 > top_10 or top_10 > queries or (addresses_1 <= 10 and top_10 < queries)""",
@@ -59,14 +59,14 @@ CHECKS = {
         where parts != queries""",
     "queries of one topic alone add up to their week": """
         select 'week', start from (
-          select t.start, t.alone, coalesce(sum(h.alone), 0) as parts
+          select t.start, t.exclusive_queries, coalesce(sum(h.exclusive_queries), 0) as parts
           from window_topics t join windows w using (kind, start)
           left join window_topics h on h.kind = 'hour' and h.topic = t.topic
           and h.start >= w.start and h.start < w.until
-          where t.kind = 'week' and t.alone is not null
+          where t.kind = 'week' and t.exclusive_queries is not null
           and w.start >= (select min(start) from windows where kind = 'hour')
           group by t.start, t.topic)
-        where parts != alone""",
+        where parts != exclusive_queries""",
     "coverage no longer than its window": """
         select kind, start from windows where covered_seconds > (until - start) / 1000.0 + 0.001""",
 }
@@ -87,11 +87,11 @@ def audit(db: sqlite3.Connection, topics: Sequence[str]) -> Iterator[tuple[str, 
     yield "every older pseudonym belongs to a row", _orphaned_previous_pseudonyms(db)
 
 
-def _describe(found: Sequence[tuple[str, int]]) -> str | None:
-    if not found:
+def _describe(counts: Sequence[tuple[str, int]]) -> str | None:
+    if not counts:
         return None
-    names = ", ".join(f"{kind} {iso_utc(start)}" for kind, start in found[:MAX_LISTED])
-    more = len(found) - MAX_LISTED
+    names = ", ".join(f"{kind} {iso_utc(start)}" for kind, start in counts[:MAX_LISTED])
+    more = len(counts) - MAX_LISTED
     return names + (f" and {more} more" if more > 0 else "")
 
 
@@ -147,13 +147,13 @@ def _inconsistent_hours(db: sqlite3.Connection, topics: Sequence[str]) -> list[t
     return wrong
 
 
-def _matches(told: tuple[int | None, ...], found: tuple[int, ...]) -> bool:
+def _matches(stored: tuple[int | None, ...], recounted: tuple[int, ...]) -> bool:
     """Equal, but for what an older version did not count."""
-    return all(one in (None, other) for one, other in zip(told, found, strict=True))
+    return all(value in (None, other) for value, other in zip(stored, recounted, strict=True))
 
 
 def _orphaned_previous_pseudonyms(db: sqlite3.Connection) -> str | None:
-    found = db.execute(
-        "select count(*) from bridges where segment not in (select id from segments)"
+    row = db.execute(
+        "select count(*) from previous_pseudonyms where segment not in (select id from segments)"
     ).fetchone()[0]
-    return f"{found} belong to none" if found else None
+    return f"{row} belong to none" if row else None

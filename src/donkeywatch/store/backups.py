@@ -112,7 +112,7 @@ class Backups:
         self.last = None
         self._last_started = None
 
-    def destroy_expired(self, sealed: set[int]) -> None:
+    def destroy_expired(self, destroyed: set[int]) -> None:
         """Remove the copies that hold rows of weeks whose keys are destroyed.
 
         A crash may have come between the destruction of the keys and that of the copies.
@@ -123,7 +123,7 @@ class Backups:
             weeks = weeks_with_keys(path)
             if weeks is None and _is_ours(path):  # Damaged, but the rows are in it.
                 weeks = {week_of(created_at(path)), week_of(created_at(path)) - WEEK}
-            if sealed & (weeks or set()):
+            if destroyed & (weeks or set()):
                 path.unlink(missing_ok=True)
 
     def _copy(self, part: Path) -> None:
@@ -175,7 +175,9 @@ def weeks_with_keys(path: Path) -> set[int] | None:
     """Weeks (ms UTC) whose keys a copy needs; None if it cannot be read."""
     try:
         with _read_only(path) as db:
-            return {week for (week,) in db.execute("select week from epochs where sealed = 0")}
+            return {
+                week for (week,) in db.execute("select week from weekly_keys where destroyed = 0")
+            }
     except sqlite3.Error:
         return None
 

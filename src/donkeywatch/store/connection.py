@@ -86,10 +86,10 @@ class Connection:
 
     def setting(self, name: str) -> str | None:
         """A small fact about this database."""
-        found = self.connection.execute(
+        row = self.connection.execute(
             "select value from settings where name = ?", (name,)
         ).fetchone()
-        return None if found is None else str(found[0])
+        return None if row is None else str(row[0])
 
     def set(self, name: str, value: str) -> None:
         """Store a small fact."""
@@ -103,9 +103,9 @@ class Connection:
             uri = f"{self.path.absolute().as_uri()}?mode=rw"  # One that was deleted stays so.
             with (
                 contextlib.suppress(sqlite3.Error),
-                contextlib.closing(sqlite3.connect(uri, uri=True)) as own,
+                contextlib.closing(sqlite3.connect(uri, uri=True)) as connection,
             ):
-                own.execute("pragma wal_checkpoint(passive)").fetchall()
+                connection.execute("pragma wal_checkpoint(passive)").fetchall()
 
         self._aside.submit(copied)
 

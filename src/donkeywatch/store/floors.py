@@ -21,8 +21,8 @@ COPY = "counters.json"
 
 def counters(db: sqlite3.Connection) -> dict[Key, int]:
     """What is counted."""
-    found = db.execute("select name, subject, detail, value from counters")
-    return {(name, subject, detail): value for name, subject, detail, value in found}
+    rows = db.execute("select name, subject, detail, value from counters")
+    return {(name, subject, detail): value for name, subject, detail, value in rows}
 
 
 def published(db: sqlite3.Connection) -> dict[Key, int]:
@@ -72,8 +72,8 @@ def last_known(database: Path) -> dict[Key, int]:
 
 
 def _floor(db: sqlite3.Connection) -> dict[Key, int]:
-    found = db.execute("select value from settings where name = ?", (FLOOR,)).fetchone()
-    return {} if found is None else _read(str(found[0]))
+    row = db.execute("select value from settings where name = ?", (FLOOR,)).fetchone()
+    return {} if row is None else _read(str(row[0]))
 
 
 def _higher(left: Mapping[Key, int], right: Mapping[Key, int]) -> dict[Key, int]:

@@ -52,10 +52,10 @@ def aggregate_partition(
     connection: sqlite3.Connection, spans: Sequence[Window], part: int | None, topics: Sequence[str]
 ) -> list[WindowAggregate]:
     """The figures of some windows that lie in one week, of the pseudonyms of a part or of all."""
-    found = [empty_aggregate(len(topics)) for _ in spans]
+    aggregates = [empty_aggregate(len(topics)) for _ in spans]
     for piece in row_chunks(connection, spans, None if part is None else (part,), topics):
-        found = [a + b for a, b in zip(found, aggregate(piece, spans), strict=True)]
-    return found
+        aggregates = [a + b for a, b in zip(aggregates, aggregate(piece, spans), strict=True)]
+    return aggregates
 
 
 def row_chunks(
@@ -73,10 +73,10 @@ def row_chunks(
     """
     start, end = bounds(spans)
     week_boundary = end if week_boundary is None else min(week_boundary, end)
-    for some in _partition_groups(
+    for group in _partition_groups(
         parts, segments.count(connection, week_boundary, end) if week_boundary < end else 0
     ):
-        for rows in _load_partitions(connection, (start, week_boundary, end), some, topics):
+        for rows in _load_partitions(connection, (start, week_boundary, end), group, topics):
             # A piece holds the segments it is cut from: the last one is gone with the generator.
             yield from (
                 to_columns(piece, timed=len(spans) > 1) for piece in split_by_pseudonym(rows)
@@ -113,12 +113,12 @@ def _load_partition(
 ) -> list[Rows]:
     """The rows of the minutes in [start, end) ms whose pseudonyms begin with ``part``."""
     within = (start - HOUR, end)
-    found = connection.execute(
+    rows = connection.execute(
         *((_SELECT_HOURS, within) if part is None else (_SELECT_PARTITION, (*within, part)))
     )
     return [
-        rows if part is None or own is not None else _split(rows, (part,))[0]
-        for *fields, own in found
+        rows if part is None or chunk is not None else _split(rows, (part,))[0]
+        for *fields, chunk in rows
         for rows in segments.rows_within(segments.SegmentRow(*fields), start, end, topics)
     ]
 
@@ -130,25 +130,27 @@ def _load_under_previous_key(
 
     Under these and sorted by them, hour by hour.
     """
-    found: list[list[Rows]] = [[] for _ in parts or (None,)]
+    partitions: list[list[Rows]] = [[] for _ in parts or (None,)]
     if start >= end:
-        return found
+        return partitions
     every = segments.load(connection, start, end, topics)
     for _, hour in groupby(every, attrgetter("hour")):
         rows = concat([_with_previous_key(rows, parts) for rows in hour])
         rows = rows.take(stable_argsort(rows.pseudonym))
-        for own, cut in zip(found, [rows] if parts is None else _split(rows, parts), strict=True):
-            own.append(cut)
-    return found
+        for partition, cut in zip(
+            partitions, [rows] if parts is None else _split(rows, parts), strict=True
+        ):
+            partition.append(cut)
+    return partitions
 
 
 def _with_previous_key(rows: Rows, parts: Partitions) -> Rows:
     older = rows.pseudonym if rows.previous is None else rows.previous
-    own = replace(rows, pseudonym=older, previous=None)
+    renamed = replace(rows, pseudonym=older, previous=None)
     if parts is None or len(parts) == PARTITIONS:
-        return own
+        return renamed
     first = older >> np.uint64(64 - PARTITION_BITS)
-    return own.take(np.flatnonzero((first >= parts[0]) & (first <= parts[-1])))
+    return renamed.take(np.flatnonzero((first >= parts[0]) & (first <= parts[-1])))
 
 
 def _split(rows: Rows, parts: Sequence[int]) -> list[Rows]:

@@ -46,7 +46,7 @@ def _places(db: Database) -> None:
 @migrations(name="0004_alone_and_top")
 def _alone_and_top(db: Database) -> None:
     table = db.table("window_topics")
-    if EXCLUSIVE.name in table.columns_dict:
+    if table.columns_dict.keys() & {EXCLUSIVE.name, "alone"}:
         return
     for column in (EXCLUSIVE, *TOP):
         table.add_column(column.name, column.type)
@@ -57,7 +57,7 @@ def _alone_and_top(db: Database) -> None:
         " select distinct kind, start, topic from window_categories"
     )
     db.execute(
-        "update window_topics set alone = 0 where kind in ('hour', 'week')"
+        "update window_topics set exclusive_queries = 0 where kind in ('hour', 'week')"
         " and (kind, start, topic) not in (select kind, start, topic from window_categories)"
     )
 
@@ -89,6 +89,21 @@ def _ticks(db: Database) -> None:
         " compare_until = 0, turn = changed,"
         " head_hash = substr(head_hash, 1, 16)"
     )
+
+
+@migrations(name="0006_names")
+def _names(db: Database) -> None:
+    if "epochs" not in db.table_names():
+        return
+    db.execute("alter table epochs rename to weekly_keys")
+    db.execute("alter table weekly_keys rename column proof to key_check")
+    db.execute("alter table weekly_keys rename column sealed to destroyed")
+    db.execute("alter table bridges rename to previous_pseudonyms")
+    db.execute("alter table sources rename column suspect to candidate")
+    db.execute("alter table sources rename column witnesses to confirmations")
+    if "alone" in db.table("window_topics").columns_dict:
+        db.execute(f"alter table window_topics rename column alone to {EXCLUSIVE.name}")
+    db.execute("update counters set name = 'lost_bytes' where name = 'abandoned_bytes'")
 
 
 def migrate(connection: sqlite3.Connection) -> None:

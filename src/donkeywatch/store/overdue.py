@@ -23,7 +23,7 @@ def findings(state: Path, now: int) -> list[str]:
 
 
 def _overdue(db: sqlite3.Connection, now: int) -> list[str]:
-    weeks = db.execute("select week from epochs where sealed = 0 order by week").fetchall()
+    weeks = db.execute("select week from weekly_keys where destroyed = 0 order by week").fetchall()
     names = ", ".join(week_name(week) for (week,) in weeks if outlived(week, now))
     remedy = "the next start of the daemon destroys them, or `donkeywatch keys destroy --due`"
     return [f"keys that are overdue: {names}; {remedy}"] if names else []
@@ -32,12 +32,12 @@ def _overdue(db: sqlite3.Connection, now: int) -> list[str]:
 def _blocked(db: sqlite3.Connection) -> list[str]:
     blocked = db.execute("select 1 from settings where name = ?", (LOG_BLOCKED,)).fetchone()
     remedy = "end the program that has the database open and reads"
-    told = f"rows whose key is destroyed are still in the write-ahead log: {remedy}"
-    return [told] if blocked else []
+    notice = f"rows whose key is destroyed are still in the write-ahead log: {remedy}"
+    return [notice] if blocked else []
 
 
 def _lost(db: sqlite3.Connection) -> list[str]:
-    found = db.execute("select digest from breaks where kind = 'keys' order by id").fetchall()
-    names = ", ".join(weeks for (weeks,) in found)
-    told = f"keys that were lost: {names}; addresses of these weeks may count twice"
-    return [told] if found else []
+    rows = db.execute("select digest from breaks where kind = 'keys' order by id").fetchall()
+    names = ", ".join(weeks for (weeks,) in rows)
+    notice = f"keys that were lost: {names}; addresses of these weeks may count twice"
+    return [notice] if rows else []

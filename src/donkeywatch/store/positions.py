@@ -45,8 +45,8 @@ class SourceProgress:
 
     name: str
     newest: int | None
-    suspect: int
-    witnesses: int
+    candidate: int
+    confirmations: int
     covered_until: int | None
 
 
@@ -59,7 +59,7 @@ def write(
     """Store how far the sources and their files are counted; part of a checkpoint."""
     db.executemany(
         "insert or replace into sources values (?, ?, ?, ?, ?)",
-        [(p.name, p.newest, p.suspect, p.witnesses, p.covered_until) for p in progress],
+        [(p.name, p.newest, p.candidate, p.confirmations, p.covered_until) for p in progress],
     )
     db.executemany(
         "insert or replace into generations"
@@ -98,8 +98,8 @@ def _of_others(sources: Sequence[str]) -> str:
 
 def has_others(db: sqlite3.Connection, sources: Sequence[str]) -> bool:
     """Tell whether there are generations of sources that are not among some, but for history."""
-    found = db.execute(f"select 1 {_of_others(sources)} limit 1", tuple(sources))
-    return found.fetchone() is not None
+    row = db.execute(f"select 1 {_of_others(sources)} limit 1", tuple(sources))
+    return row.fetchone() is not None
 
 
 def forget_but_of(db: sqlite3.Connection, sources: Sequence[str]) -> None:
@@ -119,16 +119,16 @@ def finished(db: sqlite3.Connection, source: str) -> list[tuple[Any, ...]]:
 
 def load(db: sqlite3.Connection, source: str) -> list[tuple[Any, ...]]:
     """Load the rows of all generations of a source, oldest first, without the time of change."""
-    found = db.execute(
+    rows = db.execute(
         'select id, source, "offset", skipping, head_length, head_hash, tail_length, tail_hash,'
         " size, state, key_week, device, inode, was_live, compare_until, turn"
         " from generations where source = ? order by id",
         (source,),
     )
-    return found.fetchall()
+    return rows.fetchall()
 
 
 def progress(db: sqlite3.Connection, source: str) -> SourceProgress:
     """How far a source has been counted in event time."""
-    found = db.execute("select * from sources where name = ?", (source,)).fetchone()
-    return SourceProgress(*found) if found else SourceProgress(source, None, 0, 0, None)
+    row = db.execute("select * from sources where name = ?", (source,)).fetchone()
+    return SourceProgress(*row) if row else SourceProgress(source, None, 0, 0, None)

@@ -28,9 +28,9 @@ class PendingAggregate:
         self.outstanding = 0
         """Pieces that are still being reckoned."""
 
-    def deliver(self, some: list[WindowAggregate]) -> None:
+    def deliver(self, aggregates: list[WindowAggregate]) -> None:
         """Add a piece."""
-        self.figures = [a + b for a, b in zip(self.figures, some, strict=True)]
+        self.figures = [a + b for a, b in zip(self.figures, aggregates, strict=True)]
         self.outstanding -= 1
 
 

@@ -51,7 +51,7 @@ GENERATION_HINTS = (
 )
 WINDOW_KEY = ("kind", "start")
 EXCLUSIVE = Column(
-    "alone",
+    "exclusive_queries",
     int,
     "flagged queries that no other topic flagged; hours and weeks only; NULL where it was not "
     "counted from the start of the window",
@@ -101,7 +101,8 @@ TABLES = (
     ),
     Table(
         "window_topics",
-        "one row per window and topic; in an open hour or week, only `alone` is up to date",
+        "one row per window and topic; in an open hour or week, only `exclusive_queries` is up"
+        " to date",
         (*WINDOW_KEY, "topic"),
         (
             KIND,
@@ -172,8 +173,8 @@ TABLES = (
         (
             Column("name", str, "source name from the settings"),
             Column("newest", int, "newest plausible event time, ms since 1970-01-01 UTC"),
-            Column("suspect", int, "a stamp far ahead that waits for others to agree, ms UTC"),
-            Column("witnesses", int, "how many queries in a row agree with it"),
+            Column("candidate", int, "a stamp far ahead that waits for others to agree, ms UTC"),
+            Column("confirmations", int, "how many queries in a row agree with it"),
             Column("covered_until", int, "coverage is accounted for up to here, ms UTC"),
         ),
     ),
@@ -199,16 +200,18 @@ TABLES = (
     ),
     FINISHED_FILES,
     Table(
-        "epochs",
+        "weekly_keys",
         "one row per ISO week that has or had a key",
         ("week",),
         (
             Column("week", int, "start of the week, ms since 1970-01-01 UTC"),
             Column("name", str, "ISO week, UTC"),
             Column(
-                "proof", bytes, "tells whether the key file is the right one; empty once sealed"
+                "key_check",
+                bytes,
+                "tells whether the key file is the right one; empty once it is destroyed",
             ),
-            Column("sealed", int, "1 when the key is destroyed"),
+            Column("destroyed", int, "1 when the key is destroyed"),
         ),
     ),
     Table(
@@ -230,7 +233,7 @@ TABLES = (
         ),
     ),
     Table(
-        "bridges",
+        "previous_pseudonyms",
         "the same rows' pseudonyms under the key of the week before; destroyed with that key",
         ("segment",),
         (
@@ -258,7 +261,14 @@ TABLES = (
 )
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
-MIGRATIONS = ("0001_tables", "0002_parts", "0003_places", "0004_alone_and_top", "0005_ticks")
+MIGRATIONS = (
+    "0001_tables",
+    "0002_parts",
+    "0003_places",
+    "0004_alone_and_top",
+    "0005_ticks",
+    "0006_names",
+)
 """What `migrations` has done to a database of this version."""
 
 
@@ -267,10 +277,8 @@ def applied_migrations(db: sqlite3.Connection) -> tuple[str, ...] | None:
     if db.execute("select 1 from sqlite_master limit 1").fetchone() is None:
         return None
     try:
-        found = db.execute(
-            "select name from _sqlite_migrations where migration_set = 'donkeywatch'"
-        )
-        return tuple(sorted(name for (name,) in found))
+        rows = db.execute("select name from _sqlite_migrations where migration_set = 'donkeywatch'")
+        return tuple(sorted(name for (name,) in rows))
     except sqlite3.OperationalError:
         return ()
 

@@ -30,7 +30,7 @@ CREATE TABLE "window_topics" (
    "addresses_3" INTEGER,
    "sum_qk" INTEGER,
    "sum_kk" INTEGER,
-   "alone" INTEGER,
+   "exclusive_queries" INTEGER,
    "top_1" INTEGER,
    "top_10" INTEGER,
    PRIMARY KEY ("kind", "start", "topic")
@@ -70,8 +70,8 @@ CREATE TABLE "counters" (
 CREATE TABLE "sources" (
    "name" TEXT PRIMARY KEY,
    "newest" INTEGER,
-   "suspect" INTEGER,
-   "witnesses" INTEGER,
+   "candidate" INTEGER,
+   "confirmations" INTEGER,
    "covered_until" INTEGER
 );
 CREATE TABLE "generations" (
@@ -102,11 +102,11 @@ CREATE TABLE "finished_files" (
    "history" INTEGER,
    PRIMARY KEY ("source", "device", "inode")
 );
-CREATE TABLE "epochs" (
+CREATE TABLE "weekly_keys" (
    "week" INTEGER PRIMARY KEY,
    "name" TEXT,
-   "proof" BLOB,
-   "sealed" INTEGER
+   "key_check" BLOB,
+   "destroyed" INTEGER
 );
 CREATE TABLE "segments" (
    "id" INTEGER PRIMARY KEY,
@@ -120,7 +120,7 @@ CREATE TABLE "segments" (
    "flagged" BLOB,
    "part" INTEGER
 );
-CREATE TABLE "bridges" (
+CREATE TABLE "previous_pseudonyms" (
    "segment" INTEGER PRIMARY KEY,
    "previous" BLOB
 );
@@ -143,3 +143,4 @@ insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkey
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0003_places', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0004_alone_and_top', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0005_ticks', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0006_names', strftime('%Y-%m-%d %H:%M:%f', 'now'));

@@ -80,7 +80,7 @@ def _insert(
     )
     if rows.previous is not None:
         connection.execute(
-            "insert into bridges (segment, previous) values (?, ?)",
+            "insert into previous_pseudonyms (segment, previous) values (?, ?)",
             (cursor.lastrowid, rows.previous.astype(PSEUDONYM, copy=False).tobytes()),
         )
 
@@ -125,7 +125,8 @@ def _ticks(blob: bytes, rows: int) -> Ticks:
 
 COLUMNS = ", ".join(SegmentRow._fields[:-1])
 _SELECT_WITH_PREVIOUS = (
-    f"select {COLUMNS}, previous from segments left join bridges on segment = segments.id"  # noqa: S608 - our own names
+    f"select {COLUMNS}, previous"  # noqa: S608 - our own names
+    " from segments left join previous_pseudonyms on segment = segments.id"
 )
 
 
@@ -133,11 +134,11 @@ def load(
     connection: sqlite3.Connection, start: int, end: int, topics: Sequence[str]
 ) -> Iterator[Rows]:
     """The rows of the minutes in [start, end) ms by segment, oldest hour first."""
-    found = connection.execute(
+    stored_rows = connection.execute(
         f"{_SELECT_WITH_PREVIOUS} where hour > ? and hour < ? order by hour, segments.id",
         (start - HOUR, end),
     )
-    for columns in found:
+    for columns in stored_rows:
         yield from rows_within(SegmentRow(*columns), start, end, topics)
 
 
@@ -173,12 +174,12 @@ def merge_small_segments(connection: sqlite3.Connection, hour: int, topics: Sequ
     if len(places) < MERGE_AT_SEGMENTS:
         return
     chosen = ",".join(str(number) for (number,) in places)
-    found = connection.execute(
+    stored_rows = connection.execute(
         f"{_SELECT_WITH_PREVIOUS} where segments.id in ({chosen})"
     ).fetchall()
-    rows = merge([SegmentRow(*columns).unpacked(topics) for columns in found])
+    rows = merge([SegmentRow(*columns).unpacked(topics) for columns in stored_rows])
     _insert(connection, rows, None, topics)
-    connection.executemany("delete from bridges where segment = ?", places)
+    connection.executemany("delete from previous_pseudonyms where segment = ?", places)
     connection.executemany("delete from segments where id = ?", places)
 
 
@@ -203,11 +204,11 @@ def count(connection: sqlite3.Connection, start: int, end: int) -> int:
 
 def newest_time(connection: sqlite3.Connection) -> int:
     """Give the end of the newest tick that has a row, ms UTC; 0 where there is none."""
-    found = connection.execute(
+    row = connection.execute(
         "select hour, rows, ticks from segments where hour = (select max(hour) from segments)"
     )
     return max(
-        (hour + (int(_ticks(t, rows).max()) + 1) * TICK_MS for hour, rows, t in found), default=0
+        (hour + (int(_ticks(t, rows).max()) + 1) * TICK_MS for hour, rows, t in row), default=0
     )
 
 
@@ -224,7 +225,7 @@ class ExpiredHours(NamedTuple):
 
     start: int
     end: int
-    bridges: bool
+    previous_only: bool
 
 
 def expired_hours(connection: sqlite3.Connection, week: int) -> list[ExpiredHours]:
@@ -232,19 +233,20 @@ def expired_hours(connection: sqlite3.Connection, week: int) -> list[ExpiredHour
 
     Each stands for `DELETE_BATCH_ROWS` rows.
     """
-    found = connection.execute(
+    rows = connection.execute(
         "select hour, sum(rows) from segments where hour < ?1"
-        " or (hour < ?2 and id in (select segment from bridges)) group by hour order by hour",
+        " or (hour < ?2 and id in (select segment from previous_pseudonyms)) group by hour order"
+        " by hour",
         (week, week + WEEK),
     ).fetchall()
-    total = accumulate(rows for _, rows in found)
-    numbered = zip(found, total, strict=True)
+    total = accumulate(rows for _, rows in rows)
+    numbered = zip(rows, total, strict=True)
     spans = []
-    for kind, some in groupby(
+    for kind, run in groupby(
         numbered, lambda each: (each[0][0] >= week, each[1] // DELETE_BATCH_ROWS)
     ):
-        hours = [hour for (hour, _), _ in some]
-        spans.append(ExpiredHours(hours[0], hours[-1] + HOUR, bridges=kind[0]))
+        hours = [hour for (hour, _), _ in run]
+        spans.append(ExpiredHours(hours[0], hours[-1] + HOUR, previous_only=kind[0]))
     return spans
 
 
@@ -257,7 +259,7 @@ def delete(connection: sqlite3.Connection, start: int, end: int) -> None:
 def delete_previous_pseudonyms(connection: sqlite3.Connection, start: int, end: int) -> None:
     """Destroy the older pseudonyms of the hours in [start, end) ms."""
     connection.execute(
-        "delete from bridges where segment in"
+        "delete from previous_pseudonyms where segment in"
         " (select id from segments where hour >= ? and hour < ?)",
         (start, end),
     )

@@ -75,10 +75,10 @@ class Store(Connection):
 
     def queries(self, kind: str, start: int) -> int:
         """The queries that were counted in a window."""
-        (found,) = self.connection.execute(
+        (row,) = self.connection.execute(
             "select queries from windows where kind = ? and start = ?", (kind, start)
         ).fetchone()
-        return int(found)
+        return int(row)
 
     def close_hour(self, start: int, merged: Rows | None, figures: WindowAggregate) -> bool:
         """Store a closed hour's figures; false if the counts disagree.
@@ -124,7 +124,7 @@ class Store(Connection):
         Where the rows of a week are destroyed, it is the end of the week.
         """
         (sealed,) = self.connection.execute(
-            "select coalesce(max(week) + ?, 0) from epochs where sealed = 1", (WEEK,)
+            "select coalesce(max(week) + ?, 0) from weekly_keys where destroyed = 1", (WEEK,)
         ).fetchone()
         newest = segments.newest_time(self.connection)
         if newest <= int(self.setting(TICKS_SINCE) or 0):
@@ -143,8 +143,8 @@ class Store(Connection):
 
     def next_generation(self) -> int:
         """A number no generation has yet."""
-        found = self.connection.execute("select coalesce(max(id), 0) + 1 from generations")
-        return int(found.fetchone()[0])
+        row = self.connection.execute("select coalesce(max(id), 0) + 1 from generations")
+        return int(row.fetchone()[0])
 
     def progress(self, source: str) -> SourceProgress:
         """How far a source has been counted in event time."""
@@ -152,10 +152,10 @@ class Store(Connection):
 
     def rolling_end(self) -> int:
         """End of the rolling windows that are shown, ms UTC; 0 when there are none."""
-        found = self.connection.execute(
+        row = self.connection.execute(
             "select coalesce(max(until), 0) from windows where kind not in ('hour', 'week')"
         )
-        return int(found.fetchone()[0])
+        return int(row.fetchone()[0])
 
     def record_break(self, kind: str, digest: str, now: int) -> bool:
         """Record a changed lexicon, country database, format or normalisation as a break.
@@ -188,18 +188,18 @@ class Store(Connection):
 
     # -- keys and retention --------------------------------------------------------------
 
-    def epochs(self) -> dict[int, tuple[bytes, bool]]:
+    def weekly_keys(self) -> dict[int, tuple[bytes, bool]]:
         """Per week with a key: its proof and whether it is sealed."""
-        found = self.connection.execute("select week, proof, sealed from epochs")
-        return {week: (proof, bool(sealed)) for week, proof, sealed in found}
+        rows = self.connection.execute("select week, key_check, destroyed from weekly_keys")
+        return {week: (proof, bool(sealed)) for week, proof, sealed in rows}
 
-    def register_key(self, week: int, proof: bytes) -> None:
+    def register_key(self, week: int, key_check: bytes) -> None:
         """Record a new key before the first pseudonym is made with it."""
         with self.transaction() as db:
             db.execute(
-                "insert into epochs values (?, ?, ?, 0)"
-                " on conflict do update set proof = excluded.proof where sealed = 0",
-                (week, week_name(week), proof),
+                "insert into weekly_keys values (?, ?, ?, 0)"
+                " on conflict do update set key_check = excluded.key_check where destroyed = 0",
+                (week, week_name(week), key_check),
             )
 
     def has_queries(self, start: int, end: int, unit: int) -> bool:
@@ -207,17 +207,17 @@ class Store(Connection):
 
         The span that begins at ``end`` is the last one.
         """
-        found = self.connection.execute(
+        row = self.connection.execute(
             "select count(distinct start / ?1) from windows where kind = 'hour' and queries > 0"
             " and start >= ?2 and start < ?3 + ?1",
             (unit, start, end),
         )
-        return int(found.fetchone()[0]) >= (end - start) // unit + 1
+        return int(row.fetchone()[0]) >= (end - start) // unit + 1
 
     def newest_hour(self) -> int:
         """The newest hour there is, ms UTC."""
-        found = self.connection.execute("select max(start) from windows where kind = 'hour'")
-        return int(found.fetchone()[0] or 0)
+        row = self.connection.execute("select max(start) from windows where kind = 'hour'")
+        return int(row.fetchone()[0] or 0)
 
     def take_back(self, start: int, week: int) -> None:
         """Count what lies at or after the hour ``start`` (ms UTC) as ``future``.
@@ -238,7 +238,7 @@ class Store(Connection):
             changes["lines", source, "future"] = queries
             changes["late_lines", source, ""] = -late
             self._raise_counters(db, changes)
-            db.execute("delete from epochs where week >= ?", (week,))
+            db.execute("delete from weekly_keys where week >= ?", (week,))
 
     @staticmethod
     def _raise_counters(db: sqlite3.Connection, amounts: Mapping[floors.Key, int]) -> None:
@@ -272,7 +272,8 @@ class Store(Connection):
         self.connection.execute("pragma synchronous = full")
         with self.transaction() as db:
             db.execute(
-                "update epochs set sealed = 1, proof = x'' where week < ? and sealed = 0",
+                "update weekly_keys set destroyed = 1, key_check = x'' where week < ? and"
+                " destroyed = 0",
                 (week,),
             )
             places.forget_fingerprints(db, week)
@@ -299,18 +300,18 @@ class Store(Connection):
 
         The caller has the write-ahead log copied back, and empties it at last.
         """
-        found = self._expired_hours()
-        if found:
-            self._destroy(found[0])
-        return len(found) > 1
+        expired = self._expired_hours()
+        if expired:
+            self._destroy(expired[0])
+        return len(expired) > 1
 
     def _expired_hours(self) -> list[ExpiredHours]:
-        sealed = self.connection.execute("select max(week) from epochs where sealed = 1")
+        sealed = self.connection.execute("select max(week) from weekly_keys where destroyed = 1")
         (newest,) = sealed.fetchone()
         return [] if newest is None else segments.expired_hours(self.connection, int(newest) + WEEK)
 
     def _destroy(self, hours: ExpiredHours) -> None:
-        destroy = segments.delete_previous_pseudonyms if hours.bridges else segments.delete
+        destroy = segments.delete_previous_pseudonyms if hours.previous_only else segments.delete
         with self.transaction() as db:
             destroy(db, hours.start, hours.end)
 

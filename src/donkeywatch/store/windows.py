@@ -51,8 +51,10 @@ def add(db: sqlite3.Connection, batch: Batch, covered: Mapping[int, float]) -> N
                     [(kind, start, *key, n) for key, n in counts.categories.items()],
                 )
                 db.executemany(
-                    "insert into window_topics (kind, start, topic, alone) values (?, ?, ?, ?)"
-                    " on conflict do update set alone = alone + excluded.alone",
+                    "insert into window_topics (kind, start, topic, exclusive_queries) values"
+                    " (?, ?, ?, ?)"
+                    " on conflict do update set exclusive_queries = exclusive_queries +"
+                    " excluded.exclusive_queries",
                     [(kind, start, *pair) for pair in counts.exclusive.items()],
                 )
 
@@ -89,7 +91,8 @@ def take_back(db: sqlite3.Connection, start: int) -> tuple[int, int, dict[tuple[
                 (n, week, topic, category),
             )
         db.execute(
-            "update window_topics set alone = alone - coalesce((select h.alone from window_topics h"
+            "update window_topics set exclusive_queries = exclusive_queries - coalesce((select"
+            " h.exclusive_queries from window_topics h"
             " where h.kind = 'hour' and h.start = ? and h.topic = window_topics.topic), 0)"
             " where kind = 'week' and start = ?",
             (hour, week),
@@ -131,16 +134,16 @@ def close(
     # One that was closed before may have named a country that the database no longer does.
     for table in ("window_countries", "window_country_topics"):
         db.execute(f"delete from {table} where kind = ? and start = ?", (kind, start))  # noqa: S608 - our own names
-    for country, found in figures.countries.items():
+    for country, counts in figures.countries.items():
         db.execute(
             "insert into window_countries values (?, ?, ?, ?, ?)",
-            (kind, start, country, found.queries, found.addresses),
+            (kind, start, country, counts.queries, counts.addresses),
         )
         db.executemany(
             "insert into window_country_topics values (?, ?, ?, ?, ?, ?)",
             [
                 (kind, start, country, name, *pair)
-                for name, pair in zip(topics, found.topics, strict=True)
+                for name, pair in zip(topics, counts.topics, strict=True)
             ],
         )
     agree = not calendar or counted == figures.queries

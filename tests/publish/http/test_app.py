@@ -138,7 +138,7 @@ def told(window: dict[str, Any]) -> dict[str, Any]:
     window = without_zeros(window)
     del window["countries"], window["sum_qq"]
     for topic in window["topics"].values():
-        for name in ("sum_qk", "sum_kk", "alone", "top_1", "top_10"):
+        for name in ("sum_qk", "sum_kk", "exclusive_queries", "top_1", "top_10"):
             del topic[name]
     return window
 
@@ -813,9 +813,10 @@ def test_every_answer_in_the_schema_has_examples(ask: Asked) -> None:
     components = ask.json("/openapi.json")["components"]["schemas"]
     ours = {name: m for name, m in components.items() if "Validation" not in name}
     assert set(ours) == {
-        "BoxAnswer", "BreakAnswer", "Countries", "CountryAnswer", "CountryTopic",
-        "FractionsResponse", "Health", "Interval", "WindowPage", "ProfileAnswer", "ProfileHour", "ErrorResponse",
-        "SourceHealth", "TopicAnswer", "WindowResponse",
+        "BoxPlotResponse", "BreakResponse", "CountriesResponse", "CountryResponse",
+        "CountryTopic", "ErrorResponse", "FractionsResponse", "Health", "Interval",
+        "ProfileHour", "ProfileResponse", "SourceHealth", "TopicResponse", "WindowPage",
+        "WindowResponse",
     }  # fmt: skip
     for name, model in ours.items():
         for key, field in model["properties"].items():

@@ -88,7 +88,7 @@ def test_news_come_at_once_and_with_each_change(changing: Changing) -> None:
     async def listen() -> None:
         events = changing.events()
         kind, first = await following(events)
-        assert kind == "news"
+        assert kind == "update"
         assert first["health"] == []
         assert first["history"][1:] == [0, *TOPICS]
         changing.change()
@@ -145,7 +145,7 @@ def test_silence_has_a_heartbeat(changing: Changing, monkeypatch: pytest.MonkeyP
         await anext(events, None)
         return found
 
-    assert [kind for kind, _ in asyncio.run(listen())] == ["news", "beat", "beat"]
+    assert [kind for kind, _ in asyncio.run(listen())] == ["update", "heartbeat", "heartbeat"]
 
 
 def test_all_pages_share_one_look(changing: Changing, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
         url = f"{other.url}/api/v1/events"
         with client.stream("GET", url) as one, client.stream("GET", url) as two:
             kept = [one.iter_lines(), two.iter_lines()]
-            assert [next(lines) for lines in kept] == ["event: news"] * 2
+            assert [next(lines) for lines in kept] == ["event: update"] * 2
             assert one.headers["content-type"].startswith("text/event-stream")
             with client.stream("GET", url) as refused:
                 assert refused.status_code == 503
@@ -191,10 +191,10 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
         assert again.status_code == 200
         with client.stream("GET", url) as last:
             lines = last.iter_lines()
-            assert next(lines) == "event: news"
+            assert next(lines) == "event: update"
             began = time.monotonic()
             stop(other)
-            assert "beat" not in "".join(lines)
+            assert "heartbeat" not in "".join(lines)
         assert time.monotonic() - began < server.SHUTDOWN_SECONDS / 2
 
 
@@ -232,7 +232,7 @@ def test_one_client_takes_no_place_of_another(site: Site) -> None:
         codes = Counter(answer.status_code for answer in answers)
         assert codes == {200: module.PLACES_PER_CLIENT, 503: 40 - module.PLACES_PER_CLIENT}
         with modest.stream("GET", url) as answer:
-            assert next(answer.iter_lines()) == "event: news"
+            assert next(answer.iter_lines()) == "event: update"
         for client in (greedy, modest):
             assert client.get(f"{other.url}/metrics").status_code == 200
 
@@ -249,7 +249,7 @@ def test_a_stream_that_has_lasted_long_ends_and_its_place_is_free(
     ):
         for _ in range(2):
             text = client.get(f"{other.url}/api/v1/events").text
-            assert text.startswith("event: news\n")
+            assert text.startswith("event: update\n")
             assert text.endswith("event: end\ndata:\n\n")
 
 

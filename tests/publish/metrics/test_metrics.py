@@ -278,7 +278,7 @@ def test_counters_survive_a_restart_and_a_prune(tmp_path: Path) -> None:
     sim = Simulation(seed=44, start=START, hours=9 * 24, queries=4_000, addresses=500)
     server = simulated(tmp_path, sim, files=3)
     with server.settings.open("a", encoding="utf-8") as settings:
-        settings.write("\n[retention]\nhours = 2\nweeks = 2\n")
+        settings.write("\n[retention]\nhourly_weeks = 2\nweekly_weeks = 2\n")
     before: Samples = {}
     for path in server.archive:
         with engine(server.settings) as opened:
@@ -394,17 +394,17 @@ donkeywatch_truncations_total{source="main"} 0.0
 # HELP donkeywatch_generation_mismatches_total Times a file held other bytes than those counted though it was long enough.
 # TYPE donkeywatch_generation_mismatches_total counter
 donkeywatch_generation_mismatches_total{source="main"} 0.0
-# HELP donkeywatch_abandoned_bytes_total Bytes that vanished before they could be read.
-# TYPE donkeywatch_abandoned_bytes_total counter
-donkeywatch_abandoned_bytes_total{source="main"} 0.0
+# HELP donkeywatch_lost_bytes_total Bytes that vanished before they could be read.
+# TYPE donkeywatch_lost_bytes_total counter
+donkeywatch_lost_bytes_total{source="main"} 0.0
 # HELP donkeywatch_late_lines_total Queries counted after their hour had closed.
 # TYPE donkeywatch_late_lines_total counter
 donkeywatch_late_lines_total{source="main"} 1.0
-# HELP donkeywatch_copied_lines_total Lines of copies, not counted: `counted_before`, `withheld` (with the times of counted searches and other addresses, as in a masked copy), `sealed_week` (of a week whose key is destroyed).
+# HELP donkeywatch_copied_lines_total Lines of copies, not counted: `counted_before`, `withheld` (with the times of counted searches and other addresses, as in a masked copy), `destroyed_week` (of a week whose key is destroyed).
 # TYPE donkeywatch_copied_lines_total counter
 donkeywatch_copied_lines_total{reason="counted_before",source="main"} 0.0
 donkeywatch_copied_lines_total{reason="withheld",source="main"} 0.0
-donkeywatch_copied_lines_total{reason="sealed_week",source="main"} 0.0
+donkeywatch_copied_lines_total{reason="destroyed_week",source="main"} 0.0
 # HELP donkeywatch_read_errors_total Failed attempts to open or read a file.
 # TYPE donkeywatch_read_errors_total counter
 donkeywatch_read_errors_total{source="main"} 0.0
@@ -501,17 +501,17 @@ donkeywatch_window_end_timestamp_seconds{window="hour"} 1.7954352e+09
 # TYPE donkeywatch_window_country_queries gauge
 # HELP donkeywatch_window_country_topic_queries Flagged queries of the same countries.
 # TYPE donkeywatch_window_country_topic_queries gauge
-# HELP donkeywatch_profile_queries Keyword searches per day in a local hour of the day, mean of the last four closed weeks or of those since the last break; until there is one, of the hours since, in UTC.
-# TYPE donkeywatch_profile_queries gauge
-# HELP donkeywatch_profile_query_ratio Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over the same days.
-# TYPE donkeywatch_profile_query_ratio gauge
+# HELP donkeywatch_hour_of_day_queries Keyword searches per day in a local hour of the day, mean of the last four closed weeks or of those since the last break; until there is one, of the hours since, in UTC.
+# TYPE donkeywatch_hour_of_day_queries gauge
+# HELP donkeywatch_hour_of_day_query_ratio Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over the same days.
+# TYPE donkeywatch_hour_of_day_query_ratio gauge
 # HELP donkeywatch_fraction_level_shift_score CUSUM of the weekly query fraction over its threshold, after the last whole week: above 1 the level has changed. 0 below nine weeks, and again after an alarm.
 # TYPE donkeywatch_fraction_level_shift_score gauge
 donkeywatch_fraction_level_shift_score{direction="up",topic="one"} 0.0
 donkeywatch_fraction_level_shift_score{direction="down",topic="one"} 0.0
-# HELP donkeywatch_unbroken_windows Closed weeks covered to 95 % or more since the last break; `window` is `week`.
-# TYPE donkeywatch_unbroken_windows gauge
-donkeywatch_unbroken_windows{window="week"} 0.0
+# HELP donkeywatch_windows_since_break Closed weeks covered to 95 % or more since the last break; `window` is `week`.
+# TYPE donkeywatch_windows_since_break gauge
+donkeywatch_windows_since_break{window="week"} 0.0
 # HELP donkeywatch_last_break_timestamp_seconds Last change of the lexicon, the countries, the format or the normalisation, or last loss of keys, Unix time.
 # TYPE donkeywatch_last_break_timestamp_seconds gauge
 # HELP donkeywatch_source_lag_bytes Bytes on disk that are not counted yet.

@@ -20,5 +20,5 @@ class EnodeGo:
         """The query is the tree that follows ``expr=``."""
         if b" expr=" not in line:
             return OTHER
-        found = LINE.fullmatch(line)
-        return RawQuery(found[1], found[2], found[3]) if found else OTHER
+        match = LINE.fullmatch(line)
+        return RawQuery(match[1], match[2], match[3]) if match else OTHER

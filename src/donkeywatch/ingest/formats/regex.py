@@ -22,8 +22,8 @@ class Regex:
         """A line that the pattern does not match whole is no search."""
         if self._strip_ansi:
             line = ANSI.sub(b"", line)
-        found = self._pattern.fullmatch(line)
-        stamp = found["ts"] if found and self.has_stamp else b""
-        if not found or stamp is None or found["ip"] is None or found["query"] is None:
+        match = self._pattern.fullmatch(line)
+        stamp = match["ts"] if match and self.has_stamp else b""
+        if not match or stamp is None or match["ip"] is None or match["query"] is None:
             return OTHER
-        return RawQuery(stamp, found["ip"], found["query"])
+        return RawQuery(stamp, match["ip"], match["query"])

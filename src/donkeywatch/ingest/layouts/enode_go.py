@@ -45,23 +45,23 @@ class EnodeGoLayout:
     def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Behind a text that is always the same but for the kind of connection."""
         at = np.minimum(block.start + self.shape.length, block.end)
-        good, size = matches_at(block.data, at, PLAIN), np.full(len(at), len(PLAIN))
-        others = np.flatnonzero(~good)
-        good[others] = matches_at(block.data, at[others], OBFUSCATED)
+        valid, size = matches_at(block.data, at, PLAIN), np.full(len(at), len(PLAIN))
+        others = np.flatnonzero(~valid)
+        valid[others] = matches_at(block.data, at[others], OBFUSCATED)
         size[others] = len(OBFUSCATED)
-        good &= block.data[block.start + len("2026-11-23")] != SPACE  # Its stamp is one word.
-        return np.minimum(at + size, block.end), good
+        valid &= block.data[block.start + len("2026-11-23")] != SPACE  # Its stamp is one word.
+        return np.minimum(at + size, block.end), valid
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
+    def queries(self, block: Block, address_end: Offsets, valid: Mask) -> QuerySpans:
         """The tree, and its texts from the first to the last."""
         at = np.minimum(address_end, block.end)
-        good = good & matches_at(block.data, at, REQUEST)
+        valid = valid & matches_at(block.data, at, REQUEST)
         none = None
-        if int(np.count_nonzero(~good)) > len(block) // MAX_OTHER_SHARE:
+        if int(np.count_nonzero(~valid)) > len(block) // MAX_OTHER_SHARE:
             none = np.ones(len(block), bool)
             none[block.lines_containing(EXPR_MARK)] = False
         start, end = np.minimum(at + len(REQUEST), block.end), line_ends(block)
-        fields = PackedFields(block.data, start, np.where(good, end, start))
-        found = find_and_chains(fields)
-        plain = good & found.good
-        return QuerySpans(start, end, fields, found.start, found.end, good, plain, none)
+        fields = PackedFields(block.data, start, np.where(valid, end, start))
+        chains = find_and_chains(fields)
+        plain = valid & chains.valid
+        return QuerySpans(start, end, fields, chains.start, chains.end, valid, plain, none)

@@ -59,34 +59,34 @@ class JsonlLayout:
         """Told from the first line that is a search and of which the parts can be told."""
         for i in range(min(len(block), PROBE_LINES)):
             line = block.line(i).removesuffix(b"\r")
-            found = form.read(line)
+            fields = form.read(line)
             if (
-                isinstance(found, RawQuery)
-                and (parts := _constant_parts(form, line, found)) is not None
+                isinstance(fields, RawQuery)
+                and (parts := _constant_parts(form, line, fields)) is not None
             ):
-                shape = TimestampLayout.of(found.stamp)
+                shape = TimestampLayout.of(fields.stamp)
                 return None if shape is None else cls(syntax, shape, parts)
         return None
 
     def addresses(self, block: Block) -> tuple[Offsets, Mask]:
         """Behind the stamp, which stands where it does in every line."""
         first, second, _, _ = self.parts
-        good = matches_at(block.data, block.start, first)
+        valid = matches_at(block.data, block.start, first)
         at = np.minimum(block.start + len(first) + self.shape.length, block.end)
-        good &= matches_at(block.data, at, second)
-        return np.minimum(at + len(second), block.end), good
+        valid &= matches_at(block.data, at, second)
+        return np.minimum(at + len(second), block.end), valid
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
+    def queries(self, block: Block, address_end: Offsets, valid: Mask) -> QuerySpans:
         """Between what follows the address and what ends the line."""
         _, _, third, last = self.parts
         at = np.minimum(address_end, block.end)
         start, end = np.minimum(at + len(third), block.end), line_ends(block) - len(last)
-        good = good & matches_at(block.data, at, third) & (start <= end)
-        good &= matches_at(block.data, np.where(good, end, start), last)
+        valid = valid & matches_at(block.data, at, third) & (start <= end)
+        valid &= matches_at(block.data, np.where(valid, end, start), last)
         # With the quote before it, so that a byte that is no letter stands there.
-        fields = PackedFields(block.data, start - 1, np.where(good, end, start - 1))
-        good[lines_containing(fields, _NEEDS_ESCAPE)] = False
-        return query_spans(start, end, fields, good, self.syntax)
+        fields = PackedFields(block.data, start - 1, np.where(valid, end, start - 1))
+        valid[lines_containing(fields, _NEEDS_ESCAPE)] = False
+        return query_spans(start, end, fields, valid, self.syntax)
 
 
 def _constant_parts(
@@ -105,11 +105,11 @@ def _constant_parts(
         parts.append(line[at : opening + 1])
         at = opening + 1 + len(text)
     first, second, third = parts
-    found = first, second, third, line[at:]
-    if max(map(len, found)) > MAX_PART_BYTES:
+    candidates = first, second, third, line[at:]
+    if max(map(len, candidates)) > MAX_PART_BYTES:
         return None
     # Letters that stand nowhere in the line.
     new = next(text for n in range(1, len(line) + 2) if (text := b"v" * n) not in line)
     probe = RawQuery(new + b"1", new + b"2", new + b"3")
-    probe_line = first + probe.stamp + second + probe.address + third + probe.query + found[3]
-    return found if form.read(probe_line) == probe else None
+    probe_line = first + probe.stamp + second + probe.address + third + probe.query + candidates[3]
+    return candidates if form.read(probe_line) == probe else None

@@ -32,7 +32,7 @@ class QuerySpans:
     """The queries of the lines of a block, as spans.
 
     ``start`` and ``end`` are where the query stands in the block, ``text`` and ``text_end`` where
-    its words stand in the packed ``fields``. ``good`` are the lines of which the columns know all
+    its words stand in the packed ``fields``. ``valid`` are the lines of which the columns know all
     but the words, and ``decidable`` those whose words they can tell; ``not_a_search`` are surely
     no search.
     """
@@ -74,7 +74,7 @@ class BlockLayout(Protocol):
         """Where the address of each line would begin, and which lines are as expected so far."""
         ...
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
+    def queries(self, block: Block, address_end: Offsets, valid: Mask) -> QuerySpans:
         """Where the query is, given where the address ends."""
         ...
 
@@ -93,24 +93,24 @@ def line_ends(block: Block) -> Offsets:
     returns = (block.data[np.maximum(block.end - 1, 0)] == CARRIAGE_RETURN) & (
         block.end > block.start
     )
-    found: Offsets = block.end - returns
-    return found
+    ends: Offsets = block.end - returns
+    return ends
 
 
 def query_spans(
-    start: Offsets, end: Offsets, fields: PackedFields, good: Mask, syntax: Syntax
+    start: Offsets, end: Offsets, fields: PackedFields, valid: Mask, syntax: Syntax
 ) -> QuerySpans:
     """Of fields that have one byte before their text. Operators are left to the line reader."""
-    plain = good
+    plain = valid
     if syntax == "boolean":
-        plain = good.copy()
+        plain = valid.copy()
         plain[lines_containing(fields, _BOOLEAN_MARKS)] = False
         at = indices_of(_CAPITAL.take(fields.data, mode="clip"))
         three = fields.words[at] & MASKS[3]
         operator = (three == pack_word(b"AND")) | (three == pack_word(b"NOT"))
         operator |= three & MASKS[2] == pack_word(b"OR")
         plain[fields.line_of_offset(at[operator])] = False
-    return QuerySpans(start, end, fields, fields.start + 1, fields.end, good, plain)
+    return QuerySpans(start, end, fields, fields.start + 1, fields.end, valid, plain)
 
 
 def lines_containing(fields: PackedFields, table: Mask) -> Offsets:

@@ -39,10 +39,10 @@ class TsvLayout:
         tab = np.minimum(block.start + self.shape.length, block.end)
         return tab + 1, block.data[tab] == TAB
 
-    def queries(self, block: Block, address_end: Offsets, good: Mask) -> QuerySpans:
+    def queries(self, block: Block, address_end: Offsets, valid: Mask) -> QuerySpans:
         """Behind the second tab."""
         start, end = np.minimum(address_end + 1, block.end), line_ends(block)
-        good = good & (address_end < block.end)
+        valid = valid & (address_end < block.end)
         # With the tab before it, so that a byte that is no letter stands there.
-        fields = PackedFields(block.data, start - 1, np.where(good, end, start - 1))
-        return query_spans(start, end, fields, good, self.syntax)
+        fields = PackedFields(block.data, start - 1, np.where(valid, end, start - 1))
+        return query_spans(start, end, fields, valid, self.syntax)

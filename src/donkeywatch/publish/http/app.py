@@ -14,13 +14,13 @@ from pydantic import StringConstraints
 from donkeywatch import __version__
 from donkeywatch.counting.windows import iso_utc, to_ms, week_start
 from donkeywatch.publish.answers import (
-    BreakAnswer,
-    Countries,
+    BreakResponse,
+    CountriesResponse,
     ErrorResponse,
     FractionsResponse,
     Health,
-    ProfileAnswer,
     ProfileHour,
+    ProfileResponse,
     WindowPage,
     box_answer,
     source_health,
@@ -138,7 +138,7 @@ def _add_figures(
             )
         return WindowPage(
             windows=[window_response(view) for view in views[:limit]],
-            breaks=[BreakAnswer(time=iso_utc(time), kind=kind) for time, kind in breaks],
+            breaks=[BreakResponse(time=iso_utc(time), kind=kind) for time, kind in breaks],
             next=next_start,
         )
 
@@ -169,7 +169,7 @@ def _add_figures(
     @app.get("/api/v1/profile", responses={404: {"description": "no such topic"}, **REFUSED})
     def day_profile(
         topic: str = "pedophile", country: Country = None, start: From = None, to: To = None
-    ) -> ProfileAnswer:
+    ) -> ProfileResponse:
         """The 24 hours of the day over the closed weeks in the range, each country in its own time.
 
         Countries that `/api/v1/countries` does not name in a week are in UTC there. With `country`,
@@ -183,8 +183,8 @@ def _add_figures(
         countries = sorted(set(country or []))
         with snapshots().open() as snapshot:
             first, last = parse_time(start, 0), parse_time(to, END_OF_TIME)
-            found = profile_hours(snapshot, topic, countries, first, last)
-            made = profile(found.stretches, countries)
+            inputs = profile_hours(snapshot, topic, countries, first, last)
+            made = profile(inputs.stretches, countries)
         hours = [
             ProfileHour(
                 hour=h.hour, days=h.days, queries=h.queries, flagged=h.flagged,
@@ -193,21 +193,21 @@ def _add_figures(
             )
             for h in made
         ]  # fmt: skip
-        return ProfileAnswer(
-            topic=topic, countries=countries, clock="local" if found.local else "utc", hours=hours
+        return ProfileResponse(
+            topic=topic, countries=countries, clock="local" if inputs.local else "utc", hours=hours
         )
 
     @app.get(
         "/api/v1/countries", responses={404: {"description": "no such closed week"}, **REFUSED}
     )
-    def countries(week: Week = None) -> Countries:
+    def countries(week: Week = None) -> CountriesResponse:
         """One closed week by country at arrival; those with fewer than 100 addresses together."""
         start = None if week is None else parse_time(week, 0)
         with snapshots().open() as snapshot:
-            found = week_by_country(snapshot, start)
-        if start is not None and found.week is None:
+            table = week_by_country(snapshot, start)
+        if start is not None and table.week is None:
             raise HTTPException(404, "no such closed week")
-        return found
+        return table
 
 
 def parse_time(text: str | None, default: int) -> int:

@@ -58,8 +58,8 @@ class EventFeed:
     async def stream(self, should_stop: Callable[[], bool]) -> AsyncIterator[str]:
         """Give the events for a page that has a place, until the server ends or the page is gone.
 
-        `news` comes at once and then with each change, with what is in the database; `beat` is a
-        sign of life; `end` is the last event of a stream that has been open for long enough.
+        `update` comes at once and then with each change, with what is in the database; `heartbeat`
+        is a sign of life; `end` is the last event of a stream that has been open for long enough.
         """
         last_sent, at, last_write = "", float("-inf"), monotonic()
         until = last_write + MAX_STREAM_SECONDS
@@ -67,13 +67,13 @@ class EventFeed:
             if monotonic() >= until:
                 yield "event: end\ndata:\n\n"
                 break
-            seen, now = await self._current(), monotonic()
-            if seen != last_sent and now - at >= MIN_INTERVAL_SECONDS:
-                last_sent, at, last_write = seen, now, now
-                yield f"event: news\ndata: {seen}\n\n"
+            last_seen, now = await self._current(), monotonic()
+            if last_seen != last_sent and now - at >= MIN_INTERVAL_SECONDS:
+                last_sent, at, last_write = last_seen, now, now
+                yield f"event: update\ndata: {last_seen}\n\n"
             elif now - last_write >= HEARTBEAT:
                 last_write = now
-                yield "event: beat\ndata:\n\n"
+                yield "event: heartbeat\ndata:\n\n"
             await asyncio.sleep(POLL_SECONDS)
 
     async def _current(self) -> str:

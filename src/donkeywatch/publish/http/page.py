@@ -8,7 +8,7 @@ from string import Template
 
 from donkeywatch.counting.windows import MINUTE, iso_utc
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.answers import Countries, CountryAnswer, Interval
+from donkeywatch.publish.answers import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.by_country import MIN_ADDRESSES, week_by_country
 from donkeywatch.publish.http.assets import text
 from donkeywatch.publish.profile import country_name
@@ -144,13 +144,13 @@ def percent(estimate: Estimate | Interval | None) -> str:
     return f"{estimate.value:.3%}<small>{estimate.lower:.3%}&ndash;{estimate.upper:.3%}</small>"
 
 
-def _countries(found: Countries, topics: Sequence[str]) -> str:
-    if found.week is None:
+def _countries(answer: CountriesResponse, topics: Sequence[str]) -> str:
+    if answer.week is None:
         return '<p class="soft">The first week by country appears when it has closed.</p>'
-    named = [answer for answer in found.countries if answer.country is not None]
+    named = [answer for answer in answer.countries if answer.country is not None]
     if not named:
         return (
-            f'<p class="soft">No country may be named in {found.week}: one needs {MIN_ADDRESSES}'
+            f'<p class="soft">No country may be named in {answer.week}: one needs {MIN_ADDRESSES}'
             " addresses,"
             " and as many have to be left for the others.</p>"
         )
@@ -163,11 +163,11 @@ def _countries(found: Countries, topics: Sequence[str]) -> str:
     more = len(named) - MAX_COUNTRIES
     left_out = f" {more} more are in the API." if more > 0 else ""
     return Template(text("countries.html")).substitute(
-        week=found.week, head=head, rows=rows, small=MIN_ADDRESSES, more=left_out
+        week=answer.week, head=head, rows=rows, small=MIN_ADDRESSES, more=left_out
     )
 
 
-def _country(answer: CountryAnswer) -> str:
+def _country(answer: CountryResponse) -> str:
     name = escape(country_name(answer.country or ""))
     figures = "".join(
         f"<td>{'&ndash;' if t.query_fraction is None else f'{t.query_fraction:.3%}'}</td>"

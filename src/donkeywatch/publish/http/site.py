@@ -54,9 +54,9 @@ def add_page_routes(
         },
     )
     async def events(request: Request) -> Response:
-        """Server-sent events: `news` at once and after changes, once a second at most; `beat`.
+        """Server-sent events: `update` at once and after changes, once a second at most.
 
-        After ten minutes `end`: connect anew.
+        `heartbeat` meanwhile, and after ten minutes `end`: connect anew.
         """
         client = client_of(request.client.host if request.client else "")
         if not feed.acquire(client):

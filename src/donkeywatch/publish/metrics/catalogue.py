@@ -41,7 +41,7 @@ COUNTERS = (
         "Times a file held other bytes than those counted though it was long enough.",
     ),
     MetricSpec(
-        "abandoned_bytes", "counter", SOURCE_LABELS,
+        "lost_bytes", "counter", SOURCE_LABELS,
         "Bytes that vanished before they could be read."
     ),
     MetricSpec(
@@ -50,7 +50,7 @@ COUNTERS = (
     MetricSpec(
         "copied_lines", "counter", ("source", "reason"),
         "Lines of copies, not counted: `counted_before`, `withheld` (with the times of counted"
-        " searches and other addresses, as in a masked copy), `sealed_week` (of a week whose key"
+        " searches and other addresses, as in a masked copy), `destroyed_week` (of a week whose key"
         " is destroyed).",
     ),
     MetricSpec("read_errors", "counter", SOURCE_LABELS, "Failed attempts to open or read a file."),
@@ -127,12 +127,12 @@ DERIVED_GAUGES = (
         "Flagged queries of the same countries.",
     ),
     MetricSpec(
-        "profile_queries", "gauge", ("hour",),
+        "hour_of_day_queries", "gauge", ("hour",),
         "Keyword searches per day in a local hour of the day, mean of the last four closed weeks or"
         " of those since the last break; until there is one, of the hours since, in UTC.",
     ),
     MetricSpec(
-        "profile_query_ratio", "gauge", ("topic", "hour"),
+        "hour_of_day_query_ratio", "gauge", ("topic", "hour"),
         "Flagged queries over queries in a local hour of the day, 0 to 1: ratio of the sums over"
         " the same days.",
     ),
@@ -142,7 +142,7 @@ DERIVED_GAUGES = (
         " 1 the level has changed. 0 below nine weeks, and again after an alarm.",
     ),
     MetricSpec(
-        "unbroken_windows", "gauge", WINDOW_LABELS,
+        "windows_since_break", "gauge", WINDOW_LABELS,
         "Closed weeks covered to 95 % or more since the last break; `window` is `week`.",
     ),
     MetricSpec(

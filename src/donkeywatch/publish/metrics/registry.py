@@ -143,14 +143,14 @@ class MetricsCollector(Collector):
         for topic, hours in tendency.profiles.items():
             for hour in hours:
                 name = f"{hour.hour:02d}"
-                _add(families["profile_query_ratio"], (topic, name), hour.ratio_of_sums)
+                _add(families["hour_of_day_query_ratio"], (topic, name), hour.ratio_of_sums)
                 if topic == topics[0]:
-                    _add(families["profile_queries"], (name,), hour.queries)
+                    _add(families["hour_of_day_queries"], (name,), hour.queries)
         for topic, score in tendency.scores.items():
             for direction in ("up", "down"):
                 value = 0.0 if score is None else getattr(score, direction)
                 _add(families["fraction_level_shift_score"], (topic, direction), value)
-        _add(families["unbroken_windows"], ("week",), tendency.weeks)
+        _add(families["windows_since_break"], ("week",), tendency.weeks)
         for kind, time in {kind: time for time, kind in tendency.breaks}.items():
             _add(families["last_break_timestamp_seconds"], (kind,), time / SECOND)
         yield from families.values()

@@ -38,8 +38,8 @@ def block_bootstrap(
     drawn = rng.integers(len(blocks), size=(replicates, count))
     drawn += np.arange(replicates)[:, None] * len(blocks)
     weights = np.bincount(drawn.ravel(), minlength=replicates * len(blocks))
-    found = weights.reshape(replicates, len(blocks)).astype(np.float64) @ blocks
-    scaled: FloatArray = found.reshape(replicates, *days.shape[1:]) * (size / (count * block))
+    block_sums = weights.reshape(replicates, len(blocks)).astype(np.float64) @ blocks
+    scaled: FloatArray = block_sums.reshape(replicates, *days.shape[1:]) * (size / (count * block))
     return scaled
 
 

@@ -44,6 +44,6 @@ def remove_annual_cycle(series: FloatArray, weeks: FloatArray) -> FloatArray:
     turn = 2 * np.pi * weeks / YEAR
     waves = np.stack([wave(n * turn) for n in (1, 2) for wave in (np.cos, np.sin)], axis=1)
     design = np.column_stack((np.ones(len(weeks)), weeks, waves))
-    found, *_ = np.linalg.lstsq(design, series, rcond=None)
-    rest: FloatArray = series - waves @ found[2:]
+    coefficients, *_ = np.linalg.lstsq(design, series, rcond=None)
+    rest: FloatArray = series - waves @ coefficients[2:]
     return rest

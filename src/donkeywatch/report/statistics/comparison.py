@@ -25,11 +25,11 @@ class Difference:
 def holm(p: Sequence[float]) -> list[float]:
     """p-values corrected for their number (Holm 1979, Scand. J. Statistics 6, 65-70)."""
     order = sorted(range(len(p)), key=lambda at: p[at])
-    found, running_max = [1.0] * len(p), 0.0
+    adjusted, running_max = [1.0] * len(p), 0.0
     for rank, at in enumerate(order):
         running_max = max(running_max, min(1.0, (len(p) - rank) * p[at]))
-        found[at] = running_max
-    return found
+        adjusted[at] = running_max
+    return adjusted
 
 
 def differences(

@@ -29,16 +29,16 @@ def capped_fraction(hours: Windows, keep: BoolArray) -> float:
 
     That number is the sum over hours of the addresses with a flagged query; NaN without queries.
     """
-    asked = int(hours.queries[keep].sum())
-    return int(hours.flagged_addresses[0, keep].sum()) / asked if asked else float("nan")
+    queries = int(hours.queries[keep].sum())
+    return int(hours.flagged_addresses[0, keep].sum()) / queries if queries else float("nan")
 
 
 def concentration(
     hours: Windows, keep: BoolArray, weeks: Windows, whole: BoolArray
 ) -> Concentration:
     """Of the hours that are kept, and of the weeks that are whole."""
-    asked = int(hours.queries[keep].sum())
-    observed = int(hours.flagged[keep].sum()) / asked if asked else float("nan")
+    queries = int(hours.queries[keep].sum())
+    observed = int(hours.flagged[keep].sum()) / queries if queries else float("nan")
     shares = [_share(column, weeks.flagged, whole) for column in (weeks.top_1, weeks.top_10)]
     return Concentration(observed, capped_fraction(hours, keep), *shares)
 

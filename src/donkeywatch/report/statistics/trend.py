@@ -72,10 +72,10 @@ def mann_kendall(series: FloatArray) -> MannKendall:
     if np.ptp(series) == 0:
         return MannKendall(0.0, float("nan"), 1.0)
     with np.errstate(invalid="ignore"):  # Its own variance may be negative.
-        found = pymannkendall.hamed_rao_modification_test(series)
-    variance = max(float(found.var_s), independent_variance(series))
-    z = max(0.0, abs(float(found.s)) - 1) / math.sqrt(variance)
-    return MannKendall(float(found.s), variance, math.erfc(z / math.sqrt(2)))
+        test = pymannkendall.hamed_rao_modification_test(series)
+    variance = max(float(test.var_s), independent_variance(series))
+    z = max(0.0, abs(float(test.s)) - 1) / math.sqrt(variance)
+    return MannKendall(float(test.s), variance, math.erfc(z / math.sqrt(2)))
 
 
 def independent_variance(series: FloatArray) -> float:
@@ -116,8 +116,8 @@ def stl_decompose(series: FloatArray) -> Decomposition | None:
 
     at = np.arange(len(series))
     filled = np.interp(at, at[known], series[known])
-    found = STL(filled, period=YEAR, robust=True).fit()
-    parts = (found.trend, found.seasonal, found.resid)
+    decomposition = STL(filled, period=YEAR, robust=True).fit()
+    parts = (decomposition.trend, decomposition.seasonal, decomposition.resid)
     return Decomposition(*(np.where(known, np.asarray(part, np.float64), np.nan) for part in parts))
 
 

@@ -20,11 +20,11 @@ export function follow(drawHistory) {
     hangUp();
     source = new EventSource(address("api/v1/events"));
     alive();
-    source.addEventListener("news", (event) => {
+    source.addEventListener("update", (event) => {
       alive();
       update(JSON.parse(event.data), drawHistory).catch(lost);
     });
-    source.addEventListener("beat", alive);
+    source.addEventListener("heartbeat", alive);
     source.addEventListener("end", connect); // its time is over, and nothing is wrong
     source.addEventListener("error", lost);
   };

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from isal import igzip
 
+from comparison.stock import FORMATS, Bools, Longs, Stock
+from comparison.tally import Tally
 from donkeywatch.simulation.nonsense import lexicon
 from donkeywatch.simulation.render import Objects, stamps
 from donkeywatch.simulation.truth import COUNTRIES, HOUR, TOPICS, write_countries
-from speed.stock import FORMATS, Bools, Longs, Stock
-from speed.tally import Tally
 
 START = datetime(2026, 10, 5, tzinfo=UTC)
 """A Monday, so that the first week is whole."""

@@ -1,4 +1,4 @@
-"""The whole comparison: `PYTHONPATH=benchmarks python -m speed`."""
+"""The whole comparison: `PYTHONPATH=benchmarks python -m comparison`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 from rich.console import Console
 
+from comparison import monitor, report, rivals
+from comparison.contender import Contender
+from comparison.harness import Harness, first_cores, pick
+from comparison.input import Input, Plan, generate
+from comparison.result import Outcome, Session, machine, said_by
 from donkeywatch.simulation.truth import TOPICS
-from speed import monitor, report, rivals
-from speed.contender import Contender
-from speed.harness import Harness, first_cores, pick
-from speed.input import Input, Plan, generate
-from speed.result import Outcome, Session, machine, said_by
 
 SLOWER = 10
 """A tool with a limit qualifies with so many times fewer lines than that."""
@@ -29,7 +29,7 @@ STDERR = Console(stderr=True, highlight=False)
 
 def options() -> argparse.ArgumentParser:
     """What may be asked for."""
-    parser = argparse.ArgumentParser(prog="speed", description=__doc__)
+    parser = argparse.ArgumentParser(prog="comparison", description=__doc__)
     add = parser.add_argument
     add("--lines", type=_count, nargs="+", default=[5_000_000], help="such as 1e6 5e6 20e6")
     add("--runs", type=int, default=5, help="how often each row runs, in turns")
@@ -129,7 +129,7 @@ def session(asked: argparse.Namespace, place: Path) -> Session:
 
 def _stages(log: str) -> dict[str, float]:
     """Where donkeywatch's time goes: in a process of its own, which is taken apart for it."""
-    command = [monitor.OWN, "-m", "speed.stages", "--json", "--log", log]
+    command = [monitor.OWN, "-m", "comparison.stages", "--json", "--log", log]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found
@@ -139,7 +139,7 @@ def _command(asked: argparse.Namespace) -> str:
     """How to ask for the same again, without the paths of this machine."""
     lines = " ".join(f"{lines:g}".replace("e+0", "e") for lines in asked.lines)
     only = f" --only {' '.join(map(repr, asked.only))}" if asked.only else ""
-    return f"python -m speed --lines {lines} --runs {asked.runs} --cores {asked.cores}{only}"
+    return f"python -m comparison --lines {lines} --runs {asked.runs} --cores {asked.cores}{only}"
 
 
 def _versions() -> dict[str, str]:

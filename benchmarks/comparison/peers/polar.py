@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from speed.peers.task import Rows, Task, main, tool
-from speed.peers.words import AGES, Words
+from comparison.peers.task import Rows, Task, main, tool
+from comparison.peers.words import AGES, Words
 
 TOKEN = r"[\p{L}\p{N}]+"
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from comparison.figures import Counts, Figures
+from comparison.stock import Bools, Longs
 from donkeywatch.simulation.truth import HOUR, TOPICS
-from speed.figures import Counts, Figures
-from speed.stock import Bools, Longs
 
 WEEK = 7 * 24 * HOUR
 MONDAY = 4 * 24 * HOUR

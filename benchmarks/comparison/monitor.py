@@ -7,9 +7,9 @@ import sqlite3
 import sys
 from functools import partial
 
+from comparison.contender import Contender, Site
+from comparison.figures import Counts, Figures
 from donkeywatch.simulation.truth import TOPICS
-from speed.contender import Contender, Site
-from speed.figures import Counts, Figures
 
 OWN = os.path.abspath(os.environ.get("DONKEYWATCH_PYTHON", sys.executable))  # noqa: PTH100 - a link stays one
 """The interpreter of an environment without the rivals: what they bring along slows a start."""
@@ -25,7 +25,7 @@ def rows() -> list[Contender]:
     return [
         _row("donkeywatch"),
         _row("donkeywatch, pyahocorasick", extra='[ingest]\nmatcher = "pyahocorasick"\n'),
-        _row("donkeywatch, one core", cores=1, extra="[ingest]\nprocesses = 1\n"),
+        _row("donkeywatch, one core", cores=1, extra="[ingest]\nworkers = 1\n"),
         _row("donkeywatch, enode-go", log="enode-go"),
         _row("donkeywatch, .gz", log="tsv.gz"),
     ]

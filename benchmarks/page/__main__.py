@@ -1,6 +1,6 @@
 """What it takes to show three years: `/metrics`, the page's first answer, and the rest of the page.
 
-`make bench-publish` runs it; the figures depend on the machine. Loopback only.
+`make bench-page` runs it; the figures depend on the machine. Loopback only.
 """
 
 from __future__ import annotations

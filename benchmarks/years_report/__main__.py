@@ -1,6 +1,6 @@
 """Three simulated years through backfill and report: is what was planted found again?
 
-`make years` runs it; the table it prints is that of docs/method.md.
+`make bench-report` runs it; the table it prints is that of docs/method.md.
 """
 
 from __future__ import annotations

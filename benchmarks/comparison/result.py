@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speed.figures import Errors, verdict
-from speed.process import Run
+from comparison.figures import Errors, verdict
+from comparison.process import Run
 
 BASE = "donkeywatch"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speed.peers.words import Words, load
+from comparison.peers.words import Words, load
 
 
 @dataclass(frozen=True)

@@ -25,14 +25,14 @@ from donkeywatch.ingest.searches import searched_text
 from donkeywatch.ingest.text import tokenise
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from speed import report, rivals
-from speed.contender import Contender
-from speed.figures import COLUMNS, Figures, errors, verdict
-from speed.harness import Harness, first_cores, pick
-from speed.input import Input, Plan, generate
-from speed.process import Run
-from speed.result import Outcome, Session
-from speed.stages import STAGES
+from comparison import report, rivals
+from comparison.contender import Contender
+from comparison.figures import COLUMNS, Figures, errors, verdict
+from comparison.harness import Harness, first_cores, pick
+from comparison.input import Input, Plan, generate
+from comparison.process import Run
+from comparison.result import Outcome, Session
+from comparison.stages import STAGES
 
 PLAN = Plan(lines=8_000, hourly=40, stock=2_000)
 """Two hundred hours, so that two weeks are open one after the other."""
@@ -201,7 +201,16 @@ def test_differences_are_told_by_kind_of_figure() -> None:
 def test_every_stage_is_timed() -> None:
     """In a process of its own, as what is timed stays so; each stage of a format takes its time."""
     for log in ("tsv", "enode-go"):
-        asked = [sys.executable, "-m", "speed.stages", "--lines", "3e4", "--log", log, "--json"]
+        asked = [
+            sys.executable,
+            "-m",
+            "comparison.stages",
+            "--lines",
+            "3e4",
+            "--log",
+            log,
+            "--json",
+        ]
         surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         answer = subprocess.run(asked, capture_output=True, check=True, env=surroundings)
         found = json.loads(answer.stdout)
@@ -219,7 +228,7 @@ def test_the_report_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     rows = [outcome("donkeywatch", "", 1.0), outcome("Polars", "lists", 2.0, 0.25), broken]
     stages = {"tsv": dict.fromkeys(STAGES, 10.0), "enode-go": dict.fromkeys(STAGES, 20.0)}
     made = Session(
-        "2026-11-23", "python -m speed", {"cores": "2 of 2"}, [told], rows[1:2], rows, stages
+        "2026-11-23", "python -m comparison", {"cores": "2 of 2"}, [told], rows[1:2], rows, stages
     )
     made.save(tmp_path / "performance.json")
     assert Session.load(tmp_path / "performance.json") == made

@@ -12,13 +12,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from speed.contender import Contender, Site, table
-from speed.figures import COLUMNS, Figures
-from speed.peers import awk, mtail
-from speed.peers.clickhouse import SIEVES
-from speed.peers.duck import FORMS as DUCK
-from speed.peers.polar import FORMS as POLAR
-from speed.peers.words import load
+from comparison.contender import Contender, Site, table
+from comparison.figures import COLUMNS, Figures
+from comparison.peers import awk, mtail
+from comparison.peers.clickhouse import SIEVES
+from comparison.peers.duck import FORMS as DUCK
+from comparison.peers.polar import FORMS as POLAR
+from comparison.peers.words import load
 
 ALWAYS = "weeks, countries, pseudonyms, rejects, following, a durable commit"
 BYTES = f"{ALWAYS}; accents, letters of other scripts in capitals"
@@ -53,7 +53,7 @@ def _libraries(name: str, package: str, module: str, forms: Iterable[str]) -> li
 
 def _python(site: Site, module: str, form: str) -> list[str]:
     log, words = site.input.log("tsv"), site.input.lexicon
-    program = [sys.executable, "-m", f"speed.peers.{module}", form]
+    program = [sys.executable, "-m", f"comparison.peers.{module}", form]
     return [*program, str(log), str(words), str(_json(site)), "--threads", str(site.threads)]
 
 

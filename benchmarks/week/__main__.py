@@ -1,6 +1,6 @@
 """A week of millions of addresses, in a daemon whose clock comes to the end of it.
 
-`make distinct` runs it: catching up, a restart, and how long the week takes to close while single
+`make bench-week` runs it: catching up, a restart, and how long the week takes to close while single
 lines are written. The wall clock is shifted by libfaketime (Debian: faketime). Loopback only.
 """
 
@@ -19,7 +19,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from live import daemon, peak, queries, visible, week
+from daemon.__main__ import daemon, peak, queries, visible, week
 
 LATENESS = 20
 """Seconds after its end that the week is closed."""

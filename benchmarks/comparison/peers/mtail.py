@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speed.peers.words import AGES, Words
+from comparison.peers.words import AGES, Words
 
 FORMS = ("sieve", "rules")
 EDGE = r"[^\pL\pN]"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from functools import partial
 
-from speed.peers.task import Rows, Task, array, main, quoted, tool
-from speed.peers.words import AGES, Words
+from comparison.peers.task import Rows, Task, array, main, quoted, tool
+from comparison.peers.words import AGES, Words
 
 FOLD = "if(isASCII(q), lower(q), removeDiacriticsUTF8(normalizeUTF8NFKCCasefold(q)))"
 SIEVES = {

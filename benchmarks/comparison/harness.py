@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from speed import monitor
-from speed.contender import Contender, Site
-from speed.figures import Errors, Figures, distance, errors
-from speed.input import Input
-from speed.process import Failed, Run, measure
-from speed.result import Outcome
+from comparison import monitor
+from comparison.contender import Contender, Site
+from comparison.figures import Errors, Figures, distance, errors
+from comparison.input import Input
+from comparison.process import Failed, Run, measure
+from comparison.result import Outcome
 
 NEAR = 0.001
 """Forms whose worst column is so little farther from the truth are as near as the nearest."""

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from comparison.input import Input, Plan, generate
 from donkeywatch.counting.ledger import BatchBuilder
 from donkeywatch.ingest import blocks
 from donkeywatch.ingest.blocks import BlockReader, _ColumnarParse
@@ -38,7 +39,6 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follow import Follower
 from donkeywatch.store.store import Store
-from speed.input import Input, Plan, generate
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "reading": [(Follower, "read")],
@@ -113,7 +113,7 @@ def settings(made: Input, place: Path, log: str) -> Settings:
     path = place / "donkeywatch.toml"
     path.write_text(
         f'state = "state"\nlexicon = "{made.lexicon.resolve()}"\n'
-        f'countries = "{made.countries.resolve()}"\n[ingest]\nprocesses = 1\n'
+        f'countries = "{made.countries.resolve()}"\n[ingest]\nworkers = 1\n'
         f'[[source]]\npath = "search.log"\nformat = "{log}"\n',
         encoding="utf-8",
     )
@@ -145,7 +145,7 @@ def spent(lines: int, log: str) -> dict[str, float]:
 
 def main() -> None:
     """Generate, count, print."""
-    parser = argparse.ArgumentParser(prog="speed.stages", description=__doc__)
+    parser = argparse.ArgumentParser(prog="comparison.stages", description=__doc__)
     parser.add_argument("--lines", type=lambda text: int(float(text)), default=2_000_000)
     parser.add_argument("--log", choices=["tsv", "enode-go"], default="tsv")
     parser.add_argument("--json", action="store_true", help="print JSON, for a program")

@@ -1,6 +1,6 @@
 """The soak: a real daemon, killed again and again, on logs whose writers have every habit.
 
-`make torture` runs it for ten minutes. One daemon is killed every few seconds, told to stop, told
+`make soak` runs it for ten minutes. One daemon is killed every few seconds, told to stop, told
 to reload, its disk (a small tmpfs, when root) is filled at times, and its wall clock jumps (with
 libfaketime). Crowds of clients hold more connections than either daemon has descriptors. Another
 one, the witness, follows the same logs and is left in peace, so that its memory can be compared
@@ -27,14 +27,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from donkeywatch.simulation.nonsense import lexicon
 from soak.clock import JumpingClock
 from soak.fates import fates, ranges
 from soak.habits import HABITS
 from soak.torments import Ballast, Daemon, Story, small_disk, torment
 from soak.visitors import Visitors
 from soak.writer import LOGROTATE, Habit
-
-from donkeywatch.simulation.nonsense import lexicon
 
 DISK = 64
 """Megabytes of the state's file system, and some more for each minute."""

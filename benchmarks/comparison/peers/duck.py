@@ -7,8 +7,8 @@ words leaves.
 
 from __future__ import annotations
 
-from speed.peers.task import Rows, Task, array, main, quoted, tool
-from speed.peers.words import AGES, Words
+from comparison.peers.task import Rows, Task, array, main, quoted, tool
+from comparison.peers.words import AGES, Words
 
 SPLIT = r"string_split_regex(f, '[^\p{L}\p{N}]+')"
 EDGE = r"[^\p{L}\p{N}]"

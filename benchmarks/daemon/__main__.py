@@ -1,6 +1,6 @@
 """The bars of the running daemon: latency and CPU under load and idle, memory in a full week.
 
-`make bars` runs it; the figures are printed and depend on the machine. Loopback only.
+`make bench-daemon` runs it; the figures are printed and depend on the machine. Loopback only.
 """
 
 from __future__ import annotations

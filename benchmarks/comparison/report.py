@@ -1,4 +1,4 @@
-"""A session as a table on the terminal, and as Markdown: `python -m speed.report FILE.json`."""
+"""Show a session on the terminal and as Markdown: `python -m comparison.report FILE.json`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from speed.result import Outcome, Session
+from comparison.result import Outcome, Session
 
 HEADS = ("", "wall, s", "ratio", "M lines/s", "CPU, s", "ratio", "peak, MB", "ratio", "figures")
 READING = (

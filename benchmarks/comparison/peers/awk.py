@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speed.peers.words import AGES, Words, fold
+from comparison.peers.words import AGES, Words, fold
 
 NAMES = ("explicit", "child", "sex", "both", "parent", "kin", "terms")
 RULES = r"""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from speed.figures import COLUMNS, Figures
-from speed.input import Input
+from comparison.figures import COLUMNS, Figures
+from comparison.input import Input
 
 
 @dataclass(frozen=True)

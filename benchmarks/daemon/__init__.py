@@ -1,0 +1,1 @@
+"""Latency, idle CPU and memory of the running daemon."""

@@ -1,0 +1,1 @@
+"""Three years of hours: how fast are the metrics and the page?"""

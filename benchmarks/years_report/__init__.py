@@ -1,0 +1,1 @@
+"""Three simulated years, counted and reported: is what was planted found?"""

@@ -1,0 +1,129 @@
+-- Written by `make docs` from migrations.py.
+CREATE TABLE "_sqlite_migrations" (
+   "id" INTEGER PRIMARY KEY,
+   "migration_set" TEXT,
+   "name" TEXT,
+   "applied_at" TEXT
+);
+CREATE UNIQUE INDEX "idx__sqlite_migrations_migration_set_name"
+    ON "_sqlite_migrations" ("migration_set", "name");
+CREATE TABLE "windows" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "until" INTEGER,
+   "utc" TEXT,
+   "queries" INTEGER,
+   "addresses" INTEGER,
+   "sum_qq" INTEGER,
+   "late" INTEGER,
+   "covered_seconds" REAL,
+   "closed" INTEGER,
+   PRIMARY KEY ("kind", "start")
+);
+CREATE TABLE "window_topics" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "topic" TEXT,
+   "queries" INTEGER,
+   "addresses_1" INTEGER,
+   "addresses_2" INTEGER,
+   "addresses_3" INTEGER,
+   "sum_qk" INTEGER,
+   "sum_kk" INTEGER,
+   "alone" INTEGER,
+   "top_1" INTEGER,
+   "top_10" INTEGER,
+   PRIMARY KEY ("kind", "start", "topic")
+);
+CREATE TABLE "window_categories" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "topic" TEXT,
+   "category" TEXT,
+   "queries" INTEGER,
+   PRIMARY KEY ("kind", "start", "topic", "category")
+);
+CREATE TABLE "window_countries" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "country" TEXT,
+   "queries" INTEGER,
+   "addresses" INTEGER,
+   PRIMARY KEY ("kind", "start", "country")
+);
+CREATE TABLE "window_country_topics" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "country" TEXT,
+   "topic" TEXT,
+   "queries" INTEGER,
+   "addresses" INTEGER,
+   PRIMARY KEY ("kind", "start", "country", "topic")
+);
+CREATE TABLE "counters" (
+   "name" TEXT,
+   "subject" TEXT,
+   "detail" TEXT,
+   "value" INTEGER,
+   PRIMARY KEY ("name", "subject", "detail")
+);
+CREATE TABLE "sources" (
+   "name" TEXT PRIMARY KEY,
+   "newest" INTEGER,
+   "suspect" INTEGER,
+   "witnesses" INTEGER,
+   "covered_until" INTEGER
+);
+CREATE TABLE "generations" (
+   "id" INTEGER PRIMARY KEY,
+   "source" TEXT,
+   "offset" INTEGER,
+   "skipping" INTEGER,
+   "head_length" INTEGER,
+   "head_hash" BLOB,
+   "tail_length" INTEGER,
+   "tail_hash" BLOB,
+   "size" INTEGER,
+   "state" TEXT,
+   "changed" INTEGER
+);
+CREATE TABLE "epochs" (
+   "week" INTEGER PRIMARY KEY,
+   "name" TEXT,
+   "proof" BLOB,
+   "sealed" INTEGER
+);
+CREATE TABLE "segments" (
+   "id" INTEGER PRIMARY KEY,
+   "hour" INTEGER,
+   "rows" INTEGER,
+   "topics" TEXT,
+   "pseudonyms" BLOB,
+   "countries" BLOB,
+   "minutes" BLOB,
+   "queries" BLOB,
+   "flagged" BLOB,
+   "part" INTEGER
+);
+CREATE TABLE "bridges" (
+   "segment" INTEGER PRIMARY KEY,
+   "previous" BLOB
+);
+CREATE TABLE "breaks" (
+   "id" INTEGER PRIMARY KEY,
+   "time" INTEGER,
+   "kind" TEXT,
+   "digest" TEXT
+);
+CREATE TABLE "settings" (
+   "name" TEXT PRIMARY KEY,
+   "value" TEXT
+);
+CREATE VIEW "hours" AS select * from windows where kind = 'hour' order by start;
+CREATE VIEW "weeks" AS select * from windows where kind = 'week' order by start;
+CREATE INDEX "idx_segments_hour_part"
+    ON "segments" ("hour", "part");
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0001_tables', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0002_parts', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0003_places', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0004_alone_and_top', strftime('%Y-%m-%d %H:%M:%f', 'now'));
