@@ -17,7 +17,7 @@ import httpx
 from typer.testing import CliRunner
 
 from donkeywatch import cli
-from donkeywatch.counting.windows import to_ms
+from donkeywatch.counting.calendar import to_ms
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.metrics import catalogue

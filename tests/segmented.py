@@ -6,8 +6,8 @@ import sqlite3
 
 import numpy as np
 
+from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.rows import TICK_MS, Rows
-from donkeywatch.counting.windows import HOUR
 from donkeywatch.store.schema import create
 
 TOPICS = ("zqorv", "vroqz")

@@ -76,7 +76,7 @@ def test_nothing_behind_the_privacy_boundary_imports_what_is_before_it(package: 
 
 def test_the_walk_sees_imports() -> None:
     """The walk above finds what the code before the boundary does import."""
-    assert "donkeywatch.ingest.keyring.Keyring" in set(imported(SOURCE / "ingest" / "observe.py"))
+    assert "donkeywatch.ingest.keyring.Keyring" in set(imported(SOURCE / "ingest" / "pseudonymiser.py"))
 
 
 def test_observations_have_no_field_for_an_address_or_a_word() -> None:

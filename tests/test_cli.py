@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from donkeywatch import cli
-from donkeywatch.cli import front
+from donkeywatch.cli import shared_options
 from donkeywatch.simulation.simulate import Simulation
 from support import START, Simulated, simulated
 
@@ -367,9 +367,9 @@ def test_failures_leave_through_one_door(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("donkeywatch.cli.front.app", interrupted)
+    monkeypatch.setattr("donkeywatch.cli.shared_options.app", interrupted)
     with pytest.raises(SystemExit) as left:
-        front.main()
+        shared_options.main()
     assert left.value.code == 130
 
 

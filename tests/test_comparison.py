@@ -21,8 +21,8 @@ from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.line import RawQuery
-from donkeywatch.ingest.searches import searched_text
-from donkeywatch.ingest.text import tokenise
+from donkeywatch.ingest.normalisation import tokenise
+from donkeywatch.ingest.query_syntax import searched_text
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from comparison import report, rivals

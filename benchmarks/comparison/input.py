@@ -15,8 +15,8 @@ from isal import igzip
 
 from comparison.stock import FORMATS, Bools, Longs, Stock
 from comparison.tally import Tally
+from donkeywatch.simulation.log_formats import Objects, stamps
 from donkeywatch.simulation.nonsense import lexicon
-from donkeywatch.simulation.render import Objects, stamps
 from donkeywatch.simulation.truth import COUNTRIES, HOUR, TOPICS, write_countries
 
 START = datetime(2026, 10, 5, tzinfo=UTC)

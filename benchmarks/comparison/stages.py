@@ -16,35 +16,35 @@ from rich.console import Console
 from rich.table import Table
 
 from comparison.input import Input, Plan, generate
-from donkeywatch.counting.ledger import BatchBuilder
-from donkeywatch.ingest import blocks
-from donkeywatch.ingest.blocks import BlockReader, _ColumnarParse
-from donkeywatch.ingest.columns import Block
+from donkeywatch.counting.batch import BatchBuilder
+from donkeywatch.ingest import block_reader
+from donkeywatch.ingest.block_reader import BlockReader, _ColumnarParse
+from donkeywatch.ingest.byte_columns import Block
 from donkeywatch.ingest.countries import CountryLookup
-from donkeywatch.ingest.fields import PackedFields
 from donkeywatch.ingest.folding import FoldTable
 from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout
 from donkeywatch.ingest.layouts.tsv import TsvLayout
-from donkeywatch.ingest.observe import Pseudonymiser
-from donkeywatch.ingest.sieve import AhoCorasickMatcher, HyperscanMatcher
-from donkeywatch.ingest.sightings import LineReader
+from donkeywatch.ingest.line_reader import LineReader
+from donkeywatch.ingest.packed_fields import PackedFields
+from donkeywatch.ingest.pseudonymiser import Pseudonymiser
+from donkeywatch.ingest.term_matchers import AhoCorasickMatcher, HyperscanMatcher
 from donkeywatch.runtime import block_queue, window_closer
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.machine import retain_freed_memory
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.follow import Follower
+from donkeywatch.sources.follower import Follower
 from donkeywatch.store.store import Store
 
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "reading": [(Follower, "read")],
-    "lines": [(blocks, "with_padding"), (Block, "__init__")],
-    "stamps": [(blocks, "parse_timestamps")],
-    "addresses": [(blocks, "parse_ipv4")],
+    "lines": [(block_reader, "with_padding"), (Block, "__init__")],
+    "stamps": [(block_reader, "parse_timestamps")],
+    "addresses": [(block_reader, "parse_ipv4")],
     "queries": [
         (TsvLayout, "queries"),
         (JsonlLayout, "queries"),

@@ -10,8 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from donkeywatch.simulation.log_formats import Objects, go_quoted
 from donkeywatch.simulation.nonsense import Lexicon, Phrase, PhraseGenerator, filler_words
-from donkeywatch.simulation.render import Objects, go_quoted
 from donkeywatch.simulation.truth import TOPICS
 
 Longs: TypeAlias = npt.NDArray[np.int64]

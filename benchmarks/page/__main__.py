@@ -18,14 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import HOUR, ROLLING_LENGTHS, WEEK, floor_to
+from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
+from donkeywatch.counting.batch import Batch, HourCounts
+from donkeywatch.counting.calendar import HOUR, ROLLING_LENGTHS, WEEK, floor_to
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.settings.schema import Http, Settings, Source
-from donkeywatch.store import windows
+from donkeywatch.store import window_tables
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.store import Store
 
@@ -115,8 +115,8 @@ def fill(state: Path, now: int, hours: int, *, gaps: bool = True, seed: int = 1)
                 0,
                 Counter({(TOPICS[0], c): int(n) for c, n in zip(CATEGORIES, spread, strict=True)}),
             )
-            windows.add(db, Batch([], {start: counts}, Counter()), {start: 3600.0})
-            windows.close(db, "hour", start, found, TOPICS)
+            window_tables.add(db, Batch([], {start: counts}, Counter()), {start: 3600.0})
+            window_tables.close(db, "hour", start, found, TOPICS)
             week = weeks[floor_to(start, WEEK)]
             week.queries += found.queries
             week.flagged = tuple(
@@ -124,11 +124,11 @@ def fill(state: Path, now: int, hours: int, *, gaps: bool = True, seed: int = 1)
             )
         part = (now - end) / 1000
         counts = HourCounts(int(part * 20), 0, Counter({(TOPICS[0], "child_sex"): int(part / 20)}))
-        windows.add(db, Batch([], {end: counts}, Counter()), {end: part})
+        window_tables.add(db, Batch([], {end: counts}, Counter()), {end: part})
         for start, week in weeks.items():
             if start + WEEK <= end:
                 whole = figures(rng, week.queries, week.flagged, each=5.5)
-                windows.close(db, "week", start, whole, TOPICS)
+                window_tables.close(db, "week", start, whole, TOPICS)
         db.execute(
             "insert into counters values ('lines', 'main', 'query', ?)",
             (sum(week.queries for week in weeks.values()),),

@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.calendar import HOUR
 from donkeywatch.report.findings import Options, compute_findings
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import years as plan
-from donkeywatch.simulation.planted import check_report, table
-from donkeywatch.simulation.years import Week, Years
+from donkeywatch.simulation import three_years as plan
+from donkeywatch.simulation.coverage_checks import check_report, table
+from donkeywatch.simulation.three_years import Week, Years
 
 MANY = 1_000_000
 """Queries for which other processes are worth their start."""

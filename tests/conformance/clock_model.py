@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.diary import stamp
 from conformance.model import new_directory, template
-from donkeywatch.counting.windows import (
+from donkeywatch.counting.calendar import (
     DAY,
     HOUR,
     MINUTE,
@@ -22,7 +22,7 @@ from donkeywatch.counting.windows import (
     week_name,
     week_of,
 )
-from donkeywatch.runtime.clocks import BUILD_TIME_MS, EVEN_RUN_MS
+from donkeywatch.runtime.clock_jumps import BUILD_TIME_MS, EVEN_RUN_MS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings.schema import Retention
 

@@ -23,11 +23,11 @@ from unittest import mock
 import zstandard
 
 from conformance.model import LEXICON
-from donkeywatch.counting.windows import HOUR, SECOND, iso_utc, week_of
+from donkeywatch.counting.calendar import HOUR, SECOND, iso_utc, week_of
 from donkeywatch.errors import SourceError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.materials import ReferenceData
+from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.store import Store

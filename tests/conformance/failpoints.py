@@ -24,15 +24,15 @@ from unittest import mock
 import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
-from donkeywatch.counting import rolling
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, SECOND, WEEK, floor_to, utc
-from donkeywatch.runtime import clocks, window_closer
+from donkeywatch.counting import rolling_windows
+from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, SECOND, WEEK, floor_to, utc
+from donkeywatch.runtime import clock_jumps, window_closer
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.worker_processes import WorkerPool
 from donkeywatch.settings import loader
 from donkeywatch.sources import listing
-from donkeywatch.store import gathering, segments
+from donkeywatch.store import partitions, segments
 
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor_to(1_780_000_000_000, WEEK) + WEEK
@@ -125,13 +125,13 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
     # So that ten addresses make long segments, many of them, and windows that take a while.
     with (
         mock.patch.object(segments, "SPLIT_ABOVE_ROWS", 8),
-        mock.patch.object(gathering, "PARTITION_ABOVE_ROWS", 8),
+        mock.patch.object(partitions, "PARTITION_ABOVE_ROWS", 8),
         mock.patch.object(segments, "MAX_SEGMENTS_UNMERGED", 1),
         mock.patch.object(segments, "DELETE_BATCH_ROWS", 8),
         mock.patch.object(window_closer, "WEEK_SLICE_ROWS", 40),
-        mock.patch.object(rolling, "REBUILD_ROWS_PER_CALL", 30),
+        mock.patch.object(rolling_windows, "REBUILD_ROWS_PER_CALL", 30),
         # A clock that runs evenly is confirmed at once.
-        mock.patch.object(clocks, "EVEN_RUN_MS", 0),
+        mock.patch.object(clock_jumps, "EVEN_RUN_MS", 0),
         # How long ago a directory was read is real time, which no two runs have in common.
         mock.patch.object(listing, "MAX_AGE_SECONDS", 0.0),
     ):
@@ -196,7 +196,7 @@ def _archived(directory: Path, engine: Engine, step: int) -> None:
 
 def _doubted(_directory: Path, _engine: Engine, step: int) -> None:
     """Nothing confirms the clock at first: lines ahead of it wait, in both files."""
-    clocks.EVEN_RUN_MS = 6 * HOUR if step == 0 else 0
+    clock_jumps.EVEN_RUN_MS = 6 * HOUR if step == 0 else 0
 
 
 def restore(directory: Path) -> None:

@@ -25,7 +25,7 @@ from typing import Literal
 
 import numpy as np
 
-from donkeywatch.counting.windows import (
+from donkeywatch.counting.calendar import (
     HOUR,
     MINUTE,
     SECOND,
@@ -37,13 +37,13 @@ from donkeywatch.counting.windows import (
 )
 from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.materials import ReferenceData
+from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.scheduler import CommitScheduler
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.follow import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
-from donkeywatch.sources.marks import HEAD
-from donkeywatch.sources.newcomers import UNCHANGED_MS
+from donkeywatch.sources.fingerprints import HEAD
+from donkeywatch.sources.follower import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
+from donkeywatch.sources.unknown_files import UNCHANGED_MS
 
 MONDAY = to_ms(datetime(2026, 11, 23, tzinfo=UTC))
 """When a week of the model ends, ms UTC."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conformance.site import Case, Tally
 from conformance.zygote import Zygote
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.calendar import SECOND
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Checkpoint

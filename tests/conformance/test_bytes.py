@@ -22,12 +22,12 @@ from conformance.diary import Clocks, Diary, again, amend, stamp
 from conformance.readers import Daemon
 from conformance.site import Case
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.sightings import ParsedQuery
-from donkeywatch.runtime.materials import ReferenceData
-from donkeywatch.runtime.pipeline import line_reader
+from donkeywatch.ingest.line_reader import ParsedQuery
+from donkeywatch.runtime.reference_data import ReferenceData
+from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings.loader import load
 from donkeywatch.simulation import demo
-from donkeywatch.simulation.render import FORMATS, go_quoted, searches
+from donkeywatch.simulation.log_formats import FORMATS, go_quoted, searches
 
 NOW = 1_791_374_400_000
 """2026-10-07T12:00:00Z."""

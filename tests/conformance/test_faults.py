@@ -19,7 +19,7 @@ from conformance.cases import TWO, Begun, Make, Reasons
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 from conformance.surroundings import Nobody
-from donkeywatch.counting.windows import MINUTE
+from donkeywatch.counting.calendar import MINUTE
 
 FORBIDDEN = "Permission denied"
 
@@ -219,10 +219,10 @@ def test_too_few_descriptors_to_start(daemon: Make, tmp_path: Path) -> None:
 
 
 DEAF = """
-import donkeywatch.runtime.wake_up
+import donkeywatch.runtime.wakeup_watcher
 def inotify():
     raise OSError(24, "Too many open files")
-donkeywatch.runtime.wake_up.INotify = inotify
+donkeywatch.runtime.wakeup_watcher.INotify = inotify
 """
 EXHAUSTED = """
 import ctypes, fcntl, os

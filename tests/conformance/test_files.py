@@ -15,8 +15,8 @@ import pytest
 from conformance.readers import Daemon, Stepped, tally
 from conformance.scripts import prepare
 from conformance.site import Case, Site, Tally
-from donkeywatch.counting.windows import MINUTE, SECOND
-from donkeywatch.sources.follow import MISSING_FILE_TIMEOUT
+from donkeywatch.counting.calendar import MINUTE, SECOND
+from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from support import counters, outcomes
 
 Make = Callable[[Case], Daemon]

@@ -24,9 +24,9 @@ from conformance.cases import Begun, Make
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 from conformance.test_operation import certify
-from donkeywatch.counting.windows import HOUR, SECOND
-from donkeywatch.publish.http.guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
-from donkeywatch.sources.finding import FileDiscovery
+from donkeywatch.counting.calendar import HOUR, SECOND
+from donkeywatch.publish.http.request_guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
+from donkeywatch.sources.file_discovery import FileDiscovery
 
 IDLE = 2_500
 SMALL_LOG = 20_000

@@ -27,8 +27,8 @@ TRUNK = {
         "Timekeeper.look", "Timekeeper.has_to_wait", "Timekeeper.advance_coverage",
     ),
     "runtime/block_queue.py": ("BlockQueue.drain",),
-    "runtime/archive.py": ("BackfillSession.commit",),
-    "runtime/pipeline.py": (
+    "runtime/backfill_session.py": ("BackfillSession.commit",),
+    "runtime/source_pipeline.py": (
         "SourcePipeline.cover_event_times", "SourcePipeline.advance_coverage",
         "SourcePipeline.take_coverage", "SourcePipeline.committed",
         "SourcePipeline.roll_back", "SourcePipeline.progress",
@@ -40,12 +40,12 @@ TRUNK = {
         "WindowCloser._destroy_expired_keys", "WindowCloser.delete_sealed_rows",
         "WindowCloser.close_hours_async", "WindowCloser._close_finished_hours",
     ),
-    "sources/follow.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
-    "sources/generations.py": ("Generation.roll_back",),
+    "sources/follower.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
+    "sources/generation.py": ("Generation.roll_back",),
     "sources/generation_reader.py": ("read_lines", "_check_head", "_check_tail", "_advance"),
-    "ingest/observe.py": ("Pseudonymiser.pseudonymise",),
+    "ingest/pseudonymiser.py": ("Pseudonymiser.pseudonymise",),
     "ingest/keyring.py": ("Keyring.destroy_before", "Keyring._remove", "_destroy"),
-    "counting/ledger.py": ("BatchBuilder.record", "BatchBuilder.take_batch"),
+    "counting/batch.py": ("BatchBuilder.record", "BatchBuilder.take_batch"),
     "store/store.py": (
         "Store.checkpoint", "Store.windows_due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.replace_rolling",
@@ -53,8 +53,8 @@ TRUNK = {
         "Store.delete_sealed", "Store.delete_some_sealed", "Store._expired_hours", "Store._destroy",
     ),
     "store/connection.py": ("Connection.transaction", "Connection.truncate_log"),
-    "store/reckoning.py": ("Aggregator.partial_aggregates",),
-    "store/windows.py": ("add", "close", "replace_rolling"),
+    "store/aggregation.py": ("Aggregator.partial_aggregates",),
+    "store/window_tables.py": ("add", "close", "replace_rolling"),
     "store/positions.py": ("write",),
     "store/segments.py": ("insert", "expired_hours", "delete", "delete_previous_pseudonyms"),
 }  # fmt: skip

@@ -15,7 +15,7 @@ from conformance.cases import Ask, Daemons, Reasons, Run
 from conformance.diary import Diary
 from conformance.readers import Daemon
 from conformance.site import Case
-from donkeywatch.counting.windows import WEEK, week_name, week_of
+from donkeywatch.counting.calendar import WEEK, week_name, week_of
 from donkeywatch.settings import loader
 
 CASE = Case()

@@ -22,9 +22,9 @@ from hypothesis.stateful import (
 )
 
 from conformance.model import Cut, Kind, Point, World
-from donkeywatch.counting.windows import HOUR, MINUTE, SECOND
-from donkeywatch.runtime import clocks
-from donkeywatch.sources.follow import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
+from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND
+from donkeywatch.runtime import clock_jumps
+from donkeywatch.sources.follower import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
 
 WHICH = st.integers(0, 7)
 KINDS: list[Kind] = [
@@ -219,7 +219,7 @@ def test_anything_in_any_order() -> None:
 
     The clock is confirmed from the start; what waits for one that is not is test_wall_clock's.
     """
-    with mock.patch.object(clocks, "EVEN_RUN_MS", 0):
+    with mock.patch.object(clock_jumps, "EVEN_RUN_MS", 0):
         run_state_machine_as_test(Machine, settings=SETTINGS)
 
 

@@ -21,9 +21,9 @@ from conformance.readers import LEXICON, Daemon, Stepped, tally
 from conformance.scripts import prepare
 from conformance.site import Case, Site
 from conformance.zygote import Zygote
-from donkeywatch.counting.windows import DAY, HOUR, iso_utc
+from donkeywatch.counting.calendar import DAY, HOUR, iso_utc
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.simulation.live import LiveWriter
+from donkeywatch.simulation.live_writer import LiveWriter
 from donkeywatch.simulation.simulate import Simulation
 from support import TOPICS, assert_calendar_equals, counters, outcomes, simulated
 
@@ -212,7 +212,7 @@ def statement(module: str, text: str) -> str:
     ("module", "text", "hit"),
     [
         ("runtime/rolling_view.py", "if not caught_up", 2),
-        ("store/windows.py", "for kind, (start, end, figures) in rolling", 2),
+        ("store/window_tables.py", "for kind, (start, end, figures) in rolling", 2),
         ("runtime/window_closer.py", "queries = self._store.queries(\"week\"", 2),
         ("runtime/window_closer.py", "self._destroy_expired_keys(sure)", 2),
         ("runtime/window_closer.py", "self._keys.destroy_before(ended)", 1),

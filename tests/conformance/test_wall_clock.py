@@ -26,7 +26,7 @@ from conformance.diary import DAY, HOUR, Diary
 from conformance.readers import Daemon
 from conformance.site import Case
 from conformance.surroundings import Shifted
-from donkeywatch.counting.windows import WEEK, week_name, week_of
+from donkeywatch.counting.calendar import WEEK, week_name, week_of
 
 COUNTS = st.sampled_from((1, 2, 4, 12))
 

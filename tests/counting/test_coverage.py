@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, floor_to
 from donkeywatch.counting.coverage import Coverage
-from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, floor_to
 
 BASE = floor_to(1_790_000_000_000, HOUR)
 SILENCE = 15 * MINUTE

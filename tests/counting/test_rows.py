@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.counting.calendar import HOUR, MINUTE, floor_to
 from donkeywatch.counting.observations import Observations, pack_country, unpack_country
 from donkeywatch.counting.rows import TICK_MS, Rows, group, group_observations, merge, split_by_hour
-from donkeywatch.counting.windows import HOUR, MINUTE, floor_to
 
 BASE = floor_to(1_790_000_000_000, HOUR)
 Query = tuple[int, int, int, int, int]

@@ -23,8 +23,8 @@ import pytest
 import yaml
 
 import instruments
-from donkeywatch.counting.windows import to_ms
-from donkeywatch.simulation.live import LiveWriter
+from donkeywatch.counting.calendar import to_ms
+from donkeywatch.simulation.live_writer import LiveWriter
 from donkeywatch.simulation.simulate import Simulation
 from instruments import Prometheus, listening, process
 from support import TOPICS, simulated

@@ -19,7 +19,7 @@ from donkeywatch.evaluation.validation_record import (
     load,
     mismatch,
 )
-from donkeywatch.ingest.text import NORMALISATION
+from donkeywatch.ingest.normalisation import NORMALISATION
 
 DIGEST = "0123456789abcdef"
 TOPIC = TopicRecord(

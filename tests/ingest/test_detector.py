@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon, TopicRules
-from donkeywatch.ingest.text import fold, fold_spaced, tokenise
+from donkeywatch.ingest.normalisation import fold, fold_spaced, tokenise
 
 LEXICON = Lexicon.model_validate(
     {

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.ingest.folding import FoldTable, code_points, to_text
-from donkeywatch.ingest.text import fold_spaced
+from donkeywatch.ingest.normalisation import fold_spaced
 
 TABLE = FoldTable()
 

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.observations import OUTCOMES
-from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.clock import TimestampParser
+from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.enode_go import EnodeGo
@@ -22,7 +21,8 @@ from donkeywatch.ingest.formats.line import MALFORMED, OTHER, LineFormat, RawQue
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, ParsedQuery
+from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
+from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.settings.schema import Source, Syntax
 
 STAMP = "2026-11-23T10:44:36.285Z"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.windows import WEEK, week_name, week_start
+from donkeywatch.counting.calendar import WEEK, week_name, week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import (

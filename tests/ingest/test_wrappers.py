@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.clock import TimestampParser
+from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, ParsedQuery
-from donkeywatch.runtime.pipeline import line_reader, log_of
+from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
+from donkeywatch.ingest.timestamps import TimestampParser
+from donkeywatch.runtime.source_pipeline import line_reader, log_of
 from donkeywatch.settings.schema import Source, WrapperName
 from donkeywatch.sources.wrappers import WRAPPERS, Piece
 

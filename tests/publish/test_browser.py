@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import Browser
 
 from browsing import WEB, WIDTHS, Site, copied, served, view
-from donkeywatch.counting.windows import HOUR, WEEK, to_ms
-from donkeywatch.publish.http import feed
+from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
+from donkeywatch.publish.http import event_feed
 from donkeywatch.publish.http.page import NAMES
-from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.clock_jumps import wall_ms
 from instruments import component
 from support import START, TOPICS
 
@@ -256,7 +256,7 @@ def test_a_stream_whose_time_is_over_is_followed_by_another(
     site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page asks for a new one at once, and says nothing of it."""
-    monkeypatch.setattr(feed, "MAX_STREAM_SECONDS", 0.5)
+    monkeypatch.setattr(event_feed, "MAX_STREAM_SECONDS", 0.5)
     asked: list[str] = []
     with served(site.server, site.status) as other, view(browser) as seen:
         seen.page.on("request", lambda request: asked.append(request.url))

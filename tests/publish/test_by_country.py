@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import HOUR, WEEK, to_ms
+from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
+from donkeywatch.counting.batch import Batch, HourCounts
+from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
 from donkeywatch.publish.by_country import (
     MIN_ADDRESSES,
     UNKNOWN,
@@ -22,7 +22,7 @@ from donkeywatch.publish.by_country import (
     profile_hours,
     suppress_small_countries,
 )
-from donkeywatch.publish.profile import ProfileSegment
+from donkeywatch.publish.hour_profile import ProfileSegment
 from donkeywatch.publish.snapshot import CountryHour, CountryView, Snapshots
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress

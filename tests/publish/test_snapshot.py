@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, to_ms, week_of
+from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
+from donkeywatch.counting.batch import Batch, HourCounts
+from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, to_ms, week_of
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.snapshot import CountryHour, Snapshot, Snapshots

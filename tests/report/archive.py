@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.figures import RowColumns, Window, aggregate
+from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
+from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.counting.observations import pack_country
-from donkeywatch.counting.windows import iso_utc
+from donkeywatch.simulation.three_years import WEEK, Drawn, Years, drawn
 from donkeywatch.simulation.truth import COUNTRIES, HOUR
-from donkeywatch.simulation.years import WEEK, Drawn, Years, drawn
-from donkeywatch.store import schema, windows
+from donkeywatch.store import schema, window_tables
 
 TOPICS = ("pedophile", "pornographic")
 CODES = np.array([pack_country(name) for name in COUNTRIES], np.uint16)
@@ -68,7 +68,7 @@ def _close(
         "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",
         (kind, start, start + length, iso_utc(start), covered),
     )
-    windows.close(connection, kind, start, figures, TOPICS)
+    window_tables.close(connection, kind, start, figures, TOPICS)
     connection.executemany(
         "update window_topics set exclusive_queries = ? where kind = ? and start = ? and topic = ?",
         [(n, kind, start, topic) for n, topic in zip(alone, TOPICS, strict=True)],

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
-from donkeywatch.simulation.years import WEEK, Years
 from report.archive import database
 
 LIBRARIES = ("scipy", "statsmodels", "pymannkendall", "ruptures", "matplotlib")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import TopicAggregate, WindowAggregate
+from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import query_fraction, wilson
 from donkeywatch.report.findings import Findings
-from donkeywatch.simulation.planted import check_report, coverage_by_group, table
-from donkeywatch.simulation.years import Years
+from donkeywatch.simulation.coverage_checks import check_report, coverage_by_group, table
+from donkeywatch.simulation.three_years import Years
 
 
 def test_what_was_planted_is_found(found: Findings, years: Years) -> None:

@@ -16,18 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from donkeywatch.counting.windows import DAY
+from donkeywatch.counting.calendar import DAY
 from donkeywatch.errors import ConfigError
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
-from donkeywatch.ingest.text import NORMALISATION
-from donkeywatch.report import drawing, figures, tables
+from donkeywatch.ingest.normalisation import NORMALISATION
+from donkeywatch.report import figures, plot_elements, tables
 from donkeywatch.report.findings import Findings, Options, compute_findings
-from donkeywatch.report.page import report_html
 from donkeywatch.report.profiles import boxes
-from donkeywatch.report.published import comparison_rows
+from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.report import PAGE, write
+from donkeywatch.report.report_page import report_html
+from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
-from donkeywatch.simulation.years import WEEK, Years
 
 NUMBERS = ("1a", "1b", "2", "3", "4a", "4b", "5a", "5b", "6a", "6b", "7a", "7b", "8", "9")
 
@@ -114,7 +114,7 @@ def lines(figure: Any) -> list[tuple[Any, Any]]:
 
 def test_no_line_goes_across_a_gap_or_a_break(found: Findings) -> None:
     """Weeks that do not count are NaN in the line, and so is the place of the break."""
-    with drawing.style():
+    with plot_elements.style():
         x, y = lines(figures.weekly_query_fraction(found))[0]
     missing = int(np.isnan(found.weeks.queries.value).sum())
     assert missing >= 2
@@ -136,7 +136,7 @@ def test_a_week_between_gaps_is_shown(found: Findings) -> None:
     value[[9, 11]] = np.nan
     queries = replace(found.weeks.queries, value=value)
     lonely = replace(found, weeks=replace(found.weeks, queries=queries))
-    with drawing.style():
+    with plot_elements.style():
         axes = figures.weekly_query_fraction(lonely).axes[0]
     bars: list[Any] = list(axes.containers)
     assert any(len(bar.lines[0].get_xdata()) == 1 for bar in bars)
@@ -144,7 +144,7 @@ def test_a_week_between_gaps_is_shown(found: Findings) -> None:
 
 def test_breaks_are_marked_in_every_weekly_figure(found: Findings) -> None:
     """With what has changed."""
-    with drawing.style():
+    with plot_elements.style():
         for number in ("1a", "2", "3"):
             said = [text.get_text() for text in figures.FIGURES[number](found).axes[0].texts]
             assert "new lexicon" in said, number
@@ -153,7 +153,7 @@ def test_breaks_are_marked_in_every_weekly_figure(found: Findings) -> None:
 @pytest.mark.parametrize("number", NUMBERS)
 def test_axes_are_labelled(found: Findings, number: str) -> None:
     """Both axes say what they show."""
-    with drawing.style():
+    with plot_elements.style():
         figure = figures.FIGURES[number](found)
         for axes in figure.axes:
             assert axes.get_ylabel()
@@ -162,7 +162,7 @@ def test_axes_are_labelled(found: Findings, number: str) -> None:
 
 def test_both_estimators_have_their_own_names(found: Findings) -> None:
     """Mean of hourly ratios and ratio of sums are told apart in legend and table."""
-    with drawing.style():
+    with plot_elements.style():
         legend = figures.hourly_query_fraction(found).axes[0].get_legend()
     assert legend is not None
     said = " ".join(text.get_text() for text in legend.get_texts())
@@ -193,7 +193,7 @@ def test_short_archives_have_figures_too(archive: Path, years: Years, hours: int
     text = report_html(found, {})
     assert "not known" in text
     assert "Sen's slope" not in text
-    with drawing.style():
+    with plot_elements.style():
         for number in NUMBERS:
             assert figures.FIGURES[number](found).axes
             assert tables.to_csv(tables.TABLES[number](found))
@@ -266,7 +266,7 @@ def test_the_daemon_imports_nothing_of_the_study() -> None:
         "import donkeywatch.runtime.service, donkeywatch.cli\n"
         "donkeywatch.cli.load_commands([])\n"
         "assert all(sys.modules[name] is None for name in names)\n"
-        "assert 'donkeywatch.report.drawing' not in sys.modules\n"
+        "assert 'donkeywatch.report.plot_elements' not in sys.modules\n"
         "del sys.modules['donkeywatch.runtime.service']"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -325,7 +325,7 @@ def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
     observed = fits.weeks.queries.value[known]
     assert fits.corrected.value[known] == pytest.approx((observed - 3e-5) / (0.74 - 3e-5))
     assert (fits.weeks.queries.value[known] == found.weeks.queries.value[known]).all()
-    with drawing.style():
+    with plot_elements.style():
         figure = figures.figure_functions(fits)["2-corrected"](fits)
     assert "corrected" in figure.axes[0].get_ylabel()
     assert len(tables.TABLES["2-corrected"](fits)) == 5

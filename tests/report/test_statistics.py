@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.report.series import FloatArray
+from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.statistics import bootstrap, trend
 from donkeywatch.report.statistics.autocorrelation import autocorrelation
 from donkeywatch.report.statistics.changes import change_points, remove_annual_cycle

@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from donkeywatch.counting.windows import HOUR
+from donkeywatch.counting.calendar import HOUR
+from donkeywatch.report.database_series import Break
 from donkeywatch.report.findings import Options, compute_findings
-from donkeywatch.report.series import Break
-from donkeywatch.simulation.years import WEEK, Years, drawn, lexicons
+from donkeywatch.simulation.three_years import WEEK, Years, drawn, lexicons
 
 PROOF = Path(__file__).resolve().parents[2] / "benchmarks" / "years_report" / "__main__.py"
 TWO_WEEKS = Years(

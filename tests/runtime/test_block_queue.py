@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import RowColumns, Window, WindowAggregate, aggregate
-from donkeywatch.counting.windows import MINUTE, WEEK, iso_utc, to_ms
+from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.counting.calendar import MINUTE, WEEK, iso_utc, to_ms
 from donkeywatch.errors import DatabaseUnavailableError, SourceError
 from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.backfill import Progress, backfill
@@ -24,7 +24,7 @@ from donkeywatch.runtime.worker_processes import SLOTS_PER_WORKER
 from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.sources.files import PlainFile
-from donkeywatch.store import gathering, segments
+from donkeywatch.store import partitions, segments
 from support import (
     NOW,
     START,
@@ -249,7 +249,7 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
 ) -> None:
     """A long week, and a gap of weeks behind it that outlives its key at once."""
     monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 100)
-    monkeypatch.setattr(gathering, "PARTITION_ABOVE_ROWS", 200)
+    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 200)
     for crew in (False, True):
         place = tmp_path / str(crew)
         place.mkdir()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from donkeywatch.counting import rolling
-from donkeywatch.counting.windows import (
+from donkeywatch.counting import rolling_windows
+from donkeywatch.counting.calendar import (
     DAY,
     HOUR,
     MINUTE,
@@ -30,8 +30,8 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo
 from donkeywatch.simulation.simulate import Simulation
-from donkeywatch.sources.follow import MISSING_FILE_TIMEOUT
-from donkeywatch.store import gathering, segments
+from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
+from donkeywatch.store import partitions, segments
 from donkeywatch.store.store import Store
 from support import counters, outcomes
 
@@ -583,9 +583,9 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
 ) -> None:
     """New lines are counted between the pieces, and one of the week that ends is not missed."""
     monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 1)
-    monkeypatch.setattr(rolling, "REBUILD_ROWS_PER_CALL", 1)
+    monkeypatch.setattr(rolling_windows, "REBUILD_ROWS_PER_CALL", 1)
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 8)
-    monkeypatch.setattr(gathering, "PARTITION_ABOVE_ROWS", 8)
+    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 8)
     monday = floor_to(NOON, WEEK) + WEEK
     world = World(tmp_path, now=monday - 2 * HOUR)
     for _ in range(24):

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.readers import Stepped, tally
 from conformance.site import Case, Site
-from donkeywatch.counting.windows import DAY, HOUR, WEEK, floor_to, to_ms
+from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, to_ms
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.engine import Engine

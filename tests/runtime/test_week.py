@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.windows import DAY, HOUR, MINUTE, WEEK, iso_utc, to_ms, week_name
+from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, iso_utc, to_ms, week_name
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.engine import Engine

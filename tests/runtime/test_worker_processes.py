@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import RowColumns, Window, aggregate
-from donkeywatch.counting.windows import MINUTE
-from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.clock import TimestampParser
+from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
+from donkeywatch.counting.calendar import MINUTE
+from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
@@ -23,7 +22,8 @@ from donkeywatch.ingest.formats.line import LineFormat
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.layouts import columnar_format
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, QueryColumns
+from donkeywatch.ingest.line_reader import LineReader, QueryColumns
+from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.runtime.worker_processes import (
     SLOT_BYTES,
     SLOTS_PER_WORKER,
@@ -31,7 +31,7 @@ from donkeywatch.runtime.worker_processes import (
     WorkerPool,
 )
 from donkeywatch.settings.schema import Source, Syntax
-from donkeywatch.sources.block import ARCHIVE_READ_BYTES
+from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES
 
 TOPIC = {"groups": {"words": ["zqorv"]}, "categories": [{"id": "words", "all": ["words"]}]}
 DETECTOR = Detector(Lexicon.model_validate({"topics": {"one": TOPIC}}))

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import maxminddb
 import pytest
 
-from donkeywatch.simulation.render import FORMATS, REGEX_PATTERN, REGEX_TIME_FORMAT
+from donkeywatch.simulation.log_formats import FORMATS, REGEX_PATTERN, REGEX_TIME_FORMAT
 from donkeywatch.simulation.simulate import Simulation, batch, batches, write_archive
 from donkeywatch.simulation.truth import COUNTRIES, Truth
 

@@ -22,6 +22,7 @@ import pytest
 import zstandard
 
 from donkeywatch.errors import SourceError
+from donkeywatch.sources.decoders import Members
 from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import (
     CompressedFile,
@@ -31,7 +32,6 @@ from donkeywatch.sources.files import (
     is_missing,
     open_file,
 )
-from donkeywatch.sources.members import Members
 
 CONTENT = b"".join(b"%07d zqorv\n" % n for n in range(250_000))
 PACK: dict[str, Callable[[bytes], bytes]] = {

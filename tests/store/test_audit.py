@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from donkeywatch import cli
-from donkeywatch.counting.windows import to_ms
+from donkeywatch.counting.calendar import to_ms
 from donkeywatch.errors import StateError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.simulate import Simulation

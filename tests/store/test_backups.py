@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.windows import SECOND, WEEK, week_of
+from donkeywatch.counting.calendar import SECOND, WEEK, week_of
 from donkeywatch.store import backups
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store

@@ -9,9 +9,9 @@ from string import ascii_uppercase
 
 import pytest
 
-from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.ledger import Batch, HourCounts
-from donkeywatch.counting.windows import FIRST_MONDAY, HOUR, WEEK
+from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
+from donkeywatch.counting.batch import Batch, HourCounts
+from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.store.store import Store
 
 START = FIRST_MONDAY + 2900 * WEEK

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from sqlite_utils import Database
 
-from donkeywatch.counting.figures import RowColumns, Window, aggregate
-from donkeywatch.counting.ledger import Batch, BatchBuilder, TopicInfo
+from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
+from donkeywatch.counting.batch import Batch, BatchBuilder, TopicInfo
+from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.observations import Observations
-from donkeywatch.counting.windows import HOUR
 from donkeywatch.errors import StateError
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import migrations
+from donkeywatch.store.aggregation import Aggregator, OnAggregate
 from donkeywatch.store.database import DATABASE
-from donkeywatch.store.reckoning import Aggregator, OnAggregate
 from donkeywatch.store.schema import (
     GENERATION_HINTS,
     MIGRATIONS,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.counting.calendar import HOUR, MINUTE
 from donkeywatch.counting.rows import Rows, group, merge
-from donkeywatch.counting.windows import HOUR, MINUTE
 from donkeywatch.store import segments
 from segmented import TOPICS, database, rows
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.ledger import Batch, HourCounts
+from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
+from donkeywatch.counting.batch import Batch, HourCounts
+from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import segments

@@ -18,12 +18,12 @@ __all__ = ["MODULES", "app", "enter", "main"]
 
 COMMANDS_BY_MODULE = {
     "monitor": ("run", "status", "check", "lexicon"),
-    "archive": ("backfill",),
-    "upkeep": ("verify", "recover", "reset"),
+    "backfill": ("backfill",),
+    "maintenance": ("verify", "recover", "reset"),
     "keys": ("keys",),
-    "study": ("report",),
+    "report": ("report",),
     "evaluation": ("evaluate",),
-    "showroom": ("simulate", "demo"),
+    "demonstration": ("simulate", "demo"),
 }
 """Modules of this package, and the verbs that each enters when it is loaded."""
 
@@ -52,7 +52,7 @@ def load_commands(arguments: Sequence[str]) -> None:
 def __getattr__(name: str) -> "Typer":
     """The command line as typer has it, loaded when it is asked for."""
     if name == "app":
-        from donkeywatch.cli.front import app
+        from donkeywatch.cli.shared_options import app
 
         return app
     raise AttributeError(name)
@@ -63,8 +63,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"] and _print_version():
         return
     load_commands(sys.argv[1:])
-    front = import_module(f"{__name__}.front")
-    front.main()
+    shared = import_module(f"{__name__}.shared_options")
+    shared.main()
 
 
 def _print_version() -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
 from donkeywatch.errors import ConfigError
 from donkeywatch.estimation.correction import Rate
 from donkeywatch.estimation.intervals import Estimate
@@ -22,7 +22,7 @@ from donkeywatch.ingest import keyring
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.text import NORMALISATION
+from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings, Syntax

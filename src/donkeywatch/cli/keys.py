@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, keys_app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, keys_app, out
 from donkeywatch.errors import ConfigError
 from donkeywatch.runtime import key_destruction
-from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
+from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 

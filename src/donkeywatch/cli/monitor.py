@@ -13,24 +13,31 @@ from rich.live import Live
 from rich.text import Text
 
 from donkeywatch.cli import tables
-from donkeywatch.cli.front import DEFAULT_CONFIG, ConfigOption, app, lexicon_app, log_to_stderr, out
-from donkeywatch.counting.windows import SECOND, utc
+from donkeywatch.cli.shared_options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    app,
+    lexicon_app,
+    log_to_stderr,
+    out,
+)
+from donkeywatch.counting.calendar import SECOND, utc
 from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader
-from donkeywatch.publish.http import ask
+from donkeywatch.ingest.line_reader import LineReader
+from donkeywatch.publish.http import status_client
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime import checks
-from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.hardening import harden_process
-from donkeywatch.runtime.pipeline import line_reader
+from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import EventTime, FormatName, Settings, Source, WrapperName
 from donkeywatch.store import database
 from donkeywatch.store.database import DATABASE
-from donkeywatch.store.overdue import findings
+from donkeywatch.store.overdue_destruction import findings
 
 
 @app.command()
@@ -79,7 +86,7 @@ def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> Rende
             parts: list[RenderableType] = [tables.fraction_tables(snapshot.current(), out.width)]
             parts.append(tables.source_table(snapshot.sources(), snapshot.counters(), names))
             parts += [Text(finding) for finding in findings(settings.state, wall_ms())]
-            parts.append(tables.daemon_status(ask.health(settings.http)))
+            parts.append(tables.daemon_status(status_client.health(settings.http)))
             parts += lexicon.notices(utc(wall_ms()))
     except sqlite3.OperationalError as error:
         raise database.unavailable_error(snapshots.path, error) from None

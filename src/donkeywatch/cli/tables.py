@@ -9,10 +9,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
-from donkeywatch.counting.windows import iso_utc
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.answers import Health
+from donkeywatch.publish.responses import Health
 from donkeywatch.publish.snapshot import TopicView, WindowView
 from donkeywatch.runtime.checks import Sample
 

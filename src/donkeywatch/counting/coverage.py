@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from donkeywatch.counting.calendar import HOUR, SECOND, floor_to
 from donkeywatch.counting.observations import Times
-from donkeywatch.counting.windows import HOUR, SECOND, floor_to
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import Counts
+from donkeywatch.counting.aggregates import Counts
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.sorting import group_sums, stable_argsort
 

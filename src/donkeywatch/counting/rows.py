@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import CountColumn, Counts, RowColumns
+from donkeywatch.counting.aggregates import CountColumn, Counts, RowColumns
+from donkeywatch.counting.calendar import HOUR, MINUTE
 from donkeywatch.counting.observations import Countries, Observations, Pseudonyms, Times
 from donkeywatch.counting.sorting import run_sums, stable_argsort, take_items
-from donkeywatch.counting.windows import HOUR, MINUTE
 
 TICK_MS = 60
 """Length of a tick: the finest time that is stored of a query. An hour of them fits 16 bits, and

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from donkeywatch.counting.figures import WindowAggregate
+from donkeywatch.counting.aggregates import WindowAggregate
 
 Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""

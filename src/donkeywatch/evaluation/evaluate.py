@@ -15,8 +15,8 @@ from donkeywatch.estimation.correction import Accuracy, Rate, false_positive_rat
 from donkeywatch.estimation.intervals import Estimate, clopper_pearson
 from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.searches import MalformedTreeError, searched_text
-from donkeywatch.ingest.text import tokenise
+from donkeywatch.ingest.normalisation import tokenise
+from donkeywatch.ingest.query_syntax import MalformedTreeError, searched_text
 from donkeywatch.settings.schema import Syntax
 
 Column = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.estimation.correction import Accuracy, Rate
-from donkeywatch.ingest.text import NORMALISATION
+from donkeywatch.ingest.normalisation import NORMALISATION
 
 Count = Annotated[int, Field(ge=0)]
 

@@ -11,10 +11,10 @@ import numpy as np
 from donkeywatch.counting.observations import CategoryCodes
 from donkeywatch.counting.sorting import run_starts
 from donkeywatch.ingest.ages import AgeTerms
-from donkeywatch.ingest.columns import Mask, Offsets
+from donkeywatch.ingest.byte_columns import Mask, Offsets
 from donkeywatch.ingest.lexicon import AGE, Ages, Lexicon, TopicRules
-from donkeywatch.ingest.sieve import create_matcher
-from donkeywatch.ingest.text import tokenise
+from donkeywatch.ingest.normalisation import tokenise
+from donkeywatch.ingest.term_matchers import create_matcher
 from donkeywatch.settings.schema import Matcher
 
 DIGITS = "0123456789"

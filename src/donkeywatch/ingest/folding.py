@@ -1,11 +1,11 @@
-"""Folding many texts at once: the rules of `text`, a character at a time, by table."""
+"""Folding many texts at once: the rules of `normalisation`, a character at a time, by table."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.ingest.text import fold_spaced
+from donkeywatch.ingest.normalisation import fold_spaced
 
 CodePoints = npt.NDArray[np.uint32]
 """Code points."""

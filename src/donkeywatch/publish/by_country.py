@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.windows import WEEK, week_name
+from donkeywatch.counting.calendar import WEEK, week_name
 from donkeywatch.estimation.intervals import Estimate, wilson
-from donkeywatch.publish.answers import CountriesResponse, CountryResponse, CountryTopic, interval
-from donkeywatch.publish.profile import ProfileSegment
+from donkeywatch.publish.hour_profile import ProfileSegment
+from donkeywatch.publish.responses import CountriesResponse, CountryResponse, CountryTopic, interval
 from donkeywatch.publish.snapshot import CountryView, Snapshot
 
 MIN_ADDRESSES = 100

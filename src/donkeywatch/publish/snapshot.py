@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
-from donkeywatch.counting.figures import THRESHOLDS, TopicAggregate, WindowAggregate
-from donkeywatch.counting.windows import HOUR, ROLLING_LENGTHS, SECOND, WEEK
+from donkeywatch.counting.aggregates import THRESHOLDS, TopicAggregate, WindowAggregate
+from donkeywatch.counting.calendar import HOUR, ROLLING_LENGTHS, SECOND, WEEK
 from donkeywatch.estimation.correction import Accuracy, corrected
 from donkeywatch.estimation.intervals import Estimate, address_fraction, query_fraction
-from donkeywatch.store import floors
+from donkeywatch.store import counter_floors
 from donkeywatch.store.database import DATABASE, connect
 
 NO_ACCURACIES: Mapping[str, Accuracy] = MappingProxyType({})
@@ -216,11 +216,11 @@ class Snapshot:
 
     def counters(self) -> dict[tuple[str, str, str], int]:
         """Totals by name, subject and detail."""
-        return floors.counters(self._db)
+        return counter_floors.counters(self._db)
 
     def published(self) -> dict[tuple[str, str, str], int]:
         """The same for Prometheus: none is lower than it was before a recovery."""
-        return floors.published(self._db)
+        return counter_floors.published(self._db)
 
     def total_queries(self) -> int:
         """All queries ever counted."""

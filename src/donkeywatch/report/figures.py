@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from donkeywatch.counting.windows import DAY
-from donkeywatch.report import drawing
-from donkeywatch.report.drawing import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
+from donkeywatch.counting.calendar import DAY
+from donkeywatch.report import plot_elements
+from donkeywatch.report.database_series import SERIES_BREAKS, FloatArray, IntArray
 from donkeywatch.report.findings import Findings
+from donkeywatch.report.plot_elements import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
 from donkeywatch.report.profiles import Curve, Profile, boxes, hourly_ratios
-from donkeywatch.report.series import SERIES_BREAKS, FloatArray, IntArray
 from donkeywatch.report.statistics.trend import expit
-from donkeywatch.report.weekly import QUERY_BREAKS, Fractions
+from donkeywatch.report.weekly_series import QUERY_BREAKS, Fractions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,12 +28,12 @@ CURVE_OFFSET = 0.24
 
 def weekly_queries(findings: Findings) -> Figure:
     """1a: queries of each week, and their centred mean over five."""
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     weeks = findings.weeks.windows
-    x, queries = drawing.dates(weeks.start, weeks.length), findings.weeks.queries_or_nan
+    x, queries = plot_elements.dates(weeks.start, weeks.length), findings.weeks.queries_or_nan
     unit, word = _unit(queries if not np.isnan(queries).all() else weeks.queries)
     times = [each.time / DAY for each in findings.breaks if each.kind in QUERY_BREAKS]
-    drawing.draw_interval(
+    plot_elements.draw_interval(
         axes, x, (queries / unit,) * 3, (BLUE, "-", "o"), "queries in a week", times
     )
     part = weeks.stored & ~findings.weeks.whole & (weeks.queries > 0)
@@ -44,22 +44,22 @@ def weekly_queries(findings: Findings) -> Figure:
         )  # fmt: skip
     mean = findings.weeks.rolling(findings.breaks) / unit
     if not np.isnan(mean).all():
-        at, line = drawing.insert_gaps(x, [mean], times)
+        at, line = plot_elements.insert_gaps(x, [mean], times)
         axes.plot(
             at, line, color=ORANGE, linewidth=4.5, alpha=0.75, zorder=1.8,
             label="mean of 5 weeks, centred",
         )  # fmt: skip
     axes.set_ylabel(f"queries per week{word}")
-    drawing.from_zero(axes)
-    drawing.draw_breaks(axes, findings.breaks)
-    drawing.format_date_axis(axes, x)
-    drawing.legend(axes)
+    plot_elements.from_zero(axes)
+    plot_elements.draw_breaks(axes, findings.breaks)
+    plot_elements.format_date_axis(axes, x)
+    plot_elements.legend(axes)
     return figure
 
 
 def autocorrelation(findings: Findings) -> Figure:
     """1b: autocorrelation of the weekly queries."""
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     cycle = findings.cycle
     axes.set_xlabel("lag (weeks)")
     axes.set_ylabel("autocorrelation of weekly queries")
@@ -82,13 +82,13 @@ def autocorrelation(findings: Findings) -> Figure:
     )  # fmt: skip
     axes.set_xlim(-0.8, len(lags) - 0.2)
     axes.set_xticks(range(0, len(lags), 4))
-    drawing.legend(axes)
+    plot_elements.legend(axes)
     return figure
 
 
 def weekly_query_fraction(findings: Findings) -> Figure:
     """2: flagged queries over queries by week, with the clustered interval and trends."""
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     x = _weekly(
         axes, findings, [(findings.weeks.queries, "observed, with 95 % interval by address")]
     )
@@ -105,41 +105,41 @@ def weekly_query_fraction(findings: Findings) -> Figure:
         top = findings.weeks.queries.upper[alarms] * PERCENT
         axes.plot(x[alarms], top, "v", color=DARK, markersize=5, label="shift of level (CUSUM)")
     axes.set_ylabel("flagged queries (% of queries)")
-    drawing.legend(axes)
+    plot_elements.legend(axes)
     return figure
 
 
 def weekly_corrected_fraction(findings: Findings) -> Figure:
     """2 once more, corrected for errors of the detector: not in one plot with the observed."""
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     label = "corrected, with 95 % interval of Lang and Reiczigel"
     _weekly(axes, findings, [(findings.corrected, label)] if findings.corrected else [])
     axes.set_ylabel("corrected fraction (% of queries)")
-    drawing.legend(axes)
+    plot_elements.legend(axes)
     return figure
 
 
 def weekly_address_fraction(findings: Findings) -> Figure:
     """3: addresses with at least 1, 2 and 3 flagged queries over addresses, by week."""
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     labels = ("1 flagged query or more", "2 or more", "3 or more")
     _weekly(axes, findings, list(zip(findings.weeks.addresses, labels, strict=True)))
     axes.set_ylabel("flagged addresses (% of addresses)")
-    drawing.legend(axes)
+    plot_elements.legend(axes)
     return figure
 
 
 def _weekly(axes: Axes, findings: Findings, series: Sequence[tuple[Fractions, str]]) -> FloatArray:
     """Fractions by week with gaps, breaks and dates; returns the places of the weeks."""
     weeks = findings.weeks.windows
-    x = drawing.dates(weeks.start, weeks.length)
+    x = plot_elements.dates(weeks.start, weeks.length)
     times = [each.time / DAY for each in findings.breaks if each.kind in SERIES_BREAKS]
     for (each, label), look in zip(series, SERIES, strict=False):
         ends = (each.value * PERCENT, each.lower * PERCENT, each.upper * PERCENT)
-        drawing.draw_interval(axes, x, ends, look, label, times)
-    drawing.from_zero(axes)
-    drawing.draw_breaks(axes, findings.breaks)
-    drawing.format_date_axis(axes, x)
+        plot_elements.draw_interval(axes, x, ends, look, label, times)
+    plot_elements.from_zero(axes)
+    plot_elements.draw_breaks(axes, findings.breaks)
+    plot_elements.format_date_axis(axes, x)
     return x
 
 
@@ -202,7 +202,7 @@ def countries(findings: Findings) -> Figure:
 def comparison(findings: Findings) -> Figure:
     """9: the topic beside the one it is compared with, by local hour."""
     name = NAMES[findings.options.estimator]
-    figure, (above, below) = drawing.new_figure(2, (7.0, 5.0))
+    figure, (above, below) = plot_elements.new_figure(2, (7.0, 5.0))
     shown: dict[Axes, dict[str, Profile | None]] = {
         above: {f"{findings.comparison}": findings.whole_compared,
                 f"not also {findings.topic}": findings.compared_alone},
@@ -219,22 +219,22 @@ def comparison(findings: Findings) -> Figure:
             if curve is not None
         }
         _draw_curves(axes, curves, styles, PERCENT)
-        drawing.legend(axes)
-        drawing.from_zero(axes)
-    drawing.format_hour_axis(below)
+        plot_elements.legend(axes)
+        plot_elements.from_zero(axes)
+    plot_elements.format_hour_axis(below)
     above.set_xlabel("")
     return figure
 
 
 def _curves(curves: dict[str, Curve], label: str, scale: float = 1.0) -> Figure:
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     axes.set_ylabel(label)
-    drawing.format_hour_axis(axes)
+    plot_elements.format_hour_axis(axes)
     if not any(np.isfinite(curve.value).any() for curve in curves.values()):
         return _draw_placeholder(figure, axes, "no whole hour")
     _draw_curves(axes, curves, SERIES, scale)
-    drawing.from_zero(axes)
-    drawing.legend(axes)
+    plot_elements.from_zero(axes)
+    plot_elements.legend(axes)
     return figure
 
 
@@ -250,7 +250,7 @@ def _draw_curves(
         label_text = f"{name}, with 95 % interval" if sure else name
         if len(curves) == 1:
             ends = (value, lower, upper) if sure else (value,) * 3
-            drawing.draw_interval(axes, HOURS, ends, look, label_text)
+            plot_elements.draw_interval(axes, HOURS, ends, look, label_text)
             axes.plot(HOURS, value, mark, color=colour)
             continue
         reach = np.stack((value - lower, upper - value)).clip(0) if sure else None
@@ -262,7 +262,7 @@ def _draw_curves(
 
 
 def _draw_boxes(table: FloatArray, label: str) -> Figure:
-    figure, (axes,) = drawing.new_figure()
+    figure, (axes,) = plot_elements.new_figure()
     axes.set_ylabel(label)
     plots = boxes(table)
     shown = [
@@ -274,7 +274,7 @@ def _draw_boxes(table: FloatArray, label: str) -> Figure:
         if box is not None
     ]  # fmt: skip
     if not shown:
-        drawing.format_hour_axis(axes)
+        plot_elements.format_hour_axis(axes)
         return _draw_placeholder(figure, axes, "no whole hour")
     places = [hour for hour, box in enumerate(plots) if box is not None]
     axes.bxp(
@@ -292,9 +292,9 @@ def _draw_boxes(table: FloatArray, label: str) -> Figure:
     axes.plot([], [], "s", color=ORANGE, markeredgecolor=DARK, label="mean")
     axes.plot([], [], color=DARK, label="median")
     axes.plot([], [], color=BLUE, label="quartiles, last day within 1.5 of their range")
-    drawing.from_zero(axes)
-    drawing.format_hour_axis(axes)
-    drawing.legend(axes)
+    plot_elements.from_zero(axes)
+    plot_elements.format_hour_axis(axes)
+    plot_elements.legend(axes)
     return figure
 
 

@@ -10,10 +10,7 @@ import numpy as np
 
 from donkeywatch.errors import StateError
 from donkeywatch.evaluation.validation_record import ValidationRecord, accuracies
-from donkeywatch.report.exclusion import Rule, select_hours
-from donkeywatch.report.local import local_hours
-from donkeywatch.report.profiles import Curve, Estimator, Profile, profile
-from donkeywatch.report.series import (
+from donkeywatch.report.database_series import (
     SERIES_BREAKS,
     BoolArray,
     Break,
@@ -23,11 +20,14 @@ from donkeywatch.report.series import (
     Windows,
     open_database,
 )
+from donkeywatch.report.hour_exclusion import Rule, select_hours
+from donkeywatch.report.local_hours import local_hours
+from donkeywatch.report.profiles import Curve, Estimator, Profile, profile
 from donkeywatch.report.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.report.statistics.comparison import Difference, differences
 from donkeywatch.report.statistics.concentration import Concentration, concentration
 from donkeywatch.report.statistics.extremes import Lag, lag
-from donkeywatch.report.weekly import (
+from donkeywatch.report.weekly_series import (
     Fractions,
     WeeklySeries,
     complete_weeks,

@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from donkeywatch.report.local import LocalHourTable
-from donkeywatch.report.series import FloatArray, IntArray
+from donkeywatch.report.database_series import FloatArray, IntArray
+from donkeywatch.report.local_hours import LocalHourTable
 from donkeywatch.report.statistics.bootstrap import block_bootstrap, interval, interval_quantiles
 
 Estimator = Literal["ratio_of_sums", "mean_of_ratios"]

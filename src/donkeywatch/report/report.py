@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.report import drawing, tables
+from donkeywatch.report import plot_elements, tables
 from donkeywatch.report.figures import FIGURES, figure_functions
 from donkeywatch.report.findings import Findings, Options, compute_findings
-from donkeywatch.report.page import report_html
-from donkeywatch.report.published import Row, comparison_rows
+from donkeywatch.report.published_values import Row, comparison_rows
+from donkeywatch.report.report_page import report_html
 
 STEPS = 5 + len(FIGURES) + 1
 """How often `write` reports."""
@@ -31,7 +31,7 @@ def write(
     ConfigError without matplotlib or when ``out`` cannot be written, StateError without a
     database to report on. ``report`` is told before each of the `STEPS`.
     """
-    with drawing.style():
+    with plot_elements.style():
         findings = compute_findings(database, options, report)
         try:
             return _written(findings, out, report)

@@ -10,11 +10,11 @@ from datetime import date
 
 import numpy as np
 
-from donkeywatch.counting.windows import iso_utc, week_name
+from donkeywatch.counting.calendar import iso_utc, week_name
+from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.profiles import Curve, Estimator, boxes, hourly_ratios
-from donkeywatch.report.series import FloatArray
-from donkeywatch.report.weekly import Fractions
+from donkeywatch.report.weekly_series import Fractions
 
 Value = str | int | float | None
 Rows = list[list[Value]]

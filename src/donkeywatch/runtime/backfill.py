@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError, SourceError, StateError
-from donkeywatch.runtime.archive import BackfillSession
+from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.pipeline import SourcePipeline
-from donkeywatch.sources.block import ARCHIVE_READ_BYTES, READ_BYTES
+from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import CompressedFile, DamagedArchiveError, File, open_file
-from donkeywatch.sources.generations import Generation
+from donkeywatch.sources.generation import Generation
+from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES, READ_BYTES
 from donkeywatch.store import database
 
 PROBE_BYTES = 1 << 18

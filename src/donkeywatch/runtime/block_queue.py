@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.figures import RowColumns, Window, WindowAggregate, aggregate
-from donkeywatch.ingest.sightings import QueryColumns
-from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.ingest.line_reader import QueryColumns
+from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.runtime.worker_processes import WorkerDied, WorkerPool
-from donkeywatch.sources.block import LineBlock
+from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
-from donkeywatch.store.reckoning import OnAggregate
+from donkeywatch.store.aggregation import OnAggregate
 
 ParsedBlock = tuple[SourcePipeline, LineBlock, list[GenerationPosition], QueryColumns]
 

@@ -12,24 +12,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from donkeywatch.counting.calendar import utc
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
-from donkeywatch.counting.windows import utc
 from donkeywatch.errors import AddressUnavailable, DonkeywatchError, SourceError, StateError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.ingest import keyring, lexicon
-from donkeywatch.ingest.blocks import BlockReader
+from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.sightings import LineReader, ParsedQuery
-from donkeywatch.publish.http import ask
-from donkeywatch.publish.http.listening import bind, load_tls
-from donkeywatch.runtime.clocks import wall_ms
-from donkeywatch.runtime.pipeline import line_reader
+from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
+from donkeywatch.publish.http import status_client
+from donkeywatch.publish.http.listen_sockets import bind, load_tls
+from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings.schema import Http, Settings, Source, WrapperName
-from donkeywatch.sources.block import READ_BYTES, split_lines
 from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import DamagedArchiveError, open_file
+from donkeywatch.sources.line_blocks import READ_BYTES, split_lines
 from donkeywatch.sources.wrappers import SPLIT_LINE, WRAPPERS, longest_line, unwrap
 from donkeywatch.store import backups
 
@@ -196,7 +196,7 @@ def _bindable(http: Http) -> None:
     try:
         bind(http).close()
     except AddressUnavailable:
-        if ask.health(http) is None:
+        if status_client.health(http) is None:
             raise
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from donkeywatch.counting.ledger import BatchBuilder
-from donkeywatch.counting.windows import HOUR
-from donkeywatch.ingest.copies import leave_out_counted, newest_search
+from donkeywatch.counting.batch import BatchBuilder
+from donkeywatch.counting.calendar import HOUR
+from donkeywatch.ingest.copied_lines import leave_out_counted, newest_search
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.ingest.observe import JudgedQueries
+from donkeywatch.ingest.pseudonymiser import JudgedQueries
 from donkeywatch.ingest.recognition import Recogniser
-from donkeywatch.runtime.pipeline import SourcePipeline
-from donkeywatch.sources.block import LineBlock
+from donkeywatch.runtime.source_pipeline import SourcePipeline
+from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.store.store import TICKS_SINCE, Store
 
 

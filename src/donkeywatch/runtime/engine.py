@@ -7,27 +7,27 @@ import sqlite3
 from collections.abc import Callable
 from itertools import chain
 
-from donkeywatch.counting.ledger import BatchBuilder
-from donkeywatch.counting.rolling import RollingWindows
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.batch import BatchBuilder
+from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.rolling_windows import RollingWindows
 from donkeywatch.errors import DatabaseUnavailableError
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.observe import ACCEPTED, LatenessRules, Pseudonymiser
-from donkeywatch.ingest.sightings import QueryColumns
+from donkeywatch.ingest.line_reader import QueryColumns
+from donkeywatch.ingest.pseudonymiser import ACCEPTED, LatenessRules, Pseudonymiser
 from donkeywatch.publish.status import CommitHealth, Status
-from donkeywatch.runtime import installation, pipelines
+from donkeywatch.runtime import installation, source_pipelines
 from donkeywatch.runtime.block_queue import BlockQueue
 from donkeywatch.runtime.deduplication import Deduplicator
 from donkeywatch.runtime.machine import return_free_memory
-from donkeywatch.runtime.materials import ReferenceData
-from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.rolling_view import RollingView
 from donkeywatch.runtime.scheduler import CommitScheduler
+from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.runtime.state_directory import open_state
 from donkeywatch.runtime.timekeeper import Timekeeper
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.block import LineBlock
+from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import database
 
@@ -213,7 +213,7 @@ class Engine:
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return pipelines.watermark_of(self.streams, now, lateness)
+        return source_pipelines.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -275,13 +275,13 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = pipelines.take_events(self.streams, self._batch_builder)
+        covered = source_pipelines.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.timekeeper.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = pipelines.first_looks(self.streams)
+        followed = source_pipelines.first_looks(self.streams)
         clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(

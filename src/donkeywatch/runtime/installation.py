@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from donkeywatch.counting.windows import week_name
+from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.ingest.text import NORMALISATION
-from donkeywatch.runtime.clocks import StoredClock
+from donkeywatch.ingest.normalisation import NORMALISATION
+from donkeywatch.runtime.clock_jumps import StoredClock
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store import database
 from donkeywatch.store.store import Store

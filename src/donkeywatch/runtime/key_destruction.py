@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from donkeywatch.counting.windows import SECOND, WEEK, week_name
+from donkeywatch.counting.calendar import SECOND, WEEK, week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
 from donkeywatch.runtime import installation
 from donkeywatch.runtime.block_queue import BlockQueue
-from donkeywatch.runtime.clocks import ClockJumpDetector, StoredClock
+from donkeywatch.runtime.clock_jumps import ClockJumpDetector, StoredClock
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings.schema import Settings

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from donkeywatch.counting.windows import utc
+from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import ConfigError, SourceError, StateError, printable
 from donkeywatch.ingest import keyring
-from donkeywatch.ingest.fingerprints import StoredKeys
-from donkeywatch.runtime.pipeline import log_of
+from donkeywatch.ingest.fingerprint_keys import StoredKeys
+from donkeywatch.runtime.source_pipeline import log_of
 from donkeywatch.settings.schema import Settings
-from donkeywatch.sources.complaints import MISSING
-from donkeywatch.sources.follow import Follower
-from donkeywatch.sources.generations import OPEN
+from donkeywatch.sources.file_problems import MISSING
+from donkeywatch.sources.follower import Follower
+from donkeywatch.sources.generation import OPEN
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
-from donkeywatch.store import backups, database, floors, positions
+from donkeywatch.store import backups, counter_floors, database, positions
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
         backup = _newest_good(settings)
         marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
         quarantine = settings.state / backups.QUARANTINE / _timestamp_dirname(now)
-        before = floors.last_known(current)
+        before = counter_floors.last_known(current)
         backups.restore(backup, current, quarantine)
-        floors.hold(current, before)
+        counter_floors.hold(current, before)
         marker.unlink()
         return Recovery(backup, backups.created_at(backup), quarantine, tuple(_spans(settings)))
 
@@ -83,7 +83,7 @@ def reset(settings: Settings) -> list[Path]:
             settings.state / backups.DIRECTORY,
             settings.state / backups.QUARANTINE,
             settings.state / database.DAMAGED_MARKER,
-            settings.state / floors.COPY,
+            settings.state / counter_floors.COPY,
         ]
         gone = [path for path in places if path.exists()]
         keyring.destroy_all(settings.key_directory)

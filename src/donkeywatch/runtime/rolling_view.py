@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.rolling import RollingWindows
+from donkeywatch.counting.rolling_windows import RollingWindows
 from donkeywatch.counting.rows import Rows
 from donkeywatch.store.store import Store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.calendar import SECOND
 from donkeywatch.settings.schema import Checkpoint
 
 COVERAGE_COMMIT_MS = 30 * SECOND

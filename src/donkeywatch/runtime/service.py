@@ -12,22 +12,22 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from donkeywatch.counting.windows import utc, week_name
+from donkeywatch.counting.calendar import utc, week_name
 from donkeywatch.errors import ConfigError, DatabaseUnavailableError, DonkeywatchError
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.evaluation import validation_record
 from donkeywatch.evaluation.validation_record import ValidationRecord
 from donkeywatch.publish.http.app import create_app
-from donkeywatch.publish.http.listener import Listener
+from donkeywatch.publish.http.listen_retry import Listener
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import Status
-from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
+from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.log_handler import ANSWER
 from donkeywatch.runtime.machine import release_freed_memory, retain_freed_memory
-from donkeywatch.runtime.materials import ReferenceData
-from donkeywatch.runtime.wake_up import WakeupWatcher
+from donkeywatch.runtime.reference_data import ReferenceData
+from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from donkeywatch.counting.windows import SECOND
+from donkeywatch.counting.calendar import SECOND
 from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.fingerprints import ContentKeys
+from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import installation, pipelines
-from donkeywatch.runtime.materials import ReferenceData
-from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.runtime import installation, source_pipelines
+from donkeywatch.runtime.reference_data import ReferenceData
+from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
@@ -57,8 +57,8 @@ def open_state(
         backups.destroy_expired(keys.destroyed_weeks())
         content_keys = ContentKeys(keys, install, clock)
         if lost := keys.lost:
-            pipelines.adopt_logs(settings, store, detector, moment, content_keys, lost)
-        streams = pipelines.open_pipelines(settings, store, detector, content_keys, begin)
+            source_pipelines.adopt_logs(settings, store, detector, moment, content_keys, lost)
+        streams = source_pipelines.open_pipelines(settings, store, detector, content_keys, begin)
     except BaseException:
         store.close()
         raise

@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.watermark import EventTimeFrontier
-from donkeywatch.counting.windows import DAY, HOUR, SECOND, floor_to
+from donkeywatch.counting.calendar import DAY, HOUR, SECOND, floor_to
+from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.errors import StateError
-from donkeywatch.ingest.observe import LatenessRules
-from donkeywatch.ingest.sightings import QueryColumns
+from donkeywatch.ingest.line_reader import QueryColumns
+from donkeywatch.ingest.pseudonymiser import LatenessRules
 from donkeywatch.runtime import installation
-from donkeywatch.runtime.clocks import MAX_STOP_MS, ClockJumpDetector
-from donkeywatch.runtime.pipeline import SourcePipeline
+from donkeywatch.runtime.clock_jumps import MAX_STOP_MS, ClockJumpDetector
+from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.store.store import Store
 
 RETRY_MS = 10 * SECOND

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from donkeywatch.counting.figures import Window, WindowAggregate, aggregate, empty_aggregate
-from donkeywatch.counting.rows import merge, to_columns
-from donkeywatch.counting.windows import (
+from donkeywatch.counting.aggregates import Window, WindowAggregate, aggregate, empty_aggregate
+from donkeywatch.counting.calendar import (
     DAY,
     HOUR,
     ROLLING_LENGTHS,
@@ -16,10 +15,11 @@ from donkeywatch.counting.windows import (
     outlived,
     week_of,
 )
+from donkeywatch.counting.rows import merge, to_columns
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.settings.schema import Retention
+from donkeywatch.store.aggregation import Aggregator, PendingAggregate, SubmitAggregation
 from donkeywatch.store.backups import Backups
-from donkeywatch.store.reckoning import Aggregator, PendingAggregate, SubmitAggregation
 from donkeywatch.store.store import Store
 
 WEEK_SLICE_ROWS = 1 << 18

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.figures import RowColumns, Window, WindowAggregate, aggregate
-from donkeywatch.ingest.blocks import BlockReader
-from donkeywatch.ingest.columns import PADDING
-from donkeywatch.ingest.sightings import QueryColumns
+from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.ingest.block_reader import BlockReader
+from donkeywatch.ingest.byte_columns import PADDING
+from donkeywatch.ingest.line_reader import QueryColumns
 
 SLOT_BYTES = 9 << 19
 """Bytes of the longest block, or of the rows to be reckoned, that is handed over at once.

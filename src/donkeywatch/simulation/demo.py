@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from donkeywatch.simulation.live import LiveWriter
+from donkeywatch.simulation.live_writer import LiveWriter
 from donkeywatch.simulation.simulate import Simulation, write_archive, write_references
 from donkeywatch.simulation.truth import Truth
 
@@ -80,7 +80,7 @@ path = "{LIVE}"
 
 def source_settings(name: str) -> str:
     """The lines of a source's table that its format needs."""
-    from donkeywatch.simulation.render import REGEX_PATTERN, REGEX_TIME_FORMAT
+    from donkeywatch.simulation.log_formats import REGEX_PATTERN, REGEX_TIME_FORMAT
 
     lines = f'format = "{name}"\n'
     if name == "regex":

@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.simulation import render
+from donkeywatch.simulation import log_formats
+from donkeywatch.simulation.log_formats import Longs, PhraseStock
 from donkeywatch.simulation.nonsense import lexicon
-from donkeywatch.simulation.render import Longs, PhraseStock
 from donkeywatch.simulation.truth import (
     COUNTRIES,
     HOUR,
@@ -67,8 +67,8 @@ class Simulation:
         """Refuse what cannot be simulated."""
         if self.start.tzinfo is None:
             raise ValueError("start needs a time zone")
-        if self.format not in render.FORMATS:
-            raise ValueError(f"format must be one of {', '.join(render.FORMATS)}")
+        if self.format not in log_formats.FORMATS:
+            raise ValueError(f"format must be one of {', '.join(log_formats.FORMATS)}")
         if not len(COUNTRIES) <= self.addresses <= 16_000_000 or self.hours < 1:
             raise ValueError("needs an hour or more, and 10 to 16,000,000 addresses")
 
@@ -153,7 +153,7 @@ class HourSampler:
         stamped = np.maximum(times - late, self._sim.start_ms)
         addresses = self._people.texts[self._people.starts[country] + person]
         extra = stock.more[more]
-        lines = render.searches(
+        lines = log_formats.searches(
             self._sim.format,
             stamped,
             addresses.tolist(),
@@ -219,7 +219,7 @@ class HourSampler:
         people = rng.integers(len(self._people.texts), size=extra)
         coin = Random(int(rng.integers(2**62)))
         noise = [
-            render.noise(name, time, address, coin.choice(self._stock.nouns), coin)
+            log_formats.noise(name, time, address, coin.choice(self._stock.nouns), coin)
             for time, address in zip(times.tolist(), self._people.texts[people], strict=True)
         ]
         order = np.argsort(np.concatenate((entries.times, times)), kind="stable").tolist()

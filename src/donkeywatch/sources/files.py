@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from donkeywatch.errors import SourceError
+from donkeywatch.sources.decoders import DECODER_ERRORS, Members
 from donkeywatch.sources.file_kinds import (
     BINARY,
     HEADER,
@@ -18,7 +19,6 @@ from donkeywatch.sources.file_kinds import (
     may_begin,
     refusal,
 )
-from donkeywatch.sources.members import DECODER_ERRORS, Members
 
 DECODE_BYTES = 1 << 20
 """Bytes to decode at a time."""

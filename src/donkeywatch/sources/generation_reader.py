@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from donkeywatch.sources.block import LineBlock
 from donkeywatch.sources.file_kinds import FRONT, refusal
 from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, File, NotText
-from donkeywatch.sources.generations import Generation
-from donkeywatch.sources.marks import (
+from donkeywatch.sources.fingerprints import (
     HEAD,
     TAIL,
     Fingerprint,
@@ -17,7 +15,9 @@ from donkeywatch.sources.marks import (
     keyed_hash,
     same_head,
 )
-from donkeywatch.sources.records import cut_records
+from donkeywatch.sources.generation import Generation
+from donkeywatch.sources.line_blocks import LineBlock
+from donkeywatch.sources.split_records import cut_records
 from donkeywatch.sources.wrappers import Wrapper
 
 

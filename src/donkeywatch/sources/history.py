@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.complaints import file_state
+from donkeywatch.sources.content_matcher import ContentMatcher
+from donkeywatch.sources.file_problems import file_state
 from donkeywatch.sources.files import PlainFile, open_file
-from donkeywatch.sources.generations import SKIPPED, Generation
-from donkeywatch.sources.identity import ContentMatcher
-from donkeywatch.sources.log import LogPaths
-from donkeywatch.sources.marks import HEAD, fingerprint_at, last_line_end
-from donkeywatch.sources.open_files import GenerationRegistry, OpenFile
+from donkeywatch.sources.fingerprints import HEAD, fingerprint_at, last_line_end
+from donkeywatch.sources.generation import SKIPPED, Generation
+from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
+from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile
 
 

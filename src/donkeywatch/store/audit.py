@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from donkeywatch.counting.figures import Window, empty_aggregate
-from donkeywatch.counting.windows import HOUR, iso_utc
-from donkeywatch.store import gathering, segments
+from donkeywatch.counting.aggregates import Window, empty_aggregate
+from donkeywatch.counting.calendar import HOUR, iso_utc
+from donkeywatch.store import partitions, segments
 
 MAX_LISTED = 5
 """Windows that are named when a check fails; the others are counted."""
@@ -122,7 +122,7 @@ def _inconsistent_hours(db: sqlite3.Connection, topics: Sequence[str]) -> list[t
             continue
         figures = sum(
             (
-                gathering.aggregate_partition(db, [Window(start, start + HOUR)], part, topics)[0]
+                partitions.aggregate_partition(db, [Window(start, start + HOUR)], part, topics)[0]
                 for part in range(segments.PARTITIONS)
             ),
             empty_aggregate(len(topics)),

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from donkeywatch.counting.windows import SECOND, WEEK, week_of
+from donkeywatch.counting.calendar import SECOND, WEEK, week_of
 from donkeywatch.store import schema
 
 DIRECTORY = "backups"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from donkeywatch.errors import StateError
 from donkeywatch.store import database
-from donkeywatch.store.overdue import LOG_BLOCKED
+from donkeywatch.store.overdue_destruction import LOG_BLOCKED
 
 BLOCKED_TRIES = 3
 """After so many tries to empty the write-ahead log it is told that somebody reads it: a scrape

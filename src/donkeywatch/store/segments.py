@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.figures import CountColumn
+from donkeywatch.counting.aggregates import CountColumn
+from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows, Ticks, merge, ticks_between
-from donkeywatch.counting.windows import HOUR, WEEK
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from donkeywatch.counting.figures import WindowAggregate
-from donkeywatch.counting.ledger import Batch
+from donkeywatch.counting.aggregates import WindowAggregate
+from donkeywatch.counting.batch import Batch
+from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.counting.rows import Rows
-from donkeywatch.counting.windows import HOUR, MINUTE, SECOND, WEEK, week_name
-from donkeywatch.store import floors, segments, windows
+from donkeywatch.store import counter_floors, segments, window_tables
 from donkeywatch.store import positions as places
 from donkeywatch.store.connection import Connection
 from donkeywatch.store.positions import FinishedFileRow, PositionRow, SourceProgress
@@ -53,7 +53,7 @@ class Store(Connection):
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
                 segments.merge_small_segments(db, rows.hour, self.topics)
-            windows.add(db, batch, covered)
+            window_tables.add(db, batch, covered)
             self._raise_counters(db, batch.counters)
             db.executemany(
                 "insert or replace into settings values (?, ?)", list((metadata or {}).items())
@@ -89,17 +89,17 @@ class Store(Connection):
             if merged is not None:
                 segments.delete(db, start, start + HOUR)
                 segments.insert(db, merged, self.topics)
-            return windows.close(db, "hour", start, figures, self.topics)
+            return window_tables.close(db, "hour", start, figures, self.topics)
 
     def close_week(self, start: int, figures: WindowAggregate) -> bool:
         """Store a closed week's figures; false if the counts disagree."""
         with self.transaction() as db:
-            return windows.close(db, "week", start, figures, self.topics)
+            return window_tables.close(db, "week", start, figures, self.topics)
 
     def replace_rolling(self, rolling: Mapping[str, tuple[int, int, WindowAggregate]]) -> None:
         """Replace the rolling windows by newer ones."""
         with self.transaction() as db:
-            windows.replace_rolling(db, rolling, self.topics)
+            window_tables.replace_rolling(db, rolling, self.topics)
 
     def increment_counter(self, name: str, subject: str = "", amount: int = 1) -> None:
         """Raise a counter outside a checkpoint."""
@@ -226,9 +226,9 @@ class Store(Connection):
         Windows do not tell sources: the one with most queries is said to have logged it.
         """
         with self.transaction() as db:
-            floors.keep(db, floors.counters(db))
+            counter_floors.keep(db, counter_floors.counters(db))
             segments.delete(db, start, 1 << 60)
-            queries, late, flagged = windows.take_back(db, start)
+            queries, late, flagged = window_tables.take_back(db, start)
             (source,) = db.execute(
                 "select coalesce((select subject from counters where name = 'lines'"
                 " and detail = 'query' order by value desc limit 1), '')"
@@ -241,7 +241,7 @@ class Store(Connection):
             db.execute("delete from weekly_keys where week >= ?", (week,))
 
     @staticmethod
-    def _raise_counters(db: sqlite3.Connection, amounts: Mapping[floors.Key, int]) -> None:
+    def _raise_counters(db: sqlite3.Connection, amounts: Mapping[counter_floors.Key, int]) -> None:
         db.executemany(
             "insert into counters values (?, ?, ?, ?)"
             " on conflict do update set value = value + excluded.value",
@@ -256,7 +256,7 @@ class Store(Connection):
         if steady is None or steady - self._copied >= COPY:
             self._copied = steady or 0
             with contextlib.suppress(OSError):
-                floors.copy(self.connection, self.path.parent)
+                counter_floors.copy(self.connection, self.path.parent)
 
     def last_commit(self) -> int | None:
         """When positions were stored last, ms UTC."""
@@ -318,5 +318,5 @@ class Store(Connection):
     def prune(self, kind: str, before: int) -> None:
         """Forget the closed windows of a kind that end before a time; counters stay."""
         with self.transaction() as db:
-            if windows.prune(db, kind, before):
+            if window_tables.prune(db, kind, before):
                 db.execute("insert or replace into settings values (?, '1')", (f"pruned:{kind}",))

@@ -18,11 +18,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from donkeywatch.counting.windows import week_start
+from donkeywatch.counting.calendar import week_start
 from donkeywatch.errors import ConfigError
-from donkeywatch.publish.http import guard as module
+from donkeywatch.publish.http import request_guard as module
 from donkeywatch.publish.http.app import create_app, parse_time
-from donkeywatch.publish.http.guard import HEADERS
+from donkeywatch.publish.http.request_guard import HEADERS
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.runtime.backfill import backfill

@@ -19,7 +19,7 @@ from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
-from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.clock_jumps import wall_ms
 from support import TOPICS
 
 ROOT = Path(__file__).parents[3]

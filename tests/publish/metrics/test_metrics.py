@@ -18,10 +18,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
 from donkeywatch import __version__
-from donkeywatch.counting.figures import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.ledger import Batch, HourCounts
+from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
+from donkeywatch.counting.batch import Batch, HourCounts
+from donkeywatch.counting.calendar import DAY, HOUR, WEEK, to_ms
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
-from donkeywatch.counting.windows import DAY, HOUR, WEEK, to_ms
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.publish.metrics.catalogue import (
     ALL_METRICS,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from donkeywatch.ingest.columns import Block
+from donkeywatch.ingest.byte_columns import Block
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.line import LineFormat

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.ingest.columns import (
+from donkeywatch.ingest.byte_columns import (
     GATHER_BYTES,
     PADDING,
     Block,
@@ -15,7 +15,6 @@ from donkeywatch.ingest.columns import (
     TimestampLayout,
     matches_at,
 )
-from donkeywatch.ingest.fields import PackedFields
 from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.line import RawQuery
 from donkeywatch.ingest.layouts.layout import (
@@ -25,6 +24,7 @@ from donkeywatch.ingest.layouts.layout import (
     lines_containing,
     query_spans,
 )
+from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.settings.schema import Syntax
 
 QUOTE = 34

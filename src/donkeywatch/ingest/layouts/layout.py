@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from donkeywatch.ingest.columns import (
+from donkeywatch.ingest.byte_columns import (
     MASKS,
     Block,
     Mask,
@@ -16,7 +16,7 @@ from donkeywatch.ingest.columns import (
     indices_of,
     pack_word,
 )
-from donkeywatch.ingest.fields import PackedFields
+from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.settings.schema import Syntax
 
 CARRIAGE_RETURN = 13

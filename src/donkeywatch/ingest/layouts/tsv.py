@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.ingest.columns import Block, Mask, Offsets, TimestampLayout
-from donkeywatch.ingest.fields import PackedFields
+from donkeywatch.ingest.byte_columns import Block, Mask, Offsets, TimestampLayout
 from donkeywatch.ingest.layouts.layout import (
     QuerySpans,
     detect_timestamp_layout,
     line_ends,
     query_spans,
 )
+from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.settings.schema import Syntax
 
 TAB = 9

@@ -12,8 +12,15 @@ from fastapi.responses import PlainTextResponse
 from pydantic import StringConstraints
 
 from donkeywatch import __version__
-from donkeywatch.counting.windows import iso_utc, to_ms, week_start
-from donkeywatch.publish.answers import (
+from donkeywatch.counting.calendar import iso_utc, to_ms, week_start
+from donkeywatch.publish.by_country import profile_hours, week_by_country
+from donkeywatch.publish.csv_tables import windows_csv
+from donkeywatch.publish.hour_profile import profile
+from donkeywatch.publish.http.page_routes import add_page_routes
+from donkeywatch.publish.http.request_guard import Guard
+from donkeywatch.publish.metrics.exposition import ExpositionCache
+from donkeywatch.publish.metrics.registry import MetricsCollector
+from donkeywatch.publish.responses import (
     BreakResponse,
     CountriesResponse,
     ErrorResponse,
@@ -26,15 +33,8 @@ from donkeywatch.publish.answers import (
     source_health,
     window_response,
 )
-from donkeywatch.publish.by_country import profile_hours, week_by_country
-from donkeywatch.publish.http.guard import Guard
-from donkeywatch.publish.http.site import add_page_routes
-from donkeywatch.publish.metrics.exposition import ExpositionCache
-from donkeywatch.publish.metrics.registry import MetricsCollector
-from donkeywatch.publish.profile import profile
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.status import Status
-from donkeywatch.publish.table import windows_csv
 from donkeywatch.settings.schema import Settings
 
 END_OF_TIME = 1 << 52

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from donkeywatch.counting.windows import MINUTE, iso_utc
+from donkeywatch.counting.calendar import MINUTE, iso_utc
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.answers import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.by_country import MIN_ADDRESSES, week_by_country
+from donkeywatch.publish.hour_profile import country_name
 from donkeywatch.publish.http.assets import text
-from donkeywatch.publish.profile import country_name
+from donkeywatch.publish.responses import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
 from donkeywatch.publish.status import Status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from donkeywatch.counting.windows import ROLLING_LENGTHS, SECOND
+from donkeywatch.counting.calendar import ROLLING_LENGTHS, SECOND
 from donkeywatch.publish.status import SourceStatus, Status
 
 WINDOWS = (*ROLLING_LENGTHS, "hour", "week")

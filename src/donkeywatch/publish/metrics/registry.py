@@ -9,9 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from donkeywatch import __version__
-from donkeywatch.counting.figures import THRESHOLDS
+from donkeywatch.counting.aggregates import THRESHOLDS
+from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
-from donkeywatch.counting.windows import SECOND
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.metrics.catalogue import (
     BREAKS,
@@ -26,7 +26,7 @@ from donkeywatch.publish.metrics.catalogue import (
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots, WindowView
 from donkeywatch.publish.status import Status
-from donkeywatch.publish.tendency import TrendCache, Trends
+from donkeywatch.publish.trends import TrendCache, Trends
 
 
 class MetricsCollector(Collector):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from donkeywatch.estimation.intervals import Z
-from donkeywatch.report.series import FloatArray, IntArray
+from donkeywatch.report.database_series import FloatArray, IntArray
 
 Z99 = 2.5758293035489004
 """99.5 % quantile of the normal distribution."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from donkeywatch.report.series import BoolArray, FloatArray
+from donkeywatch.report.database_series import BoolArray, FloatArray
 
 BLOCK = 7
 """Days in a block: a whole week, so that its rhythm stays inside."""

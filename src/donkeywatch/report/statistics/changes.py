@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from donkeywatch.report.series import FloatArray
+from donkeywatch.report.database_series import FloatArray
 
 MIN_SEGMENT_WEEKS = 4
 """Weeks between two changes, at least."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.report.series import FloatArray
+from donkeywatch.report.database_series import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.report.series import BoolArray, IntArray, Windows
+from donkeywatch.report.database_series import BoolArray, IntArray, Windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.report.series import FloatArray
+from donkeywatch.report.database_series import FloatArray
 
 HOURS = 24
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.estimation.intervals import Z
-from donkeywatch.report.series import FloatArray
+from donkeywatch.report.database_series import FloatArray
 
 YEAR = 52
 """Weeks of a season."""

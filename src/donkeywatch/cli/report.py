@@ -1,0 +1,101 @@
+"""The study on one's own data: report."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, err, out
+from donkeywatch.counting.calendar import WEEK_NAME, to_ms, week_start
+from donkeywatch.errors import ConfigError
+from donkeywatch.evaluation import validation_record
+from donkeywatch.report.findings import FOREVER, GROUPS, Options
+from donkeywatch.report.hour_exclusion import Rule
+from donkeywatch.report.profiles import Estimator
+from donkeywatch.settings import loader
+from donkeywatch.store.database import DATABASE
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Option("--out", help="where to write; made if need be")],
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    database: Annotated[
+        Path | None, typer.Option(help="a database file, in place of the settings'")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="first day or ISO week, as 2026-09-21 or 2026-W39")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="day or ISO week to stop before")] = None,
+    countries: Annotated[
+        list[str] | None, typer.Option(help="a group for figure 8, as AR+BR; may be repeated")
+    ] = None,
+    exclude: Annotated[Rule, typer.Option(help="which hours to leave out")] = "coverage",
+    estimator: Annotated[
+        Estimator, typer.Option(help="of the fractions by hour in figures 8 and 9")
+    ] = "ratio_of_sums",
+    topic: Annotated[str | None, typer.Option(help="what the report is about")] = None,
+    comparison: Annotated[str | None, typer.Option(help="what it is compared with")] = None,
+) -> None:
+    """Draw the study's nine figures from the database, with intervals, numbers and a page.
+
+    Reads only, and may be used while the daemon runs. Needs the extra [study]. What each
+    figure means and what not, is in docs/method.md.
+    """
+    record = None
+    if database is None:
+        settings = loader.load(config_path)
+        database = settings.state / DATABASE
+        record = validation_record.load(settings.correction.record)
+    options = Options(
+        since=_time(since) if since else 0,
+        until=_time(until) if until else FOREVER,
+        groups=tuple(_group(name) for name in countries) if countries else GROUPS,
+        rule=exclude,
+        estimator=estimator,
+        topic=topic,
+        comparison=comparison,
+        record=record,
+    )
+    from donkeywatch.report import report as reports
+
+    columns = (
+        TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=err) as bar:
+        task = bar.add_task("reading", total=reports.STEPS, start=True)
+        done = -1
+
+        def step(name: str) -> None:
+            nonlocal done
+            done += 1
+            bar.update(task, completed=done, description=name)
+
+        files = reports.write(database, directory, options, step)
+        bar.update(task, completed=reports.STEPS, description="done")
+    out.print(f"{len(files)} files; look at {files[0]}", highlight=False, soft_wrap=True)
+
+
+def _time(text: str) -> int:
+    """Midnight UTC of a day, or of the Monday of an ISO week, in ms."""
+    try:
+        if WEEK_NAME.fullmatch(text):
+            return week_start(text)
+        return to_ms(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
+    except ValueError:
+        raise ConfigError(
+            f"`{text}` is no day and no ISO week", "write 2026-09-21 or 2026-W39"
+        ) from None
+
+
+def _group(text: str) -> str:
+    """Countries joined by a plus, in capitals."""
+    names = text.upper().split("+")
+    if not all(len(name) == 2 and name.isascii() and name.isalpha() for name in names):
+        raise ConfigError(f"`{text}` is no group of countries", "write FR, or AR+BR")
+    return "+".join(names)

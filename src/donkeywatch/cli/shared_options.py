@@ -1,0 +1,97 @@
+"""What every verb shares: options, messages and exit codes. The verbs are in the other modules."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+import donkeywatch
+from donkeywatch.cli import output
+from donkeywatch.errors import DatabaseUnavailableError, DonkeywatchError, may_pass
+from donkeywatch.runtime.log_handler import Journal
+
+EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 state or database;
+4 state in use by another process; 5 a log, an archive or labels cannot be read; 6 trouble that
+may pass: a full disk, an I/O error, an address that is taken or not there yet;
+141 the reader of the output has gone."""
+
+app = typer.Typer(
+    help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"
+    f" is flagged, counted exactly, with no trace of any person.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+lexicon_app = typer.Typer(help="Work on the word list.", no_args_is_help=True)
+app.add_typer(lexicon_app, name="lexicon")
+keys_app = typer.Typer(help="Work on the weekly keys.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
+
+
+@keys_app.callback()
+def _keys() -> None:
+    """Work on the weekly keys."""
+
+
+out = Console(emoji=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="the settings file", envvar="DONKEYWATCH_CONFIG")
+]
+DEFAULT_CONFIG = Path("donkeywatch.toml")
+
+
+def main() -> None:
+    """Run the command line; every failure is one message and an exit code."""
+    output.guard()
+    try:
+        try:
+            app()
+        finally:
+            output.flush()
+    except output.OutputClosed:
+        sys.exit(output.PIPE_EXIT)
+    except DonkeywatchError as error:
+        _refuse(error)
+    except OSError as error:
+        if not may_pass(error):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _refuse(
+            DatabaseUnavailableError(
+                f"{where}{error.strerror}", "see to the disk or the limit, and repeat"
+            )
+        )
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _refuse(error: DonkeywatchError) -> NoReturn:
+    with contextlib.suppress(OSError):  # Where it cannot be told, the exit code says it.
+        err.print(f"donkeywatch: {error.problem}", style="bold", markup=False)
+        err.print(f"  remedy: {error.remedy}", markup=False)
+    sys.exit(error.exit_code)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    if version:
+        out.print(donkeywatch.__version__)
+        raise typer.Exit
+
+
+def log_to_stderr() -> None:
+    """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
+    handler = Journal()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

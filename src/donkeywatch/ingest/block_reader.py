@@ -1,0 +1,224 @@
+"""Blocks of lines to countable searches, by columns; equal to the line reader, line by line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from donkeywatch.counting.observations import CategoryCodes
+from donkeywatch.ingest.byte_columns import (
+    MASKS,
+    PADDING,
+    Block,
+    Bytes,
+    Mask,
+    Offsets,
+    gather_spans,
+    indices_of,
+    parse_timestamps,
+    with_padding,
+)
+from donkeywatch.ingest.file_links import NEVER_LINK, maybe_link
+from donkeywatch.ingest.folding import FEED, SPACE, FoldTable, code_points, to_text
+from donkeywatch.ingest.formats.line import OTHER
+from donkeywatch.ingest.ipv4_columns import parse_ipv4
+from donkeywatch.ingest.layouts import columnar_format
+from donkeywatch.ingest.layouts.layout import BlockLayout
+from donkeywatch.ingest.line_reader import LineReader, QueryColumns
+from donkeywatch.ingest.normalisation import decode
+from donkeywatch.ingest.query_syntax import FILE_LINK
+from donkeywatch.ingest.term_matchers import WORD_BYTE
+
+MIN_COLUMNAR_LINES = 30
+"""Below this many lines in its front the line reader is faster than the columns."""
+PROBE_BYTES = 1 << 14
+"""Bytes in which they are counted."""
+FOLD_TABLE = FoldTable()
+"""What has been looked up is the same for every source."""
+
+
+class BlockReader:
+    """Reads blocks of one source."""
+
+    def __init__(self, reader: LineReader) -> None:
+        self.reader = reader
+        columnar = reader.clock.strptime_format is None and reader.wrapper is None
+        self._columns = columnar_format(reader.format, reader.syntax) if columnar else None
+
+    @property
+    def relative_line_length(self) -> int:
+        """Of a line, in those of the shortest format: a block of as many lines is so much more."""
+        return self._columns.relative_line_length if self._columns is not None else 1
+
+    def read(self, raw: bytes | memoryview) -> QueryColumns:
+        """Read whole lines, each with its line feed but perhaps the last."""
+        return self.read_in_place(with_padding(raw))
+
+    def has_columns(self, raw: bytes | memoryview) -> bool:
+        """Are lines that are written like these read by columns, where there are enough?"""
+        return self._columns is not None and self._columns.fit(Block(with_padding(raw))) is not None
+
+    def read_in_place(self, data: Bytes) -> QueryColumns:
+        """Read them where they lie, with PAD zeros behind them."""
+        if (
+            self._columns is not None
+            and np.count_nonzero(data[:PROBE_BYTES] == FEED) >= MIN_COLUMNAR_LINES
+        ):
+            block = Block(data)
+            layout = self._columns.fit(block)
+            if layout is not None:
+                return _ColumnarParse(self.reader, layout, block).sightings()
+        return self.reader.read_lines(data[: len(data) - PADDING].tobytes())
+
+
+class _WordHits(NamedTuple):
+    """Words of the lexicon: in which line each stands, and its number."""
+
+    line: Offsets
+    word: Offsets
+
+
+class _ColumnarParse:
+    """One block on its way through the columns."""
+
+    def __init__(self, reader: LineReader, layout: BlockLayout, block: Block) -> None:
+        self._reader, self._layout, self._block = reader, layout, block
+        begin = np.minimum(block.start + layout.stamp_offset, block.end)
+        self.time, self.alternative, parsed = parse_timestamps(
+            block, begin, layout.shape, reader.clock.read
+        )
+        at, well_formed = layout.addresses(block)
+        parsed &= well_formed & (block.end - block.start <= reader.max_line_bytes)
+        self.address, end, well_formed = parse_ipv4(block, at, layout.address_terminator)
+        self._searches = layout.queries(block, end, parsed & well_formed)
+
+    def sightings(self) -> QueryColumns:
+        """The countable searches of the block."""
+        spans, fields = self._searches, self._searches.fields
+        non_ascii, first_bytes = fields.non_ascii_lines(), fields.data[spans.text]
+        decided = spans.decidable & NEVER_LINK[first_bytes]
+        undecided = np.flatnonzero(spans.decidable & (~decided | non_ascii))
+        decided[undecided] = ~maybe_link(fields, spans.text[undecided])
+        maybe_wordless = undecided[~(non_ascii | WORD_BYTE[first_bytes])[undecided]]
+        decided[maybe_wordless] &= self._has_early_word(maybe_wordless)
+        hits = self._ascii_hits(non_ascii)
+        non_ascii_lines = np.flatnonzero(non_ascii & spans.decidable)
+        has_word, more = self._non_ascii_hits(non_ascii_lines)
+        decided[non_ascii_lines] &= has_word
+        codes = self._classify(
+            _WordHits(*map(np.concatenate, zip(hits, more, strict=True))), decided
+        )
+        return self._finish_line_by_line(np.flatnonzero(spans.parsed & ~decided), codes)
+
+    def _has_early_word(self, lines: Offsets) -> Mask:
+        """Which ASCII lines have a letter near the front of their text."""
+        start, end = self._searches.text[lines], self._searches.text_end[lines]
+        eight = self._searches.fields.words[start] & MASKS[np.clip(end - start, 0, 8)]
+        letters: Mask = WORD_BYTE[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)
+        return letters
+
+    def _ascii_hits(self, wide: Mask) -> _WordHits:
+        """Words of the lexicon in the queries of ASCII lines, by line."""
+        spans, fields, detector = self._searches, self._searches.fields, self._reader.detector
+        end, word = detector.sieve.hits(fields.data)
+        line = fields.line_of_offset(end - 1)
+        inside = (end > spans.text[line]) & (end <= spans.text_end[line]) & ~wide[line]
+        line, end = line[inside], end[inside]
+        return _WordHits(
+            line, detector.resolve_ages(fields.data, spans.text[line], end, word[inside])
+        )
+
+    def _classify(self, words: _WordHits, decided: Mask) -> CategoryCodes:
+        """The codes that the words found amount to; where they cannot tell, it is not told."""
+        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
+        kept = np.flatnonzero(decided[words.line])
+        kept = kept[np.argsort(words.line[kept], kind="stable")]
+        lines, codes_of_lines, sure = self._reader.detector.classify_hits(
+            words.line[kept], words.word[kept]
+        )
+        decided[lines] = sure
+        codes[:, lines] = codes_of_lines
+        return codes
+
+    def _non_ascii_hits(self, lines: Offsets) -> tuple[Mask, _WordHits]:
+        """Of lines beyond ASCII: which have a word, and words of the lexicon."""
+        texts = self._texts(lines) if len(lines) else None
+        if texts is None:
+            return np.zeros(len(lines), bool), _WordHits(lines[:0], lines[:0])
+        codes = FOLD_TABLE.fold(code_points(texts))
+        feeds = indices_of(codes == FEED)
+        lettered = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
+        folded = np.frombuffer(to_text(codes).encode("utf-8", "surrogatepass"), np.uint8)
+        ends = indices_of(folded == FEED)
+        end, word = self._reader.detector.sieve.hits(folded)
+        line_of_hit = np.searchsorted(ends, end)
+        text = np.concatenate(([0], ends + 1))[line_of_hit]
+        return lettered, _WordHits(
+            lines[line_of_hit], self._reader.detector.resolve_ages(folded, text, end, word)
+        )
+
+    def _texts(self, lines: Offsets) -> str | None:
+        """The texts of some lines, between spaces and ended by line feeds.
+
+        None where that is not UTF-8 and the texts of one tree may be in several encodings, or what
+        operators are made of may stand in it.
+        """
+        begin, end = self._searches.text[lines], self._searches.text_end[lines]
+        data, at = gather_spans(self._searches.fields.data, begin - 1, end + 1)
+        data[at] = SPACE
+        data[at + (end - begin) + 1] = FEED
+        raw = data.tobytes()
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            if self._layout.syntax != "plain":
+                return None
+            return "\n".join([self._text(part) for part in raw.split(b"\n")])
+
+    def _text(self, raw: bytes) -> str:
+        """One text, or nothing where only its decoded form shows that it is none to be read here.
+
+        In some encodings bytes beyond ASCII stand for the letters or the marks of a link.
+        """
+        text = decode(raw, self._reader.encoding)
+        return "" if FILE_LINK.match(text) or "\n" in text else text
+
+    def _finish_line_by_line(
+        self, undecided_queries: Offsets, codes: CategoryCodes
+    ) -> QueryColumns:
+        """The exact functions decide on words that are doubtful, and on lines that are odd."""
+        spans, tally = self._searches, Counter[str]()
+        kept = spans.parsed.copy()
+        unfinished = np.stack(
+            (undecided_queries, spans.start[undecided_queries], spans.end[undecided_queries]),
+            axis=1,
+        )
+        for i, start, end in unfinished.tolist():
+            codes_of_line = self._reader.classify(self._block.text(start, end))
+            if isinstance(codes_of_line, str):
+                tally[codes_of_line] += 1
+                kept[i] = False
+            else:
+                codes[:, i] = codes_of_line
+        for i in self._lines_for_python(tally).tolist():
+            result = self._reader.read(self._block.line(i))
+            if isinstance(result, str):
+                tally[result] += 1
+                continue
+            kept[i] = True
+            self.time[i], self.alternative[i] = result.time, result.fold_time
+            self.address[i] = np.frombuffer(result.address, np.uint8)
+            codes[:, i] = result.codes
+        queries = QueryColumns(self.time, self.alternative, self.address, codes, +tally)
+        return queries if kept.all() else queries.filter(kept)
+
+    def _lines_for_python(self, tally: Counter[str]) -> Offsets:
+        """Lines for the line reader; those that are surely no search are counted here."""
+        unparsed, none = ~self._searches.parsed, self._searches.not_a_search
+        if none is not None:
+            short = self._block.end - self._block.start <= self._reader.max_line_bytes
+            tally[OTHER] += int(np.count_nonzero(none & unparsed & short))
+            unparsed &= ~(none & short)
+        return np.flatnonzero(unparsed)

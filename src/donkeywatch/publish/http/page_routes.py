@@ -1,0 +1,81 @@
+"""The page's own paths: the page, its files, and the news for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from donkeywatch.publish.http.assets import assets
+from donkeywatch.publish.http.connections import client_of
+from donkeywatch.publish.http.event_feed import MAX_STREAMS, PLACES_PER_CLIENT, EventFeed
+from donkeywatch.publish.http.page import render
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.publish.status import Status
+from donkeywatch.settings.schema import Settings
+
+
+def add_page_routes(
+    app: FastAPI,
+    settings: Settings,
+    snapshots: Callable[[], Snapshots],
+    status: Callable[[], Status],
+) -> None:
+    """Add them to the application; ``app.state.stopping``, if set, ends the news."""
+    ready_lag = settings.follow.ready_lag
+    feed = EventFeed(snapshots, status, ready_lag)
+
+    @app.get("/", response_class=HTMLResponse)
+    def page() -> str:
+        """The current figures as a page, which the script keeps up to date and adds charts to."""
+        with snapshots().open() as snapshot:
+            return render(snapshot, status(), ready_lag, time.time_ns() // 1_000_000)
+
+    @app.get("/assets/{name}", include_in_schema=False)
+    def asset(name: str) -> Response:
+        """A file of the page: script, style or icon."""
+        if name not in assets():
+            raise HTTPException(404, "no such file")
+        content_type, data = assets()[name]
+        return Response(data, headers={"Content-Type": content_type})
+
+    @app.get(
+        "/api/v1/events",
+        response_class=StreamingResponse,
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            503: {
+                "description": f"{MAX_STREAMS} listen already, or {PLACES_PER_CLIENT} from this"
+                " address"
+            },
+        },
+    )
+    async def events(request: Request) -> Response:
+        """Server-sent events: `update` at once and after changes, once a second at most.
+
+        `heartbeat` meanwhile, and after ten minutes `end`: connect anew.
+        """
+        client = client_of(request.client.host if request.client else "")
+        if not feed.acquire(client):
+            raise HTTPException(503, "too many pages are open; try again", {"Retry-After": "10"})
+        stopping = getattr(request.app.state, "stopping", None)
+        return EventStreamResponse(feed, client, lambda: stopping is not None and stopping.is_set())
+
+
+class EventStreamResponse(StreamingResponse):
+    """The news for a page that has taken its place, which is given back however it ends."""
+
+    def __init__(self, feed: EventFeed, client: str, should_stop: Callable[[], bool]) -> None:
+        headers = {"X-Accel-Buffering": "no"}
+        super().__init__(feed.stream(should_stop), media_type="text/event-stream", headers=headers)
+        self._feed, self._client = feed, client
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; a page that is gone before the first piece has had a place, too."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._feed.release(self._client)

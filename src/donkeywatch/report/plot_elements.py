@@ -1,0 +1,166 @@
+"""How figures are drawn: style, colours, gaps that stay gaps, and breaks that show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from donkeywatch.counting.calendar import DAY
+from donkeywatch.errors import ConfigError
+from donkeywatch.report.database_series import Break, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito 2008, Color Universal Design: told apart by all, and in grey by their lightness.
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
+    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
+)  # fmt: skip
+GREY, DARK = "#767676", "#222222"
+SERIES = ((BLUE, "-", "o"), (RED, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", "D"))
+"""Colour, line and mark of each series: the line alone is enough in a grey print."""
+SIZE = (7.0, 3.6)
+"""Inches: the width of two columns of a journal."""
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": DARK,
+    "axes.grid": True,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.constrained_layout.use": True,
+    "figure.figsize": SIZE,
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 3.5,
+    "savefig.dpi": 200,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "donkeywatch",
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+PERCENT = 100.0
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in this style, whatever the user's own; ConfigError where matplotlib is absent."""
+    try:
+        from matplotlib import rc_context, rcdefaults
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "figures need matplotlib, which is not installed",
+            "pip install 'donkeywatch[study]'",
+        ) from None
+    with rc_context():
+        rcdefaults()
+        with rc_context(STYLE):  # type: ignore[arg-type]
+            yield
+
+
+def new_figure(rows: int = 1, size: tuple[float, float] = SIZE) -> tuple[Figure, list[Axes]]:
+    """An empty figure with axes one below the other, which share x."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    panels = figure.subplots(rows, 1, sharex=True, squeeze=False)
+    return figure, [row[0] for row in panels]
+
+
+def dates(starts: IntArray, length: int) -> FloatArray:
+    """Middles of windows as days since 1970, which is how dates are drawn."""
+    middles: FloatArray = (starts + length / 2) / DAY
+    return middles
+
+
+def format_date_axis(axes: Axes, x: FloatArray) -> None:
+    """Dates on the x axis, as few words as will do."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    words = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(words)
+    axes.set_xlabel("week (UTC)")
+    if len(x):
+        margin = max(4.0, (x[-1] - x[0]) * 0.01)
+        axes.set_xlim(x[0] - margin, x[-1] + margin)
+
+
+def insert_gaps(
+    x: FloatArray, series: Sequence[FloatArray], breaks: Sequence[float]
+) -> list[FloatArray]:
+    """x and series with a gap put in wherever a break lies between two points."""
+    places = [int(np.searchsorted(x, at, "left")) for at in breaks]
+    inner = sorted({place for place in places if 0 < place < len(x)})
+    return [np.insert(np.asarray(values, np.float64), inner, np.nan) for values in (x, *series)]
+
+
+def draw_interval(
+    axes: Axes, x: FloatArray, curve: tuple[FloatArray, FloatArray, FloatArray],
+    line_style: tuple[str, str, str],
+    label: str, breaks: Sequence[float] = (),
+) -> None:  # fmt: skip
+    """A line with its interval, both open at gaps and breaks; what stands alone is a bar."""
+    colour, line, mark = line_style
+    at, value, lower, upper = insert_gaps(x, curve, breaks)
+    axes.plot(at, value, line, color=colour, label=label)
+    axes.fill_between(at, lower, upper, color=colour, alpha=0.2, linewidth=0)
+    known = np.concatenate(([False], ~np.isnan(value), [False]))
+    isolated = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
+    if len(isolated):
+        reach = np.abs(np.stack((value - lower, upper - value)))[:, isolated]
+        axes.errorbar(
+            at[isolated], value[isolated], reach, fmt=mark, color=colour, elinewidth=1, markersize=3
+        )
+
+
+def draw_breaks(axes: Axes, breaks: Sequence[Break]) -> None:
+    """Breaks as lines, each with what has changed written along it."""
+    groups: dict[int, list[str]] = {}
+    for at in breaks:
+        groups.setdefault(at.time, []).append(at.kind)
+    for time, kinds in groups.items():
+        weak = kinds == ["countries"]
+        axes.axvline(
+            time / DAY, color=GREY if weak else DARK, linestyle=":" if weak else "--",
+            linewidth=0.7 if weak else 1.0, zorder=1.5,
+        )  # fmt: skip
+        axes.annotate(
+            f"new {', '.join(kinds)}", (time / DAY, 1), xycoords=("data", "axes fraction"),
+            xytext=(-3, -2), textcoords="offset points", rotation=90, ha="right", va="top",
+            fontsize=7, color=GREY if weak else DARK,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8},
+        )  # fmt: skip
+
+
+def format_hour_axis(axes: Axes) -> None:
+    """The hours of the day on the x axis."""
+    axes.set_xlim(-0.6, 23.6)
+    axes.set_xticks(range(0, 24, 2))
+    axes.set_xlabel("local hour of day (0: from 0:00 to 0:59)")
+
+
+def from_zero(axes: Axes) -> None:
+    """Let the y axis begin at 0, so that what looks twice as high is."""
+    axes.set_ylim(bottom=0)
+
+
+def legend(axes: Axes) -> None:
+    """A legend above the plot, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4,
+            borderaxespad=0.2, handlelength=2.4,
+        )  # fmt: skip

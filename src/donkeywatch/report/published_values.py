@@ -1,0 +1,252 @@
+"""The study's figures beside those of a database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from donkeywatch.counting.calendar import week_name
+from donkeywatch.report.findings import Findings
+from donkeywatch.report.profiles import Curve
+from donkeywatch.report.statistics.extremes import Extremes, extremes
+from donkeywatch.report.statistics.trend import GROWTH_WEEKS
+from donkeywatch.report.weekly_series import Fractions
+
+
+class Row(NamedTuple):
+    """One figure: what it is, what the study printed, what this database says."""
+
+    figure: str
+    what: str
+    study: str
+    this_database: str
+
+
+UNKNOWN = "not known"
+
+
+def comparison_rows(findings: Findings) -> list[Row]:
+    """All rows, in the order of the study's figures."""
+    return [
+        *_totals(findings), *_weeks(findings), *_fractions(findings), *_counts(findings),
+        *_shares(findings),
+        *_countries(findings), *_comparison(findings),
+    ]  # fmt: skip
+
+
+def _totals(findings: Findings) -> list[Row]:
+    hours = findings.hours
+    kept, stored = int(findings.keep.sum()), int(hours.stored.sum())
+    queries = int(hours.queries[hours.stored].sum())
+    return [
+        Row("", "queries", "1,290,377,956", f"{queries:,}"),
+        Row("", "hours", "24,544", f"{stored:,}; {kept:,} of them count in the figures"),
+        Row("", "distinct addresses", "82,264,897", "cannot be had: keys are destroyed by week"),
+    ]
+
+
+def _weeks(findings: Findings) -> list[Row]:
+    queries, weeks = findings.weeks.queries_or_nan, findings.weeks.windows
+    rows = []
+    known = not np.isnan(queries).all() if len(queries) else False
+    for what, study, at in (
+        ("mean queries per week", "8.7 million", None),
+        ("busiest week", "11,008,609", np.nanargmax(queries) if known else 0),
+        ("quietest week", "5,332,788 (20 h of it without the server)",
+         np.nanargmin(queries) if known else 0),
+    ):  # fmt: skip
+        here = UNKNOWN
+        if known and at is None:
+            here = f"{np.nanmean(queries):,.0f}"
+        elif known and at is not None:
+            name, covered = week_name(int(weeks.start[at])), weeks.coverage[at]
+            here = f"{queries[at]:,.0f} ({name}, covered {_percent(covered, 1)})"
+        rows.append(Row("1a", what, study, here))
+    cycle, here = findings.cycle, "fewer than 53 weeks"
+    if cycle is not None and len(cycle.r) > 52:
+        here = (
+            f"r = {cycle.r[52]:.2f} of {cycle.pairs[52]} pairs; 99 % band of white noise"
+            f" ±{cycle.flat99:.2f}, Bartlett ±{cycle.bartlett[52]:.2f}"
+        )
+    rows.append(Row("1b", "yearly cycle, lag 52", "a cycle near lag 52", here))
+    return rows
+
+
+def _fractions(findings: Findings) -> list[Row]:
+    grown = [
+        f"by {t.growth.value:.2f} ({t.growth.lower:.2f} to {t.growth.upper:.2f})"
+        f" over weeks {t.first + 1} to {t.last}"
+        for t in findings.weeks.trends
+        if t.growth is not None
+    ]
+    growth_text = (
+        "; ".join(grown) or f"no stretch of {2 * GROWTH_WEEKS} whole weeks without a break"
+    )
+    queries, addresses = findings.weeks.queries, findings.weeks.addresses[0]
+    return [
+        Row(
+            "2",
+            "queries flagged, first and last weeks",
+            "below 0.2 %, 0.45 %",
+            _first_and_last(queries),
+        ),
+        Row("2", "growth, last 12 weeks over first 12", "0.45 over less than 0.2", growth_text),
+        Row(
+            "3",
+            "addresses flagged, first and last weeks",
+            "0.25 %, 0.7 %",
+            _first_and_last(addresses),
+        ),
+        Row("3", "highest week", "0.8 %", _highest(addresses)),
+    ]
+
+
+def _counts(findings: Findings) -> list[Row]:
+    rows = []
+    for figure, what, curve, study in (
+        ("4", "queries per hour", findings.whole.queries, ("21,851 at 5", "80,518 at 19", "3.68")),
+        ("5", "flagged queries per hour", findings.whole.flagged,
+         ("118.0 at 5", "226.7 at 18", "1.92")),
+    ):  # fmt: skip
+        extreme = extremes(curve.value, curve.replicates, curve.levels)
+        low, high = _extreme(curve, extreme, "{:,.1f}", 1)
+        rows += [
+            Row(figure, f"{what}: lowest local hour", study[0], low),
+            Row(figure, f"{what}: highest local hour", study[1], high),
+            Row(figure, f"{what}: highest over lowest", study[2], _ratio(extreme)),
+        ]
+    return rows
+
+
+def _shares(findings: Findings) -> list[Row]:
+    rows = []
+    for name, curve in findings.whole.query_fraction.items():
+        extreme = extremes(curve.value, curve.replicates, curve.levels)
+        low, high = _extreme(curve, extreme, "{:.3f} %", 100)
+        published = "0.649 % at 5" if name == "mean_of_ratios" else "not given"
+        least = "0.248 % at 12" if name == "mean_of_ratios" else "not given"
+        label = name.replace("_", " ")
+        rows += [
+            Row("6", f"queries flagged, {label}: highest local hour", published, high),
+            Row("6", f"queries flagged, {label}: lowest local hour", least, low),
+            Row("6", f"queries flagged, {label}: highest over lowest", "2.62 (0.649 over 0.248)"
+                if name == "mean_of_ratios" else "not given", _ratio(extreme)),
+        ]  # fmt: skip
+    for name, curve in findings.whole.address_fraction.items():
+        extreme = extremes(curve.value, curve.replicates, curve.levels)
+        _, high = _extreme(curve, extreme, "{:.3f} %", 100)
+        label = name.replace("_", " ")
+        rows.append(Row("7", f"addresses flagged, {label}: highest local hour", "not given", high))
+    return rows
+
+
+def _countries(findings: Findings) -> list[Row]:
+    rows = []
+    for group, findings_of_group in findings.groups.items():
+        curve = findings_of_group.query_fraction[findings.options.estimator]
+        _, high = _extreme(
+            curve, extremes(curve.value, curve.replicates, curve.levels), "{:.3f} %", 100
+        )
+        rows.append(Row("8", f"{group}: highest local hour", "not given", high))
+    for pair in findings.pairs:
+        late = pair.lag
+        what = f"day of {pair.first} later than that of {pair.second}, local hours"
+        here = f"{late.value:+.2f} ({late.lower:+.2f} to {late.upper:+.2f})"
+        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else UNKNOWN))
+        if pair.difference is not None:
+            d = pair.difference
+            rows.append(
+                Row(
+                    "8", f"{pair.first} less {pair.second}, mean over the hours", "not given",
+                    f"{d.value * 100:+.3f} points ({d.lower * 100:+.3f} to {d.upper * 100:+.3f}),"
+                    f" p = {d.p_holm:.2g} by Holm",
+                )
+            )  # fmt: skip
+    return rows
+
+
+def _comparison(findings: Findings) -> list[Row]:
+    rows = []
+    if findings.whole_compared is not None:
+        curve = findings.whole_compared.query_fraction[findings.options.estimator]
+        extreme = extremes(curve.value, curve.replicates, curve.levels)
+        low, high = _extreme(curve, extreme, "{:.3f} %", 100)
+        name = findings.comparison
+        rows += [
+            Row("9", f"{name}: highest local hour", "not given", high),
+            Row("9", f"{name}: lowest local hour", "not given", low),
+        ]
+    shares = findings.concentration
+    rows.append(
+        Row(
+            "", "queries flagged, an address counted once an hour (capped)", "not given",
+            f"{_percent(shares.capped)}, where {_percent(shares.observed)} are observed",
+        )
+    )  # fmt: skip
+    for what, share in (
+        ("busiest address", shares.top_1),
+        ("ten busiest addresses", shares.top_10),
+    ):
+        if share is not None:
+            rows.append(
+                Row(
+                    "",
+                    f"flagged queries of a week from its {what}",
+                    "not given",
+                    f"{_percent(share, 1)}",
+                )
+            )
+    return rows
+
+
+def _percent(fraction: float, digits: int = 3) -> str:
+    return f"{fraction * 100:.{digits}f} %"
+
+
+def _first_and_last(fractions: Fractions) -> str:
+    known = np.flatnonzero(~np.isnan(fractions.value))
+    if len(known) < 2 * GROWTH_WEEKS:
+        return UNKNOWN
+    ends = [
+        float(fractions.value[part].mean())
+        for part in (known[:GROWTH_WEEKS], known[-GROWTH_WEEKS:])
+    ]
+    return f"{_percent(ends[0])}, {_percent(ends[1])} (means of {GROWTH_WEEKS} weeks)"
+
+
+def _highest(fractions: Fractions) -> str:
+    if np.isnan(fractions.value).all():
+        return UNKNOWN
+    at = int(np.nanargmax(fractions.value))
+    ends = [_percent(part[at]) for part in (fractions.value, fractions.lower, fractions.upper)]
+    return f"{ends[0]} ({ends[1]} to {ends[2]})"
+
+
+def _extreme(curve: Curve, extreme: Extremes | None, form: str, scale: float) -> tuple[str, str]:
+    """Lowest and highest hour with their values, intervals, and the other hours it may be."""
+    if extreme is None:
+        return UNKNOWN, UNKNOWN
+    return (
+        _hour_text(curve, extreme.trough, extreme.lowest, form, scale),
+        _hour_text(curve, extreme.peak, extreme.highest, form, scale),
+    )
+
+
+def _hour_text(curve: Curve, hour: int, likely: Sequence[int], form: str, scale: float) -> str:
+    ends = [form.format(float(part[hour]) * scale) for part in (curve.lower, curve.upper)]
+    hour_text = f"{form.format(float(curve.value[hour]) * scale)} at {hour}"
+    if math.isfinite(curve.lower[hour]):
+        hour_text += f" ({ends[0]} to {ends[1]})"
+    others = sorted(set(likely) - {hour})
+    return hour_text + (f"; or at {', '.join(map(str, others))}" if others else "")
+
+
+def _ratio(extreme: Extremes | None) -> str:
+    if extreme is None:
+        return UNKNOWN
+    if not math.isfinite(extreme.lower):
+        return f"{extreme.ratio:.2f}"
+    return f"{extreme.ratio:.2f} ({extreme.lower:.2f} to {extreme.upper:.2f})"

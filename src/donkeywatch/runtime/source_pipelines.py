@@ -1,0 +1,137 @@
+"""All sources together: opened where they stand, and what they have in common."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from donkeywatch.counting.batch import BatchBuilder
+from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.coverage import Coverage
+from donkeywatch.counting.event_time import EventTimeFrontier
+from donkeywatch.ingest.block_reader import BlockReader
+from donkeywatch.ingest.detector import Detector
+from donkeywatch.runtime.source_pipeline import (
+    FOLLOWED_KEY_PREFIX,
+    SourcePipeline,
+    line_reader,
+    log_of,
+)
+from donkeywatch.settings.schema import Settings
+from donkeywatch.sources.fingerprints import FingerprintKeys
+from donkeywatch.sources.follower import Follower
+from donkeywatch.sources.position_recovery import BACK, adopt
+from donkeywatch.sources.positions import FinishedFile, GenerationPosition
+from donkeywatch.store.store import BACKFILLED, UPGRADED, Store
+
+
+def watermark_of(streams: Sequence[SourcePipeline], now: int, lateness: int) -> int | None:
+    """Event time up to which all sources are counted, less the lateness; all ms UTC."""
+    times = [now if stream.caught_up else stream.frontier.max_time for stream in streams]
+    known = [time for time in times if time is not None]
+    return None if len(known) < len(times) else min(known) - lateness
+
+
+def take_events(streams: Sequence[SourcePipeline], ledger: BatchBuilder) -> Mapping[int, float]:
+    """Count what happened to the logs; gives the seconds covered since the last call, by hour."""
+    covered: defaultdict[int, float] = defaultdict(float)
+    for stream in streams:
+        for name, amount in stream.follower.events.items():
+            ledger.count(name, stream.source.name, amount)
+        for hour, seconds in stream.take_coverage().items():
+            covered[hour] += seconds / len(streams)
+    return covered
+
+
+def first_looks(streams: Sequence[SourcePipeline]) -> dict[str, str]:
+    """Settings to store: which logs were looked at for the first time, or since an upgrade."""
+    facts = {
+        FOLLOWED_KEY_PREFIX + stream.source.name: "1"
+        for stream in streams
+        if stream.first_follow_unrecorded
+    }
+    if any(stream.upgraded for stream in streams) and not any(
+        s.follower.last_scan_failed for s in streams
+    ):
+        facts[UPGRADED] = "0"
+        for stream in streams:
+            stream.upgraded = False
+    return facts
+
+
+def adopt_logs(
+    settings: Settings,
+    store: Store,
+    detector: Detector,
+    now: int,
+    keys: FingerprintKeys,
+    lost: Collection[int],
+) -> None:
+    """Know the files again whose fingerprints were under keys that are lost.
+
+    ``lost`` are weeks and ``now`` is a time, both in ms UTC.
+    """
+    for source in settings.source:
+        reader = BlockReader(line_reader(source, detector))
+
+        def newest_in(lines: bytes, reader: BlockReader = reader) -> int | None:
+            whole = lines[lines.find(b"\n") + 1 :] if len(lines) == BACK else lines
+            times = reader.read(whole).time
+            return int(times.max()) if len(times) else None
+
+        newest = store.progress(source.name).newest
+        stored = [GenerationPosition.of_row(row) for row in store.positions(source.name)]
+        positions = [position for position in stored if position.week in lost]
+        log = log_of(source, settings.source)
+        store.replace_positions(adopt(log, positions, keys, newest, newest_in), now)
+
+
+def open_pipelines(
+    settings: Settings,
+    store: Store,
+    detector: Detector,
+    keys: FingerprintKeys,
+    begin: Callable[[], int],
+) -> list[SourcePipeline]:
+    """Open every source where the database says it stands.
+
+    ``begin`` is called before a file is read that may be a copy, as `Follower` tells.
+    """
+    store.forget_positions_but_of([source.name for source in settings.source])
+    number = itertools.count(store.next_generation()).__next__
+    silence = round(settings.time.max_gap * SECOND)
+    backfilled = int(store.setting(BACKFILLED) or 0)
+    upgraded = int(store.setting(UPGRADED) or 0) * 1_000_000
+    streams = []
+    led_to: dict[Path, tuple[int, int] | None] = {}
+    for source in settings.source:
+        stored = store.progress(source.name)
+        new = store.setting(FOLLOWED_KEY_PREFIX + source.name) is None
+        follower = Follower(
+            replace(log_of(source, settings.source), led_to=led_to),
+            keys,
+            [GenerationPosition.of_row(row) for row in store.positions(source.name)],
+            number,
+            first_start=new,
+            finished=[FinishedFile.of_row(row) for row in store.finished_files(source.name)],
+            finished_before=upgraded,
+            counted_otherwise=backfilled,
+            begin=begin,
+        )
+        streams.append(
+            SourcePipeline(
+                source,
+                follower,
+                BlockReader(line_reader(source, detector)),
+                EventTimeFrontier.restored(stored.newest, stored.candidate, stored.confirmations),
+                Coverage(stored.covered_until),
+                stored,
+                silence,
+                never_followed=new,
+                upgraded=upgraded > 0,
+            )
+        )
+    return streams
