@@ -56,10 +56,10 @@ def commands() -> str:
     parts = []
     cli.load_commands([])
     for verb in VERBS:
-        asked = CliRunner().invoke(
+        request = CliRunner().invoke(
             cli.app, [*verb, "--help"], env={"COLUMNS": "80"}, prog_name="donkeywatch"
         )
-        text = "\n".join(line.rstrip() for line in asked.output.strip().splitlines())
+        text = "\n".join(line.rstrip() for line in request.output.strip().splitlines())
         name = " ".join(("donkeywatch", *verb))
         parts.append(f"## `{name}`\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
@@ -87,14 +87,14 @@ def api() -> str:
     parts = []
     with tempfile.TemporaryDirectory() as directory, _answering(Path(directory)) as client:
         for path, methods in client.get("/openapi.json").json()["paths"].items():
-            found = methods["get"]
+            result = methods["get"]
             rows = "".join(
-                f"| `{asked['name']}` | {asked['schema'].get('default', 'none')} |"
-                f" {asked.get('description', '')} |\n"
-                for asked in found.get("parameters", [])
+                f"| `{request['name']}` | {request['schema'].get('default', 'none')} |"
+                f" {request.get('description', '')} |\n"
+                for request in result.get("parameters", [])
             )
             table = f"\n| parameter | default | meaning |\n|---|---|---|\n{rows}" if rows else ""
-            parts.append(f"## `{path}`\n\n{found['description']}\n{table}{_example(client, path)}")
+            parts.append(f"## `{path}`\n\n{result['description']}\n{table}{_example(client, path)}")
     return "\n".join(parts)
 
 
@@ -153,10 +153,10 @@ def _abridged(value: Any) -> Any:
 
 def speed() -> str:
     """What README says of the last `make bench`: medians of the whole job, with start-up."""
-    told = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
+    document = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
     wall = {
         (row["name"], row["lines"]): median(run["wall"] for run in row["runs"])
-        for row in told["outcomes"]
+        for row in document["outcomes"]
     }
     most = max(lines for _, lines in wall)
     times = wall["mtail", 10**6] / wall["donkeywatch", 10**6]
@@ -185,8 +185,8 @@ def rendered(text: str) -> str:
 
 def documents() -> list[Path]:
     """All documents that have a generated block."""
-    found = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    return [path for path in found if BLOCK.search(path.read_text("utf-8"))]
+    items = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [path for path in items if BLOCK.search(path.read_text("utf-8"))]
 
 
 if __name__ == "__main__":

@@ -122,11 +122,11 @@ class View:
 
     def rows(self) -> list[list[str]]:
         """The cells of the tables of figures, white space as one space."""
-        found: list[list[str]] = self.page.eval_on_selector_all(
+        result: list[list[str]] = self.page.eval_on_selector_all(
             "section[data-topic] tbody[data-live] tr",
             "rows => rows.map(r => [...r.cells].map(c => c.innerText.replace(/\\s+/g, ' ')))",
         )  # fmt: skip
-        return found
+        return result
 
 
 @contextmanager

@@ -34,12 +34,12 @@ def _untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         yield
         return
     monkeypatch.delenv(TRACED, raising=False)
-    own, of_threads = sys.gettrace(), threading.gettrace()
+    ours, of_threads = sys.gettrace(), threading.gettrace()
     sys.settrace(None)
     threading.settrace(None)
     yield
     threading.settrace(of_threads)
-    sys.settrace(own)
+    sys.settrace(ours)
 
 
 @pytest.fixture(scope="session")

@@ -25,12 +25,12 @@ OPEN = build_opener(ProxyHandler({})).open
 
 def component(name: str) -> str:
     """The path of a program; without it the test skips, but fails under CI."""
-    found = shutil.which(name)
-    if found is None:
+    result = shutil.which(name)
+    if result is None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{name} is not installed, and CI must have it")
         pytest.skip(f"{name} is not installed")
-    return found
+    return result
 
 
 @contextmanager
@@ -55,8 +55,8 @@ def listening(log: Path) -> str:
     """Host and port in the daemon's log, once they are there."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        if found := re.search(r"listening on http://(\S+)", log.read_text("utf-8")):
-            return found[1]
+        if match := re.search(r"listening on http://(\S+)", log.read_text("utf-8")):
+            return match[1]
         time.sleep(0.05)
     raise AssertionError(log.read_text("utf-8"))
 
@@ -84,8 +84,8 @@ class Prometheus:
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an expression, now."""
         data = self.asked("/api/v1/query", query=expression)
-        found: list[dict[str, Any]] = data["result"] if data else []
-        return found
+        result: list[dict[str, Any]] = data["result"] if data else []
+        return result
 
     def wait_for(self, expression: str, log: Path) -> None:
         """Until an expression has a series."""

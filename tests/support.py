@@ -78,8 +78,8 @@ def counted(state: Path, kind: str, start: int) -> dict[str, Any]:
     key = (kind, start)
     window = db.execute("select * from windows where kind = ? and start = ?", key).fetchone()
     assert window is not None, f"no {kind} at {start}"
-    found: dict[str, Any] = {name: window[name] for name in ("queries", "addresses", "sum_qq")}
-    found["topics"] = {
+    result: dict[str, Any] = {name: window[name] for name in ("queries", "addresses", "sum_qq")}
+    result["topics"] = {
         row["topic"]: {
             name: row[name]
             for name in (
@@ -89,21 +89,21 @@ def counted(state: Path, kind: str, start: int) -> dict[str, Any]:
         }
         for row in db.execute("select * from window_topics where kind = ? and start = ?", key)
     }  # fmt: skip
-    for topic in found["topics"].values():
+    for topic in result["topics"].values():
         topic["categories"] = {}
     for row in db.execute("select * from window_categories where kind = ? and start = ?", key):
-        found["topics"][row["topic"]]["categories"][row["category"]] = row["queries"]
-    found["countries"] = {
+        result["topics"][row["topic"]]["categories"][row["category"]] = row["queries"]
+    result["countries"] = {
         row["country"]: {"queries": row["queries"], "addresses": row["addresses"], "topics": {}}
         for row in db.execute("select * from window_countries where kind = ? and start = ?", key)
     }
     for row in db.execute("select * from window_country_topics where kind = ? and start = ?", key):
-        found["countries"][row["country"]]["topics"][row["topic"]] = {
+        result["countries"][row["country"]]["topics"][row["topic"]] = {
             "queries": row["queries"],
             "addresses": row["addresses"],
         }
     db.close()
-    return found
+    return result
 
 
 def without_zeros(window: dict[str, Any]) -> dict[str, Any]:
@@ -116,14 +116,14 @@ def without_zeros(window: dict[str, Any]) -> dict[str, Any]:
 
 def assert_calendar_equals(state: Path, truth: Truth) -> None:
     """Every hour and week of the truth equals the closed window, in every figure."""
-    told = json.loads(json.dumps(truth.as_json()))
-    assert told["hours"], "an empty truth proves nothing"
-    for name, window in told["hours"].items():
+    document = json.loads(json.dumps(truth.as_json()))
+    assert document["hours"], "an empty truth proves nothing"
+    for name, window in document["hours"].items():
         start = to_ms(datetime.fromisoformat(name))
         assert counted(state, "hour", start) == without_zeros(window), name
-    for name, window in told["weeks"].items():
+    for name, window in document["weeks"].items():
         assert counted(state, "week", week_start(name)) == without_zeros(window), name
-    assert outcomes(state) == {name: n for name, n in told["lines"].items() if n}
+    assert outcomes(state) == {name: n for name, n in document["lines"].items() if n}
 
 
 def assert_rolling_equals(state: Path, truth: Truth, end: int | None = None) -> None:
@@ -137,35 +137,35 @@ def assert_rolling_equals(state: Path, truth: Truth, end: int | None = None) -> 
     for kind, start, until in shown:
         assert until - start == ROLLING_LENGTHS[kind]
         assert end is None or until == end
-        told = truth.window(start, until)
-        found = counted(state, kind, start)
-        del told["countries"], found["countries"]
-        for topic in found["topics"].values():
+        message = truth.window(start, until)
+        result = counted(state, kind, start)
+        del message["countries"], result["countries"]
+        for topic in result["topics"].values():
             assert [topic[name] for name in ("exclusive_queries", "top_1", "top_10")] == [None] * 3
-        for topic in (*told["topics"].values(), *found["topics"].values()):
+        for topic in (*message["topics"].values(), *result["topics"].values()):
             for name in ("categories", "exclusive_queries", "top_1", "top_10"):
                 del topic[name]
-        assert found == told, kind
+        assert result == message, kind
 
 
 def outcomes(state: Path) -> dict[str, int]:
     """All lines by outcome."""
     db = sqlite3.connect(state / "donkeywatch.db")
-    found = db.execute(
+    rows = db.execute(
         "select detail, sum(value) from counters where name = 'lines' group by detail"
     ).fetchall()
     db.close()
-    return {outcome: lines for outcome, lines in found if lines}
+    return {outcome: lines for outcome, lines in rows if lines}
 
 
 def counters(state: Path) -> dict[str, int]:
     """Counters other than lines, summed over their subjects."""
     db = sqlite3.connect(state / "donkeywatch.db")
-    found = db.execute(
+    rows = db.execute(
         "select name, sum(value) from counters where name != 'lines' group by name"
     ).fetchall()
     db.close()
-    return dict(found)
+    return dict(rows)
 
 
 @dataclass(frozen=True)

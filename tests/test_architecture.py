@@ -53,8 +53,8 @@ def packages_imported(path: Path) -> set[str]:
 
 def test_the_tree_is_these_packages_and_four_files() -> None:
     """Nothing lies loose beside them."""
-    found = {path.name for path in SOURCE.iterdir() if path.name != "__pycache__"}
-    assert found == {*LAYERS, "errors.py", "__init__.py", "__main__.py", "py.typed"} - {"errors"}
+    mapping = {path.name for path in SOURCE.iterdir() if path.name != "__pycache__"}
+    assert mapping == {*LAYERS, "errors.py", "__init__.py", "__main__.py", "py.typed"} - {"errors"}
 
 
 @pytest.mark.parametrize("package", LAYERS[1:])
@@ -76,7 +76,9 @@ def test_nothing_behind_the_privacy_boundary_imports_what_is_before_it(package: 
 
 def test_the_walk_sees_imports() -> None:
     """The walk above finds what the code before the boundary does import."""
-    assert "donkeywatch.ingest.keyring.Keyring" in set(imported(SOURCE / "ingest" / "pseudonymiser.py"))
+    assert "donkeywatch.ingest.keyring.Keyring" in set(
+        imported(SOURCE / "ingest" / "pseudonymiser.py")
+    )
 
 
 def test_observations_have_no_field_for_an_address_or_a_word() -> None:
@@ -90,9 +92,9 @@ def test_observations_have_no_field_for_an_address_or_a_word() -> None:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_every_module_says_what_it_is(path: Path) -> None:
     """A docstring of at least a sentence."""
-    said = ast.get_docstring(ast.parse(path.read_bytes()))
-    assert said
-    assert said.split("\n")[0].endswith((".", ":", "!", "?"))
+    message = ast.get_docstring(ast.parse(path.read_bytes()))
+    assert message
+    assert message.split("\n")[0].endswith((".", ":", "!", "?"))
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))

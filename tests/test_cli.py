@@ -51,9 +51,9 @@ def server(tmp_path: Path) -> Simulated:
 @pytest.mark.parametrize("verb", ["", "run", "backfill", "status", "check", "simulate", "demo"])
 def test_every_verb_explains_itself(verb: str) -> None:
     """`--help` says what a verb does and exits with 0."""
-    code, said = donkeywatch(*filter(None, [verb]), "--help")
+    code, message = donkeywatch(*filter(None, [verb]), "--help")
     assert code == 0
-    assert "Usage:" in said
+    assert "Usage:" in message
 
 
 def test_every_verb_is_in_the_module_that_is_said() -> None:
@@ -65,14 +65,14 @@ def test_every_verb_is_in_the_module_that_is_said() -> None:
         "verbs = [c.name or c.callback.__name__ for c in cli.app.registered_commands]\n"
         "print(*verbs)"
     )
-    said = {
+    completed = {
         verbs: subprocess.run(
             [sys.executable, "-c", code, *verbs[:1]], capture_output=True, text=True, check=True
         ).stdout.split()
         for verbs in [(), *cli.COMMANDS_BY_MODULE.values()]
     }
-    for verbs, entered in said.items():
-        everything = [verb for own in cli.COMMANDS_BY_MODULE.values() for verb in own]
+    for verbs, entered in completed.items():
+        everything = [verb for ours in cli.COMMANDS_BY_MODULE.values() for verb in ours]
         # The verbs for lexicon and keys are groups of their own, and the demo needs a backfill.
         groups = {"lexicon", "keys", "backfill"}
         assert set(entered) - {"backfill"} == set(verbs or everything) - groups
@@ -80,9 +80,9 @@ def test_every_verb_is_in_the_module_that_is_said() -> None:
 
 def test_the_version_is_told() -> None:
     """`--version` prints the version alone."""
-    code, said = donkeywatch("--version")
+    code, message = donkeywatch("--version")
     assert code == 0
-    assert re.fullmatch(r"\d+\.\d+\.\d+\n", said)
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", message)
 
 
 def test_the_version_is_told_at_once() -> None:
@@ -108,27 +108,27 @@ def test_the_genuine_sample_of_enode_go() -> None:
     """All 32 searches of the real log are counted, none rejected, NOT-words not searched for."""
     if not SAMPLE.exists():
         pytest.skip("the sample log is not beside this checkout")
-    code, said = donkeywatch("check", "--format", "enode-go", SAMPLE)
+    code, message = donkeywatch("check", "--format", "enode-go", SAMPLE)
     assert code == 0
-    assert "136 lines, 32 searches" in said
-    assert re.search(r"query\D+31", said)
-    assert re.search(r"keywordless\D+1\b", said)
-    assert "rejected" not in said
+    assert "136 lines, 32 searches" in message
+    assert re.search(r"query\D+31", message)
+    assert re.search(r"keywordless\D+1\b", message)
+    assert "rejected" not in message
 
 
 def test_a_backfill_is_counted_once_and_shown(server: Simulated) -> None:
     """backfill counts, says so, can be repeated; status shows the fractions."""
-    code, said = donkeywatch("backfill", "-c", server.settings, *reversed(server.archive))
-    assert code == 0, said
-    assert said.count("lines counted") == 2
-    code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)
+    code, message = donkeywatch("backfill", "-c", server.settings, *reversed(server.archive))
+    assert code == 0, message
+    assert message.count("lines counted") == 2
+    code, message = donkeywatch("backfill", "-c", server.settings, *server.archive)
     assert code == 0
-    assert said.count("counted before, nothing new") == 2
-    code, said = donkeywatch("status", "-c", server.settings)
+    assert message.count("counted before, nothing new") == 2
+    code, message = donkeywatch("status", "-c", server.settings)
     assert code == 0
-    assert "pedophile" in said
-    assert "7d" in said
-    assert f"{sum(server.truth.lines.values()):,}" in said
+    assert "pedophile" in message
+    assert "7d" in message
+    assert f"{sum(server.truth.lines.values()):,}" in message
 
 
 @pytest.mark.untraced
@@ -147,27 +147,27 @@ def test_a_full_disk_stops_a_backfill_and_a_repeat_goes_on(server: Simulated) ->
         assert done.returncode == 6, done.stderr
         assert "remedy:" in done.stderr
         assert "Traceback" not in done.stderr
-    code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)
-    assert code == 0, said
-    code, said = donkeywatch("status", "-c", server.settings)
-    assert f"{sum(server.truth.lines.values()):,}" in said
+    code, message = donkeywatch("backfill", "-c", server.settings, *server.archive)
+    assert code == 0, message
+    code, message = donkeywatch("status", "-c", server.settings)
+    assert f"{sum(server.truth.lines.values()):,}" in message
 
 
 def test_what_is_no_log_of_the_format_is_not_counted(server: Simulated) -> None:
     """Counted by mistake it would not be read again; --force counts it, and says as what."""
     wrong = server.directory / "log.jsonl"
     wrong.write_text('{"a": 1}\n' * 500)
-    code, said = donkeywatch("backfill", "-c", server.settings, wrong)
+    code, message = donkeywatch("backfill", "-c", server.settings, wrong)
     assert code == 5
-    assert "none of the first 500 lines is a search" in said
-    assert "--force" in said
-    code, said = donkeywatch("backfill", "-c", server.settings, wrong, server.archive[0])
-    assert code == 0, said
-    assert "500 lines counted (500 other)" in said
+    assert "none of the first 500 lines is a search" in message
+    assert "--force" in message
+    code, message = donkeywatch("backfill", "-c", server.settings, wrong, server.archive[0])
+    assert code == 0, message
+    assert "500 lines counted (500 other)" in message
     wrong.write_text('{"b": 1}\n' * 500)
-    code, said = donkeywatch("backfill", "-c", server.settings, "--force", wrong)
-    assert code == 0, said
-    assert "500 lines counted (500 other)" in said
+    code, message = donkeywatch("backfill", "-c", server.settings, "--force", wrong)
+    assert code == 0, message
+    assert "500 lines counted (500 other)" in message
 
 
 def test_a_damaged_archive_is_told_with_what_was_counted_of_it(server: Simulated) -> None:
@@ -176,26 +176,26 @@ def test_a_damaged_archive_is_told_with_what_was_counted_of_it(server: Simulated
     packed = server.directory / "one.gz"
     for content in (whole[: len(whole) // 2], os.urandom(5_000)):
         packed.write_bytes(content)
-        code, said = donkeywatch("backfill", "-c", server.settings, packed)
+        code, message = donkeywatch("backfill", "-c", server.settings, packed)
         assert code == 5
-        assert re.search(r"[0-9,]+ lines that were read before are counted", said)
-        code, said = donkeywatch("check", "-c", server.settings, packed)
+        assert re.search(r"[0-9,]+ lines that were read before are counted", message)
+        code, message = donkeywatch("check", "-c", server.settings, packed)
         assert code == 5
-        assert "remedy:" in said
-        assert "Traceback" not in said
+        assert "remedy:" in message
+        assert "Traceback" not in message
     packed.write_bytes(whole)
-    code, said = donkeywatch("backfill", "-c", server.settings, packed, server.archive[1])
-    assert code == 0, said
-    _, said = donkeywatch("status", "-c", server.settings)
-    assert f"{sum(server.truth.lines.values()):,}" in said
+    code, message = donkeywatch("backfill", "-c", server.settings, packed, server.archive[1])
+    assert code == 0, message
+    _, message = donkeywatch("status", "-c", server.settings)
+    assert f"{sum(server.truth.lines.values()):,}" in message
 
 
 def test_check_changes_nothing(server: Simulated) -> None:
     """Root may be the one who asks, and the daemon another."""
     before = sorted(server.directory.rglob("*"))
-    code, said = donkeywatch("check", "-c", server.settings, server.archive[0])
-    assert code == 0, said
-    assert "source simulated (not there yet): ok" in said
+    code, message = donkeywatch("check", "-c", server.settings, server.archive[0])
+    assert code == 0, message
+    assert "source simulated (not there yet): ok" in message
     assert sorted(server.directory.rglob("*")) == before
 
 
@@ -204,25 +204,25 @@ def test_check_tells_lines_from_the_future(server: Simulated) -> None:
     sample = server.directory / "future.log"
     lines = ["2026-01-01T00:00:00Z", *["2199-01-01T00:00:00Z"] * 3]
     sample.write_text("".join(f"{stamp}\t192.0.2.1\tzqorv\n" for stamp in lines))
-    code, said = donkeywatch("check", "--format", "tsv", sample)
+    code, message = donkeywatch("check", "--format", "tsv", sample)
     assert code == 0
-    assert re.search(r"future\D+3\b", said)
+    assert re.search(r"future\D+3\b", message)
     sample.write_text("2026-01-01T00:00:00\t192.0.2.1\tzqorv\n" * 3)
-    code, said = donkeywatch("check", "--format", "tsv", sample)
+    code, message = donkeywatch("check", "--format", "tsv", sample)
     assert code == 5
-    assert "needs `timezone`" in said
+    assert "needs `timezone`" in message
 
 
 def test_the_status_fits_a_narrow_terminal(server: Simulated) -> None:
     """No figure is cut at 80 columns, nor in one that is wide."""
     donkeywatch("backfill", "-c", server.settings, *server.archive)
     for columns in ("80", "220"):
-        code, said = donkeywatch("status", "-c", server.settings, columns=columns)
+        code, message = donkeywatch("status", "-c", server.settings, columns=columns)
         assert code == 0
-        assert "\u2026" not in said
-        assert max(map(len, said.splitlines())) <= int(columns)
-        assert "pornographic" in said
-        assert len(re.findall(r"[0-9.]+% \[[0-9.]+%, [0-9.]+%\]", said)) >= 16
+        assert "\u2026" not in message
+        assert max(map(len, message.splitlines())) <= int(columns)
+        assert "pornographic" in message
+        assert len(re.findall(r"[0-9.]+% \[[0-9.]+%, [0-9.]+%\]", message)) >= 16
 
 
 def test_check_reads_on_behind_a_long_line(server: Simulated) -> None:
@@ -232,36 +232,36 @@ def test_check_reads_on_behind_a_long_line(server: Simulated) -> None:
     first = server.archive[0].read_bytes().partition(b"\n")[0].rsplit(b"\t", 1)[0]
     sample = server.directory / "long.log"
     sample.write_bytes(b"\n".join([first + b"\tzq " + b"v" * 400_000, *[first + b"\tzq"] * 3, b""]))
-    code, said = donkeywatch("check", "-c", server.settings, sample)
-    assert code == 0, said
-    assert "4 lines, 4 searches" in said
+    code, message = donkeywatch("check", "-c", server.settings, sample)
+    assert code == 0, message
+    assert "4 lines, 4 searches" in message
 
 
 def test_check_finds_everything_in_place(server: Simulated) -> None:
     """With good settings each part is told to be ok, and the sample's lines by outcome."""
-    code, said = donkeywatch("check", "-c", server.settings, server.archive[0])
-    assert code == 0, said
+    code, message = donkeywatch("check", "-c", server.settings, server.archive[0])
+    assert code == 0, message
     for part in ("lexicon", "countries", "state directory", "key directory"):
-        assert f"{part}: ok" in said
-    assert "keywordless" in said
-    assert "the line at byte" in said
+        assert f"{part}: ok" in message
+    assert "keywordless" in message
+    assert "the line at byte" in message
 
 
 def test_check_never_shows_a_line(server: Simulated) -> None:
     """Byte offsets of rejected lines, and nothing that stands in them."""
-    _, said = donkeywatch("check", "-c", server.settings, server.archive[0])
-    offsets = [int(found) for found in re.findall(r"the line at byte (\d+)", said)]
+    _, message = donkeywatch("check", "-c", server.settings, server.archive[0])
+    offsets = [int(match) for match in re.findall(r"the line at byte (\d+)", message)]
     assert offsets
     data = server.archive[0].read_bytes()
     for offset in offsets:
         assert offset == 0 or data[offset - 1 : offset] == b"\n"
         line = data[offset:].split(b"\n", 1)[0]
         fields = [field.decode("latin-1") for field in line.split(b"\t")]
-        assert not any(len(field) > 5 and field in said for field in fields[1:])
+        assert not any(len(field) > 5 and field in message for field in fields[1:])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "told"),
+    ("arguments", "code", "message"),
     [
         (("run", "-c", "none.toml"), 2, "not readable"),
         (("check", "-c", "none.toml"), 2, "not readable"),
@@ -281,45 +281,45 @@ def test_check_never_shows_a_line(server: Simulated) -> None:
     ],
 )
 def test_what_cannot_be_done_is_told(
-    server: Simulated, arguments: tuple[str, ...], code: int, told: str
+    server: Simulated, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
     """A clear message with a remedy and a documented exit code, never a traceback."""
-    found, said = donkeywatch(*arguments, cwd=server.directory)
-    assert found == code, said
-    assert told in said
-    assert "remedy:" in said
-    assert "Traceback" not in said
+    items, text = donkeywatch(*arguments, cwd=server.directory)
+    assert items == code, text
+    assert message in text
+    assert "remedy:" in text
+    assert "Traceback" not in text
 
 
 def test_a_backfill_names_files_as_they_are_called_and_once(server: Simulated) -> None:
     """What looks like markup is a name; a file that is named twice is counted once, and told so."""
     (first, *_) = server.archive
-    odd = first.rename(first.with_name("search[old].log"))
-    code, said = donkeywatch("backfill", "-c", server.settings, odd, odd)
-    assert code == 0, said
-    assert re.findall(r"^search\[old\]\.log: (.+) lines counted", said, re.MULTILINE)
-    assert "counted before" not in said
+    irregular = first.rename(first.with_name("search[old].log"))
+    code, message = donkeywatch("backfill", "-c", server.settings, irregular, irregular)
+    assert code == 0, message
+    assert re.findall(r"^search\[old\]\.log: (.+) lines counted", message, re.MULTILINE)
+    assert "counted before" not in message
 
 
 def test_check_tells_all_that_is_wrong(server: Simulated) -> None:
     """An open lexicon, a directory in place of the log: both are named, the first decides."""
     (server.directory / "archive" / "lexicon.toml").chmod(0o644)
     server.log.mkdir()
-    code, said = donkeywatch("check", "-c", server.settings)
+    code, message = donkeywatch("check", "-c", server.settings)
     assert code == 2
-    assert "chmod 600" in said
-    assert "is a directory" in said
+    assert "chmod 600" in message
+    assert "is a directory" in message
 
 
 def test_lexicon_check_counts_and_shows_no_word(server: Simulated) -> None:
     """Counts of groups and words, and no word."""
     path = server.directory / "archive" / "lexicon.toml"
-    code, said = donkeywatch("lexicon", "check", path)
+    code, message = donkeywatch("lexicon", "check", path)
     assert code == 0
-    assert "4 categories" in said
+    assert "4 categories" in message
     words = re.findall(r'"(\w{4,})"', path.read_text("utf-8"))
-    shown = set(re.findall(r"\w+", said))
-    assert not shown & (set(words) - {"terms", "child_sex"} - set(said.split()[:1]))
+    shown = set(re.findall(r"\w+", message))
+    assert not shown & (set(words) - {"terms", "child_sex"} - set(message.split()[:1]))
 
 
 def test_two_at_once_are_refused(server: Simulated) -> None:
@@ -327,9 +327,9 @@ def test_two_at_once_are_refused(server: Simulated) -> None:
     from support import engine
 
     with engine(server.settings):
-        code, said = donkeywatch("backfill", "-c", server.settings, *server.archive)
+        code, message = donkeywatch("backfill", "-c", server.settings, *server.archive)
     assert code == 4
-    assert "another donkeywatch is at work" in said
+    assert "another donkeywatch is at work" in message
 
 
 def test_simulate_writes_what_the_other_verbs_need(tmp_path: Path) -> None:
@@ -337,20 +337,20 @@ def test_simulate_writes_what_the_other_verbs_need(tmp_path: Path) -> None:
 
     A second archive takes the place of the first.
     """
-    code, said = donkeywatch(
+    code, message = donkeywatch(
         "simulate", tmp_path / "out", "--weeks", "1", "--queries", "500", "--addresses", "50",
         "--format", "regex", "--gz",
     )  # fmt: skip
-    assert code == 0, said
+    assert code == 0, message
     archive = tmp_path / "out" / "archive"
     assert {path.name for path in archive.iterdir()} == {
         "search-01.log.gz", "lexicon.toml", "countries.mmdb", "truth.json",
     }  # fmt: skip
     settings = tmp_path / "out" / "donkeywatch.toml"
-    code, said = donkeywatch("check", "-c", settings, archive / "search-01.log.gz")
-    assert code == 0, said
-    code, said = donkeywatch("simulate", tmp_path / "out", "--weeks", "1", "--queries", "500")
-    assert code == 0, said
+    code, message = donkeywatch("check", "-c", settings, archive / "search-01.log.gz")
+    assert code == 0, message
+    code, message = donkeywatch("simulate", tmp_path / "out", "--weeks", "1", "--queries", "500")
+    assert code == 0, message
     assert [path.name for path in archive.glob("search-*")] == ["search-01.log"]
 
 
@@ -381,40 +381,40 @@ def test_the_demo_shows_the_truth(tmp_path: Path) -> None:
     place = tmp_path / "demo"
     command = [sys.executable, "-m", "donkeywatch", "demo", str(place), "--weeks", "2"]
     command += ["--queries", "6000", "--rate", "20", "--port", str(port)]
-    with (tmp_path / "said").open("w") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+    with (tmp_path / "said").open("w") as message:
+        process = subprocess.Popen(command, stdout=message, stderr=message)
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until(lambda: ready(url), process)
         truth = json.loads((place / "archive" / "truth.json").read_text("utf-8"))
         hours = {w["start"]: w for w in answer(f"{url}/api/v1/hours?limit=1000")["windows"]}
         assert len(truth["hours"]) > 300
-        for start, told in truth["hours"].items():
+        for start, text in truth["hours"].items():
             shown = hours[start]
             assert shown["closed"]
-            assert (shown["queries"], shown["addresses"]) == (told["queries"], told["addresses"])
+            assert (shown["queries"], shown["addresses"]) == (text["queries"], text["addresses"])
             for topic in shown["topics"]:
-                known = told["topics"][topic["topic"]]
+                known = text["topics"][topic["topic"]]
                 assert topic["queries"] == known["queries"]
                 assert topic["addresses"]["1"] == known["addresses_1"]
         counted = sum(truth["lines"].values())
         wait_until(lambda: lines(url) > counted + 20, process)
         settings = place / "donkeywatch.toml"
         settings.write_text(settings.read_text("utf-8") + f"\n[http]\nport = {port}\n")
-        code, told = donkeywatch("status", "-c", settings)
-        assert code == 0, told
-        assert "the daemon is ready" in told
+        code, text = donkeywatch("status", "-c", settings)
+        assert code == 0, text
+        assert "the daemon is ready" in text
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0
-    code, told = donkeywatch("status", "-c", settings)
-    assert "no daemon answers" in told
+    code, text = donkeywatch("status", "-c", settings)
+    assert "no daemon answers" in text
 
 
 def answer(url: str) -> Any:
     """A JSON answer."""
-    with urllib.request.urlopen(url, timeout=10) as found:
-        return json.load(found)
+    with urllib.request.urlopen(url, timeout=10) as result:
+        return json.load(result)
 
 
 def ready(url: str) -> bool:
@@ -427,8 +427,8 @@ def ready(url: str) -> bool:
 
 def lines(url: str) -> float:
     """Lines counted so far."""
-    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as found:
-        text = found.read().decode()
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as result:
+        text = result.read().decode()
     return sum(map(float, re.findall(r"^donkeywatch_lines_total\{.*\} (\S+)", text, re.MULTILINE)))
 
 

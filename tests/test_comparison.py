@@ -56,7 +56,7 @@ def brute_force(made: Input, name: str) -> Figures:
     detector = Detector(lexicons.load(made.lexicon))
     topics = [topic.id for topic in detector.topics]
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
-    seen: set[tuple[str, str, str]] = set()
+    observed: set[tuple[str, str, str]] = set()
     for stamp, address, query in lines(made):
         window = datetime.fromisoformat(stamp).astimezone(UTC).strftime(name)
         codes = detector.classify(tokenise(query))
@@ -66,9 +66,9 @@ def brute_force(made: Input, name: str) -> Figures:
             *((topic, f"{topic}_addresses") for topic in flagged),
         ):
             counts[window][queries] += 1
-            counts[window][addresses] += (window, queries, address) not in seen
-            seen.add((window, queries, address))
-    return {window: dict(found) for window, found in counts.items()}
+            counts[window][addresses] += (window, queries, address) not in observed
+            observed.add((window, queries, address))
+    return {window: dict(result) for window, result in counts.items()}
 
 
 @pytest.mark.parametrize(("kind", "name"), [("hours", "%Y-%m-%dT%H"), ("weeks", "%G-W%V")])
@@ -125,47 +125,47 @@ def test_the_same_seed_gives_the_same_bytes(made: Input, tmp_path: Path) -> None
 def contenders() -> list[Any]:
     """Every form of every rival."""
     return [
-        pytest.param(one, id=one.label)
-        for one in rivals.rows()
-        if one.name != "mtail" or one.form == "rules"
+        pytest.param(item, id=item.label)
+        for item in rivals.rows()
+        if item.name != "mtail" or item.form == "rules"
     ]
 
 
-@pytest.mark.parametrize("one", contenders())
-def test_rivals_count_what_they_say(one: Contender, made: Input, tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", contenders())
+def test_rivals_count_what_they_say(first: Contender, made: Input, tmp_path: Path) -> None:
     """Libraries are exact in every form; awk and mtail never miss a query, only some flags."""
-    if (missing := one.missing()) is not None:
+    if (missing := first.missing()) is not None:
         assert not os.environ.get("CI"), missing
         pytest.skip(missing)
     harness = Harness(first_cores(2), tmp_path, 60, lambda _said: None)
-    (outcome,) = harness.compare([one], made, PLAN.lines, 1)
+    (outcome,) = harness.compare([first], made, PLAN.lines, 1)
     assert not outcome.failure
     assert outcome.runs[0].wall > 0 < outcome.runs[0].peak
     assert outcome.errors["queries"] == 0
-    if one.name in ("ClickHouse local", "DuckDB", "Polars"):
+    if first.name in ("ClickHouse local", "DuckDB", "Polars"):
         assert outcome.verdict == "exact"
     assert not list(tmp_path.iterdir())
 
 
 def test_a_command_that_fails_is_told_and_not_asked_again(made: Input, tmp_path: Path) -> None:
     """Its row says why; what it printed, which may quote the log, is in no record."""
-    said: list[str] = []
-    one = Contender(
+    message: list[str] = []
+    first = Contender(
         name="broken",
         prepare=lambda _site: [sys.executable, "-c", "raise SystemExit('a secret')"],
         read=lambda _site: {},
     )
-    (outcome,) = Harness([0], tmp_path, 60, said.append).compare([one], made, 1, 3)
+    (outcome,) = Harness([0], tmp_path, 60, message.append).compare([first], made, 1, 3)
     assert outcome.failure == "exit code 1"
-    assert len(said) == 2
-    assert "secret" not in str(said)
+    assert len(message) == 2
+    assert "secret" not in str(message)
 
 
 def test_a_command_that_hangs_is_ended(made: Input, tmp_path: Path) -> None:
     """After the time that a run may take."""
-    one = Contender(name="slow", prepare=lambda _site: ["sleep", "60"], read=lambda _site: {})
+    first = Contender(name="slow", prepare=lambda _site: ["sleep", "60"], read=lambda _site: {})
     cores = sorted(os.sched_getaffinity(0))[:1]
-    (outcome,) = Harness(cores, tmp_path, 0.2, lambda _said: None).compare([one], made, 1, 1)
+    (outcome,) = Harness(cores, tmp_path, 0.2, lambda _said: None).compare([first], made, 1, 1)
     assert outcome.failure == "timeout"
 
 
@@ -183,17 +183,17 @@ def test_the_quickest_of_the_nearest_forms_is_picked() -> None:
 
     qualified = [outcome("a", "x", 3), outcome("a", "y", 2), outcome("a", "z", 1, 0.2)]
     chosen = pick(qualified, [row("a", "x"), row("a", "y"), row("a", "z"), row("b")])
-    assert [one.label for one in chosen] == ["a: y", "b"]
+    assert [item.label for item in chosen] == ["a: y", "b"]
 
 
 def test_differences_are_told_by_kind_of_figure() -> None:
     """The worst topic counts, and what a tool does not count is no error."""
     truth: Figures = {"2026-10-05T00": dict.fromkeys(COLUMNS, 100)}
-    found: Figures = {"2026-10-05T00": {**truth["2026-10-05T00"], "pedophile": 90}}
+    result: Figures = {"2026-10-05T00": {**truth["2026-10-05T00"], "pedophile": 90}}
     assert verdict(errors(truth, truth)) == "exact"
-    assert verdict(errors(found, truth)) == "flagged queries off by 10.00%"
-    found["2026-10-05T00"]["addresses"] = None
-    assert verdict(errors(found, truth)).endswith("; not counted: addresses")
+    assert verdict(errors(result, truth)) == "flagged queries off by 10.00%"
+    result["2026-10-05T00"]["addresses"] = None
+    assert verdict(errors(result, truth)).endswith("; not counted: addresses")
     assert verdict(errors({}, truth)) == "no figures"
 
 
@@ -201,7 +201,7 @@ def test_differences_are_told_by_kind_of_figure() -> None:
 def test_every_stage_is_timed() -> None:
     """In a process of its own, as what is timed stays so; each stage of a format takes its time."""
     for log in ("tsv", "enode-go"):
-        asked = [
+        arguments = [
             sys.executable,
             "-m",
             "comparison.stages",
@@ -212,15 +212,15 @@ def test_every_stage_is_timed() -> None:
             "--json",
         ]
         surroundings = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        answer = subprocess.run(asked, capture_output=True, check=True, env=surroundings)
-        found = json.loads(answer.stdout)
-        assert list(found) == list(STAGES)
-        assert min(found.values()) > 0
+        answer = subprocess.run(arguments, capture_output=True, check=True, env=surroundings)
+        document = json.loads(answer.stdout)
+        assert list(document) == list(STAGES)
+        assert min(document.values()) > 0
 
 
 def test_the_report_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From a result that was saved and read back."""
-    told: dict[str, Any] = {
+    message: dict[str, Any] = {
         "lines": 1_000_000, "bytes": 56_000_000, "hours": 4,
         "wide": 0.17, "distinct": 0.6, "flagged": 0.004,
     }  # fmt: skip
@@ -228,7 +228,13 @@ def test_the_report_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     rows = [outcome("donkeywatch", "", 1.0), outcome("Polars", "lists", 2.0, 0.25), broken]
     stages = {"tsv": dict.fromkeys(STAGES, 10.0), "enode-go": dict.fromkeys(STAGES, 20.0)}
     made = Session(
-        "2026-11-23", "python -m comparison", {"cores": "2 of 2"}, [told], rows[1:2], rows, stages
+        "2026-11-23",
+        "python -m comparison",
+        {"cores": "2 of 2"},
+        [message],
+        rows[1:2],
+        rows,
+        stages,
     )
     made.save(tmp_path / "performance.json")
     assert Session.load(tmp_path / "performance.json") == made

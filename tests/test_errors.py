@@ -11,7 +11,7 @@ from donkeywatch.errors import SourceError, printable
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("search.log", "search.log"),
         ("d\u00e9j\u00e0 vu [old].log", "d\u00e9j\u00e0 vu [old].log"),
@@ -20,9 +20,9 @@ from donkeywatch.errors import SourceError, printable
         (os.fsdecode(b"a\xff\xe9.log"), r"a\xff\xe9.log"),
     ],
 )
-def test_a_name_is_told_in_one_line(name: str, told: str) -> None:
+def test_a_name_is_told_in_one_line(name: str, message: str) -> None:
     """Control characters, line separators and bytes that are no UTF-8 are escaped."""
-    assert printable(name) == printable(Path(name)) == told
+    assert printable(name) == printable(Path(name)) == message
     error = SourceError(f"{name}: damaged", f"restore {name}")
-    assert (error.problem, error.remedy) == (f"{told}: damaged", f"restore {told}")
-    assert str(error) == f"{told}: damaged -> restore {told}"
+    assert (error.problem, error.remedy) == (f"{message}: damaged", f"restore {message}")
+    assert str(error) == f"{message}: damaged -> restore {message}"

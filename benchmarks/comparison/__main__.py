@@ -57,24 +57,24 @@ def _count(text: str) -> int:
 
 def wanted(only: Sequence[str]) -> list[Contender]:
     """The rows that are asked for and can run; tells why one cannot."""
-    found = []
+    items = []
     reasons: dict[str, None] = {}
-    for one in (*monitor.rows(), *rivals.rows()):
-        if only and not any(fnmatchcase(one.name, pattern) for pattern in only):
+    for item in (*monitor.rows(), *rivals.rows()):
+        if only and not any(fnmatchcase(item.name, pattern) for pattern in only):
             continue
-        if reason := one.missing():
-            reasons[f"left out: {one.name}, {reason}"] = None
+        if reason := item.missing():
+            reasons[f"left out: {item.name}, {reason}"] = None
         else:
-            found.append(one)
+            items.append(item)
     for reason in reasons:
         STDERR.print(reason)
-    return found
+    return items
 
 
 def _input(place: Path, lines: int, seed: int, contenders: Sequence[Contender]) -> Input:
     plan = Plan(lines=lines, seed=seed)
     made = Input(place / plan.name)
-    formats = tuple(dict.fromkeys(one.log for one in contenders))
+    formats = tuple(dict.fromkeys(item.log for item in contenders))
     if not all(made.log(name).exists() for name in formats) or not made.finished:
         STDERR.print(f"generating {lines:,} lines ({', '.join(formats)})")
         generate(plan, made.directory, formats)
@@ -95,76 +95,77 @@ def _told(made: Input) -> dict[str, Any]:
 
 
 def qualify(
-    harness: Harness, contenders: Sequence[Contender], place: Path, asked: argparse.Namespace
+    harness: Harness, contenders: Sequence[Contender], place: Path, arguments: argparse.Namespace
 ) -> list[Outcome]:
     """Run every form of the tools that have several."""
-    names = [one.name for one in contenders]
-    several = [one for one in contenders if names.count(one.name) > 1]
-    found = []
-    for limit in dict.fromkeys(one.limit for one in several):
-        lines = min(asked.qualify, limit // SLOWER) if limit else asked.qualify
-        group = [one for one in several if one.limit == limit]
-        made = _input(place, lines, asked.seed, group)
-        found += harness.compare(group, made, lines, asked.qualify_runs)
-    return found
+    names = [item.name for item in contenders]
+    several = [item for item in contenders if names.count(item.name) > 1]
+    items = []
+    for limit in dict.fromkeys(item.limit for item in several):
+        lines = min(arguments.qualify, limit // SLOWER) if limit else arguments.qualify
+        group = [item for item in several if item.limit == limit]
+        made = _input(place, lines, arguments.seed, group)
+        items += harness.compare(group, made, lines, arguments.qualify_runs)
+    return items
 
 
-def session(asked: argparse.Namespace, place: Path) -> Session:
+def session(arguments: argparse.Namespace, place: Path) -> Session:
     """Generate, qualify, compare."""
-    harness = Harness(first_cores(asked.cores), place, asked.timeout, STDERR.print)
-    contenders = wanted(asked.only)
-    qualified = qualify(harness, contenders, place, asked) if asked.qualify else []
+    harness = Harness(first_cores(arguments.cores), place, arguments.timeout, STDERR.print)
+    contenders = wanted(arguments.only)
+    qualified = qualify(harness, contenders, place, arguments) if arguments.qualify else []
     chosen = pick(qualified, contenders)
     inputs, outcomes = [], []
-    for lines in asked.lines:
-        able = [one for one in chosen if one.limit is None or lines <= one.limit]
-        made = _input(place, lines, asked.seed, able)
+    for lines in arguments.lines:
+        able = [item for item in chosen if item.limit is None or lines <= item.limit]
+        made = _input(place, lines, arguments.seed, able)
         inputs.append(_told(made))
-        outcomes += harness.compare(able, made, lines, asked.runs)
+        outcomes += harness.compare(able, made, lines, arguments.runs)
     date = datetime.now(UTC).strftime("%Y-%m-%d")
-    stages = {} if asked.only else {log: _stages(log) for log in ("tsv", "enode-go")}
-    told = machine(set(harness.cores), _versions)
-    return Session(date, _command(asked), told, inputs, qualified, outcomes, stages)
+    stages = {} if arguments.only else {log: _stages(log) for log in ("tsv", "enode-go")}
+    message = machine(set(harness.cores), _versions)
+    return Session(date, _command(arguments), message, inputs, qualified, outcomes, stages)
 
 
 def _stages(log: str) -> dict[str, float]:
     """Where donkeywatch's time goes: in a process of its own, which is taken apart for it."""
     command = [monitor.OWN, "-m", "comparison.stages", "--json", "--log", log]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+    document: dict[str, float] = json.loads(done.stdout)
+    return document
 
 
-def _command(asked: argparse.Namespace) -> str:
+def _command(arguments: argparse.Namespace) -> str:
     """How to ask for the same again, without the paths of this machine."""
-    lines = " ".join(f"{lines:g}".replace("e+0", "e") for lines in asked.lines)
-    only = f" --only {' '.join(map(repr, asked.only))}" if asked.only else ""
-    return f"python -m comparison --lines {lines} --runs {asked.runs} --cores {asked.cores}{only}"
+    lines = " ".join(f"{lines:g}".replace("e+0", "e") for lines in arguments.lines)
+    only = f" --only {' '.join(map(repr, arguments.only))}" if arguments.only else ""
+    limits = f"--lines {lines} --runs {arguments.runs} --cores {arguments.cores}"
+    return f"python -m comparison {limits}{only}"
 
 
 def _versions() -> dict[str, str]:
-    found = rivals.versions()
+    result = rivals.versions()
     for name, command in (("mtail", ("mtail", "-version")), ("mawk", ("mawk", "-W", "version"))):
         if rivals.no_program(name) is None:
-            said = said_by(*command).removeprefix(f"{name} ").removeprefix("version ")
-            found[name] = said.partition(" ")[0]
-    return found
+            message = said_by(*command).removeprefix(f"{name} ").removeprefix("version ")
+            result[name] = message.partition(" ")[0]
+    return result
 
 
 def main() -> int:
     """Run it, print the table and write what is asked for; 1 when a row of ours is not exact."""
-    asked = options().parse_args()
+    arguments = options().parse_args()
     with tempfile.TemporaryDirectory(prefix="donkeywatch-speed-") as name:
-        place = (asked.keep or Path(name)).resolve()
+        place = (arguments.keep or Path(name)).resolve()
         place.mkdir(parents=True, exist_ok=True)
-        told = session(asked, place)
-    report.console(told)
-    if asked.json:
-        told.save(asked.json)
-    if asked.markdown:
-        asked.markdown.write_text(report.markdown(told), encoding="utf-8")
-    ours = [one for one in told.outcomes if one.name.startswith("donkeywatch")]
-    return int(any(one.verdict != "exact" for one in ours))
+        message = session(arguments, place)
+    report.console(message)
+    if arguments.json:
+        message.save(arguments.json)
+    if arguments.markdown:
+        arguments.markdown.write_text(report.markdown(message), encoding="utf-8")
+    ours = [item for item in message.outcomes if item.name.startswith("donkeywatch")]
+    return int(any(item.verdict != "exact" for item in ours))
 
 
 if __name__ == "__main__":

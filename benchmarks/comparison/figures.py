@@ -22,38 +22,38 @@ COLUMNS = (
 """Queries, distinct addresses, and per topic flagged queries and distinct flagged addresses."""
 
 
-def errors(found: Mapping[str, Counts], truth: Mapping[str, Counts]) -> Errors:
+def errors(result: Mapping[str, Counts], truth: Mapping[str, Counts]) -> Errors:
     """How far figures are from the truth, by column, over all windows of both."""
-    return {column: _error(found, truth, column) for column in COLUMNS}
+    return {column: _error(result, truth, column) for column in COLUMNS}
 
 
-def _error(found: Mapping[str, Counts], truth: Mapping[str, Counts], column: str) -> float | None:
-    mine = {window: counts.get(column) for window, counts in found.items()}
+def _error(result: Mapping[str, Counts], truth: Mapping[str, Counts], column: str) -> float | None:
+    mine = {window: counts.get(column) for window, counts in result.items()}
     if not mine or any(count is None for count in mine.values()):
         return None
     true = {window: counts[column] or 0 for window, counts in truth.items()}
-    apart = sum(abs((mine.get(w) or 0) - true.get(w, 0)) for w in {*mine, *true})
-    return apart / max(1, sum(true.values()))
+    separate = sum(abs((mine.get(w) or 0) - true.get(w, 0)) for w in {*mine, *true})
+    return separate / max(1, sum(true.values()))
 
 
-def distance(found: Errors) -> float:
+def distance(result: Errors) -> float:
     """One number to compare forms of a tool by: the worst column; infinite if none is counted."""
-    counted = [error for error in found.values() if error is not None]
+    counted = [error for error in result.values() if error is not None]
     return max(counted, default=float("inf"))
 
 
-def verdict(found: Errors) -> str:
+def verdict(result: Errors) -> str:
     """In words: `exact`, or which columns are not, and by how much."""
     kinds: dict[str, list[float | None]] = {}
-    for column, error in found.items():
+    for column, error in result.items():
         kinds.setdefault(_kind(column), []).append(error)
     missing = [kind for kind, worst in kinds.items() if None in worst]
     if len(missing) == len(kinds):
         return "no figures"
     worst = {kind: max((e for e in each if e), default=0) for kind, each in kinds.items()}
     wrong = [f"{kind} off by {error:.2%}" for kind, error in worst.items() if error]
-    said = "; ".join(wrong) if wrong else "exact"
-    return said + (f"; not counted: {', '.join(missing)}" if missing else "")
+    message = "; ".join(wrong) if wrong else "exact"
+    return message + (f"; not counted: {', '.join(missing)}" if missing else "")
 
 
 def _kind(column: str) -> str:

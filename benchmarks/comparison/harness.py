@@ -34,9 +34,9 @@ class _Entry:
     failure: str = ""
 
     def outcome(self, lines: int) -> Outcome:
-        one = self.contender
+        first = self.contender
         return Outcome(
-            one.name, one.form, lines, one.log, one.leaves_out,
+            first.name, first.form, lines, first.log, first.leaves_out,
             self.runs, self.errors, self.weeks, self.failure,
         )  # fmt: skip
 
@@ -54,7 +54,7 @@ class Harness:
         self, contenders: Sequence[Contender], made: Input, lines: int, runs: int
     ) -> list[Outcome]:
         """Every contender `runs` times, in turns; one that fails is not asked again."""
-        entries = [_Entry(one) for one in contenders]
+        entries = [_Entry(item) for item in contenders]
         for turn in range(runs):
             for entry in entries:
                 if entry.failure:
@@ -65,28 +65,28 @@ class Harness:
         return [entry.outcome(lines) for entry in entries]
 
     def _turn(self, entry: _Entry, made: Input) -> None:
-        one = entry.contender
-        cores = self.cores[: one.cores]
+        first = entry.contender
+        cores = self.cores[: first.cores]
         place = Path(tempfile.mkdtemp(prefix="run-", dir=self.scratch))
         site = Site(place, made, len(cores))
-        warm(made.log(one.log))
+        warm(made.log(first.log))
         try:
-            command = one.prepare(site)
+            command = first.prepare(site)
             env = {"PYTHONPATH": str(Path(__file__).parents[1])}
             run = measure(command, place, set(cores), env, self.timeout)
             self._check(entry, site)
             entry.runs.append(run)
         except Failed as failure:
             entry.failure = str(failure)
-            self.tell(f"what {one.label} said is in {place.name}")
+            self.tell(f"what {first.label} said is in {place.name}")
             return
         shutil.rmtree(place)
 
     def _check(self, entry: _Entry, site: Site) -> None:
         """Compare the figures of a run with the truth; the worst run counts."""
         truth = site.input.truth()
-        found = errors(entry.contender.read(site), truth["hours"])
-        entry.errors = _worse(entry.errors, found)
+        block = errors(entry.contender.read(site), truth["hours"])
+        entry.errors = _worse(entry.errors, block)
         if entry.contender.read is monitor.hours:
             entry.weeks = _worse(entry.weeks, errors(_named(monitor.weeks(site)), truth["weeks"]))
 
@@ -103,14 +103,14 @@ def _worse(before: Errors, now: Errors) -> Errors:
 def pick(qualified: Sequence[Outcome], contenders: Sequence[Contender]) -> list[Contender]:
     """The form of each tool that is nearest to the truth, and the quickest of those."""
     chosen = []
-    for name in dict.fromkeys(one.name for one in contenders):
-        forms = [one for one in contenders if one.name == name]
-        ran = [one for one in qualified if one.name == name and one.runs]
+    for name in dict.fromkeys(item.name for item in contenders):
+        forms = [item for item in contenders if item.name == name]
+        ran = [item for item in qualified if item.name == name and item.runs]
         if ran:
-            nearest = min(distance(one.errors) for one in ran) + NEAR
-            near = [one for one in ran if distance(one.errors) <= nearest]
+            nearest = min(distance(item.errors) for item in ran) + NEAR
+            near = [item for item in ran if distance(item.errors) <= nearest]
             best = min(near, key=lambda one: one.median("wall")).form
-            forms = [one for one in forms if one.form == best]
+            forms = [item for item in forms if item.form == best]
         chosen.append(forms[0])
     return chosen
 

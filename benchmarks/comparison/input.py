@@ -80,8 +80,8 @@ class Input:
 
     def truth(self) -> dict[str, Any]:
         """Hours and weeks by name, and what the lines are like."""
-        told: dict[str, Any] = json.loads((self.directory / "truth.json").read_text("utf-8"))
-        return told
+        document: dict[str, Any] = json.loads((self.directory / "truth.json").read_text("utf-8"))
+        return document
 
 
 class Draw:
@@ -192,14 +192,14 @@ def generate(plan: Plan, directory: Path, formats: Sequence[str]) -> Input:
             for out in zipped:
                 out.write(block["tsv"])
     _write_references(plan, made)
-    told = {
+    message = {
         "lines": plan.lines,
         "wide": draw.wide / plan.lines,
         "distinct": draw.distinct / plan.lines,
         "hours": draw.tally.hours,
         "weeks": draw.tally.weeks,
     }
-    (directory / "truth.json").write_text(json.dumps(told, indent=1) + "\n", "utf-8")
+    (directory / "truth.json").write_text(json.dumps(message, indent=1) + "\n", "utf-8")
     return made
 
 

@@ -66,14 +66,14 @@ def weeks(site: Site) -> Figures:
 def _windows(site: Site, kind: str) -> Figures:
     db = sqlite3.connect(site.place / "state" / "donkeywatch.db")
     try:
-        found: Figures = {}
+        result: Figures = {}
         for name, start, queries, addresses in db.execute(HOURS, (kind,)).fetchall():
             counts: Counts = {"queries": queries, "addresses": addresses}
             # A topic without a flagged query has no row.
             counts |= {key: 0 for topic in TOPICS for key in (topic, f"{topic}_addresses")}
             for topic, flagged, seekers in db.execute(FLAGGED, (kind, start)):
                 counts |= {topic: flagged, f"{topic}_addresses": seekers}
-            found[name] = counts
-        return found
+            result[name] = counts
+        return result
     finally:
         db.close()

@@ -121,21 +121,21 @@ class _Memory(threading.Thread):
 def proportional(process: int) -> int:
     """Memory of a process, kB: pages that several share count in part (PSS)."""
     try:
-        found = PSS.search((PROC / str(process) / "smaps_rollup").read_text())
+        match = PSS.search((PROC / str(process) / "smaps_rollup").read_text())
     except OSError:
         return 0
-    return int(found[1]) if found else 0
+    return int(match[1]) if match else 0
 
 
 def tree(root: int) -> list[int]:
     """A process and all that descend from it."""
-    found, at = [root], 0
-    while at < len(found):
+    items, at = [root], 0
+    while at < len(items):
         threads: list[Path] = []
         with contextlib.suppress(OSError):  # The process may have ended meanwhile, or a thread.
-            threads = list((PROC / str(found[at]) / "task").iterdir())
+            threads = list((PROC / str(items[at]) / "task").iterdir())
         for thread in threads:
             with contextlib.suppress(OSError):
-                found += map(int, (thread / "children").read_text().split())
+                items += map(int, (thread / "children").read_text().split())
         at += 1
-    return found
+    return items

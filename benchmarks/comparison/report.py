@@ -53,7 +53,7 @@ def markdown(session: Session) -> str:
         f"Measured on {session.date} with `{session.command}`.",
         _machine(session),
     ]
-    parts += [_input(told) for told in session.inputs]
+    parts += [_input(message) for message in session.inputs]
     for lines in _sizes(session):
         parts.append(f"## {lines:,} lines")
         parts.append(_table(HEADS, _rows(session, lines)))
@@ -66,52 +66,53 @@ def markdown(session: Session) -> str:
 
 
 def _sizes(session: Session) -> list[int]:
-    return sorted({one.lines for one in session.outcomes})
+    return sorted({item.lines for item in session.outcomes})
 
 
 def _machine(session: Session) -> str:
     return "; ".join(f"{name} {value}" for name, value in session.machine.items()) + "."
 
 
-def _input(told: dict[str, float]) -> str:
+def _input(message: dict[str, float]) -> str:
     return (
-        f"{told['lines']:,} lines: {told['bytes'] / told['lines']:.1f} bytes a line,"
-        f" {told['hours']:,} hours, {told['wide']:.0%} of lines with other than ASCII letters,"
-        f" {told['distinct']:.0%} distinct addresses, {told['flagged']:.2%} flagged."
+        f"{message['lines']:,} lines: {message['bytes'] / message['lines']:.1f} bytes a line,"
+        f" {message['hours']:,} hours, {message['wide']:.0%} of lines with other than ASCII"
+        " letters,"
+        f" {message['distinct']:.0%} distinct addresses, {message['flagged']:.2%} flagged."
     )
 
 
 def _rows(session: Session, lines: int) -> list[list[str]]:
     base = session.base(lines)
-    return [_row(one, base) for one in session.outcomes if one.lines == lines]
+    return [_row(item, base) for item in session.outcomes if item.lines == lines]
 
 
-def _row(one: Outcome, base: Outcome | None) -> list[str]:
-    label = f"{one.name} ({one.form})" if one.form else one.name
-    if not one.runs:
-        return [label, *[""] * (len(HEADS) - 2), one.verdict]
-    wall, cpu, peak = (_cells(one, base, of) for of in ("wall", "cpu", "peak"))
-    rate = f"{one.lines / one.median('wall') / 1e6:.3g}"
-    return [label, *wall, rate, *cpu, *peak, one.verdict]
+def _row(first: Outcome, base: Outcome | None) -> list[str]:
+    label = f"{first.name} ({first.form})" if first.form else first.name
+    if not first.runs:
+        return [label, *[""] * (len(HEADS) - 2), first.verdict]
+    wall, cpu, peak = (_cells(first, base, of) for of in ("wall", "cpu", "peak"))
+    rate = f"{first.lines / first.median('wall') / 1e6:.3g}"
+    return [label, *wall, rate, *cpu, *peak, first.verdict]
 
 
-def _cells(one: Outcome, base: Outcome | None, of: str) -> tuple[str, str]:
+def _cells(first: Outcome, base: Outcome | None, of: str) -> tuple[str, str]:
     digits = 0 if of == "peak" else 2
-    low, high = one.span(of)
-    value = f"{one.median(of):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
-    ratio = f"{one.median(of) / base.median(of):.2f}" if base and base.median(of) else ""
+    low, high = first.span(of)
+    value = f"{first.median(of):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+    ratio = f"{first.median(of) / base.median(of):.2f}" if base and base.median(of) else ""
     return value, ratio
 
 
 def _disturbed(session: Session) -> str:
     """How busy the cores were with other things: figures of a busy machine are worth little."""
-    shares = [run.others for one in session.outcomes for run in one.runs]
+    shares = [run.others for item in session.outcomes for run in item.runs]
     return f"Anything else took {max(shares, default=0):.0%} of the cores' time at the most."
 
 
 def _left_out(session: Session) -> str:
-    told = {one.name: one.leaves_out for one in session.outcomes if one.leaves_out}
-    return "\n".join(f"- {name}: {what}." for name, what in told.items())
+    message = {item.name: item.leaves_out for item in session.outcomes if item.leaves_out}
+    return "\n".join(f"- {name}: {what}." for name, what in message.items())
 
 
 def _stages(session: Session) -> str:
@@ -125,40 +126,42 @@ def _stages(session: Session) -> str:
     arrival, every = sum(first[stage] for stage in ARRIVAL), sum(first.values())
     native = KERNEL * session.inputs[-1]["bytes"] / session.inputs[-1]["lines"]
     left = every - arrival + native
-    said = STAGES.format(
+    message = STAGES.format(
         arrival=arrival, all=every, kernel=KERNEL, native=native, left=left, gain=every / left,
         rivals=_would(session, every / left),
     )  # fmt: skip
-    return _table(("stage", *logs), rows) + "\n\n" + said
+    return _table(("stage", *logs), rows) + "\n\n" + message
 
 
 def _would(session: Session, gain: float) -> str:
     """How many times as quick as each other tool a job that took so much less would be."""
     lines = _sizes(session)[-1]
     base = session.base(lines)
-    others = [one for one in session.outcomes if one.lines == lines and one.leaves_out and one.runs]
+    others = [
+        item for item in session.outcomes if item.lines == lines and item.leaves_out and item.runs
+    ]
     if base is None or not others:
         return ""
     took = base.median("wall") / gain
-    told = ", ".join(f"{one.median('wall') / took:.1f} times {one.name}'s" for one in others)
-    return f"At {lines:,} lines its rate would be {told}."
+    message = ", ".join(f"{item.median('wall') / took:.1f} times {item.name}'s" for item in others)
+    return f"At {lines:,} lines its rate would be {message}."
 
 
 def _qualifying(session: Session) -> str:
     rows = [
         [
-            one.name,
-            one.form,
-            f"{one.lines:,}",
-            f"{one.median('wall'):.2f}" if one.runs else "",
-            one.verdict,
+            item.name,
+            item.form,
+            f"{item.lines:,}",
+            f"{item.median('wall'):.2f}" if item.runs else "",
+            item.verdict,
         ]
-        for one in session.qualifying
+        for item in session.qualifying
     ]
-    said = (
+    message = (
         "Of the forms whose figures are nearest to the truth, the quickest runs in the comparison."
     )
-    return f"{said}\n\n" + _table(("tool", "form", "lines", "wall, s", "figures"), rows)
+    return f"{message}\n\n" + _table(("tool", "form", "lines", "wall, s", "figures"), rows)
 
 
 def _table(heads: tuple[str, ...], rows: list[list[str]]) -> str:

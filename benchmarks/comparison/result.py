@@ -77,12 +77,13 @@ class Session:
     @staticmethod
     def load(path: Path) -> Session:
         """Read back what `save` wrote."""
-        told = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
         for key in ("qualifying", "outcomes"):
-            told[key] = [
-                Outcome(**{**one, "runs": [Run(**run) for run in one["runs"]]}) for one in told[key]
+            document[key] = [
+                Outcome(**{**item, "runs": [Run(**run) for run in item["runs"]]})
+                for item in document[key]
             ]
-        return Session(**told)
+        return Session(**document)
 
 
 def machine(cores: set[int], versions: Callable[[], dict[str, str]]) -> dict[str, str]:

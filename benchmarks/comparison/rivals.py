@@ -116,16 +116,16 @@ def _mtail_program(site: Site, form: str) -> list[str]:
 
 
 def _rows_of_mtail(site: Site) -> Figures:
-    told: dict[str, Any] = json.loads(site.out.read_text(encoding="utf-8"))
-    found: Figures = {}
-    for name, metrics in told.items():
+    document: dict[str, Any] = json.loads(site.out.read_text(encoding="utf-8"))
+    result: Figures = {}
+    for name, metrics in document.items():
         for value in metrics[0]["LabelValues"]:
-            counts = found.setdefault(value["Labels"][0], dict.fromkeys(COLUMNS))
+            counts = result.setdefault(value["Labels"][0], dict.fromkeys(COLUMNS))
             counts[name] = int(value["Value"]["Value"])
-    for counts in found.values():
-        for name in told:
+    for counts in result.values():
+        for name in document:
             counts[name] = counts[name] or 0
-    return found
+    return result
 
 
 def versions() -> dict[str, str]:

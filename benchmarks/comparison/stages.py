@@ -149,18 +149,18 @@ def main() -> None:
     parser.add_argument("--lines", type=lambda text: int(float(text)), default=2_000_000)
     parser.add_argument("--log", choices=["tsv", "enode-go"], default="tsv")
     parser.add_argument("--json", action="store_true", help="print JSON, for a program")
-    asked = parser.parse_args()
-    found = spent(asked.lines, asked.log)
-    if asked.json:
-        print(json.dumps(found))
+    options = parser.parse_args()
+    result = spent(options.lines, options.log)
+    if options.json:
+        print(json.dumps(result))
         return
-    shown = Table(title=f"{asked.log}, {asked.lines:,} lines: CPU in one process")
+    shown = Table(title=f"{options.log}, {options.lines:,} lines: CPU in one process")
     shown.add_column("stage")
     shown.add_column("ns a line", justify="right")
-    for stage, nanoseconds in found.items():
+    for stage, nanoseconds in result.items():
         shown.add_row(stage, f"{nanoseconds:.0f}")
     shown.add_section()
-    shown.add_row("all", f"{sum(found.values()):.0f}")
+    shown.add_row("all", f"{sum(result.values()):.0f}")
     Console().print(shown)
 
 

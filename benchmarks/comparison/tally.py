@@ -29,10 +29,10 @@ class Tally:
     def add(self, times: Longs, serials: Longs, flagged: dict[str, Bools]) -> None:
         """Count some lines: ms since 1970 (UTC), serial of the address, flagged by topic."""
         for name, number in ((hour_name, times // HOUR), (week_name, (times - MONDAY) // WEEK)):
-            for one in range(int(number.min()), int(number.max()) + 1):
-                mine = number == one
+            for item in range(int(number.min()), int(number.max()) + 1):
+                mine = number == item
                 if mine.any():
-                    window = self._open.setdefault((name, one), _Window(self._size))
+                    window = self._open.setdefault((name, item), _Window(self._size))
                     window.add(serials[mine], {t: f[mine] for t, f in flagged.items()})
             self._close(name, int(number.max()) - 1)
 
@@ -42,10 +42,10 @@ class Tally:
             self._close(name, 1 << 40)
 
     def _close(self, name: Callable[[int], str], before: int) -> None:
-        done = sorted(one for kind, one in self._open if kind is name and one < before)
+        done = sorted(item for kind, item in self._open if kind is name and item < before)
         into = self.hours if name is hour_name else self.weeks
-        for one in done:
-            into[name(one)] = self._open.pop((name, one)).counts()
+        for item in done:
+            into[name(item)] = self._open.pop((name, item)).counts()
 
 
 class _Window:

@@ -45,18 +45,18 @@ def daemon(
         f"[checkpoint]\ninterval = {interval}\n{more}"
         '[[source]]\npath = "search.log"\nformat = "tsv"\n'
     )
-    with (directory / "said").open("w") as said:
+    with (directory / "said").open("w") as message:
         process = subprocess.Popen(
             [*command, "run", "-c", str(settings)],
             env={**os.environ, **(surroundings or {})},
-            stderr=said,
+            stderr=message,
         )
     try:
-        while not (found := re.search(r"listening on (\S+)", (directory / "said").read_text())):
+        while not (match := re.search(r"listening on (\S+)", (directory / "said").read_text())):
             if process.poll() is not None:
                 sys.exit((directory / "said").read_text())
             time.sleep(0.05)
-        yield process.pid, found[1]
+        yield process.pid, match[1]
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -94,11 +94,11 @@ def visible(url: str, log: Path, now: datetime, pause: float = 0.01) -> float:
 
 def latency(url: str, log: Path, lines: int) -> list[float]:
     """Seconds from writing a line to seeing it in /metrics, for some single lines."""
-    found = []
+    items = []
     for _ in range(lines):
-        found.append(visible(url, log, datetime.now(UTC)))
+        items.append(visible(url, log, datetime.now(UTC)))
         time.sleep(0.37)
-    return found
+    return items
 
 
 class Writer(threading.Thread):
@@ -138,21 +138,21 @@ def under_load(directory: Path, rate: float, seconds: float, interval: float) ->
         before, begun = cpu(process), time.perf_counter()
         time.sleep(seconds / 4)
         used = (cpu(process) - before) / (time.perf_counter() - begun)
-        found = []
+        items = []
         while time.perf_counter() - begun < seconds:
             mark, start = writer.written, time.perf_counter()
             while queries(url) < mark:
                 time.sleep(0.005)
-            found.append(time.perf_counter() - start)
-            time.sleep(0.25 + 0.1 * float(np.random.default_rng(len(found)).random()))
+            items.append(time.perf_counter() - start)
+            time.sleep(0.25 + 0.1 * float(np.random.default_rng(len(items)).random()))
         writer.stop.set()
         writer.join()
         took = time.perf_counter() - begun
-    middle, high = (1000 * float(np.quantile(found, q)) for q in (0.5, 0.99))
+    middle, high = (1000 * float(np.quantile(items, q)) for q in (0.5, 0.99))
     print(
         f"{rate:,.0f} lines/s for {took:.0f} s ({writer.written:,} lines), commit interval"
         f" {interval} s: written to visible p50 {middle:.0f} ms, p99 {high:.0f} ms, max"
-        f" {1000 * max(found):.0f} ms in {len(found)} looks; {used:.2%} of a core"
+        f" {1000 * max(items):.0f} ms in {len(items)} looks; {used:.2%} of a core"
     )
 
 
@@ -186,43 +186,43 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=3_000_000)
     parser.add_argument("--seconds", type=float, default=120, help="of each rate")
     parser.add_argument("--rates", type=float, nargs="*", default=[10_000, 22], help="lines/s")
-    asked = parser.parse_args()
-    for rate in asked.rates:
+    options = parser.parse_args()
+    for rate in options.rates:
         with tempfile.TemporaryDirectory() as name:
-            under_load(Path(name), rate, asked.seconds, 0.1)
+            under_load(Path(name), rate, options.seconds, 0.1)
     with tempfile.TemporaryDirectory() as name, daemon(Path(name)) as (process, url):
         log = Path(name) / "search.log"
         log.touch()
         time.sleep(3)
-        found = latency(url, log, 20)
+        result = latency(url, log, 20)
         print(
-            f"written to visible: median {statistics.median(found):.2f} s, max {max(found):.2f} s"
+            f"written to visible: median {statistics.median(result):.2f} s, max {max(result):.2f} s"
         )
-        if asked.idle:
+        if options.idle:
             time.sleep(3)
             before = cpu(process)
-            time.sleep(asked.idle)
-            used = (cpu(process) - before) / asked.idle
-            print(f"idle: {used:.2%} of a core over {asked.idle} s")
-    if not asked.addresses:
+            time.sleep(options.idle)
+            used = (cpu(process) - before) / options.idle
+            print(f"idle: {used:.2%} of a core over {options.idle} s")
+    if not options.addresses:
         return
     with tempfile.TemporaryDirectory() as name:
         log = Path(name) / "search.log"
         end = datetime.now(UTC) - timedelta(minutes=5)
-        week(log, asked.addresses, asked.lines, end - timedelta(days=7), end)
+        week(log, options.addresses, options.lines, end - timedelta(days=7), end)
         with daemon(Path(name)) as (process, url):
             start = time.perf_counter()
-            while queries(url) < asked.lines:
+            while queries(url) < options.lines:
                 time.sleep(0.5)
             took = time.perf_counter() - start
             time.sleep(10)
-            seen = peak(process)
+            observed = peak(process)
             with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
                 shown = re.findall(rb'window_addresses\{window="7d"\} (\S+)', answer.read())
         size = (Path(name) / "state" / "donkeywatch.db").stat().st_size / 2**20
         print(
-            f"a week of {asked.addresses:,} addresses, {asked.lines:,} lines: peak RSS"
-            f" {seen:.0f} MB, {asked.lines / took:,.0f} lines/s, database {size:.0f} MB,"
+            f"a week of {options.addresses:,} addresses, {options.lines:,} lines: peak RSS"
+            f" {observed:.0f} MB, {options.lines / took:,.0f} lines/s, database {size:.0f} MB,"
             f" 7d window shows {[float(x) for x in shown]}"
         )
 

@@ -66,8 +66,8 @@ def hour_figures(rng: np.random.Generator, start: int, growth: float) -> WindowA
     """Random figures of one hour in the proportions of the study."""
     place = start // HOUR % 24
     queries = int(rng.normal(QUERIES[place], QUERIES[place] / 25))
-    one = rng.negative_binomial(60, 60 / (60 + queries * FLAGGED[place] * growth))
-    return figures(rng, queries, (int(one), int(rng.poisson(queries * 0.016))), each=2.5)
+    first = rng.negative_binomial(60, 60 / (60 + queries * FLAGGED[place] * growth))
+    return figures(rng, queries, (int(first), int(rng.poisson(queries * 0.016))), each=2.5)
 
 
 def figures(
@@ -108,19 +108,19 @@ def fill(state: Path, now: int, hours: int, *, gaps: bool = True, seed: int = 1)
             start = end - (hours - i) * HOUR
             if gaps and (hours - i in range(50, 57) or i % 2500 in range(900, 975)):
                 continue
-            found = hour_figures(rng, start, 0.5 + 0.6 * i / hours)
-            spread = rng.multinomial(found.topics[0].queries, [0.3, 0.4, 0.1, 0.2])
+            result = hour_figures(rng, start, 0.5 + 0.6 * i / hours)
+            spread = rng.multinomial(result.topics[0].queries, [0.3, 0.4, 0.1, 0.2])
             counts = HourCounts(
-                found.queries,
+                result.queries,
                 0,
                 Counter({(TOPICS[0], c): int(n) for c, n in zip(CATEGORIES, spread, strict=True)}),
             )
             window_tables.add(db, Batch([], {start: counts}, Counter()), {start: 3600.0})
-            window_tables.close(db, "hour", start, found, TOPICS)
+            window_tables.close(db, "hour", start, result, TOPICS)
             week = weeks[floor_to(start, WEEK)]
-            week.queries += found.queries
+            week.queries += result.queries
             week.flagged = tuple(
-                a + t.queries for a, t in zip(week.flagged, found.topics, strict=True)
+                a + t.queries for a, t in zip(week.flagged, result.topics, strict=True)
             )
         part = (now - end) / 1000
         counts = HourCounts(int(part * 20), 0, Counter({(TOPICS[0], "child_sex"): int(part / 20)}))
@@ -185,10 +185,10 @@ def paths(now: int) -> Iterator[str]:
 
 def main() -> None:
     """Fill, ask, print."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--years", type=float, default=3.0)
-    asked.add_argument("--runs", type=int, default=30)
-    given = asked.parse_args()
+    request = argparse.ArgumentParser(description=__doc__)
+    request.add_argument("--years", type=float, default=3.0)
+    request.add_argument("--runs", type=int, default=30)
+    given = request.parse_args()
     now = time.time_ns() // 1_000_000
     with tempfile.TemporaryDirectory(prefix="donkeywatch-") as directory:
         state = Path(directory)

@@ -142,21 +142,21 @@ class Soak:
 
 def rotations(logs: Sequence[Habit]) -> Counter[str]:
     """By kind."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for log in logs:
-        found.update(log.rotations)
-    return found
+        counts.update(log.rotations)
+    return counts
 
 
 def table(soak: Soak) -> list[str]:
     """Print what became of the lines of every source; what is wrong with them."""
     logs, wrong = soak.logs, []
-    told, queries = fates(soak.daemon, logs)
+    message, queries = fates(soak.daemon, logs)
     counted, witnessed = soak.daemon.counted(), soak.witness.counted()
     rejected = soak.daemon.counted(rejected=True) + soak.witness.counted(rejected=True)
     heads = ("written", "counted", "lost", "doubled", "rejected", "witness", "files deleted")
     print(f"\n{'source':<10}" + "".join(f"{head:>{len(head) + 5}}" for head in heads))
-    for log, fate in zip(logs, told, strict=True):
+    for log, fate in zip(logs, message, strict=True):
         name = log.label
         figures = (
             log.written, counted[name], len(fate.lost), len(fate.doubled), rejected[name],
@@ -172,9 +172,9 @@ def table(soak: Soak) -> list[str]:
             wrong.append(f"{name}: {rejected[name]} lines rejected")
         if witnessed[name] > log.written or (log.exact and witnessed[name] != log.written):
             wrong.append(f"{name}: the witness counted {witnessed[name]} of {log.written}")
-        if counted[name] != fate.found:
-            wrong.append(f"{name}: {fate.found} queries stored, {counted[name]} by the counters")
-    if queries != sum(fate.found for fate in told):
+        if counted[name] != fate.result:
+            wrong.append(f"{name}: {fate.result} queries stored, {counted[name]} by the counters")
+    if queries != sum(fate.result for fate in message):
         wrong.append("queries were stored for addresses that nobody wrote")
     hours = soak.daemon.ask("select sum(queries) from windows where kind = 'hour'")
     if hours != [(queries,)]:
@@ -239,12 +239,12 @@ def memory(soak: Soak) -> list[str]:
     if soak.seconds < 600:
         return []
     missed = [
-        f"{name} {found}, the bar is {BARS[name]:g}"
-        for name, found in (
+        f"{name} {result}, the bar is {BARS[name]:g}"
+        for name, result in (
             ("kills", events["kills"]),
             ("rotations", rotations(soak.logs).total()),
         )
-        if found < BARS[name]
+        if result < BARS[name]
     ]
     return missed + [f"memory grew by {growth:.1f} %"] * (growth >= BARS["growth"])
 
@@ -255,15 +255,15 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seconds", type=float, help="instead of minutes")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    asked = parser.parse_args()
-    seconds = asked.seconds or asked.minutes * 60
+    options = parser.parse_args()
+    seconds = options.seconds or options.minutes * 60
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     place = Path(tempfile.mkdtemp(prefix="donkeywatch-torture-"))
-    print(f"{seconds:.0f} s, seed {asked.seed}, in {place}", flush=True)
+    print(f"{seconds:.0f} s, seed {options.seed}, in {place}", flush=True)
     wrong = ["interrupted"]
     try:
         with small_disk(place / "state", DISK + round(seconds / 12)) as mounted:
-            soak = Soak(place, seconds, asked.seed, mounted=mounted)
+            soak = Soak(place, seconds, options.seed, mounted=mounted)
             try:
                 soak.run()
                 wrong = report(soak)

@@ -20,7 +20,7 @@ class Fate:
 
     lost: npt.NDArray[np.int64]
     doubled: npt.NDArray[np.int64]
-    found: int
+    result: int
     """Queries that were counted for its addresses."""
 
 
@@ -38,13 +38,13 @@ def fates(daemon: Daemon, logs: Sequence[Habit]) -> tuple[list[Fate], int]:
     keys = [path.read_bytes() for path in (daemon.state / "keys").glob("*-W*.key")]
     made = []
     for log in logs:
-        found = np.zeros(log.written, np.int64)
+        result = np.zeros(log.written, np.int64)
         for key in keys:
             wanted = pseudonyms(log.addresses(), key)
             at = np.searchsorted(known, wanted)
-            found += np.where(np.append(known, 0)[at] == wanted, total[at], 0)
+            result += np.where(np.append(known, 0)[at] == wanted, total[at], 0)
         made.append(
-            Fate(np.flatnonzero(found == 0) + 1, np.flatnonzero(found > 1) + 1, int(found.sum()))
+            Fate(np.flatnonzero(result == 0) + 1, np.flatnonzero(result > 1) + 1, int(result.sum()))
         )
     return made, int(total.sum())
 

@@ -82,8 +82,8 @@ class Daemon:
         """Where it answers in this life; None while it does not."""
         with self.messages.open("rb") as file:
             file.seek(self._before)
-            found = re.search(rb"listening on http://[0-9.]+:([0-9]+)\n", file.read(4096))
-        return int(found[1]) if found else None
+            match = re.search(rb"listening on http://[0-9.]+:([0-9]+)\n", file.read(4096))
+        return int(match[1]) if match else None
 
     def poll(self) -> int | None:
         """The exit code, None while it runs."""
@@ -101,8 +101,8 @@ class Daemon:
         assert self.process is not None
         with contextlib.suppress(OSError):
             status = Path(f"/proc/{self.process.pid}/status").read_text()
-            if found := re.search(r"VmRSS:\s+(\d+)", status):
-                return int(found[1]) / 1024
+            if match := re.search(r"VmRSS:\s+(\d+)", status):
+                return int(match[1]) / 1024
         return 0.0
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
@@ -227,9 +227,9 @@ def torment(
             if code != -signal.SIGKILL:
                 story.wrong.append(f"ended by itself with exit code {code}")
         else:
-            asked = time.monotonic()
+            request = time.monotonic()
             code = daemon.end(signal.SIGTERM)
-            story.stops.append(time.monotonic() - asked)
+            story.stops.append(time.monotonic() - request)
             story.events["stops"] += 1
             # Before it listens a signal ends it as any program; a full disk may be complained of.
             if code not in (0, 0 if listened else -signal.SIGTERM, 3 if full else 0):

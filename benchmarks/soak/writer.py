@@ -93,10 +93,10 @@ class Habit(threading.Thread):
     def addresses(self) -> npt.NDArray[np.uint8]:
         """The addresses of all lines so far, 16 bytes each."""
         serial = np.arange(1, self.written + 1)
-        found = np.zeros((self.written, 8), ">u2")
-        found[:, :3] = 0x2001, 0xDB8, self.number
-        found[:, 3], found[:, 7] = serial % POPULATION, serial // POPULATION
-        return found.view(np.uint8)
+        result = np.zeros((self.written, 8), ">u2")
+        result[:, :3] = 0x2001, 0xDB8, self.number
+        result[:, 3], result[:, 7] = serial % POPULATION, serial // POPULATION
+        return result.view(np.uint8)
 
     def write(self) -> None:
         """Some lines."""

@@ -67,8 +67,8 @@ def closed(state: Path) -> tuple[int, int] | None:
     """Queries and addresses of the week once it is closed."""
     uri = f"{(state / 'donkeywatch.db').as_uri()}?mode=ro"
     with closing(sqlite3.connect(uri, uri=True)) as db:
-        found: tuple[int, int] | None = db.execute(CLOSED).fetchone()
-        return found
+        rows: tuple[int, int] | None = db.execute(CLOSED).fetchone()
+        return rows
 
 
 def watched(
@@ -87,22 +87,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--addresses", type=lambda text: int(float(text)), default=15_000_000)
     parser.add_argument("--lines", type=lambda text: int(float(text)), default=20_000_000)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     # A Monday to come: all that is written lies in the one week before it.
     end = datetime(2030, 1, 7, tzinfo=UTC)
     with tempfile.TemporaryDirectory() as name:
         place, log = Path(name), Path(name) / "search.log"
         week(
-            log, asked.addresses, asked.lines, end - timedelta(days=7), end - timedelta(minutes=15)
+            log,
+            options.addresses,
+            options.lines,
+            end - timedelta(days=7),
+            end - timedelta(minutes=15),
         )
         more = f"[time]\nlateness = {LATENESS}\n"
         command = (sys.executable, "-c", PROGRAM)
         ahead = int((end - datetime.now(UTC)).total_seconds()) - 600
         with daemon(place, 0.1, more, command, surroundings(ahead)) as (process, url):
             start = time.perf_counter()
-            while queries(url) < asked.lines:
+            while queries(url) < options.lines:
                 time.sleep(0.5)
-            print(f"caught up: {asked.lines / (time.perf_counter() - start):,.0f} lines/s")
+            print(f"caught up: {options.lines / (time.perf_counter() - start):,.0f} lines/s")
             while not ready(url):
                 time.sleep(0.1)
             print(f"all of it is shown; peak RSS {peak(process):.0f} MB")
@@ -118,16 +122,16 @@ def main() -> None:
                 if look[0] > AFTER:
                     break
             print(f"peak RSS while the week is closed: {peak(process):.0f} MB")
-        tell(looks, closed(place / "state"), asked.addresses)
+        tell(looks, closed(place / "state"), options.addresses)
 
 
 def tell(
-    looks: list[tuple[float, float, bool]], found: tuple[int, int] | None, addresses: int
+    looks: list[tuple[float, float, bool]], result: tuple[int, int] | None, addresses: int
 ) -> None:
     """Print how long closing took, what a line took before, meanwhile and after, and the count."""
     done = next((since for since, _, is_closed in looks if is_closed), None)
     print("the week was not closed" if done is None else f"closing the week: {done:.1f} s")
-    for said, low, high in (
+    for message, low, high in (
         ("before", -1e9, 0.0),
         ("while closing", 0.0, 10.0),
         ("after", 10, 1e9),
@@ -136,13 +140,13 @@ def tell(
         if took:
             middle = statistics.median(took)
             print(
-                f"written to visible {said}: median {middle:.2f} s, max {max(took):.2f} s"
+                f"written to visible {message}: median {middle:.2f} s, max {max(took):.2f} s"
                 f" in {len(took)} lines"
             )
-    if found is not None:
+    if result is not None:
         # The address of the single lines is one more.
-        said = "exact" if found[1] == addresses + 1 else "NOT exact"
-        print(f"addresses of the week: {found[1]:,}, {said}")
+        message = "exact" if result[1] == addresses + 1 else "NOT exact"
+        print(f"addresses of the week: {result[1]:,}, {message}")
 
 
 if __name__ == "__main__":

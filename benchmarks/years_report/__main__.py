@@ -26,7 +26,7 @@ from donkeywatch.simulation import three_years as plan
 from donkeywatch.simulation.coverage_checks import check_report, table
 from donkeywatch.simulation.three_years import Week, Years
 
-MANY = 1_000_000
+MANY_ROWS = 1_000_000
 """Queries for which other processes are worth their start."""
 BAR = 0.93
 """Share of the 95 % intervals that have to hold what was planted."""
@@ -46,8 +46,8 @@ def counted(years: Years, directory: Path) -> list[Week]:
     """Write the log file by file, count each, and keep no line; what is in the weeks."""
     weeks: list[Week] = []
     engine, lexicon = None, ""
-    for path, found in plan.write(years, directory):
-        first, weeks = len(weeks), weeks + list(found)
+    for path, result in plan.write(years, directory):
+        first, weeks = len(weeks), weeks + list(result)
         end = years.start_ms + min(len(weeks) * plan.WEEK, years.hours) * HOUR
         wanted = "earlier" if first * plan.WEEK < years.change else "later"
         if engine is None or wanted != lexicon:
@@ -57,7 +57,7 @@ def counted(years: Years, directory: Path) -> list[Week]:
             settings = directory / f"{lexicon}.settings.toml"
             settings.write_text(SETTINGS.format(lexicon=lexicon), "utf-8")
             engine = Engine(loader.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
-            if years.queries > MANY:
+            if years.queries > MANY_ROWS:
                 engine.start_workers()
         backfill(engine, [path], None, lambda now=end: now)  # type: ignore[misc]
         path.unlink()
@@ -70,17 +70,19 @@ def counted(years: Years, directory: Path) -> list[Week]:
 def exact(years: Years, weeks: Sequence[Week], database: Path) -> bool:
     """Every hour's queries and flagged queries in the database are those that were written."""
     db = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
-    told = dict.fromkeys(range(years.hours), (0, 0, 0))
+    message = dict.fromkeys(range(years.hours), (0, 0, 0))
     for start, *counts in db.execute(
         "select w.start, w.queries, coalesce(p.queries, 0), coalesce(c.queries, 0) from windows w"
         " left join window_topics p on p.kind = w.kind and p.start = w.start"
         " and p.topic = 'pedophile' left join window_topics c on c.kind = w.kind"
         " and c.start = w.start and c.topic = 'pornographic' where w.kind = 'hour'"
     ):
-        told[(start - years.start_ms) // HOUR] = tuple(counts)
+        message[(start - years.start_ms) // HOUR] = tuple(counts)
     db.close()
     written = np.concatenate([np.stack(week[1:]).T for week in weeks])
-    return [told[hour] for hour in range(years.hours)] == [tuple(row) for row in written.tolist()]
+    return [message[hour] for hour in range(years.hours)] == [
+        tuple(row) for row in written.tolist()
+    ]
 
 
 def reported(database: Path, out: Path) -> tuple[float, float, int]:
@@ -100,10 +102,10 @@ def main() -> None:
     parser.add_argument("--queries", type=float, default=30e6)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="directory to keep the state and report in")
-    asked = parser.parse_args()
-    years = Years(seed=asked.seed, queries=int(asked.queries))
+    options = parser.parse_args()
+    years = Years(seed=options.seed, queries=int(options.queries))
     with tempfile.TemporaryDirectory() as temporary:
-        directory = asked.keep or Path(temporary)
+        directory = options.keep or Path(temporary)
         begun = time.monotonic()
         weeks = counted(years, directory)
         took = time.monotonic() - begun
@@ -111,7 +113,7 @@ def main() -> None:
         same = exact(years, weeks, database)
         seconds, cpu, memory = reported(database, directory / "report")
         done = check_report(years, compute_findings(database, Options()))
-    inside = sum(one.inside for one in done) / len(done)
+    inside = sum(item.inside for item in done) / len(done)
     queries = sum(int(week.queries.sum()) for week in weeks)
     print(f"{queries:,} queries simulated and counted in {took:.0f} s; every hour exact: {same}")
     print(f"report: {seconds:.1f} s, of it {cpu:.1f} s of one core; {memory / 1024:.0f} MB\n")

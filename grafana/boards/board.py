@@ -33,14 +33,14 @@ def row(title: str, repeat: str | None = None) -> Line:
 
 def placed(lines: Sequence[Line]) -> list[Json]:
     """Number the panels and lay them out, from left to right and down."""
-    numbers, y, found = count(1), 0, list[Json]()
+    numbers, y, items = count(1), 0, list[Json]()
     for width, height, panels in lines:
-        for i, one in enumerate(panels):
+        for i, item in enumerate(panels):
             x = i * width % COLUMNS
             place = {"x": x, "y": y + i * width // COLUMNS * height, "w": width, "h": height}
-            found.append({"id": next(numbers), **one, "gridPos": place})
+            items.append({"id": next(numbers), **item, "gridPos": place})
         y += (len(panels) * width + COLUMNS - 1) // COLUMNS * height
-    return found
+    return items
 
 
 def board(

@@ -157,16 +157,16 @@ def bars(
         "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom"},
         "tooltip": {"mode": "single", "sort": "none"},
     }
-    found = _panel(
+    result = _panel(
         "barchart", title, description, unit, queries, options,
         custom={"fillOpacity": 80, "lineWidth": 1}, min=0,
         overrides=coloured({"Value": colour}),
     )  # fmt: skip
-    found["transformations"] = [
+    result["transformations"] = [
         {"id": "filterFieldsByName", "options": {"include": {"names": [by, "Value"]}}},
         {"id": "sortBy", "options": {"fields": {}, "sort": [{"field": by}]}},
     ]
-    return found
+    return result
 
 
 def table(
@@ -177,7 +177,7 @@ def table(
     columns: Sequence[tuple[str, str]],
 ) -> Panel:
     """A row for each value of some labels; ``columns`` are title and unit of each query."""
-    found = _panel(
+    result = _panel(
         "table", title, description, "short", queries,
         {"showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": columns[0][0],
          "desc": True}]},
@@ -186,7 +186,7 @@ def table(
     )  # fmt: skip
     values = [f"Value #{query['refId']}" for query in queries]
     renamed = dict(zip(values, (name for name, _ in columns), strict=True))
-    found["transformations"] = [
+    result["transformations"] = [
         {"id": "merge", "options": {}},
         {"id": "filterFieldsByName", "options": {"include": {"names": [*by, *values]}}},
         {
@@ -198,7 +198,7 @@ def table(
             },
         },
     ]
-    return found
+    return result
 
 
 def timeline(title: str, description: str, queries: Sequence[Json], mapping: Json) -> Panel:

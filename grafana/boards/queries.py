@@ -74,7 +74,7 @@ def variables(*, every_instance: bool, topic: bool) -> list[Json]:
     """Data source, job and instance, and topics; all instances at once where that is asked."""
     build = "donkeywatch_build_info"
     all_of_them = {"includeAll": True, "current": {"text": ["All"], "value": ["$__all"]}}
-    found: list[Json] = [
+    result: list[Json] = [
         {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
         _variable("job", "Job", f"label_values({build}, job)"),
         _variable(
@@ -84,8 +84,8 @@ def variables(*, every_instance: bool, topic: bool) -> list[Json]:
     ]  # fmt: skip
     if topic:
         query = f"label_values(donkeywatch_topic_queries_total{{{HERE}}}, topic)"
-        found.append(_variable("topic", "Topic", query, **all_of_them))
-    return found
+        result.append(_variable("topic", "Topic", query, **all_of_them))
+    return result
 
 
 def breaks(colour: str) -> Json:

@@ -51,8 +51,8 @@ def daemon(tmp_path: Path, zygote: Zygote) -> Iterator[Callable[[Case], Daemon]]
         return made[-1]
 
     yield make
-    for one in made:
-        _end(one)
+    for item in made:
+        _end(item)
 
 
 def _end(daemon: Daemon) -> None:
@@ -81,8 +81,8 @@ def prepared(tmp_path: Path, prepared_zygotes: dict[str, PreparedZygote]) -> Ite
         return made[-1]
 
     yield make
-    for one in made:
-        _end(one)
+    for item in made:
+        _end(item)
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def begun(daemon: Make) -> Begun:
 @pytest.fixture(params=CASES, ids=str)
 def case(request: pytest.FixtureRequest) -> Case:
     """Both bells, each with both ends."""
-    found: Case = request.param
-    return found
+    result: Case = request.param
+    return result
 
 
 @pytest.fixture
@@ -123,10 +123,10 @@ def reasons(ask: Ask) -> Reasons:
 
     def told(daemon: Daemon) -> str:
         answer = ask(daemon, "/readyz")
-        found = " ".join(answer.json()["reasons"])
-        assert answer.status_code == (503 if found else 200)
+        document = " ".join(answer.json()["reasons"])
+        assert answer.status_code == (503 if document else 200)
         assert ask(daemon, "/healthz").json() == {"healthy": True}
-        return found
+        return document
 
     return told
 
@@ -165,12 +165,12 @@ def need() -> Callable[[str], str]:
 @pytest.fixture
 def shifted(tmp_path: Path) -> Iterator[Shifted]:
     """Real processes under libfaketime; without it the test skips, but fails under CI."""
-    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
-    if not found:
+    result = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not result:
         if os.environ.get("CI"):
             pytest.fail("libfaketime is not installed, and CI must have it")
         pytest.skip("libfaketime is not installed (Debian: faketime)")
-    parent = Shifted(tmp_path, found[0])
+    parent = Shifted(tmp_path, result[0])
     yield parent
     parent.close()
 
@@ -191,9 +191,9 @@ def stepped(tmp_path: Path) -> Iterator[Callable[[Case, int], Clocks]]:
         return made[-1]
 
     yield make
-    for one in made:
-        if one.engine is not None:
-            one.engine.close()
+    for item in made:
+        if item.engine is not None:
+            item.engine.close()
 
 
 @pytest.fixture
@@ -203,12 +203,12 @@ def run(tmp_path: Path, zygote: Zygote) -> Callable[..., tuple[int, str]]:
 
     def verb(*argv: str | Path) -> tuple[int, str]:
         """Exit code and everything it says."""
-        said = tmp_path / f"said-{next(numbers)}.txt"
-        pid = zygote.fork([str(part) for part in argv], said)
+        message = tmp_path / f"said-{next(numbers)}.txt"
+        pid = zygote.fork([str(part) for part in argv], message)
         until = time.monotonic() + 20
         while (code := zygote.poll(pid)) is None:
-            assert time.monotonic() < until, said.read_text()
+            assert time.monotonic() < until, message.read_text()
             time.sleep(0.01)
-        return code, said.read_text()
+        return code, message.read_text()
 
     return verb

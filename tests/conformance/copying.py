@@ -208,8 +208,8 @@ class CopiedLog:
         """Is any of the hashes of a text in the state, by the keys that stand there?"""
         files = {path: path.read_bytes() for path in self.state()}
         keys = [data for path, data in files.items() if path.suffix == ".key"]
-        found = hashes(text, keys)
-        return any(digest in data for digest in found for data in files.values())
+        result = hashes(text, keys)
+        return any(digest in data for digest in result for data in files.values())
 
     def backfill(self, content: Sequence[bytes], packing: str) -> str | None:
         """The operator counts a file of these lines; what it was refused for, if it was."""
@@ -219,14 +219,14 @@ class CopiedLog:
         self.engine.final_commit(self.now, self.steady)
         self.engine.close()
         self.engine = self._open()
-        told = None
+        message = None
         try:
             backfill(self.engine, [path], None, lambda: self.now)
         except SourceError as error:
-            told = error.problem
+            message = error.problem
         self.engine.close()
         self.engine = self._open()
-        return told
+        return message
 
     def drop(self, content: Sequence[bytes], packing: str) -> None:
         """A file of these lines appears beside the log, with the name of a rotated one."""
@@ -238,22 +238,22 @@ class CopiedLog:
 
     def counted(self) -> int:
         """Searches that are counted."""
-        (found,) = self.engine.store.connection.execute(
+        (rows,) = self.engine.store.connection.execute(
             "select coalesce(sum(value), 0) from counters where name = 'lines' and detail = 'query'"
         ).fetchone()
-        return int(found)
+        return int(rows)
 
     def distinct(self) -> int:
         """Different searches among them."""
         connection = self.engine.store.connection
         hours = connection.execute("select distinct hour from segments").fetchall()
-        found = {
+        match = {
             (hour, pseudonym, tick)
             for (hour,) in hours
             for rows in self.engine.store.segments(hour, hour + HOUR)
             for pseudonym, tick in zip(rows.pseudonym.tolist(), rows.tick.tolist(), strict=True)
         }
-        return len(found)
+        return len(match)
 
     def told(self) -> str:
         """What the daemon says is wrong."""

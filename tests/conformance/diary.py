@@ -63,8 +63,8 @@ class Diary:
 
     def truth(self, start: int, end: int) -> tuple[int, int, int]:
         """Queries, distinct addresses and sum of squares of [start, end) ms."""
-        asked = Counter(who for time, who in self.asked if start <= time < end)
-        return asked.total(), len(asked), sum(n * n for n in asked.values())
+        request = Counter(who for time, who in self.asked if start <= time < end)
+        return request.total(), len(request), sum(n * n for n in request.values())
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database."""
@@ -75,10 +75,10 @@ class Diary:
     def lines(self) -> int:
         """How many lines the database has counted, whatever they are; 0 before there is one."""
         try:
-            found = self.query("select sum(value) from counters where name = 'lines'")
+            rows = self.query("select sum(value) from counters where name = 'lines'")
         except sqlite3.OperationalError:
             return 0
-        return found[0][0] or 0
+        return rows[0][0] or 0
 
     def exact(self) -> None:
         """Every line has its outcome, and every query is in one hour and one week."""
@@ -97,16 +97,16 @@ class Diary:
                 # 1970 began with a Thursday; weeks with a Monday.
                 assert (start - (4 * DAY if kind == "week" else 0)) % length == 0
                 assert until - start == length
-                told = self.truth(start, until)
-                found = (queries, addresses, squares) if closed else (queries, *told[1:])
-                assert found == told, (kind, stamp(start))
+                message = self.truth(start, until)
+                result = (queries, addresses, squares) if closed else (queries, *message[1:])
+                assert result == message, (kind, stamp(start))
                 total += queries
             assert total == len(self.asked), kind
 
     def closed(self, kind: str) -> set[int]:
         """Starts of the windows of a kind that are closed."""
-        found = self.query("select start from windows where kind = ? and closed = 1", kind)
-        return {start for (start,) in found}
+        rows = self.query("select start from windows where kind = ? and closed = 1", kind)
+        return {start for (start,) in rows}
 
     def rolling(self) -> dict[str, int]:
         """The end of each rolling window, whose figures must be the truth between its bounds."""
@@ -115,8 +115,8 @@ class Diary:
             " where kind not in ('hour', 'week')"
         )
         assert len(shown) == 3
-        for kind, start, until, *found in shown:
-            assert tuple(found) == self.truth(start, until), (kind, stamp(until))
+        for kind, start, until, *result in shown:
+            assert tuple(result) == self.truth(start, until), (kind, stamp(until))
         return {kind: until for kind, _, until, *_ in shown}
 
 

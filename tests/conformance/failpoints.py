@@ -57,14 +57,14 @@ def statements(path: str) -> dict[int, int]:
 
 def functions(path: Path) -> dict[str, set[int]]:
     """Statements of each function of a module, by its name, docstrings left out."""
-    found: dict[str, set[int]] = {}
+    result: dict[str, set[int]] = {}
 
     def walk(node: ast.AST, prefix: str) -> None:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.ClassDef):
                 walk(child, f"{child.name}.")
             elif isinstance(child, ast.FunctionDef):
-                found[prefix + child.name] = {
+                result[prefix + child.name] = {
                     inner.lineno
                     for outer in child.body
                     for inner in ast.walk(outer)
@@ -74,7 +74,7 @@ def functions(path: Path) -> dict[str, set[int]]:
                 }
 
     walk(ast.parse(path.read_bytes()), "")
-    return found
+    return result
 
 
 def prepare(directory: Path) -> None:
@@ -256,7 +256,7 @@ def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
     Dies at the ``hit``-th time that a statement is about to run; without ``die_at`` it writes
     which ones were run how often to ``trace.json``.
     """
-    seen: Counter[str] = Counter()
+    observed: Counter[str] = Counter()
     home = str(SOURCE) + os.sep
     watched = home + (die_at or "").partition(":")[0]
 
@@ -268,8 +268,8 @@ def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
         line = statements(path).get(frame.f_lineno)
         if event == "line" and line is not None:
             name = f"{path[len(home) :]}:{line}"
-            seen[name] += 1
-            if name == die_at and seen[name] == hit:
+            observed[name] += 1
+            if name == die_at and observed[name] == hit:
                 os.kill(os.getpid(), signal.SIGKILL)
         return on_line
 
@@ -283,7 +283,7 @@ def work(directory: str, fault: str, die_at: str | None, hit: int = 1) -> None:
     finally:
         sys.settrace(None)
     if die_at is None:
-        Path(directory, "trace.json").write_text(json.dumps(seen))
+        Path(directory, "trace.json").write_text(json.dumps(observed))
 
 
 def go_on(directory: str, fault: str) -> None:
@@ -307,7 +307,7 @@ def figures(directory: Path) -> dict[str, Any]:
     }  # fmt: skip
     tables["windows"] = [row[:8] + row[9:] for row in tables["windows"]]
     tables["weekly_keys"] = [(week, sealed) for week, _, _, sealed in tables["weekly_keys"]]
-    found: dict[str, Any] = {
+    rows: dict[str, Any] = {
         **tables,
         "counters": db.execute(
             "select * from counters where name in ('lines', 'flagged', 'invariant_violations',"
@@ -321,7 +321,7 @@ def figures(directory: Path) -> dict[str, Any]:
         "keys": sorted(path.name for path in (directory / "state" / "keys").iterdir()),
     }
     db.close()
-    return found
+    return rows
 
 
 def copy(template: Path, to: Path) -> Path:

@@ -146,8 +146,8 @@ class Figures:
 
     def queries(self, start: int, end: int) -> tuple[int, int]:
         """Queries in [start, end) ms, and flagged ones."""
-        found = [n for n in self.lines if n.outcome == "query" and start <= n.time < end]
-        return len(found), sum(line.flagged for line in found)
+        items = [n for n in self.lines if n.outcome == "query" and start <= n.time < end]
+        return len(items), sum(line.flagged for line in items)
 
 
 @cache
@@ -826,20 +826,20 @@ class World:
                 self.must.add(line)
 
     def _check_counters(self) -> None:
-        told = self._lines()
+        message = self._lines()
         least, most = self.must.outcomes, self.may.outcomes
-        for outcome in {*told, *least}:
-            assert told[outcome] >= least[outcome], f"lost: {outcome}"
+        for outcome in {*message, *least}:
+            assert message[outcome] >= least[outcome], f"lost: {outcome}"
             # Lines without a search among them are known by no search: a copy counts them anew.
             times = 1 if outcome == "query" else 1 + self._copies
-            assert told[outcome] <= most[outcome] * times, f"doubled: {outcome}"
+            assert message[outcome] <= most[outcome] * times, f"doubled: {outcome}"
 
     def _lines(self) -> Counter[str]:
         assert self.engine is not None
-        found = self.engine.store.connection.execute(
+        rows = self.engine.store.connection.execute(
             "select detail, value from counters where name = 'lines'"
         )
-        return Counter({outcome: value for outcome, value in found if value})
+        return Counter({outcome: value for outcome, value in rows if value})
 
     # -- the end -------------------------------------------------------------------------
 
@@ -898,7 +898,7 @@ class World:
 
     def _check_windows(self, kinds: tuple[str, ...], *, closed: bool) -> None:
         assert self.engine is not None
-        found = self.engine.store.connection.execute(
+        rows = self.engine.store.connection.execute(
             "select w.kind, w.start, w.until, w.queries, w.addresses, w.sum_qq, w.closed,"
             " t.queries, t.addresses_1, t.sum_qk, t.sum_kk, coalesce(t.exclusive_queries,"
             " t.queries)"
@@ -906,7 +906,7 @@ class World:
             " window_topics t on w.kind = t.kind and w.start = t.start"
         ).fetchall()
         sums: Counter[str] = Counter()
-        for kind, start, until, queries, addresses, qq, is_closed, flagged, *rest in found:
+        for kind, start, until, queries, addresses, qq, is_closed, flagged, *rest in rows:
             if kind not in kinds or (closed and until > self.now - 2 * MINUTE):
                 continue
             assert is_closed, (kind, start)
@@ -917,16 +917,16 @@ class World:
                 assert least[1] <= flagged <= most[1], (kind, start, flagged, least, most)
                 assert rest == [flagged] * 4, (kind, start, flagged, rest)
             sums[kind] += queries
-        told = self._lines()
+        message = self._lines()
         for kind in {"hour", "week"} & set(kinds):
-            assert sums[kind] == told["query"], (kind, sums[kind], told["query"])
+            assert sums[kind] == message["query"], (kind, sums[kind], message["query"])
 
     def _check_losses(self) -> None:
         """The other counters say what happened, and what was not covered."""
         assert self.engine is not None
         database = self.engine.store.connection
-        found = database.execute("select name, sum(value) from counters group by name").fetchall()
-        counters: Counter[str] = Counter(dict(found))
+        rows = database.execute("select name, sum(value) from counters group by name").fetchall()
+        counters: Counter[str] = Counter(dict(rows))
         covered = self.covered()
         span = (self.now - self.begun) / SECOND
         assert covered[0] <= span + 0.001, (covered, span)
@@ -950,11 +950,11 @@ class World:
     def covered(self) -> tuple[float, float]:
         """Seconds covered in all, and in the hour with most of them."""
         assert self.engine is not None
-        found: tuple[float, float] = self.engine.store.connection.execute(
+        rows: tuple[float, float] = self.engine.store.connection.execute(
             "select coalesce(sum(covered_seconds), 0), coalesce(max(covered_seconds), 0)"
             " from windows where kind = 'hour'"
         ).fetchone()
-        return found
+        return rows
 
     def _check_destroyed(self) -> None:
         """No key and no segment is older than the week before this one."""

@@ -19,7 +19,7 @@ class Setup:
 
     tool: str
     choice: str
-    told: str
+    message: str
 
     @property
     def key(self) -> str:
@@ -92,7 +92,7 @@ def rendered(results: dict[str, Any]) -> str:
     for setup in SETUPS:
         runs = [row["runs"][setup.key] for row in rows]
         summary.append([
-            setup.tool, str(results["versions"][setup.tool]), setup.told,
+            setup.tool, str(results["versions"][setup.tool]), setup.message,
             f"{sum(map(always, runs))} of {len(rows)}",
             f"{sum(map(exact, runs))} of {len(' '.join(runs).split())}",
             "yes" if setup in best else "no",
@@ -101,10 +101,10 @@ def rendered(results: dict[str, Any]) -> str:
     for row in rows:
         named = [cell(row["runs"][setup.key]) for setup in best]
         outcome.append([row["script"], str(row["lines"]), *named])
-    told = [["", ""], *([name, str(value)] for name, value in results["circumstances"].items())]
+    message = [["", ""], *([name, str(value)] for name, value in results["circumstances"].items())]
     return TEXT.format(
-        least=RUNS, summary=table(*summary), outcome=table(*outcome), told=table(*told)
-    ) + (NOTE if any(one == FAILED for line in outcome for one in line) else "")
+        least=RUNS, summary=table(*summary), outcome=table(*outcome), told=table(*message)
+    ) + (NOTE if any(item == FAILED for line in outcome for item in line) else "")
 
 
 NOTE = "\n`-`: a run could not be finished: the tool did not start, or not end when told to.\n"

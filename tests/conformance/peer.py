@@ -29,13 +29,13 @@ LINE = re.compile(
 )
 
 
-def counted(found: Iterable[tuple[str, str, str]]) -> Counter[int]:
+def counted(result: Iterable[tuple[str, str, str]]) -> Counter[int]:
     """How often each line was told, of the two parts of its address and its serial number.
 
     Both are the same number, so that a cut line is not taken for another one.
     """
     lines: Counter[int] = Counter()
-    for high, low, serial in found:
+    for high, low, serial in result:
         if int(high, 16) << 16 | int(low, 16) == int(serial):
             lines[int(serial)] += 1
     return lines
@@ -119,13 +119,13 @@ class Peer(ABC):
 
     def look(self, lines: int) -> None:
         """Wait until it has counted so many different lines, or does nothing any more."""
-        seen, end = -1, 0.0
+        observed, end = -1, 0.0
         last = time.monotonic() + LONGEST
         while (counted := len(self.lines())) < lines:
             if time.monotonic() > last:
                 break
-            if (now := self.activity()) != seen:
-                seen = now
+            if (now := self.activity()) != observed:
+                observed = now
                 patience = PATIENCE if counted < lines - self.missing else AGAIN
                 end = time.monotonic() + patience
             elif time.monotonic() > end:
@@ -135,8 +135,8 @@ class Peer(ABC):
 
     def tally(self) -> Tally:
         """Of all its lives."""
-        found = self.lines()
-        return Tally(found.total(), len(found))
+        result = self.lines()
+        return Tally(result.total(), len(result))
 
 
 class Writing(Peer):
@@ -149,15 +149,15 @@ class Writing(Peer):
 
     def activity(self) -> int:
         """Its output grows with lines that are no queries, too, and its positions go on."""
-        found: list[bytes | int] = []
+        result: list[bytes | int] = []
         for path in sorted(self.directory.iterdir()):
             with contextlib.suppress(OSError):
-                found.append(path.stat().st_size if path == self.output else path.read_bytes())
-        return hash(tuple(found))
+                result.append(path.stat().st_size if path == self.output else path.read_bytes())
+        return hash(tuple(result))
 
     def lines(self) -> Counter[int]:
         """What stands in the file."""
         if not self.output.exists():
             return Counter()
-        found = LINE.findall(self.output.read_bytes())
-        return counted((h.decode(), low.decode(), s.decode()) for h, low, s in found)
+        result = LINE.findall(self.output.read_bytes())
+        return counted((h.decode(), low.decode(), s.decode()) for h, low, s in result)

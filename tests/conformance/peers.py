@@ -61,10 +61,10 @@ class Mtail(Peer):
         ]  # fmt: skip
 
     def _ask(self, what: str) -> bytes:
-        asked = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with asked.open(f"http://127.0.0.1:{self._port}/{what}", timeout=2) as answer:
-            found: bytes = answer.read()
-            return found
+        request = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with request.open(f"http://127.0.0.1:{self._port}/{what}", timeout=2) as answer:
+            block: bytes = answer.read()
+            return block
 
     def ready(self) -> bool:
         """It answers, and follows the log if there is one."""
@@ -83,10 +83,10 @@ class Mtail(Peer):
     def _scrape(self) -> Counter[int]:
         lines: Counter[int] = Counter()
         for metric in json.loads(self._ask("json")):
-            for one in metric.get("LabelValues") or ():
-                high, low, serial = one["Labels"]
+            for item in metric.get("LabelValues") or ():
+                high, low, serial = item["Labels"]
                 for line in counted([(high, low, serial)]):
-                    lines[line] += one["Value"]["Value"]
+                    lines[line] += item["Value"]["Value"]
         return lines
 
     def _end(self, number: int) -> None:

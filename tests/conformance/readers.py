@@ -58,8 +58,8 @@ def tally(state: Path) -> Tally:
         return Tally(0, 0)
     finally:
         db.close()
-    seen = {blob[i : i + 8] for (blob,) in blobs for i in range(0, len(blob), 8)}
-    return Tally(total, len(seen))
+    observed = {blob[i : i + 8] for (blob,) in blobs for i in range(0, len(blob), 8)}
+    return Tally(total, len(observed))
 
 
 class Stepped:

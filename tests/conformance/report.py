@@ -41,8 +41,8 @@ SETTLING = 1.0
 
 def cells(scripted: Scripted) -> list[Case]:
     """The cells of the reduced matrix that matter to a script, some twice if they are few."""
-    found = [c for c in scripted.cases() if c.bell == "inotify" and c.archive == "plain"]
-    return list(itertools.islice(itertools.cycle(found), max(RUNS, len(found))))
+    items = [c for c in scripted.cases() if c.bell == "inotify" and c.archive == "plain"]
+    return list(itertools.islice(itertools.cycle(items), max(RUNS, len(items))))
 
 
 def go(make: Callable[[Path, Case], Daemon | Peer], scripted: Scripted, case: Case) -> list[int]:
@@ -100,19 +100,19 @@ def measure(scripts: list[Scripted]) -> dict[str, Any]:
     jobs = [(scripted, setup) for scripted in scripts for setup in SETUPS]
     done = itertools.count(1)
 
-    def one(asked: tuple[Scripted, Setup]) -> tuple[int, str]:
-        scripted, setup = asked
-        found = job(setup, scripted)
-        print(f"{next(done)} of {len(jobs)}: {scripted.name}: {setup.key}: {found[1]}", flush=True)
-        return found
+    def one(request: tuple[Scripted, Setup]) -> tuple[int, str]:
+        scripted, setup = request
+        result = job(setup, scripted)
+        print(f"{next(done)} of {len(jobs)}: {scripted.name}: {setup.key}: {result[1]}", flush=True)
+        return result
 
     with ThreadPoolExecutor(2) as pool:
-        found = dict(zip(jobs, pool.map(one, jobs), strict=True))
+        result = dict(zip(jobs, pool.map(one, jobs), strict=True))
     rows = [
         {
             "script": scripted.name,
-            "lines": max(found[scripted, setup][0] for setup in SETUPS),
-            "runs": {setup.key: found[scripted, setup][1] for setup in SETUPS},
+            "lines": max(result[scripted, setup][0] for setup in SETUPS),
+            "runs": {setup.key: result[scripted, setup][1] for setup in SETUPS},
         }
         for scripted in scripts
     ]
@@ -133,7 +133,7 @@ def versions() -> dict[str, str | None]:
 def circumstances() -> dict[str, str]:
     """When and on what."""
     kernel = re.match(r"\d+\.\d+", platform.release())
-    found = subprocess.run(
+    completed = subprocess.run(
         ["findmnt", "-no", "FSTYPE", "-T", tempfile.gettempdir()],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -141,7 +141,7 @@ def circumstances() -> dict[str, str]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "cores": str(os.cpu_count()),
         "kernel": f"{platform.system()} {kernel[0] if kernel else ''}".strip(),
-        "file system": found.stdout.strip() or "unknown",
+        "file system": completed.stdout.strip() or "unknown",
         "Python": platform.python_version(),
         "command": f"`{COMMAND}`",
     }
@@ -152,15 +152,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--render", action="store_true", help="render the results there are")
     parser.add_argument("--only", help="run scripts with this in their names, keep other rows")
-    asked = parser.parse_args()
-    if asked.render:
+    options = parser.parse_args()
+    if options.render:
         PAGE.write_text(rendered(json.loads(RESULTS.read_text("utf-8"))), encoding="utf-8")
         return
     absent = [kind.tool for kind in PEERS if kind.version() is None]
     if absent:
         sys.exit(f"not installed: {', '.join(absent)} (apt-get install mtail rsyslog)")
-    results = measure([s for s in SCRIPTS if s.peers and (asked.only or "") in s.name])
-    if asked.only and RESULTS.exists():
+    results = measure([s for s in SCRIPTS if s.peers and (options.only or "") in s.name])
+    if options.only and RESULTS.exists():
         results["rows"] = merged(json.loads(RESULTS.read_text("utf-8"))["rows"], results["rows"])
     RESULTS.write_text(f"{json.dumps(results, indent=1)}\n", encoding="utf-8")
     PAGE.write_text(rendered(results), encoding="utf-8")

@@ -43,9 +43,9 @@ class Nobody:
     """A user without rights, and a directory of his that everybody can reach."""
 
     def __init__(self, directory: Path) -> None:
-        found = pwd.getpwnam("nobody")
+        result = pwd.getpwnam("nobody")
         self.directory = directory
-        self.user, self.group = found.pw_uid, found.pw_gid
+        self.user, self.group = result.pw_uid, result.pw_gid
 
     @property
     def prelude(self) -> str:
@@ -105,11 +105,11 @@ def refused(daemon: Daemon, code: int) -> str:
     before = len(daemon.said())
     daemon.launch()
     assert daemon.wait() == code, daemon.said()
-    said = daemon.said()[before:]
-    assert "remedy: " in said
-    assert "Traceback" not in said
-    assert "listening" not in said
-    return said
+    message = daemon.said()[before:]
+    assert "remedy: " in message
+    assert "Traceback" not in message
+    assert "listening" not in message
+    return message
 
 
 class Shifted(Zygote):

@@ -58,8 +58,10 @@ def entries(reader: Daemon) -> tuple[str, str]:
     """Two words that flag a query alone: one of ASCII, one with an accent that cp1252 has."""
     path = reader.settings.parent / "archive" / "lexicon.toml"
     words = tomllib.loads(path.read_text())["topics"]["pedophile"]["groups"]["explicit"]
-    odd = [word for word in words if len(word.encode("cp1252", "ignore")) == len(word)]
-    return next(filter(str.isascii, odd)), next(word for word in odd if not word.isascii())
+    irregular = [word for word in words if len(word.encode("cp1252", "ignore")) == len(word)]
+    return next(filter(str.isascii, irregular)), next(
+        word for word in irregular if not word.isascii()
+    )
 
 
 CELLS = [("tsv", case) for case in CASES] + [
@@ -75,14 +77,14 @@ cells = pytest.mark.parametrize(("name", "case"), CELLS, ids=str)
 def odd_queries(plain: str, accented: str) -> list[tuple[bytes, bool]]:
     """Queries in encodings that are right, wrong and none; and is there an entry in them?"""
     word = plain.encode()
-    odd = [
+    irregular = [
         b"\xff\xfe", b"\xed\xa0\x80", b"\xed\xb0\x80", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xc1\xbf",
         b"\xf4\x90\x80\x80", b"\xf8\x88\x80\x80\x80", b"\x80", b"\x81\x8d\x8f\x90\x9d", b"\xc3",
         b"\xe2\x82", b"\xa4", b"\xbd\xbc",
     ]  # fmt: skip
     return [
-        *((part + b" " + word + b" " + part, True) for part in odd),
-        *((part + b" gajvo", False) for part in odd),
+        *((part + b" " + word + b" " + part, True) for part in irregular),
+        *((part + b" gajvo", False) for part in irregular),
         (accented.encode(), True),
         (accented.encode("cp1252"), True),
         (accented.upper().encode("cp1252"), True),
@@ -165,27 +167,27 @@ def test_nothing_of_a_line_reaches_our_own_log(
     diary.log.write_bytes(written())  # The same lines would be a copy.
     reader.until(lambda: diary.lines() == 3 * data.count(b"\n"))
     lexicon = reader.settings.parent / "archive" / "lexicon.toml"
-    good = lexicon.read_text()
-    lexicon.write_text(f"{good}\n{canary} = \x1b\n")
+    valid = lexicon.read_text()
+    lexicon.write_text(f"{valid}\n{canary} = \x1b\n")
     reader.signal(signal.SIGHUP)
     reader.until(lambda: "settings not reloaded" in reader.said())
-    lexicon.write_text(good)
+    lexicon.write_text(valid)
     reader.signal(signal.SIGHUP)
     reader.until(lambda: "settings reloaded" in reader.said())
     reader.stop()
-    found = dict(diary.query("select detail, value from counters where name = 'lines'"))
+    rows = dict(diary.query("select detail, value from counters where name = 'lines'"))
     count = len(FORGING)
     wanted = {"query": 3 * count, "bad_time": 3 * count, "bad_address": 3 * count, "other": 12}
-    assert {name: n for name, n in found.items() if n} == wanted
-    said = reader.errors.read_bytes()
-    assert canary.encode() not in said
-    assert not re.search(rb"[^\n\x20-\x7e]", said)
-    assert all(re.match(rb"(INFO|WARNING|ERROR) ", line) for line in said.splitlines())
+    assert {name: n for name, n in rows.items() if n} == wanted
+    message = reader.errors.read_bytes()
+    assert canary.encode() not in message
+    assert not re.search(rb"[^\n\x20-\x7e]", message)
+    assert all(re.match(rb"(INFO|WARNING|ERROR) ", line) for line in message.splitlines())
     for argv in (("check", diary.log), ("backfill", diary.log, before), ("status",)):
-        _, told = run(argv[0], *argv[1:], "--config", reader.settings)
-        assert canary not in told
-        assert "forged" not in told
-        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]", told)
+        _, notice = run(argv[0], *argv[1:], "--config", reader.settings)
+        assert canary not in notice
+        assert "forged" not in notice
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202e]", notice)
 
 
 # -- B03 ------------------------------------------------------------------------------------
@@ -216,8 +218,8 @@ def test_line_ends_and_marks_of_other_systems(daemon: Daemons, diary: Diary, cas
         again(reader, case)
     reader.stop()
     diary.outcomes = expected
-    found = dict(diary.query("select detail, value from counters where name = 'lines'"))
-    assert {name: n for name, n in found.items() if n} == dict(expected)
+    rows = dict(diary.query("select detail, value from counters where name = 'lines'"))
+    assert {name: n for name, n in rows.items() if n} == dict(expected)
 
 
 WIDE = pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
@@ -275,8 +277,8 @@ def test_a_file_in_utf_16_is_refused_by_the_verbs(
     argv: tuple[str | Path, ...] = ("--config", daemon(Case()).settings)
     if "without" in verb:
         argv = ("--format", "tsv")
-    code, said = run(verb.partition(" ")[0], *argv, path)
-    assert "is UTF-16" in said
+    code, message = run(verb.partition(" ")[0], *argv, path)
+    assert "is UTF-16" in message
     assert code == 5
 
 
@@ -374,8 +376,8 @@ def test_any_bytes_at_all_have_the_outcomes_of_their_lines(
         expected.update(outcome(line) for line in (data + b"\n").split(b"\n")[:-1])
         engine.now -= Clocks.STEP
         engine.tick()
-        found = dict(diary.query("select detail, value from counters where name = 'lines'"))
-        assert {what: n for what, n in found.items() if n} == dict(expected)
+        rows = dict(diary.query("select detail, value from counters where name = 'lines'"))
+        assert {what: n for what, n in rows.items() if n} == dict(expected)
         assert engine.engine is not None
         assert engine.engine.status().sources[0].lag_bytes == 0
 
@@ -405,13 +407,13 @@ def test_every_line_has_one_outcome(daemon: Daemons, diary: Diary, case: Case) -
     for _ in range(2):
         for outcome, ones in lines.items():
             with diary.log.open("a") as log:
-                log.writelines(one + "\n" for one in ones)
+                log.writelines(item + "\n" for item in ones)
             diary.outcomes[outcome] += len(ones)
         reader.until(lambda: diary.lines() == diary.outcomes.total())
         again(reader, case)
     reader.stop()
-    found = dict(diary.query("select detail, value from counters where name = 'lines'"))
-    assert {name: n for name, n in found.items() if n} == dict(diary.outcomes)
+    rows = dict(diary.query("select detail, value from counters where name = 'lines'"))
+    assert {name: n for name, n in rows.items() if n} == dict(diary.outcomes)
 
 
 @pytest.mark.scenario("B04")
@@ -441,11 +443,13 @@ def test_a_real_daemon_reads_any_bytes(
         if part == 1:
             again(reader, case)
     metrics = ask(reader, "/metrics").text
-    told = re.findall(r'^donkeywatch_lines_total\{outcome="(\w+)".*\} (\S+)$', metrics, re.M)
+    message = re.findall(r'^donkeywatch_lines_total\{outcome="(\w+)".*\} (\S+)$', metrics, re.M)
     reader.stop()
-    found = dict(diary.query("select detail, value from counters where name = 'lines'"))
-    assert {what: float(n) for what, n in told if float(n)} == {k: n for k, n in found.items() if n}
-    assert sum(found.values()) == written
+    rows = dict(diary.query("select detail, value from counters where name = 'lines'"))
+    assert {what: float(n) for what, n in message if float(n)} == {
+        k: n for k, n in rows.items() if n
+    }
+    assert sum(rows.values()) == written
     assert "Traceback" not in reader.said()
     hours = diary.query("select sum(queries) from windows where kind = 'hour'")
-    assert hours == [(found["query"],)]
+    assert hours == [(rows["query"],)]

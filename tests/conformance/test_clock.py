@@ -343,9 +343,9 @@ def test_stamps_that_do_not_tell_the_year_are_refused(
     settings = daemon(Case()).settings
     more = f'format = "tsv"\ntimezone = "{PARIS}"\ntime_format = "{layout}"'
     amend(settings, 'format = "tsv"', more)
-    code, said = run(verb, "--config", settings)
+    code, message = run(verb, "--config", settings)
     assert code == 2
-    assert "`time_format` needs a four-digit year" in said
+    assert "`time_format` needs a four-digit year" in message
 
 
 @pytest.mark.scenario("C03")
@@ -365,7 +365,7 @@ def test_stamps_without_a_year_are_no_time(daemon: Daemons, diary: Diary, case: 
 
 # -- C04 ------------------------------------------------------------------------------------
 
-FAR = utc(2099, 1, 1)
+FAR_FUTURE_MS = utc(2099, 1, 1)
 
 
 @pytest.mark.scenario("C04")
@@ -377,7 +377,7 @@ def test_stamps_of_2099_close_nothing(stepped: Engines, diary: Diary, ending: Ca
     engine.start()
     keys = sorted(path.name for path in (diary.state / "keys").iterdir())
     for count in (1, 3, 50):
-        diary.write(*[FAR] * count, outcome="future")
+        diary.write(*[FAR_FUTURE_MS] * count, outcome="future")
         diary.write(engine.now)
         engine.tick()
         if ending:
@@ -401,12 +401,12 @@ def test_stamps_of_2099_close_nothing_of_a_real_daemon(
     daemon: Daemons, diary: Diary, case: Case
 ) -> None:
     """As the first line, alone, and sixty at once, with an end between."""
-    diary.write(FAR, outcome="future")
+    diary.write(FAR_FUTURE_MS, outcome="future")
     reader = daemon(case)
     reader.start()
     for count in (0, 1, 60):
         now = time.time_ns() // 1_000_000
-        diary.write(*[FAR] * count, outcome="future")
+        diary.write(*[FAR_FUTURE_MS] * count, outcome="future")
         diary.write(now)
         reader.until(lambda: diary.lines() == diary.outcomes.total())
         again(reader, case)

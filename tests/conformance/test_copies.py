@@ -112,9 +112,9 @@ class Machine(RuleBasedStateMachine):
             line.split(b"\t", 1)[0] + b"\t192.0.2.0\t" + line.rsplit(b"\t", 1)[1] for line in part
         ]
         if len(content) >= 40:
-            told = self.log.backfill(content, "")
-            assert told is not None
-            assert "masked" in told
+            message = self.log.backfill(content, "")
+            assert message is not None
+            assert "masked" in message
 
     def teardown(self) -> None:
         """Compare."""

@@ -172,10 +172,10 @@ def test_out_of_descriptors_for_two_minutes(tmp_path: Path) -> None:
     try:
         for _ in range(120):
             reader.tick()
-        told = reader.engine.status().readiness_problems(0)
+        message = reader.engine.status().readiness_problems(0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    assert "Too many open files" in " ".join(told)
+    assert "Too many open files" in " ".join(message)
     assert reader.tally().total == 20
     with site.rotated().open("ab") as old:
         old.write(site.lines(3))
@@ -235,13 +235,13 @@ while (descriptor := libc.inotify_init1(0)) >= 0:
 
 def watches(pid: int) -> int:
     """The inotify watches of a process, as the kernel tells them."""
-    found = 0
+    result = 0
     for entry in Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
-            found += entry.read_text().count("inotify wd:")
+            result += entry.read_text().count("inotify wd:")
         except FileNotFoundError:
             continue
-    return found
+    return result
 
 
 @pytest.mark.scenario("F04")
@@ -413,9 +413,9 @@ def test_a_log_that_cannot_be_read_is_not_followed(
     for _ in range(300):
         reader.tick()
     assert reader.engine is not None
-    told = reader.engine.status().readiness_problems(1 << 20)
+    message = reader.engine.status().readiness_problems(1 << 20)
     reader.engine.close()
-    assert "Input/output error" in " ".join(told)
+    assert "Input/output error" in " ".join(message)
 
 
 def put(kind: str, path: Path, protected: Path) -> None:
@@ -447,10 +447,10 @@ def test_something_else_in_place_of_the_log(
     with site.rotated().open("ab") as old:
         old.write(site.lines(3))
     put(kind, site.path, nobody.directory / "secret")
-    told = FORBIDDEN if kind == "protected" else r"is a directory|not a regular file|No such"
-    reader.until(lambda: re.search(told, reasons(reader)) is not None)
+    message = FORBIDDEN if kind == "protected" else r"is a directory|not a regular file|No such"
+    reader.until(lambda: re.search(message, reasons(reader)) is not None)
     site.restart()
-    reader.until(lambda: re.search(told, reasons(reader)) is not None)
+    reader.until(lambda: re.search(message, reasons(reader)) is not None)
     assert "zqorvsecret" not in reader.said() + ready(reader)
     shutil.rmtree(site.path) if kind == "directory" else site.path.unlink()
     site.write(10)

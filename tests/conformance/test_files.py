@@ -34,9 +34,9 @@ def at_work(reader: Daemon, directory: Path, case: Case) -> tuple[Daemon, Site]:
 def covered(state: Path) -> float:
     """Seconds for which the log was followed, by the hours."""
     db = sqlite3.connect(state / "donkeywatch.db")
-    found = db.execute("select sum(covered_seconds) from windows where kind = 'hour'").fetchone()
+    rows = db.execute("select sum(covered_seconds) from windows where kind = 'hour'").fetchone()
     db.close()
-    return float(found[0])
+    return float(rows[0])
 
 
 def dated(site: Site, day: int) -> Path:

@@ -314,10 +314,10 @@ def test_heads_and_bodies_have_limits(begun: Begun) -> None:
     assert status(reader, head(*[b"X: a"] * (MAX_HEADERS - 2))) == 200
     assert status(reader, head(*[b"X: a"] * (MAX_HEADERS - 1))) == 431
     body = b"a" * MAX_BODY_BYTES
-    told = b"Content-Length: %d"
-    assert status(reader, head(told % len(body)) + body) == 200
-    assert status(reader, head(told % (len(body) + 1)) + body) == 413
-    assert status(reader, head(told % 10**18)) == 413
+    message = b"Content-Length: %d"
+    assert status(reader, head(message % len(body)) + body) == 200
+    assert status(reader, head(message % (len(body) + 1)) + body) == 413
+    assert status(reader, head(message % 10**18)) == 413
     assert status(reader, head(b"Content-Length: " + b"9" * 5_000)) in (400, 413)
     assert status(reader, head(b"Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n\r\n") == 411
     assert status(reader, head(line=b"POST / HTTP/1.1")) == 405

@@ -106,8 +106,8 @@ class Runs:
         """The figures after another process went on."""
         code = self._call("go_on", place, fault=fault)
         assert code == 0, (self._directory / "errors.txt").read_text()
-        found: dict[str, Any] = json.loads((place / failpoints.FIGURES).read_text())
-        return found
+        document: dict[str, Any] = json.loads((place / failpoints.FIGURES).read_text())
+        return document
 
     def _call(self, function: str, place: Path, **arguments: Any) -> int:
         errors = self._directory / "errors.txt"
@@ -130,13 +130,13 @@ def runs(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 def _reached(runs: Runs, module: str) -> list[tuple[str, str, int]]:
     """Every statement of a module that a run comes to: the run, its name, how often."""
-    found, known = [], set()
+    items, known = [], set()
     for fault, trace in runs.traces.items():
         for name, hits in trace.items():
             if name.startswith(f"{module}:") and name not in known:
                 known.add(name)
-                found.append((fault, name, hits))
-    return found
+                items.append((fault, name, hits))
+    return items
 
 
 MODULES = sorted(str(path.relative_to(SOURCE)) for path in SOURCE.rglob("*.py"))
@@ -160,11 +160,11 @@ def test_no_statement_of_the_trunk_is_left_out(runs: Runs, module: str) -> None:
     """Each one between reading and showing is reached by a run, or excused by name."""
     reached = {int(name.rpartition(":")[2]) for _, name, _ in _reached(runs, module)}
     text = (SOURCE / module).read_text().splitlines()
-    found = failpoints.functions(SOURCE / module)
+    result = failpoints.functions(SOURCE / module)
     for function in TRUNK[module]:
         missed = [
             text[line - 1].strip()
-            for line in sorted(found[function] - reached)
+            for line in sorted(result[function] - reached)
             if text[line - 1].strip() not in EXCUSED
         ]
         assert not missed, function

@@ -32,8 +32,8 @@ def overdue(run: Run, diary: Diary, daemon: Daemon) -> tuple[list[Path], list[by
     for weeks in (5, 4, 3):
         start = now() - weeks * WEEK
         diary.write(*range(start, start + 500), log=archive)
-    code, said = run("backfill", "--config", daemon.settings, archive)
-    assert code == 0, said
+    code, message = run("backfill", "--config", daemon.settings, archive)
+    assert code == 0, message
     # That of this week, for the fingerprints of the log, is not due.
     every = (diary.state / "keys").glob("*-W*.key")
     keys = sorted(key for key in every if key.stem != week_name(now()))
@@ -73,9 +73,9 @@ def test_a_reader_neither_blocks_the_loop_nor_hides_what_is_left(
     assert time.monotonic() - begun < 3
     assert reasons(monitor) == ""
     for verb in ("status", "verify"):
-        code, said = run(verb, "--config", monitor.settings)
+        code, message = run(verb, "--config", monitor.settings)
         assert code == 0
-        assert "write-ahead" in said
+        assert "write-ahead" in message
     assert held(diary.state, marks)
     reader.close()
     monitor.until(lambda: not held(diary.state, marks), 5)
@@ -93,15 +93,15 @@ def test_a_start_destroys_what_is_due_before_it_serves(
     monitor = daemon(CASE)
     keys, marks = overdue(run, diary, monitor)
     for verb in ("status", "verify"):
-        code, said = run(verb, "--config", monitor.settings)
+        code, message = run(verb, "--config", monitor.settings)
         assert code == 0
-        assert all(key.stem in said for key in keys)
-        assert "keys that are overdue" in said
+        assert all(key.stem in message for key in keys)
+        assert "keys that are overdue" in message
     monitor.start()
     assert not [key for key in keys if key.exists()]
     assert not held(diary.state, marks)
-    told, _, _ = monitor.said().partition("listening on")
-    assert f"destroyed the keys of {', '.join(key.stem for key in keys)}" in told
+    text, _, _ = monitor.said().partition("listening on")
+    assert f"destroyed the keys of {', '.join(key.stem for key in keys)}" in text
     monitor.stop()
     diary.exact()
     assert "overdue" not in run("verify", "--config", monitor.settings)[1]
@@ -129,15 +129,15 @@ def test_keys_are_destroyed_without_a_daemon(daemon: Daemons, diary: Diary, run:
     """Windows close before; a second time there is nothing to do; refused while a daemon runs."""
     monitor = daemon(CASE)
     keys, marks = overdue(run, diary, monitor)
-    code, said = run("keys", "destroy", "--config", monitor.settings)
+    code, message = run("keys", "destroy", "--config", monitor.settings)
     assert code == 2
-    assert "add --due" in said
+    assert "add --due" in message
     lexicon = loader.load(monitor.settings, {}).lexicon
     lexicon.chmod(0o644)  # It is not read.
     command = ("keys", "destroy", "--due", "--config", monitor.settings)
-    code, said = run(*command)
-    assert code == 0, said
-    assert said.splitlines() == [f"destroyed the key of {key.stem}" for key in keys]
+    code, message = run(*command)
+    assert code == 0, message
+    assert message.splitlines() == [f"destroyed the key of {key.stem}" for key in keys]
     assert not [key for key in keys if key.exists()]
     assert not held(diary.state, marks)
     diary.exact()
@@ -160,9 +160,9 @@ def test_keys_are_not_destroyed_under_a_reader_without_saying_so(
     with closing(sqlite3.connect(f"file:{diary.state / 'donkeywatch.db'}?mode=ro", uri=True)) as db:
         db.execute("begin")
         db.execute("select count(*) from segments").fetchone()
-        code, said = run(*command)
+        code, message = run(*command)
     assert code == 3
-    assert "another program reads" in said
+    assert "another program reads" in message
     assert not [key for key in keys if key.exists()]
     assert run(*command)[0] == 0
     assert not held(diary.state, marks)
@@ -192,8 +192,8 @@ def test_no_counter_falls_after_recover(
     database = diary.state / "donkeywatch.db"
     if not readable:
         database.write_bytes(b"\xa5" * 8192)
-    code, said = run("recover", "--force", "--config", monitor.settings)
-    assert code == 0, said
+    code, message = run("recover", "--force", "--config", monitor.settings)
+    assert code == 0, message
     monitor.start()
     assert diary.lines() == 10
     assert metric(ask, monitor, "queries_total") == before == 60
@@ -238,10 +238,10 @@ def test_a_key_directory_that_is_empty_after_a_reboot(
     diary_exact_but_for_addresses(diary)
     assert set(closed) <= set(diary.query("select * from windows where kind = 'week'"))
     for verb in ("status", "verify"):
-        code, said = run(verb, "--config", monitor.settings)
-        assert code == 0, said
-        assert "keys that were lost" in said
-        assert week in said
+        code, message = run(verb, "--config", monitor.settings)
+        assert code == 0, message
+        assert "keys that were lost" in message
+        assert week in message
 
 
 def diary_exact_but_for_addresses(diary: Diary) -> None:
@@ -264,7 +264,7 @@ def test_a_wrong_key_stays_refused(daemon: Daemons, diary: Diary, run: Run) -> N
     monitor.stop()
     key = min((diary.state / "keys").glob("*-W*.key"))
     key.write_bytes(bytes(32))
-    code, said = run("run", "--config", monitor.settings)
+    code, message = run("run", "--config", monitor.settings)
     assert code == 2
-    assert "not the one this database was made with" in said
+    assert "not the one this database was made with" in message
     assert key.read_bytes() == bytes(32)

@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 
 def marked() -> dict[str, set[str]]:
     """Scenarios by the file whose tests are marked with them; scripts are marked by their id."""
-    found: dict[str, set[str]] = {}
+    result: dict[str, set[str]] = {}
     for path in sorted(HERE.glob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
             if (
@@ -22,10 +22,10 @@ def marked() -> dict[str, set[str]]:
                 and node.func.attr == "scenario"
                 and isinstance(node.args[0], ast.Constant)
             ):
-                found.setdefault(str(node.args[0].value), set()).add(path.name)
+                result.setdefault(str(node.args[0].value), set()).add(path.name)
     for scripted in SCRIPTS:
-        found.setdefault(scripted.id, set()).add("test_scripts.py")
-    return found
+        result.setdefault(scripted.id, set()).add("test_scripts.py")
+    return result
 
 
 def test_every_scenario_has_a_test_and_every_test_a_scenario() -> None:

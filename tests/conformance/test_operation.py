@@ -69,9 +69,9 @@ def verb(zygote: Zygote, daemon: Daemon, name: str) -> int:
 def test_bad_settings_at_the_start(daemon: Make, zygote: Zygote, slip: str) -> None:
     """`check` is not content, `run` refuses with the same code, and nothing is made."""
     reader = daemon(Case())
-    good = reader.settings.read_text()
-    reader.settings.write_text(SLIPS[slip](good))
-    assert reader.settings.read_text() != good
+    valid = reader.settings.read_text()
+    reader.settings.write_text(SLIPS[slip](valid))
+    assert reader.settings.read_text() != valid
     assert verb(zygote, reader, "check") == 2
     assert not (reader.state / "donkeywatch.db").exists()
     refused(reader, 2)
@@ -84,23 +84,23 @@ def test_bad_settings_at_a_reload(begun: Begun, ask: Ask, reasons: Reasons, slip
     """The old ones stay, a metric tells, counting goes on; mended, the metric does too."""
     reader, site = begun(CASES[len(slip) % 4])
     lexicon = reader.settings.parent / "archive" / "lexicon.toml"
-    good, words = reader.settings.read_text(), lexicon.read_text()
+    valid, words = reader.settings.read_text(), lexicon.read_text()
     assert metrics(ask(reader, "/metrics").text)[RELOADED] == 1
     if slip == "lexicon":
         lexicon.write_text(words + "\nzqorv ===\n")
     elif slip == "open lexicon":
         lexicon.chmod(0o644)
     elif slip == "state":
-        reader.settings.write_text(good.replace('state = "state"', 'state = "zqorv"'))
+        reader.settings.write_text(valid.replace('state = "state"', 'state = "zqorv"'))
     else:
-        reader.settings.write_text(SLIPS[slip](good))
+        reader.settings.write_text(SLIPS[slip](valid))
     reader.signal(signal.SIGHUP)
     reader.until(lambda: metrics(ask(reader, "/metrics").text)[RELOADED] == 0)
     assert "the old ones stay" in reader.said()
     site.write(10)
     site.look()
     assert reasons(reader) == ""
-    reader.settings.write_text(good)
+    reader.settings.write_text(valid)
     lexicon.write_text(words)
     lexicon.chmod(0o600)
     reader.signal(signal.SIGHUP)
@@ -154,8 +154,8 @@ def test_ready_when_it_has_caught_up(
 
 
 def _behind(reasons: str) -> int:
-    found = re.search(r"(\d+) bytes behind", reasons)
-    return int(found[1]) if found else 0
+    match = re.search(r"(\d+) bytes behind", reasons)
+    return int(match[1]) if match else 0
 
 
 # -- H03 ------------------------------------------------------------------------------------
@@ -163,11 +163,11 @@ def _behind(reasons: str) -> int:
 
 def consistent(text: str) -> float:
     """A scrape agrees with itself; the queries it tells of."""
-    told = metrics(text)
-    assert told[LINES] == told[QUERIES]
-    windows = {name: value for name, value in told.items() if "_window_queries{" in name}
-    assert all(value <= told[QUERIES] for value in windows.values())
-    return told[QUERIES]
+    message = metrics(text)
+    assert message[LINES] == message[QUERIES]
+    windows = {name: value for name, value in message.items() if "_window_queries{" in name}
+    assert all(value <= message[QUERIES] for value in windows.values())
+    return message[QUERIES]
 
 
 @pytest.mark.scenario("H03")
@@ -178,11 +178,11 @@ def test_scrapes_under_load(begun: Begun, case: Case) -> None:
     url, stop = reader.url() + "/metrics", threading.Event()
 
     def scrape() -> list[float]:
-        found: list[float] = []
+        result: list[float] = []
         with httpx.Client(trust_env=False, timeout=20) as client:
-            while not stop.is_set() or len(found) < 3:
-                found.append(consistent(client.get(url).text))
-        return found
+            while not stop.is_set() or len(result) < 3:
+                result.append(consistent(client.get(url).text))
+        return result
 
     with ThreadPoolExecutor(8) as pool:
         scrapers = [pool.submit(scrape) for _ in range(8)]
@@ -194,8 +194,8 @@ def test_scrapes_under_load(begun: Begun, case: Case) -> None:
                 time.sleep(0.05)  # the load is spread over the scrapes
         finally:
             stop.set()
-        found = [scraper.result(60) for scraper in scrapers]
-    assert all(told == sorted(told) for told in found)
+        items = [scraper.result(60) for scraper in scrapers]
+    assert all(message == sorted(message) for message in items)
     assert site.outcome() == (0, 0)
     reader.stop()
 
@@ -277,8 +277,8 @@ def test_tokens(begun: Begun, case: Case, ask: Ask) -> None:
                 answer = client.get(url + path, headers={"Authorization": header})
                 assert answer.status_code == 401
                 assert "zqorvtoken" not in answer.text + str(answer.headers)
-        good = {"Authorization": "Bearer zqorvtoken"}
-        assert client.get(url + "/metrics", headers=good).status_code == 200
+        valid = {"Authorization": "Bearer zqorvtoken"}
+        assert client.get(url + "/metrics", headers=valid).status_code == 200
         assert client.get(url + "/healthz").status_code == 200
     assert "zqorvtoken" not in reader.said()
     assert site.outcome() == (0, 0)

@@ -60,14 +60,14 @@ def lines() -> tuple[bytes, int]:
     """Normal use and everything that can go wrong in a line, all with canaries; and how many."""
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z").encode()
     a, b, c, d, _ = words = [word.encode() for word in WORDS]
-    found = [
+    items = [
         now + b"\t" + form.encode() + b"\t" + words[number % 5] + b" " + words[(number + 1) % 5]
         for address in ADDRESSES
         for number, form in enumerate(forms(address))
     ]
     for address in ADDRESSES:
         raw = address.encode()
-        found += [
+        items += [
             now + b"\t" + raw + b"\t" + a + b"," + b,
             b"not a stamp\t" + raw + b"\t" + a,
             now + b"\t" + b + b"\t" + raw,
@@ -80,7 +80,7 @@ def lines() -> tuple[bytes, int]:
             now + b"\t" + raw + b"\t" + "zqvcanaryé".encode("latin-1"),
             now + b"\t" + raw + b"\tERROR " + d + b"\xe2\x80\xa8WARNING " + raw,
         ]
-    return b"\n".join(found) + b"\n", len(found)
+    return b"\n".join(items) + b"\n", len(items)
 
 
 def traces(canary: str) -> Iterator[bytes]:
@@ -98,16 +98,16 @@ def traces(canary: str) -> Iterator[bytes]:
 
 def needles() -> set[bytes]:
     """All canaries in all forms."""
-    found = {trace for word in WORDS for trace in traces(word)}
+    mapping = {trace for word in WORDS for trace in traces(word)}
     for address in ADDRESSES:
-        found |= {trace for form in forms(address) for trace in traces(form)}
+        mapping |= {trace for form in forms(address) for trace in traces(form)}
         packed = ipaddress.ip_address(address).packed
-        found |= {hashlib.sha256(packed).digest(), hashlib.md5(packed).digest()}
+        mapping |= {hashlib.sha256(packed).digest(), hashlib.md5(packed).digest()}
         # Four bytes alone are found anywhere by chance.
-        found |= {packed, packed[::-1]} if len(packed) == 16 else {b"\xff\xff" + packed}
-        found.add(str(int.from_bytes(packed)).encode())
-    assert all(len(needle) > 5 for needle in found)
-    return found
+        mapping |= {packed, packed[::-1]} if len(packed) == 16 else {b"\xff\xff" + packed}
+        mapping.add(str(int.from_bytes(packed)).encode())
+    assert all(len(needle) > 5 for needle in mapping)
+    return mapping
 
 
 def place(reader: Daemon, case: Case) -> Site:
@@ -128,10 +128,10 @@ def pour(site: Site) -> None:
 
 def counted(ask: Ask, reader: Daemon) -> float:
     """All lines, whatever became of them."""
-    found = re.findall(
+    match = re.findall(
         r"^donkeywatch_(?:copied_)?lines_total\{.*\} (\S+)", ask(reader, "/metrics").text, re.M
     )
-    return sum(map(float, found))
+    return sum(map(float, match))
 
 
 def told(ask: Ask, reader: Daemon) -> dict[str, bytes]:
@@ -143,8 +143,8 @@ def told(ask: Ask, reader: Daemon) -> dict[str, bytes]:
 
 def assert_clean(directory: Path, more: dict[str, bytes]) -> None:
     """No canary in any file but the operator's own, nor in anything else."""
-    own = {directory / "logs", directory / "archive"}
-    kept = [p for p in directory.rglob("*") if p.is_file() and not own & set(p.parents)]
+    ours = {directory / "logs", directory / "archive"}
+    kept = [p for p in directory.rglob("*") if p.is_file() and not ours & set(p.parents)]
     assert any(path.name == "donkeywatch.db" for path in kept)
     haystacks = {str(path): path.read_bytes() for path in kept} | more
     sought = needles()
@@ -163,9 +163,9 @@ class Real(Zygote):
         """Start one in development mode, which warns of everything."""
         with errors.open("ab") as sink:
             command = [sys.executable, "-X", "dev", "-m", "donkeywatch", *argv]
-            found = subprocess.Popen(command, stdout=sink, stderr=sink)
-        self._daemons[found.pid] = found
-        return found.pid
+            result = subprocess.Popen(command, stdout=sink, stderr=sink)
+        self._daemons[result.pid] = result
+        return result.pid
 
     def poll(self, pid: int) -> int | None:
         """The exit code; None while it runs."""
@@ -180,7 +180,7 @@ def test_canaries_in_a_real_process(tmp_path: Path, case: Case, ask: Ask) -> Non
     reader = Daemon(tmp_path, case, Real())
     site = place(reader, case)
     lexicon = tmp_path / "archive" / "lexicon.toml"
-    seen: dict[str, bytes] = {}
+    observed: dict[str, bytes] = {}
     try:
         pour(site)
         reader.start()
@@ -193,21 +193,21 @@ def test_canaries_in_a_real_process(tmp_path: Path, case: Case, ask: Ask) -> Non
         site.rename()
         pour(site)
         reader.until(lambda: counted(ask, reader) >= site.written)
-        seen |= told(ask, reader)
+        observed |= told(ask, reader)
         proc = Path(f"/proc/{reader.pid}")
-        seen |= {name: (proc / name).read_bytes() for name in ("cmdline", "environ", "comm")}
+        observed |= {name: (proc / name).read_bytes() for name in ("cmdline", "environ", "comm")}
         assert re.search(r"Max core file size +0 +0 ", (proc / "limits").read_text())
         lexicon.write_text(LEXICON)
         site.restart()
         reader.until(lambda: counted(ask, reader) >= site.written)
-        seen |= told(ask, reader)
+        observed |= told(ask, reader)
         reader.stop()
         lexicon.write_text(LEXICON + f'"{WORDS[0]}" = {WORDS[1]}\n')
         refused(reader, 2)
     finally:
         if reader.pid is not None:
             reader.close()
-    assert_clean(tmp_path, seen)
+    assert_clean(tmp_path, observed)
 
 
 @pytest.mark.scenario("Z02")
@@ -226,14 +226,14 @@ def test_canaries_where_nothing_can_be_stored(
         pour(site)
         site.write(1_000)
         reader.until(lambda: "the last commit failed" in ask(reader, "/readyz").text)
-        seen = told(ask, reader)
+        observed = told(ask, reader)
         site.end()
         ballast.unlink()
         path = reader.state / "donkeywatch.db"
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-        said = refused(reader, 3)
-        assert "damaged" in said
-        assert_clean(tmp_path, seen)
+        message = refused(reader, 3)
+        assert "damaged" in message
+        assert_clean(tmp_path, observed)
 
 
 @pytest.mark.scenario("Z02")

@@ -32,8 +32,8 @@ def examples(language: str) -> list[str]:
 
 def free_port() -> int:
     """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as result:
+        port: int = result.getsockname()[1]
         return port
 
 
@@ -95,7 +95,7 @@ def test_a_proxy_as_documented(
 ) -> None:
     """Page, files, links, metrics, HEAD and events work; each client has limits of its own."""
     root = PREFIX if PREFIX in example else ""
-    (block,) = [found for found in examples("toml") if "names" in found]
+    (block,) = [result for result in examples("toml") if "names" in result]
     block = block.replace(f'root_path = "{PREFIX}"', f'root_path = "{root}"')
     assert "[http]\n" in block
     reader, _ = begun(Case(), lambda text: text.replace("[http]\n", block))
@@ -106,32 +106,32 @@ def test_a_proxy_as_documented(
     command = make(example, upstream, directory, need)
     with (
         proxied(command, directory, secure=program == "nginx") as origin,
-        client("127.0.0.1") as one,
+        client("127.0.0.1") as first,
         client("127.0.0.2") as other,
     ):
         url = origin + root
-        page = one.get(f"{url}/")
+        page = first.get(f"{url}/")
         assert page.status_code == 200
         links = re.findall(r'(?:href|src)="(assets/[^"]+)"', page.text)
         assert len(links) >= 3
         for link in links:
-            assert one.get(f"{url}/{link}").status_code == 200
+            assert first.get(f"{url}/{link}").status_code == 200
         for path in ("/healthz", "/readyz", "/metrics", "/api/v1/fractions", "/"):
-            assert one.get(url + path).status_code == 200
-            assert one.head(url + path).status_code == 200
-        assert one.get(f"{url}/nothing").status_code == 404
-        schema = one.get(f"{url}/openapi.json").json()
+            assert first.get(url + path).status_code == 200
+            assert first.head(url + path).status_code == 200
+        assert first.get(f"{url}/nothing").status_code == 404
+        schema = first.get(f"{url}/openapi.json").json()
         assert schema.get("servers") == ([{"url": root}] if root else None)
         if root:
-            bare = one.get(url)
+            bare = first.get(url)
             assert bare.status_code in (301, 302, 308)
             assert bare.headers["location"].removesuffix("/").endswith(root[1:])
         if program == "nginx":  # Caddy itself answers to no other name.
-            wrong = one.get(f"{url}/metrics", headers={"Host": "evil.example"})
+            wrong = first.get(f"{url}/metrics", headers={"Host": "evil.example"})
             assert wrong.status_code == 421
         with ExitStack() as held:
             codes = Counter(
-                held.enter_context(one.stream("GET", f"{url}/api/v1/events")).status_code
+                held.enter_context(first.stream("GET", f"{url}/api/v1/events")).status_code
                 for _ in range(10)
             )
             assert codes == {200: 8, 503: 2}
@@ -139,8 +139,8 @@ def test_a_proxy_as_documented(
                 assert stream.status_code == 200
                 assert next(stream.iter_lines()) == "event: update"
     direct = f"{reader.url()}/metrics"
-    with client("127.0.0.1", None) as own:
-        assert own.get(direct).status_code == 200
+    with client("127.0.0.1", None) as ours:
+        assert ours.get(direct).status_code == 200
     reader.stop()
 
 

@@ -43,7 +43,7 @@ def results(**runs: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("runs", "told"),
+    ("runs", "message"),
     [
         ("0/0 0/0 0/0", "0/0"),
         ("20/0 20/0 20/0", "20/0"),
@@ -53,27 +53,27 @@ def results(**runs: str) -> dict[str, Any]:
         ("0/0 - 0/0", "-"),
     ],
 )
-def test_a_cell_is_the_worst_run(runs: str, told: str) -> None:
+def test_a_cell_is_the_worst_run(runs: str, message: str) -> None:
     """With the number of exact runs if some were."""
-    assert page.cell(runs) == told
+    assert page.cell(runs) == message
 
 
 def test_a_tool_is_shown_in_the_set_up_that_suits_it() -> None:
     """More exact scripts, then more exact runs; the summary tells of both."""
-    found = page.rendered(results(mtail_path="5/0 0/0 0/0", mtail_glob="5/0 5/0 0/0"))
-    assert "| R01 zqorv | 50 | 0/0 | 5/0 (2 of 3 exact) | 0/0 | 0/0 |" in found
-    assert re.search(r"\| mtail .*search\.log` \| 0 of 1 \| 2 of 3 \| yes \|", found)
-    assert re.search(r"\| mtail .*search\.log\*'` \| 0 of 1 \| 1 of 3 \| no \|", found)
-    assert page.NOTE not in found
-    found = page.rendered(results(mtail_path="5/0 0/0 0/0"))
-    assert "| R01 zqorv | 50 | 0/0 | 0/0 | 0/0 | 0/0 |" in found
+    result = page.rendered(results(mtail_path="5/0 0/0 0/0", mtail_glob="5/0 5/0 0/0"))
+    assert "| R01 zqorv | 50 | 0/0 | 5/0 (2 of 3 exact) | 0/0 | 0/0 |" in result
+    assert re.search(r"\| mtail .*search\.log` \| 0 of 1 \| 2 of 3 \| yes \|", result)
+    assert re.search(r"\| mtail .*search\.log\*'` \| 0 of 1 \| 1 of 3 \| no \|", result)
+    assert page.NOTE not in result
+    result = page.rendered(results(mtail_path="5/0 0/0 0/0"))
+    assert "| R01 zqorv | 50 | 0/0 | 0/0 | 0/0 | 0/0 |" in result
 
 
 def test_a_script_that_a_tool_cannot_run_is_told() -> None:
     """By a dash and a note."""
-    found = page.rendered(results(pygtail_any="-", **{"pygtail_full lines": "- - -"}))
-    assert "| R01 zqorv | 50 | 0/0 | 0/0 | 0/0 | - |" in found
-    assert found.endswith(page.NOTE)
+    result = page.rendered(results(pygtail_any="-", **{"pygtail_full lines": "- - -"}))
+    assert "| R01 zqorv | 50 | 0/0 | 0/0 | 0/0 | - |" in result
+    assert result.endswith(page.NOTE)
 
 
 def test_the_page_is_rendered_from_its_results() -> None:
@@ -100,10 +100,10 @@ def test_every_row_is_of_a_script_that_there_is() -> None:
 def test_every_script_runs_three_times_or_more() -> None:
     """In every cell of the reduced matrix."""
     for scripted in SCRIPTS:
-        found = cells(scripted)
-        assert len(found) >= 3
-        assert {c.writer for c in found} == {c.writer for c in scripted.cases()}
-        assert {c.end for c in found} == {c.end for c in scripted.cases()}
+        result = cells(scripted)
+        assert len(result) >= 3
+        assert {c.writer for c in result} == {c.writer for c in scripted.cases()}
+        assert {c.end for c in result} == {c.end for c in scripted.cases()}
 
 
 def test_a_cut_line_is_not_another_line(tmp_path: Path) -> None:
@@ -111,9 +111,11 @@ def test_a_cut_line_is_not_another_line(tmp_path: Path) -> None:
     site = Site(tmp_path, Mtail(tmp_path, Case(), "path"), Case())
     whole = site.line(70_012)
     text = b"\0\0" + whole + whole[:-2] + b"\n" + whole[:-1] + b"\r\n" + whole[:-1] + b"#015\n"
-    found = LINE.findall(text + b"zqorv 70012\n")
-    told = counted((high.decode(), low.decode(), serial.decode()) for high, low, serial in found)
-    assert told == {70_012: 3}
+    result = LINE.findall(text + b"zqorv 70012\n")
+    message = counted(
+        (high.decode(), low.decode(), serial.decode()) for high, low, serial in result
+    )
+    assert message == {70_012: 3}
 
 
 @HERE

@@ -54,8 +54,8 @@ def nine(diary: Diary) -> None:
 
 def stored(diary: Diary) -> int:
     """Queries in the database."""
-    found = diary.query("select sum(value) from counters where name = 'lines'")
-    return int(found[0][0] or 0)
+    rows = diary.query("select sum(value) from counters where name = 'lines'")
+    return int(rows[0][0] or 0)
 
 
 # -- XF -------------------------------------------------------------------------------------
@@ -70,11 +70,11 @@ def test_archives_under_any_name(daemon: Daemons, run: Run, diary: Diary, kind: 
     files = [old(diary, name, hours=30 + 2 * i) for i, name in enumerate(names)]
     for path in files[1:]:
         path.write_bytes(PACK[kind](path.read_bytes()))
-    code, said = run("backfill", "-c", settings, *files)
-    assert code == 0, said
-    assert said.count("300 lines counted (300 query)") == len(files)
-    code, said = run("backfill", "-c", settings, *files)
-    assert said.count("counted before, nothing new") == len(files), said
+    code, message = run("backfill", "-c", settings, *files)
+    assert code == 0, message
+    assert message.count("300 lines counted (300 query)") == len(files)
+    code, message = run("backfill", "-c", settings, *files)
+    assert message.count("counted before, nothing new") == len(files), message
     diary.exact()
 
 
@@ -89,11 +89,11 @@ def test_one_damaged_archive_of_many(daemon: Daemons, run: Run, diary: Diary, ki
     damaged, missing = files[3], files[0].with_name("search.log.99")
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[: len(whole) * 9 // 10])
-    code, said = run("backfill", "-c", settings, *files, missing)
+    code, message = run("backfill", "-c", settings, *files, missing)
     assert code == 5
-    assert said.count("300 lines counted (300 query)") == 7, said
-    assert "search.log.3: damaged, cut short" in " ".join(said.split())
-    assert "search.log.99: No such file" in " ".join(said.split())
+    assert message.count("300 lines counted (300 query)") == 7, message
+    assert "search.log.3: damaged, cut short" in " ".join(message.split())
+    assert "search.log.99: No such file" in " ".join(message.split())
     before = stored(diary) - 7 * 300
     if kind in ("gzip", "zstd"):
         decoded = subprocess.run([kind, "-dcqf"], input=damaged.read_bytes(), capture_output=True)
@@ -104,8 +104,8 @@ def test_one_damaged_archive_of_many(daemon: Daemons, run: Run, diary: Diary, ki
     assert run("backfill", "-c", settings, damaged)[0] == 5
     assert stored(diary) == before + 7 * 300
     damaged.write_bytes(whole)
-    code, said = run("backfill", "-c", settings, *files)
-    assert code == 0, said
+    code, message = run("backfill", "-c", settings, *files)
+    assert code == 0, message
     diary.exact()
 
 
@@ -120,9 +120,9 @@ def test_what_stands_behind_an_archive(
     lines = path.read_bytes().splitlines(keepends=True)
     halves = b"".join(lines[:150]), b"".join(lines[150:])
     path.write_bytes(b"".join(map(PACK[kind], halves)) + behind)
-    code, said = run("backfill", "-c", daemon(FIRST).settings, path)
+    code, message = run("backfill", "-c", daemon(FIRST).settings, path)
     assert code == 0
-    assert f"{len(behind)} bytes behind the end of the archive ignored" in said
+    assert f"{len(behind)} bytes behind the end of the archive ignored" in message
     diary.exact()
 
 
@@ -154,13 +154,13 @@ def test_what_is_no_log_is_named(
     path = diary.log.parent.parent / "search.log.1"
     path.write_bytes(gzip.compress(NO_LOGS[kind]) if packed else NO_LOGS[kind])
     for argv in (("check", "-c", settings, path), ("check", "--format", "tsv", path)):
-        code, said = run(*argv)
+        code, message = run(*argv)
         assert code == 5
-        assert f"is {kind.strip()}" in " ".join(said.split())
-    code, said = run("backfill", "-c", settings, path, old(diary, "search.log.2"))
+        assert f"is {kind.strip()}" in " ".join(message.split())
+    code, message = run("backfill", "-c", settings, path, old(diary, "search.log.2"))
     assert code == 5
-    assert f"is {kind.strip()}" in " ".join(said.split())
-    assert "remedy:" in said
+    assert f"is {kind.strip()}" in " ".join(message.split())
+    assert "remedy:" in message
     diary.exact()
 
 
@@ -191,9 +191,9 @@ def test_a_log_with_an_odd_front_is_a_log(
     path = diary.log.parent.parent / "search.log.1"
     query = bytes(n for n in range(256) if n != 10) * 20
     path.write_bytes(first + TEXT.replace(b"zqorv", query) + TEXT)
-    code, said = run("check", "--format", "tsv", path)
-    assert code == 0, said
-    assert " is " not in said
+    code, message = run("check", "--format", "tsv", path)
+    assert code == 0, message
+    assert " is " not in message
 
 
 @pytest.mark.scenario("XF5")
@@ -227,12 +227,12 @@ def test_a_damaged_rotated_file_holds_nothing_up(daemon: Daemons, diary: Diary, 
 def test_a_file_name_forges_no_line(daemon: Daemons, run: Run, diary: Diary) -> None:
     """What cannot be printed is escaped, in messages and in the daemon's own log."""
     settings = daemon(FIRST).settings
-    odd = old(diary, "a\nforged: 9 lines counted\x1b[2J.log")
-    code, said = run("backfill", "-c", settings, odd, odd.with_name("b\nforged.log"))
+    irregular = old(diary, "a\nforged: 9 lines counted\x1b[2J.log")
+    code, message = run("backfill", "-c", settings, irregular, irregular.with_name("b\nforged.log"))
     assert code == 5
-    assert r"a\nforged: 9 lines counted\x1b[2J.log: 300 lines counted" in said
-    assert not [line for line in said.splitlines() if line.strip().startswith("forged")]
-    assert "\x1b[2J" not in said
+    assert r"a\nforged: 9 lines counted\x1b[2J.log: 300 lines counted" in message
+    assert not [line for line in message.splitlines() if line.strip().startswith("forged")]
+    assert "\x1b[2J" not in message
 
 
 @pytest.mark.scenario("XF6")
@@ -397,11 +397,11 @@ def test_recipes_read_what_they_are_for(
     )
     diary.log.write_text(wrap(name, line.decode()) * 5)
     # The directories of the recipe are not here.
-    code, said = run("check", "--format", "enode-go", "--wrapper", name, diary.log)
-    assert code == 0, said
-    assert re.search(r"query\W+5\b", said)
-    code, said = run("check", "-c", settings)
-    assert "no such directory" in said
+    code, message = run("check", "--format", "enode-go", "--wrapper", name, diary.log)
+    assert code == 0, message
+    assert re.search(r"query\W+5\b", message)
+    code, message = run("check", "-c", settings)
+    assert "no such directory" in message
     assert code == 5
 
 
@@ -427,8 +427,8 @@ def test_a_log_that_rsyslog_writes(
 def recipe(part: str) -> str:
     """The block of docs/deployment.md that holds this."""
     blocks = re.findall(r"```\w*\n(.*?)```", DEPLOYMENT.read_text("utf-8"), re.DOTALL)
-    [found] = [block for block in blocks if part in block]
-    return str(found)
+    [items] = [block for block in blocks if part in block]
+    return str(items)
 
 
 @contextmanager
@@ -468,17 +468,17 @@ def rsyslog(program: str, diary: Diary, template: str) -> Iterator[Callable[[str
 def test_check_tells_the_wrapper_and_the_rate(run: Run, diary: Diary, name: WrapperName) -> None:
     """A sample in a format that stands in others' lines is known, and what is read slowly, too."""
     Wrapped(diary, name).write(60)
-    code, said = run("check", "--format", "tsv", diary.log)
+    code, message = run("check", "--format", "tsv", diary.log)
     assert code == 5
-    assert f'set `wrapper = "{name}"`' in said
-    assert re.search(r"query\W+60\b", said)
-    code, said = run("check", "--format", "tsv", "--wrapper", name, diary.log)
-    assert code == 0, said
-    assert re.search(r"query\W+60\b", said)
-    assert "lines/s" in said
-    code, said = run("check", "--format", "tsv", diary.log.with_name("plain"))
-    assert code == 0, said
-    assert "lines/s" not in said
+    assert f'set `wrapper = "{name}"`' in message
+    assert re.search(r"query\W+60\b", message)
+    code, message = run("check", "--format", "tsv", "--wrapper", name, diary.log)
+    assert code == 0, message
+    assert re.search(r"query\W+60\b", message)
+    assert "lines/s" in message
+    code, message = run("check", "--format", "tsv", diary.log.with_name("plain"))
+    assert code == 0, message
+    assert "lines/s" not in message
 
 
 @pytest.mark.scenario("XH5")

@@ -66,10 +66,10 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
     reader.until(lambda: sum(outcomes(reader.state).values()) >= truth.lines.total())
     reader.stop()
     assert outcomes(reader.state) == expected
-    found = counters(reader.state)
-    assert not found.get("lost_bytes")
-    assert not found.get("invariant_violations")
-    told = truth.window(0, 1 << 50)
+    result = counters(reader.state)
+    assert not result.get("lost_bytes")
+    assert not result.get("invariant_violations")
+    message = truth.window(0, 1 << 50)
     with sqlite3.connect(reader.state / "donkeywatch.db") as db:
         sums = dict(
             db.execute("select kind, sum(queries) from windows where kind in ('hour', 'week')"
@@ -79,9 +79,9 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
             "select subject, sum(value) from counters where name = 'flagged' group by subject"
         ).fetchall())  # fmt: skip
     db.close()
-    assert sums == {"hour": told["queries"], "week": told["queries"]}
+    assert sums == {"hour": message["queries"], "week": message["queries"]}
     assert flagged == {
-        name: topic["queries"] for name, topic in told["topics"].items() if topic["queries"]
+        name: topic["queries"] for name, topic in message["topics"].items() if topic["queries"]
     }
     assert len(list(log.parent.glob("search.log.*"))) > 3, "the log must have been rotated"
     assert advanced > KILLS // 4, "the daemon must have been killed at work"
@@ -203,8 +203,8 @@ def test_a_backfill_ended_and_repeated(
 def statement(module: str, text: str) -> str:
     """The failpoint of the first statement that begins with a text."""
     lines = (SOURCE / module).read_text().splitlines()
-    found = next(n for n, line in enumerate(lines, 1) if line.strip().startswith(text))
-    return f"{module}:{found}"
+    result = next(n for n, line in enumerate(lines, 1) if line.strip().startswith(text))
+    return f"{module}:{result}"
 
 
 @pytest.mark.scenario("K05")

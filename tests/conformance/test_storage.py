@@ -32,16 +32,16 @@ PAGE = 4096
 def offset(state: Path) -> int:
     """The bytes that count as read, as another process sees them."""
     with sqlite3.connect(f"file:{state / 'donkeywatch.db'}?mode=ro", uri=True) as db:
-        found = db.execute('select coalesce(sum("offset"), 0) from generations').fetchone()[0]
+        rows = db.execute('select coalesce(sum("offset"), 0) from generations').fetchone()[0]
     db.close()
-    return int(found)
+    return int(rows)
 
 
 def stored(state: Path) -> dict[str, bytes]:
     """The database with its write-ahead log, if there is anything in it, byte by byte."""
     paths = [*state.glob("donkeywatch.db"), *state.glob("donkeywatch.db-wal")]
-    found = {path.name: path.read_bytes() for path in paths}
-    return {name: content for name, content in found.items() if content or name.endswith(".db")}
+    mapping = {path.name: path.read_bytes() for path in paths}
+    return {name: content for name, content in mapping.items() if content or name.endswith(".db")}
 
 
 def end_by(reader: Daemon, case: Case) -> None:

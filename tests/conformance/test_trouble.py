@@ -56,21 +56,21 @@ def test_what_can_never_work_is_told_at_load(
 ) -> None:
     """`check`, a start and a reload refuse it with the same words; a running daemon stays."""
     reader, site = begun(Case())
-    good = reader.settings.read_text()
-    old, new, told = NEVER[name]
+    valid = reader.settings.read_text()
+    old, new, message = NEVER[name]
     rewrite(reader, old, new)
-    code, said = run("check", "-c", reader.settings)
-    assert (code, told in said) == (2, True), said
+    code, text = run("check", "-c", reader.settings)
+    assert (code, message in text) == (2, True), text
     before = reader.said().count("not reloaded")
     reader.signal(signal.SIGHUP)
     reader.until(lambda: reader.said().count("not reloaded") > before)
-    assert told in reader.said()
+    assert message in reader.said()
     site.write(10)
     site.look()
     assert reasons(reader) == ""
     reader.stop()
-    assert told in refused(reader, 2)
-    reader.settings.write_text(good)
+    assert message in refused(reader, 2)
+    reader.settings.write_text(valid)
     reader.start()
     assert site.outcome() == (0, 0)
     reader.stop()
@@ -95,9 +95,9 @@ def test_one_file_as_two_sources(daemon: Make, run: Run, tmp_path: Path, how: st
         settings.write(
             f'\n[[source]]\nname = "twin"\npath = "{path.get(how, site.path)}"\nformat = "tsv"\n'
         )
-    code, said = run("check", "-c", reader.settings)
+    code, message = run("check", "-c", reader.settings)
     assert code == 2
-    assert re.search("sources .* and twin are the same file", said)
+    assert re.search("sources .* and twin are the same file", message)
     refused(reader, 2)
     assert reader.tally().total == 0
 
@@ -144,8 +144,8 @@ def test_an_address_that_is_not_there_yet(
     reader = daemon(Case())
     site = Site(tmp_path, reader, Case())
     rewrite(reader, "port = 0", f'port = 0\nhost = "{host}"\ntoken = "plimzqorv"')
-    code, said = run("check", "-c", reader.settings)
-    assert (code, host in said) == (6, True), said
+    code, message = run("check", "-c", reader.settings)
+    assert (code, host in message) == (6, True), message
     reader.launch()
     site.write(10)
     site.look()
@@ -199,9 +199,9 @@ def test_a_full_disk_is_told_as_one(
         rewrite(reader, 'state = "state"', 'state = "state"\nkeys = "keys/own"')
         (tmp_path / "keys").mkdir(exist_ok=True)
         ballast = fill(place)
-        said = refused(reader, 6)
-        assert "damaged" not in said
-        assert re.search("No space left|is full|disk I/O error|unable to open", said), said
+        message = refused(reader, 6)
+        assert "damaged" not in message
+        assert re.search("No space left|is full|disk I/O error|unable to open", message), message
         ballast.unlink()
         reader, site = begun(Case(), reader=reader)
         site.restart()
@@ -332,10 +332,10 @@ def test_a_word_list_about_to_expire(daemon: Make, run: Run, tmp_path: Path, ask
     site.write(10)
     site.look()
     reader.until(lambda: ask(reader, "/readyz").status_code == 200)
-    told = f"expires at the end of {date}"
-    assert told in ask(reader, "/readyz").json()["notices"][0]
-    assert told in ask(reader, "/").text
-    assert reader.said().count(told) == 1
+    message = f"expires at the end of {date}"
+    assert message in ask(reader, "/readyz").json()["notices"][0]
+    assert message in ask(reader, "/").text
+    assert reader.said().count(message) == 1
     metric = re.search(
         r"donkeywatch_lexicon_expires_timestamp_seconds (\d\S+)", ask(reader, "/metrics").text
     )
@@ -344,14 +344,14 @@ def test_a_word_list_about_to_expire(daemon: Make, run: Run, tmp_path: Path, ask
     assert float(metric[1]) == end.timestamp()
     rewrite(reader, "port = 0", f"port = {reader.url().rpartition(':')[2]}")
     for verb in ("check", "status"):
-        code, said = run(verb, "-c", reader.settings)
-        assert (code, told in said) == (0, True), said
+        code, text = run(verb, "-c", reader.settings)
+        assert (code, message in text) == (0, True), text
     expire(reader, -1)
     reader.signal(signal.SIGHUP)
     reader.until(lambda: "not reloaded" in reader.said())
     for verb, expected in (("check", 2), ("status", 0)):
-        code, said = run(verb, "-c", reader.settings)
-        assert (code, "expired on" in said) == (expected, True), said
+        code, text = run(verb, "-c", reader.settings)
+        assert (code, "expired on" in text) == (expected, True), text
     reader.stop()
     assert "start donkeywatch again" in refused(reader, 2)
     expire(reader, 31)

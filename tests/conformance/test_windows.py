@@ -66,9 +66,9 @@ def test_late_queries_count_and_later_ones_are_told(
         again(engine, ending)
     engine.tick()
     diary.exact()
-    found = diary.query("select start, late from windows where kind = 'hour' and late > 0")
+    rows = diary.query("select start, late from windows where kind = 'hour' and late > 0")
     wanted = {at // HOUR * HOUR: n for at, n in late.items()}
-    assert dict(found) == wanted | {(engine.now - 7 * DAY + HOUR) // HOUR * HOUR: 1}
+    assert dict(rows) == wanted | {(engine.now - 7 * DAY + HOUR) // HOUR * HOUR: 1}
     assert diary.query("select value from counters where name = 'late_lines'") == [(8,)]
     assert set(wanted) <= diary.closed("hour")
 
@@ -143,11 +143,11 @@ def test_the_last_and_the_first_millisecond_at_the_edges(
     diary.exact()
     assert diary.closed("week") >= {MONDAY - WEEK, MONDAY}
     for kind, start, until in (("hour", MONDAY, HOUR), ("week", MONDAY - WEEK, WEEK)):
-        [found] = diary.query(
+        [rows] = diary.query(
             "select queries, addresses, sum_qq from windows where kind = ? and start = ?",
             kind, start,
         )  # fmt: skip
-        assert found == diary.truth(start, start + until)
+        assert rows == diary.truth(start, start + until)
 
 
 @pytest.mark.scenario("A02")
@@ -199,10 +199,10 @@ def test_backfills_beside_the_live_log_count_each_line_once(
         diary.write(*range(begun - number * 30 * DAY, begun - number * 30 * DAY + 40), log=path)
     reader.start()
     reader.look(2)
-    code, said = run(*backfill, *old)
+    code, message = run(*backfill, *old)
     assert code == 4
-    assert "another donkeywatch is at work" in said
-    assert "stop it first" in said
+    assert "another donkeywatch is at work" in message
+    assert "stop it first" in message
     assert diary.lines() == 2
     end(reader, case)
     diary.write(begun + 2)
@@ -214,10 +214,10 @@ def test_backfills_beside_the_live_log_count_each_line_once(
     with diary.log.open("a") as log:
         log.write(half)
     for _ in range(2):
-        code, said = run(*backfill, old[0], diary.log, old[0], packed, old[1], copy)
-        assert code == 0, said
+        code, message = run(*backfill, old[0], diary.log, old[0], packed, old[1], copy)
+        assert code == 0, message
         diary.exact()
-    assert said.count("counted before, nothing new") == 5
+    assert message.count("counted before, nothing new") == 5
     reader.start()
     with diary.log.open("a") as log:
         log.write("orv\n")
@@ -346,9 +346,9 @@ def test_a_lexicon_changed_in_the_middle_of_a_window_is_a_break(
     flagged, other = figures()
     assert flagged == 7 + 11
     assert other != digest
-    [(at, kind, told)] = diary.query("select time, kind, digest from breaks")
+    [(at, kind, message)] = diary.query("select time, kind, digest from breaks")
     assert begun <= at <= done
-    assert (kind, told) == ("lexicon", other)
+    assert (kind, message) == ("lexicon", other)
     page = ask(reader, f"/api/v1/hours?from={stamp(start)[:19]}Z").json()
     assert page["breaks"] == [{"time": stamp(at)[:19] + "Z", "kind": "lexicon"}]
     reader.stop()

@@ -106,8 +106,8 @@ def _main() -> None:
         if "poll" in question:
             pid = question["poll"]
             if pid not in codes:
-                found, status = os.waitpid(pid, os.WNOHANG)
-                if found:
+                items, status = os.waitpid(pid, os.WNOHANG)
+                if items:
                     codes[pid] = os.waitstatus_to_exitcode(status)
             answer = codes.get(pid)
         else:

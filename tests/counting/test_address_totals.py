@@ -46,7 +46,7 @@ def brute(batch: list[Row]) -> WindowAggregate:
         total[address] = [a + b for a, b in zip(total.get(address, [0] * 3), counts, strict=True)]
 
     def topic(t: int) -> TopicAggregate:
-        ks = [(one[0], one[t]) for one in total.values()]
+        ks = [(item[0], item[t]) for item in total.values()]
         at_least = [sum(k >= least for _, k in ks) for least in (1, 2, 3)]
         return TopicAggregate(
             sum(k for _, k in ks),
@@ -55,7 +55,7 @@ def brute(batch: list[Row]) -> WindowAggregate:
             sum(k * k for _, k in ks),
         )
 
-    queries = [one[0] for one in total.values()]
+    queries = [item[0] for item in total.values()]
     return WindowAggregate(
         sum(queries), len(total), sum(q * q for q in queries), (topic(1), topic(2))
     )
@@ -114,7 +114,7 @@ def test_squares_of_a_very_busy_address_do_not_overflow() -> None:
     """Sums of squares are 64 bits wide."""
     tallies = AddressTotals(1)
     count = 2_000_000_000
-    one = np.array([count], np.uint32)
-    tallies.add(np.array([5], np.uint64), one, one.reshape(1, 1))
+    first = np.array([count], np.uint32)
+    tallies.add(np.array([5], np.uint64), first, first.reshape(1, 1))
     figures = tallies.figures()
     assert figures.sum_qq == count * count == figures.topics[0].sum_kk

@@ -69,22 +69,22 @@ def brute(batch: list[Row]) -> WindowAggregate:
         home[address] = max(home[address], country)
     topics = []
     for t in (1, 2):
-        ks = [(one[0], one[t]) for one in total.values()]
-        one, two, three = (sum(k >= least for _, k in ks) for least in (1, 2, 3))
+        ks = [(item[0], item[t]) for item in total.values()]
+        item, two, three = (sum(k >= least for _, k in ks) for least in (1, 2, 3))
         topics.append(
             TopicAggregate(
-                sum(k for _, k in ks), (one, two, three), sum(q * k for q, k in ks),
+                sum(k for _, k in ks), (item, two, three), sum(q * k for q, k in ks),
                 sum(k * k for _, k in ks),
                 tuple(sorted((k for _, k in ks if k), reverse=True)[:10]),
             )
         )  # fmt: skip
     countries = {}
     for number, name in enumerate(COUNTRIES):
-        own = [total[address] for address in total if home[address] == number]
-        if own:
-            found = tuple((sum(o[t] for o in own), sum(o[t] > 0 for o in own)) for t in (1, 2))
-            countries[name] = CountryAggregate(sum(o[0] for o in own), len(own), found)
-    queries = [one[0] for one in total.values()]
+        ours = [total[address] for address in total if home[address] == number]
+        if ours:
+            result = tuple((sum(o[t] for o in ours), sum(o[t] > 0 for o in ours)) for t in (1, 2))
+            countries[name] = CountryAggregate(sum(o[0] for o in ours), len(ours), result)
+    queries = [item[0] for item in total.values()]
     squares = sum(q * q for q in queries)
     return WindowAggregate(sum(queries), len(total), squares, tuple(topics), countries)
 
@@ -114,11 +114,11 @@ def test_figures_of_spans_are_those_of_their_rows(timed: list[tuple[Row, int]], 
             Window(start, 9 * MINUTE),
             Window(start, end, with_breakdowns=False),
         ]
-        found = spanned(many, spans)
+        result = spanned(many, spans)
         later = [row for row, at in many if at >= begin]
         inside = [row for row, at in many if begin <= at < 9]
         every = [row for row, _ in many]
-        assert found == [columns(every), columns(inside), bare(columns(later))]
+        assert result == [columns(every), columns(inside), bare(columns(later))]
 
 
 def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
@@ -135,22 +135,24 @@ def test_the_ten_addresses_with_most_are_those_of_all_parts() -> None:
 
 def test_sums_are_wide() -> None:
     """Counts of 32 bits have squares of 64."""
-    one = np.array([4_000_000_000 // 2], np.uint32)
-    own = RowColumns(np.array([7], np.uint64), np.array([1], np.uint16), one, one.reshape(1, 1))
-    (found,) = aggregate(own, [Window(0, MINUTE)])
-    assert found.sum_qq == found.topics[0].sum_qk == int(one[0]) ** 2
+    first = np.array([4_000_000_000 // 2], np.uint32)
+    ours = RowColumns(
+        np.array([7], np.uint64), np.array([1], np.uint16), first, first.reshape(1, 1)
+    )
+    (items,) = aggregate(ours, [Window(0, MINUTE)])
+    assert items.sum_qq == items.topics[0].sum_qk == int(first[0]) ** 2
 
 
 def test_broken_counts_do_not_hold() -> None:
     """Each comparison of the invariants is made."""
-    good = WindowAggregate(5, 3, 9, (TopicAggregate(2, (2, 0, 0), 3, 2),))
-    topic = good.topics[0]
-    assert good.invariants_hold()
+    valid = WindowAggregate(5, 3, 9, (TopicAggregate(2, (2, 0, 0), 3, 2),))
+    topic = valid.topics[0]
+    assert valid.invariants_hold()
     for bad in (
-        replace(good, addresses=6),
-        replace(good, topics=(replace(topic, queries=6),)),
-        replace(good, topics=(replace(topic, addresses=(3, 0, 0)),)),
-        replace(good, topics=(replace(topic, queries=5, addresses=(4, 0, 0)),)),
-        replace(good, topics=(topic, replace(topic, queries=6))),
+        replace(valid, addresses=6),
+        replace(valid, topics=(replace(topic, queries=6),)),
+        replace(valid, topics=(replace(topic, addresses=(3, 0, 0)),)),
+        replace(valid, topics=(replace(topic, queries=5, addresses=(4, 0, 0)),)),
+        replace(valid, topics=(topic, replace(topic, queries=6))),
     ):
         assert not bad.invariants_hold()

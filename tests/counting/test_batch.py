@@ -60,20 +60,20 @@ def test_a_batch_holds_every_block_once(
     hours = {floor_to(row[0], HOUR) for row in every}
     assert set(batch.hours) == hours
     for hour in hours:
-        own = [row for row in every if floor_to(row[0], HOUR) == hour]
+        ours = [row for row in every if floor_to(row[0], HOUR) == hour]
         counts = batch.hours[hour]
-        assert (counts.queries, counts.late) == (len(own), sum(row[4] for row in own))
-        expected = Counter(("one", TOPICS[0].categories[row[2] - 1]) for row in own if row[2])
-        expected += Counter(("two", "only") for row in own if row[3])
+        assert (counts.queries, counts.late) == (len(ours), sum(row[4] for row in ours))
+        expected = Counter(("one", TOPICS[0].categories[row[2] - 1]) for row in ours if row[2])
+        expected += Counter(("two", "only") for row in ours if row[3])
         assert counts.categories == expected
-        alone = {"one": sum(bool(row[2]) > row[3] for row in own)}
-        alone["two"] = sum(row[3] > bool(row[2]) for row in own)
-        assert counts.exclusive == Counter(alone)
+        single = {"one": sum(bool(row[2]) > row[3] for row in ours)}
+        single["two"] = sum(row[3] > bool(row[2]) for row in ours)
+        assert counts.exclusive == Counter(single)
     flagged = Counter[tuple[str, str]]()
     for counts in batch.hours.values():
         flagged += counts.categories
-    found = Counter({(t, c): n for (name, t, c), n in batch.counters.items() if name == "flagged"})
-    assert found == flagged
+    totals = Counter({(t, c): n for (name, t, c), n in batch.counters.items() if name == "flagged"})
+    assert totals == flagged
     for source in ("main", "spare"):
         lines = Counter[str]()
         for name, rows, tally in parts:

@@ -20,7 +20,7 @@ gaps = st.sampled_from([0, 1, SECOND, SILENCE - 1, SILENCE, SILENCE + 1, HOUR, 5
 
 def at(*offsets: int) -> np.ndarray:
     """Times by their distance from the base."""
-    return np.array([BASE + one for one in offsets], np.int64)
+    return np.array([BASE + item for item in offsets], np.int64)
 
 
 def test_followed_time_is_covered() -> None:
@@ -103,10 +103,10 @@ def covered(times: list[int], cuts: list[int]) -> tuple[dict[int, float], int | 
 def test_reading_the_past_does_not_depend_on_cuts(walk: list[int], cuts: list[int]) -> None:
     """Blocks of any size cover the same seconds: the pauses up to the limit."""
     times = [BASE + sum(walk[: i + 1]) for i in range(len(walk))]
-    found = covered(times, cuts)
-    assert found == covered(times, [])
+    result = covered(times, cuts)
+    assert result == covered(times, [])
     expected = sum(gap for gap in walk[1:] if gap <= SILENCE) / SECOND
-    assert sum(found[0].values()) == pytest.approx(expected)
+    assert sum(result[0].values()) == pytest.approx(expected)
 
 
 def test_stamps_out_of_order_do_not_depend_on_cuts_either() -> None:

@@ -32,9 +32,9 @@ def fed(
         other = None if alternatives is None else np.array(alternatives[first:last], np.int64)
         if other is not None and bool((other == part).all()):
             other = None
-        found = frontier.advance(part, other)
-        decided += found[0].tolist()
-        before += found[1].tolist()
+        result = frontier.advance(part, other)
+        decided += result[0].tolist()
+        before += result[1].tolist()
     return decided, before
 
 
@@ -83,10 +83,10 @@ def test_a_first_stamp_that_the_next_ones_contradict_is_given_up() -> None:
 def test_one_bogus_stamp_closes_nothing() -> None:
     """A lone stamp far ahead is not believed, however often one comes between good ones."""
     frontier = EventTimeFrontier()
-    good = [BASE + i for i in range(20)]
-    times = [t for one in good for t in (one, BASE + 5 * MAX_STEP)]
+    valid = [BASE + i for i in range(20)]
+    times = [t for item in valid for t in (item, BASE + 5 * MAX_STEP)]
     frontier.advance(np.array(times, np.int64))
-    assert frontier.max_time == good[-1]
+    assert frontier.max_time == valid[-1]
 
 
 def test_a_jump_is_believed_when_the_next_ones_agree() -> None:

@@ -55,8 +55,8 @@ def test_it_equals_a_dictionary(
             assert multiset.sum_of_squares == sum(n * n for n in held.values())
         keys, amounts = multiset.items()
         assert dict(zip(keys.tolist(), amounts.tolist(), strict=True)) == held if batches else True
-        asked = np.array(sorted(number(i) for i in range(41)), np.uint64)
-        assert multiset.of(asked).tolist() == [plain[key] for key in asked.tolist()]
+        request = np.array(sorted(number(i) for i in range(41)), np.uint64)
+        assert multiset.of(request).tolist() == [plain[key] for key in request.tolist()]
 
 
 def test_what_has_left_does_not_pile_up() -> None:

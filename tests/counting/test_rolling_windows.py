@@ -43,7 +43,7 @@ def grouped(queries: list[Query]) -> list[Rows]:
     weeks = [week_of(q[0]) for q in queries]
     now = [pseudonym(q[1], w) for q, w in zip(queries, weeks, strict=True)]
     before = [pseudonym(q[1], w - WEEK) for q, w in zip(queries, weeks, strict=True)]
-    seen = Observations(
+    observed = Observations(
         time=np.array([q[0] for q in queries], np.int64),
         pseudonym=np.array(now, np.uint64),
         previous_pseudonym=np.array(before, np.uint64),
@@ -51,7 +51,7 @@ def grouped(queries: list[Query]) -> list[Rows]:
         categories=np.array([q[2:] for q in queries], np.uint8).reshape(-1, 2).T,
         is_late=np.zeros(len(queries), bool),
     )
-    return list(group_observations(seen, split_by_hour(seen.time)))
+    return list(group_observations(observed, split_by_hour(observed.time)))
 
 
 @dataclass
@@ -73,19 +73,19 @@ class Store:
 def brute(queries: list[Query], start: int, end: int) -> WindowAggregate:
     """The figures by plain counters."""
     inside = [q for q in queries if start <= q[0] < end]
-    asked = Counter(q[1] for q in inside)
+    request = Counter(q[1] for q in inside)
     topics = []
     for t in (2, 3):
         ks = Counter(q[1] for q in inside if q[t])
-        one, two, three = (sum(k >= least for k in ks.values()) for least in (1, 2, 3))
+        first, two, three = (sum(k >= least for k in ks.values()) for least in (1, 2, 3))
         topics.append(
             TopicAggregate(
-                ks.total(), (one, two, three), sum(asked[a] * k for a, k in ks.items()),
+                ks.total(), (first, two, three), sum(request[a] * k for a, k in ks.items()),
                 sum(k * k for k in ks.values()),
             )
         )  # fmt: skip
     return WindowAggregate(
-        asked.total(), len(asked), sum(q * q for q in asked.values()), tuple(topics)
+        request.total(), len(request), sum(q * q for q in request.values()), tuple(topics)
     )
 
 
@@ -129,14 +129,14 @@ class World:
     def check(self) -> None:
         """Each window has the figures of the queries between its bounds."""
         end = self.rolling.end
-        found = self.rolling.figures()
+        result = self.rolling.figures()
         if end is None:
-            assert found == {}
+            assert result == {}
             return
-        assert {name: one[:2] for name, one in found.items()} == {
+        assert {name: item[:2] for name, item in result.items()} == {
             name: (end - length, end) for name, length in ROLLING_LENGTHS.items()
         }
-        for start, until, figures in found.values():
+        for start, until, figures in result.values():
             assert figures == brute(self.queries, start, until)
 
 

@@ -47,36 +47,36 @@ Key = tuple[int, int, int, int]
 
 def as_counts(parts: list[Rows]) -> dict[Key, tuple[int, int, int]]:
     """Hour, tick, pseudonym and country -> queries and flagged ones, summed."""
-    found: dict[Key, tuple[int, int, int]] = {}
+    result: dict[Key, tuple[int, int, int]] = {}
     for rows in parts:
         for i in range(len(rows)):
             key = (rows.hour, int(rows.tick[i]), int(rows.pseudonym[i]), int(rows.country[i]))
-            q, a, b = found.get(key, (0, 0, 0))
-            found[key] = (
+            q, a, b = result.get(key, (0, 0, 0))
+            result[key] = (
                 q + int(rows.queries[i]),
                 a + int(rows.flagged[0, i]),
                 b + int(rows.flagged[1, i]),
             )
-    return found
+    return result
 
 
 def grouped(rows: list[Query]) -> Iterator[Rows]:
     """The rows of one checkpoint."""
-    seen = observations(rows)
-    return group_observations(seen, split_by_hour(seen.time))
+    observed = observations(rows)
+    return group_observations(observed, split_by_hour(observed.time))
 
 
 def expected(rows: list[Query]) -> dict[Key, tuple[int, int, int]]:
     """The same from the queries, by plain dictionaries."""
-    asked: Counter[Key] = Counter()
+    request: Counter[Key] = Counter()
     flagged: tuple[Counter[Key], Counter[Key]] = (Counter(), Counter())
-    for time, pseudonym, country, one, two in rows:
+    for time, pseudonym, country, item, two in rows:
         hour = floor_to(time, HOUR)
         key = (hour, (time - hour) // TICK_MS, pseudonym, country)
-        asked[key] += 1
-        flagged[0][key] += one > 0
+        request[key] += 1
+        flagged[0][key] += item > 0
         flagged[1][key] += two > 0
-    return {key: (n, flagged[0][key], flagged[1][key]) for key, n in asked.items()}
+    return {key: (n, flagged[0][key], flagged[1][key]) for key, n in request.items()}
 
 
 def assert_sound(rows: Rows) -> None:
@@ -94,12 +94,12 @@ def assert_sound(rows: Rows) -> None:
 @given(queries)
 def test_rows_hold_exactly_the_queries(rows: list[Query]) -> None:
     """Hour by hour in rising order, every query counted once, with its flags."""
-    found = list(grouped(rows))
-    assert [part.hour for part in found] == sorted({floor_to(row[0], HOUR) for row in rows})
-    for part in found:
+    items = list(grouped(rows))
+    assert [part.hour for part in items] == sorted({floor_to(row[0], HOUR) for row in rows})
+    for part in items:
         assert_sound(part)
-    assert as_counts(found) == expected(rows)
-    assert sum(len(part) for part in found) == len(expected(rows))
+    assert as_counts(items) == expected(rows)
+    assert sum(len(part) for part in items) == len(expected(rows))
 
 
 @given(queries, st.integers(0, 40), st.integers(0, 40))

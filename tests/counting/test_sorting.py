@@ -27,12 +27,12 @@ def test_an_order_is_that_of_a_stable_sort(column: np.ndarray) -> None:
 @given(columns, st.integers(1, 40), st.sampled_from((np.int32, np.uint8)))
 def test_runs_are_summed_whole(column: np.ndarray, every: int, kind: type[np.integer]) -> None:
     """Where each run begins, and the sum of what belongs to it; most amounts may be one."""
-    found = np.sort(column)
-    first = run_starts(found)
-    amounts = np.arange(len(found)).astype(kind) * 7
-    amounts[np.arange(len(found)) % every != 0] = 1
+    result = np.sort(column)
+    first = run_starts(result)
+    amounts = np.arange(len(result)).astype(kind) * 7
+    amounts[np.arange(len(result)) % every != 0] = 1
     expected: dict[int, int] = {}
-    for item, amount in zip(found.tolist(), amounts.tolist(), strict=True):
+    for item, amount in zip(result.tolist(), amounts.tolist(), strict=True):
         expected[item] = expected.get(item, 0) + amount
-    assert found[first].tolist() == list(expected)
+    assert result[first].tolist() == list(expected)
     assert run_sums(amounts, first).tolist() == list(expected.values())

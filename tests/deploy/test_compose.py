@@ -28,20 +28,20 @@ from support import START, simulated
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"
 Json = dict[str, Any]
-WHOLE: Json = yaml.safe_load((COMPOSE / "compose.yml").read_text("utf-8"))
-SERVICES: dict[str, Json] = WHOLE["services"]
+COMPLETE: Json = yaml.safe_load((COMPOSE / "compose.yml").read_text("utf-8"))
+SERVICES: dict[str, Json] = COMPLETE["services"]
 LASTING = {name: service for name, service in SERVICES.items() if name != "prepare"}
 OWN = os.getuid()
 
 
 def mounts(service: str) -> dict[str, tuple[str, bool]]:
     """What a service sees: path inside, path outside with its variable put in, and if read only."""
-    found = {}
+    mapping = {}
     for volume in SERVICES[service]["volumes"]:
         plain = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume)
         outside, inside, *mode = plain.split(":")
-        found[inside] = (outside, mode == ["ro"])
-    return found
+        mapping[inside] = (outside, mode == ["ro"])
+    return mapping
 
 
 def preparing() -> ModuleType:
@@ -59,15 +59,15 @@ def seen_by(service: str, text: str, base: Path) -> str:
 
     What is prepared is under ``base``, and so is the server's log; the rest is the project's.
     """
-    seen = mounts(service)
+    observed = mounts(service)
 
     def outside(path: re.Match[str]) -> str:
-        found = seen[path[1]][0]
-        if found.startswith("/"):
-            return f"{base / 'host'}{found}/"
-        return f"{(COMPOSE if found.startswith('..') else base) / found}/"
+        result = observed[path[1]][0]
+        if result.startswith("/"):
+            return f"{base / 'host'}{result}/"
+        return f"{(COMPOSE if result.startswith('..') else base) / result}/"
 
-    return re.sub(rf"(?<=[ \"])({'|'.join(seen)})/", outside, text)
+    return re.sub(rf"(?<=[ \"])({'|'.join(observed)})/", outside, text)
 
 
 def test_all_three_are_there_and_start_after_what_prepares_them() -> None:
@@ -208,9 +208,9 @@ def test_prometheus_is_told_what_it_is_told_outside() -> None:
     assert inside["global"] == outside["global"]
     names = [Path(name).name for name in inside["rule_files"]]
     assert names == outside["rule_files"]
-    (own,), (other,) = inside["scrape_configs"], outside["scrape_configs"]
-    assert own["job_name"] == other["job_name"]
-    assert own["static_configs"] == [{"targets": [f"donkeywatch:{Http().port}"]}]
+    (ours,), (other,) = inside["scrape_configs"], outside["scrape_configs"]
+    assert ours["job_name"] == other["job_name"]
+    assert ours["static_configs"] == [{"targets": [f"donkeywatch:{Http().port}"]}]
     assert "/etc/prometheus" in mounts("prometheus")
     flags = dict(flag.split("=") for flag in SERVICES["prometheus"]["command"])
     assert flags["--config.file"] == "/etc/prometheus/prometheus.yml"
@@ -219,12 +219,14 @@ def test_prometheus_is_told_what_it_is_told_outside() -> None:
 
 def test_grafana_finds_what_it_is_provisioned_with() -> None:
     """Data source, dashboards, home and password are where the mounts put them."""
-    seen = mounts("grafana")
+    observed = mounts("grafana")
     grafana = ROOT / "grafana"
-    assert (COMPOSE / seen["/etc/grafana/provisioning"][0]).resolve() == grafana / "provisioning"
+    assert (
+        COMPOSE / observed["/etc/grafana/provisioning"][0]
+    ).resolve() == grafana / "provisioning"
     provider = yaml.safe_load((grafana / "provisioning/dashboards/donkeywatch.yml").read_text())
     (path,) = [each["options"]["path"] for each in provider["providers"]]
-    assert (COMPOSE / seen[path][0]).resolve() == grafana / "dashboards"
+    assert (COMPOSE / observed[path][0]).resolve() == grafana / "dashboards"
     environ = SERVICES["grafana"]["environment"]
     home = Path(environ["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert str(home.parent) == path
@@ -233,5 +235,5 @@ def test_grafana_finds_what_it_is_provisioned_with() -> None:
     variables = re.findall(r"\$\{(\w+)\}", source["datasources"][0]["url"])
     assert [environ[name] for name in variables] == ["http://prometheus:9090"]
     secret = Path(environ["GF_SECURITY_ADMIN_PASSWORD__FILE"])
-    outside = seen[str(secret.parent)][0].removeprefix("./data/")
+    outside = observed[str(secret.parent)][0].removeprefix("./data/")
     assert f"{outside}/{secret.name}" in preparing().WORDS

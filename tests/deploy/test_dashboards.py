@@ -86,13 +86,13 @@ def test_a_dashboard_keeps_the_conventions(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_variables_are_those_the_linter_asks_for(name: str) -> None:
     """Data source, job and instance: several at once, anything by default, renewed with time."""
-    found = variables(BOARDS[name])
-    assert list(found)[:3] == ["datasource", "job", "instance"]
-    assert (found["datasource"]["type"], found["datasource"]["query"]) == (
+    result = variables(BOARDS[name])
+    assert list(result)[:3] == ["datasource", "job", "instance"]
+    assert (result["datasource"]["type"], result["datasource"]["query"]) == (
         "datasource", "prometheus",
     )  # fmt: skip
-    assert found["datasource"]["label"] == "Data source"
-    for variable in list(found.values())[1:]:
+    assert result["datasource"]["label"] == "Data source"
+    for variable in list(result.values())[1:]:
         assert variable["label"] == variable["name"].title()
         assert (variable["type"], variable["datasource"]) == ("query", SOURCE)
         assert (variable["multi"], variable["allValue"]) == (True, ".+")
@@ -119,11 +119,11 @@ def test_panels_have_places_of_their_own(name: str) -> None:
     cells: set[tuple[int, int]] = set()
     for place in (panel["gridPos"] for panel in every):
         assert place["x"] + place["w"] <= 24
-        own = {
+        ours = {
             (place["x"] + i, place["y"] + j) for i in range(place["w"]) for j in range(place["h"])
         }
-        assert not own & cells
-        cells |= own
+        assert not ours & cells
+        cells |= ours
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
@@ -201,8 +201,8 @@ def test_the_panels_of_a_topic_repeat_for_each(name: str) -> None:
     end = rows[1]["gridPos"]["y"]
     for panel in BOARDS[name]["panels"]:
         if panel["type"] not in ("row", "text"):
-            asked = any("$topic" in target["expr"] for target in panel["targets"])
-            assert ("$topic" in panel["title"]) == asked == (panel["gridPos"]["y"] < end)
+            request = any("$topic" in target["expr"] for target in panel["targets"])
+            assert ("$topic" in panel["title"]) == request == (panel["gridPos"]["y"] < end)
 
 
 def test_the_first_thing_seen_is_the_question() -> None:
@@ -237,8 +237,8 @@ def unknown(given: Any, read: Any, path: str = "") -> Iterator[str]:
         for key, value in given.items():
             yield from unknown(value, read.get(key), f"{path}.{key}")
     elif isinstance(given, list) and isinstance(read, list) and len(given) == len(read):
-        for one, other in zip(given, read, strict=True):
-            yield from unknown(one, other, path)
+        for item, other in zip(given, read, strict=True):
+            yield from unknown(item, other, path)
     elif given != read:
         yield path
 
@@ -246,8 +246,8 @@ def unknown(given: Any, read: Any, path: str = "") -> Iterator[str]:
 def as_grafana_reads(board: Json) -> Json:
     """A dashboard through the types of Grafana's SDK, which drop what they do not know."""
     plugins.register_default_plugins()
-    found: Json = json.loads(JSONEncoder().encode(dashboard.Dashboard.from_json(board)))
-    return found
+    document: Json = json.loads(JSONEncoder().encode(dashboard.Dashboard.from_json(board)))
+    return document
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -258,9 +258,9 @@ def test_grafana_knows_every_field(name: str) -> None:
     none of the data source's own fields of annotations.
     """
     board = BOARDS[name]
-    own = {"step", "titleFormat", "textFormat", "tagKeys", "useValueForTime"}
+    ours = {"step", "titleFormat", "textFormat", "tagKeys", "useValueForTime"}
     assert set(unknown(board, as_grafana_reads(board))) == {
-        ".templating.list.definition", *(f".annotations.list.{field}" for field in own),
+        ".templating.list.definition", *(f".annotations.list.{field}" for field in ours),
     }  # fmt: skip
 
 

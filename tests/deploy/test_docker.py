@@ -40,7 +40,7 @@ def instructions() -> list[tuple[str, str]]:
 
 def values(name: str) -> list[str]:
     """The values of all instructions of a name."""
-    return [value for found, value in instructions() if found == name]
+    return [value for result, value in instructions() if result == name]
 
 
 def last_stage() -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ def sources() -> list[str]:
 
 def ignored(path: str) -> bool:
     """Does .dockerignore keep a path out? The last line that matches decides."""
-    found = False
+    result = False
     for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines():
         if not line or line.startswith("#"):
             continue
@@ -76,8 +76,8 @@ def ignored(path: str) -> bool:
         parts = path.split("/")
         names = parts if "**/" in line else ["/".join(parts[: i + 1]) for i in range(len(parts))]
         if any(fnmatch(name, pattern) for name in names):
-            found = not line.startswith("!")
-    return found
+            result = not line.startswith("!")
+    return result
 
 
 def test_every_instruction_is_known() -> None:
@@ -216,11 +216,11 @@ def test_the_entry_point_of_the_installed_wheel_tells_its_version(installed: Pat
 def server(tmp_path: Path) -> Simulated:
     """A small simulated server whose settings are those of a container, but for loopback."""
     sim = Simulation(seed=23, start=START, hours=24, queries=2_000, addresses=300)
-    found = simulated(tmp_path / "server", sim, files=1)
-    found.archive[0].rename(found.log)
-    with found.settings.open("a", encoding="utf-8") as settings:
+    result = simulated(tmp_path / "server", sim, files=1)
+    result.archive[0].rename(result.log)
+    with result.settings.open("a", encoding="utf-8") as settings:
         settings.write("\n[http]\nport = 0\n")
-    return found
+    return result
 
 
 def test_the_health_check_tells_a_live_daemon_from_a_dead_one(
@@ -260,8 +260,8 @@ def port_of(daemon: subprocess.Popen[bytes], log: Path) -> str:
     """The port that the daemon took."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        if found := re.search(r"listening on http://127\.0\.0\.1:(\d+)", log.read_text("utf-8")):
-            return found[1]
+        if match := re.search(r"listening on http://127\.0\.0\.1:(\d+)", log.read_text("utf-8")):
+            return match[1]
         assert daemon.poll() is None, log.read_text("utf-8")
         time.sleep(0.05)
     raise AssertionError(log.read_text("utf-8"))

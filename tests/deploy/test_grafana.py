@@ -99,10 +99,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         config.write_text(json.dumps(settled), "utf-8")
         for name in ("recording.yml", "alerts.yml"):
             shutil.copy(RULES / name, base)
-        found = stack.enter_context(instruments.prometheus(config, base))
+        result = stack.enter_context(instruments.prometheus(config, base))
         scraped = "count_over_time(donkeywatch_window_query_ratio[1m]) > 3"
-        found.wait_for(f"{scraped} and on (job) donkeywatch_ready == 1", base / "prometheus")
-        yield found
+        result.wait_for(f"{scraped} and on (job) donkeywatch_ready == 1", base / "prometheus")
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -123,16 +123,16 @@ def shown(text: str, labels: Json) -> str:
     return re.sub(r"{{(\w+)}}", lambda label: labels[label[1]], text)
 
 
-def finite(found: list[Json]) -> bool:
+def finite(result: list[Json]) -> bool:
     """Whether the newest value of each series is a number."""
-    return all(math.isfinite(float(series["value"][1])) for series in found)
+    return all(math.isfinite(float(series["value"][1])) for series in result)
 
 
 def panels(name: str) -> list[Json]:
     """The panels of a dashboard that ask for anything."""
-    found = [panel for panel in BOARDS[name]["panels"] if "targets" in panel]
-    assert len(found) > 10
-    return found
+    items = [panel for panel in BOARDS[name]["panels"] if "targets" in panel]
+    assert len(items) > 10
+    return items
 
 
 # All panels of a dashboard are one test: each worker of pytest that gets one of these tests has to
@@ -150,11 +150,11 @@ def test_every_query_of_every_panel_has_finite_data(
     for panel, topic in product(panels(name), TOPICS):
         for target in panel["targets"]:
             expression = put_in(target["expr"], instance, topic)
-            found = prometheus.query(expression)
-            assert found, (panel["title"], expression)
-            assert finite(found), (panel["title"], expression)
+            rows = prometheus.query(expression)
+            assert rows, (panel["title"], expression)
+            assert finite(rows), (panel["title"], expression)
             if target.get("format") != "table":
-                names = [shown(target["legendFormat"], series["metric"]) for series in found]
+                names = [shown(target["legendFormat"], series["metric"]) for series in rows]
                 assert len(set(names)) == len(names), (panel["title"], names)
 
 
@@ -196,15 +196,15 @@ def test_columns_and_bars_are_made_of_labels_that_exist(
 def test_every_variable_finds_its_values(prometheus: Prometheus, instance: str, name: str) -> None:
     """The variables' queries give this daemon and its topics."""
     expected = {"job": [JOB], "instance": [instance], "topic": sorted(TOPICS)}
-    asked = [v for v in BOARDS[name]["templating"]["list"] if v["type"] == "query"]
-    assert {"job", "instance"} <= {variable["name"] for variable in asked}
-    for variable in asked:
+    arguments = [v for v in BOARDS[name]["templating"]["list"] if v["type"] == "query"]
+    assert {"job", "instance"} <= {variable["name"] for variable in arguments}
+    for variable in arguments:
         parts = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
         assert parts
-        found = prometheus.asked(
+        result = prometheus.asked(
             f"/api/v1/label/{parts[2]}/values", **{"match[]": put_in(parts[1], instance)}
         )
-        assert found == expected[variable["name"]]
+        assert result == expected[variable["name"]]
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -213,12 +213,12 @@ def test_breaks_are_marked_where_they_were(
 ) -> None:
     """The annotation's value is the time of the break in ms, and its texts' labels exist."""
     (annotation,) = BOARDS[name]["annotations"]["list"]
-    (found,) = prometheus.query(put_in(annotation["expr"], instance))
-    ago = time.time() * 1000 - float(found["value"][1])
+    (rows,) = prometheus.query(put_in(annotation["expr"], instance))
+    ago = time.time() * 1000 - float(rows["value"][1])
     assert 0 <= ago - DAYS * 86_400_000 < 3 * 3_600_000
     for text in (annotation["titleFormat"], annotation["textFormat"]):
-        assert shown(text, found["metric"])
-    assert annotation["tagKeys"] in found["metric"]
+        assert shown(text, rows["metric"])
+    assert annotation["tagKeys"] in rows["metric"]
 
 
 def test_the_ends_of_the_intervals_enclose_the_fractions(prometheus: Prometheus) -> None:
@@ -233,11 +233,11 @@ def test_the_ends_of_the_intervals_enclose_the_fractions(prometheus: Prometheus)
 def test_every_recording_rule_has_finite_data(prometheus: Prometheus) -> None:
     """What is recorded is there, and carries the labels that its name promises."""
     for record in RECORDED:
-        found = prometheus.query(record)
-        assert found, record
-        assert finite(found), record
+        rows = prometheus.query(record)
+        assert rows, record
+        assert finite(rows), record
         level = record.partition(":")[0]
-        assert all(set(level.split("_")) <= set(series["metric"]) for series in found)
+        assert all(set(level.split("_")) <= set(series["metric"]) for series in rows)
 
 
 def test_rules_evaluate_without_an_error_and_nothing_is_wrong(prometheus: Prometheus) -> None:

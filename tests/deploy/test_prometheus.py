@@ -69,11 +69,11 @@ def with_token(text: str, directory: Path) -> str:
 def server(tmp_path: Path) -> Simulated:
     """A small simulated server whose live log is the archive's only file."""
     sim = Simulation(seed=22, start=START, hours=24, queries=2_000, addresses=300)
-    found = simulated(tmp_path / "server", sim, files=1)
-    found.archive[0].rename(found.log)
-    with found.settings.open("a", encoding="utf-8") as settings:
+    result = simulated(tmp_path / "server", sim, files=1)
+    result.archive[0].rename(result.log)
+    with result.settings.open("a", encoding="utf-8") as settings:
         settings.write("\n[http]\nport = 0\n")
-    return found
+    return result
 
 
 @pytest.mark.parametrize("token", [False, True], ids=["open", "token"])

@@ -52,8 +52,8 @@ def promtool(*arguments: str) -> str:
 @pytest.mark.parametrize("name", ["recording.yml", "alerts.yml"])
 def test_promtool_accepts_the_rules(name: str) -> None:
     """`promtool check rules`, with its lint, finds every rule and nothing wrong."""
-    said = promtool("check", "rules", "--lint=all", "--lint-fatal", f"../{name}")
-    assert f"{len(rules(name))} rules found" in said
+    message = promtool("check", "rules", "--lint=all", "--lint-fatal", f"../{name}")
+    assert f"{len(rules(name))} rules found" in message
 
 
 @pytest.mark.parametrize("name", ["recording.yml", "alerts.yml"])
@@ -83,14 +83,14 @@ def test_each_alert_says_what_to_do(rule: dict[str, Any]) -> None:
     """Severity, summary, description, and a section of the runbook with three parts."""
     assert rule["alert"].startswith("Donkeywatch")
     assert rule["labels"]["severity"] in ("critical", "warning", "info")
-    told = rule["annotations"]
-    assert set(told) == {"summary", "description", "runbook_url"}
-    assert told["description"].endswith(".")
-    path, _, anchor = told["runbook_url"].partition("#")
+    message = rule["annotations"]
+    assert set(message) == {"summary", "description", "runbook_url"}
+    assert message["description"].endswith(".")
+    path, _, anchor = message["runbook_url"].partition("#")
     assert ROOT / path == RUNBOOK
     sections = re.split(r"^## ", RUNBOOK.read_text("utf-8"), flags=re.MULTILINE)[1:]
-    found = {s.partition("\n")[0].lower().replace(" ", "-"): s for s in sections}
-    assert all(f"**{part}:**" in found[anchor] for part in ("Means", "Look", "Do"))
+    mapping = {s.partition("\n")[0].lower().replace(" ", "-"): s for s in sections}
+    assert all(f"**{part}:**" in mapping[anchor] for part in ("Means", "Look", "Do"))
 
 
 def test_each_section_of_the_runbook_belongs_to_an_alert() -> None:
@@ -145,9 +145,9 @@ def test_rules_only_name_what_exists(rule: dict[str, Any]) -> None:
         for d in ALL_METRICS
     }
     recorded = {other["record"] for other in RECORDED}
-    found = re.findall(r"[\w:]*donkeywatch_[\w:]*", rule["expr"])
-    assert found or rule["expr"].startswith("up{")
-    for name in found:
+    match = re.findall(r"[\w:]*donkeywatch_[\w:]*", rule["expr"])
+    assert match or rule["expr"].startswith("up{")
+    for name in match:
         assert name in types or name in recorded, name
         if types.get(name) == "counter":
             assert re.search(rf"(rate|increase)\(\s*{name}\b", rule["expr"])

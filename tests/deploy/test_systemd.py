@@ -50,23 +50,23 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 def directives(path: Path = UNIT) -> dict[str, list[str]]:
     """Every value of every directive, in order."""
-    found: dict[str, list[str]] = {}
+    result: dict[str, list[str]] = {}
     for line in path.read_text("utf-8").splitlines():
         if line and line[0] not in "#[":
             name, _, value = line.partition("=")
-            found.setdefault(name, []).append(value)
-    return found
+            result.setdefault(name, []).append(value)
+    return result
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Simulated:
     """A small simulated server whose live log is the archive's only file."""
     sim = Simulation(seed=21, start=START, hours=24, queries=2_000, addresses=300)
-    found = simulated(tmp_path / "server", sim, files=1)
-    found.archive[0].rename(found.log)
-    with found.settings.open("a", encoding="utf-8") as settings:
+    result = simulated(tmp_path / "server", sim, files=1)
+    result.archive[0].rename(result.log)
+    with result.settings.open("a", encoding="utf-8") as settings:
         settings.write("\n[http]\nport = 0\n")
-    return found
+    return result
 
 
 @contextmanager
@@ -89,8 +89,8 @@ def url_in(process: subprocess.Popen[bytes], log: Path) -> str:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         text = log.read_text("utf-8")
-        if found := re.search(r"listening on (http://\S+)", text):
-            return found[1]
+        if match := re.search(r"listening on (http://\S+)", text):
+            return match[1]
         assert process.poll() is None, text
         time.sleep(0.05)
     raise AssertionError("the daemon did not come up")
@@ -210,11 +210,11 @@ def test_the_timer_destroys_keys_as_the_daemon_would() -> None:
     assert keys["SuccessExitStatus"] == ["4"], "the daemon runs, and does it itself"
     assert keys["InaccessiblePaths"] == ["-/var/log/enode-go"]
     assert (keys["PrivateNetwork"], keys["RestrictAddressFamilies"]) == (["yes"], ["AF_UNIX"])
-    own = {
+    ours = {
         "Description", "After", "Type", "ExecStart", "ReadOnlyPaths", "RestrictAddressFamilies",
         "SystemCallFilter",
     }  # fmt: skip
-    shared = (set(keys) & set(daemon)) - own
+    shared = (set(keys) & set(daemon)) - ours
     assert {name: keys[name] for name in shared} == {name: daemon[name] for name in shared}
     assert {"ProtectSystem", "NoNewPrivileges", "UMask", "LimitCORE", "MemorySwapMax"} <= shared
 
@@ -262,11 +262,11 @@ def test_the_daemon_works_without_writable_code(server: Simulated, tmp_path: Pat
 
 def allowed() -> set[str]:
     """System calls that the unit's filter lets through, by systemd's own tables."""
-    found: set[str] = set()
+    result: set[str] = set()
     for line in directives()["SystemCallFilter"]:
         names = {name for word in line.removeprefix("~").split() for name in expanded(word)}
-        found = found - names if line.startswith("~") else found | names
-    return found
+        result = result - names if line.startswith("~") else result | names
+    return result
 
 
 def expanded(word: str) -> set[str]:
@@ -308,10 +308,10 @@ def test_the_daemon_makes_no_call_that_the_filter_forbids(
         os.kill(daemon, signal.SIGTERM)
         assert process.wait(20) == 0
     calls = {
-        found[1]
+        match[1]
         for path in traces.iterdir()
         for line in path.read_text("utf-8", "replace").splitlines()
-        if (found := re.match(r"(\w+)\(", line))
+        if (match := re.match(r"(\w+)\(", line))
     }
     assert {"read", "openat", "accept4", "fsync"} & calls
     assert calls - allowed() - HARMLESS == set()

@@ -65,18 +65,18 @@ def test_what_cannot_be_corrected() -> None:
 def test_without_errors_it_is_the_interval_of_agresti_and_coull(pair: tuple[int, int]) -> None:
     """As in statsmodels, where the detector is known to be perfect."""
     k, n = pair
-    found = lang_reiczigel(Rate(k / n, n), Accuracy(Rate(1, KNOWN), Rate(0, KNOWN)))
-    assert found == pytest.approx(proportion_confint(k, n, method="agresti_coull"), abs=1e-9)
+    result = lang_reiczigel(Rate(k / n, n), Accuracy(Rate(1, KNOWN), Rate(0, KNOWN)))
+    assert result == pytest.approx(proportion_confint(k, n, method="agresti_coull"), abs=1e-9)
 
 
 @given(st.integers(20, 5000), shares, st.floats(0.5, 0.99), st.floats(0.001, 0.2))
 def test_known_errors_only_stretch_that_interval(n: int, x: float, tpr: float, fpr: float) -> None:
     """Each end goes through the Rogan-Gladen formula."""
-    found = lang_reiczigel(Rate(x, n), Accuracy(Rate(tpr, KNOWN), Rate(fpr, KNOWN)))
+    result = lang_reiczigel(Rate(x, n), Accuracy(Rate(tpr, KNOWN), Rate(fpr, KNOWN)))
     p = (x * n + Z * Z / 2) / (n + Z * Z)
     half = Z * math.sqrt(p * (1 - p) / (n + Z * Z))
     ends = [min(1.0, max(0.0, (end - fpr) / (tpr - fpr))) for end in (p - half, p + half)]
-    assert found == pytest.approx(ends, abs=1e-7)
+    assert result == pytest.approx(ends, abs=1e-7)
 
 
 @given(st.integers(20, 5000), shares, st.integers(5, 500), shares, st.integers(5, 500), shares)
@@ -102,10 +102,10 @@ def test_the_formula_in_the_notation_of_its_authors(
 def test_the_estimate_lies_in_its_interval(x: float, tpr: float, fpr: float, deff: float) -> None:
     """Whatever was added to the rates on the way."""
     accuracy = Accuracy(Rate(tpr, 30), Rate(fpr, 500))
-    found = corrected(Estimate(x, x, x, deff), 3000, accuracy)
-    assert found is not None
-    assert 0 <= found.lower <= found.value <= found.upper <= 1
-    assert found.design_effect == deff
+    result = corrected(Estimate(x, x, x, deff), 3000, accuracy)
+    assert result is not None
+    assert 0 <= result.lower <= result.value <= result.upper <= 1
+    assert result.design_effect == deff
 
 
 SITUATIONS = [
@@ -154,11 +154,11 @@ def test_it_covers_where_queries_are_clustered() -> None:
         accuracy = Accuracy(
             Rate(rng.binomial(300, se) / 300, 300), Rate(rng.binomial(9000, fpr) / 9000, 9000)
         )
-        found = corrected(observed, int(q.sum()), accuracy)
+        result = corrected(observed, int(q.sum()), accuracy)
         plain = corrected(Estimate(observed.value, 0, 1), int(q.sum()), accuracy)
-        assert found is not None
+        assert result is not None
         assert plain is not None
-        inside += found.lower <= truth <= found.upper
+        inside += result.lower <= truth <= result.upper
         unclustered += plain.lower <= truth <= plain.upper
     assert 0.93 <= inside / runs <= 0.98
     assert unclustered / runs < 0.9

@@ -30,9 +30,9 @@ fractional = st.floats(0.5, 5000).flatmap(lambda n: st.tuples(st.floats(0, n), s
 def figures(addresses: Addresses) -> WindowAggregate:
     """The figures of a window with one topic."""
     ks = [k for _, k in addresses]
-    one, two, three = (sum(k >= least for k in ks) for least in (1, 2, 3))
+    first, two, three = (sum(k >= least for k in ks) for least in (1, 2, 3))
     topic = TopicAggregate(
-        sum(ks), (one, two, three), sum(q * k for q, k in addresses), sum(k * k for k in ks)
+        sum(ks), (first, two, three), sum(q * k for q, k in addresses), sum(k * k for k in ks)
     )
     qs = [q for q, _ in addresses]
     return WindowAggregate(sum(qs), len(addresses), sum(q * q for q in qs), (topic,))
@@ -167,33 +167,33 @@ addresses = st.lists(
 @example([(5, 0)] * 50)
 @example([(5, 5)] * 50)
 @example([(1, i % 2) for i in range(100)])
-def test_the_clustered_interval_follows_its_definition(one: Addresses) -> None:
+def test_the_clustered_interval_follows_its_definition(first: Addresses) -> None:
     """se = sqrt(A/(A-1) sum u_i^2)/q, deff = max(1, se^2/(p(1-p)/q)), Wilson(k/deff, q/deff).
 
     With n < 30 flagged addresses the interval takes deff n/(n-1) times.
     """
-    found = query_fraction(figures(one), 0)
-    assert found is not None
-    q, k, size = sum(a[0] for a in one), sum(a[1] for a in one), len(one)
+    result = query_fraction(figures(first), 0)
+    assert result is not None
+    q, k, size = sum(a[0] for a in first), sum(a[1] for a in first), len(first)
     p, scarce = k / q, 1.0
-    few = sum(a[1] > 0 for a in one)
+    few = sum(a[1] > 0 for a in first)
     if 0 < k < q and few < SMALL_SAMPLE:
         scarce = few / (few - 1) if few > 1 else 2.0
     if 0 < k < q and size > 1:
-        se2 = size / (size - 1) * math.fsum((a[1] - p * a[0]) ** 2 for a in one) / q**2
+        se2 = size / (size - 1) * math.fsum((a[1] - p * a[0]) ** 2 for a in first) / q**2
         deff = max(1.0, se2 / (p * (1 - p) / q))
     else:
-        deff = max(1.0, sum(a[0] ** 2 for a in one) / q)
+        deff = max(1.0, sum(a[0] ** 2 for a in first) / q)
     effective = deff * scarce
     lower, upper = wilson(k / effective, q / effective)
-    if sum(a[1] > 0 for a in one) < SMALL_SAMPLE:
+    if sum(a[1] > 0 for a in first) < SMALL_SAMPLE:
         exact = clopper_pearson(k / effective, q / effective)
         lower, upper = min(lower, exact[0]), max(upper, exact[1])
-    assert found.value == p
-    assert found.design_effect == pytest.approx(deff, rel=1e-9)
-    assert (found.lower, found.upper) == pytest.approx((lower, upper), rel=1e-7, abs=1e-12)
-    assert 0 <= found.lower <= p <= found.upper <= 1
-    assert found.lower < found.upper
+    assert result.value == p
+    assert result.design_effect == pytest.approx(deff, rel=1e-9)
+    assert (result.lower, result.upper) == pytest.approx((lower, upper), rel=1e-7, abs=1e-12)
+    assert 0 <= result.lower <= p <= result.upper <= 1
+    assert result.lower < result.upper
 
 
 def test_nothing_flagged_has_an_upper_limit() -> None:
@@ -221,12 +221,12 @@ def test_from_thirty_flagged_addresses_on_wilson_speaks_alone() -> None:
 @pytest.mark.parametrize(("least", "flagged"), [(1, 5), (2, 3), (3, 1)])
 def test_the_address_fraction_is_plain_wilson(least: int, flagged: int) -> None:
     """Addresses with one, two or three flagged queries or more, over all addresses."""
-    one = figures([(4, 1)] * 2 + [(4, 2)] * 2 + [(4, 3)] + [(4, 0)] * 15)
-    found = address_fraction(one, 0, least)
-    assert found is not None
-    assert found.value == flagged / 20
-    assert (found.lower, found.upper) == wilson(flagged, 20)
-    assert found.design_effect == 1
+    first = figures([(4, 1)] * 2 + [(4, 2)] * 2 + [(4, 3)] + [(4, 0)] * 15)
+    result = address_fraction(first, 0, least)
+    assert result is not None
+    assert result.value == flagged / 20
+    assert (result.lower, result.upper) == wilson(flagged, 20)
+    assert result.design_effect == 1
 
 
 @pytest.mark.parametrize("share", [0.02, 0.3])
@@ -240,9 +240,9 @@ def test_95_percent_covers_95_percent_of_clustered_queries(share: float) -> None
         q = 1 + rng.negative_binomial(0.8, 0.8 / (0.8 + mean_q - 1), size)
         k = rng.binomial(q, np.where(rng.random(size) < share, seeking, 0.0))
         topic = TopicAggregate(int(k.sum()), (int((k > 0).sum()), 0, 0), int(q @ k), int(k @ k))
-        found = query_fraction(WindowAggregate(int(q.sum()), size, int(q @ q), (topic,)), 0)
-        assert found is not None
-        inside += found.lower <= truth <= found.upper
+        result = query_fraction(WindowAggregate(int(q.sum()), size, int(q @ q), (topic,)), 0)
+        assert result is not None
+        inside += result.lower <= truth <= result.upper
         lower, upper = wilson(topic.queries, int(q.sum()))
         plain += lower <= truth <= upper
     assert 0.93 <= inside / runs <= 0.97

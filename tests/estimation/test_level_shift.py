@@ -52,12 +52,12 @@ def series(
     logit += cycle * np.sin(2 * np.pi * (time / 52 + rng.random()))
     flagged = np.round(EFFECT * rng.poisson(queries / (1 + np.exp(-logit)) / EFFECT))
     effects = EFFECT * np.exp(rng.normal(0, 0.1, weeks))
-    found = [
+    items = [
         logit_point(i, int(k), queries, float(effect))
         for i, (k, effect) in enumerate(zip(flagged, effects, strict=True))
     ]
-    assert None not in found
-    return [p for p in found if p is not None]
+    assert None not in items
+    return [p for p in items if p is not None]
 
 
 def scattered(values: list[float]) -> list[Point]:
@@ -77,18 +77,18 @@ def last(values: list[float]) -> Score:
 
 def test_the_logit_of_a_week_and_its_variance() -> None:
     """Half a query on either side; the variance is that of the delta method times deff."""
-    found = logit_point(3, 20, 10_000, 2.0)
-    assert found is not None
-    assert found.logit == math.log(20.5 / 9980.5)
-    assert found.variance == 2 * (1 / 20.5 + 1 / 9980.5)
-    assert found.week == 3
+    result = logit_point(3, 20, 10_000, 2.0)
+    assert result is not None
+    assert result.logit == math.log(20.5 / 9980.5)
+    assert result.variance == 2 * (1 / 20.5 + 1 / 9980.5)
+    assert result.week == 3
 
 
 def test_a_week_without_flagged_queries_has_a_logit_too() -> None:
     """Zero of many is a point, zero of zero is none."""
-    found = logit_point(0, 0, 1_000, 1.0)
-    assert found is not None
-    assert math.isfinite(found.logit)
+    result = logit_point(0, 0, 1_000, 1.0)
+    assert result is not None
+    assert math.isfinite(result.logit)
     assert logit_point(0, 0, 0, 1.0) is None
 
 
@@ -120,12 +120,12 @@ def test_the_residual_is_that_of_a_regression() -> None:
     logits = np.array([p.logit for p in past])
     variances = np.array([p.variance + 0.05**2 for p in past])
     inverse = np.linalg.inv(design.T @ (design / variances[:, None]))
-    found = inverse @ design.T @ (logits / variances)
-    dispersion = float(((logits - design @ found) ** 2 / variances).sum()) / (MIN_REFERENCE - 2)
+    result = inverse @ design.T @ (logits / variances)
+    dispersion = float(((logits - design @ result) ** 2 / variances).sum()) / (MIN_REFERENCE - 2)
     assert dispersion > 1
     ahead = np.array([1.0, now.week])
     error = math.sqrt(dispersion * (now.variance + 0.05**2 + float(ahead @ inverse @ ahead)))
-    t = (now.logit - float(ahead @ found)) / error
+    t = (now.logit - float(ahead @ result)) / error
     freedom = MIN_REFERENCE - 2
     z = math.sqrt(freedom * math.log1p(t * t / freedom)) * (8 * freedom + 1) / (8 * freedom + 3)
     residual = level_shifts(weeks)[-1].residual
@@ -135,14 +135,14 @@ def test_the_residual_is_that_of_a_regression() -> None:
 
 def test_residuals_are_standardised() -> None:
     """Where weeks vary by much more than by chance, residuals have mean 0 and deviation 1."""
-    found = [
+    match = [
         score.residual
         for seed in range(60)
         for score in level_shifts(series(seed, STUDY, noise=0.3))
         if score.residual is not None
     ]
-    assert abs(float(np.mean(found))) < 0.05
-    assert 0.95 < float(np.std(found)) < 1.05
+    assert abs(float(np.mean(match))) < 0.05
+    assert 0.95 < float(np.std(match)) < 1.05
 
 
 def test_one_odd_week_is_no_change_of_level() -> None:
@@ -212,9 +212,9 @@ def test_false_alarms_are_rare(name: str) -> None:
 @pytest.mark.parametrize("name", ["scaled, with growth", "growth, cycle and noise"])
 def test_a_doubling_is_found_within_four_weeks(name: str, change: float) -> None:
     """In 95 of 100 series at the least, after two years of growth; a halving as well."""
-    found = 0
+    result = 0
     for seed in range(SERIES):
         weeks = series(seed, **QUIET[name], weeks=104, shift=change)  # type: ignore[arg-type]
         after = level_shifts(weeks)[100:]
-        found += any((score.up if change > 0 else score.down) > 1 for score in after)
-    assert found / SERIES >= 0.95
+        result += any((score.up if change > 0 else score.down) > 1 for score in after)
+    assert result / SERIES >= 0.95

@@ -41,10 +41,10 @@ def some(
     category: str = "explicit", language: str = "fr",
 ) -> Iterator[ScoredQuery]:  # fmt: skip
     """Rows that are alike."""
-    one = ScoredQuery(
+    first = ScoredQuery(
         relevant, category if flagged else None, language, stratum, weight, stratum == "recall"
     )
-    return iter([one] * count)
+    return iter([first] * count)
 
 
 def stratified(tp: int, fp: int, fn: int, tn: int, high: float, low: float) -> list[ScoredQuery]:
@@ -73,20 +73,20 @@ def test_the_detector_finds_what_the_sample_holds(detector: Detector) -> None:
             )
     judged = score(PATH, rows, detector, "plain")
     assert set(judged) == {"pedophile"}, "no label names the other topic"
-    found = evaluate("pedophile", judged["pedophile"])
-    assert found.whole.confusion == Confusion(197, 3, 66, 134)
-    assert found.whole.precision is not None
-    assert found.whole.recall is not None
-    assert found.whole.precision.value == pytest.approx(197 / 200, rel=1e-12)
-    assert found.whole.recall.value == pytest.approx(197 / 263, rel=1e-12)
-    interval = (found.whole.precision.lower, found.whole.precision.upper)
+    result = evaluate("pedophile", judged["pedophile"])
+    assert result.whole.confusion == Confusion(197, 3, 66, 134)
+    assert result.whole.precision is not None
+    assert result.whole.recall is not None
+    assert result.whole.precision.value == pytest.approx(197 / 200, rel=1e-12)
+    assert result.whole.recall.value == pytest.approx(197 / 263, rel=1e-12)
+    interval = (result.whole.precision.lower, result.whole.precision.upper)
     assert interval == pytest.approx(proportion_confint(197, 200, method="beta"), rel=1e-2)
-    for parts in (found.categories, found.languages, found.strata):
+    for parts in (result.categories, result.languages, result.strata):
         sums = np.sum([list(vars_of(part.confusion)) for part in parts], axis=0)
         assert sums[:2].tolist() == [197, 3]
-    assert {part.name for part in found.categories} <= set(nonsense.CATEGORIES)
-    assert all(part.recall is None for part in (*found.categories, *found.strata))
-    assert sum(vars_of(found.languages[1].confusion)) == 199
+    assert {part.name for part in result.categories} <= set(nonsense.CATEGORIES)
+    assert all(part.recall is None for part in (*result.categories, *result.strata))
+    assert sum(vars_of(result.languages[1].confusion)) == 199
 
 
 def vars_of(confusion: Confusion) -> tuple[int, int, int, int]:
@@ -99,18 +99,18 @@ def vars_of(confusion: Confusion) -> tuple[int, int, int, int]:
 
 def test_weights_make_up_for_the_way_the_sample_was_drawn() -> None:
     """Horvitz-Thompson: each row counts for the queries it stands for."""
-    found = evaluate("pedophile", stratified(985, 15, 20, 9980, 40.0, 1000.0))
-    assert found.whole.precision is not None
-    assert found.whole.recall is not None
-    assert found.accuracy is not None
-    assert found.whole.precision.value == pytest.approx(0.985)
+    result = evaluate("pedophile", stratified(985, 15, 20, 9980, 40.0, 1000.0))
+    assert result.whole.precision is not None
+    assert result.whole.recall is not None
+    assert result.accuracy is not None
+    assert result.whole.precision.value == pytest.approx(0.985)
     recall = 985 * 40 / (985 * 40 + 20 * 1000)
-    assert found.whole.recall.value == pytest.approx(recall)
+    assert result.whole.recall.value == pytest.approx(recall)
     irrelevant = 15 * 40 + 9980 * 1000
-    assert found.accuracy.false_positives.value == pytest.approx(15 * 40 / irrelevant)
-    assert (found.recall_rows, found.recall_found) == (1005, 985)
+    assert result.accuracy.false_positives.value == pytest.approx(15 * 40 / irrelevant)
+    assert (result.recall_rows, result.recall_found) == (1005, 985)
     share = 1000 * 40 / (1000 * 40 + 10_000 * 1000)
-    fpr = found.accuracy.false_positives.value
+    fpr = result.accuracy.false_positives.value
     relevant = (985 * 40 + 20 * 1000) / (1000 * 40 + 10_000 * 1000)
     assert rogan_gladen(share, recall, fpr) == pytest.approx(relevant)
 
@@ -119,15 +119,15 @@ def test_a_sample_for_recall_stands_alone() -> None:
     """The study's tool: 98.5 % and 74 % correct the share of the sample by 1.331."""
     rows = stratified(985, 15, 1, 9999, 1.0, 39.9)
     rows += [*some(True, True, 74, "recall"), *some(False, True, 26, "recall")]
-    found = evaluate("pedophile", rows)
-    assert found.accuracy is not None
-    assert found.whole.precision is not None
-    assert found.whole.precision.value == pytest.approx(0.985), "recall rows are no draw"
-    assert found.accuracy.sensitivity.value == pytest.approx(0.74)
-    assert found.accuracy.sensitivity.effective_n == pytest.approx(100, rel=0.02)
-    assert (found.recall_rows, found.recall_found) == (100, 74)
+    result = evaluate("pedophile", rows)
+    assert result.accuracy is not None
+    assert result.whole.precision is not None
+    assert result.whole.precision.value == pytest.approx(0.985), "recall rows are no draw"
+    assert result.accuracy.sensitivity.value == pytest.approx(0.74)
+    assert result.accuracy.sensitivity.effective_n == pytest.approx(100, rel=0.02)
+    assert (result.recall_rows, result.recall_found) == (100, 74)
     share = 1000 / (1000 + 10_000 * 39.9)
-    true = rogan_gladen(share, 0.74, found.accuracy.false_positives.value)
+    true = rogan_gladen(share, 0.74, result.accuracy.false_positives.value)
     assert true / share == pytest.approx(0.985 / 0.74)
 
 
@@ -146,17 +146,17 @@ def test_intervals_cover_in_stratified_samples() -> None:
     inside = np.zeros(4)
     for _ in range(runs):
         tp, fn = rng.binomial(800, precision), rng.binomial(1000, missed)
-        found = evaluate("t", stratified(tp, 800 - tp, fn, 1000 - fn, 50.0, 400.0))
-        assert found.accuracy is not None
-        rate = found.accuracy.false_positives
+        result = evaluate("t", stratified(tp, 800 - tp, fn, 1000 - fn, 50.0, 400.0))
+        assert result.accuracy is not None
+        rate = result.accuracy.false_positives
         lower, upper = proportion_confint(
             rate.value * rate.effective_n, rate.effective_n, method="beta"
         )
         observed = rng.binomial(window, share) / window
-        shown = corrected(Estimate(observed, 0, 1), window, found.accuracy)
+        shown = corrected(Estimate(observed, 0, 1), window, result.accuracy)
         assert shown is not None
         for i, (low, high, truth) in enumerate(
-            ((*ends(found, "precision"), precision), (*ends(found, "recall"), recall),
+            ((*ends(result, "precision"), precision), (*ends(result, "recall"), recall),
              (lower, upper, wrong), (shown.lower, shown.upper, relevant))
         ):  # fmt: skip
             inside[i] += low <= truth <= high
@@ -164,9 +164,9 @@ def test_intervals_cover_in_stratified_samples() -> None:
     assert (inside / runs < 1).all(), inside / runs
 
 
-def ends(found: Evaluation, name: str) -> tuple[float, float]:
+def ends(result: Evaluation, name: str) -> tuple[float, float]:
     """Both ends of an interval of the whole sample."""
-    estimate = getattr(found.whole, name)
+    estimate = getattr(result.whole, name)
     return estimate.lower, estimate.upper
 
 

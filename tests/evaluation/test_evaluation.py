@@ -79,7 +79,7 @@ def written(directory: Path, rows: list[tuple[str, ...]]) -> Path:
 
 
 @pytest.fixture
-def said(
+def printed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
     """Runs the command in this process; its exit code and all that it says."""
@@ -96,20 +96,20 @@ def said(
 
 
 def test_counts_and_rates_are_printed_and_no_query(
-    tmp_path: Path, words: Path, said: Callable[..., tuple[int, str]]
+    tmp_path: Path, words: Path, printed: Callable[..., tuple[int, str]]
 ) -> None:
     """The confusion matrix by category, language and stratum; without settings no record."""
     path = labelled(tmp_path, nonsense.lexicon(5))
-    code, told = said(path, "--lexicon", words)
-    assert code == 0, told
-    flat = re.sub(r"[ ]+", " ", told)
-    assert "topic pedophile\n" in told
+    code, text = printed(path, "--lexicon", words)
+    assert code == 0, text
+    flat = re.sub(r"[ ]+", " ", text)
+    assert "topic pedophile\n" in text
     assert "pedophile 985 15 0 500 98.5 (97.5-99.2) 74.0 (64.2-82.3)" in flat
     assert "explicit 985 15 0 0 98.5" in flat
     assert "fr 985 15 0 500 98.5" in flat
     assert "recall 74 0 26 0 - -" in flat
     assert "unflagged 0 0 0 500 - -" in flat
-    assert CANARY not in told.lower()
+    assert CANARY not in text.lower()
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -125,20 +125,20 @@ SHUFFLED = (
 
 @pytest.mark.parametrize("columns", SHUFFLED)
 def test_no_query_is_told_when_columns_are_mixed_up(
-    tmp_path: Path, words: Path, said: Callable[..., tuple[int, str]], columns: tuple[str, ...]
+    tmp_path: Path, words: Path, printed: Callable[..., tuple[int, str]], columns: tuple[str, ...]
 ) -> None:
     """The text in the place of each other field: a line number, exit code 5, nothing else."""
     path = labelled(tmp_path, nonsense.lexicon(5))
     body = path.read_text("utf-8").partition("\n")[2]
     path.write_text(",".join(columns) + "\n" + body, "utf-8")
-    code, told = said(path, "--lexicon", words)
+    code, text = printed(path, "--lexicon", words)
     assert code == 5
-    assert re.search(r"labels\.csv, line [0-9]+: .+\n  remedy: ", told)
-    assert CANARY not in told.lower()
+    assert re.search(r"labels\.csv, line [0-9]+: .+\n  remedy: ", text)
+    assert CANARY not in text.lower()
 
 
 def test_a_record_needs_the_key_of_an_installation(
-    tmp_path: Path, said: Callable[..., tuple[int, str]]
+    tmp_path: Path, printed: Callable[..., tuple[int, str]]
 ) -> None:
     """Without one it is told what to do, and nothing is written."""
     words = lexicon_file(tmp_path)
@@ -148,10 +148,10 @@ def test_a_record_needs_the_key_of_an_installation(
         'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
     )
     record = tmp_path / "validation.json"
-    code, told = said(path, "--lexicon", words, "--record", record, "-c", settings)
+    code, text = printed(path, "--lexicon", words, "--record", record, "-c", settings)
     assert (code, record.exists()) == (2, False)
-    assert "start `donkeywatch run`" in told
-    code, told = said(path, "--record", record, "-c", tmp_path / "none.toml")
+    assert "start `donkeywatch run`" in text
+    code, text = printed(path, "--record", record, "-c", tmp_path / "none.toml")
     assert (code, record.exists()) == (2, False)
 
 
@@ -163,9 +163,9 @@ def test_check_tells_whether_the_record_can_be_read(tmp_path: Path) -> None:
         'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
         '[correction]\nrecord = "validation.json"\n'
     )
-    found = dict(checks.run_checks(loader.load(settings, {})))
-    assert "validation.json: not readable" in str(found["correction record"])
-    assert found["lexicon"] is None
+    result = dict(checks.run_checks(loader.load(settings, {})))
+    assert "validation.json: not readable" in str(result["correction record"])
+    assert result["lexicon"] is None
 
 
 # -- with a daemon -----------------------------------------------------------------------
@@ -193,8 +193,8 @@ def daemon(server: Simulated) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
 
     def start() -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(server.settings)]
-        with (server.directory / "said").open("a") as said:
-            started.append(subprocess.Popen(command, stdout=said, stderr=said))
+        with (server.directory / "said").open("a") as message:
+            started.append(subprocess.Popen(command, stdout=message, stderr=message))
         return started[-1]
 
     yield start
@@ -207,8 +207,8 @@ def asked(server: Simulated, path: str) -> str:
     """What the daemon answers, empty as long as it does not."""
     http = loader.load(server.settings, {}).http
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{http.port}{path}", timeout=10) as found:
-            return str(found.read().decode())
+        with urllib.request.urlopen(f"http://127.0.0.1:{http.port}{path}", timeout=10) as result:
+            return str(result.read().decode())
     except OSError:
         return ""
 
@@ -263,22 +263,22 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert len(shown) == 2, "the last hour and week; the rolling windows are empty"
     assert all(0 <= v["lower"] <= v["value"] <= v["upper"] <= 1 for v in shown)
 
-    said = server.directory / "said"
+    message = server.directory / "said"
     text = settings.lexicon.read_text("utf-8")
     settings.lexicon.write_text(text.replace('explicit = ["', 'explicit = ["zqorvik", "', 1))
     process.send_signal(signal.SIGHUP)
-    until(lambda: "no corrected fraction" in said.read_text(), process)
+    until(lambda: "no corrected fraction" in message.read_text(), process)
     until(lambda: not corrected(server), process)
-    assert f"made with another lexicon ({made.lexicon}, loaded is " in said.read_text()
+    assert f"made with another lexicon ({made.lexicon}, loaded is " in message.read_text()
 
-    good = record.read_bytes()
+    valid = record.read_bytes()
     record.write_text("{}")
     process.send_signal(signal.SIGHUP)
-    until(lambda: "not a validation record" in said.read_text(), process)
-    assert "the old ones stay" in said.read_text()
-    record.write_bytes(good)
+    until(lambda: "not a validation record" in message.read_text(), process)
+    assert "the old ones stay" in message.read_text()
+    record.write_bytes(valid)
 
-    everything = [done.stdout, done.stderr, record.read_bytes(), said.read_bytes()]
+    everything = [done.stdout, done.stderr, record.read_bytes(), message.read_bytes()]
     everything += [asked(server, name).encode() for name in ("/metrics", "/api/v1/fractions")]
     assert not any(CANARY.encode() in text.lower() for text in everything)
     left = [p for p in server.directory.rglob("*") if p.is_file() and p.name != LABELS]

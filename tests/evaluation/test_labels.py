@@ -35,32 +35,32 @@ def test_every_column_is_read(tmp_path: Path) -> None:
         ",recall,pedophile,pt,kazqo\r\n,recall-1,pedophile,pt,x\r\n,recall-1,pedophile,pt,x\r\n"
         ",recall,pedophile,pt,kazqo"
     )
-    found = read(written(tmp_path, content), TOPICS)
-    assert found[:3] == [
+    result = read(written(tmp_path, content), TOPICS)
+    assert result[:3] == [
         LabelledQuery(2, 'tag "jvo", a\nb', frozenset(), "und", "unflagged-2", 2.0),
         LabelledQuery(5, "kazqo", frozenset(TOPICS), "mul", "unflagged-2", 1000.0),
         LabelledQuery(6, "kazqo", frozenset({"pedophile"}), "pt", "recall", 1.0),
     ]
-    assert [row.for_recall for row in found] == [False, False, True, True, True, True]
-    assert "kazqo" not in repr(found)
+    assert [row.for_recall for row in result] == [False, False, True, True, True, True]
+    assert "kazqo" not in repr(result)
 
 
 def test_the_inverse_of_a_probability_is_the_weight(tmp_path: Path) -> None:
     """And without either, every row counts once."""
     rows = "a b,none,fr,flagged,0.25\nkazqo,pedophile,fr,flagged,1\n"
-    found = read(written(tmp_path, HEAD.replace("weight", "probability") + rows), TOPICS)
-    assert [row.weight for row in found] == [4.0, 1.0]
-    found = read(
+    match = read(written(tmp_path, HEAD.replace("weight", "probability") + rows), TOPICS)
+    assert [row.weight for row in match] == [4.0, 1.0]
+    match = read(
         written(tmp_path, re.sub(r",[^,\n]+$", "", HEAD + rows, flags=re.MULTILINE)), TOPICS
     )
-    assert [row.weight for row in found] == [1.0, 1.0]
+    assert [row.weight for row in match] == [1.0, 1.0]
 
 
 def test_the_documented_example_is_valid(tmp_path: Path) -> None:
     """What docs/evaluation.md shows can be used as it stands."""
-    found = re.search(r"```csv\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
-    assert found is not None
-    assert len(read(written(tmp_path, found[1]), TOPICS)) == 6
+    match = re.search(r"```csv\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    assert match is not None
+    assert len(read(written(tmp_path, match[1]), TOPICS)) == 6
 
 
 WRONG: dict[str, tuple[str | bytes, str]] = {
@@ -114,10 +114,10 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
 @pytest.mark.parametrize("slip", WRONG)
 def test_a_wrong_file_is_told_by_line_and_not_by_content(tmp_path: Path, slip: str) -> None:
     """The fact, the line where there is one, a remedy; never what stands in the file."""
-    content, told = WRONG[slip]
+    content, message = WRONG[slip]
     with pytest.raises(SourceError) as caught:
         read(written(tmp_path, content), TOPICS)
-    assert told in caught.value.problem
+    assert message in caught.value.problem
     assert len(caught.value.remedy) > 10
     assert CANARY not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None

@@ -95,5 +95,5 @@ def test_every_ipv6_shape_agrees(address: ipaddress.IPv6Address, port: int) -> N
 @given(st.binary(max_size=60))
 def test_no_bytes_make_it_raise(text: bytes) -> None:
     """Any bytes are 16 bytes or nothing."""
-    found = parse_address(text)
-    assert found is None or len(found) == 16
+    result = parse_address(text)
+    assert result is None or len(result) == 16

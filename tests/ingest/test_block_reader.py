@@ -72,22 +72,22 @@ def assert_columns_equal_lines(
     assert block.count(b"\n") >= MIN_COLUMNAR_LINES, "the columns are not taken"
     if not ended and not lines[-1]:
         lines = lines[:-1]
-    single = [reader.read(one) for one in lines]
-    seen = [one for one in single if isinstance(one, ParsedQuery)]
-    found = BlockReader(reader).read(block)
-    assert found.outcomes == Counter(one for one in single if isinstance(one, str))
+    single = [reader.read(item) for item in lines]
+    observed = [item for item in single if isinstance(item, ParsedQuery)]
+    lines_read = BlockReader(reader).read(block)
+    assert lines_read.outcomes == Counter(item for item in single if isinstance(item, str))
     rows = zip(
-        found.time.tolist(),
-        found.alternative.tolist(),
-        [row.tobytes() for row in found.address],
-        zip(*found.codes.tolist(), strict=True),
+        lines_read.time.tolist(),
+        lines_read.alternative.tolist(),
+        [row.tobytes() for row in lines_read.address],
+        zip(*lines_read.codes.tolist(), strict=True),
         strict=True,
     )
-    assert [ParsedQuery(*row) for row in rows] == seen
-    assert found.codes.shape == (len(reader.detector.topics), len(seen))
-    assert found.address.shape == (len(seen), 16)
-    assert found.address.dtype == found.codes.dtype == np.uint8
-    assert found.time.dtype == found.alternative.dtype == np.int64
+    assert [ParsedQuery(*row) for row in rows] == observed
+    assert lines_read.codes.shape == (len(reader.detector.topics), len(observed))
+    assert lines_read.address.shape == (len(observed), 16)
+    assert lines_read.address.dtype == lines_read.codes.dtype == np.uint8
+    assert lines_read.time.dtype == lines_read.alternative.dtype == np.int64
 
 
 stamps = st.sampled_from(
@@ -198,7 +198,7 @@ def test_a_block_equals_its_lines(lines: list[bytes], ended: bool) -> None:
 )
 def test_queries_in_any_encoding_have_the_same_codes(raw: list[bytes], encoding: str) -> None:
     """The fallback makes no difference between the two ways, multi-byte or not."""
-    lines = [line(one.replace(b"\n", b" ")) for one in raw]
+    lines = [line(item.replace(b"\n", b" ")) for item in raw]
     assert_columns_equal_lines(lines, reader=replace(READER, encoding=encoding))
 
 
@@ -230,7 +230,7 @@ def test_a_link_that_only_its_encoding_shows_is_none_to_count(encoding: str, lin
 def test_any_text_has_the_same_codes(raw: list[bytes], extra: int) -> None:
     """All of Unicode around the words of the lexicon."""
     lines = [
-        line(b"zqorv " * (i % 2) + one + b" sex" * (i % 3 == extra)) for i, one in enumerate(raw)
+        line(b"zqorv " * (i % 2) + item + b" sex" * (i % 3 == extra)) for i, item in enumerate(raw)
     ]
     assert_columns_equal_lines([*lines, line("zqorv")])
 
@@ -243,8 +243,8 @@ def test_the_limit_counts_the_bytes_of_the_line(size: int, carriage: bool) -> No
     text = text[: size - carriage] + b"\r" * carriage
     assert_columns_equal_lines([text] * 40)
     expected = "too_long" if size > LIMIT else None
-    found = READER.read(text)
-    assert (found if isinstance(found, str) else None) == expected
+    block = READER.read(text)
+    assert (block if isinstance(block, str) else None) == expected
 
 
 def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,22 +252,22 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
     All of them are odd when a number is a word itself.
     """
-    asked: list[bytes] = []
+    request: list[bytes] = []
     for name in ("read", "classify"):
         way = getattr(LineReader, name)
 
-        def noted(self: LineReader, one: bytes, way: Any = way) -> Any:
-            asked.append(one)
-            return way(self, one)
+        def noted(self: LineReader, first: bytes, way: Any = way) -> Any:
+            request.append(first)
+            return way(self, first)
 
         monkeypatch.setattr(LineReader, name, noted)
     queries = ["ordinary words", "zqorv", "x\u00e9", "7 zqu", "x\u00e9 7 zqu", "7  zqu", ""]
     lines = [line(query) for query in queries] * 10
     BlockReader(APART).read(b"\n".join(lines))
-    assert sorted(set(asked)) == [b"", b"7  zqu"]
-    asked.clear()
+    assert sorted(set(request)) == [b"", b"7  zqu"]
+    request.clear()
     BlockReader(READER).read(b"\n".join(lines))
-    assert sorted(set(asked)) == [b"", b"7  zqu", b"7 zqu", "x\u00e9 7 zqu".encode()]
+    assert sorted(set(request)) == [b"", b"7  zqu", b"7 zqu", "x\u00e9 7 zqu".encode()]
 
 
 @pytest.mark.parametrize(
@@ -276,11 +276,11 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_few_lines_and_many_are_read_alike(count: int) -> None:
     """The size of a block changes nothing, and an empty one has empty columns."""
     lines = [line("zqorv"), line("xkuzq 12", address="2001:db8::7"), b"banner"] * count
-    found = BlockReader(READER).read(b"".join(one + b"\n" for one in lines))
-    assert len(found.time) == 2 * count
-    assert found.codes.tolist() == [[1, 2] * count, [0, 0] * count]
-    assert found.outcomes == Counter({"other": count})
-    assert found.address.shape == (2 * count, 16)
+    block = BlockReader(READER).read(b"".join(item + b"\n" for item in lines))
+    assert len(block.time) == 2 * count
+    assert block.codes.tolist() == [[1, 2] * count, [0, 0] * count]
+    assert block.outcomes == Counter({"other": count})
+    assert block.address.shape == (2 * count, 16)
 
 
 @pytest.mark.parametrize(
@@ -388,14 +388,14 @@ def records(draw: st.DrawFn, form: bytes) -> bytes:
 def documents(draw: st.DrawFn) -> list[bytes]:
     """A log of one form, more or less."""
     form = draw(st.sampled_from(OBJECTS))
-    found = draw(
+    result = draw(
         st.lists(records(form), min_size=MIN_COLUMNAR_LINES + 1, max_size=MIN_COLUMNAR_LINES + 8)
     )
     at = draw(st.integers(0, 40))
     by = draw(st.sampled_from((b'"', b"\\", b" ", b"\xf4", b"\t", b"")))
-    place = draw(st.integers(0, len(found) - 1))
-    found[place] = found[place][:at] + by + found[place][at + 1 :]
-    return [one.replace(b"\n", b" ") for one in found]
+    place = draw(st.integers(0, len(result) - 1))
+    result[place] = result[place][:at] + by + result[place][at + 1 :]
+    return [item.replace(b"\n", b" ") for item in result]
 
 
 @pytest.mark.untraced
@@ -450,10 +450,10 @@ def test_ordinary_lines_of_json_are_read_by_columns(
     expected = [JSONL.read(line) for line in lines]
     block = BlockReader(JSONL)
     monkeypatch.setattr(LineReader, "read", lambda *_: pytest.fail("a line was read by itself"))
-    found = block.read(b"\n".join(lines) + b"\n")
+    lines_read = block.read(b"\n".join(lines) + b"\n")
     assert [ParsedQuery(*row) for row in zip(
-        found.time.tolist(), found.alternative.tolist(),
-        [row.tobytes() for row in found.address], zip(*found.codes.tolist(), strict=True),
+        lines_read.time.tolist(), lines_read.alternative.tolist(),
+        [row.tobytes() for row in lines_read.address], zip(*lines_read.codes.tolist(), strict=True),
         strict=True,
     )] == expected  # fmt: skip
 
@@ -537,16 +537,16 @@ def test_trees_by_columns_are_those_of_the_parser(lines: list[bytes]) -> None:
 
 def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines of one TEXT or of a chain of ANDs, and lines that are no search."""
-    asked: list[bytes] = []
+    request: list[bytes] = []
 
-    def noted(self: LineReader, one: bytes) -> Any:
-        asked.append(one)
+    def noted(self: LineReader, first: bytes) -> Any:
+        request.append(first)
         return "other"
 
     monkeypatch.setattr(LineReader, "read", noted)
     monkeypatch.setattr(LineReader, "classify", noted)
     head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
-    found = [
+    items = [
         'TEXT("a")', 'AND(TEXT("a b"),TEXT("c"))', 'AND(AND(TEXT("a"),TEXT("b")),TEXT("\u00e9"))',
         'AND(TEXT("a"),AND(TEXT("b"),TEXT("c")))', 'TEXT("\u03c8 a")',
         'AND(AND(AND(TEXT("a"),TEXT("b")),TEXT("c")),TEXT("d"))',
@@ -554,13 +554,13 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
         'AND(TEXT("a"),TEXT("zqorv"))',
         'AND(AND(TEXT("xkuzq"),TEXT("b")),TEXT("\u03be\u03c8\u03be\u03b1"))',
     ]  # fmt: skip
-    lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in found]
+    lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in items]
     lines.append(f"{head}OP_LOGINREQUEST hash=0".encode())
-    seen = BlockReader(ENODE).read(b"\n".join(lines * 10))
-    assert not asked
-    assert len(seen.time) == 90
-    assert seen.codes[0, :9].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 2]
-    assert seen.outcomes == Counter(other=10)
+    observed = BlockReader(ENODE).read(b"\n".join(lines * 10))
+    assert not request
+    assert len(observed.time) == 90
+    assert observed.codes[0, :9].tolist() == [0, 0, 0, 0, 0, 0, 0, 1, 2]
+    assert observed.outcomes == Counter(other=10)
 
 
 @pytest.mark.parametrize("leaves", range(1, MAX_LEAVES + 2))
@@ -594,8 +594,8 @@ def test_a_link_in_any_text_of_a_chain_is_no_word_of_it() -> None:
     """The first, the last, and the only one that has a letter; beside wide and narrow ones."""
     head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
     trees = [
-        f'AND(TEXT("{one}"),TEXT("{other}"))'
-        for one in ("related::zqorv", "-", "", "\u00e9", "a", "\u0301")
+        f'AND(TEXT("{item}"),TEXT("{other}"))'
+        for item in ("related::zqorv", "-", "", "\u00e9", "a", "\u0301")
         for other in ("related::zqorv", "ed2k::zqorv", "ed2k::\u00e9", "zqorv", "-")
     ]
     lines = [f"{head}OP_SEARCHREQUEST expr={tree}".encode() for tree in trees]

@@ -33,20 +33,20 @@ def database(tmp_path: Path) -> Path:
 def names(countries: CountryLookup, addresses: list[str]) -> list[str]:
     """Country names of addresses."""
     raw = [parse_address(text.encode()) for text in addresses]
-    column = np.frombuffer(b"".join(one for one in raw if one), np.uint8).reshape(-1, 16)
+    column = np.frombuffer(b"".join(item for item in raw if item), np.uint8).reshape(-1, 16)
     assert len(column) == len(addresses)
     return [unpack_country(code) for code in countries.lookup(column).tolist()]
 
 
 def test_addresses_of_both_families_have_their_country(database: Path) -> None:
     """IPv4 and IPv6 in one column keep their order; what no network holds is ZZ."""
-    asked = {
+    request = {
         "192.0.2.0": "FR", "192.0.2.127": "FR", "2001:db8:1::5": "FR", "192.0.2.128": "DE",
         "192.0.2.191": "DE", "192.0.2.192": "ZZ", "198.51.100.6": "ZZ", "198.51.100.7": "DE",
         "198.51.100.8": "ZZ", "2001:db8:2:ffff::": "SE", "2001:db8:3::": "ZZ",
         "203.0.113.255": "SE", "::ffff:203.0.113.1": "SE", "2001:db8::": "ZZ",
     }  # fmt: skip
-    assert names(CountryLookup(database), list(asked)) == list(asked.values())
+    assert names(CountryLookup(database), list(request)) == list(request.values())
 
 
 def test_every_ipv4_address_agrees_with_the_networks(database: Path) -> None:
@@ -59,11 +59,11 @@ def test_every_ipv4_address_agrees_with_the_networks(database: Path) -> None:
         for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"):
             yield from map(str, ipaddress.ip_network(net))
 
-    asked = list(every())
+    arguments = list(every())
     expected = [
-        next((n for net, n in known if ipaddress.ip_address(a) in net), "ZZ") for a in asked
+        next((n for net, n in known if ipaddress.ip_address(a) in net), "ZZ") for a in arguments
     ]
-    assert names(CountryLookup(database), asked) == expected
+    assert names(CountryLookup(database), arguments) == expected
 
 
 def test_without_a_database_no_address_has_a_country() -> None:
@@ -89,9 +89,9 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
     """The operator is told, with exit code 2."""
     path = tmp_path / "broken.mmdb"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match="not usable") as told:
+    with pytest.raises(ConfigError, match="not usable") as message:
         CountryLookup(path)
-    assert told.value.exit_code == 2
+    assert message.value.exit_code == 2
 
 
 def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:

@@ -112,9 +112,9 @@ def naive(topic: TopicRules, query: Sequence[str]) -> int:
 @given(queries)
 def test_codes_equal_a_search_over_all_permutations(query: str) -> None:
     """Every category is met by different tokens, and the first one wins."""
-    found = tokenise(query)
-    expected = tuple(naive(topic, found) for topic in LEXICON.topics.values())
-    assert DETECTOR.classify(found) == expected
+    result = tokenise(query)
+    expected = tuple(naive(topic, result) for topic in LEXICON.topics.values())
+    assert DETECTOR.classify(result) == expected
 
 
 def told(detector: Detector, query: str) -> tuple[int, ...] | None:
@@ -125,12 +125,12 @@ def told(detector: Detector, query: str) -> tuple[int, ...] | None:
     end, word = detector.sieve.hits(data)
     line = np.searchsorted(feeds, end)
     text = np.append(0, feeds + 1)[line]
-    found, codes, sure = detector.classify_hits(line, detector.resolve_ages(data, text, end, word))
-    own = np.flatnonzero(found == 1).tolist()
-    assert len(own) <= 1
-    if not own:
+    items, codes, sure = detector.classify_hits(line, detector.resolve_ages(data, text, end, word))
+    ours = np.flatnonzero(items == 1).tolist()
+    assert len(ours) <= 1
+    if not ours:
         return (0,) * len(detector.topics)
-    return tuple(codes[:, own[0]].tolist()) if sure[own[0]] else None
+    return tuple(codes[:, ours[0]].tolist()) if sure[ours[0]] else None
 
 
 @pytest.mark.untraced
@@ -149,8 +149,8 @@ def test_the_number_before_a_word_tells_an_age(query: str) -> None:
     """Only behind several separators is it left to the exact function."""
     query = query.replace("\n", " ")
     expected = NUMBERLESS.classify(tokenise(query))
-    apart = "  " in fold_spaced(query)
-    assert told(NUMBERLESS, query) in ((expected, None) if apart else (expected,))
+    separate = "  " in fold_spaced(query)
+    assert told(NUMBERLESS, query) in ((expected, None) if separate else (expected,))
 
 
 @pytest.mark.parametrize(

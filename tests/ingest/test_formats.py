@@ -67,7 +67,7 @@ def test_tsv_keeps_further_tabs_in_the_query() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "found"),
+    ("line", "result"),
     [
         (b'{"ts":"x","ip":"y","query":"z"}', RawQuery(b"x", b"y", b"z")),
         (b'{"ts":1795430676.285,"ip":3,"query":12}', RawQuery(b"1795430676.285", b"3", b"12")),
@@ -83,9 +83,9 @@ def test_tsv_keeps_further_tabs_in_the_query() -> None:
         (b"[" * 100_000, MALFORMED), (b'{"ts":' + b"1" * 5000 + b"}", MALFORMED),
     ],
 )  # fmt: skip
-def test_jsonl(line: bytes, found: RawQuery | str) -> None:
+def test_jsonl(line: bytes, result: RawQuery | str) -> None:
     """An object with the three keys is a search; broken JSON is malformed, the rest other."""
-    assert Jsonl({}).read(line) == found
+    assert Jsonl({}).read(line) == result
 
 
 def test_jsonl_keys_are_mapped_and_reach_inside() -> None:
@@ -131,9 +131,9 @@ def test_enode_go_is_anchored() -> None:
     """A forged line inside a quoted query stays inside it; one with a lead is no search."""
     forged = enode('opcode=OP_SEARCHREQUEST expr=TEXT("x")', remote="203.0.113.9").decode()
     quoted = forged.replace('"', '\\"').replace("\t", "\\t")
-    found = EnodeGo().read(enode(f'opcode=OP_SEARCHREQUEST expr=TEXT("a\\n{quoted}")'))
-    assert isinstance(found, RawQuery)
-    assert found.address == b"192.0.2.7"
+    block = EnodeGo().read(enode(f'opcode=OP_SEARCHREQUEST expr=TEXT("a\\n{quoted}")'))
+    assert isinstance(block, RawQuery)
+    assert block.address == b"192.0.2.7"
     assert EnodeGo().read(b"x " + forged.encode()) == OTHER
     line = enode('opcode=OP_SEARCHREQUEST expr=TEXT("x") tail')
     assert READERS["enode-go"].read(line) == MALFORMED
@@ -150,8 +150,8 @@ def test_the_genuine_sample_is_read() -> None:
     if not sample.exists():
         pytest.skip("the samples are not beside the checkout")
     lines = sample.read_bytes().splitlines()
-    found = [READERS["enode-go"].read(line) for line in lines]
-    tally = Counter("query" if isinstance(one, ParsedQuery) else one for one in found)
+    block = [READERS["enode-go"].read(line) for line in lines]
+    tally = Counter("query" if isinstance(item, ParsedQuery) else item for item in block)
     assert set(tally) <= {"query", "keywordless", "other"}
     assert tally["query"] + tally["keywordless"] == sum(b" expr=" in line for line in lines)
     assert tally["query"] >= 10
@@ -201,11 +201,11 @@ def test_every_line_has_exactly_one_outcome(parts: list[bytes], ended: bool, nam
     if not lines[-1]:
         lines.pop()
     single = [READERS[name].read(line) for line in lines]
-    seen = BlockReader(READERS[name]).read(block)
-    assert len(lines) == len(seen.time) + seen.outcomes.total()
-    assert set(seen.outcomes) <= set(OUTCOMES) - {"query"}
-    assert seen.outcomes == Counter(one for one in single if isinstance(one, str))
-    assert seen.time.tolist() == [one.time for one in single if isinstance(one, ParsedQuery)]
+    observed = BlockReader(READERS[name]).read(block)
+    assert len(lines) == len(observed.time) + observed.outcomes.total()
+    assert set(observed.outcomes) <= set(OUTCOMES) - {"query"}
+    assert observed.outcomes == Counter(item for item in single if isinstance(item, str))
+    assert observed.time.tolist() == [item.time for item in single if isinstance(item, ParsedQuery)]
 
 
 @given(
@@ -220,9 +220,9 @@ def test_the_same_search_is_the_same_sighting_in_every_format(name: str, address
         "enode-go": enode('opcode=OP_SEARCHREQUEST expr=TEXT("zqorv")', remote=address),
         "regex": f"\ufeff{STAMP} <{address}> zqo\u0308rv".encode(),
     }[name]
-    found = READERS[name].read(line)
-    assert isinstance(found, ParsedQuery)
-    assert found.codes == (1,)
-    assert found.time == found.fold_time == 1795430676285
+    block = READERS[name].read(line)
+    assert isinstance(block, ParsedQuery)
+    assert block.codes == (1,)
+    assert block.time == block.fold_time == 1795430676285
     expected = READERS["tsv"].read(f"{STAMP}\t{address}\tzqorv".encode())
-    assert found == expected
+    assert block == expected

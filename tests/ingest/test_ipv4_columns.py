@@ -24,10 +24,10 @@ texts = st.lists(octets, min_size=3, max_size=5).map(".".join) | st.text(
 
 def read(text: bytes, closing: bytes = b"\t") -> tuple[bytes, int] | None:
     """The address of a text and its length, by columns."""
-    found, end, good = parse_ipv4(
+    items, end, valid = parse_ipv4(
         Block(with_padding(text + closing + b"text\n")), np.array([0]), closing[0]
     )
-    return (found[0].tobytes(), int(end[0])) if good[0] else None
+    return (items[0].tobytes(), int(end[0])) if valid[0] else None
 
 
 @pytest.mark.untraced
@@ -47,11 +47,13 @@ def test_every_octet_in_every_place(octet: int, others: str) -> None:
     spelt = [str(number) for number in range(1000)] + [f"0{number}" for number in range(100)]
     texts = [".".join([*[others] * octet, n, *[others] * (3 - octet)]) for n in spelt]
     block = Block(with_padding("".join(f"{text}\tfnarbl\n" for text in texts).encode()))
-    found, end, good = parse_ipv4(block, block.start, ord("\t"))
+    items, end, valid = parse_ipv4(block, block.start, ord("\t"))
     known = [parse_address(text.encode()) for text in texts]
-    assert good.tolist() == [one is not None for one in known]
-    assert [found[i].tobytes() for i in np.flatnonzero(good)] == [k for k in known if k is not None]
-    assert (end - block.start)[good].tolist() == [
+    assert valid.tolist() == [item is not None for item in known]
+    assert [items[i].tobytes() for i in np.flatnonzero(valid)] == [
+        k for k in known if k is not None
+    ]
+    assert (end - block.start)[valid].tolist() == [
         len(text) for text, k in zip(texts, known, strict=True) if k is not None
     ]
 
@@ -67,7 +69,7 @@ def test_many_at_once() -> None:
     """Each line has its own, wherever it begins."""
     lines = [f"{'x' * (i % 9)}198.51.100.{i}\t\n".encode() for i in range(256)]
     start = np.cumsum([0, *map(len, lines[:-1])]) + np.arange(256) % 9
-    found, end, good = parse_ipv4(Block(with_padding(b"".join(lines))), start, ord("\t"))
-    assert good.all()
-    assert found[:, 15].tolist() == list(range(256))
+    items, end, valid = parse_ipv4(Block(with_padding(b"".join(lines))), start, ord("\t"))
+    assert valid.all()
+    assert items[:, 15].tolist() == list(range(256))
     assert (end - start).tolist() == [len(f"198.51.100.{i}") for i in range(256)]

@@ -113,10 +113,10 @@ def test_destroyed_keys_are_gone_and_never_made_again(records: Records) -> None:
     held = (records.directory / "2026-W40.key").open("rb")
     records.seal(W42)
     ring.destroy_before(W42)
-    for one in (ring, records.open()):
-        assert one.key(W40) is one.key(W41) is None
-        assert one.key(W42) == keys[2]
-        assert one.active_weeks() == [W42]
+    for item in (ring, records.open()):
+        assert item.key(W40) is item.key(W41) is None
+        assert item.key(W42) == keys[2]
+        assert item.active_weeks() == [W42]
     assert [p.name for p in records.directory.iterdir()] == ["2026-W42.key"]
     assert held.read() != keys[0], "the bytes on disk were overwritten before"
     held.close()
@@ -157,11 +157,11 @@ def test_an_empty_proof_unseals_nothing(records: Records) -> None:
 
 def refusal(records: Records, key: bytes) -> str:
     """What the user is told; never the key."""
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as message:
         records.open()
-    assert key.hex() not in str(told.value)
-    assert repr(key) not in str(told.value)
-    return str(told.value)
+    assert key.hex() not in str(message.value)
+    assert repr(key) not in str(message.value)
+    return str(message.value)
 
 
 def test_a_week_whose_key_is_lost_goes_on_under_another(records: Records) -> None:
@@ -201,7 +201,7 @@ def test_wrong_keys_are_refused(records: Records) -> None:
     """A key that is there is never replaced."""
     key = key_of(records.open(), W40)
     path = records.directory / "2026-W40.key"
-    for content, told in (
+    for content, message in (
         (bytes(KEY_BYTES), "not the one"),
         (key[:-1], "not a key of 32 bytes"),
         (key + b"\n", "not a key of 32 bytes"),
@@ -209,7 +209,7 @@ def test_wrong_keys_are_refused(records: Records) -> None:
     ):
         path.write_bytes(content)
         path.chmod(0o600)
-        assert told in refusal(records, key)
+        assert message in refusal(records, key)
         assert path.read_bytes() == content
 
 
@@ -221,9 +221,9 @@ def test_a_key_that_others_can_read_is_refused(records: Records, mode: int) -> N
     (records.directory / "2026-W40.key").chmod(mode)
     assert "others can read it" in refusal(records, key)
     (records.directory / INSTALL_KEY_NAME).chmod(mode)
-    with pytest.raises(ConfigError, match="others can read it") as told:
+    with pytest.raises(ConfigError, match="others can read it") as message:
         install_key(records.directory, fresh=False)
-    assert lasting.hex() not in str(told.value)
+    assert lasting.hex() not in str(message.value)
 
 
 @pytest.mark.parametrize("mode", [0o750, 0o701, 0o770, 0o755])
@@ -293,7 +293,7 @@ def test_destroying_nothing_is_nothing(records: Records) -> None:
 
 def test_a_proof_tells_keys_apart_and_nothing_else() -> None:
     """Sixteen bytes that differ by key and hold none of it."""
-    one, two = key_check_value(bytes(KEY_BYTES)), key_check_value(b"\1" * KEY_BYTES)
-    assert len(one) == len(two) == 16
-    assert one != two
-    assert one == key_check_value(bytes(KEY_BYTES))
+    first, two = key_check_value(bytes(KEY_BYTES)), key_check_value(b"\1" * KEY_BYTES)
+    assert len(first) == len(two) == 16
+    assert first != two
+    assert first == key_check_value(bytes(KEY_BYTES))

@@ -60,15 +60,15 @@ def written(path: Path, text: str | bytes, mode: int = 0o600) -> Path:
 
 def refusal(path: Path, now: datetime = LAST) -> str:
     """What the user is told; checked to hold no entry, in the message or the traceback."""
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as message:
         load(path, now)
-    shown = str(told.value) + told.value.problem + told.value.remedy
-    shown += "".join(traceback.format_exception(told.value))
+    shown = str(message.value) + message.value.problem + message.value.remedy
+    shown += "".join(traceback.format_exception(message.value))
     for entry in ENTRIES:
         for form in (entry, entry.casefold(), entry.encode().hex(), repr(entry)):
             assert form.casefold() not in shown.casefold(), "an entry is shown"
-    assert told.value.exit_code == 2
-    return str(told.value)
+    assert message.value.exit_code == 2
+    return str(message.value)
 
 
 def test_a_sound_file_is_read(path: Path) -> None:
@@ -86,9 +86,9 @@ def test_a_sound_file_is_read(path: Path) -> None:
 def test_a_file_open_to_others_is_refused(path: Path, mode: int) -> None:
     """Whatever others may do with it, and the remedy is a command."""
     path.chmod(mode)
-    told = refusal(path)
-    assert "others can read it" in told
-    assert "chmod 600" in told
+    message = refusal(path)
+    assert "others can read it" in message
+    assert "chmod 600" in message
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
@@ -111,9 +111,9 @@ def test_a_symbolic_link_is_refused(path: Path, tmp_path: Path) -> None:
 def test_a_misspelt_name_of_the_form_is_guessed(path: Path) -> None:
     """Ours is told; what stands there, which may be an entry, is not."""
     path.write_text("expiers = 2030-01-01\n" + path.read_text("utf-8"), "utf-8")
-    told = refusal(path)
-    assert "did you mean `expires`?" in told
-    assert "expiers" not in told
+    message = refusal(path)
+    assert "did you mean `expires`?" in message
+    assert "expiers" not in message
 
 
 def test_a_missing_file_and_a_pipe_are_refused(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_an_expired_list_is_refused(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "told"),
+    ("entries", "text"),
     [
         ('["zqorv", ""]', "entry 2: empty"),
         ('["zqorv", "- _"]', "entry 2: empty"),
@@ -153,7 +153,7 @@ def test_an_expired_list_is_refused(path: Path) -> None:
         ('["xkuzq", "zqorv_vzqat"]', "entry 2: more than one word"),
     ],
 )
-def test_entries_that_cannot_mean_what_they_say(path: Path, entries: str, told: str) -> None:
+def test_entries_that_cannot_mean_what_they_say(path: Path, entries: str, text: str) -> None:
     """Empty, doubled, one-letter and two-word entries are told by number, in groups and ages."""
     for old, place in (
         ('first = ["zqorv", "Qv\u00e9lt"]', "topics.one.first"),
@@ -163,12 +163,12 @@ def test_entries_that_cannot_mean_what_they_say(path: Path, entries: str, told: 
             continue
         written(path, GOOD.replace(old, old.partition("=")[0] + "= " + entries, 1))
         message = refusal(path)
-        assert told in message
+        assert text in message
         assert place in message
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ('all = ["first"]', 'all = ["third"]', "category plain names a group"),
         ('all = ["first"]', 'all = ["first|"]', "names a group that is not defined"),
@@ -191,13 +191,13 @@ def test_entries_that_cannot_mean_what_they_say(path: Path, entries: str, told: 
         ("expires = 2026-11-23", 'topics = "zqorv"', "not valid TOML"),
     ],
 )
-def test_rules_that_cannot_work(path: Path, old: str, new: str, told: str) -> None:
+def test_rules_that_cannot_work(path: Path, old: str, new: str, message: str) -> None:
     """Unknown groups, doubled ids and wrong types are told by place."""
     assert old in GOOD
     written(
         path, GOOD.replace(old, new, 1).replace("topics.two", new if "Two" in new else "topics.two")
     )
-    assert told in refusal(path)
+    assert message in refusal(path)
 
 
 @pytest.mark.parametrize(

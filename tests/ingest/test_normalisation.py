@@ -16,7 +16,7 @@ texts = st.text(max_size=60) | st.text(
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "result"),
     [
         ("ZQORV qvelt", ["zqorv", "qvelt"]),
         ("zq\u00f6rv", ["zqorv"]),
@@ -37,9 +37,9 @@ texts = st.text(max_size=60) | st.text(
         ("___ -- \u0301", []),
     ],
 )  # fmt: skip
-def test_tokens(text: str, found: list[str]) -> None:
+def test_tokens(text: str, result: list[str]) -> None:
     """Case, accents, width and separators do not make two words of one."""
-    assert tokenise(text) == found
+    assert tokenise(text) == result
 
 
 @given(texts)
@@ -61,7 +61,7 @@ def test_many_texts_fold_together_as_they_fold_apart(parts: list[str]) -> None:
     """Joining texts by spaced line feeds changes none of them."""
     together = fold_spaced(" " + " \n ".join(parts) + " ")
     if parts:
-        assert [line.split() for line in together.split("\n")] == [tokenise(one) for one in parts]
+        assert [line.split() for line in together.split("\n")] == [tokenise(item) for item in parts]
 
 
 @given(st.text(st.characters(max_codepoint=127), max_size=80))

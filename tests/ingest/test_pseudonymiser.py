@@ -78,28 +78,28 @@ def room(tmp_path: Path) -> Room:
 def mac(key: bytes | None, host: int) -> int:
     """The pseudonym by the library's CMAC."""
     assert key is not None
-    one = CMAC(AES(key))
-    one.update(b"\0" * 10 + b"\xff\xff" + bytes((192, 0, 2, host)))
-    return int.from_bytes(one.finalize()[:8], "big")
+    first = CMAC(AES(key))
+    first.update(b"\0" * 10 + b"\xff\xff" + bytes((192, 0, 2, host)))
+    return int.from_bytes(first.finalize()[:8], "big")
 
 
 def test_pseudonyms_are_under_the_key_of_the_week_and_of_the_week_before(room: Room) -> None:
     """Each query is hashed twice, so that rolling windows can cross the week."""
-    seen = room.see([MONDAY - SECOND, MONDAY, NOW - SECOND], hosts=[7, 7, 8])
+    observed = room.see([MONDAY - SECOND, MONDAY, NOW - SECOND], hosts=[7, 7, 8])
     old, this, before = (room.keys.key(MONDAY + w * WEEK) for w in (-1, 0, -2))
-    assert seen.pseudonym.tolist() == [mac(old, 7), mac(this, 7), mac(this, 8)]
-    assert seen.previous_pseudonym.tolist() == [mac(before, 7), mac(old, 7), mac(old, 8)]
-    assert seen.time.tolist() == [MONDAY - SECOND, MONDAY, NOW - SECOND]
-    assert [unpack_country(code) for code in seen.country.tolist()] == ["ZZ"] * 3
+    assert observed.pseudonym.tolist() == [mac(old, 7), mac(this, 7), mac(this, 8)]
+    assert observed.previous_pseudonym.tolist() == [mac(before, 7), mac(old, 7), mac(old, 8)]
+    assert observed.time.tolist() == [MONDAY - SECOND, MONDAY, NOW - SECOND]
+    assert [unpack_country(code) for code in observed.country.tolist()] == ["ZZ"] * 3
 
 
 def test_where_the_older_key_is_destroyed_an_address_keeps_its_own_pseudonym(room: Room) -> None:
     """Nothing is hashed under a destroyed key, and none is made again; addresses stay apart."""
     room.see([MONDAY - SECOND, MONDAY])
     room.keys.destroy_before(MONDAY)
-    seen = room.see([MONDAY + SECOND, MONDAY + SECOND], hosts=[7, 8])
-    assert seen.previous_pseudonym.tolist() == seen.pseudonym.tolist()
-    assert seen.pseudonym.tolist() == [mac(room.keys.key(MONDAY), host) for host in (7, 8)]
+    observed = room.see([MONDAY + SECOND, MONDAY + SECOND], hosts=[7, 8])
+    assert observed.previous_pseudonym.tolist() == observed.pseudonym.tolist()
+    assert observed.pseudonym.tolist() == [mac(room.keys.key(MONDAY), host) for host in (7, 8)]
     assert room.keys.key(MONDAY - WEEK) is None
 
 
@@ -107,33 +107,33 @@ def test_a_line_of_a_destroyed_week_is_too_late(room: Room) -> None:
     """Even when its hour is less than seven days back."""
     room.see([MONDAY - SECOND, MONDAY])
     room.keys.destroy_before(MONDAY)
-    seen = room.see([MONDAY - 2 * SECOND, MONDAY + 2 * SECOND])
-    assert seen.time.tolist() == [MONDAY + 2 * SECOND]
-    assert seen.tally["too_late"] == 1
+    observed = room.see([MONDAY - 2 * SECOND, MONDAY + 2 * SECOND])
+    assert observed.time.tolist() == [MONDAY + 2 * SECOND]
+    assert observed.tally["too_late"] == 1
 
 
 def test_the_future_is_refused_and_moves_nothing(room: Room) -> None:
     """Five minutes ahead is the last that counts."""
-    seen = room.see([NOW + 5 * MINUTE + 1, NOW + 5 * MINUTE, NOW + DAY])
-    assert seen.time.tolist() == [NOW + 5 * MINUTE]
-    assert seen.tally["future"] == 2
-    assert seen.categories.tolist() == [[1], [1]]
+    observed = room.see([NOW + 5 * MINUTE + 1, NOW + 5 * MINUTE, NOW + DAY])
+    assert observed.time.tolist() == [NOW + 5 * MINUTE]
+    assert observed.tally["future"] == 2
+    assert observed.categories.tolist() == [[1], [1]]
     assert room.frontier.max_time == NOW + 5 * MINUTE
 
 
 def test_lines_older_than_a_segment_are_too_late(room: Room) -> None:
     """Seven days behind the frontier still count, a millisecond more does not."""
-    seen = room.see([NOW, NOW - WEEK, NOW - WEEK - 1])
-    assert seen.time.tolist() == [NOW, NOW - WEEK]
-    assert seen.tally["too_late"] == 1
+    observed = room.see([NOW, NOW - WEEK, NOW - WEEK - 1])
+    assert observed.time.tolist() == [NOW, NOW - WEEK]
+    assert observed.tally["too_late"] == 1
 
 
 def test_a_line_is_late_when_its_hour_has_closed(room: Room) -> None:
     """Closed by the frontier less the lateness, or by the clock of the closer."""
-    seen = room.see([NOW + 2 * MINUTE - 1, NOW - 1, NOW + 2 * MINUTE, NOW - 1])
-    assert seen.is_late.tolist() == [False, False, False, True]
-    seen = room.see([NOW - HOUR, NOW + 3 * MINUTE], closed=NOW + HOUR)
-    assert seen.is_late.tolist() == [True, True]
+    observed = room.see([NOW + 2 * MINUTE - 1, NOW - 1, NOW + 2 * MINUTE, NOW - 1])
+    assert observed.is_late.tolist() == [False, False, False, True]
+    observed = room.see([NOW - HOUR, NOW + 3 * MINUTE], closed=NOW + HOUR)
+    assert observed.is_late.tolist() == [True, True]
 
 
 def test_the_repeated_hour_follows_the_order_of_the_log(room: Room) -> None:
@@ -141,16 +141,16 @@ def test_the_repeated_hour_follows_the_order_of_the_log(room: Room) -> None:
     first = [NOW - 4 * HOUR + m * MINUTE for m in (50, 58)]
     again = [NOW - 4 * HOUR + m * MINUTE for m in (1, 5)]
     both = [t + HOUR for t in first + again]
-    seen = room.see(first + again, alternative=both)
-    assert seen.time.tolist() == first + [t + HOUR for t in again]
+    observed = room.see(first + again, alternative=both)
+    assert observed.time.tolist() == first + [t + HOUR for t in again]
 
 
 def test_no_query_at_all_is_a_tally(room: Room) -> None:
     """Empty columns keep their shapes."""
-    seen = room.see([])
-    assert len(seen) == 0
-    assert seen.categories.shape == (2, 0)
-    assert seen.tally == Counter({"other": 4, "keywordless": 1})
+    observed = room.see([])
+    assert len(observed) == 0
+    assert observed.categories.shape == (2, 0)
+    assert observed.tally == Counter({"other": 4, "keywordless": 1})
     assert room.registered == []
 
 
@@ -190,18 +190,18 @@ def test_a_stamp_of_the_year_1_stops_nothing(room: Room, stamp: str) -> None:
     detector = Detector(Lexicon.model_validate({"topics": {"one": words}}))
     reader = BlockReader(LineReader(Tsv(), TimestampParser(), "plain", "cp1252", 999, detector))
     line = f"{stamp}\t192.0.2.7\tzqorv\n".encode()
-    good = f"{NOW // 1000}\t192.0.2.7\tzqorv\n".encode()
-    for block in (line + good, good + line, line * 40):
+    valid = f"{NOW // 1000}\t192.0.2.7\tzqorv\n".encode()
+    for block in (line + valid, valid + line, line * 40):
         judged = room.observer.judge(
             reader.read(block), EventTimeFrontier.restored(None, 0, 0), NOW
         )
-        seen = room.observer.pseudonymise(judged, 0)
-        assert seen.tally.total() == block.count(b"\n")
-        assert seen.tally["query"] == block.count(good)
+        observed = room.observer.pseudonymise(judged, 0)
+        assert observed.tally.total() == block.count(b"\n")
+        assert observed.tally["query"] == block.count(valid)
 
 
 def test_lines_that_are_too_late_make_no_keys(room: Room) -> None:
     """Bogus old stamps must not fill the key directory, a file and a record each."""
-    seen = room.see([NOW, *(NOW - n * 10 * WEEK for n in range(1, 20))])
-    assert seen.tally["too_late"] == 19
+    observed = room.see([NOW, *(NOW - n * 10 * WEEK for n in range(1, 20))])
+    assert observed.tally["too_late"] == 19
     assert sorted(room.registered) == [week_of(NOW) - WEEK, week_of(NOW)]

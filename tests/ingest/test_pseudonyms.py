@@ -71,9 +71,9 @@ def test_one_block_is_one_encryption() -> None:
 def test_the_column_is_the_cmac_of_each_address(key: bytes, addresses: list[bytes]) -> None:
     """Every pseudonym is the first 64 bits of the library's AES-256-CMAC, in order."""
     column = np.frombuffer(b"".join(addresses), np.uint8).reshape(-1, 16)
-    found = pseudonyms(column, key)
-    assert found.dtype == np.uint64
-    assert found.tolist() == [int.from_bytes(cmac(key, a)[:8], "big") for a in addresses]
+    result = pseudonyms(column, key)
+    assert result.dtype == np.uint64
+    assert result.tolist() == [int.from_bytes(cmac(key, a)[:8], "big") for a in addresses]
 
 
 def test_a_slice_of_a_column_is_hashed_like_a_copy() -> None:
@@ -90,9 +90,9 @@ def test_another_key_gives_other_pseudonyms() -> None:
     column[:, 10:12] = 255
     column[:, 12:] = (192, 0, 2, 0)
     column[:, 15] = np.arange(256)
-    one, two = (set(pseudonyms(column, bytes([k]) * 32).tolist()) for k in (1, 2))
-    assert len(one) == len(two) == 256
-    assert not one & two
+    first, two = (set(pseudonyms(column, bytes([k]) * 32).tolist()) for k in (1, 2))
+    assert len(first) == len(two) == 256
+    assert not first & two
 
 
 def test_only_keys_of_256_bits_are_taken() -> None:

@@ -17,7 +17,7 @@ from donkeywatch.ingest.query_syntax import (
 )
 from donkeywatch.settings.schema import Syntax
 
-SHORT = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
+SHORT_MS = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
 
 
 def quoted(raw: bytes) -> bytes:
@@ -28,8 +28,8 @@ def quoted(raw: bytes) -> bytes:
         code = ord(c)
         if 0xDC80 <= code <= 0xDCFF:
             out.append(f"\\x{code - 0xDC00:02x}")
-        elif code in SHORT:
-            out.append("\\" + SHORT[code])
+        elif code in SHORT_MS:
+            out.append("\\" + SHORT_MS[code])
         elif code < 0x20 or code == 0x7F:
             out.append(f"\\x{code:02x}")
         elif c.isprintable():
@@ -95,10 +95,10 @@ def test_a_damaged_tree_is_malformed_or_another_tree(tree: Tree, at: int, by: by
     text = tree[0]
     for damaged in (text[:at] + by + text[at:], text[:at] + text[at + 1 :]):
         try:
-            found = tree_terms(damaged)
+            result = tree_terms(damaged)
         except MalformedTreeError:
             continue
-        assert all(isinstance(one, bytes) for one in found)
+        assert all(isinstance(item, bytes) for item in result)
     for tail in (b")", b" ", b",", b"\n", text):
         with pytest.raises(MalformedTreeError):
             tree_terms(text + tail)

@@ -128,13 +128,13 @@ def test_the_same_moment_right_after_a_rotation_is_another_search(keys: Keyring)
     In a copy, whose lines may have been edited, searches that are known come before those.
     """
     counted = [(n * 1000, n) for n in range(10)] + [(10_000, 7), (10_000, 8)]
-    before = b"\n".join(b"counted %d %d" % one for one in counted)
+    before = b"\n".join(b"counted %d %d" % item for item in counted)
     again = [(9_990, 9), (10_000, 7), (10_000, 8), (10_400, 8)]
 
     def lots(kind: bytes, searches: list[tuple[int, int]]) -> list[int]:
-        lines = [b"%s %d %d" % (kind, *one) for one in searches]
-        found = recogniser(counted, keys, before).recognise(sightings(searches), lambda _: lines)
-        return [int(lot) for lot in found]
+        lines = [b"%s %d %d" % (kind, *item) for item in searches]
+        result = recogniser(counted, keys, before).recognise(sightings(searches), lambda _: lines)
+        return [int(lot) for lot in result]
 
     assert lots(b"new", again) == [0, 0, 0, 0]
     assert lots(b"counted", again) == [0, 1, 1, 0]
@@ -182,9 +182,9 @@ def test_a_copy_with_masked_addresses_is_withheld(keys: Keyring, mask: object) -
     masked = [(at, mask(number) + 1000) for at, number in counted[100:]]  # type: ignore[operator]
     lots = recogniser(counted, keys).recognise(sightings(masked))
     assert set(lots.tolist()) == {SearchOutcome.WITHHELD}
-    told = recogniser(counted, keys)
-    told.withholds = False
-    assert set(told.recognise(sightings(masked)).tolist()) == {SearchOutcome.NEW}
+    message = recogniser(counted, keys)
+    message.withholds = False
+    assert set(message.recognise(sightings(masked)).tolist()) == {SearchOutcome.NEW}
 
 
 def test_other_lines_of_the_same_seconds_are_not_taken_for_a_masked_copy(keys: Keyring) -> None:
@@ -254,7 +254,7 @@ def test_searches_that_are_too_late_share_the_lot_of_their_neighbours(
         (new + stale, {20}, 1, 0),
         (stale + known, {0}, 0, 21),
     ):
-        kept, _, found = leave_out_counted(
+        kept, _, items = leave_out_counted(
             judged(reader.read_lines(block), places),
             0,
             block,
@@ -262,7 +262,7 @@ def test_searches_that_are_too_late_share_the_lot_of_their_neighbours(
             recogniser(counted, keys),
             more_follows=True,
         )
-        assert (kept.read.outcomes["too_late"], found.total()) == (late, left_out)
+        assert (kept.read.outcomes["too_late"], items.total()) == (late, left_out)
         assert not kept.verdict.any()
         assert len(kept.time) + late + left_out == block.count(b"\n")
 
@@ -272,7 +272,7 @@ def test_lines_between_known_searches_are_known_and_others_are_new(
 ) -> None:
     """Noise of a copy is not counted again; where it may be new, it is counted."""
     counted = [(n * 1000, n) for n in range(20)]
-    old = b"a banner\n" + b"noise\n".join(line(*one) for one in counted)
+    old = b"a banner\n" + b"noise\n".join(line(*item) for item in counted)
     fresh = b"noise\n" + b"".join(line(30_000 + n, n) + b"noise\n" for n in range(4))
     subject = recogniser(counted, keys)
     kept, too_long, left_out = leave_out_counted(

@@ -27,7 +27,7 @@ def test_time_formats_that_work_pass(layout: str, zone: ZoneInfo) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "told"),
+    ("layout", "message"),
     [
         ("%Y-%m-%d %H:%M:%S.%L", "has %L, which strptime does not know; write %f"),
         ("%Y-%m-%d %H:%M:%S.%3N", "has %3N, which strptime does not know; write %f"),
@@ -41,14 +41,14 @@ def test_time_formats_that_work_pass(layout: str, zone: ZoneInfo) -> None:
         ("%Y-%m-%d %Y", "has %Y twice"),
     ],
 )
-def test_directives_of_other_tools_are_named(layout: str, told: str) -> None:
+def test_directives_of_other_tools_are_named(layout: str, message: str) -> None:
     """With what to write instead."""
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         check_directives(layout)
 
 
 @pytest.mark.parametrize(
-    ("layout", "told"),
+    ("layout", "message"),
     [
         ("%Y-%m-%d", "hour, minute and second"),
         ("%Y-%m-%d %H:%M", "hour, minute and second"),
@@ -59,14 +59,14 @@ def test_directives_of_other_tools_are_named(layout: str, told: str) -> None:
         ("%Y-%m-%d %H:%M:%S %Z", "a zone that is read"),
     ],
 )
-def test_time_formats_that_lose_something_are_refused(layout: str, told: str) -> None:
+def test_time_formats_that_lose_something_are_refused(layout: str, message: str) -> None:
     """What is written in them does not come back."""
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         try_time_format(layout, PARIS)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "told"),
+    ("pattern", "message"),
     [
         (r"(a|a|a)*(?P<ts>b)(?P<ip>c)(?P<query>d)", "no repetition stand in another"),
         (r"(?P<ts>(\w+\s?)*)\|(?P<ip>\S+) (?P<query>.*)", "no repetition stand in another"),
@@ -77,10 +77,10 @@ def test_time_formats_that_lose_something_are_refused(layout: str, told: str) ->
     ],
     ids=range(6),
 )
-def test_patterns_that_cannot_work_are_refused(pattern: str, told: str) -> None:
+def test_patterns_that_cannot_work_are_refused(pattern: str, message: str) -> None:
     """Within seconds, however long a line would take."""
     before = time.monotonic()
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         try_pattern(pattern)
     assert time.monotonic() - before < 30
 

@@ -172,8 +172,8 @@ def test_no_bytes_make_the_clock_raise(stamp: bytes) -> None:
         TimestampParser(PARIS, "%Y %j %H:%M"),
         TimestampParser(None, "%c %z"),
     ):
-        found = clock.read(stamp)
-        assert isinstance(found, Timestamp) or found in (BAD_TIME, IMPOSSIBLE_TIME)
+        block = clock.read(stamp)
+        assert isinstance(block, Timestamp) or block in (BAD_TIME, IMPOSSIBLE_TIME)
 
 
 @given(
@@ -201,15 +201,15 @@ def test_a_stamp_that_python_writes_is_read_back(
 def test_local_stamps_agree_with_the_zone(moment: datetime) -> None:
     """Both readings show the stamp on a Paris clock; a skipped stamp is shown by none."""
     moment = moment.replace(microsecond=0)
-    found = TimestampParser(PARIS).read(f"{moment:%Y-%m-%d %H:%M:%S}".encode())
+    block = TimestampParser(PARIS).read(f"{moment:%Y-%m-%d %H:%M:%S}".encode())
     both = [
         datetime.fromtimestamp(moment.replace(tzinfo=PARIS, fold=fold).timestamp(), PARIS)
         for fold in (0, 1)
     ]
-    shown = [one for one in both if one.replace(tzinfo=None) == moment]
+    shown = [item for item in both if item.replace(tzinfo=None) == moment]
     if not shown:
-        assert found == IMPOSSIBLE_TIME
+        assert block == IMPOSSIBLE_TIME
     else:
-        assert isinstance(found, Timestamp)
-        assert {found.time, found.fold_time} == {round(one.timestamp()) * 1000 for one in shown}
-        assert found.time <= found.fold_time
+        assert isinstance(block, Timestamp)
+        assert {block.time, block.fold_time} == {round(item.timestamp()) * 1000 for item in shown}
+        assert block.time <= block.fold_time

@@ -129,12 +129,12 @@ def test_any_format_is_read_in_any_wrapper(
     name: WrapperName, more: dict[str, str], line: str
 ) -> None:
     """As it is without, at the time that the line itself says; by blocks and by lines."""
-    alone = line_reader(source(None, **more), DETECTOR).read(line.encode())
-    assert isinstance(alone, ParsedQuery)
-    assert alone.time == BASE
+    single = line_reader(source(None, **more), DETECTOR).read(line.encode())
+    assert isinstance(single, ParsedQuery)
+    assert single.time == BASE
     reader = line_reader(source(name, **more), DETECTOR)
-    ((at, found),) = reader.records([(7, wrapped(name, line))])
-    assert (at, found) == (7, alone)
+    ((at, items),) = reader.records([(7, wrapped(name, line))])
+    assert (at, items) == (7, single)
     block = BlockReader(reader).read((wrapped(name, line) + b"\r\n") * 50)
     assert block.time.tolist() == [BASE] * 50
     assert not block.outcomes
@@ -145,12 +145,12 @@ def test_a_pattern_without_a_stamp_takes_that_of_the_wrapper(name: WrapperName) 
     """Only then; and the stamp of RFC 3164 has no year."""
     pattern = r"<(?P<ip>[^>]*)> (?P<query>.*)"
     reader = line_reader(source(name, format="regex", pattern=pattern), DETECTOR)
-    ((_, found),) = reader.records([(0, wrapped(name, "<192.0.2.7> zqorv"))])
-    assert isinstance(found, ParsedQuery)
-    assert found.time == 1_795_431_600_123
+    ((_, items),) = reader.records([(0, wrapped(name, "<192.0.2.7> zqorv"))])
+    assert isinstance(items, ParsedQuery)
+    assert items.time == 1_795_431_600_123
     if name == "syslog":
-        ((_, found),) = reader.records([(0, b"Nov 23 11:00:00 h enode: <192.0.2.7> zqorv")])
-        assert found == "bad_time"
+        ((_, items),) = reader.records([(0, b"Nov 23 11:00:00 h enode: <192.0.2.7> zqorv")])
+        assert items == "bad_time"
 
 
 def test_what_settings_say_of_wrappers() -> None:
@@ -175,12 +175,12 @@ def test_lines_by_outcome_in_a_wrapper() -> None:
         "no wrapper", "", f"T stdout F {STAMP}\t192.0.2.7\t{'x' * 256}",
         "T stdout P " + "x" * (1 << 17), "T stdout P and the end is missing",
     ]  # fmt: skip
-    found = list(reader.records(enumerate(line.encode() for line in lines)))
-    assert [(at, one if isinstance(one, str) else one.time) for at, one in found] == [
+    items = list(reader.records(enumerate(line.encode() for line in lines)))
+    assert [(at, item if isinstance(item, str) else item.time) for at, item in items] == [
         (1, "other"), (0, BASE), (4, "malformed"), (5, "other"), (6, "too_long"), (7, "too_long"),
         (8, "other"),
     ]  # fmt: skip
-    assert found[1][1] == replace(reader, wrapper=None).read((half + "orv plim").encode())
+    assert items[1][1] == replace(reader, wrapper=None).read((half + "orv plim").encode())
 
 
 def test_a_wrapped_log_is_read_line_by_line() -> None:

@@ -52,27 +52,27 @@ def test_the_browser_shows_the_figures_of_the_api(site: Site, browser: Browser) 
 
     The console stays empty: no error, and no violation of the policy.
     """
-    with view(browser) as seen:
-        seen.open(site.url)
-        assert seen.rows() == expected_rows(site)
-        assert seen.told == []
-        assert {url[: len(site.url)] for url in seen.asked} == {site.url}
+    with view(browser) as observed:
+        observed.open(site.url)
+        assert observed.rows() == expected_rows(site)
+        assert observed.told == []
+        assert {url[: len(site.url)] for url in observed.asked} == {site.url}
 
 
 def test_without_a_script_the_figures_are_there(site: Site, browser: Browser) -> None:
     """The tables, the countries and the health are in the page as it comes; no empty chart is."""
     (log,) = site.status.sources
     fresh = replace(site.status, sources=(replace(log, last_event=wall_ms()),))
-    with served(site.server, fresh) as now, view(browser, java_script_enabled=False) as seen:
-        seen.page.goto(now.url)
+    with served(site.server, fresh) as now, view(browser, java_script_enabled=False) as observed:
+        observed.page.goto(now.url)
         for name in TOPICS:
-            table = seen.page.locator(f"section[data-topic={name}] table").first
+            table = observed.page.locator(f"section[data-topic={name}] table").first
             assert table.is_visible()
             assert "last 24 hours" in table.inner_text()
-        assert seen.page.locator("#by-country tbody tr").count() > 2
-        assert "Following" in seen.page.locator("#health").inner_text()
-        assert not seen.page.locator("figure").first.is_visible()
-        assert not seen.page.locator("#theme").is_visible()
+        assert observed.page.locator("#by-country tbody tr").count() > 2
+        assert "Following" in observed.page.locator("#health").inner_text()
+        assert not observed.page.locator("figure").first.is_visible()
+        assert not observed.page.locator("#theme").is_visible()
 
 
 def test_an_axis_is_labelled_with_as_many_digits_as_its_steps_need(
@@ -80,11 +80,16 @@ def test_an_axis_is_labelled_with_as_many_digits_as_its_steps_need(
 ) -> None:
     """Steps of 2.5 % are not rounded to whole ones."""
     labels = "values => import('/assets/figures.js').then(m => m.axisPercent(values))"
-    with view(browser) as seen:
-        seen.open(site.url)
-        for step, told in ((0.025, "2.5%"), (0.01, "1%"), (0.0005, "0.05%"), (0.00025, "0.025%")):
-            assert seen.page.evaluate(labels, [0, step, 2 * step])[1] == told
-        assert seen.page.evaluate(labels, [0, 0.025, 0.05]) == ["0.0%", "2.5%", "5.0%"]
+    with view(browser) as observed:
+        observed.open(site.url)
+        for step, message in (
+            (0.025, "2.5%"),
+            (0.01, "1%"),
+            (0.0005, "0.05%"),
+            (0.00025, "0.025%"),
+        ):
+            assert observed.page.evaluate(labels, [0, step, 2 * step])[1] == message
+        assert observed.page.evaluate(labels, [0, 0.025, 0.05]) == ["0.0%", "2.5%", "5.0%"]
 
 
 @EACH
@@ -99,18 +104,18 @@ def test_axe_finds_nothing(
     axe = (installed / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
     with view(
         browser, viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
-    ) as seen:
-        seen.open(site.url)
-        assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+    ) as observed:
+        observed.open(site.url)
+        assert observed.page.evaluate("document.documentElement.scrollWidth") == width
         shots = Path(os.environ.get("DONKEYWATCH_SHOTS", tmp_path))
-        seen.page.screenshot(path=shots / f"{width}-{scheme}.png", full_page=True)
+        observed.page.screenshot(path=shots / f"{width}-{scheme}.png", full_page=True)
         for chart in ("weeks", "ratio"):
-            seen.page.locator(f"figure[data-chart={chart}] summary").first.click()
-        seen.page.evaluate(axe)
-        found = seen.page.evaluate("axe.run({resultTypes: ['violations']})")
-    assert len(found["passes"]) > 20
+            observed.page.locator(f"figure[data-chart={chart}] summary").first.click()
+        observed.page.evaluate(axe)
+        result = observed.page.evaluate("axe.run({resultTypes: ['violations']})")
+    assert len(result["passes"]) > 20
     violations = [
-        (rule["id"], [n["target"] for n in rule["nodes"]]) for rule in found["violations"]
+        (rule["id"], [n["target"] for n in rule["nodes"]]) for rule in result["violations"]
     ]
     assert violations == []
 
@@ -118,21 +123,21 @@ def test_axe_finds_nothing(
 def test_by_keyboard_a_chart_is_read_and_a_table_opened(site: Site, browser: Browser) -> None:
     """Arrows, Home and End go through the windows of a chart, and tell each one's figures."""
     weeks = [w for w in site.json("/api/v1/weeks")["windows"] if w["coverage"] > 0.95]
-    with view(browser) as seen:
-        seen.open(site.url)
-        chart = seen.page.get_by_role("slider", name="All weeks").first
+    with view(browser) as observed:
+        observed.open(site.url)
+        chart = observed.page.get_by_role("slider", name="All weeks").first
         chart.focus()
         for key, week in (("Home", 0), ("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1)):
-            seen.page.keyboard.press(key)
+            observed.page.keyboard.press(key)
             topic = weeks[week]["topics"][0]
             of_queries, of_addresses = topic["query_fraction"], topic["address_fraction"]["1"]
             text = chart.get_attribute("aria-valuetext") or ""
             assert text.startswith(weeks[week]["week"])
             assert f"of queries {of_queries['value']:.3%}" in text
             assert f"of addresses {of_addresses['value']:.3%}" in text
-        seen.page.keyboard.press("Tab")
-        seen.page.keyboard.press("Enter")
-        table = seen.page.locator("figure[data-chart=weeks] table").first
+        observed.page.keyboard.press("Tab")
+        observed.page.keyboard.press("Enter")
+        table = observed.page.locator("figure[data-chart=weeks] table").first
         assert table.locator("tbody th").all_inner_texts()[-len(weeks) :] == [
             week["week"] for week in reversed(weeks)
         ]
@@ -156,15 +161,15 @@ def test_gaps_and_breaks_are_seen_and_told(site: Site, browser: Browser, tmp_pat
         const page = await (await fetch("/api/v1/weeks")).json();
         return toLines(page, "pedophile", WEEK).columns.map(column => [...column]);
     }"""
-    with served(other, site.status) as changed, view(browser) as seen:
-        seen.open(changed.url)
-        figure = seen.page.locator("figure[data-chart=weeks]").first
+    with served(other, site.status) as changed, view(browser) as observed:
+        observed.open(changed.url)
+        figure = observed.page.locator("figure[data-chart=weeks]").first
         figure.locator("summary").click()
         rows = figure.locator("tbody tr").all_inner_texts()
         assert [row.split("\t")[0] for row in rows[-2:]] == ["week of Mon 28 Sept", "2026-W39"]
         assert rows[-2].endswith("\N{EN DASH}\t\N{EN DASH}\t0%")
         assert any("break: new lexicon" in row for row in rows)
-        times, places, fractions, *_ = seen.page.evaluate(script)
+        times, places, fractions, *_ = observed.page.evaluate(script)
     assert times == sorted(times)
     drawn = [place for place, value in zip(places, fractions, strict=True) if value is not None]
     assert drawn == [0, 2, 3]
@@ -178,16 +183,16 @@ def test_the_theme_is_the_systems_until_one_is_chosen(site: Site, browser: Brows
     """The button goes from the system's theme to light and dark, and a reload keeps the choice."""
     paper = "getComputedStyle(document.body).backgroundColor"
     light, dark = "rgb(255, 255, 255)", "rgb(20, 24, 29)"
-    with view(browser, color_scheme="dark") as seen:
-        seen.open(site.url)
-        assert seen.page.evaluate(paper) == dark
-        seen.page.get_by_role("button", name="Theme: as the system").click()
-        assert seen.page.evaluate(paper) == light
-        seen.page.reload()
-        assert seen.page.evaluate(paper) == light
-        seen.page.get_by_role("button", name="Theme: light").click()
-        assert seen.page.evaluate(paper) == dark
-        assert seen.told == []
+    with view(browser, color_scheme="dark") as observed:
+        observed.open(site.url)
+        assert observed.page.evaluate(paper) == dark
+        observed.page.get_by_role("button", name="Theme: as the system").click()
+        assert observed.page.evaluate(paper) == light
+        observed.page.reload()
+        assert observed.page.evaluate(paper) == light
+        observed.page.get_by_role("button", name="Theme: light").click()
+        assert observed.page.evaluate(paper) == dark
+        assert observed.told == []
 
 
 def test_what_is_silent_or_not_ready_is_told(site: Site, browser: Browser) -> None:
@@ -201,10 +206,10 @@ def test_what_is_silent_or_not_ready_is_told(site: Site, browser: Browser) -> No
     ):
         with (
             served(site.server, replace(site.status, sources=(source,))) as other,
-            view(browser) as seen,
+            view(browser) as observed,
         ):
-            seen.open(other.url)
-            health = seen.page.locator("#health")
+            observed.open(other.url)
+            health = observed.page.locator("#health")
             assert health.inner_text().startswith(text)
             assert health.get_attribute("data-state") == state
 
@@ -216,13 +221,13 @@ def test_an_empty_database_is_told_in_words(site: Site, browser: Browser, tmp_pa
     empty = copied(site, tmp_path, *(f"delete from {table}" for table in tables))
     (log,) = site.status.sources
     status = replace(site.status, sources=(replace(log, last_event=None),))
-    with served(empty, status) as other, view(browser) as seen:
-        seen.open(other.url)
-        assert "No query has come yet" in seen.page.locator("#health").inner_text()
-        waiting = seen.page.locator(".plot.waiting").all_inner_texts()
-        assert len(waiting) == seen.page.locator("figure").count()
+    with served(empty, status) as other, view(browser) as observed:
+        observed.open(other.url)
+        assert "No query has come yet" in observed.page.locator("#health").inner_text()
+        waiting = observed.page.locator(".plot.waiting").all_inner_texts()
+        assert len(waiting) == observed.page.locator("figure").count()
         assert all("once" in text for text in waiting)
-        assert seen.told == []
+        assert observed.told == []
 
 
 def test_hours_of_the_day_are_in_utc_until_a_week_has_closed(
@@ -230,24 +235,24 @@ def test_hours_of_the_day_are_in_utc_until_a_week_has_closed(
 ) -> None:
     """The note of the chart says which of the two it is."""
     young = copied(site, tmp_path, "update windows set closed = 0 where kind = 'week'")
-    with view(browser) as seen, served(young, site.status) as other:
-        for url, told in ((site.url, "in each country's time"), (other.url, "UTC, as no week")):
-            seen.open(url)
-            notes = seen.page.locator("figure[data-chart=ratio] .note").all_inner_texts()
+    with view(browser) as observed, served(young, site.status) as other:
+        for url, message in ((site.url, "in each country's time"), (other.url, "UTC, as no week")):
+            observed.open(url)
+            notes = observed.page.locator("figure[data-chart=ratio] .note").all_inner_texts()
             assert notes
-            assert all(told in note for note in notes)
+            assert all(message in note for note in notes)
 
 
 def test_a_browser_is_asked_for_the_token(site: Site, browser: Browser) -> None:
     """With a token the browser shows its own question; the token as password opens everything."""
     given = {"username": "", "password": "s3cret"}
     with served(site.server, site.status, "s3cret") as guarded:
-        with view(browser, http_credentials=given) as seen:
-            seen.open(guarded.url)
-            assert seen.rows() == expected_rows(site)
-            assert seen.told == []
-        with view(browser, http_credentials={"username": "", "password": "wrong"}) as seen:
-            answer = seen.page.goto(guarded.url)
+        with view(browser, http_credentials=given) as observed:
+            observed.open(guarded.url)
+            assert observed.rows() == expected_rows(site)
+            assert observed.told == []
+        with view(browser, http_credentials={"username": "", "password": "wrong"}) as observed:
+            answer = observed.page.goto(guarded.url)
             assert answer is not None
             assert answer.status == 401
 
@@ -257,18 +262,18 @@ def test_a_stream_whose_time_is_over_is_followed_by_another(
 ) -> None:
     """The page asks for a new one at once, and says nothing of it."""
     monkeypatch.setattr(event_feed, "MAX_STREAM_SECONDS", 0.5)
-    asked: list[str] = []
-    with served(site.server, site.status) as other, view(browser) as seen:
-        seen.page.on("request", lambda request: asked.append(request.url))
-        seen.open(other.url)
-        seen.page.evaluate(
+    requested: list[str] = []
+    with served(site.server, site.status) as other, view(browser) as observed:
+        observed.page.on("request", lambda request: requested.append(request.url))
+        observed.open(other.url)
+        observed.page.evaluate(
             "states = []; new MutationObserver(() => states.push(health.dataset.state))"
             ".observe(health, { attributes: true })"
         )
-        while asked.count(f"{other.url}/api/v1/events") < 4:
-            seen.page.wait_for_event("request", timeout=20_000)
-        assert "lost" not in seen.page.evaluate("states")
-        assert seen.told == []
+        while requested.count(f"{other.url}/api/v1/events") < 4:
+            observed.page.wait_for_event("request", timeout=20_000)
+        assert "lost" not in observed.page.evaluate("states")
+        assert observed.told == []
 
 
 # -- what comes from npm -----------------------------------------------------------------

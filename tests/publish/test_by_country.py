@@ -29,7 +29,7 @@ from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
 MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
-FAR = MONDAY + 52 * WEEK
+FAR_FUTURE_MS = MONDAY + 52 * WEEK
 
 
 @given(st.lists(st.integers(1, 3 * MIN_ADDRESSES), max_size=12))
@@ -73,7 +73,7 @@ def add(store: Store, number: int, **addresses: int) -> None:
     assert store.close_week(start, figures)
 
 
-def found(store: Store, *countries: str, start: int = 0, end: int = FAR) -> ProfileInput:
+def found(store: Store, *countries: str, start: int = 0, end: int = FAR_FUTURE_MS) -> ProfileInput:
     """What a profile of them would be made of."""
     with Snapshots(store.path.parent, ("one",)).open() as snapshot:
         made = profile_hours(snapshot, "one", countries, start, end)
@@ -82,7 +82,9 @@ def found(store: Store, *countries: str, start: int = 0, end: int = FAR) -> Prof
     return replace(made, stretches=stretches)
 
 
-def hours(store: Store, *countries: str, start: int = 0, end: int = FAR) -> list[CountryHour]:
+def hours(
+    store: Store, *countries: str, start: int = 0, end: int = FAR_FUTURE_MS
+) -> list[CountryHour]:
     """Its hours with queries."""
     return listed(found(store, *countries, start=start, end=end))
 
@@ -117,7 +119,7 @@ def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:
     add(store, 0, FR=MIN_ADDRESSES)
     assert len(hours(store, "FR", start=MONDAY, end=MONDAY + WEEK)) == 1
     assert hours(store, "FR", start=MONDAY, end=MONDAY + WEEK - HOUR) == []
-    assert hours(store, "FR", start=MONDAY + 1, end=FAR) == []
+    assert hours(store, "FR", start=MONDAY + 1, end=FAR_FUTURE_MS) == []
 
 
 def test_a_country_that_is_not_named_has_no_time_of_its_own(store: Store) -> None:
@@ -155,5 +157,5 @@ def test_a_stretch_ends_where_another_country_is_named(store: Store) -> None:
     for number, small in enumerate((0, 0, 1, 1, 0)):
         add(store, number, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES - small, ES=MIN_ADDRESSES - small)
     weeks = [sorted({hour.start for hour in hours}) for hours, _ in found(store).stretches]
-    assert weeks == [[MONDAY + n * WEEK for n in some] for some in ((0, 1), (2, 3), (4,))]
+    assert weeks == [[MONDAY + n * WEEK for n in several] for several in ((0, 1), (2, 3), (4,))]
     assert len(found(store, "FR").stretches) == 1

@@ -85,7 +85,7 @@ def test_countries_of_different_zones_meet_in_the_same_local_hour() -> None:
         profile([at("2026-11-23T08", "AR", 7), at("2026-11-23T08", "BR", 5),
                  at("2026-11-23T05", "PT", 3)])
     )  # fmt: skip
-    assert {hour: found.queries for hour, found in hours.items()} == {5: 15.0}
+    assert {hour: result.queries for hour, result in hours.items()} == {5: 15.0}
 
 
 def test_no_hours_are_no_figures() -> None:
@@ -125,7 +125,7 @@ def test_the_hour_that_winter_time_repeats_is_in_no_mean() -> None:
         profile([at("2026-10-24T00", "FR", 7), at("2026-10-25T00", "FR", 10),
                  at("2026-10-25T01", "FR", 20)])
     )  # fmt: skip
-    assert {hour: found.queries for hour, found in hours.items()} == {2: 7.0}
+    assert {hour: result.queries for hour, result in hours.items()} == {2: 7.0}
 
 
 @given(
@@ -145,31 +145,33 @@ def test_a_local_hour_counts_where_every_country_has_it(
     hours = [
         CountryHour(start, name, 1 + i, 1) for start in starts for i, name in enumerate(countries)
     ]
-    seen: dict[tuple[date, int], Counter[str]] = {}
+    observed: dict[tuple[date, int], Counter[str]] = {}
     for start in starts:
         for name in countries:
             local = utc(start + HOUR // 2).astimezone(zone_of_country(name))
-            seen.setdefault((local.date(), local.hour), Counter())[name] += 1
-    expected = Counter(h for (_, h), of in seen.items() if of == Counter(countries))
+            observed.setdefault((local.date(), local.hour), Counter())[name] += 1
+    expected = Counter(h for (_, h), of in observed.items() if of == Counter(countries))
     load = sum(range(1, 1 + len(countries)))
-    for found in profile(hours, starts):
-        assert found.days == expected[found.hour]
-        if found.days:
-            assert (found.queries, found.flagged) == (load, len(countries))
-            assert found.query_box == point(load)
+    for result in profile(hours, starts):
+        assert result.days == expected[result.hour]
+        if result.days:
+            assert (result.queries, result.flagged) == (load, len(countries))
+            assert result.query_box == point(load)
 
 
 def test_stretches_are_put_together() -> None:
     """Each has its own ends; the days of both are averaged."""
     monday = to_ms(datetime(2026, 11, 23, tzinfo=UTC))
-    one, two = (range(monday + d * 24 * HOUR, monday + (d + 2) * 24 * HOUR, HOUR) for d in (0, 2))
+    first, two = (range(monday + d * 24 * HOUR, monday + (d + 2) * 24 * HOUR, HOUR) for d in (0, 2))
     parts = [
-        ProfileSegment([CountryHour(start, name, 10, 1) for start in some for name in names], some)
-        for some, names in ((one, ["JP", "ZZ"]), (two, ["ZZ"]))
+        ProfileSegment(
+            [CountryHour(start, name, 10, 1) for start in several for name in names], several
+        )
+        for several, names in ((first, ["JP", "ZZ"]), (two, ["ZZ"]))
     ]
-    found = profile_of(parts)
-    assert [hour.days for hour in found] == [3] * 9 + [4] * 15
-    assert [hour.queries for hour in found] == [40 / 3] * 9 + [15] * 15
+    result = profile_of(parts)
+    assert [hour.days for hour in result] == [3] * 9 + [4] * 15
+    assert [hour.queries for hour in result] == [40 / 3] * 9 + [15] * 15
 
 
 def test_years_of_hours_are_gone_through_once() -> None:
@@ -227,11 +229,11 @@ def test_a_quiet_day_of_a_country_lowers_its_mean() -> None:
     ]  # fmt: skip
     closed = sorted({hour.start for hour in hours})
     together = filled(profile(hours, closed))[11]
-    apart = [
+    separate = [
         filled(profile([h for h in hours if h.country == c], closed, [c]))[11] for c in ("FR", "ES")
     ]
     assert together.queries is not None
-    assert sum(hour.queries or 0 for hour in apart) == together.queries
+    assert sum(hour.queries or 0 for hour in separate) == together.queries
 
 
 def test_every_country_of_the_study_has_a_zone_of_its_own() -> None:

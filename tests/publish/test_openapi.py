@@ -28,10 +28,10 @@ def test_every_answer_is_as_described(
     """
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     schema = schemathesis.openapi.from_url(f"{site.url}/openapi.json").exclude(path=ENDLESS)
-    asked = set()
-    for found in schema.get_all_operations():
-        assert isinstance(found, Ok)
-        operation = found.ok()
+    request = set()
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok)
+        operation = result.ok()
         if mode is GenerationMode.NEGATIVE and not operation.query:
             continue  # nothing can be wrong where nothing can be given
 
@@ -47,5 +47,5 @@ def test_every_answer_is_as_described(
             case.call_and_validate(excluded_checks=[positive_data_acceptance])
 
         conforms()
-        asked.add(operation.path)
-    assert {"/api/v1/hours", "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries"} <= asked
+        request.add(operation.path)
+    assert {"/api/v1/hours", "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries"} <= request

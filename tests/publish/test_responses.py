@@ -35,13 +35,13 @@ def view(kind: str = "hour", length: int = HOUR, **changes: object) -> WindowVie
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model.__name__))
 def test_every_example_is_a_valid_value(model: type[BaseModel]) -> None:
     """What the documentation shows could be an answer."""
-    found = 0
+    result = 0
     for field in model.model_fields.values():
         assert field.annotation is not None
         for example in field.examples or []:
             TypeAdapter(field.annotation).validate_python(example, strict=True)
-            found += 1
-    assert found
+            result += 1
+    assert result
 
 
 def test_a_window_keeps_all_its_figures() -> None:
@@ -81,9 +81,9 @@ def test_an_open_window_has_counts_of_queries_only() -> None:
     topic = TopicView("pedophile", 2, None, None, (None, None, None), {"explicit": 2})
     answer = responses.window_response(view(closed=False, addresses=None, topics=(topic,)))
     assert (answer.closed, answer.queries, answer.addresses) == (False, 8, None)
-    (found,) = answer.topics
-    assert (found.queries, found.addresses, found.query_fraction) == (2, None, None)
-    assert found.address_fraction == {"1": None, "2": None, "3": None}
+    (items,) = answer.topics
+    assert (items.queries, items.addresses, items.query_fraction) == (2, None, None)
+    assert items.address_fraction == {"1": None, "2": None, "3": None}
 
 
 def test_no_address_can_be_in_an_answer() -> None:

@@ -93,15 +93,15 @@ def test_a_new_line_is_on_the_page_soon_and_a_restart_is_survived(
     While the daemon is down the page says so, and since when; after the restart it says that all
     is well and shows what was written meanwhile. Its figures are those of the API.
     """
-    with view(browser) as seen:
-        cell = seen.page.locator("#rows-0 tr", has_text="last 24 hours").locator("td").nth(2)
-        health = seen.page.locator("#health")
+    with view(browser) as observed:
+        cell = observed.page.locator("#rows-0 tr", has_text="last 24 hours").locator("td").nth(2)
+        health = observed.page.locator("#health")
         with daemon.running():
             daemon.write(5)
             wait_until(lambda: daemon.queries("24h") == 5)
-            seen.open(daemon.url)
+            observed.open(daemon.url)
             expect(cell).to_have_text("0of 5")
-            seen.page.evaluate("window.loaded = 'once'")
+            observed.page.evaluate("window.loaded = 'once'")
             daemon.write(2)
             expect(cell).to_have_text("0of 7", timeout=SOON)
             expect(health).to_contain_text("7 queries counted")
@@ -109,12 +109,12 @@ def test_a_new_line_is_on_the_page_soon_and_a_restart_is_survived(
         expect(health).to_contain_text("No connection to the daemon since")
         expect(cell).to_have_text("0of 7")
         # What the browser itself says of the lost connection is not the page's.
-        seen.told = [text for text in seen.told if not re.search("ERR_|net::", text)]
+        observed.told = [text for text in observed.told if not re.search("ERR_|net::", text)]
         daemon.write(4)
         with daemon.running():
             expect(health).to_have_attribute("data-state", "ready", timeout=30_000)
             expect(cell).to_have_text("0of 11")
             assert daemon.queries("24h") == 11
-            assert seen.page.evaluate("window.loaded") == "once"
-        seen.told = [text for text in seen.told if not re.search("ERR_|net::", text)]
-        assert seen.told == []
+            assert observed.page.evaluate("window.loaded") == "once"
+        observed.told = [text for text in observed.told if not re.search("ERR_|net::", text)]
+        assert observed.told == []

@@ -92,8 +92,8 @@ def test_a_view_does_not_make_a_database(tmp_path: Path) -> None:
 def test_a_view_holds_up_no_writer(store: Store, snapshots: Snapshots) -> None:
     """The engine commits while many views are open."""
     count(store, TEN)
-    with snapshots.open() as one, snapshots.open() as two:
-        assert one.total_queries() == two.total_queries() == 8
+    with snapshots.open() as first, snapshots.open() as two:
+        assert first.total_queries() == two.total_queries() == 8
         count(store, TEN)
     with snapshots.open() as three:
         assert three.total_queries() == 16
@@ -116,8 +116,8 @@ def test_an_open_window_has_queries_but_no_fraction(store: Store, snapshots: Sna
         (view,) = snapshot.windows_between("hour", TEN, TEN + 1, 9)
         assert snapshot.current() == []
     assert (view.closed, view.queries, view.addresses, view.coverage) == (False, 8, None, 0.5)
-    one, two = view.topics
-    assert (one.queries, one.categories, one.addresses) == (2, {"first": 2}, None)
+    first, two = view.topics
+    assert (first.queries, first.categories, first.addresses) == (2, {"first": 2}, None)
     assert (two.queries, two.categories) == (0, {})
     for topic in view.topics:
         assert topic.query_fraction is None
@@ -132,13 +132,13 @@ def test_a_closed_window_has_all_figures(store: Store, snapshots: Snapshots) -> 
         (view,) = snapshot.current()
     assert (view.kind, view.start, view.end) == ("hour", TEN, TEN + HOUR)
     assert (view.closed, view.queries, view.addresses, view.coverage) == (True, 8, 4, 1.0)
-    one, two = view.topics
-    assert (one.queries, one.addresses, one.categories) == (2, (1, 1, 0), {"first": 2})
-    assert one.query_fraction
-    assert one.query_fraction.value == 0.25
+    first, two = view.topics
+    assert (first.queries, first.addresses, first.categories) == (2, (1, 1, 0), {"first": 2})
+    assert first.query_fraction
+    assert first.query_fraction.value == 0.25
     # u_i = k_i - q_i / 4 of the four: 1.25, -0.5, -0.5, -0.25; sum of squares 2.125.
-    assert one.query_fraction.design_effect == pytest.approx(4 / 3 * 2.125 / 8 / (0.25 * 0.75))
-    assert [e.value if e else None for e in one.address_fractions] == [0.25, 0.25, 0.0]
+    assert first.query_fraction.design_effect == pytest.approx(4 / 3 * 2.125 / 8 / (0.25 * 0.75))
+    assert [e.value if e else None for e in first.address_fractions] == [0.25, 0.25, 0.0]
     assert two.query_fraction
     assert (two.query_fraction.value, two.query_fraction.lower) == (0.0, 0.0)
     assert two.query_fraction.upper > 0
@@ -206,9 +206,9 @@ def test_a_span_is_half_open_and_limited(store: Store, snapshots: Snapshots) -> 
     for i in range(5):
         count(store, TEN + i * HOUR)
     with snapshots.open() as snapshot:
-        found = snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 9)
-        assert [view.start for view in found] == [TEN + i * HOUR for i in (1, 2, 3)]
-        assert snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 2) == found[:2]
+        result = snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 9)
+        assert [view.start for view in result] == [TEN + i * HOUR for i in (1, 2, 3)]
+        assert snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 2) == result[:2]
         newest = snapshot.windows("hour", "closed = 0", (), limit=2, newest=True)
     assert [view.start for view in newest] == [TEN + 4 * HOUR, TEN + 3 * HOUR]
 
@@ -225,8 +225,8 @@ def test_coverage_is_never_above_one(store: Store, snapshots: Snapshots) -> None
 def by_country(snapshot: Snapshot, *countries: str) -> list[CountryHour]:
     """The hours of topic `one`; without countries, of all together."""
     rest = None if countries else "ZZ"
-    found = snapshot.country_hours("one", countries, 0, 1 << 52, rest)
-    return sorted(found, key=lambda hour: (hour.start, hour.country))
+    result = snapshot.country_hours("one", countries, 0, 1 << 52, rest)
+    return sorted(result, key=lambda hour: (hour.start, hour.country))
 
 
 def test_hours_of_the_day_are_by_country(store: Store, snapshots: Snapshots) -> None:
@@ -236,8 +236,8 @@ def test_hours_of_the_day_are_by_country(store: Store, snapshots: Snapshots) -> 
     france, unknown = CountryHour(TEN, "FR", 6, 2), CountryHour(TEN, "ZZ", 2, 0)
     with snapshots.open() as snapshot:
         assert by_country(snapshot) == [CountryHour(TEN, "ZZ", 8, 2)]
-        some = snapshot.country_hours("one", ["FR"], 0, 1 << 52, "ZZ")
-        assert sorted(some, key=lambda hour: hour.country) == [france, unknown]
+        several = snapshot.country_hours("one", ["FR"], 0, 1 << 52, "ZZ")
+        assert sorted(several, key=lambda hour: hour.country) == [france, unknown]
         assert by_country(snapshot, "FR") == [france]
         assert by_country(snapshot, "FR", "ZZ", "AR") == [france, unknown]
         assert by_country(snapshot, "AR") == []

@@ -38,21 +38,21 @@ class Weeks:
 
     def add(self, *flagged: int, coverage: float = 1.0) -> None:
         """Closed weeks with so many flagged queries of the first topic."""
-        for found in flagged:
+        for result in flagged:
             start = MONDAY + self.number * WEEK
             self.number += 1
             seconds = {start + i * HOUR: 3600 * coverage for i in range(168)}
-            counts = HourCounts(QUERIES, 0, Counter({("one", "first"): found}))
+            counts = HourCounts(QUERIES, 0, Counter({("one", "first"): result}))
             progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
             self.store.checkpoint(
                 Batch([], {start: counts}, Counter()), [], progress, seconds, start + WEEK
             )
             topics = (
-                TopicAggregate(found, (found, 0, 0), found, found),
+                TopicAggregate(result, (result, 0, 0), result, result),
                 TopicAggregate(0, (0,) * 3, 0, 0),
             )
             figures = WindowAggregate(QUERIES, QUERIES, QUERIES, topics, {
-                "FR": CountryAggregate(QUERIES, QUERIES, ((found, found), (0, 0)))
+                "FR": CountryAggregate(QUERIES, QUERIES, ((result, result), (0, 0)))
             })  # fmt: skip
             assert self.store.close_hour(start, None, figures)
             assert self.store.close_week(start, figures)
@@ -69,9 +69,9 @@ class Weeks:
 
     def score(self) -> tuple[float, float]:
         """Both statistics of the first topic."""
-        found = self.now.scores["one"]
-        assert found is not None
-        return found.up, found.down
+        result = self.now.scores["one"]
+        assert result is not None
+        return result.up, result.down
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_the_score_is_the_cusum_of_the_closed_weeks(weeks: Weeks) -> None:
     flagged = [FLAGGED + 40 * (i % 3) for i in range(12)]
     weeks.add(*flagged)
     points = [logit_point(i, k, QUERIES, 1.0) for i, k in enumerate(flagged)]
-    expected = level_shifts(found for found in points if found is not None)[-1]
+    expected = level_shifts(result for result in points if result is not None)[-1]
     assert expected.residual
     assert weeks.score() == pytest.approx((expected.up, expected.down))
     assert weeks.now.weeks == 12
@@ -163,11 +163,11 @@ def test_it_is_derived_anew_only_when_a_window_changes(
 def test_the_profile_covers_four_weeks(weeks: Weeks) -> None:
     """The one hour a week that has queries is seen in the last four weeks, in French time."""
     weeks.add(*[FLAGGED] * 6)
-    found = [hour for hour in weeks.now.profiles["one"] if hour.days]
-    assert [(hour.hour, hour.queries, hour.ratio_of_sums) for hour in found] == [
+    items = [hour for hour in weeks.now.profiles["one"] if hour.days]
+    assert [(hour.hour, hour.queries, hour.ratio_of_sums) for hour in items] == [
         (1, QUERIES, FLAGGED / QUERIES)
     ]
-    assert found[0].days == 4
+    assert items[0].days == 4
 
 
 def test_the_profile_begins_at_a_break(weeks: Weeks) -> None:
@@ -175,11 +175,11 @@ def test_the_profile_begins_at_a_break(weeks: Weeks) -> None:
     weeks.broken("a", MONDAY)
     weeks.add(*[FLAGGED] * 4)
     weeks.broken("b", MONDAY + 2 * WEEK)
-    (found,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
-    assert found.days == 2
+    (items,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
+    assert items.days == 2
     weeks.add(FLAGGED, coverage=0.9)
-    (found,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
-    assert found.days == 2
+    (items,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
+    assert items.days == 2
 
 
 def test_the_profile_of_the_first_week_is_in_utc(weeks: Weeks) -> None:
@@ -193,8 +193,8 @@ def test_the_profile_of_the_first_week_is_in_utc(weeks: Weeks) -> None:
         Batch([], counts, Counter()), [], progress, {MONDAY: 3600.0}, MONDAY + HOUR
     )
     assert weeks.store.close_hour(MONDAY, None, hour)
-    (found,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
-    assert (found.hour, found.queries) == (0, QUERIES)
+    (items,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
+    assert (items.hour, items.queries) == (0, QUERIES)
 
 
 def test_small_countries_are_put_together() -> None:
@@ -203,13 +203,13 @@ def test_small_countries_are_put_together() -> None:
         CountryView(f"A{c}", 100 - i, 150, {"one": (i, 1), "two": (1, 1)})
         for i, c in enumerate("ABCDEFGHIJKLM")
     ]
-    found = trends._largest(views)
-    assert [share.country for share in found] == [
+    result = trends._largest(views)
+    assert [share.country for share in result] == [
         *(v.country for v in views[:MAX_COUNTRIES]),
         OTHER,
     ]
-    assert sum(share.queries for share in found) == sum(view.queries for view in views)
-    assert found[-1].flagged == {"one": 10 + 11 + 12, "two": 3}
+    assert sum(share.queries for share in result) == sum(view.queries for view in views)
+    assert result[-1].flagged == {"one": 10 + 11 + 12, "two": 3}
 
 
 def test_a_country_of_few_addresses_has_no_name_of_its_own() -> None:

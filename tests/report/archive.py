@@ -24,8 +24,8 @@ def database(years: Years, path: Path) -> Path:
     schema.create(connection)
     connection.execute("begin")
     for number in range(-(-years.hours // WEEK)):
-        found = drawn(years, number)
-        hour = found.time // HOUR
+        result = drawn(years, number)
+        hour = result.time // HOUR
         first, last = number * WEEK, min((number + 1) * WEEK, years.hours)
         edges = np.searchsorted(hour, np.arange(first, last + 1))
         covered = 0.0
@@ -34,9 +34,9 @@ def database(years: Years, path: Path) -> Path:
             covered += seconds
             rows = slice(int(edges[at - first]), int(edges[at - first + 1]))
             if seconds:
-                _close(connection, "hour", years.start_ms + at * HOUR, HOUR, found, rows, seconds)
+                _close(connection, "hour", years.start_ms + at * HOUR, HOUR, result, rows, seconds)
         _close(
-            connection, "week", years.start_ms + first * HOUR, WEEK * HOUR, found, slice(None),
+            connection, "week", years.start_ms + first * HOUR, WEEK * HOUR, result, slice(None),
             covered,
         )  # fmt: skip
     if years.change < years.hours:
@@ -54,15 +54,15 @@ def _close(
     kind: str,
     start: int,
     length: int,
-    found: Drawn,
+    result: Drawn,
     rows: slice,
     covered: float,
 ) -> None:
-    flagged = np.stack((found.flagged[rows], found.compared[rows])).astype(np.uint32)
-    alone = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
-    person = found.person[rows].astype(np.uint64)
+    flagged = np.stack((result.flagged[rows], result.compared[rows])).astype(np.uint32)
+    single = [int((flagged[at] > flagged[1 - at]).sum()) for at in (0, 1)]
+    person = result.person[rows].astype(np.uint64)
     ones = np.ones(len(person), np.uint32)
-    columns = RowColumns(person, CODES[found.country[rows]], ones, flagged)
+    columns = RowColumns(person, CODES[result.country[rows]], ones, flagged)
     (figures,) = aggregate(columns, [Window(0, 1)])
     connection.execute(
         "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 0)",
@@ -71,5 +71,5 @@ def _close(
     window_tables.close(connection, kind, start, figures, TOPICS)
     connection.executemany(
         "update window_topics set exclusive_queries = ? where kind = ? and start = ? and topic = ?",
-        [(n, kind, start, topic) for n, topic in zip(alone, TOPICS, strict=True)],
+        [(n, kind, start, topic) for n, topic in zip(single, TOPICS, strict=True)],
     )

@@ -49,6 +49,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def found(archive: Path) -> Findings:
+def findings(archive: Path) -> Findings:
     """What the report is made of."""
     return compute_findings(archive, Options(until=YEARS.start_ms + YEARS.hours * HOUR))

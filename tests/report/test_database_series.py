@@ -33,14 +33,14 @@ MONDAY = to_ms(datetime(2026, 3, 2, tzinfo=UTC))
 
 def windows(kind: str, queries: list[int] | IntArray, coverage: float = 1.0) -> Windows:
     """Windows with these queries, of which a hundredth is flagged."""
-    asked = np.asarray(queries, np.int64)
+    request = np.asarray(queries, np.int64)
     length = HOUR if kind == "hour" else WEEK
-    some = asked // 100
-    three = np.stack((some, some * 0, some * 0))
+    several = request // 100
+    three = np.stack((several, several * 0, several * 0))
     return Windows(
-        kind, MONDAY + np.arange(len(asked)) * length, np.ones(len(asked), bool),
-        np.full(len(asked), coverage), asked, asked, asked, some, three,
-        some, some, some, some, some,
+        kind, MONDAY + np.arange(len(request)) * length, np.ones(len(request), bool),
+        np.full(len(request), coverage), request, request, request, several, three,
+        several, several, several, several, several,
     )  # fmt: skip
 
 
@@ -60,18 +60,18 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
     ).fetchall()
     db.close()
     with open_database(archive) as database:
-        found = database.windows("hour", "pedophile", 0, 1 << 62)
+        result = database.windows("hour", "pedophile", 0, 1 << 62)
         assert database.topics() == ["pedophile", "pornographic"]
         assert database.breaks(0, 1 << 62) == [
             Break(years.start_ms + years.change * HOUR, "lexicon")
         ]
         assert len(database.windows("week", "pedophile", 0, years.start_ms)) == 0
-    assert len(found) == years.hours
-    assert found.stored.sum() == len(rows) == years.hours - 83
-    columns = [found.start, found.queries, found.addresses, found.sum_qq, found.flagged]
-    columns += [found.flagged_addresses[2], found.sum_kk]
+    assert len(result) == years.hours
+    assert result.stored.sum() == len(rows) == years.hours - 83
+    columns = [result.start, result.queries, result.addresses, result.sum_qq, result.flagged]
+    columns += [result.flagged_addresses[2], result.sum_kk]
     for at, column in enumerate(columns):
-        assert column[found.stored].tolist() == [row[at] for row in rows]
+        assert column[result.stored].tolist() == [row[at] for row in rows]
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path, archive: Path) -> None:
@@ -97,21 +97,23 @@ def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> 
         copy.execute(f"alter table window_topics drop column {column}")
     copy.commit()
     copy.close()
-    found = compute_findings(old, Options())
-    assert found.compared_alone is None
-    assert found.concentration.top_1 is None
-    assert found.whole_compared is not None
+    findings = compute_findings(old, Options())
+    assert findings.compared_alone is None
+    assert findings.concentration.top_1 is None
+    assert findings.whole_compared is not None
 
 
-def test_the_default_rule_takes_away_gaps_and_outages_alone(found: Findings, years: Years) -> None:
+def test_the_default_rule_takes_away_gaps_and_outages_alone(
+    findings: Findings, years: Years
+) -> None:
     """Exactly the hours that are not whole by plan; the study's rule takes quiet nights."""
-    assert found.keep.tolist() == years.up.tolist()
-    paper = select_hours(found.hours, "paper2pct")
-    stored = int(found.hours.stored.sum())
+    assert findings.keep.tolist() == years.up.tolist()
+    paper = select_hours(findings.hours, "paper2pct")
+    stored = int(findings.hours.stored.sum())
     assert (stored - paper.sum()) / stored == pytest.approx(0.02, abs=0.002)
-    nights = np.flatnonzero(found.hours.stored & years.up & ~paper)
+    nights = np.flatnonzero(findings.hours.stored & years.up & ~paper)
     assert len(nights) > 50
-    assert select_hours(found.hours, "none").sum() == stored
+    assert select_hours(findings.hours, "none").sum() == stored
 
 
 def test_a_server_that_is_down_while_its_log_is_followed_counts_as_an_outage() -> None:
@@ -131,10 +133,10 @@ def test_a_server_that_is_down_while_its_log_is_followed_counts_as_an_outage() -
 def test_local_hours_are_those_of_the_zone(name: str) -> None:
     """Two years, hour by hour, changes of summer time included."""
     place, grid = ZoneInfo(name), MONDAY + np.arange(2 * 8766, dtype=np.int64) * HOUR
-    found = local_hour_index(place, grid) + EPOCH_ORDINAL * 24
+    result = local_hour_index(place, grid) + EPOCH_ORDINAL * 24
     for at in range(0, len(grid)):
         local = datetime.fromtimestamp((int(grid[at]) + HOUR // 2) / 1000, place)
-        assert found[at] == local.toordinal() * 24 + local.hour
+        assert result[at] == local.toordinal() * 24 + local.hour
 
 
 def test_skipped_and_doubled_hours_are_in_no_mean() -> None:
@@ -157,41 +159,41 @@ def test_countries_are_summed_by_their_own_clocks() -> None:
     grid = MONDAY + np.arange(96, dtype=np.int64) * HOUR
     keep: BoolArray = np.ones(96, bool)
     keep[30] = False
-    one, other = list(range(96)), [100 + n for n in range(96)]
-    found = country_hours(FR=one, JP=other)
-    local = local_hours(found, grid, keep, [])
+    first, other = list(range(96)), [100 + n for n in range(96)]
+    result = country_hours(FR=first, JP=other)
+    local = local_hours(result, grid, keep, [])
     day = (MONDAY + DAY) // DAY + 719163 - local.first
-    assert local.queries[day, 12] == one[24 + 11] + other[24 + 3]
+    assert local.queries[day, 12] == first[24 + 11] + other[24 + 3]
     assert np.isnan(local.queries[day, 7]), "the hour left out, in Paris"
     assert np.isnan(local.queries[day, 15]), "the hour left out, in Tokyo"
-    alone = local_hours(found, grid, keep, ["FR"])
-    assert np.isnan(alone.queries[day, 7])
-    assert alone.queries[day, 15] == one[24 + 14]
-    assert local_hours(found, grid, keep, ["XX"]).queries.shape == (0, 24)
+    single = local_hours(result, grid, keep, ["FR"])
+    assert np.isnan(single.queries[day, 7])
+    assert single.queries[day, 15] == first[24 + 14]
+    assert local_hours(result, grid, keep, ["XX"]).queries.shape == (0, 24)
 
 
 def test_no_trend_goes_across_a_break() -> None:
     """A jump at a break is no growth: each stretch is flat, and each has its own line."""
     rng = np.random.default_rng(1)
-    found = windows("week", rng.poisson(100_000, 40))
+    result = windows("week", rng.poisson(100_000, 40))
     level = np.where(np.arange(40) < 20, 0.002, 0.006)
-    some = rng.binomial(found.queries, level)
-    found = replace(
-        found,
-        flagged=some,
-        flagged_addresses=np.stack((some, some * 0, some * 0)),
-        sum_kk=some,
-        sum_qk=some,
+    several = rng.binomial(result.queries, level)
+    result = replace(
+        result,
+        flagged=several,
+        flagged_addresses=np.stack((several, several * 0, several * 0)),
+        sum_kk=several,
+        sum_qk=several,
     )
-    middle = int(found.start[20])
-    parted = weekly(found, np.ones(40, bool), [Break(middle, "lexicon")])
-    assert [(one.first, one.last) for one in parted.trends] == [(0, 20), (20, 40)]
-    for one in parted.trends:
-        assert one.yearly is not None
-        assert one.yearly[1] < 1 < one.yearly[2]
-        assert one.growth is None
-        assert one.changes == one.alarms == ()
-    whole = weekly(found, np.ones(40, bool), [Break(middle, "countries")])
+    middle = int(result.start[20])
+    parted = weekly(result, np.ones(40, bool), [Break(middle, "lexicon")])
+    assert [(item.first, item.last) for item in parted.trends] == [(0, 20), (20, 40)]
+    for item in parted.trends:
+        assert item.yearly is not None
+        assert item.yearly[1] < 1 < item.yearly[2]
+        assert item.growth is None
+        assert item.changes == item.alarms == ()
+    whole = weekly(result, np.ones(40, bool), [Break(middle, "countries")])
     assert len(whole.trends) == 1, "a country database does not change what is flagged"
     assert whole.trends[0].yearly is not None
     assert whole.trends[0].yearly[1] > 1
@@ -202,21 +204,21 @@ def test_no_trend_goes_across_a_break() -> None:
 
 def test_a_week_with_a_break_inside_is_in_no_stretch() -> None:
     """It was measured in two ways."""
-    found = windows("week", [1000] * 10)
-    time = int(found.start[4]) + DAY
-    assert segments_between_breaks(found, [time]) == [(0, 4), (5, 10)]
-    assert segments_between_breaks(found, [int(found.start[0]), int(found.start[9]) + WEEK]) == [
+    result = windows("week", [1000] * 10)
+    time = int(result.start[4]) + DAY
+    assert segments_between_breaks(result, [time]) == [(0, 4), (5, 10)]
+    assert segments_between_breaks(result, [int(result.start[0]), int(result.start[9]) + WEEK]) == [
         (0, 10)
     ]
-    parted = weekly(found, np.ones(10, bool), [Break(time, "format")])
+    parted = weekly(result, np.ones(10, bool), [Break(time, "format")])
     assert np.flatnonzero(np.isnan(parted.queries.value)).tolist() == [4]
 
 
-@pytest.mark.parametrize(("size", "told"), [(7, False), (8, True)])
-def test_fewer_than_eight_weeks_have_no_trend(size: int, told: bool) -> None:
+@pytest.mark.parametrize(("size", "message"), [(7, False), (8, True)])
+def test_fewer_than_eight_weeks_have_no_trend(size: int, message: bool) -> None:
     """Not a wide interval: none."""
-    found = weekly(windows("week", [1000 + n for n in range(size)]), np.ones(size, bool), [])
-    assert (found.trends[0].slope is not None) is told
+    result = weekly(windows("week", [1000 + n for n in range(size)]), np.ones(size, bool), [])
+    assert (result.trends[0].slope is not None) is message
 
 
 def test_a_gap_is_no_week_of_zero() -> None:

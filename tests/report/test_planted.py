@@ -12,24 +12,24 @@ from donkeywatch.simulation.coverage_checks import check_report, coverage_by_gro
 from donkeywatch.simulation.three_years import Years
 
 
-def test_what_was_planted_is_found(found: Findings, years: Years) -> None:
+def test_what_was_planted_is_found(findings: Findings, years: Years) -> None:
     """Curves, ratios, peaks, shift, weeks: 93 % of all intervals or more hold the truth."""
-    done = check_report(years, found)
+    done = check_report(years, findings)
     assert len(done) > 350
-    assert sum(one.inside for one in done) / len(done) >= 0.93, table(done)
+    assert sum(item.inside for item in done) / len(done) >= 0.93, table(done)
     groups = coverage_by_group(done)
     assert {"weekly query fraction", "hours FR is later than AR+BR"} <= set(groups)
     for group, (of, inside) in groups.items():
         assert of < 20 or inside / of >= 0.79, (group, of, inside)
 
 
-def test_a_plan_that_was_not_followed_is_noticed(found: Findings, years: Years) -> None:
+def test_a_plan_that_was_not_followed_is_noticed(findings: Findings, years: Years) -> None:
     """The same intervals do not hold the truth of other years."""
     other = Years(
         hours=years.hours, queries=years.queries, change=years.change, outages=years.outages,
         halves=years.halves, growth=(0.004, 0.004),
     )  # fmt: skip
-    groups = coverage_by_group(check_report(other, found))
+    groups = coverage_by_group(check_report(other, findings))
     of, inside = groups["weekly query fraction"]
     assert inside < of / 2
 
@@ -55,9 +55,9 @@ def test_two_thousand_windows_cover_from_none_flagged_to_many() -> None:
         share = (0.0008, 0.004, 0.02, 0.1)[run % 4]
         figures = window(rng, 3000, share, seeking)
         truth, k = share * seeking, figures.topics[0].queries
-        found = query_fraction(figures, 0)
-        assert found is not None
-        held = found.lower <= truth <= found.upper
+        result = query_fraction(figures, 0)
+        assert result is not None
+        held = result.lower <= truth <= result.upper
         by_share[share] = by_share.get(share, 0) + held
         inside += held
         lower, upper = wilson(k, figures.queries)

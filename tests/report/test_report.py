@@ -47,9 +47,9 @@ Not `ru_maxrss`: that one is handed on from the process which started it.
 """
 
 
-def command(*asked: str) -> subprocess.CompletedProcess[str]:
+def command(*request: str) -> subprocess.CompletedProcess[str]:
     """`donkeywatch report` as a process of its own."""
-    line = [sys.executable, "-c", MEASURED, "report", *asked]
+    line = [sys.executable, "-c", MEASURED, "report", *request]
     return subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
 
 
@@ -91,8 +91,8 @@ def test_the_page_needs_nothing_but_itself(written: Path) -> None:
     assert not re.search(r"<script|<link|href=|url\(", re.sub(r'src="[^"]*"', "", text))
     inside = base64.b64decode(re.findall(r'base64,([^"]+)', text)[2])
     assert inside == (written / "figure-2.svg").read_bytes()
-    for said in ("1,290,377,956", "cannot be had", "new lexicon", "What must not be concluded"):
-        assert said in text
+    for message in ("1,290,377,956", "cannot be had", "new lexicon", "What must not be concluded"):
+        assert message in text
 
 
 def test_the_page_says_when_nothing_can_be_said(written: Path) -> None:
@@ -112,16 +112,16 @@ def lines(figure: Any) -> list[tuple[Any, Any]]:
     return [line.get_data() for line in figure.axes[0].lines]
 
 
-def test_no_line_goes_across_a_gap_or_a_break(found: Findings) -> None:
+def test_no_line_goes_across_a_gap_or_a_break(findings: Findings) -> None:
     """Weeks that do not count are NaN in the line, and so is the place of the break."""
     with plot_elements.style():
-        x, y = lines(figures.weekly_query_fraction(found))[0]
-    missing = int(np.isnan(found.weeks.queries.value).sum())
+        x, y = lines(figures.weekly_query_fraction(findings))[0]
+    missing = int(np.isnan(findings.weeks.queries.value).sum())
     assert missing >= 2
     assert np.isnan(y).sum() == missing + 1
     gap = np.flatnonzero(np.isnan(y))
-    assert any(np.isnan(y[at]) and found.weeks.contains_break.sum() == 0 for at in gap)
-    edge = (found.breaks[0].time) / DAY
+    assert any(np.isnan(y[at]) and findings.weeks.contains_break.sum() == 0 for at in gap)
+    edge = (findings.breaks[0].time) / DAY
     known = x[np.isfinite(y)]
     before, after = known[known < edge].max(), known[known > edge].min()
     between = [at for at in range(len(x)) if np.isnan(y[at]) and np.isnan(x[at])]
@@ -130,45 +130,48 @@ def test_no_line_goes_across_a_gap_or_a_break(found: Findings) -> None:
     assert x[between[0] + 1] == after
 
 
-def test_a_week_between_gaps_is_shown(found: Findings) -> None:
+def test_a_week_between_gaps_is_shown(findings: Findings) -> None:
     """With no neighbour there is no line: a mark and a bar take its place."""
-    value = found.weeks.queries.value.copy()
+    value = findings.weeks.queries.value.copy()
     value[[9, 11]] = np.nan
-    queries = replace(found.weeks.queries, value=value)
-    lonely = replace(found, weeks=replace(found.weeks, queries=queries))
+    queries = replace(findings.weeks.queries, value=value)
+    lonely = replace(findings, weeks=replace(findings.weeks, queries=queries))
     with plot_elements.style():
         axes = figures.weekly_query_fraction(lonely).axes[0]
     bars: list[Any] = list(axes.containers)
     assert any(len(bar.lines[0].get_xdata()) == 1 for bar in bars)
 
 
-def test_breaks_are_marked_in_every_weekly_figure(found: Findings) -> None:
+def test_breaks_are_marked_in_every_weekly_figure(findings: Findings) -> None:
     """With what has changed."""
     with plot_elements.style():
         for number in ("1a", "2", "3"):
-            said = [text.get_text() for text in figures.FIGURES[number](found).axes[0].texts]
-            assert "new lexicon" in said, number
+            message = [text.get_text() for text in figures.FIGURES[number](findings).axes[0].texts]
+            assert "new lexicon" in message, number
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_axes_are_labelled(found: Findings, number: str) -> None:
+def test_axes_are_labelled(findings: Findings, number: str) -> None:
     """Both axes say what they show."""
     with plot_elements.style():
-        figure = figures.FIGURES[number](found)
+        figure = figures.FIGURES[number](findings)
         for axes in figure.axes:
             assert axes.get_ylabel()
         assert figure.axes[-1].get_xlabel()
 
 
-def test_both_estimators_have_their_own_names(found: Findings) -> None:
+def test_both_estimators_have_their_own_names(findings: Findings) -> None:
     """Mean of hourly ratios and ratio of sums are told apart in legend and table."""
     with plot_elements.style():
-        legend = figures.hourly_query_fraction(found).axes[0].get_legend()
+        legend = figures.hourly_query_fraction(findings).axes[0].get_legend()
     assert legend is not None
-    said = " ".join(text.get_text() for text in legend.get_texts())
-    assert "ratio of sums" in said
-    assert "mean of hourly ratios" in said
-    assert {row[0] for row in tables.TABLES["6a"](found)[1:]} == {"ratio_of_sums", "mean_of_ratios"}
+    message = " ".join(text.get_text() for text in legend.get_texts())
+    assert "ratio of sums" in message
+    assert "mean of hourly ratios" in message
+    assert {row[0] for row in tables.TABLES["6a"](findings)[1:]} == {
+        "ratio_of_sums",
+        "mean_of_ratios",
+    }
 
 
 def test_boxes_are_those_of_matplotlib() -> None:
@@ -176,12 +179,12 @@ def test_boxes_are_those_of_matplotlib() -> None:
     statistics = pytest.importorskip("matplotlib.cbook").boxplot_stats
     values = np.random.default_rng(1).gamma(1.5, 20, (200, 24))
     for column, box in zip(values.T, boxes(values), strict=True):
-        told = statistics(column)[0]
+        message = statistics(column)[0]
         assert box is not None
         assert (box.mean, box.median, box.q1, box.q3, box.low, box.high) == pytest.approx(
-            [told[name] for name in ("mean", "med", "q1", "q3", "whislo", "whishi")], abs=1e-9
+            [message[name] for name in ("mean", "med", "q1", "q3", "whislo", "whishi")], abs=1e-9
         )
-        assert sorted(told["fliers"]) == pytest.approx(box.outliers.tolist(), abs=1e-9)
+        assert sorted(message["fliers"]) == pytest.approx(box.outliers.tolist(), abs=1e-9)
     assert boxes(np.full((3, 24), np.nan)) == [None] * 24
 
 
@@ -189,33 +192,33 @@ def test_boxes_are_those_of_matplotlib() -> None:
 def test_short_archives_have_figures_too(archive: Path, years: Years, hours: int) -> None:
     """From the first hour on; what cannot be known is told, not drawn."""
     until = years.start_ms + hours * HOUR
-    found = compute_findings(archive, Options(until=until, groups=("FR", "XX")))
-    text = report_html(found, {})
+    findings = compute_findings(archive, Options(until=until, groups=("FR", "XX")))
+    text = report_html(findings, {})
     assert "not known" in text
     assert "Sen's slope" not in text
     with plot_elements.style():
         for number in NUMBERS:
-            assert figures.FIGURES[number](found).axes
-            assert tables.to_csv(tables.TABLES[number](found))
+            assert figures.FIGURES[number](findings).axes
+            assert tables.to_csv(tables.TABLES[number](findings))
 
 
 def test_spans_groups_rules_and_topics_can_be_chosen(archive: Path, tmp_path: Path) -> None:
     """All options together; the page says which."""
-    asked = ["--database", str(archive), "--out", str(tmp_path), "--since", "2009-W25"]
-    asked += ["--until", "2009-11-01", "--countries", "de", "--countries", "ES+IT"]
-    asked += ["--exclude", "paper2pct", "--estimator", "mean_of_ratios"]
-    asked += ["--topic", "pornographic", "--comparison", "pedophile"]
-    done = command(*asked)
+    arguments = ["--database", str(archive), "--out", str(tmp_path), "--since", "2009-W25"]
+    arguments += ["--until", "2009-11-01", "--countries", "de", "--countries", "ES+IT"]
+    arguments += ["--exclude", "paper2pct", "--estimator", "mean_of_ratios"]
+    arguments += ["--topic", "pornographic", "--comparison", "pedophile"]
+    done = command(*arguments)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / PAGE).read_text("utf-8")
-    for said in ("2009-06-15T00:00:00Z", "2009-11-01T00:00:00Z", "paper2pct", "mean of ratios",
+    for message in ("2009-06-15T00:00:00Z", "2009-11-01T00:00:00Z", "paper2pct", "mean of ratios",
                  "DE less ES+IT", "topic pornographic"):  # fmt: skip
-        assert said in text
+        assert message in text
     assert "new lexicon" not in text, "the break lies behind the span"
 
 
 @pytest.mark.parametrize(
-    ("asked", "told"),
+    ("arguments", "message"),
     [
         (["--since", "yesterday"], "no day and no ISO week"),
         (["--until", "2009-W60"], "no day and no ISO week"),
@@ -224,18 +227,18 @@ def test_spans_groups_rules_and_topics_can_be_chosen(archive: Path, tmp_path: Pa
     ],
 )
 def test_what_cannot_be_done_is_told(
-    archive: Path, tmp_path: Path, asked: list[str], told: str
+    archive: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     """The problem with its remedy."""
-    done = command("--database", str(archive), "--out", str(tmp_path), *asked)
+    done = command("--database", str(archive), "--out", str(tmp_path), *arguments)
     assert done.returncode in (2, 3)
-    assert told in " ".join(done.stderr.split())
+    assert message in " ".join(done.stderr.split())
     assert "remedy:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_place_that_cannot_be_written_is_told(
-    found: Findings, tmp_path: Path, archive: Path
+    findings: Findings, tmp_path: Path, archive: Path
 ) -> None:
     """A file where the directory should be."""
     (tmp_path / "out").touch()
@@ -273,21 +276,21 @@ def test_the_daemon_imports_nothing_of_the_study() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_nothing_is_said_that_cannot_be_known(found: Findings) -> None:
+def test_nothing_is_said_that_cannot_be_known(findings: Findings) -> None:
     """Distinct addresses over years cannot be had; corrected fractions are not mixed in."""
-    rows = {row.what: row for row in comparison_rows(found)}
+    rows = {row.what: row for row in comparison_rows(findings)}
     assert "cannot be had" in rows["distinct addresses"].this_database
-    assert found.corrected is None
-    assert "2-corrected" not in figures.figure_functions(found)
+    assert findings.corrected is None
+    assert "2-corrected" not in figures.figure_functions(findings)
     assert rows["growth, last 12 weeks over first 12"].this_database.startswith("by ")
 
 
-def test_the_study_s_figures_are_found_in_a_simulation_of_them(found: Findings) -> None:
+def test_the_study_s_figures_are_found_in_a_simulation_of_them(findings: Findings) -> None:
     """Hours of the extremes and their ratio are the study's, which the plan follows."""
-    rows = {row.what: row.this_database for row in comparison_rows(found)}
+    rows = {row.what: row.this_database for row in comparison_rows(findings)}
     assert "at 5 (" in rows["queries per hour: lowest local hour"]
     assert rows["queries per hour: highest local hour"].split(" (")[0].endswith("at 19")
-    assert found.concentration.capped < found.concentration.observed
+    assert findings.concentration.capped < findings.concentration.observed
 
 
 def test_a_report_reads_only(archive: Path) -> None:
@@ -298,7 +301,7 @@ def test_a_report_reads_only(archive: Path) -> None:
 
 
 def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
-    archive: Path, tmp_path: Path, found: Findings
+    archive: Path, tmp_path: Path, findings: Findings
 ) -> None:
     """With one, the weeks since its change are in a figure of their own; with another, none."""
     copy = tmp_path / "copy.db"
@@ -324,7 +327,7 @@ def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
     assert known.tolist() == [28, 29, 30, 31]
     observed = fits.weeks.queries.value[known]
     assert fits.corrected.value[known] == pytest.approx((observed - 3e-5) / (0.74 - 3e-5))
-    assert (fits.weeks.queries.value[known] == found.weeks.queries.value[known]).all()
+    assert (fits.weeks.queries.value[known] == findings.weeks.queries.value[known]).all()
     with plot_elements.style():
         figure = figures.figure_functions(fits)["2-corrected"](fits)
     assert "corrected" in figure.axes[0].get_ylabel()

@@ -25,10 +25,10 @@ LEVELS = (0.025, 0.975)
 def walk(size: int, seed: int = 1) -> FloatArray:
     """A series that leans on its past."""
     rng = np.random.default_rng(seed)
-    found = np.zeros(size)
+    result = np.zeros(size)
     for at in range(1, size):
-        found[at] = 0.6 * found[at - 1] + rng.normal()
-    return found + 10
+        result[at] = 0.6 * result[at - 1] + rng.normal()
+    return result + 10
 
 
 def oracle(name: str) -> Any:
@@ -40,16 +40,16 @@ def test_autocorrelation_is_that_of_statsmodels() -> None:
     """r and both bands, to 1e-9; the flat ones of 147 weeks are those of the study."""
     acf = oracle("statsmodels.tsa.stattools").acf
     series = walk(147)
-    found = autocorrelation(series, 60)
-    assert found is not None
+    result = autocorrelation(series, 60)
+    assert result is not None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # newer versions will return an object
-        told, ends = acf(series, nlags=60, adjusted=False, fft=False, alpha=0.05)
-    assert found.r == pytest.approx(told, abs=EXACT)
-    assert found.bartlett[1:] == pytest.approx((ends[:, 1] - told)[1:], abs=EXACT)
-    assert found.flat95 == pytest.approx(0.1617, abs=5e-5)
-    assert found.flat99 == pytest.approx(0.2125, abs=5e-5)
-    assert found.pairs.tolist() == list(range(147, 86, -1))
+        message, ends = acf(series, nlags=60, adjusted=False, fft=False, alpha=0.05)
+    assert result.r == pytest.approx(message, abs=EXACT)
+    assert result.bartlett[1:] == pytest.approx((ends[:, 1] - message)[1:], abs=EXACT)
+    assert result.flat95 == pytest.approx(0.1617, abs=5e-5)
+    assert result.flat99 == pytest.approx(0.2125, abs=5e-5)
+    assert result.pairs.tolist() == list(range(147, 86, -1))
 
 
 def test_flat_bands_are_those_that_pandas_draws() -> None:
@@ -58,9 +58,9 @@ def test_flat_bands_are_those_that_pandas_draws() -> None:
     pandas, figure = oracle("pandas"), oracle("matplotlib.figure").Figure()
     axes = plotting.autocorrelation_plot(pandas.Series(walk(147)), ax=figure.subplots())
     lines = {round(abs(float(line.get_ydata()[0])), 12) for line in axes.lines[:5]} - {0.0}
-    found = autocorrelation(walk(147), 10)
-    assert found is not None
-    assert sorted(lines) == pytest.approx([found.flat95, found.flat99], abs=EXACT)
+    result = autocorrelation(walk(147), 10)
+    assert result is not None
+    assert sorted(lines) == pytest.approx([result.flat95, result.flat99], abs=EXACT)
 
 
 def test_autocorrelation_passes_over_gaps() -> None:
@@ -68,12 +68,12 @@ def test_autocorrelation_passes_over_gaps() -> None:
     acf = oracle("statsmodels.tsa.stattools").acf
     series = walk(120)
     series[[7, 30, 31, 32, 99]] = np.nan
-    found = autocorrelation(series, 40)
-    assert found is not None
-    told = acf(series, nlags=40, adjusted=False, fft=False, missing="conservative")
-    assert found.r == pytest.approx(told, abs=EXACT)
+    result = autocorrelation(series, 40)
+    assert result is not None
+    message = acf(series, nlags=40, adjusted=False, fft=False, missing="conservative")
+    assert result.r == pytest.approx(message, abs=EXACT)
     known = ~np.isnan(series)
-    assert found.pairs[5] == (known[:-5] & known[5:]).sum()
+    assert result.pairs[5] == (known[:-5] & known[5:]).sum()
 
 
 @pytest.mark.parametrize("series", [[], [1.0, 2.0], [3.0] * 40, [np.nan] * 40])
@@ -88,8 +88,8 @@ def test_sens_interval_holds_the_slope_in_95_per_cent_of_short_stretches() -> No
     hits = 0
     for _ in range(600):
         series = slope * times + rng.normal(0, 0.065, len(times))
-        found = trend.sen_slope(series, times, trend.mann_kendall(series).variance)
-        hits += found.lower <= slope <= found.upper
+        result = trend.sen_slope(series, times, trend.mann_kendall(series).variance)
+        hits += result.lower <= slope <= result.upper
     assert 0.93 <= hits / 600 <= 0.97
 
 
@@ -100,12 +100,12 @@ def test_sen_slope_is_that_of_scipy() -> None:
         series = np.round(walk(47, seed), 1)
         times = np.flatnonzero(np.random.default_rng(seed).random(80) < 0.7)[:47].astype(float)
         series = series[: len(times)]
-        told = stats.theilslopes(series, times, 0.95)
-        found = trend.sen_slope(series, times, trend.independent_variance(series))
-        assert found.value == pytest.approx(told.slope, abs=EXACT)
-        assert found.intercept == pytest.approx(told.intercept, abs=EXACT)
-        assert (found.lower, found.upper) == pytest.approx(
-            (told.low_slope, told.high_slope), abs=EXACT
+        message = stats.theilslopes(series, times, 0.95)
+        result = trend.sen_slope(series, times, trend.independent_variance(series))
+        assert result.value == pytest.approx(message.slope, abs=EXACT)
+        assert result.intercept == pytest.approx(message.intercept, abs=EXACT)
+        assert (result.lower, result.upper) == pytest.approx(
+            (message.low_slope, message.high_slope), abs=EXACT
         )
 
 
@@ -130,11 +130,11 @@ def test_mann_kendall_is_not_fooled_by_dependence() -> None:
     assert trend.mann_kendall(walk(110) + 0.1 * np.arange(110)).p < 1e-6
     assert trend.mann_kendall(np.ones(20)).p == 1
     for series in (walk(110, seed) for seed in range(20)):
-        told, found = library.hamed_rao_modification_test(series), trend.mann_kendall(series)
-        assert found.score == told.s
-        if told.var_s >= trend.independent_variance(series):
-            assert found.variance == pytest.approx(told.var_s, rel=EXACT)
-            assert found.p == pytest.approx(told.p, abs=EXACT)
+        message, items = library.hamed_rao_modification_test(series), trend.mann_kendall(series)
+        assert items.score == message.s
+        if message.var_s >= trend.independent_variance(series):
+            assert items.variance == pytest.approx(message.var_s, rel=EXACT)
+            assert items.p == pytest.approx(message.p, abs=EXACT)
 
 
 def test_the_season_is_that_of_statsmodels_and_gaps_stay_gaps() -> None:
@@ -142,16 +142,16 @@ def test_the_season_is_that_of_statsmodels_and_gaps_stay_gaps() -> None:
     module = oracle("statsmodels.tsa.seasonal")
     at = np.arange(150)
     series = walk(150) + np.cos(2 * np.pi * at / 52) + 0.01 * at
-    found = trend.stl_decompose(series)
-    assert found is not None
-    told = module.STL(series, period=52, robust=True).fit()
-    assert found.trend == pytest.approx(told.trend, abs=EXACT)
-    assert found.season == pytest.approx(told.seasonal, abs=EXACT)
+    result = trend.stl_decompose(series)
+    assert result is not None
+    message = module.STL(series, period=52, robust=True).fit()
+    assert result.trend == pytest.approx(message.trend, abs=EXACT)
+    assert result.season == pytest.approx(message.seasonal, abs=EXACT)
     series[[20, 21]] = np.nan
-    found = trend.stl_decompose(series)
-    assert found is not None
-    assert np.flatnonzero(np.isnan(found.trend)).tolist() == [20, 21]
-    total = found.trend + found.season + found.remainder
+    result = trend.stl_decompose(series)
+    assert result is not None
+    assert np.flatnonzero(np.isnan(result.trend)).tolist() == [20, 21]
+    total = result.trend + result.season + result.remainder
     assert np.nan_to_num(total) == pytest.approx(np.nan_to_num(series), abs=EXACT)
     assert trend.stl_decompose(series[:104]) is None
 
@@ -171,9 +171,9 @@ def test_growth_covers_what_was_planted() -> None:
     mean: FloatArray = np.asarray(0.002 * 1.01 ** np.arange(60), np.float64)
     truth = mean[-12:].mean() / mean[:12].mean()
     for _ in range(400):
-        found = trend.growth(mean * rng.lognormal(-0.005, 0.1, 60), 0.05 * mean)
-        assert found is not None
-        inside += found.lower <= truth <= found.upper
+        result = trend.growth(mean * rng.lognormal(-0.005, 0.1, 60), 0.05 * mean)
+        assert result is not None
+        inside += result.lower <= truth <= result.upper
     assert 0.93 <= inside / 400 <= 0.995
     assert trend.growth(mean[:23], mean[:23]) is None
     assert trend.growth(np.zeros(30), np.zeros(30)) is None
@@ -183,18 +183,18 @@ def test_growth_covers_what_was_planted() -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_is_that_of_statsmodels(p: list[float]) -> None:
     """Corrected p-values, ties included."""
-    told = oracle("statsmodels.stats.multitest").multipletests(p, method="holm")[1]
-    assert holm(p) == pytest.approx(told, abs=EXACT)
+    message = oracle("statsmodels.stats.multitest").multipletests(p, method="holm")[1]
+    assert holm(p) == pytest.approx(message, abs=EXACT)
 
 
 def test_changes_are_found_where_they_are() -> None:
     """Two new levels, each to within a week; none in noise, nor in what is too short."""
     rng = np.random.default_rng(5)
     series = np.concatenate((np.zeros(40), np.full(30, 1.5), np.full(50, 0.2)))
-    found = change_points(series + rng.normal(0, 0.2, 120), 0.0)
-    assert len(found) == 2
-    assert abs(found[0] - 40) <= 1
-    assert abs(found[1] - 70) <= 1
+    result = change_points(series + rng.normal(0, 0.2, 120), 0.0)
+    assert len(result) == 2
+    assert abs(result[0] - 40) <= 1
+    assert abs(result[1] - 70) <= 1
     alarms = sum(bool(change_points(rng.normal(0, 1, 120), 0.0)) for _ in range(20))
     assert alarms <= 3
     assert change_points(np.arange(5.0), 0.0) == change_points(np.ones(50), 0.0) == []
@@ -255,9 +255,9 @@ def test_the_set_of_highest_hours_covers_the_highest() -> None:
     truth = 10 + 0.3 * np.cos((np.arange(24) - 18) * np.pi / 12)
     held, sizes = 0, []
     for seed in range(200):
-        found = highest_hour_set(*noisy(seed, truth, 0.1))
-        held += 18 in found
-        sizes.append(len(found))
+        result = highest_hour_set(*noisy(seed, truth, 0.1))
+        held += 18 in result
+        sizes.append(len(result))
     assert held / 200 >= 0.94
     assert np.mean(sizes) < 14
     exact = np.tile(truth, (10, 1))
@@ -269,14 +269,14 @@ def test_the_ratio_of_extremes_covers() -> None:
     truth = 10 + 4 * np.cos((np.arange(24) - 18) * np.pi / 12)
     inside = 0
     for seed in range(200):
-        found = extremes(*noisy(seed, truth, 0.3), LEVELS)
-        assert found is not None
-        inside += found.lower <= 14 / 6 <= found.upper
+        result = extremes(*noisy(seed, truth, 0.3), LEVELS)
+        assert result is not None
+        inside += result.lower <= 14 / 6 <= result.upper
     assert inside / 200 >= 0.93
-    alone = extremes(truth, np.empty((0, 24)), LEVELS)
-    assert alone is not None
-    assert alone.highest == ()
-    assert math.isnan(alone.lower)
+    single = extremes(truth, np.empty((0, 24)), LEVELS)
+    assert single is not None
+    assert single.highest == ()
+    assert math.isnan(single.lower)
     assert extremes(np.append(truth[:-1], np.nan), np.empty((0, 24)), LEVELS) is None
 
 
@@ -285,8 +285,8 @@ def test_a_lag_is_found_across_midnight() -> None:
     at = np.arange(24)
     early, late = (5 + np.cos((at - peak) * np.pi / 12) for peak in (22.5, 2.0))
     drawn = (np.tile(early, (3, 1)), np.tile(late, (3, 1)))
-    found = lag((early, late), drawn, LEVELS)
-    assert (found.value, found.lower, found.upper) == pytest.approx((-3.5,) * 3, abs=EXACT)
+    result = lag((early, late), drawn, LEVELS)
+    assert (result.value, result.lower, result.upper) == pytest.approx((-3.5,) * 3, abs=EXACT)
     back = lag((late, early), (drawn[1], drawn[0]), LEVELS)
     assert back.value == pytest.approx(3.5, abs=EXACT)
 
@@ -297,10 +297,10 @@ def test_differences_are_told_with_their_multiplicity() -> None:
     rng = np.random.default_rng(2)
     value = np.array([1.0, 0.1, 0.0])
     drawn = value + rng.normal(0, 0.2, (4000, 3))
-    found = differences(value, drawn, LEVELS)
-    assert found[0].p_holm < 1e-4
-    assert found[1].p_holm > 0.5
+    result = differences(value, drawn, LEVELS)
+    assert result[0].p_holm < 1e-4
+    assert result[1].p_holm > 0.5
     z = value[0] / drawn[:, 0].std(ddof=1)
-    assert found[0].p == pytest.approx(2 * stats.norm.sf(z), rel=1e-6)
-    assert found[0].lower < 1 < found[0].upper
+    assert result[0].p == pytest.approx(2 * stats.norm.sf(z), rel=1e-6)
+    assert result[0].lower < 1 < result[0].upper
     assert differences(value, drawn[:0], LEVELS) == []

@@ -45,9 +45,9 @@ def test_a_simulated_log_is_counted_exactly(tmp_path: Path) -> None:
     assert made.exact(TWO_WEEKS, weeks, database)
     assert not made.exact(TWO_WEEKS, weeks[::-1], database)
     assert not list(tmp_path.glob("*.log"))
-    found = compute_findings(database, Options())
-    assert found.keep[: TWO_WEEKS.hours].tolist() == TWO_WEEKS.up.tolist()
-    assert found.breaks == (Break(TWO_WEEKS.start_ms + WEEK * HOUR, "lexicon"),)
+    findings = compute_findings(database, Options())
+    assert findings.keep[: TWO_WEEKS.hours].tolist() == TWO_WEEKS.up.tolist()
+    assert findings.breaks == (Break(TWO_WEEKS.start_ms + WEEK * HOUR, "lexicon"),)
 
 
 def test_what_is_drawn_is_what_is_planned() -> None:
@@ -71,5 +71,5 @@ def test_what_is_drawn_is_what_is_planned() -> None:
 
 def test_the_later_lexicon_has_all_of_the_earlier_one() -> None:
     """And more: a change that raises the level."""
-    earlier, later = (set(found.groups["explicit"]) for found in lexicons(TWO_WEEKS))
+    earlier, later = (set(result.groups["explicit"]) for result in lexicons(TWO_WEEKS))
     assert earlier < later

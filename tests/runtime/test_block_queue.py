@@ -70,14 +70,14 @@ def enlisted(opened: Engine, processes: int = 3) -> list[int]:
 def dump(state: Path) -> list[tuple[object, ...]]:
     """All figures of all windows."""
     db = sqlite3.connect(state / "donkeywatch.db")
-    found = [
+    items = [
         row
         for table in ("windows", "window_topics", "window_categories", "window_countries",
         "window_country_topics", "counters")
         for row in db.execute(f"select * from {table} order by 1, 2, 3, 4")
     ]  # fmt: skip
     db.close()
-    return found
+    return items
 
 
 def test_figures_are_those_of_one_process(server: Simulated, tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
             os.kill(pid, signal.SIGCONT)
         done = list(desk.drain())
         assert [block for _, block, _, _ in done] == blocks
-        for _, block, _, seen in done:
-            assert seen.time.tolist() == stream.reader.read(block.data).time.tolist()
+        for _, block, _, observed in done:
+            assert observed.time.tolist() == stream.reader.read(block.data).time.tolist()
         os.kill(pid, signal.SIGSTOP)
         try:
             columns = RowColumns(
@@ -124,42 +124,42 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
                 np.ones(3, np.uint8),
                 np.ones((2, 3), np.uint8),
             )
-            found: list[list[WindowAggregate]] = []
+            result: list[list[WindowAggregate]] = []
             for _ in range(SLOTS_PER_WORKER + 3):
-                desk.submit_aggregation(columns, [Window(0, MINUTE)], found.append)
-            assert len(found) == 3
+                desk.submit_aggregation(columns, [Window(0, MINUTE)], result.append)
+            assert len(result) == 3
         finally:
             os.kill(pid, signal.SIGCONT)
         assert list(desk.drain()) == []
-        assert found == [aggregate(columns, [Window(0, MINUTE)])] * (SLOTS_PER_WORKER + 3)
+        assert result == [aggregate(columns, [Window(0, MINUTE)])] * (SLOTS_PER_WORKER + 3)
 
 
 def test_processes_that_are_killed_change_nothing(server: Simulated) -> None:
     """What they were reading is read again, once."""
-    seen = 0
+    observed = 0
     with engine(server.settings) as opened:
         pids = enlisted(opened)
 
         def kill(_now: Progress) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == 20:
+            nonlocal observed
+            observed += 1
+            if observed == 20:
                 os.kill(pids[1], signal.SIGKILL)
 
         backfill(opened, server.archive, None, lambda: NOW, kill, commit_every_bytes=STEP)
-    assert seen > 20
+    assert observed > 20
     assert_calendar_equals(server.state, server.truth)
 
 
 def test_an_interruption_while_others_read(server: Simulated) -> None:
     """Ctrl-C at any block: the next run goes on behind what was counted."""
     for stop in (3, 11, 30):
-        seen = 0
+        observed = 0
 
         def interrupt(_now: Progress) -> None:
-            nonlocal seen
-            seen += 1
-            if seen == stop:  # noqa: B023 - used in this round alone
+            nonlocal observed
+            observed += 1
+            if observed == stop:  # noqa: B023 - used in this round alone
                 raise KeyboardInterrupt
 
         with engine(server.settings) as opened:
@@ -299,12 +299,12 @@ def test_a_week_of_an_archive_is_destroyed_while_the_next_lines_are_read(
         db = opened.store.connection
 
         def look(_now: Progress | None) -> None:
-            found = db.execute(
+            rows = db.execute(
                 "select count(*) from segments"
                 " where hour < (select max(week) + ? from weekly_keys where destroyed = 1)",
                 (WEEK,),
             )
-            left.append(found.fetchone()[0])
+            left.append(rows.fetchone()[0])
 
         backfill(opened, made.archive, None, lambda: NOW, look, commit_every_bytes=4096)
         look(None)

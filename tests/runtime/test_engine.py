@@ -98,8 +98,8 @@ class World:
         weeks: Counter[int] = Counter()
         for hour, count in self.expected.items():
             weeks[floor_to(hour, WEEK)] += count
-        found = dict(self.query("select start, queries from windows where kind = 'week'"))
-        assert {week: n for week, n in found.items() if n} == dict(weeks)
+        stored = dict(self.query("select start, queries from windows where kind = 'week'"))
+        assert {week: n for week, n in stored.items() if n} == dict(weeks)
         rows: Counter[int] = Counter()
         for rows_found in self.engine.store.segments(0, self.now + DAY):
             rows[rows_found.hour] += int(rows_found.queries.sum())
@@ -117,10 +117,10 @@ class World:
 
     def covered(self, hour: int) -> float:
         """Covered seconds of an hour, 0 where there is none."""
-        found = self.query(
+        rows = self.query(
             "select covered_seconds from windows where kind = 'hour' and start = ?", hour
         )
-        return float(found[0][0]) if found else 0.0
+        return float(rows[0][0]) if rows else 0.0
 
     def reasons(self) -> list[str]:
         """Why the engine is not ready."""
@@ -385,8 +385,8 @@ def test_an_old_stamp_in_the_first_line_covers_no_time(build: Callable[..., Worl
     world.step(count=5)
     world.step(MINUTE, count=5)
     world.step(MINUTE)
-    found = world.query("select sum(covered_seconds) from windows where kind = 'hour'")
-    assert found[0][0] <= 10 * 60
+    rows = world.query("select sum(covered_seconds) from windows where kind = 'hour'")
+    assert rows[0][0] <= 10 * 60
 
 
 def test_an_unfollowed_time_is_a_gap(world: World) -> None:

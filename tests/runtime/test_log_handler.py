@@ -22,15 +22,15 @@ class World:
 
     def say(self, text: str, level: int = logging.WARNING, **more: object) -> None:
         """One message."""
-        told = {"levelno": level, "levelname": logging.getLevelName(level), "msg": text}
-        self.journal.handle(logging.makeLogRecord({**told, **more}))
+        message = {"levelno": level, "levelname": logging.getLevelName(level), "msg": text}
+        self.journal.handle(logging.makeLogRecord({**message, **more}))
 
     def lines(self) -> list[str]:
         """What was written since the last call."""
-        found = self.written.getvalue().splitlines()
+        result = self.written.getvalue().splitlines()
         self.written.seek(0)
         self.written.truncate()
-        return found
+        return result
 
 
 @pytest.fixture
@@ -72,9 +72,9 @@ def test_a_flood_of_different_messages_has_a_limit(world: World) -> None:
     """So many a minute; of the others there is one line, with their number a minute later."""
     for number in range(MAX_DIFFERENT + 50):
         world.say(f"zqorv {number}")
-    told = world.lines()
-    assert len(told) == MAX_DIFFERENT + 1
-    assert told[-1] == f"WARNING {TOO_MANY}"
+    message = world.lines()
+    assert len(message) == MAX_DIFFERENT + 1
+    assert message[-1] == f"WARNING {TOO_MANY}"
     world.now = PERIOD_SECONDS
     world.say("plim")
     assert f"WARNING {TOO_MANY} (and 49 times more within 60 s)" in world.lines()

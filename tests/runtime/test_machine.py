@@ -38,10 +38,10 @@ print(resident() - before)
 
 def left(way: str) -> float:
     """Megabytes still held when forty were freed, in a process of its own."""
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", HELD, way], capture_output=True, text=True, check=True
     )
-    return float(told.stdout)
+    return float(completed.stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the C library of Linux is asked")

@@ -38,7 +38,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What the journal says of sources since the last call."""
     caplog.set_level(logging.INFO)
 
@@ -51,13 +51,13 @@ def told(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
 
 def test_each_complaint_is_told_when_it_comes_and_that_it_went(
-    service: Service, told: Callable[[], list[str]]
+    service: Service, logged: Callable[[], list[str]]
 ) -> None:
     """Two different ones behind each other are both told; one that lasts is told once."""
     course = [None, DAMAGED, DAMAGED, FORMAT, FORMAT, None, None]
     for before, after in itertools.pairwise(course):
         service._log_changes(of(before), of(after))
-    assert told() == [
+    assert logged() == [
         f"source main: {DAMAGED}",
         f"source main: {FORMAT}",
         "source main: nothing is wrong with it any more",
@@ -65,7 +65,7 @@ def test_each_complaint_is_told_when_it_comes_and_that_it_went(
 
 
 def test_another_reason_for_not_being_ready_is_told(
-    service: Service, told: Callable[[], list[str]]
+    service: Service, logged: Callable[[], list[str]]
 ) -> None:
     """That there is less to read is the same reason; that it may not be read is another."""
     lag = loader.load(service._path).follow.ready_lag
@@ -74,32 +74,32 @@ def test_another_reason_for_not_being_ready_is_told(
     course = [GOOD, *behind, denied, denied, GOOD]
     for before, after in itertools.pairwise(course):
         service._log_changes(Status(sources=(before,)), Status(sources=(after,)))
-    assert told() == [
+    assert logged() == [
         f"not ready: source main: {lag + 9} bytes behind",
         "not ready: source main: search.log: Permission denied",
         "ready: 1 source(s) followed and caught up",
     ]
 
 
-def test_a_reload_mends_nothing(service: Service, told: Callable[[], list[str]]) -> None:
+def test_a_reload_mends_nothing(service: Service, logged: Callable[[], list[str]]) -> None:
     """The new engine has not looked for as long: that it does not complain yet means nothing."""
     service._logged_status = of(FORMAT)
     service._reload()
     service._log_changes(service._logged_status, of(None))
     service._log_changes(of(None), of(FORMAT))
-    assert told() == [
+    assert logged() == [
         "ready: 1 source(s) followed and caught up", f"source main: {FORMAT}"
     ]  # fmt: skip
 
 
 def test_sources_whose_names_are_alike_are_told_each(
-    service: Service, told: Callable[[], list[str]]
+    service: Service, logged: Callable[[], list[str]]
 ) -> None:
     """What differs in the bytes to be read alone is the same; in a number of a name it is not."""
-    one, two = (
+    first, two = (
         replace(GOOD, name=f"server{n}", following=False, error=f"server{n}/search.log: gone")
         for n in (1, 2)
     )
-    good = replace(two, following=True, error=None)
-    service._log_changes(Status(sources=(one, good)), Status(sources=(one, two)))
-    assert told() == ["not ready: source server2: server2/search.log: gone"]
+    valid = replace(two, following=True, error=None)
+    service._log_changes(Status(sources=(first, valid)), Status(sources=(first, two)))
+    assert logged() == ["not ready: source server2: server2/search.log: gone"]

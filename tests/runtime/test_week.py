@@ -69,11 +69,11 @@ class Server:
 
     def truth(self, start: int, end: int) -> dict[str, int]:
         """Queries, addresses and squares of [start, end), by brute force."""
-        asked = Counter(address for time, address in self.asked if start <= time < end)
+        request = Counter(address for time, address in self.asked if start <= time < end)
         return {
-            "queries": asked.total(),
-            "addresses": len(asked),
-            "sum_qq": sum(n * n for n in asked.values()),
+            "queries": request.total(),
+            "addresses": len(request),
+            "sum_qq": sum(n * n for n in request.values()),
         }
 
     def rolling(self) -> None:
@@ -86,9 +86,9 @@ class Server:
         assert len(shown) == 3
         for kind, start, until in shown:
             assert until == (self.now - 2 * MINUTE) // MINUTE * MINUTE, kind
-            found = counted(self.state, kind, start)
-            told = self.truth(start, until)
-            assert {name: found[name] for name in told} == told, (kind, iso_utc(until))
+            result = counted(self.state, kind, start)
+            message = self.truth(start, until)
+            assert {name: result[name] for name in message} == message, (kind, iso_utc(until))
 
     def key(self, week: int) -> Path:
         """The key file of a week."""

@@ -42,17 +42,17 @@ FOLD = "2026-10-25T02:30:00.000"
 """A stamp without a zone that comes twice in Paris."""
 
 
-def same(one: object, other: object) -> bool:
+def same(first: object, other: object) -> bool:
     """Every column and the tally equal."""
-    assert isinstance(one, QueryColumns)
+    assert isinstance(first, QueryColumns)
     assert isinstance(other, QueryColumns)
-    *columns, tally = astuple(one)
-    *others, told = astuple(other)
-    return tally == told and all(map(np.array_equal, columns, others))
+    *columns, tally = astuple(first)
+    *others, message = astuple(other)
+    return tally == message and all(map(np.array_equal, columns, others))
 
 
 @pytest.fixture
-def crew() -> Iterator[WorkerPool]:
+def pool() -> Iterator[WorkerPool]:
     """Two processes."""
     made = WorkerPool([BlockReader(READER), BlockReader(READER)], 2)
     yield made
@@ -71,19 +71,19 @@ def blocks(count: int) -> list[bytes]:
     ]
 
 
-def test_results_come_in_order(crew: WorkerPool) -> None:
+def test_results_come_in_order(pool: WorkerPool) -> None:
     """As many blocks in flight as there is room for."""
-    reader, waiting, found = BlockReader(READER), blocks(23), []
+    reader, waiting, items = BlockReader(READER), blocks(23), []
     for i, block in enumerate(waiting):
-        if crew.full:
-            found.append(crew.next_result())
-        crew.submit_block(i % 2, block)
-    while len(found) < len(waiting):
-        found.append(crew.next_result())
-    assert all(map(same, found, map(reader.read, waiting)))
+        if pool.full:
+            items.append(pool.next_result())
+        pool.submit_block(i % 2, block)
+    while len(items) < len(waiting):
+        items.append(pool.next_result())
+    assert all(map(same, items, map(reader.read, waiting)))
 
 
-def test_rows_are_reckoned_between_the_blocks(crew: WorkerPool) -> None:
+def test_rows_are_reckoned_between_the_blocks(pool: WorkerPool) -> None:
     """Several windows of some rows, in turn with blocks that are read."""
     rng = np.random.default_rng(1)
     columns = RowColumns(
@@ -95,12 +95,12 @@ def test_rows_are_reckoned_between_the_blocks(crew: WorkerPool) -> None:
     )
     spans = [Window(0, 9 * MINUTE), Window(3 * MINUTE, 5 * MINUTE, with_breakdowns=False)]
     block = blocks(3)[2]
-    assert crew.fits(columns)
+    assert pool.fits(columns)
     for _ in range(3):
-        crew.submit_aggregation(columns, spans)
-        crew.submit_block(0, block)
-        assert crew.next_result() == aggregate(columns, spans)
-        assert same(crew.next_result(), BlockReader(READER).read(block))
+        pool.submit_aggregation(columns, spans)
+        pool.submit_block(0, block)
+        assert pool.next_result() == aggregate(columns, spans)
+        assert same(pool.next_result(), BlockReader(READER).read(block))
 
 
 def test_what_is_spared_is_not_done() -> None:
@@ -112,43 +112,43 @@ def test_what_is_spared_is_not_done() -> None:
     crew.cancel(numbers[1])
     assert not crew.ready
     os.kill(crew._workers[0].pid, signal.SIGCONT)
-    found = [crew.next_result() for _ in waiting]
-    assert found[1] is None
-    assert same(found[0], reader.read(waiting[0]))
-    assert same(found[2], reader.read(waiting[2]))
+    items = [crew.next_result() for _ in waiting]
+    assert items[1] is None
+    assert same(items[0], reader.read(waiting[0]))
+    assert same(items[2], reader.read(waiting[2]))
     for _ in range(SLOTS_PER_WORKER):
         crew.submit_block(0, waiting[2])
-        assert same(crew.next_result(), found[2])
+        assert same(crew.next_result(), items[2])
     crew.shutdown()
 
 
-def test_a_process_that_is_killed_is_noticed(crew: WorkerPool) -> None:
+def test_a_process_that_is_killed_is_noticed(pool: WorkerPool) -> None:
     """Nothing is taken for a result that is none."""
-    for worker in crew._workers:
+    for worker in pool._workers:
         os.kill(worker.pid, signal.SIGKILL)
 
     def ask() -> None:
-        crew.submit_block(0, blocks(2)[1])
-        crew.next_result()
+        pool.submit_block(0, blocks(2)[1])
+        pool.next_result()
 
     with pytest.raises(WorkerDied):
         ask()
 
 
-def test_signals_for_the_daemon_do_not_end_the_crew(crew: WorkerPool) -> None:
+def test_signals_for_the_daemon_do_not_end_the_crew(pool: WorkerPool) -> None:
     """Ctrl-C and a service manager's SIGTERM go to all processes: the daemon ends its crew."""
-    for worker in crew._workers:
+    for worker in pool._workers:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(worker.pid, number)
     block = blocks(3)[2]
-    crew.submit_block(0, block)
-    assert same(crew.next_result(), BlockReader(READER).read(block))
+    pool.submit_block(0, block)
+    assert same(pool.next_result(), BlockReader(READER).read(block))
 
 
-def test_a_block_without_room_is_refused(crew: WorkerPool) -> None:
+def test_a_block_without_room_is_refused(pool: WorkerPool) -> None:
     """It has to be read in this process."""
     with pytest.raises(WorkerDied):
-        crew.submit_block(0, b"x" * (SLOT_BYTES + 1))
+        pool.submit_block(0, b"x" * (SLOT_BYTES + 1))
 
 
 def test_the_largest_block_that_is_ever_read_has_room() -> None:
@@ -163,7 +163,7 @@ def test_the_largest_block_that_is_ever_read_has_room() -> None:
     assert max(ARCHIVE_READ_BYTES * longest, 2 * limit) <= SLOT_BYTES
 
 
-def test_a_process_holds_no_file_of_this_one(crew: WorkerPool, tmp_path: Path) -> None:
+def test_a_process_holds_no_file_of_this_one(pool: WorkerPool, tmp_path: Path) -> None:
     """A lock that this process holds must not outlive it."""
     with (tmp_path / "held").open("w"):
         other = WorkerPool([BlockReader(READER)], 1)

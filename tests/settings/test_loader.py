@@ -44,7 +44,7 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "`lexicon` is missing"),
         ('lexicon = "x"', "`source` is missing"),
@@ -93,9 +93,9 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
         (SMALLEST + '[http]\ntoken_file = "/dev/zero"\n', "everybody can read it"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_remedy(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_wrong_is_told_with_its_remedy(tmp_path: Path, text: str, message: str) -> None:
     """Missing, unknown, misspelt and impossible settings are refused by name."""
-    assert told in refusal(tmp_path, text)
+    assert message in refusal(tmp_path, text)
 
 
 def test_a_directory_of_another_state_is_refused(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_directory_of_another_state_is_refused(tmp_path: Path) -> None:
     other.mkdir()
     (other / "donkeywatch.db").touch()
     for setting, place in (("state", "other/state"), ("keys", "other/keys"), ("keys", "other")):
-        said = refusal(tmp_path, f'{setting} = "{place}"\n' + SMALLEST)
-        assert "the state directory of another donkeywatch" in said
+        message = refusal(tmp_path, f'{setting} = "{place}"\n' + SMALLEST)
+        assert "the state directory of another donkeywatch" in message
     loader.load(written(tmp_path, 'state = "other"\n' + SMALLEST), {})
 
 
@@ -143,22 +143,22 @@ def test_secrets_come_from_the_environment(tmp_path: Path) -> None:
 def test_an_empty_token_is_refused(tmp_path: Path) -> None:
     """An empty token file protects nothing, nor does one that all can read, or that is a log."""
     file = tmp_path / "token"
-    for text, mode, told in (
+    for text, mode, message in (
         ("\n", 0o600, "empty"), ("zqorv", 0o644, "everybody can read it"),
         ("zqorv\nfnarbl\n", 0o600, "not one word"),
     ):  # fmt: skip
         file.write_text(text)
         file.chmod(mode)
-        said = refusal(tmp_path, SMALLEST + '[http]\ntoken_file = "token"\n')
-        assert told in said
-        assert "zqorv" not in said
+        notice = refusal(tmp_path, SMALLEST + '[http]\ntoken_file = "token"\n')
+        assert message in notice
+        assert "zqorv" not in notice
 
 
 def test_a_mistake_in_a_source_is_told_once(tmp_path: Path) -> None:
     """Not also as a source that is missing."""
-    said = refusal(tmp_path, SMALLEST + "pth = 1\n")
-    assert "did you mean `path`?" in said
-    assert "at least 1" not in said
+    message = refusal(tmp_path, SMALLEST + "pth = 1\n")
+    assert "did you mean `path`?" in message
+    assert "at least 1" not in message
 
 
 def test_the_state_directory_can_be_overridden(tmp_path: Path) -> None:
@@ -169,5 +169,5 @@ def test_the_state_directory_can_be_overridden(tmp_path: Path) -> None:
 
 def test_a_message_never_repeats_a_value(tmp_path: Path) -> None:
     """A secret in the wrong place is not printed."""
-    told = refusal(tmp_path, SMALLEST + '[http]\nport = "hush-hush"\n')
-    assert "hush" not in told
+    message = refusal(tmp_path, SMALLEST + '[http]\nport = "hush-hush"\n')
+    assert "hush" not in message

@@ -104,13 +104,13 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
 @st.composite
 def chosen(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     """A few settings of a few tables, most of them of the kind that is expected."""
-    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, dict[str, Any]] = {}
     for _ in range(draw(st.integers(1, 4))):
         table = draw(st.sampled_from(sorted(NAMES)))
         name = draw(st.sampled_from(sorted(NAMES[table])))
-        odd = draw(st.integers(0, 9)) == 0
-        found.setdefault(table, {})[name] = draw(ANYTHING if odd else NAMES[table][name])
-    return found
+        irregular = draw(st.integers(0, 9)) == 0
+        result.setdefault(table, {})[name] = draw(ANYTHING if irregular else NAMES[table][name])
+    return result
 
 
 def toml(value: object) -> str:

@@ -39,22 +39,22 @@ def test_rotation_loses_nothing(tmp_path: Path, name: str) -> None:
     for path in files:
         assert not path.read_bytes() or path.read_bytes().endswith(b"\n")
     start = int(NOON.timestamp() * 1000)
-    seen = live.truth.window(start - HOUR, start + HOUR)
-    assert seen["queries"] == live.truth.lines["query"] > 1000
+    observed = live.truth.window(start - HOUR, start + HOUR)
+    assert observed["queries"] == live.truth.lines["query"] > 1000
 
 
 def test_the_clock_decides_what_is_written_not_the_steps(tmp_path: Path) -> None:
     """One long step writes what many short ones do, and never a line from the future."""
-    fine, coarse = tmp_path / "fine.log", tmp_path / "coarse.log"
-    one, other = writer(fine, 10**9), writer(coarse, 10**9)
+    valid, coarse = tmp_path / "fine.log", tmp_path / "coarse.log"
+    first, other = writer(valid, 10**9), writer(coarse, 10**9)
     for n in range(301):
-        one.step(NOON + timedelta(seconds=0.3 * n))
+        first.step(NOON + timedelta(seconds=0.3 * n))
     assert other.step(NOON) == 0
     other.step(NOON + timedelta(seconds=90))
-    assert fine.read_bytes() == coarse.read_bytes()
-    assert one.truth.as_json() == other.truth.as_json()
+    assert valid.read_bytes() == coarse.read_bytes()
+    assert first.truth.as_json() == other.truth.as_json()
     end = int((NOON + timedelta(seconds=90)).timestamp() * 1000)
-    assert one.truth.window(end + 1, end + HOUR)["queries"] == 0
+    assert first.truth.window(end + 1, end + HOUR)["queries"] == 0
     assert other.step(NOON) == 0
 
 

@@ -45,19 +45,19 @@ def matcher(lexicon: dict[str, Any]) -> Any:
         topics[name] = (groups, topic.get("ages"), topic["categories"])
 
     def spots(words: list[str], part: str, groups: Any, ages: Any) -> list[set[int]]:
-        found: list[set[int]] = []
+        result: list[set[int]] = []
         for group in part.split("|"):
             if group != "age":
-                found += [{i} for i, word in enumerate(words) if word in groups[group]]
+                result += [{i} for i, word in enumerate(words) if word in groups[group]]
                 continue
             for i, word in enumerate(words):
                 number = re.fullmatch(r"(\d+)(\D*)", word)
                 if number and ages["minimum"] <= int(number[1]) <= ages["maximum"]:
                     if number[2] in ages["suffixes"]:
-                        found.append({i})
+                        result.append({i})
                     if not number[2] and words[i + 1 : i + 2] and words[i + 1] in ages["suffixes"]:
-                        found.append({i, i + 1})
-        return found
+                        result.append({i, i + 1})
+        return result
 
     def category(words: list[str], topic: str) -> str | None:
         groups, ages, categories = topics[topic]
@@ -122,8 +122,8 @@ def fields(line: bytes, name: str) -> tuple[str, str, str] | str:
         parts = line.split(b"\t", 2)
         return (parts[0].decode(), parts[1].decode(), decoded(parts[2])) if parts[2:] else "other"
     if name == "regex":
-        found = re.match(REGEX_PATTERN, decoded(line))
-        return (found["ts"], found["ip"], found["query"]) if found else "other"
+        match = re.match(REGEX_PATTERN, decoded(line))
+        return (match["ts"], match["ip"], match["query"]) if match else "other"
     if name == "jsonl":
         if not line:
             return "other"
@@ -156,8 +156,8 @@ def instant(text: str, name: str) -> int:
 
 def address(text: str) -> str:
     """Return an address without its port, and an embedded IPv4 address as such."""
-    found = re.fullmatch(r"\[(.*)\]:\d+|([\d.]+):\d+|(.*)", text)
-    plain = ip_address(next(part for part in found.groups() if part) if found else "")
+    match = re.fullmatch(r"\[(.*)\]:\d+|([\d.]+):\d+|(.*)", text)
+    plain = ip_address(next(part for part in match.groups() if part) if match else "")
     return str(getattr(plain, "ipv4_mapped", None) or plain)
 
 
@@ -169,22 +169,22 @@ def reread(folder: Path, name: str) -> tuple[Counter[str], list[Any]]:
     countries = maxminddb.open_database(folder / "countries.mmdb")
     for path in sorted(folder.glob("search-*.log")):
         for line in path.read_bytes().split(b"\n")[:-1]:
-            found = fields(line, name)
-            if isinstance(found, str):
-                outcomes[found] += 1
+            result = fields(line, name)
+            if isinstance(result, str):
+                outcomes[result] += 1
                 continue
             try:
-                time = instant(found[0], name)
+                time = instant(result[0], name)
             except ValueError:
                 outcomes["bad_time"] += 1
                 continue
             try:
-                home = address(found[1])
+                home = address(result[1])
             except ValueError:
                 outcomes["bad_address"] += 1
                 continue
-            words = tokens(found[2])
-            if not words or re.fullmatch(r"(related|ed2k)::[0-9A-F]{32}", found[2]):
+            words = tokens(result[2])
+            if not words or re.fullmatch(r"(related|ed2k)::[0-9A-F]{32}", result[2]):
                 outcomes["keywordless"] += 1
                 continue
             outcomes["query"] += 1
@@ -272,8 +272,8 @@ def test_the_same_parameters_give_the_same_bytes(tmp_path: Path, name: str) -> N
     assert names == [
         "countries.mmdb", "lexicon.toml", "search-01.log.gz", "search-02.log.gz", "truth.json",
     ]  # fmt: skip
-    for one in names:
-        assert (tmp_path / "a" / one).read_bytes() == (tmp_path / "b" / one).read_bytes()
+    for item in names:
+        assert (tmp_path / "a" / item).read_bytes() == (tmp_path / "b" / item).read_bytes()
     whole = b"".join(gzip.decompress((tmp_path / "a" / n).read_bytes()) for n in names[2:4])
     assert whole == b"".join(part.data for part in batches(simulation(name)))
     assert (tmp_path / "a" / "lexicon.toml").stat().st_mode & 0o777 == 0o600
@@ -281,9 +281,9 @@ def test_the_same_parameters_give_the_same_bytes(tmp_path: Path, name: str) -> N
 
 def test_an_hour_is_drawn_alone() -> None:
     """Any hour comes out the same whether or not the hours before it were drawn."""
-    alone = batch(simulation(), 3)
-    assert list(batches(simulation()))[3] == alone
-    assert alone.start == MONDAY
+    single = batch(simulation(), 3)
+    assert list(batches(simulation()))[3] == single
+    assert single.start == MONDAY
 
 
 def test_another_seed_is_another_log() -> None:
@@ -333,15 +333,15 @@ def test_queries_have_the_asked_mixture() -> None:
 def test_countries_can_be_looked_up(tmp_path: Path) -> None:
     """The country database knows every address but those that are meant to be nowhere."""
     write_archive(simulation(), tmp_path)
-    seen = set()
+    observed = set()
     with maxminddb.open_database(tmp_path / "countries.mmdb") as countries:
         assert countries.metadata().build_epoch == int(simulation().start.timestamp())
         for query in (q for part in batches(simulation()) for q in part.queries):
             record: Any = countries.get(query[1])
             assert (record["country"]["iso_code"] if record else "ZZ") == query[2]
-            seen.add((query[2], ":" in query[1]))
-    assert {code for code, _ in seen} == set(COUNTRIES)
-    assert ("FR", True) in seen
+            observed.add((query[2], ":" in query[1]))
+    assert {code for code, _ in observed} == set(COUNTRIES)
+    assert ("FR", True) in observed
 
 
 def test_a_missing_writer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -356,9 +356,9 @@ def test_a_missing_writer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_nonsense_parameters_are_refused(wrong: dict[str, Any]) -> None:
     """What cannot be simulated is refused at once."""
-    good: dict[str, Any] = {"start": MONDAY, "hours": 1, "queries": 1, "addresses": 100}
+    valid: dict[str, Any] = {"start": MONDAY, "hours": 1, "queries": 1, "addresses": 100}
     with pytest.raises(ValueError, match=r"format|addresses|zone"):
-        Simulation(**{**good, **wrong})
+        Simulation(**{**valid, **wrong})
 
 
 def test_an_unknown_compression_is_refused(tmp_path: Path) -> None:

@@ -36,10 +36,10 @@ def test_a_few_files_are_named_and_the_others_counted(files: int) -> None:
         complaints.start_scan()
         for number in range(files):
             complaints.report_unreadable(Path(f"{number}.log"), DENIED)
-        told = (complaints.text or "").split("; ")
+        output = (complaints.text or "").split("; ")
         named = [f"{n}.log: Permission denied" for n in range(min(files, MAX_REPORTED))]
         more = [f"and {files - MAX_REPORTED} more files"] if files > MAX_REPORTED else []
-        assert told == (named + more or [""])
+        assert output == (named + more or [""])
     assert events["read_errors"] == 2 * files
     assert (complaints.text is None) is (files == 0)
 
@@ -49,13 +49,13 @@ def test_an_archive_is_damaged_when_it_stays_as_it_is(looks: list[tuple[int, boo
     """While it grows it is left in peace; each state that stays is tried once, and one error."""
     complaints = FileProblems(events := Counter[str]())
     now = size = since = errors = 0
-    tried = told = False
+    tried = message = False
     complaints.record_failure(LOG, state(size), DamagedArchiveError(), 0)
     for wait, grown in looks:
         now += wait
         complaints.start_scan()
         if grown:
-            size, since, tried, told = size + 1, now, False, False
+            size, since, tried, message = size + 1, now, False, False
             assert complaints.should_skip(LOG, state(size), now)
         else:
             assert complaints.should_skip(LOG, state(size), now) is tried
@@ -63,8 +63,8 @@ def test_an_archive_is_damaged_when_it_stays_as_it_is(looks: list[tuple[int, boo
                 complaints.record_failure(LOG, state(size), DamagedArchiveError(), now)
                 tried = True
         stays = now - since >= SETTLE_TIME
-        errors += stays and not told
-        told |= stays
+        errors += stays and not message
+        message |= stays
         assert (complaints.text is not None) is stays
         assert events["read_errors"] == errors
         assert complaints.may_recover(now) is not stays

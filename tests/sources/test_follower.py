@@ -164,10 +164,10 @@ class Rig:
     def read(self) -> None:
         """Read everything there is, without a commit."""
         while (block := self.follower.read(self.now)) is not None:
-            found = bytes(block.data).split(b"\n")
-            if not found[-1]:
-                found.pop()
-            new = list(self._new(block, found))
+            result = bytes(block.data).split(b"\n")
+            if not result[-1]:
+                result.pop()
+            new = list(self._new(block, result))
             if any(map(_serial, new)):
                 self.follower.registry.note_new(block.generation, went_on=False)
             self.unsaved.update(new)
@@ -399,11 +399,11 @@ def test_a_file_that_is_renamed_during_a_look_is_found_in_it(
     listed = LogPaths.rotated_files
 
     def rotate_behind(log: LogPaths) -> Iterator[tuple[Path, os.stat_result]]:
-        found = list(listed(log))
+        items = list(listed(log))
         monkeypatch.setattr(LogPaths, "rotated_files", listed)
         rig.rotate()
         rig.write(5)
-        return iter(found)
+        return iter(items)
 
     monkeypatch.setattr(LogPaths, "rotated_files", rotate_behind)
     rig.follower.scan(rig.now)
@@ -1515,13 +1515,13 @@ def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) ->
 def test_names_of_rotated_files() -> None:
     """What logrotate and servers make of a name is known, and nothing else is taken."""
     names = rotated_pattern("search.log")
-    for good in (
+    for valid in (
         "search.log.1", "search.log.12.gz", "search.log-20261123", "search.log-20261123.zst",
         "search.log-20261123-1700000000", "search.log.old", "search-2026-11-23.log",
         "search.2026-11-23T10:00.log.xz", "search.log.2026_11_23", "search.log.1.bz2",
         "search.log.2.lz4", "search.log.gz.1", "search.log.3.GZ",
     ):  # fmt: skip
-        assert names.fullmatch(good), good
+        assert names.fullmatch(valid), valid
     for bad in (
         "search.log", "search.log.gz", "search.log.1.zip", "search.log.swp", "research.log.1",
         "search.log.1~", "search.log.tmp", "searchXlog.1", "other.log.1", "search.log.1.gz.part",

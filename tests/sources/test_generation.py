@@ -51,8 +51,8 @@ def test_the_mark_of_reading_is_the_mark_of_the_content(path: Path, block: int) 
     """At every offset, however it was reached, head and tail are those of the file."""
     generation = opened(path)
     data = b""
-    while (found := read_lines(generation, KEYS, 20, block, final=False)) is not None:
-        data += found.data
+    while (result := read_lines(generation, KEYS, 20, block, final=False)) is not None:
+        data += result.data
         assert generation.file is not None
         assert generation.fingerprint == fingerprint_at(generation.file, len(data), KEYS)
     assert data == b"".join(LINES)

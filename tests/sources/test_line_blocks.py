@@ -21,10 +21,10 @@ def read(content: bytes, sizes: list[int], *, limit: int = LIMIT) -> tuple[list[
         grown = min(len(content), grown + next(steps, len(content)))
         final = grown == len(content)
         block = split_lines(content[offset:grown], limit, skipping=skipping, final=final)
-        found = bytes(block.data).split(b"\n")
-        if not found[-1]:
-            found.pop()
-        lines += found
+        result = bytes(block.data).split(b"\n")
+        if not result[-1]:
+            result.pop()
+        lines += result
         offset, skipping = offset + block.consumed, block.inside_long_line
         too_long += block.too_long
         assert block.consumed <= grown
@@ -41,13 +41,13 @@ def test_every_line_is_whole_or_too_long(content: bytes, sizes: list[int]) -> No
     """However the file grows, each line is delivered as it is, or counted as too long."""
     content = content.replace(b"\0", b"")
     lines, too_long = read(content, sizes)
-    told = content.split(b"\n")
-    if not told[-1]:
-        told.pop()
-    short = [line for line in told if len(line) <= LIMIT]
+    message = content.split(b"\n")
+    if not message[-1]:
+        message.pop()
+    short = [line for line in message if len(line) <= LIMIT]
     # Over-long lines that came whole are left to the line reader, which counts them.
     assert [line for line in lines if len(line) <= LIMIT] == short
-    assert len(lines) + too_long == len(told)
+    assert len(lines) + too_long == len(message)
 
 
 @given(BYTES.map(b"".join), st.lists(st.integers(1, 50), max_size=40))
@@ -100,7 +100,7 @@ def test_what_stands_before_the_beginning_does_not_matter(
     content: bytes, before: bytes, skipping: bool, final: bool
 ) -> None:
     """The end of what was read before comes in the same buffer, to be compared."""
-    found = split_lines(
+    result = split_lines(
         before + content, LIMIT, skipping=skipping, final=final, line_start=len(before)
     )
-    assert found == split_lines(content, LIMIT, skipping=skipping, final=final)
+    assert result == split_lines(content, LIMIT, skipping=skipping, final=final)

@@ -40,7 +40,7 @@ def read(content: bytes, steps: list[int], wrapper: Wrapper) -> tuple[list[bytes
 
     Each time it is opened anew: nothing is known but a position, and whether it skips.
     """
-    found: list[bytes] = []
+    result: list[bytes] = []
     offset = grown = too_long = 0
     skipping, room = False, 2 * LIMIT
     growth = iter(steps)
@@ -55,30 +55,30 @@ def read(content: bytes, steps: list[int], wrapper: Wrapper) -> tuple[list[bytes
             )
             if not (block.consumed or block.too_long):
                 break
-            found += joined(bytes(block.data), wrapper)
+            result += joined(bytes(block.data), wrapper)
             too_long += block.too_long
             offset, skipping = offset + block.consumed, block.inside_long_line
         if grown == len(content):
             assert offset == len(content)
             assert not skipping
-            return found, too_long
+            return result, too_long
 
 
 def joined(data: bytes, wrapper: Wrapper) -> list[bytes]:
     """The lines of the server in a block, each where it ends, too long ones by themselves."""
     opened: dict[bytes, bytes] = {}
-    found = []
+    items = []
     for line in data.splitlines():
         piece = unwrap(wrapper, line) if len(line) <= LIMIT else None
         if piece is None:
-            found.append(b"?")
+            items.append(b"?")
             continue
         text = opened.pop(piece.stream, b"") + piece.text
         if piece.ends:
-            found.append(text)
+            items.append(text)
         else:
             opened[piece.stream] = text
-    return found + list(opened.values())
+    return items + list(opened.values())
 
 
 @dataclass
@@ -96,13 +96,13 @@ class Spec:
             known = len(line) - 1 <= LIMIT
             lines.append((at, at + len(line), unwrap(self.wrapper, line[:-1]) if known else None))
             at += len(line)
-        found: list[bytes] = []
+        result: list[bytes] = []
         too_long = i = 0
         while i < len(lines):
             kept, i, over = self._stretch(lines, i)
-            found += joined(b"".join(self.content[a:b] for a, b, _ in kept), self.wrapper)
+            result += joined(b"".join(self.content[a:b] for a, b, _ in kept), self.wrapper)
             too_long += over
-        return found, too_long
+        return result, too_long
 
     @staticmethod
     def _stretch(lines: list[Line], i: int) -> tuple[list[Line], int, int]:
@@ -149,13 +149,13 @@ def test_pieces_are_joined_whatever_is_read_at_once(
 ) -> None:
     """Nothing lost, nothing doubled, and a position in bytes is all that has to be kept."""
     wrapper, content = WRAPPERS[name], b"".join(written(name, part) for part in parts)
-    found, too_long = read(content, steps, wrapper)
+    items, too_long = read(content, steps, wrapper)
     expected, over = Spec(content, wrapper).read()
     # A line of the file that is too long may be dropped by the cut, or be left to the reader.
-    assert sorted(line for line in found if line != b"?") == sorted(
+    assert sorted(line for line in items if line != b"?") == sorted(
         line for line in expected if line != b"?"
     )
-    assert found.count(b"?") + too_long == expected.count(b"?") + over
+    assert items.count(b"?") + too_long == expected.count(b"?") + over
 
 
 @given(st.binary(max_size=900), st.lists(st.integers(1, 200), max_size=20))

@@ -79,16 +79,16 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
 def findings(path: Path) -> dict[str, str | None]:
     """What the audit says of a database."""
     with sqlite3.connect(path) as db:
-        found = dict(audit(db, TOPICS))
+        result = dict(audit(db, TOPICS))
     db.close()
-    return found
+    return result
 
 
 def test_a_good_database_passes_every_check(counted: Simulated) -> None:
     """And every check is one that is tested below."""
-    found = findings(counted.state / "donkeywatch.db")
-    assert not any(found.values()), found
-    assert set(found) == {"the file is whole", *SLIPS}
+    result = findings(counted.state / "donkeywatch.db")
+    assert not any(result.values()), result
+    assert set(result) == {"the file is whole", *SLIPS}
 
 
 @pytest.mark.parametrize("check", SLIPS)
@@ -112,9 +112,9 @@ def test_hours_that_were_forgotten_are_no_slip(counted: Simulated, tmp_path: Pat
             db.execute(f"delete from {table} where kind = 'hour' and start = {first}")
         db.execute("insert into settings values ('pruned:hour', '1')")
     db.close()
-    found = findings(path)
-    assert not found["every query is in an hour"]
-    assert not found["hours add up to their week"]
+    result = findings(path)
+    assert not result["every query is in an hour"]
+    assert not result["hours add up to their week"]
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -127,10 +127,10 @@ def test_verify_looks_at_a_whole_installation(counted: Simulated, there: bool) -
     cli.load_commands(["verify"])
     done = CliRunner().invoke(cli.app, ["verify", "-c", str(counted.settings)])
     assert done.exit_code == 0, done.output
-    told = done.output.splitlines()
-    assert len(told) > len(SLIPS)
+    message = done.output.splitlines()
+    assert len(message) > len(SLIPS)
     # The weeks that were counted are over, and no daemon has destroyed their keys.
-    checks = [line for line in told if not line.startswith("note: keys that are overdue")]
+    checks = [line for line in message if not line.startswith("note: keys that are overdue")]
     assert all(line.endswith(": ok") for line in checks), done.output
 
 

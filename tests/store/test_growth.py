@@ -27,8 +27,8 @@ def hour(countries: int) -> WindowAggregate:
     """A busy hour with flagged queries in every country."""
     names = ["".join(pair) for pair in product(ascii_uppercase, repeat=2)][:countries]
     topic = TopicAggregate(240, (220, 15, 5), 900, 300, tuple([9] * 10))
-    found = {name: CountryAggregate(QUERIES, 30_000, ((240, 220),)) for name in names}
-    return WindowAggregate(QUERIES, 40_000, 1 << 20, (topic,), found)
+    mapping = {name: CountryAggregate(QUERIES, 30_000, ((240, 220),)) for name in names}
+    return WindowAggregate(QUERIES, 40_000, 1 << 20, (topic,), mapping)
 
 
 def growth(directory: Path, countries: int) -> float:
@@ -56,9 +56,9 @@ def growth(directory: Path, countries: int) -> float:
 @pytest.mark.parametrize("countries", [0, 30, 250])
 def test_an_hour_leaves_as_many_bytes_as_is_told(tmp_path: Path, countries: int) -> None:
     """However many queries and addresses it had; of its rows nothing stays."""
-    told = TELLS.search(DOCUMENT.read_text(encoding="utf-8"))
-    assert told
-    alone, each = (int(number.replace(",", "")) for number in told.groups())
+    message = TELLS.search(DOCUMENT.read_text(encoding="utf-8"))
+    assert message
+    single, each = (int(number.replace(",", "")) for number in message.groups())
     grown = growth(tmp_path, countries)
-    assert grown < alone + each * countries
-    assert grown > (alone + each * countries) / 2  # What is told is no empty promise either.
+    assert grown < single + each * countries
+    assert grown > (single + each * countries) / 2  # What is told is no empty promise either.

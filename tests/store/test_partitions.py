@@ -30,13 +30,13 @@ def test_windows_are_counted_together_as_they_are_alone(
     spans = [
         Window(0, 4 * HOUR), Window(HOUR + 7 * MINUTE, 4 * HOUR - MINUTE, with_breakdowns=False),
              Window(2 * HOUR, 3 * HOUR), Window(9 * HOUR, 10 * HOUR)]  # fmt: skip
-    alone = [partitions.aggregate_partition(db, [span], None, TOPICS)[0] for span in spans]
-    assert partitions.aggregate_partition(db, spans, None, TOPICS) == alone
+    single = [partitions.aggregate_partition(db, [span], None, TOPICS)[0] for span in spans]
+    assert partitions.aggregate_partition(db, spans, None, TOPICS) == single
     parts = [
         partitions.aggregate_partition(db, spans, part, TOPICS)
         for part in range(segments.PARTITIONS)
     ]
-    assert [sum(each, empty_aggregate(len(TOPICS))) for each in zip(*parts, strict=True)] == alone
+    assert [sum(each, empty_aggregate(len(TOPICS))) for each in zip(*parts, strict=True)] == single
     db.close()
 
 
@@ -48,12 +48,12 @@ def test_figures_part_by_part_are_those_of_all_rows(
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", long)
     db = database()
     made = [rows(n // 2 * HOUR, 70 * n, seed=n % 3) for n in range(8)]
-    for one in made:
-        segments.insert(db, one, TOPICS)
+    for item in made:
+        segments.insert(db, item, TOPICS)
     for start, end in ((0, 3 * HOUR), (7 * MINUTE, 2 * HOUR + 30 * MINUTE)):
-        inside = [one.between(start, end) for one in made if one.hour < end]
+        inside = [item.between(start, end) for item in made if item.hour < end]
         (whole,) = aggregate(
-            to_columns([(one, 0, len(one)) for one in inside], timed=True), [Window(start, end)]
+            to_columns([(item, 0, len(item)) for item in inside], timed=True), [Window(start, end)]
         )
         parts = [
             partitions.aggregate_partition(db, [Window(start, end)], part, TOPICS)[0]
@@ -74,7 +74,7 @@ def test_of_two_weeks_the_second_is_taken_under_the_key_of_the_first(
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", long)
     monkeypatch.setattr(partitions, "MAX_HELD_ROWS", held)
     db, turn, rng = database(), 2 * HOUR, np.random.default_rng(7)
-    asked: Counter[int] = Counter()
+    request: Counter[int] = Counter()
     known = rows(0, 50).pseudonym
     for n in range(9):
         made = rows(n // 2 * HOUR, 60, seed=n)
@@ -85,15 +85,15 @@ def test_of_two_weeks_the_second_is_taken_under_the_key_of_the_first(
         segments.insert(db, made, TOPICS)
         keyed = made.pseudonym if made.previous is None else made.previous
         for pseudonym, queries in zip(keyed.tolist(), made.queries.tolist(), strict=True):
-            asked[pseudonym] += queries
+            request[pseudonym] += queries
     spans = [Window(0, 5 * HOUR), Window(HOUR, 3 * HOUR, with_breakdowns=False)]
     pieces = list(partitions.row_chunks(db, spans, parts, TOPICS, turn))
-    found = [empty_aggregate(len(TOPICS))] * 2
+    items = [empty_aggregate(len(TOPICS))] * 2
     for piece in pieces:
-        found = [a + b for a, b in zip(found, aggregate(piece, spans), strict=True)]
-    assert found[0].queries == asked.total()
-    assert found[0].addresses == len(asked)
-    assert found[0].sum_qq == sum(count**2 for count in asked.values())
+        items = [a + b for a, b in zip(items, aggregate(piece, spans), strict=True)]
+    assert items[0].queries == request.total()
+    assert items[0].addresses == len(request)
+    assert items[0].sum_qq == sum(count**2 for count in request.values())
     every = [set(piece.pseudonym.tolist()) for piece in pieces]
     assert len(set().union(*every)) == sum(map(len, every))
     assert sum(len(piece.pseudonym) for piece in pieces) == 9 * 60

@@ -114,12 +114,12 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
         store.close_hour(
             hour, None, *Aggregator(store, at_once).submit(Window(hour, hour + HOUR)).figures
         )
-    found = store.connection.execute(
+    rows = store.connection.execute(
         "select start, topic, queries, exclusive_queries, top_1, top_10 from window_topics"
         " where kind = 'hour' order by start, topic"
     ).fetchall()
     store.close()
-    assert found == [
+    assert rows == [
         (0, "vroqz", 1, 1, 1, 1), (0, "zqorv", 2, None, 2, 2),
         (HOUR, "vroqz", 1, 1, 1, 1), (HOUR, "zqorv", 1, 1, 1, 1),
     ]  # fmt: skip

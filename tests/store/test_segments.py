@@ -13,21 +13,21 @@ from donkeywatch.store import segments
 from segmented import TOPICS, database, rows
 
 
-def same(one: Rows, other: Rows) -> bool:
+def same(first: Rows, other: Rows) -> bool:
     """Every column equal."""
     previous = (
-        one.previous is other.previous
-        if one.previous is None or other.previous is None
-        else np.array_equal(one.previous, other.previous)
+        first.previous is other.previous
+        if first.previous is None or other.previous is None
+        else np.array_equal(first.previous, other.previous)
     )
     return (
-        one.hour == other.hour
+        first.hour == other.hour
         and previous
-        and np.array_equal(one.pseudonym, other.pseudonym)
-        and np.array_equal(one.country, other.country)
-        and np.array_equal(one.tick, other.tick)
-        and np.array_equal(one.queries, other.queries)
-        and np.array_equal(one.flagged, other.flagged)
+        and np.array_equal(first.pseudonym, other.pseudonym)
+        and np.array_equal(first.country, other.country)
+        and np.array_equal(first.tick, other.tick)
+        and np.array_equal(first.queries, other.queries)
+        and np.array_equal(first.flagged, other.flagged)
     )
 
 
@@ -47,12 +47,12 @@ def test_rows_come_back_as_they_were(largest: int, bridged: bool) -> None:
     """All columns of several segments, oldest hour first."""
     db = database()
     made = [rows(n * HOUR, 40, largest=largest, bridged=bridged, seed=n) for n in (3, 1, 2)]
-    for one in made:
-        segments.insert(db, one, TOPICS)
-    found = list(segments.load(db, 0, 10 * HOUR, TOPICS))
-    assert [one.hour for one in found] == [HOUR, 2 * HOUR, 3 * HOUR]
-    for one in made:
-        assert any(same(one, other) for other in found)
+    for item in made:
+        segments.insert(db, item, TOPICS)
+    items = list(segments.load(db, 0, 10 * HOUR, TOPICS))
+    assert [item.hour for item in items] == [HOUR, 2 * HOUR, 3 * HOUR]
+    for item in made:
+        assert any(same(item, other) for other in items)
     db.close()
 
 
@@ -61,13 +61,13 @@ def test_the_minutes_of_a_span_are_loaded(first: int, second: int) -> None:
     """The span is half open; nothing outside of it comes along."""
     db = database()
     made = [rows(n * HOUR, 200, seed=n + 1) for n in range(-1, 3)]
-    for one in made:
-        segments.insert(db, one, TOPICS)
+    for item in made:
+        segments.insert(db, item, TOPICS)
     start, end = first * MINUTE, second * MINUTE
-    found = list(segments.load(db, start, end, TOPICS))
-    wanted = [one.between(start, end) for one in made]
-    assert all(map(same, found, [one for one in wanted if len(one)]))
-    assert sum(map(len, found)) == sum(map(len, wanted))
+    items = list(segments.load(db, start, end, TOPICS))
+    wanted = [item.between(start, end) for item in made]
+    assert all(map(same, items, [item for item in wanted if len(item)]))
+    assert sum(map(len, items)) == sum(map(len, wanted))
     db.close()
 
 
@@ -77,12 +77,12 @@ def test_a_long_segment_is_cut_and_comes_back_whole(monkeypatch: pytest.MonkeyPa
     db = database()
     made = rows(0, 1000)
     segments.insert(db, made, TOPICS)
-    found = list(segments.load(db, 0, HOUR, TOPICS))
+    items = list(segments.load(db, 0, HOUR, TOPICS))
     parts = db.execute("select part from segments order by id").fetchall()
     assert [part for (part,) in parts] == list(range(segments.PARTITIONS))
-    for part, one in enumerate(found):
-        assert set((one.pseudonym >> np.uint64(60)).tolist()) == {part}
-    assert same(merge(found), made)
+    for part, item in enumerate(items):
+        assert set((item.pseudonym >> np.uint64(60)).tolist()) == {part}
+    assert same(merge(items), made)
     for seed in range(segments.MAX_SEGMENTS_UNMERGED - 1):
         segments.insert(db, rows(0, 1000, seed=seed), TOPICS)
     assert segments.has_few_segments(db, 0)
@@ -96,17 +96,17 @@ def test_many_short_segments_become_one() -> None:
     db = database()
     long = rows(0, segments.SMALL_SEGMENT_ROWS + 1, seed=9)
     made = [group(rows(0, 5, seed=n)) for n in range(segments.MERGE_AT_SEGMENTS)]
-    for one in (long, *made[1:]):
-        segments.insert(db, one, TOPICS)
+    for item in (long, *made[1:]):
+        segments.insert(db, item, TOPICS)
     segments.insert(db, rows(HOUR, 5), TOPICS)
     segments.merge_small_segments(db, 0, TOPICS)
     assert len(list(segments.load(db, 0, HOUR, TOPICS))) == segments.MERGE_AT_SEGMENTS
     segments.insert(db, made[0], TOPICS)
     segments.merge_small_segments(db, 0, TOPICS)
-    found = list(segments.load(db, 0, HOUR, TOPICS))
-    assert len(found) == 2
-    assert same(found[0], long)
-    assert same(found[1], merge(made))
+    items = list(segments.load(db, 0, HOUR, TOPICS))
+    assert len(items) == 2
+    assert same(items[0], long)
+    assert same(items[1], merge(made))
     assert db.execute("select count(*) from previous_pseudonyms").fetchone() == (3,)
     assert len(list(segments.load(db, HOUR, 2 * HOUR, TOPICS))) == 1
     db.close()
@@ -117,10 +117,10 @@ def test_a_changed_lexicon_finds_its_own_columns() -> None:
     db = database()
     made = rows(0, 20)
     segments.insert(db, made, TOPICS)
-    found = next(segments.load(db, 0, HOUR, ("vroqz", "orvzq", "zqorv")))
-    assert np.array_equal(found.flagged[0], made.flagged[1])
-    assert not found.flagged[1].any()
-    assert np.array_equal(found.flagged[2], made.flagged[0])
+    result = next(segments.load(db, 0, HOUR, ("vroqz", "orvzq", "zqorv")))
+    assert np.array_equal(result.flagged[0], made.flagged[1])
+    assert not result.flagged[1].any()
+    assert np.array_equal(result.flagged[2], made.flagged[0])
     only = next(segments.load(db, 0, HOUR, ("vroqz",)))
     assert np.array_equal(only.flagged, made.flagged[1:])
     db.close()
@@ -132,9 +132,9 @@ def test_burning_bridges_leaves_the_rows() -> None:
     for n in range(3):
         segments.insert(db, rows(n * HOUR, 5, seed=n), TOPICS)
     segments.delete_previous_pseudonyms(db, HOUR, 2 * HOUR)
-    found = list(segments.load(db, 0, 3 * HOUR, TOPICS))
-    assert [one.previous is None for one in found] == [False, True, False]
+    items = list(segments.load(db, 0, 3 * HOUR, TOPICS))
+    assert [item.previous is None for item in items] == [False, True, False]
     segments.delete(db, 0, 2 * HOUR)
-    assert [one.hour for one in segments.load(db, 0, 3 * HOUR, TOPICS)] == [2 * HOUR]
+    assert [item.hour for item in segments.load(db, 0, 3 * HOUR, TOPICS)] == [2 * HOUR]
     assert db.execute("select count(*) from previous_pseudonyms").fetchone() == (1,)
     db.close()

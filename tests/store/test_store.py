@@ -103,8 +103,8 @@ def test_coverage_never_exceeds_its_window(store: Store) -> None:
     """However often it is added, an hour has 3600 seconds."""
     for _ in range(3):
         store.checkpoint(Batch(), [], [], {START: 2000.0}, START)
-    found = dict(store.connection.execute("select kind, covered_seconds from windows").fetchall())
-    assert found == {"hour": 3600.0, "week": 6000.0}
+    rows = dict(store.connection.execute("select kind, covered_seconds from windows").fetchall())
+    assert rows == {"hour": 3600.0, "week": 6000.0}
 
 
 def test_a_second_process_is_refused(tmp_path: Path) -> None:
@@ -189,21 +189,21 @@ def test_a_reopened_hour_closes_again_with_all_its_queries(store: Store) -> None
 
 def test_what_no_other_topic_flagged_is_added_up_over_closings(store: Store) -> None:
     """Late queries raise `exclusive_queries`; a closing replaces what comes from figures alone."""
-    asked = (
+    request = (
         "select exclusive_queries, queries, top_1, top_10 from window_topics where kind = 'hour'"
     )
     checkpoint(store, batch(queries=3))
-    assert store.connection.execute(asked).fetchall() == [(3, None, None, None)]
+    assert store.connection.execute(request).fetchall() == [(3, None, None, None)]
     store.close_hour(
         START, None, WindowAggregate(3, 3, 3, (TopicAggregate(3, (3, 0, 0), 3, 3, (1, 1, 1)),))
     )
-    assert store.connection.execute(asked).fetchall() == [(3, 3, 1, 3)]
+    assert store.connection.execute(request).fetchall() == [(3, 3, 1, 3)]
     checkpoint(store, batch(queries=2))
     topic = TopicAggregate(5, (3, 2, 0), 9, 9, (2, 2, 1))
     store.close_hour(START, None, WindowAggregate(5, 3, 9, (topic,)))
-    assert store.connection.execute(asked).fetchall() == [(5, 5, 2, 5)]
+    assert store.connection.execute(request).fetchall() == [(5, 5, 2, 5)]
     store.replace_rolling({"24h": (START, START + 24 * HOUR, WindowAggregate(5, 3, 9, (topic,)))})
-    rolling = store.connection.execute(asked.replace("'hour'", "'24h'")).fetchall()
+    rolling = store.connection.execute(request.replace("'hour'", "'24h'")).fetchall()
     assert rolling == [(None, 5, None, None)]
 
 
@@ -212,8 +212,8 @@ def test_a_country_that_is_named_no_more_goes_when_a_window_is_closed_again(stor
     topics = (TopicAggregate(3, (3, 0, 0), 3, 3),)
     for country in ("AA", "BB"):
         checkpoint(store, batch(queries=3))
-        own = {country: CountryAggregate(3, 3, ((3, 3),))}
-        store.close_hour(START, None, WindowAggregate(3, 3, 3, topics, own))
+        ours = {country: CountryAggregate(3, 3, ((3, 3),))}
+        store.close_hour(START, None, WindowAggregate(3, 3, 3, topics, ours))
         for table in ("window_countries", "window_country_topics"):
             named = store.connection.execute(f"select country from {table}").fetchall()
             assert named == [(country,)]

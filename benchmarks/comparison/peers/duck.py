@@ -74,8 +74,8 @@ def _by_pattern(words: Words) -> tuple[str, str]:
         return f"regexp_matches(f, {quoted(f'(?:^|{EDGE})(?:{alternatives})(?:$|{EDGE})')})"
 
     child, sex, both = words.child, words.sex, words.both
-    one = "|".join(both)
-    twice = f"(?:^|{EDGE})(?:{one}){EDGE}(?:.*{EDGE})?(?:{one})(?:$|{EDGE})"
+    first = "|".join(both)
+    twice = f"(?:^|{EDGE})(?:{first}){EDGE}(?:.*{EDGE})?(?:{first})(?:$|{EDGE})"
     age = f"(?:^|{EDGE})(?:{AGES}){EDGE}*(?:{'|'.join(words.suffixes)})(?:$|{EDGE})"
     flagged = f"""({has(words.explicit)}
       or ({has(child)} and {has(sex, both)}) or ({has(both)} and {has(sex)})

@@ -17,8 +17,8 @@ DECLARED = (
 def program(words: Words, form: str) -> str:
     """The whole of it; patterns may be longer than mtail's defaults allow."""
     child, sex, both = words.child, words.sex, words.both
-    one = "|".join(both)
-    twice = f"/(?i){EDGE}(?:{one}){EDGE}(?:.*{EDGE})?(?:{one})(?:$|{EDGE})/"
+    first = "|".join(both)
+    twice = f"/(?i){EDGE}(?:{first}){EDGE}(?:.*{EDGE})?(?:{first})(?:$|{EDGE})/"
     age = f"/(?i){EDGE}(?:{AGES}){EDGE}*(?:{'|'.join(words.suffixes)})(?:$|{EDGE})/"
     rules = (
         f"{_has(words.terms)} {{\n pornographic[$hour]++\n}}\n",

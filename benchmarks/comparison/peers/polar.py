@@ -73,8 +73,8 @@ def folded_first(pl: Any, lines: Any, words: Words) -> Any:
 def token_lists(pl: Any, lines: Any, words: Words) -> Any:
     """Every line is folded and split, and its tokens compared with the words."""
     tokens = pl.col("f").str.extract_all(TOKEN)
-    found = tokens.list.eval(pl.element().is_in(words.all)).list.any()
-    return lines.with_columns(_folded(pl)).filter(found)
+    result = tokens.list.eval(pl.element().is_in(words.all)).list.any()
+    return lines.with_columns(_folded(pl)).filter(result)
 
 
 def _marked(pl: Any, hits: Any, words: Words) -> Any:

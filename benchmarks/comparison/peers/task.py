@@ -35,10 +35,10 @@ def main(forms: Mapping[str, Callable[[Task], Rows]]) -> None:
     parser.add_argument("lexicon", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--threads", type=int, default=2)
-    asked = parser.parse_args()
-    task = Task(asked.form, asked.log, load(asked.lexicon), asked.threads)
-    rows = [[row[0], *map(int, row[1:])] for row in forms[asked.form](task)]
-    asked.out.write_text(json.dumps(rows), encoding="utf-8")
+    options = parser.parse_args()
+    task = Task(options.form, options.log, load(options.lexicon), options.threads)
+    rows = [[row[0], *map(int, row[1:])] for row in forms[options.form](task)]
+    options.out.write_text(json.dumps(rows), encoding="utf-8")
 
 
 def tool(name: str) -> Any:

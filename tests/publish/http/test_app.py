@@ -101,8 +101,8 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status
 @pytest.fixture(scope="module")
 def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
     """The application over that simulation, without a token."""
-    with served(*counted) as asked:
-        yield asked
+    with served(*counted) as request:
+        yield request
 
 
 def pages(ask: Asked, path: str) -> Iterator[dict[str, Any]]:
@@ -266,17 +266,17 @@ def test_the_link_of_a_csv_page_leads_to_the_rest(ask: Asked) -> None:
     """
     path = "/api/v1/hours?format=csv&limit=30&to=2026-09-24"
     expected = ask("/api/v1/hours?format=csv&limit=10000&to=2026-09-24").text.splitlines()
-    found = expected[:1]
+    result = expected[:1]
     for _ in range(10):
         answer = ask(path)
         assert answer.headers["content-type"].startswith("text/csv")
-        found += answer.text.splitlines()[1:]
+        result += answer.text.splitlines()[1:]
         if "link" not in answer.headers:
             break
         link = re.fullmatch('<(.+)>; rel="next"', answer.headers["link"])
         assert link
         path = str(httpx.URL(f"{ask.url}/api/v1/hours").join(link[1]).raw_path, "ascii")
-    assert found == expected
+    assert result == expected
 
 
 # -- profile -----------------------------------------------------------------------------
@@ -288,13 +288,13 @@ def test_the_profile_sums_to_the_truth(ask: Asked) -> None:
     (first, *_), end = sorted(hours), sorted(hours)[24 * 5]
     inside = [hour for start, hour in hours.items() if first <= start < end]
     for topic in TOPICS:
-        found = ask.json(f"/api/v1/profile?topic={topic}&from={first}&to={end}")
-        assert (found["topic"], found["countries"], found["clock"]) == (topic, [], "utc")
-        assert [hour["hour"] for hour in found["hours"]] == list(range(24))
-        assert round(sum(h["queries"] * h["days"] for h in found["hours"])) == sum(
+        document = ask.json(f"/api/v1/profile?topic={topic}&from={first}&to={end}")
+        assert (document["topic"], document["countries"], document["clock"]) == (topic, [], "utc")
+        assert [hour["hour"] for hour in document["hours"]] == list(range(24))
+        assert round(sum(h["queries"] * h["days"] for h in document["hours"])) == sum(
             hour["queries"] for hour in inside
         )
-        assert round(sum(h["flagged"] * h["days"] for h in found["hours"])) == sum(
+        assert round(sum(h["flagged"] * h["days"] for h in document["hours"])) == sum(
             hour["topics"][topic]["queries"] for hour in inside
         )
 
@@ -302,11 +302,11 @@ def test_the_profile_sums_to_the_truth(ask: Asked) -> None:
 def test_the_profile_of_closed_weeks_is_in_the_time_of_each_country(ask: Asked) -> None:
     """Only the ends of the range are left out, where some have an hour and others have not."""
     hours = ask.server.truth.as_json()["hours"].values()
-    found = ask.json("/api/v1/profile")
-    assert found["clock"] == "local"
-    days = [hour["days"] for hour in found["hours"]]
+    document = ask.json("/api/v1/profile")
+    assert document["clock"] == "local"
+    days = [hour["days"] for hour in document["hours"]]
     assert len(hours) / 24 - 3 <= min(days) <= max(days) <= len(hours) / 24 + 1
-    queries = sum(hour["queries"] * hour["days"] for hour in found["hours"])
+    queries = sum(hour["queries"] * hour["days"] for hour in document["hours"])
     share = sum(days) / len(hours)
     assert queries == pytest.approx(share * sum(hour["queries"] for hour in hours), rel=0.05)
 
@@ -314,9 +314,9 @@ def test_the_profile_of_closed_weeks_is_in_the_time_of_each_country(ask: Asked) 
 def test_the_profile_of_a_single_hour_is_that_of_the_calendar(ask: Asked) -> None:
     """No country has its own time there: what is shown is the hour itself, in UTC."""
     hour = ask.json("/api/v1/hours?limit=1")["windows"][0]
-    found = ask.json(f"/api/v1/profile?from={hour['start']}&to={hour['end']}")
-    assert found["clock"] == "utc"
-    shown = [(h["hour"], h["queries"]) for h in found["hours"] if h["days"]]
+    document = ask.json(f"/api/v1/profile?from={hour['start']}&to={hour['end']}")
+    assert document["clock"] == "utc"
+    shown = [(h["hour"], h["queries"]) for h in document["hours"] if h["days"]]
     assert shown == [(int(hour["start"][11:13]), hour["queries"])]
 
 
@@ -325,21 +325,21 @@ def test_the_profile_of_countries_counts_only_theirs(ask: Asked) -> None:
 
     Both have the same time, so that of the hours of a week each is there, whatever is left out.
     """
-    found = ask.json("/api/v1/profile?country=FR&country=ES&country=FR")
-    assert found["countries"] == ["ES", "FR"]
+    document = ask.json("/api/v1/profile?country=FR&country=ES&country=FR")
+    assert document["countries"] == ["ES", "FR"]
     weeks = [week["countries"] for week in ask.server.truth.as_json()["weeks"].values()]
     large = [week for week in weeks if min(week[c]["addresses"] for c in ("FR", "ES")) >= 100]
     assert 0 < len(large) < len(weeks)
     queries = sum(week[country]["queries"] for week in large for country in ("FR", "ES"))
-    assert round(sum(h["queries"] * h["days"] for h in found["hours"] if h["days"])) == queries
+    assert round(sum(h["queries"] * h["days"] for h in document["hours"] if h["days"])) == queries
 
 
 def test_the_profile_of_a_country_tells_no_single_hour(ask: Asked) -> None:
     """A range that holds no whole week says nothing of a country."""
     for start, end in (("22T10:00:00Z", "22T11:00:00Z"), ("21T01:00:00Z", "29T00:00:00Z")):
         span = f"from=2026-09-{start}&to=2026-09-{end}"
-        found = ask.json(f"/api/v1/profile?country=FR&{span}")
-        assert {hour["days"] for hour in found["hours"]} == {0}
+        document = ask.json(f"/api/v1/profile?country=FR&{span}")
+        assert {hour["days"] for hour in document["hours"]} == {0}
 
 
 @pytest.mark.parametrize("country", ["fr", "FRA", "F1", ""])
@@ -441,8 +441,8 @@ def test_a_name_that_is_not_this_machines_is_refused(ask: Asked, host: str) -> N
     """Also where no URL could be made of it; the name itself is not repeated."""
     answer = ask("/api/v1/fractions", headers={"Host": host})
     assert answer.status_code == 421
-    told = "ask as 127.0.0.1, or add the name to `names` under [http]"
-    assert answer.json() == {"detail": told}
+    message = "ask as 127.0.0.1, or add the name to `names` under [http]"
+    assert answer.json() == {"detail": message}
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -460,40 +460,40 @@ def test_this_machines_own_names_are_answered(ask: Asked, host: str) -> None:
 
 def test_a_name_in_the_settings_is_answered(counted: tuple[Simulated, Status]) -> None:
     """As it is written, with any port; no other name with it."""
-    with served(*counted, names=("monitor.example.org",)) as asked:
+    with served(*counted, names=("monitor.example.org",)) as request:
         for host in ("monitor.example.org", "MONITOR.example.org:443", "127.0.0.1"):
-            assert asked("/metrics", headers={"Host": host}).status_code == 200
+            assert request("/metrics", headers={"Host": host}).status_code == 200
         for host in ("example.org", "x.monitor.example.org", "monitor.example.org.x"):
-            assert asked("/metrics", headers={"Host": host}).status_code == 421
+            assert request("/metrics", headers={"Host": host}).status_code == 421
 
 
 def test_all_is_found_under_the_root_path_and_without_it(
     counted: tuple[Simulated, Status],
 ) -> None:
     """Whether the proxy takes the path off or not; links lead back under it."""
-    with served(*counted, root_path="/far/donkeywatch") as asked:
+    with served(*counted, root_path="/far/donkeywatch") as request:
         for path in PATHS:
-            with_it, without = asked(f"/far/donkeywatch{path}"), asked(path)
+            with_it, without = request(f"/far/donkeywatch{path}"), request(path)
             assert with_it.status_code == without.status_code in (200, 503)
             if path != "/metrics":
                 assert with_it.content == without.content
-        assert asked("/far/healthz").status_code == 404
-        assert asked("/far/donkeywatch/far/donkeywatch/healthz").status_code == 404
-        bare = asked("/far/donkeywatch")
+        assert request("/far/healthz").status_code == 404
+        assert request("/far/donkeywatch/far/donkeywatch/healthz").status_code == 404
+        bare = request("/far/donkeywatch")
         assert (bare.status_code, bare.headers["location"]) == (308, "donkeywatch/")
         for prefix in ("", "/far/donkeywatch"):
-            link = asked(f"{prefix}/api/v1/hours?format=csv&limit=1").headers["link"]
+            link = request(f"{prefix}/api/v1/hours?format=csv&limit=1").headers["link"]
             assert link.startswith("</far/donkeywatch/api/v1/hours?")
-        assert asked.json("/openapi.json")["servers"] == [{"url": "/far/donkeywatch"}]
+        assert request.json("/openapi.json")["servers"] == [{"url": "/far/donkeywatch"}]
 
 
 def test_the_token_is_needed_under_the_root_path(counted: tuple[Simulated, Status]) -> None:
     """Health alone is open there, too; a path that only looks like it is not."""
-    with served(*counted, token="s3cret", root_path="/dw") as asked:
-        assert asked("/dw/healthz").status_code == asked("/healthz").status_code == 200
+    with served(*counted, token="s3cret", root_path="/dw") as request:
+        assert request("/dw/healthz").status_code == request("/healthz").status_code == 200
         for path in ("/dw", "/dw/", "/dw/metrics", "/metrics", "/dw/dw/healthz", "/x/healthz"):
-            assert asked(path).status_code == 401
-        assert asked("/dw/healthz/..").status_code == 401
+            assert request(path).status_code == 401
+        assert request("/dw/healthz/..").status_code == 401
 
 
 def test_a_request_made_for_a_proxy_is_answered(ask: Asked) -> None:
@@ -527,8 +527,8 @@ def test_an_answer_that_fails_has_the_headers_too(
     server, status = counted
     elsewhere = Simulated(tmp_path, server.truth)
     elsewhere.settings.write_text(server.settings.read_text("utf-8"), "utf-8")
-    with served(elsewhere, status) as asked:
-        answer = asked("/api/v1/fractions")
+    with served(elsewhere, status) as request:
+        answer = request("/api/v1/fractions")
     assert answer.status_code >= 500
     assert str(tmp_path) not in answer.text
     assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
@@ -539,16 +539,16 @@ def test_an_answer_that_fails_has_the_headers_too(
 
 def test_with_a_token_nothing_is_told_without_it(counted: tuple[Simulated, Status]) -> None:
     """401 without or with a wrong token, and the figures with the right one, on every path."""
-    with served(*counted, token="s3cret") as asked:
+    with served(*counted, token="s3cret") as request:
         for path in set(PATHS) - {"/healthz"}:
-            refused = [asked(path)]
-            refused += [asked(path, headers={"Authorization": given}) for given in BAD_TOKENS]
+            refused = [request(path)]
+            refused += [request(path, headers={"Authorization": given}) for given in BAD_TOKENS]
             for answer in refused:
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
                 assert answer.json() == {"detail": "send the header Authorization: Bearer <token>"}
                 assert answer.headers["cache-control"] == "no-store"
-            right = asked(path, headers={"Authorization": "Bearer s3cret"})
+            right = request(path, headers={"Authorization": "Bearer s3cret"})
             assert right.status_code == (503 if path == "/readyz" else 200)
 
 
@@ -556,52 +556,52 @@ def test_an_unknown_path_cannot_be_probed_without_the_token(
     counted: tuple[Simulated, Status],
 ) -> None:
     """Strangers get 401 for what exists and for what does not; health alone is open."""
-    with served(*counted, token="s3cret") as asked:
-        assert asked("/nothing").status_code == 401
-        assert asked("/healthz/").status_code == 401
-        assert asked("/healthz").json() == {"healthy": True}
+    with served(*counted, token="s3cret") as request:
+        assert request("/nothing").status_code == 401
+        assert request("/healthz/").status_code == 401
+        assert request("/healthz").json() == {"healthy": True}
 
 
 def test_a_browser_is_asked_for_the_token_and_may_give_it_as_password(
     counted: tuple[Simulated, Status],
 ) -> None:
     """Basic authentication with any name and the token; only what asks for HTML is offered it."""
-    with served(*counted, token="s3cret") as asked:
-        offered = asked("/", headers={"Accept": "text/html"}).headers["www-authenticate"]
+    with served(*counted, token="s3cret") as request:
+        offered = request("/", headers={"Accept": "text/html"}).headers["www-authenticate"]
         assert offered.startswith("Basic realm=")
         for name in ("", "anyone"):
             given = base64.b64encode(f"{name}:s3cret".encode()).decode()
-            assert asked("/", headers={"Authorization": f"Basic {given}"}).status_code == 200
+            assert request("/", headers={"Authorization": f"Basic {given}"}).status_code == 200
         for wrong in (":", ":s3cret2", "s3cret:", "s3cret"):
             given = base64.b64encode(wrong.encode()).decode()
-            assert asked("/", headers={"Authorization": f"Basic {given}"}).status_code == 401
+            assert request("/", headers={"Authorization": f"Basic {given}"}).status_code == 401
 
 
 def test_tokens_are_compared_in_constant_time(
     counted: tuple[Simulated, Status], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """hmac.compare_digest decides, over the whole header."""
-    seen: list[tuple[bytes, bytes]] = []
+    observed: list[tuple[bytes, bytes]] = []
 
     def compare(given: bytes, right: bytes) -> bool:
-        seen.append((given, right))
+        observed.append((given, right))
         return hmac.compare_digest(given, right)
 
     class Watched:
         compare_digest = staticmethod(compare)
 
     monkeypatch.setattr(module, "hmac", Watched)
-    with served(*counted, token="s3cret") as asked:
-        asked("/metrics", headers={"Authorization": "Bearer guess"})
-        asked("/metrics")
-    assert seen == [(b"Bearer guess", b"Bearer s3cret"), (b"", b"Bearer s3cret")]
+    with served(*counted, token="s3cret") as request:
+        request("/metrics", headers={"Authorization": "Bearer guess"})
+        request("/metrics")
+    assert observed == [(b"Bearer guess", b"Bearer s3cret"), (b"", b"Bearer s3cret")]
 
 
 def test_a_token_may_have_letters_beyond_ascii(counted: tuple[Simulated, Status]) -> None:
     """A token of any letters, sent as UTF-8, is accepted."""
-    with served(*counted, token="géheim") as asked:
+    with served(*counted, token="géheim") as request:
         answer = httpx.get(
-            f"{asked.url}/api/v1/fractions", trust_env=False,
+            f"{request.url}/api/v1/fractions", trust_env=False,
             headers={b"Authorization": "Bearer géheim".encode()},
         )  # fmt: skip
         assert answer.status_code == 200
@@ -675,13 +675,13 @@ def test_white_space_around_a_token_is_none_of_it(tmp_path: Path, token: str) ->
     """As editors and `echo` leave it."""
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("0.0.0.0"), "utf-8")
-    found = loader.load(path, {"DONKEYWATCH_TOKEN": token}).http.token
-    assert found is not None
-    assert found.get_secret_value() == "s3cret"
+    result = loader.load(path, {"DONKEYWATCH_TOKEN": token}).http.token
+    assert result is not None
+    assert result.get_secret_value() == "s3cret"
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ('names = ["https://monitor.example.org"]', "without scheme"),
         ('names = ["monitor.example.org:443"]', "without scheme"),
@@ -695,11 +695,11 @@ def test_white_space_around_a_token_is_none_of_it(tmp_path: Path, token: str) ->
         ('root_path = "/api/dw"', "is a path of donkeywatch itself"),
     ],
 )
-def test_what_no_proxy_can_use_is_refused(tmp_path: Path, line: str, told: str) -> None:
+def test_what_no_proxy_can_use_is_refused(tmp_path: Path, line: str, message: str) -> None:
     """At the load, with what to give instead."""
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("127.0.0.1", line + "\n"), "utf-8")
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         loader.load(path, {})
 
 
@@ -767,8 +767,8 @@ def test_every_reason_for_not_being_ready_is_told(
     counted: tuple[Simulated, Status], status: Status, reason: str
 ) -> None:
     """A failed commit, a problem, a lag and a missing log each make 503 with their reason."""
-    with served(counted[0], status) as asked:
-        answer = asked("/readyz")
+    with served(counted[0], status) as request:
+        answer = request("/readyz")
         assert answer.status_code == 503
         assert reason in answer.json()["reasons"]
 
@@ -776,8 +776,8 @@ def test_every_reason_for_not_being_ready_is_told(
 def test_a_lag_within_bounds_is_ready(counted: tuple[Simulated, Status]) -> None:
     """Up to follow.ready_lag behind is ready."""
     source = SourceStatus("main", True, False, 1 << 20, 0, None, None)
-    with served(counted[0], Status(sources=(source,))) as asked:
-        assert asked("/readyz").status_code == 200
+    with served(counted[0], Status(sources=(source,))) as request:
+        assert request("/readyz").status_code == 200
 
 
 def test_the_openapi_schema_is_whole(ask: Asked) -> None:

@@ -71,8 +71,8 @@ def ends() -> Iterator[type[Ends]]:
             made.append(self)
 
     yield Kept
-    for one in made:
-        one.close()
+    for item in made:
+        item.close()
 
 
 def test_the_longest_idle_of_the_greedy_client_goes(ends: type[Ends]) -> None:
@@ -171,16 +171,16 @@ def test_half_of_the_descriptors_are_not_the_servers(
 ) -> None:
     """Connections and what their answers open fit into the other half."""
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (limit, limit))
-    found = max_connections()
-    assert 1 <= found <= MAX_CONNECTIONS
+    result = max_connections()
+    assert 1 <= result <= MAX_CONNECTIONS
     if limit not in (resource.RLIM_INFINITY, 8):
-        assert found + 3 * min(found, 40) <= limit // 2 + 3
+        assert result + 3 * min(result, 40) <= limit // 2 + 3
     if limit in (4096, resource.RLIM_INFINITY):
-        assert found == MAX_CONNECTIONS
+        assert result == MAX_CONNECTIONS
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("first", "other", "same"),
     [
         ("192.0.2.1", "192.0.2.1", True),
         ("192.0.2.1", "192.0.2.2", False),
@@ -191,6 +191,6 @@ def test_half_of_the_descriptors_are_not_the_servers(
         ("", "192.0.2.1", False),
     ],
 )
-def test_who_is_one_client(one: str, other: str, same: bool) -> None:
+def test_who_is_one_client(first: str, other: str, same: bool) -> None:
     """An IPv4 address, however it is written, and an IPv6 /64."""
-    assert (client_of(one) == client_of(other)) is same
+    assert (client_of(first) == client_of(other)) is same

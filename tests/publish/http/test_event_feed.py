@@ -140,10 +140,10 @@ def test_silence_has_a_heartbeat(changing: Changing, monkeypatch: pytest.MonkeyP
 
     async def listen() -> list[tuple[str, Any]]:
         events = changing.events()
-        found = [await following(events) for _ in range(3)]
+        items = [await following(events) for _ in range(3)]
         changing.over = True
         await anext(events, None)
-        return found
+        return items
 
     assert [kind for kind, _ in asyncio.run(listen())] == ["update", "heartbeat", "heartbeat"]
 
@@ -176,10 +176,10 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
     client = httpx.Client(trust_env=False, timeout=20)
     with client, served(site.server, site.status) as other:
         url = f"{other.url}/api/v1/events"
-        with client.stream("GET", url) as one, client.stream("GET", url) as two:
-            kept = [one.iter_lines(), two.iter_lines()]
+        with client.stream("GET", url) as first, client.stream("GET", url) as two:
+            kept = [first.iter_lines(), two.iter_lines()]
             assert [next(lines) for lines in kept] == ["event: update"] * 2
-            assert one.headers["content-type"].startswith("text/event-stream")
+            assert first.headers["content-type"].startswith("text/event-stream")
             with client.stream("GET", url) as refused:
                 assert refused.status_code == 503
                 assert refused.headers["retry-after"] == "10"
@@ -207,15 +207,15 @@ def test_a_crowd_that_comes_at_once_gets_no_more_places(
     async def ask(url: str) -> Counter[int]:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(trust_env=False, timeout=20, limits=limits) as client:
-            asked = [client.build_request("GET", url) for _ in range(100)]
-            answers = await asyncio.gather(*(client.send(one, stream=True) for one in asked))
+            arguments = [client.build_request("GET", url) for _ in range(100)]
+            answers = await asyncio.gather(*(client.send(item, stream=True) for item in arguments))
             for answer in answers:
                 await answer.aclose()
         return Counter(answer.status_code for answer in answers)
 
     with served(site.server, site.status) as other:
-        found = asyncio.run(ask(f"{other.url}/api/v1/events"))
-    assert found == {200: module.MAX_STREAMS, 503: 100 - module.MAX_STREAMS}
+        result = asyncio.run(ask(f"{other.url}/api/v1/events"))
+    assert result == {200: module.MAX_STREAMS, 503: 100 - module.MAX_STREAMS}
 
 
 def test_one_client_takes_no_place_of_another(site: Site) -> None:

@@ -83,11 +83,11 @@ def test_a_stop_ends_the_attempts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "told"),
+    ("host", "message"),
     [("192.0.2.77", "wait for the address"), ("monitor.invalid", "there is no host")],
 )
-def test_an_address_that_is_not_here_may_come(host: str, told: str) -> None:
+def test_an_address_that_is_not_here_may_come(host: str, message: str) -> None:
     """So it is trouble that passes."""
-    with pytest.raises(AddressUnavailable, match=told) as refused:
+    with pytest.raises(AddressUnavailable, match=message) as refused:
         bind(Http(host=host, port=0))
     assert refused.value.exit_code == 6

@@ -51,8 +51,8 @@ def test_no_file_of_the_page_names_another_host() -> None:
     for name, (_, data) in assets().items():
         if name.startswith("uPlot"):
             continue
-        found = set(re.findall(rb"https?://[^\s\"']+", data)) - {b"http://www.w3.org/2000/svg"}
-        assert not found, name
+        match = set(re.findall(rb"https?://[^\s\"']+", data)) - {b"http://www.w3.org/2000/svg"}
+        assert not match, name
         for imported in re.findall(rb'from "([^"]+)"', data):
             assert imported.decode().removeprefix("./") in assets(), name
 
@@ -127,8 +127,8 @@ def test_the_sentence_has_the_figures_of_the_last_day(site: Site) -> None:
 
 def test_the_countries_are_those_of_the_api(site: Site) -> None:
     """Every row of the table is a country of /api/v1/countries with its figures, in its order."""
-    found = site.json("/api/v1/countries")
-    shown = [c for c in found["countries"] if c["country"]][:MAX_COUNTRIES]
+    document = site.json("/api/v1/countries")
+    shown = [c for c in document["countries"] if c["country"]][:MAX_COUNTRIES]
     assert shown
     html = html_of(site)
     table = html[html.index("by-country") :]
@@ -143,16 +143,19 @@ def test_the_countries_are_those_of_the_api(site: Site) -> None:
 
 def test_countries_are_those_of_the_truth(site: Site) -> None:
     """Each large country has the simulator's own counts of the week; small ones are together."""
-    found = site.json("/api/v1/countries")
-    truth = site.server.truth.as_json()["weeks"][found["week"]]["countries"]
-    large = [country for country in found["countries"] if country["country"]]
-    (rest,) = [country for country in found["countries"] if not country["country"]] or [None]
+    document = site.json("/api/v1/countries")
+    truth = site.server.truth.as_json()["weeks"][document["week"]]["countries"]
+    large = [country for country in document["countries"] if country["country"]]
+    (rest,) = [country for country in document["countries"] if not country["country"]] or [None]
     for country in large:
-        told = truth.pop(country["country"])
+        message = truth.pop(country["country"])
         assert country["addresses"] >= 100
-        assert (country["queries"], country["addresses"]) == (told["queries"], told["addresses"])
+        assert (country["queries"], country["addresses"]) == (
+            message["queries"],
+            message["addresses"],
+        )
         for topic in country["topics"]:
-            counts = told["topics"].get(topic["topic"], {"queries": 0, "addresses": 0})
+            counts = message["topics"].get(topic["topic"], {"queries": 0, "addresses": 0})
             assert (topic["queries"], topic["addresses"]) == (
                 counts["queries"],
                 counts["addresses"],
@@ -160,7 +163,7 @@ def test_countries_are_those_of_the_truth(site: Site) -> None:
     if rest:
         assert rest["countries"] == len(truth)
         for name in ("queries", "addresses"):
-            assert rest[name] == sum(told[name] for told in truth.values())
+            assert rest[name] == sum(message[name] for message in truth.values())
     else:
         assert not truth
 

@@ -135,15 +135,15 @@ def test_the_port_is_free_again_after_the_stop() -> None:
 
 def test_an_open_request_is_answered_before_the_end() -> None:
     """A stop waits for what is being answered."""
-    found: list[str] = []
+    result: list[str] = []
     with running(Http(port=0)) as server:
-        asking = threading.Thread(target=lambda: found.append(get(f"{server.url}/slow").json()))
+        asking = threading.Thread(target=lambda: result.append(get(f"{server.url}/slow").json()))
         asking.start()
         until = time.monotonic() + 10
         while not server._server.server_state.tasks and time.monotonic() < until:
             time.sleep(0.01)
     asking.join()
-    assert found == ["at last"]
+    assert result == ["at last"]
 
 
 def certificate(directory: Path) -> tuple[Path, Path]:

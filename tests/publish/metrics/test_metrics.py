@@ -76,9 +76,9 @@ def exposed(state: Path, status: Status) -> str:
     return generate_latest(registry).decode()
 
 
-def counters_only(found: Samples) -> Samples:
+def counters_only(result: Samples) -> Samples:
     """The samples that may never go back."""
-    return {key: value for key, value in found.items() if key[0].endswith("_total")}
+    return {key: value for key, value in result.items() if key[0].endswith("_total")}
 
 
 def promtool_finds(text: str) -> str:
@@ -138,12 +138,12 @@ def test_every_counter_starts_at_zero_with_all_labels(
 ) -> None:
     """Before the first line each counter is there for every label, so that its rate is known."""
     server, status = fresh
-    found = {
+    mapping = {
         labels: value
         for (name, labels), value in samples(server.state, status).items()
         if name == f"donkeywatch_{described.name}_total"
     }
-    assert found == dict.fromkeys(expected_labels(described), 0)
+    assert mapping == dict.fromkeys(expected_labels(described), 0)
 
 
 def test_every_described_metric_is_announced_and_nothing_else(
@@ -158,18 +158,18 @@ def test_every_described_metric_is_announced_and_nothing_else(
 
 def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
     """Rolling windows show no query and no fraction; what has not happened is missing, not 0."""
-    found = samples(*((fresh[0].state), fresh[1]))
+    result = samples(*((fresh[0].state), fresh[1]))
     for window in ("1h", "24h", "7d"):
         labels = frozenset({("window", window)})
-        assert found["donkeywatch_window_queries", labels] == 0
-        assert found["donkeywatch_window_addresses", labels] == 0
-    names = {name for name, _ in found}
+        assert result["donkeywatch_window_queries", labels] == 0
+        assert result["donkeywatch_window_addresses", labels] == 0
+    names = {name for name, _ in result}
     assert not {name for name in names if "_ratio" in name and "coverage" not in name}
     assert "donkeywatch_last_event_timestamp_seconds" not in names
     source = frozenset({("source", "simulated")})
-    assert found["donkeywatch_source_following", source] == 1
-    assert found["donkeywatch_source_lag_bytes", source] == 0
-    assert found["donkeywatch_config_last_reload_successful", frozenset()] == 1
+    assert result["donkeywatch_source_following", source] == 1
+    assert result["donkeywatch_source_lag_bytes", source] == 0
+    assert result["donkeywatch_config_last_reload_successful", frozenset()] == 1
 
 
 def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
@@ -190,14 +190,16 @@ def test_the_first_scrape_has_the_labels_too(tmp_path: Path) -> None:
     settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": 0})})
     service = Service(server.settings, settings)
     try:
-        found = samples(server.state, service._status)
+        result = samples(server.state, service._status)
     finally:
         service._wakeup.close()
         service._server.stop()
         service._engine.close()
-    assert found["donkeywatch_ready", frozenset()] == 0
+    assert result["donkeywatch_ready", frozenset()] == 0
     topics = {frozenset({("topic", topic)}) for topic in TOPICS}
-    assert {labels for name, labels in found if name == "donkeywatch_topic_queries_total"} == topics
+    assert {
+        labels for name, labels in result if name == "donkeywatch_topic_queries_total"
+    } == topics
 
 
 # -- equal to the database ---------------------------------------------------------------
@@ -206,10 +208,10 @@ def test_the_first_scrape_has_the_labels_too(tmp_path: Path) -> None:
 def test_counters_equal_database_and_truth(counted: tuple[Simulated, Status]) -> None:
     """Lines by outcome, queries, and flagged queries by topic and category are exact."""
     server, status = counted
-    found = samples(server.state, status)
+    result = samples(server.state, status)
     lines = {
         dict(labels)["outcome"]: value
-        for (name, labels), value in found.items()
+        for (name, labels), value in result.items()
         if name == "donkeywatch_lines_total"
     }
     truth = server.truth.as_json()
@@ -217,22 +219,22 @@ def test_counters_equal_database_and_truth(counted: tuple[Simulated, Status]) ->
     assert {outcome: n for outcome, n in lines.items() if n} == {
         outcome: n for outcome, n in truth["lines"].items() if n
     }
-    assert found["donkeywatch_queries_total", frozenset()] == truth["lines"]["query"]
+    assert result["donkeywatch_queries_total", frozenset()] == truth["lines"]["query"]
     for topic in TOPICS:
-        told: Counter[str] = Counter()
+        message: Counter[str] = Counter()
         for hour in truth["hours"].values():
-            told.update(hour["topics"][topic]["categories"])
-        for category, queries in told.items():
+            message.update(hour["topics"][topic]["categories"])
+        for category, queries in message.items():
             labels = frozenset({("topic", topic), ("category", category)})
-            assert found["donkeywatch_category_queries_total", labels] == queries
+            assert result["donkeywatch_category_queries_total", labels] == queries
         labels = frozenset({("topic", topic)})
-        assert found["donkeywatch_topic_queries_total", labels] == told.total()
+        assert result["donkeywatch_topic_queries_total", labels] == message.total()
 
 
 def test_gauges_equal_the_windows(counted: tuple[Simulated, Status]) -> None:
     """The five windows show what the tables hold, and ratios are quotients of shown counts."""
     server, status = counted
-    found = samples(server.state, status)
+    result = samples(server.state, status)
     db = sqlite3.connect(server.state / "donkeywatch.db")
     rows = db.execute(
         "select kind, queries, addresses, until, max(start) from windows where closed = 1"
@@ -242,34 +244,34 @@ def test_gauges_equal_the_windows(counted: tuple[Simulated, Status]) -> None:
     assert {row[0] for row in rows} == set(WINDOWS)
     for kind, queries, addresses, until, _ in rows:
         window = ("window", kind)
-        one = frozenset({window})
-        assert found["donkeywatch_window_queries", one] == queries
-        assert found["donkeywatch_window_addresses", one] == addresses
-        assert found["donkeywatch_window_end_timestamp_seconds", one] == until / 1000
+        first = frozenset({window})
+        assert result["donkeywatch_window_queries", first] == queries
+        assert result["donkeywatch_window_addresses", first] == addresses
+        assert result["donkeywatch_window_end_timestamp_seconds", first] == until / 1000
         for topic in TOPICS:
             labels = frozenset({window, ("topic", topic)})
-            flagged = found["donkeywatch_window_topic_queries", labels]
-            assert found["donkeywatch_window_query_ratio", labels] == flagged / queries
+            flagged = result["donkeywatch_window_topic_queries", labels]
+            assert result["donkeywatch_window_query_ratio", labels] == flagged / queries
             for least in "123":
                 wide = labels | {("least", least)}
-                flagged = found["donkeywatch_window_topic_addresses", wide]
-                assert found["donkeywatch_window_address_ratio", wide] == flagged / addresses
+                flagged = result["donkeywatch_window_topic_addresses", wide]
+                assert result["donkeywatch_window_address_ratio", wide] == flagged / addresses
 
 
 def test_corrected_ratios_are_there_with_a_record_alone(counted: tuple[Simulated, Status]) -> None:
     """Under names of their own, for the topics of the record; observed ones stay as they are."""
     server, status = counted
     without = samples(server.state, status)
-    found = samples(server.state, replace(status, accuracies=ACCURACIES))
-    more = {name: value for name, value in found.items() if name not in without}
-    assert {key: found[key] for key in without} == without
+    result = samples(server.state, replace(status, accuracies=ACCURACIES))
+    more = {name: value for name, value in result.items() if name not in without}
+    assert {key: result[key] for key in without} == without
     names = {f"donkeywatch_window_corrected_query_ratio{end}" for end in ("", "_lower", "_upper")}
     assert {name for name, _ in more} == names
     assert {dict(labels)["topic"] for _, labels in more} == {"pedophile"}
     for kind in WINDOWS:
         labels = frozenset({("window", kind), ("topic", "pedophile")})
-        observed = found["donkeywatch_window_query_ratio", labels]
-        corrected = found["donkeywatch_window_corrected_query_ratio", labels]
+        observed = result["donkeywatch_window_query_ratio", labels]
+        corrected = result["donkeywatch_window_corrected_query_ratio", labels]
         assert corrected == pytest.approx(max(0.0, (observed - 0.00004) / (0.74 - 0.00004)))
 
 
@@ -297,9 +299,9 @@ def test_counters_survive_a_restart_and_a_prune(tmp_path: Path) -> None:
     assert before["donkeywatch_queries_total", frozenset()] == server.truth.lines["query"]
 
 
-def not_back(before: Samples, found: Samples) -> Samples:
+def not_back(before: Samples, result: Samples) -> Samples:
     """The counters found, none of which is lower than it was."""
-    after = counters_only(found)
+    after = counters_only(result)
     assert set(before) <= set(after)
     assert all(after[key] >= value for key, value in before.items())
     return after
@@ -308,12 +310,12 @@ def not_back(before: Samples, found: Samples) -> Samples:
 def windows(state: Path) -> list[tuple[str, int]]:
     """Hours and weeks of the simulation that are still stored."""
     db = sqlite3.connect(state / "donkeywatch.db")
-    found = db.execute(
+    rows = db.execute(
         "select kind, start from windows where kind in ('hour', 'week') and until < ?",
         (NOW - 2 * WEEK,),
     ).fetchall()
     db.close()
-    return found
+    return rows
 
 
 def test_failed_commits_are_counted_before_they_are_stored(
@@ -322,8 +324,8 @@ def test_failed_commits_are_counted_before_they_are_stored(
     """The status' failures since the last good commit are added to the stored ones."""
     server, status = counted
     failing = replace(status, commit_errors=3, last_commit_ok=False)
-    found = samples(server.state, failing)
-    assert found["donkeywatch_commit_errors_total", frozenset()] == 3
+    result = samples(server.state, failing)
+    assert result["donkeywatch_commit_errors_total", frozenset()] == 3
 
 
 # -- the text ----------------------------------------------------------------------------
@@ -592,12 +594,12 @@ def test_openmetrics_can_be_parsed(counted: tuple[Simulated, Status]) -> None:
     registry.register(MetricsCollector(lambda: Snapshots(server.state, topics), lambda: status))
     text = openmetrics(registry).decode()  # type: ignore[no-untyped-call]
     assert text.endswith("# EOF\n")
-    found = {
+    mapping = {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in parsed(text)  # type: ignore[no-untyped-call]
         for sample in family.samples
     }
-    assert found == samples(server.state, status)
+    assert mapping == samples(server.state, status)
 
 
 def test_no_address_and_no_word_is_a_label(counted: tuple[Simulated, Status]) -> None:
