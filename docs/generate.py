@@ -133,7 +133,7 @@ def _example(client: httpx.Client, path: str) -> str:
     answer.raise_for_status()
     text = json.dumps(_abridged(answer.json()), indent=1)
     # What fits is written in one line.
-    text = re.sub(r"[\[{]\n[^\[\]{}]+[\]}]", lambda found: _joined(found[0]), text)
+    text = re.sub(r"[\[{]\n[^\[\]{}]+[\]}]", lambda match: _joined(match[0]), text)
     return f"\n```text\nGET {path}{query}\n```\n\n```json\n{text}\n```\n"
 
 
@@ -180,7 +180,7 @@ SECTIONS = {
 
 def rendered(text: str) -> str:
     """A document with its generated blocks made anew."""
-    return BLOCK.sub(lambda found: f"{found[1]}{SECTIONS[found[2]]()}{found[3]}", text)
+    return BLOCK.sub(lambda match: f"{match[1]}{SECTIONS[match[2]]()}{match[3]}", text)
 
 
 def documents() -> list[Path]:

@@ -109,11 +109,11 @@ class View:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.told: list[str] = []
-        self.asked: set[str] = set()
-        page.on("console", lambda message: self.told.append(message.text))
-        page.on("pageerror", lambda error: self.told.append(str(error)))
-        page.on("request", lambda request: self.asked.add(request.url))
+        self.answers: list[str] = []
+        self.requests: set[str] = set()
+        page.on("console", lambda message: self.answers.append(message.text))
+        page.on("pageerror", lambda error: self.answers.append(str(error)))
+        page.on("request", lambda request: self.requests.add(request.url))
 
     def open(self, url: str) -> None:
         """Show a page, and wait for its charts."""

@@ -73,7 +73,7 @@ class Prometheus:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def asked(self, path: str, **parameters: str) -> Any:
+    def answer_to(self, path: str, **parameters: str) -> Any:
         """The data of an answer; None while there is none."""
         try:
             with OPEN(f"{self.url}{path}?{urlencode(parameters)}", timeout=10) as answer:
@@ -83,7 +83,7 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an expression, now."""
-        data = self.asked("/api/v1/query", query=expression)
+        data = self.answer_to("/api/v1/query", query=expression)
         result: list[dict[str, Any]] = data["result"] if data else []
         return result
 

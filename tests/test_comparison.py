@@ -137,7 +137,7 @@ def test_rivals_count_what_they_say(first: Contender, made: Input, tmp_path: Pat
     if (missing := first.missing()) is not None:
         assert not os.environ.get("CI"), missing
         pytest.skip(missing)
-    harness = Harness(first_cores(2), tmp_path, 60, lambda _said: None)
+    harness = Harness(first_cores(2), tmp_path, 60, lambda _message: None)
     (outcome,) = harness.compare([first], made, PLAN.lines, 1)
     assert not outcome.failure
     assert outcome.runs[0].wall > 0 < outcome.runs[0].peak
@@ -165,7 +165,7 @@ def test_a_command_that_hangs_is_ended(made: Input, tmp_path: Path) -> None:
     """After the time that a run may take."""
     first = Contender(name="slow", prepare=lambda _site: ["sleep", "60"], read=lambda _site: {})
     cores = sorted(os.sched_getaffinity(0))[:1]
-    (outcome,) = Harness(cores, tmp_path, 0.2, lambda _said: None).compare([first], made, 1, 1)
+    (outcome,) = Harness(cores, tmp_path, 0.2, lambda _message: None).compare([first], made, 1, 1)
     assert outcome.failure == "timeout"
 
 

@@ -81,7 +81,7 @@ def _input(place: Path, lines: int, seed: int, contenders: Sequence[Contender]) 
     return made
 
 
-def _told(made: Input) -> dict[str, Any]:
+def _description(made: Input) -> dict[str, Any]:
     truth = made.truth()
     flagged = sum(hour[topic] for hour in truth["hours"].values() for topic in list(TOPICS)[:1])
     return {
@@ -119,7 +119,7 @@ def session(arguments: argparse.Namespace, place: Path) -> Session:
     for lines in arguments.lines:
         able = [item for item in chosen if item.limit is None or lines <= item.limit]
         made = _input(place, lines, arguments.seed, able)
-        inputs.append(_told(made))
+        inputs.append(_description(made))
         outcomes += harness.compare(able, made, lines, arguments.runs)
     date = datetime.now(UTC).strftime("%Y-%m-%d")
     stages = {} if arguments.only else {log: _stages(log) for log in ("tsv", "enode-go")}

@@ -109,7 +109,7 @@ def pick(qualified: Sequence[Outcome], contenders: Sequence[Contender]) -> list[
         if ran:
             nearest = min(distance(item.errors) for item in ran) + NEAR
             near = [item for item in ran if distance(item.errors) <= nearest]
-            best = min(near, key=lambda one: one.median("wall")).form
+            best = min(near, key=lambda outcome: outcome.median("wall")).form
             forms = [item for item in forms if item.form == best]
         chosen.append(forms[0])
     return chosen

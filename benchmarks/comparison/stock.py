@@ -18,7 +18,7 @@ Longs: TypeAlias = npt.NDArray[np.int64]
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
 FORMATS = ("tsv", "enode-go")
-SHORT_MS = 15
+PHRASE_BYTES = 15
 """Bytes of a query above which it is drawn less often, so that lines have 56 bytes in the mean."""
 CHAINED = 0.4
 """Share of searches that eNode-go logs as a chain of ANDs, a word each."""
@@ -64,7 +64,7 @@ class Stock:
 def _short(ordinary: Callable[[], Phrase], rng: Random) -> Phrase:
     while True:
         phrase = _utf8(ordinary())
-        if rng.random() < (SHORT_MS / max(SHORT_MS, len(phrase.text().encode()))) ** 3:
+        if rng.random() < (PHRASE_BYTES / max(PHRASE_BYTES, len(phrase.text().encode()))) ** 3:
             return phrase
 
 

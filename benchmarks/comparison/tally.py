@@ -51,17 +51,17 @@ class Tally:
 class _Window:
     def __init__(self, size: int) -> None:
         self._queries = 0
-        self._seen = np.zeros(size, np.bool_)
+        self._is_counted = np.zeros(size, np.bool_)
         self._flagged: dict[str, list[Longs]] = {topic: [] for topic in TOPICS}
 
     def add(self, serials: Longs, flagged: dict[str, Bools]) -> None:
         self._queries += len(serials)
-        self._seen[serials] = True
+        self._is_counted[serials] = True
         for topic, mask in flagged.items():
             self._flagged[topic].append(serials[mask])
 
     def counts(self) -> Counts:
-        return dict(_columns(self._queries, int(np.count_nonzero(self._seen)), self._flagged))
+        return dict(_columns(self._queries, int(np.count_nonzero(self._is_counted)), self._flagged))
 
 
 def _columns(

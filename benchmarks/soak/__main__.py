@@ -200,7 +200,7 @@ def report(soak: Soak) -> list[str]:
         ", ".join(f"{n} {name}" for name, n in jumped.items()) or "libfaketime is not installed",
     )
     if soak.ballast:
-        failed = soak.daemon.said("the last commit failed", ever=True)
+        failed = soak.daemon.log_text("the last commit failed", ever=True)
         print(
             f"{soak.ballast.episodes} times the disk was full: commits failed in {failed} lives,"
             f" {events['refused']} starts were refused"
@@ -209,7 +209,7 @@ def report(soak: Soak) -> list[str]:
         print("left out: the full disk, since only root may mount a small one")
     if not LOGROTATE:
         print("left out: the real logrotate, which is not installed")
-    tracebacks = sum(d.said("Traceback", ever=True) for d in (soak.daemon, soak.witness))
+    tracebacks = sum(d.log_text("Traceback", ever=True) for d in (soak.daemon, soak.witness))
     if tracebacks:
         wrong.append(f"{tracebacks} unhandled exceptions")
     return wrong + memory(soak)

@@ -67,12 +67,12 @@ class Daemon:
     def until(self, what: str) -> None:
         """Wait until it says something in this life."""
         end = time.monotonic() + 60
-        while not self.said(what):
+        while not self.log_text(what):
             if self.poll() is not None or time.monotonic() > end:
                 sys.exit(self.messages.read_text("utf-8"))
             time.sleep(0.05)
 
-    def said(self, what: str, *, ever: bool = False) -> int:
+    def log_text(self, what: str, *, ever: bool = False) -> int:
         """How often it said something, in this life or in all."""
         with self.messages.open("rb") as file:
             file.seek(0 if ever else self._before)
@@ -191,7 +191,7 @@ def live(daemon: Daemon, story: Story, rng: random.Random) -> int | None:
         if (code := daemon.poll()) is not None:
             return code
         time.sleep(0.05)
-        listens = listens or daemon.said("listening on") > 0
+        listens = listens or daemon.log_text("listening on") > 0
         if listens and time.monotonic() > reload_at:
             os.kill(daemon.process.pid, signal.SIGHUP)  # type: ignore[union-attr]
             reload_at = due + 8
@@ -212,7 +212,7 @@ def torment(
     while time.monotonic() < end:
         daemon.start()
         code = live(daemon, story, rng)
-        listened = daemon.said("listening on")
+        listened = daemon.log_text("listening on")
         full = ballast is not None and time.monotonic() < ballast.full_until
         if code is not None:
             story.events["refused"] += 1

@@ -26,7 +26,7 @@ from donkeywatch.simulation import three_years as plan
 from donkeywatch.simulation.coverage_checks import check_report, table
 from donkeywatch.simulation.three_years import Week, Years
 
-MANY_ROWS = 1_000_000
+PROGRESS_QUERIES = 1_000_000
 """Queries for which other processes are worth their start."""
 BAR = 0.93
 """Share of the 95 % intervals that have to hold what was planted."""
@@ -57,7 +57,7 @@ def counted(years: Years, directory: Path) -> list[Week]:
             settings = directory / f"{lexicon}.settings.toml"
             settings.write_text(SETTINGS.format(lexicon=lexicon), "utf-8")
             engine = Engine(loader.load(settings, {}), years.start_ms + first * plan.WEEK * HOUR)
-            if years.queries > MANY_ROWS:
+            if years.queries > PROGRESS_QUERIES:
                 engine.start_workers()
         backfill(engine, [path], None, lambda now=end: now)  # type: ignore[misc]
         path.unlink()

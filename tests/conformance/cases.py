@@ -19,17 +19,17 @@ Reasons = Callable[[Daemon], str]
 """Types of the fixtures."""
 
 
-CASES = (Case(), Case(end="kill"), Case(bell="polling"), Case(bell="polling", end="kill"))
+CASES = (Case(), Case(end="kill"), Case(wakeup="polling"), Case(wakeup="polling", end="kill"))
 
 
-TWO = pytest.mark.parametrize("case", [Case(), Case(bell="polling", end="kill")], ids=str)
-"""Each bell and each end, where all of them together would take too long."""
+TWO = pytest.mark.parametrize("case", [Case(), Case(wakeup="polling", end="kill")], ids=str)
+"""Each wakeup and each end, where all of them together would take too long."""
 
 
 stepped_ends = pytest.mark.parametrize(
     "ending", [None, Case(end="stop"), Case(end="kill")], ids=["runs on", "stop", "kill"]
 )
-"""An engine that is stepped has no bell; it runs on, or restarts after both ends."""
+"""An engine that is stepped has no wakeup; it runs on, or restarts after both ends."""
 Engines = Callable[[Case, int], Clocks]
 Daemons = Callable[[Case], Daemon]
 Run = Callable[..., tuple[int, str]]

@@ -121,14 +121,14 @@ def ask() -> Iterator[Ask]:
 def reasons(ask: Ask) -> Reasons:
     """Why a daemon is not ready; empty when it is. It must be healthy in any case."""
 
-    def told(daemon: Daemon) -> str:
+    def tell_reason(daemon: Daemon) -> str:
         answer = ask(daemon, "/readyz")
         document = " ".join(answer.json()["reasons"])
         assert answer.status_code == (503 if document else 200)
         assert ask(daemon, "/healthz").json() == {"healthy": True}
         return document
 
-    return told
+    return tell_reason
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def his(nobody: Nobody, prepared: Prepared, begun: Begun) -> Begun:
     def begin(case: Case, more: str = "") -> tuple[Daemon, Site]:
         reader = prepared(nobody.prelude + more, case, nobody.directory)
         (nobody.directory / "logs").mkdir()
-        nobody.own()
+        nobody.owned_by()
         return begun(case, reader=reader)
 
     return begin

@@ -255,7 +255,7 @@ class CopiedLog:
         }
         return len(match)
 
-    def told(self) -> str:
+    def status_error(self) -> str:
         """What the daemon says is wrong."""
         return "; ".join(source.error or "" for source in self.engine.status().sources)
 

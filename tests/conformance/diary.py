@@ -36,7 +36,7 @@ class Diary:
         self.log = directory / "logs" / "search.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.state = directory / "state"
-        self.asked: list[tuple[int, str]] = []
+        self.requests: list[tuple[int, str]] = []
         """Time (ms) and address of every query that has to be counted."""
         self.outcomes: Counter[str] = Counter()
         self._serial = itertools.count(1)
@@ -57,13 +57,13 @@ class Diary:
             lines.append(f"{stamp(at)}\t{who}\tzqorv {number}\n")
             self.outcomes[outcome] += 1
             if outcome == "query":
-                self.asked.append((at, who))
+                self.requests.append((at, who))
         with (log or self.log).open("a") as file:
             file.write("".join(lines))
 
     def truth(self, start: int, end: int) -> tuple[int, int, int]:
         """Queries, distinct addresses and sum of squares of [start, end) ms."""
-        request = Counter(who for time, who in self.asked if start <= time < end)
+        request = Counter(who for time, who in self.requests if start <= time < end)
         return request.total(), len(request), sum(n * n for n in request.values())
 
     def query(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
@@ -101,7 +101,7 @@ class Diary:
                 result = (queries, addresses, squares) if closed else (queries, *message[1:])
                 assert result == message, (kind, stamp(start))
                 total += queries
-            assert total == len(self.asked), kind
+            assert total == len(self.requests), kind
 
     def closed(self, kind: str) -> set[int]:
         """Starts of the windows of a kind that are closed."""

@@ -175,7 +175,7 @@ def _gone(directory: Path, _engine: Engine, step: int) -> None:
         restore(directory)
 
 
-def _crewed(_directory: Path, engine: Engine, _step: int) -> None:
+def _pooled(_directory: Path, engine: Engine, _step: int) -> None:
     """Two other processes read the blocks, and are waited for."""
     engine._block_queue.start_workers(3)
     mock.patch.object(WorkerPool, "ready", property(lambda _self: True)).start()
@@ -230,7 +230,7 @@ def truncate(directory: Path) -> None:
 Fault = Callable[[Path, Engine, int], None]
 FAULTS: dict[str, Fault | None] = {
     "none": None, "first start": None, "gone": _gone, "unwritable": _unwritable,
-    "truncated": _truncated, "crew": _crewed, "helped": _helped, "a week later": None,
+    "truncated": _truncated, "worker pool": _pooled, "helped": _helped, "a week later": None,
     "archive": _archived, "doubted": _doubted,
 }  # fmt: skip
 TIMES = {
@@ -239,7 +239,7 @@ TIMES = {
         MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 3 * MINUTE, MONDAY + 4 * MINUTE,
     ],
 }  # fmt: skip
-TIMES["gone"] = TIMES["first start"] = TIMES["crew"] = TIMES["helped"] = TIMES["none"]
+TIMES["gone"] = TIMES["first start"] = TIMES["worker pool"] = TIMES["helped"] = TIMES["none"]
 TIMES["doubted"] = [MONDAY - 35 * MINUTE, MONDAY - 34 * MINUTE, MONDAY + 4 * MINUTE]
 TIMES["archive"] = [MONDAY - 35 * MINUTE]
 # The wall clock is set back by a few minutes, too.

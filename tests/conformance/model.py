@@ -219,7 +219,7 @@ class World:
         """The engine was always up and the log always there, so all seconds are covered."""
         self._emptied = False
         """The log was emptied, and no look since then was stored."""
-        self._seen = self.now
+        self._last_look = self.now
         self.engine: Engine | None = None
         self._serial = itertools.count(FIRST)
         self._number = itertools.count(1)
@@ -792,7 +792,7 @@ class World:
         ]
         self._batch.update(dict.fromkeys(lines))
         silence = self._settings.time.max_gap * SECOND
-        unseen = self._emptied and self.now - self._seen > silence
+        unseen = self._emptied and self.now - self._last_look > silence
         if self.log is None or unseen:
             # What else stood in a log that was emptied long after the last look, nobody knows.
             self.smooth = False
@@ -805,7 +805,7 @@ class World:
                 self._gone_since = self.now
             self._batch.clear()
             self._rolled.clear()
-            self._emptied, self._seen = False, self.now
+            self._emptied, self._last_look = False, self.now
             self._check_counters()
         if (
             self._gone_since is not None

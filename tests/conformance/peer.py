@@ -84,10 +84,10 @@ class Peer(ABC):
         while not self.ready():
             if self._process.poll() is not None or time.monotonic() > end:
                 self.close()
-                raise RuntimeError(f"{self.tool} does not start: {self.said()}")
+                raise RuntimeError(f"{self.tool} does not start: {self.log_text()}")
             time.sleep(0.02)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         """Its messages of all lives."""
         return self.messages.read_text("utf-8", "replace")
 

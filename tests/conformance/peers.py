@@ -117,7 +117,7 @@ action(type="omfile" File="{output}" template="line" asyncWriting="off")
         (self.directory / "rsyslog.conf").write_text(
             self.SETTINGS.format(
                 directory=self.directory, pattern=pattern, output=self.output,
-                mode=polling if case.bell == "polling" else 'mode="inotify"',
+                mode=polling if case.wakeup == "polling" else 'mode="inotify"',
             )
         )  # fmt: skip
         self._pid = self.directory / "pid"

@@ -33,7 +33,7 @@ def write_settings(directory: Path, case: Case, more: str = "") -> Path:
     path = demo.write_settings(LEXICON, directory)
     text = path.read_text().replace('"search.log"', '"logs/search.log"')
     assert "logs/search.log" in text
-    polling = case.bell == "polling"
+    polling = case.wakeup == "polling"
     path.write_text(
         f"{text}\n[checkpoint]\ninterval = 0.05\n[http]\nport = 0\n"
         f"[follow]\nscan_interval = {0.1 if polling else 1.0}\n"
@@ -131,9 +131,9 @@ class Daemon:
 
     def start(self) -> None:
         """Start it; ends when it listens."""
-        before = self.said().count("listening on")
+        before = self.log_text().count("listening on")
         self.launch()
-        self.until(lambda: self.said().count("listening on") > before)
+        self.until(lambda: self.log_text().count("listening on") > before)
 
     def launch(self) -> None:
         """Start it and wait for nothing."""
@@ -141,21 +141,21 @@ class Daemon:
         argv = ["run", "--config", str(self.settings)]
         self.pid = self._zygote.fork(argv, self.errors, self.files)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         """All messages so far, of all its lives."""
         return self.errors.read_text("utf-8")
 
     def url(self) -> str:
         """Where the running daemon answers."""
-        return self.said().rpartition("listening on ")[2].split()[0]
+        return self.log_text().rpartition("listening on ")[2].split()[0]
 
     def until(self, condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
         """Wait for something; an AssertionError when it does not come or the daemon dies."""
         end = time.monotonic() + seconds
         while not condition():
-            assert time.monotonic() < end, self.said()
+            assert time.monotonic() < end, self.log_text()
             assert self.pid is not None
-            assert self._zygote.poll(self.pid) is None, self.said()
+            assert self._zygote.poll(self.pid) is None, self.log_text()
             time.sleep(0.01)
 
     def wait(self, seconds: float = PATIENCE) -> int:
@@ -163,7 +163,7 @@ class Daemon:
         assert self.pid is not None
         end = time.monotonic() + seconds
         while (code := self._zygote.poll(self.pid)) is None:
-            assert time.monotonic() < end, self.said()
+            assert time.monotonic() < end, self.log_text()
             time.sleep(0.01)
         self.pid = None
         return code
@@ -176,13 +176,13 @@ class Daemon:
     def stop(self) -> None:
         """SIGTERM; it must exit with 0 in good time and without a traceback."""
         self.signal(signal.SIGTERM)
-        assert self.wait() == 0, self.said()
-        assert "Traceback" not in self.said()
+        assert self.wait() == 0, self.log_text()
+        assert "Traceback" not in self.log_text()
 
     def kill(self) -> None:
         """SIGKILL."""
         self.signal(signal.SIGKILL)
-        assert self.wait() == -signal.SIGKILL, self.said()
+        assert self.wait() == -signal.SIGKILL, self.log_text()
 
     def look(self, lines: int) -> None:
         """Wait until it has counted so many, or its time is over."""

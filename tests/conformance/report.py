@@ -41,7 +41,7 @@ SETTLING = 1.0
 
 def cells(scripted: Scripted) -> list[Case]:
     """The cells of the reduced matrix that matter to a script, some twice if they are few."""
-    items = [c for c in scripted.cases() if c.bell == "inotify" and c.archive == "plain"]
+    items = [c for c in scripted.cases() if c.wakeup == "inotify" and c.archive == "plain"]
     return list(itertools.islice(itertools.cycle(items), max(RUNS, len(items))))
 
 
@@ -100,14 +100,14 @@ def measure(scripts: list[Scripted]) -> dict[str, Any]:
     jobs = [(scripted, setup) for scripted in scripts for setup in SETUPS]
     done = itertools.count(1)
 
-    def one(request: tuple[Scripted, Setup]) -> tuple[int, str]:
+    def measure_one(request: tuple[Scripted, Setup]) -> tuple[int, str]:
         scripted, setup = request
         result = job(setup, scripted)
         print(f"{next(done)} of {len(jobs)}: {scripted.name}: {setup.key}: {result[1]}", flush=True)
         return result
 
     with ThreadPoolExecutor(2) as pool:
-        result = dict(zip(jobs, pool.map(one, jobs), strict=True))
+        result = dict(zip(jobs, pool.map(measure_one, jobs), strict=True))
     rows = [
         {
             "script": scripted.name,

@@ -21,11 +21,11 @@ from conformance.site import Case, Site
 Script = Callable[[Site], None]
 MATRIX = {
     "writer": ("reopens", "keeps"),
-    "bell": ("inotify", "polling"),
+    "wakeup": ("inotify", "polling"),
     "end": ("stop", "kill"),
     "archive": ("plain", "gz"),
 }
-Dimension = Literal["writer", "bell", "end", "archive"]
+Dimension = Literal["writer", "wakeup", "end", "archive"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Scripted:
         return f"{self.id} {self.run.__name__.replace('_', ' ')}"
 
     def cases(self) -> Iterator[Case]:
-        """Every cell of its matrix; the bell always varies."""
+        """Every cell of its matrix; the wakeup always varies."""
         chosen = [MATRIX[name] if name in self.vary else MATRIX[name][:1] for name in MATRIX]
         for values in product(*chosen):
             yield Case(**dict(zip(MATRIX, values, strict=True)))  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def script(scenario: str, *vary: Dimension, peers: bool = True) -> Callable[[Scr
     """Enter a script into the list."""
 
     def enter(run: Script) -> Script:
-        SCRIPTS.append(Scripted(scenario, run, ("bell", *vary), peers))
+        SCRIPTS.append(Scripted(scenario, run, ("wakeup", *vary), peers))
         return run
 
     return enter
@@ -131,7 +131,7 @@ def renamed_and_created_a_second_later(site: Site) -> None:
     site.restart()
 
 
-@script("R03", "bell", "end")
+@script("R03", "wakeup", "end")
 def written_to_after_the_rename(site: Site) -> None:
     """The server learns of the rotation late and writes to the old file meanwhile."""
     with site.path.open("ab", buffering=0) as old:
@@ -270,7 +270,7 @@ def _packing(site: Site) -> Site:
     """The same place, with archives compressed."""
     packing = object.__new__(Site)
     packing.__dict__.update(site.__dict__)
-    packing.case = Case(site.case.writer, site.case.bell, site.case.end, "gz")
+    packing.case = Case(site.case.writer, site.case.wakeup, site.case.end, "gz")
     return packing
 
 

@@ -21,12 +21,12 @@ class Case:
     """One cell of the matrix."""
 
     writer: Literal["reopens", "keeps"] = "reopens"
-    bell: Literal["inotify", "polling"] = "inotify"
+    wakeup: Literal["inotify", "polling"] = "inotify"
     end: Literal["stop", "kill"] = "stop"
     archive: Literal["plain", "gz"] = "plain"
 
     def __str__(self) -> str:
-        return f"{self.writer}-{self.bell}-{self.end}-{self.archive}"
+        return f"{self.writer}-{self.wakeup}-{self.end}-{self.archive}"
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Nobody:
             f"os.setgroups([]); os.setgid({self.group}); os.setuid({self.user})\n"
         )
 
-    def own(self) -> None:
+    def owned_by(self) -> None:
         """Give him everything in the directory."""
         for path in (self.directory, *self.directory.rglob("*")):
             os.chown(path, self.user, self.group, follow_symlinks=False)
@@ -102,10 +102,10 @@ def fill(place: Path) -> Path:
 
 def refused(daemon: Daemon, code: int) -> str:
     """The message of a daemon that does not start: a fact and a remedy, no traceback."""
-    before = len(daemon.said())
+    before = len(daemon.log_text())
     daemon.launch()
-    assert daemon.wait() == code, daemon.said()
-    message = daemon.said()[before:]
+    assert daemon.wait() == code, daemon.log_text()
+    message = daemon.log_text()[before:]
     assert "remedy: " in message
     assert "Traceback" not in message
     assert "listening" not in message

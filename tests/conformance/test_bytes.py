@@ -67,7 +67,7 @@ def entries(reader: Daemon) -> tuple[str, str]:
 CELLS = [("tsv", case) for case in CASES] + [
     (name, case) for name in FORMATS[1:] for case in (CASES[0], CASES[3])
 ]
-"""The formats that share all but their parser with tsv: each bell and each end once."""
+"""The formats that share all but their parser with tsv: each wakeup and each end once."""
 cells = pytest.mark.parametrize(("name", "case"), CELLS, ids=str)
 
 
@@ -163,17 +163,17 @@ def test_nothing_of_a_line_reaches_our_own_log(
         again(reader, case)
     reader.until(lambda: not reasons(reader))
     diary.log.rename(before)
-    reader.until(lambda: "not there yet" in reader.said())
+    reader.until(lambda: "not there yet" in reader.log_text())
     diary.log.write_bytes(written())  # The same lines would be a copy.
     reader.until(lambda: diary.lines() == 3 * data.count(b"\n"))
     lexicon = reader.settings.parent / "archive" / "lexicon.toml"
     valid = lexicon.read_text()
     lexicon.write_text(f"{valid}\n{canary} = \x1b\n")
     reader.signal(signal.SIGHUP)
-    reader.until(lambda: "settings not reloaded" in reader.said())
+    reader.until(lambda: "settings not reloaded" in reader.log_text())
     lexicon.write_text(valid)
     reader.signal(signal.SIGHUP)
-    reader.until(lambda: "settings reloaded" in reader.said())
+    reader.until(lambda: "settings reloaded" in reader.log_text())
     reader.stop()
     rows = dict(diary.query("select detail, value from counters where name = 'lines'"))
     count = len(FORGING)
@@ -245,7 +245,7 @@ def test_a_log_in_utf_16_is_refused(
     reader.until(lambda: "is UTF-16" in reasons(reader))
     diary.log.rename(diary.log.with_name("kept-away"))
     diary.write(*range(wall() - 9, wall()))
-    reader.look(len(diary.asked))
+    reader.look(len(diary.requests))
     reader.until(lambda: not reasons(reader))
     reader.stop()
     diary.exact()
@@ -262,7 +262,7 @@ def test_a_daemon_says_in_its_own_log_that_it_begins_with_utf_16(
     reader.start()
     reader.until(lambda: "is UTF-16" in reasons(reader))
     reader.stop()
-    assert "WARNING not ready: source simulated: " in reader.said()
+    assert "WARNING not ready: source simulated: " in reader.log_text()
 
 
 @pytest.mark.scenario("B03")
@@ -293,7 +293,7 @@ def test_a_file_that_becomes_utf_16_is_refused_too(
     how: str,
 ) -> None:
     """The mark comes into a file that is open already, or stands in one beside the log."""
-    reader = daemon(Case(bell="polling"))
+    reader = daemon(Case(wakeup="polling"))
     diary.log.touch()
     reader.start()
     if how != "created empty":
@@ -450,6 +450,6 @@ def test_a_real_daemon_reads_any_bytes(
         k: n for k, n in rows.items() if n
     }
     assert sum(rows.values()) == written
-    assert "Traceback" not in reader.said()
+    assert "Traceback" not in reader.log_text()
     hours = diary.query("select sum(queries) from windows where kind = 'hour'")
     assert hours == [(rows["query"],)]

@@ -87,7 +87,7 @@ def test_a_jump_of_the_wall_clock_loses_and_doubles_nothing(
     diary.exact()
     engine.tick(2 * DAY)
     diary.exact()
-    assert {time // HOUR * HOUR for time, _ in diary.asked} <= diary.closed("hour")
+    assert {time // HOUR * HOUR for time, _ in diary.requests} <= diary.closed("hour")
     diary.rolling()
 
 
@@ -166,7 +166,7 @@ def test_a_jump_of_a_real_daemons_clock_loses_and_doubles_nothing(
         shifted.shift(base + wrong)
         now = shifted.now() + server - wrong
         diary.write(*range(now - 4, now + 1))
-        daemon.look(len(diary.asked))
+        daemon.look(len(diary.requests))
 
     count(0, 0)
     count(-HOUR, -HOUR)
@@ -177,8 +177,8 @@ def test_a_jump_of_a_real_daemons_clock_loses_and_doubles_nothing(
     count(0, 0)
     daemon.stop()
     diary.exact()
-    assert len(diary.asked) == 30
-    assert "not ready: the last commit" not in daemon.said()
+    assert len(diary.requests) == 30
+    assert "not ready: the last commit" not in daemon.log_text()
 
 
 # -- C02 ------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def test_local_time_where_the_clocks_change(
 
 @pytest.mark.scenario("C02")
 @pytest.mark.parametrize(
-    "case", [Case(), Case(bell="polling", end="kill")], ids=["inotify-stop", "polling-kill"]
+    "case", [Case(), Case(wakeup="polling", end="kill")], ids=["inotify-stop", "polling-kill"]
 )
 def test_a_real_daemon_that_restarts_within_the_repeated_hour(
     tmp_path: Path, diary: Diary, shifted: Shifted, case: Case
@@ -235,12 +235,12 @@ def test_a_real_daemon_that_restarts_within_the_repeated_hour(
     amend(daemon.settings, 'format = "tsv"', f'format = "tsv"\ntimezone = "{PARIS}"')
     diary.write(*range(change - 90 * MINUTE, change, 5 * MINUTE), stamp=local(PARIS))
     daemon.start()
-    daemon.look(len(diary.asked))
+    daemon.look(len(diary.requests))
     diary.write(*range(change, change + 30 * MINUTE, 5 * MINUTE), stamp=local(PARIS))
-    daemon.look(len(diary.asked))
+    daemon.look(len(diary.requests))
     again(daemon, case)
     diary.write(*range(change + 30 * MINUTE, change + 65 * MINUTE, 5 * MINUTE), stamp=local(PARIS))
-    daemon.look(len(diary.asked))
+    daemon.look(len(diary.requests))
     daemon.stop()
     diary.exact()
     assert {change - HOUR, change} <= diary.closed("hour")
@@ -261,7 +261,7 @@ def test_another_zone_in_the_settings_is_for_the_lines_that_come(
     amend(reader.settings, "America/Phoenix", "Asia/Tokyo")
     if how == "reload":
         reader.signal(signal.SIGHUP)
-        reader.until(lambda: "settings reloaded" in reader.said())
+        reader.until(lambda: "settings reloaded" in reader.log_text())
     else:
         again(reader, case)
     diary.write(*range(now - 5, now), stamp=local("Asia/Tokyo"))
@@ -365,7 +365,7 @@ def test_stamps_without_a_year_are_no_time(daemon: Daemons, diary: Diary, case: 
 
 # -- C04 ------------------------------------------------------------------------------------
 
-FAR_FUTURE_MS = utc(2099, 1, 1)
+YEAR_2099_MS = utc(2099, 1, 1)
 
 
 @pytest.mark.scenario("C04")
@@ -377,7 +377,7 @@ def test_stamps_of_2099_close_nothing(stepped: Engines, diary: Diary, ending: Ca
     engine.start()
     keys = sorted(path.name for path in (diary.state / "keys").iterdir())
     for count in (1, 3, 50):
-        diary.write(*[FAR_FUTURE_MS] * count, outcome="future")
+        diary.write(*[YEAR_2099_MS] * count, outcome="future")
         diary.write(engine.now)
         engine.tick()
         if ending:
@@ -401,12 +401,12 @@ def test_stamps_of_2099_close_nothing_of_a_real_daemon(
     daemon: Daemons, diary: Diary, case: Case
 ) -> None:
     """As the first line, alone, and sixty at once, with an end between."""
-    diary.write(FAR_FUTURE_MS, outcome="future")
+    diary.write(YEAR_2099_MS, outcome="future")
     reader = daemon(case)
     reader.start()
     for count in (0, 1, 60):
         now = time.time_ns() // 1_000_000
-        diary.write(*[FAR_FUTURE_MS] * count, outcome="future")
+        diary.write(*[YEAR_2099_MS] * count, outcome="future")
         diary.write(now)
         reader.until(lambda: diary.lines() == diary.outcomes.total())
         again(reader, case)

@@ -331,7 +331,7 @@ def test_a_masked_log_is_left_out_and_told_beside_new_lines(log: CopiedLog) -> N
     rotated.write_bytes(b"".join(masked))
     log.write(5)
     log.check()
-    assert "60 lines of a file have the times of counted searches" in log.told()
+    assert "60 lines of a file have the times of counted searches" in log.status_error()
 
 
 def _hashes_of(text: bytes, keys: list[bytes]) -> list[bytes]:
@@ -439,7 +439,7 @@ def test_a_counted_file_that_is_nowhere_is_told(log: CopiedLog) -> None:
     log.path.touch()
     log.up()
     log.settle()
-    assert "is nowhere" in log.told()
+    assert "is nowhere" in log.status_error()
     (lost,) = log.engine.store.connection.execute(
         "select value from counters where name = 'lost_bytes'"
     ).fetchone()

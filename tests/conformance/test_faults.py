@@ -43,7 +43,7 @@ def test_forbidden_for_a_minute_and_a_half(nobody: Nobody, what: str, end: str) 
     """From what may not be read nothing is concluded, however long; nothing is lost by it."""
     reader = Stepped(nobody.directory, Case())
     site = Site(nobody.directory, reader, Case())
-    nobody.own()
+    nobody.owned_by()
     with nobody.acting():
         reader.start()
     site.write(10)
@@ -134,7 +134,7 @@ def test_a_directory_made_anew(begun: Begun, case: Case, reasons: Reasons) -> No
 
 @pytest.mark.scenario("F02")
 def test_the_bell_hangs_again(begun: Begun) -> None:
-    """With looks a minute apart only the bell can tell: also of a directory made anew."""
+    """With looks a minute apart only the wakeup can tell: also of a directory made anew."""
     reader, site = begun(
         Case(), lambda text: text.replace("scan_interval = 1.0", "scan_interval = 60")
     )
@@ -143,7 +143,7 @@ def test_the_bell_hangs_again(begun: Begun) -> None:
 
     def rung() -> bool:
         site.write(1)
-        time.sleep(0.1)  # another change a little later: the bell is what is waited for
+        time.sleep(0.1)  # another change a little later: the wakeup is what is waited for
         return reader.tally().total >= site.written - 5
 
     reader.until(rung)
@@ -193,7 +193,7 @@ def test_out_of_descriptors_while_running(begun: Begun, case: Case) -> None:
     for _ in range(2):
         site.rename()
         site.write(10)
-    reader.until(lambda: "Too many open files" in reader.said())
+    reader.until(lambda: "Too many open files" in reader.log_text())
     if case.end == "kill":
         site.restart()
     else:
@@ -214,8 +214,8 @@ def test_too_few_descriptors_to_start(daemon: Make, tmp_path: Path) -> None:
             reader.stop()
         except AssertionError:
             assert reader.wait() in (1, 2, 3, 6)
-            assert "open files" in reader.said()
-            assert "Traceback" not in reader.said()
+            assert "open files" in reader.log_text()
+            assert "Traceback" not in reader.log_text()
 
 
 DEAF = """
@@ -451,7 +451,7 @@ def test_something_else_in_place_of_the_log(
     reader.until(lambda: re.search(message, reasons(reader)) is not None)
     site.restart()
     reader.until(lambda: re.search(message, reasons(reader)) is not None)
-    assert "zqorvsecret" not in reader.said() + ready(reader)
+    assert "zqorvsecret" not in reader.log_text() + ready(reader)
     shutil.rmtree(site.path) if kind == "directory" else site.path.unlink()
     site.write(10)
     assert site.outcome() == (0, 0)

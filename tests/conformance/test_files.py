@@ -20,8 +20,8 @@ from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from support import counters, outcomes
 
 Make = Callable[[Case], Daemon]
-CASES = [Case(bell="inotify"), Case(bell="polling")]
-ENDS = [Case(bell=case.bell, end=end) for case in CASES for end in ("stop", "kill")]
+CASES = [Case(wakeup="inotify"), Case(wakeup="polling")]
+ENDS = [Case(wakeup=case.wakeup, end=end) for case in CASES for end in ("stop", "kill")]
 
 
 def at_work(reader: Daemon, directory: Path, case: Case) -> tuple[Daemon, Site]:
@@ -161,7 +161,7 @@ def test_copied_and_truncated_while_another_process_locks(
     other = sqlite3.connect(reader.state / "donkeywatch.db", isolation_level=None)
     other.execute("begin immediate")
     site.write(20)
-    reader.until(lambda: "not ready: the last commit failed" in reader.said())
+    reader.until(lambda: "not ready: the last commit failed" in reader.log_text())
     site.copytruncate()
     site.write(5)
     other.execute("rollback")
@@ -181,7 +181,7 @@ def test_a_second_daemon_on_the_same_state(daemon: Make, tmp_path: Path, case: C
     second = daemon(case)
     second.launch()
     assert second.wait() == 4
-    assert "stop it first" in second.said()
+    assert "stop it first" in second.log_text()
     site.write(10)
     site.look()
     first.kill()
@@ -262,7 +262,7 @@ Service(settings, loader.load(settings)).run(rotated)
 @pytest.mark.scenario("R07")
 def test_what_is_rotated_once_the_start_is_told_is_no_history(tmp_path: Path) -> None:
     """At the first start of all, between the words `listening on` and the first turn."""
-    case = Case(bell="polling")
+    case = Case(wakeup="polling")
     reader = Stepped(tmp_path, case)
     site = Site(tmp_path, reader, case)
     site.write(20)

@@ -109,8 +109,8 @@ def test_idle_connections_at_1024_descriptors(
         assert reader.tally().total == site.written
         assert same.get(f"{reader.url()}/readyz", headers=AT_ONCE).json()["ready"]
     assert most < 700
-    assert len(reader.said()) < SMALL_LOG
-    assert "open files" not in reader.said()
+    assert len(reader.log_text()) < SMALL_LOG
+    assert "open files" not in reader.log_text()
     assert site.outcome() == (0, 0)
     reader.stop()
 
@@ -134,7 +134,7 @@ def test_connections_that_do_not_read(daemon: Make, begun: Begun, many_files: No
         assert other.get(f"{reader.url()}/healthz").status_code == 200
         site.look()
         assert reader.tally().total == site.written
-    assert len(reader.said()) < SMALL_LOG
+    assert len(reader.log_text()) < SMALL_LOG
     assert site.outcome() == (0, 0)
     reader.stop()
 
@@ -242,12 +242,12 @@ BAD = (
 def test_bad_requests_are_few_words(begun: Begun) -> None:
     """Five hundred of five kinds: some lines in the log, none with what was sent."""
     reader, site = begun(Case())
-    before = len(reader.said())
+    before = len(reader.log_text())
     for _ in range(100):
         for request in BAD:
             answered(reader, request)
-    assert len(reader.said()) - before < 4_000
-    assert "zqorv" not in reader.said()
+    assert len(reader.log_text()) - before < 4_000
+    assert "zqorv" not in reader.log_text()
     assert site.outcome() == (0, 0)
     reader.stop()
 

@@ -65,7 +65,7 @@ def test_a_reader_neither_blocks_the_loop_nor_hides_what_is_left(
     reader.execute("begin")
     reader.execute("select count(*) from segments").fetchone()
     monitor.start()
-    monitor.until(lambda: "rows whose key is destroyed are still" in monitor.said())
+    monitor.until(lambda: "rows whose key is destroyed are still" in monitor.log_text())
     monitor.until(lambda: metric(ask, monitor, "destruction_pending") == 1)
     begun = time.monotonic()
     diary.write(now())
@@ -80,7 +80,7 @@ def test_a_reader_neither_blocks_the_loop_nor_hides_what_is_left(
     reader.close()
     monitor.until(lambda: not held(diary.state, marks), 5)
     monitor.until(lambda: metric(ask, monitor, "destruction_pending") == 0)
-    assert "the write-ahead log is emptied" in monitor.said()
+    assert "the write-ahead log is emptied" in monitor.log_text()
     assert "write-ahead" not in run("verify", "--config", monitor.settings)[1]
     monitor.stop()
 
@@ -100,7 +100,7 @@ def test_a_start_destroys_what_is_due_before_it_serves(
     monitor.start()
     assert not [key for key in keys if key.exists()]
     assert not held(diary.state, marks)
-    text, _, _ = monitor.said().partition("listening on")
+    text, _, _ = monitor.log_text().partition("listening on")
     assert f"destroyed the keys of {', '.join(key.stem for key in keys)}" in text
     monitor.stop()
     diary.exact()
@@ -232,7 +232,7 @@ def test_a_key_directory_that_is_empty_after_a_reboot(
     monitor.start()
     monitor.until(lambda: diary.lines() == diary.outcomes.total())
     week = week_name(week_of(now()))
-    assert f"the key of week {week} is lost" in monitor.said()
+    assert f"the key of week {week} is lost" in monitor.log_text()
     assert metric(ask, monitor, "breaks_total") >= 1
     monitor.stop()
     diary_exact_but_for_addresses(diary)
@@ -251,7 +251,7 @@ def diary_exact_but_for_addresses(diary: Diary) -> None:
     )
     assert {name: n for name, n in lines if n} == +diary.outcomes
     hours = diary.query("select sum(queries) from windows where kind = 'hour'")
-    assert hours == [(len(diary.asked),)]
+    assert hours == [(len(diary.requests),)]
 
 
 @pytest.mark.scenario("XK6")

@@ -53,7 +53,7 @@ SLIPS: dict[str, Callable[[str], str]] = {
     "no countries": lambda text: text.replace("countries.mmdb", "zqorv.mmdb"),
     "no source": lambda text: text.replace("[[source]]", "[source]"),
 }
-BELLS = pytest.mark.parametrize("case", [Case(), Case(bell="polling")], ids=str)
+BELLS = pytest.mark.parametrize("case", [Case(), Case(wakeup="polling")], ids=str)
 
 
 def verb(zygote: Zygote, daemon: Daemon, name: str) -> int:
@@ -96,7 +96,7 @@ def test_bad_settings_at_a_reload(begun: Begun, ask: Ask, reasons: Reasons, slip
         reader.settings.write_text(SLIPS[slip](valid))
     reader.signal(signal.SIGHUP)
     reader.until(lambda: metrics(ask(reader, "/metrics").text)[RELOADED] == 0)
-    assert "the old ones stay" in reader.said()
+    assert "the old ones stay" in reader.log_text()
     site.write(10)
     site.look()
     assert reasons(reader) == ""
@@ -280,7 +280,7 @@ def test_tokens(begun: Begun, case: Case, ask: Ask) -> None:
         valid = {"Authorization": "Bearer zqorvtoken"}
         assert client.get(url + "/metrics", headers=valid).status_code == 200
         assert client.get(url + "/healthz").status_code == 200
-    assert "zqorvtoken" not in reader.said()
+    assert "zqorvtoken" not in reader.log_text()
     assert site.outcome() == (0, 0)
     reader.stop()
 
@@ -370,5 +370,5 @@ def test_a_certificate_renewed_and_a_reload(
     with served(begun, Case(), openssl, tmp_path) as (reader, _):
         certify(tmp_path, openssl)
         reader.signal(signal.SIGHUP)
-        reader.until(lambda: "settings reloaded" in reader.said())
+        reader.until(lambda: "settings reloaded" in reader.log_text())
         reader.until(lambda: shown(reader) == (tmp_path / "cert.pem").read_text().strip(), 2)

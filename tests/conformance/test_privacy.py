@@ -134,7 +134,7 @@ def counted(ask: Ask, reader: Daemon) -> float:
     return sum(map(float, match))
 
 
-def told(ask: Ask, reader: Daemon) -> dict[str, bytes]:
+def leaked(ask: Ask, reader: Daemon) -> dict[str, bytes]:
     """Everything a daemon tells over HTTP."""
     answers = {path: ask(reader, path) for path in PATHS}
     assert b"pedophile" in answers["/metrics"].content
@@ -188,19 +188,19 @@ def test_canaries_in_a_real_process(tmp_path: Path, case: Case, ask: Ask) -> Non
         for number, slip in enumerate((f'"{WORDS[2]}" = {WORDS[3]}\n', f"[{WORDS[2]}.x]\n", "\0")):
             lexicon.write_text(LEXICON + slip)
             reader.signal(signal.SIGHUP)
-            reader.until(lambda number=number: reader.said().count("not reloaded") > number)  # type: ignore[misc]
+            reader.until(lambda number=number: reader.log_text().count("not reloaded") > number)  # type: ignore[misc]
         pour(site)
         site.rename()
         pour(site)
         reader.until(lambda: counted(ask, reader) >= site.written)
-        observed |= told(ask, reader)
+        observed |= leaked(ask, reader)
         proc = Path(f"/proc/{reader.pid}")
         observed |= {name: (proc / name).read_bytes() for name in ("cmdline", "environ", "comm")}
         assert re.search(r"Max core file size +0 +0 ", (proc / "limits").read_text())
         lexicon.write_text(LEXICON)
         site.restart()
         reader.until(lambda: counted(ask, reader) >= site.written)
-        observed |= told(ask, reader)
+        observed |= leaked(ask, reader)
         reader.stop()
         lexicon.write_text(LEXICON + f'"{WORDS[0]}" = {WORDS[1]}\n')
         refused(reader, 2)
@@ -211,7 +211,7 @@ def test_canaries_in_a_real_process(tmp_path: Path, case: Case, ask: Ask) -> Non
 
 
 @pytest.mark.scenario("Z02")
-@pytest.mark.parametrize("case", [Case(end="kill"), Case(bell="polling", end="kill")], ids=str)
+@pytest.mark.parametrize("case", [Case(end="kill"), Case(wakeup="polling", end="kill")], ids=str)
 def test_canaries_where_nothing_can_be_stored(
     daemon: Make, case: Case, tmp_path: Path, ask: Ask
 ) -> None:
@@ -226,7 +226,7 @@ def test_canaries_where_nothing_can_be_stored(
         pour(site)
         site.write(1_000)
         reader.until(lambda: "the last commit failed" in ask(reader, "/readyz").text)
-        observed = told(ask, reader)
+        observed = leaked(ask, reader)
         site.end()
         ballast.unlink()
         path = reader.state / "donkeywatch.db"
@@ -308,7 +308,7 @@ def test_keys_of_somebody_else(nobody: Nobody, his: Begun, case: Case, what: str
     site.end()
     os.chown(reader.state / "keys" / what, 0, 0)
     refused(reader, 2)
-    nobody.own()
+    nobody.owned_by()
     site.write(10)
     reader.start()
     assert site.outcome() == (0, 0)
@@ -348,7 +348,7 @@ def ticks(pid: int) -> int:
 
 
 @pytest.mark.scenario("Z04")
-@pytest.mark.parametrize("case", [Case(), Case(bell="polling")], ids=str)
+@pytest.mark.parametrize("case", [Case(), Case(wakeup="polling")], ids=str)
 def test_idle_costs_nothing(begun: Begun, case: Case, ask: Ask) -> None:
     """Less than a tenth of one core over three seconds without a line; a bound, not a figure."""
     reader, site = begun(case)

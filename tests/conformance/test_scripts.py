@@ -15,7 +15,7 @@ from conformance.site import Case, Reader, Site
 
 
 def _cells(bells: int) -> list[object]:
-    """Every cell, with as many kinds of bell as there are for the reader."""
+    """Every cell, with as many kinds of wakeup as there are for the reader."""
     return [
         pytest.param(
             scripted, case, marks=pytest.mark.scenario(scripted.id),
@@ -23,7 +23,7 @@ def _cells(bells: int) -> list[object]:
         )
         for scripted in SCRIPTS
         for case in scripted.cases()
-        if case.bell in MATRIX["bell"][:bells]
+        if case.wakeup in MATRIX["wakeup"][:bells]
     ]  # fmt: skip
 
 

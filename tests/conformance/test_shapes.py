@@ -35,7 +35,7 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 }  # fmt: skip
 DEPLOYMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 FIRST = Case()
-BOTH = pytest.mark.parametrize("case", [Case(), Case(bell="polling", end="kill")], ids=str)
+BOTH = pytest.mark.parametrize("case", [Case(), Case(wakeup="polling", end="kill")], ids=str)
 
 
 def old(diary: Diary, name: str, count: int = 300, *, hours: int = 30) -> Path:
@@ -171,12 +171,12 @@ def test_the_log_itself_may_be_none(
 ) -> None:
     """The daemon is not ready and says what it found; a log in its place is counted whole."""
     diary.log.write_bytes(NO_LOGS[kind])
-    reader = daemon(Case(bell="polling"))
+    reader = daemon(Case(wakeup="polling"))
     reader.start()
     reader.until(lambda: f"search.log is {kind}" in reasons(reader))
     diary.log.unlink()
     nine(diary)
-    reader.look(len(diary.asked))
+    reader.look(len(diary.requests))
     reader.until(lambda: not reasons(reader))
     reader.stop()
     diary.exact()
@@ -217,7 +217,7 @@ def test_a_damaged_rotated_file_holds_nothing_up(daemon: Daemons, diary: Diary, 
     reader.look(9 + 300 + 9)
     with lz4.frame.open(diary.log.with_name("search.log.1.lz4"), "wb") as whole:
         whole.write(second.read_bytes())
-    reader.look(len(diary.asked))
+    reader.look(len(diary.requests))
     again(reader, case)
     reader.stop()
     diary.exact()
@@ -238,7 +238,7 @@ def test_a_file_name_forges_no_line(daemon: Daemons, run: Run, diary: Diary) -> 
 @pytest.mark.scenario("XF6")
 def test_a_rotated_file_name_forges_no_line(daemon: Daemons, diary: Diary) -> None:
     """The daemon names what it cannot read."""
-    reader = daemon(Case(bell="polling"))
+    reader = daemon(Case(wakeup="polling"))
     amend(reader.settings, "[[source]]", '[[source]]\nrotated = ["search.log*"]')
     nine(diary)
     reader.start()
@@ -247,14 +247,16 @@ def test_a_rotated_file_name_forges_no_line(daemon: Daemons, diary: Diary) -> No
     nine(diary)
     reader.look(18)
     reader.stop()
-    assert not [line for line in reader.said().splitlines() if line.startswith("WARNING forged")]
+    assert not [
+        line for line in reader.log_text().splitlines() if line.startswith("WARNING forged")
+    ]
 
 
 @pytest.mark.scenario("XF7")
 @pytest.mark.parametrize("kind", ["gzip", "zstd", "xz"])
 def test_an_archive_that_stands_for_very_much(daemon: Daemons, diary: Diary, kind: str) -> None:
     """A gigabyte of one line in a few bytes: memory is bounded, and the live log is read on."""
-    reader = daemon(Case(bell="polling"))
+    reader = daemon(Case(wakeup="polling"))
     nine(diary)
     reader.start()
     reader.look(9)
@@ -269,8 +271,8 @@ def test_an_archive_that_stands_for_very_much(daemon: Daemons, diary: Diary, kin
     part.rename(diary.log.with_name("search.log.1"))
     for _ in range(5):
         diary.write(wall())
-        reader.look(len(diary.asked))
-    reader.until(lambda: diary.lines() == len(diary.asked) + 1)
+        reader.look(len(diary.requests))
+    reader.until(lambda: diary.lines() == len(diary.requests) + 1)
     status = Path(f"/proc/{reader.pid}/status").read_text()
     assert int(status.partition("VmHWM:")[2].split()[0]) < 300 << 10
     reader.stop()
@@ -341,11 +343,11 @@ def test_lines_in_pieces(daemon: Daemons, diary: Diary, name: WrapperName, case:
             wrapped.append(wrap(name, piece, ends=i == 2))
             wrapped.append(wrap(name, "a banner", stream="stderr"))
             diary.outcomes["other"] += 1
-            reader.look(len(diary.asked) if i == 2 else len(diary.asked) - 1)
+            reader.look(len(diary.requests) if i == 2 else len(diary.requests) - 1)
             if round_number == i:
                 again(reader, case)
     wrapped.write(3)
-    reader.look(len(diary.asked))
+    reader.look(len(diary.requests))
     reader.until(lambda: diary.lines() == diary.outcomes.total())
     again(reader, case)
     reader.stop()
@@ -411,7 +413,7 @@ def test_a_log_that_rsyslog_writes(
     daemon: Daemons, need: Callable[[str], str], diary: Diary, form: str
 ) -> None:
     """The lines are sent as a program's are, and stand in each of its forms in the file."""
-    reader = daemon(Case(bell="polling"))
+    reader = daemon(Case(wakeup="polling"))
     wrapping(reader, "syslog")
     reader.start()
     wrapped = Wrapped(diary, "syslog")
@@ -484,7 +486,7 @@ def test_check_tells_the_wrapper_and_the_rate(run: Run, diary: Diary, name: Wrap
 @pytest.mark.scenario("XH5")
 def test_a_mark_before_any_text_we_read(daemon: Daemons, diary: Diary) -> None:
     """Settings, lexicon, token and log, as editors on Windows write them."""
-    reader = daemon(Case(bell="polling"))
+    reader = daemon(Case(wakeup="polling"))
     token = reader.settings.with_name("token")
     token.write_text("zqorvzqorvzqorvzqorv\n")
     token.chmod(0o600)

@@ -29,7 +29,7 @@ from support import TOPICS, assert_calendar_equals, counters, outcomes, simulate
 
 Make = Callable[[Case], Daemon]
 KILLS = 25
-CASES = [Case(bell="inotify"), Case(bell="polling")]
+CASES = [Case(wakeup="inotify"), Case(wakeup="polling")]
 
 
 # -- K02: at random ---------------------------------------------------------------------
@@ -44,7 +44,7 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
     log.parent.mkdir()
     log.touch()
     reader.start()
-    rng, stop = random.Random(case.bell), threading.Event()
+    rng, stop = random.Random(case.wakeup), threading.Event()
     writer = LiveWriter(LEXICON, log, 600, 16_000, 1_000, seed=3)
     thread = threading.Thread(target=writer.run, args=(stop, 0.02))
     thread.start()
@@ -157,10 +157,10 @@ def test_asked_to_stop_in_the_middle_of_a_batch(
     site = Site(tmp_path, reader, case)
     site.write(25_000)
     reader.launch()
-    reader.until(lambda: tally(reader.state).total > 0 or "listening" in reader.said())
+    reader.until(lambda: tally(reader.state).total > 0 or "listening" in reader.log_text())
     reader.signal(number)
-    assert reader.wait(5) == 0, reader.said()
-    assert "all that was read is stored" in reader.said()
+    assert reader.wait(5) == 0, reader.log_text()
+    assert "all that was read is stored" in reader.log_text()
     reader.start()
     site.write(10)
     assert site.outcome() == (0, 0)

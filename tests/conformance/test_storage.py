@@ -171,7 +171,7 @@ def locked(state: Path) -> Iterator[None]:
 
 
 @pytest.mark.scenario("S02")
-@pytest.mark.parametrize("case", [Case(end="kill"), Case(bell="polling")], ids=str)
+@pytest.mark.parametrize("case", [Case(end="kill"), Case(wakeup="polling")], ids=str)
 def test_locked_for_longer_than_we_wait(
     begun: Begun, case: Case, reasons: Reasons, ask: Ask
 ) -> None:
@@ -200,7 +200,7 @@ def test_a_reload_while_locked(begun: Begun, tmp_path: Path) -> None:
     lexicon.write_text(re.sub(r'\["', '["zqorvx", "', lexicon.read_text(), count=1))
     with locked(reader.state):
         reader.signal(signal.SIGHUP)
-        reader.until(lambda: "reloaded" in reader.said(), 8)
+        reader.until(lambda: "reloaded" in reader.log_text(), 8)
     site.write(10)
     assert site.outcome() == (0, 0)
     reader.stop()
@@ -292,8 +292,8 @@ def test_damaged_while_running(begun: Begun, case: Case, damage: str) -> None:
     site.write(100)
     end_by(reader, case)
     refused(reader, 3)
-    assert reader.said().count("listening") == 1
-    assert "Traceback" not in reader.said()
+    assert reader.log_text().count("listening") == 1
+    assert "Traceback" not in reader.log_text()
 
 
 @pytest.mark.scenario("S03")
@@ -369,7 +369,7 @@ def test_somebody_elses(nobody: Nobody, his: Begun, case: Case, what: str) -> No
     before = stored(reader.state)
     refused(reader, 3)
     assert stored(reader.state) == before
-    nobody.own()
+    nobody.owned_by()
     site.write(10)
     reader.start()
     assert site.outcome() == (0, 0)
@@ -408,7 +408,7 @@ def test_deleted_with_keys_elsewhere(begun: Begun, case: Case, running: bool) ->
 
 
 @pytest.mark.scenario("S05")
-@pytest.mark.parametrize("case", [Case(), Case(bell="polling")], ids=str)
+@pytest.mark.parametrize("case", [Case(), Case(wakeup="polling")], ids=str)
 def test_deleted_while_running(begun: Begun, case: Case, reasons: Reasons) -> None:
     """The keys in it are gone too, so only the running process can tell: it says so, or ends."""
     reader, site = begun(case)

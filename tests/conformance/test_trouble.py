@@ -61,10 +61,10 @@ def test_what_can_never_work_is_told_at_load(
     rewrite(reader, old, new)
     code, text = run("check", "-c", reader.settings)
     assert (code, message in text) == (2, True), text
-    before = reader.said().count("not reloaded")
+    before = reader.log_text().count("not reloaded")
     reader.signal(signal.SIGHUP)
-    reader.until(lambda: reader.said().count("not reloaded") > before)
-    assert message in reader.said()
+    reader.until(lambda: reader.log_text().count("not reloaded") > before)
+    assert message in reader.log_text()
     site.write(10)
     site.look()
     assert reasons(reader) == ""
@@ -127,9 +127,9 @@ def test_a_port_that_is_taken_for_a_while(
             site.write(10)
             site.look()
             assert reader.tally().total == site.written
-        reader.until(lambda: "not listening" in reader.said())
-        assert reader.said().count("not listening") == 1
-    reader.until(lambda: "listening on http" in reader.said())
+        reader.until(lambda: "not listening" in reader.log_text())
+        assert reader.log_text().count("not listening") == 1
+    reader.until(lambda: "listening on http" in reader.log_text())
     reader.until(lambda: ask(reader, "/readyz").status_code == 200)
     assert site.outcome() == (0, 0)
     reader.stop()
@@ -152,7 +152,7 @@ def test_an_address_that_is_not_there_yet(
     assert reader.tally().total == 10
     rewrite(reader, f'host = "{host}"', 'host = "127.0.0.1"')
     reader.signal(signal.SIGHUP)
-    reader.until(lambda: "listening on http" in reader.said())
+    reader.until(lambda: "listening on http" in reader.log_text())
     assert site.outcome() == (0, 0)
     reader.stop()
 
@@ -298,7 +298,7 @@ def test_a_trouble_that_comes_and_goes_is_not_told_each_time(
         reader.until(lambda: "not there yet" in reasons(reader))
         aside.rename(site.path)
         reader.until(lambda: not reasons(reader))
-    assert reader.said().count("not there yet") == 1
+    assert reader.log_text().count("not there yet") == 1
     assert site.outcome() == (0, 0)
     reader.stop()
 
@@ -335,7 +335,7 @@ def test_a_word_list_about_to_expire(daemon: Make, run: Run, tmp_path: Path, ask
     message = f"expires at the end of {date}"
     assert message in ask(reader, "/readyz").json()["notices"][0]
     assert message in ask(reader, "/").text
-    assert reader.said().count(message) == 1
+    assert reader.log_text().count(message) == 1
     metric = re.search(
         r"donkeywatch_lexicon_expires_timestamp_seconds (\d\S+)", ask(reader, "/metrics").text
     )
@@ -348,7 +348,7 @@ def test_a_word_list_about_to_expire(daemon: Make, run: Run, tmp_path: Path, ask
         assert (code, message in text) == (0, True), text
     expire(reader, -1)
     reader.signal(signal.SIGHUP)
-    reader.until(lambda: "not reloaded" in reader.said())
+    reader.until(lambda: "not reloaded" in reader.log_text())
     for verb, expected in (("check", 2), ("status", 0)):
         code, text = run(verb, "-c", reader.settings)
         assert (code, "expired on" in text) == (expected, True), text
@@ -374,5 +374,5 @@ def test_a_word_list_that_expires_while_it_is_used(
     reader.until(lambda: ask(reader, "/readyz").status_code == 200)
     assert "expired on" in ask(reader, "/readyz").json()["notices"][0]
     assert "expired on" in ask(reader, "/").text
-    assert reader.said().count("expired on") == 1
+    assert reader.log_text().count("expired on") == 1
     reader.stop()

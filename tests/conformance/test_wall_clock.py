@@ -190,7 +190,7 @@ def test_a_clock_that_is_wrong_for_seconds(
     wrong = "future" if days > 0 else "too_late"
     diary.write(*range(shifted.now(), shifted.now() + 4), outcome=wrong)
     diary.write(now())
-    monitor.until(lambda: "the clock" in monitor.said())
+    monitor.until(lambda: "the clock" in monitor.log_text())
     if restart:
         monitor.stop()
         monitor.start()
@@ -225,7 +225,7 @@ def test_a_start_by_a_clock_of_1970_waits(
     shifted.shift(-now())
     diary.write(*range(now() - 10, now()))
     monitor.start()
-    monitor.until(lambda: "the clock is wrong" in monitor.said())
+    monitor.until(lambda: "the clock is wrong" in monitor.log_text())
     assert ask(monitor, "/readyz").status_code == 503
     assert "the clock is wrong" in str(ask(monitor, "/readyz").json()["reasons"])
     assert diary.lines() == int(known)
@@ -251,7 +251,7 @@ def test_a_start_by_a_clock_ten_years_ahead_deletes_no_history(
     shifted.shift(3653 * DAY)
     monitor.start()
     diary.write(now())
-    monitor.until(lambda: "the clock" in monitor.said())
+    monitor.until(lambda: "the clock" in monitor.log_text())
     monitor.stop()
     pid = shifted.fork(
         ["keys", "destroy", "--due", "--config", str(monitor.settings)], monitor.errors

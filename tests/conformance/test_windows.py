@@ -31,7 +31,7 @@ def now() -> int:
 
 def counted(reader: Daemon, diary: Diary) -> None:
     """Wait until every line is counted and every hour before this one closed."""
-    hours = {at // HOUR * HOUR for at, _ in diary.asked}
+    hours = {at // HOUR * HOUR for at, _ in diary.requests}
     last = (now() - 3 * MINUTE) // HOUR * HOUR
     reader.until(lambda: diary.lines() == diary.outcomes.total())
     reader.until(lambda: {hour for hour in hours if hour < last} <= diary.closed("hour"))
@@ -221,7 +221,7 @@ def test_backfills_beside_the_live_log_count_each_line_once(
     reader.start()
     with diary.log.open("a") as log:
         log.write("orv\n")
-    diary.asked.append((begun + 4, "203.0.113.9"))
+    diary.requests.append((begun + 4, "203.0.113.9"))
     diary.outcomes["query"] += 1
     diary.write(begun + 5)
     counted(reader, diary)
@@ -313,16 +313,16 @@ def test_a_lexicon_changed_in_the_middle_of_a_window_is_a_break(
         with diary.log.open("a") as log:
             for _ in range(count):
                 who = f"2001:db8::{next(serial):x}"
-                diary.asked.append((start, who))
+                diary.requests.append((start, who))
                 log.write(f"{stamp(start)}\t{who}\t{word}\n")
         counted(reader, diary)
 
     def change(new: str) -> None:
-        before = reader.said().count("settings reloaded")
+        before = reader.log_text().count("settings reloaded")
         path.write_text(new)
         if how == "reload":
             reader.signal(signal.SIGHUP)
-            reader.until(lambda: reader.said().count("settings reloaded") > before)
+            reader.until(lambda: reader.log_text().count("settings reloaded") > before)
         else:
             again(reader, case)
 

@@ -164,7 +164,7 @@ def test_every_line_is_drawn_over_time(prometheus: Prometheus, instance: str, na
     now = time.time()
     for panel in panels(name):
         for target in panel["targets"]:
-            data = prometheus.asked(
+            data = prometheus.answer_to(
                 "/api/v1/query_range", query=put_in(target["expr"], instance),
                 start=str(now - 4), end=str(now), step="1",
             )  # fmt: skip
@@ -201,7 +201,7 @@ def test_every_variable_finds_its_values(prometheus: Prometheus, instance: str, 
     for variable in arguments:
         parts = re.fullmatch(r"label_values\((.+), (\w+)\)", variable["query"]["query"])
         assert parts
-        result = prometheus.asked(
+        result = prometheus.answer_to(
             f"/api/v1/label/{parts[2]}/values", **{"match[]": put_in(parts[1], instance)}
         )
         assert result == expected[variable["name"]]
@@ -242,7 +242,7 @@ def test_every_recording_rule_has_finite_data(prometheus: Prometheus) -> None:
 
 def test_rules_evaluate_without_an_error_and_nothing_is_wrong(prometheus: Prometheus) -> None:
     """Each rule is healthy; on a working daemon no alert but that of another job's name stands."""
-    groups = prometheus.asked("/api/v1/rules")["groups"]
+    groups = prometheus.answer_to("/api/v1/rules")["groups"]
     every = [rule for group in groups for rule in group["rules"]]
     assert {rule["health"] for rule in every} == {"ok"}
     raised = {alert["labels"]["alertname"] for rule in every for alert in rule.get("alerts", [])}

@@ -93,5 +93,5 @@ def test_prometheus_scrapes_a_daemon(server: Simulated, tmp_path: Path, *, token
         with prometheus(tmp_path / "p.yml", tmp_path) as running:
             expected = server.truth.lines["query"]
             running.wait_for(f"donkeywatch_queries_total == {expected}", tmp_path / "prometheus")
-            (target,) = running.asked("/api/v1/targets")["activeTargets"]
+            (target,) = running.answer_to("/api/v1/targets")["activeTargets"]
             assert (target["health"], target["lastError"]) == ("up", "")

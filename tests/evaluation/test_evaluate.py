@@ -36,7 +36,7 @@ def drawn(seed: int = 5) -> nonsense.PhraseGenerator:
     return nonsense.PhraseGenerator(seed, nonsense.lexicon(5))
 
 
-def some(
+def sampled(
     flagged: bool, relevant: bool, count: int, stratum: str, weight: float = 1.0,
     category: str = "explicit", language: str = "fr",
 ) -> Iterator[ScoredQuery]:  # fmt: skip
@@ -50,8 +50,8 @@ def some(
 def stratified(tp: int, fp: int, fn: int, tn: int, high: float, low: float) -> list[ScoredQuery]:
     """A flagged sample and an unflagged one with their weights."""
     return [
-        *some(True, True, tp, "flagged", high), *some(True, False, fp, "flagged", high),
-        *some(False, True, fn, "unflagged", low), *some(False, False, tn, "unflagged", low),
+        *sampled(True, True, tp, "flagged", high), *sampled(True, False, fp, "flagged", high),
+        *sampled(False, True, fn, "unflagged", low), *sampled(False, False, tn, "unflagged", low),
     ]  # fmt: skip
 
 
@@ -118,7 +118,7 @@ def test_weights_make_up_for_the_way_the_sample_was_drawn() -> None:
 def test_a_sample_for_recall_stands_alone() -> None:
     """The study's tool: 98.5 % and 74 % correct the share of the sample by 1.331."""
     rows = stratified(985, 15, 1, 9999, 1.0, 39.9)
-    rows += [*some(True, True, 74, "recall"), *some(False, True, 26, "recall")]
+    rows += [*sampled(True, True, 74, "recall"), *sampled(False, True, 26, "recall")]
     result = evaluate("pedophile", rows)
     assert result.accuracy is not None
     assert result.whole.precision is not None
@@ -186,12 +186,12 @@ def test_no_miss_found_is_not_no_miss() -> None:
 @pytest.mark.parametrize(
     "rows",
     [
-        [*some(True, True, 9, "flagged"), *some(True, False, 1, "flagged")],
-        [*some(False, True, 9, "unflagged"), *some(False, False, 9, "unflagged")],
-        [*some(True, True, 5, "recall"), *some(False, True, 5, "recall")],
-        [*some(True, False, 9, "flagged"), *some(False, True, 9, "unflagged")],
-        [*some(True, False, 9, "flagged"), *some(False, False, 9, "unflagged")],
-        [*some(True, True, 9, "flagged"), *some(False, True, 9, "unflagged")],
+        [*sampled(True, True, 9, "flagged"), *sampled(True, False, 1, "flagged")],
+        [*sampled(False, True, 9, "unflagged"), *sampled(False, False, 9, "unflagged")],
+        [*sampled(True, True, 5, "recall"), *sampled(False, True, 5, "recall")],
+        [*sampled(True, False, 9, "flagged"), *sampled(False, True, 9, "unflagged")],
+        [*sampled(True, False, 9, "flagged"), *sampled(False, False, 9, "unflagged")],
+        [*sampled(True, True, 9, "flagged"), *sampled(False, True, 9, "unflagged")],
     ],
     ids=["no unflagged", "no flagged", "recall alone", "no hit", "no relevant", "no irrelevant"],
 )

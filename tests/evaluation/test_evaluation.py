@@ -203,7 +203,7 @@ def daemon(server: Simulated) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
         assert process.wait(timeout=30) == 0
 
 
-def asked(server: Simulated, path: str) -> str:
+def run_evaluate(server: Simulated, path: str) -> str:
     """What the daemon answers, empty as long as it does not."""
     http = loader.load(server.settings, {}).http
     try:
@@ -215,13 +215,13 @@ def asked(server: Simulated, path: str) -> str:
 
 def corrected(server: Simulated) -> list[Any]:
     """The corrected fractions that are shown, of the record's topic alone."""
-    windows = json.loads(asked(server, "/api/v1/fractions"))["windows"]
+    windows = json.loads(run_evaluate(server, "/api/v1/fractions"))["windows"]
     assert windows
     topics = [topic for window in windows for topic in window["topics"]]
     shown = [t["corrected_query_fraction"] for t in topics if t["corrected_query_fraction"]]
     known = [t for t in topics if t["query_fraction"] and t["topic"] == "pedophile"]
     assert len(shown) in (0, len(known))
-    metrics = asked(server, "/metrics")
+    metrics = run_evaluate(server, "/metrics")
     there = "\ndonkeywatch_window_corrected_query_ratio{" in metrics
     assert there == bool(shown), "the API and the metrics show the same"
     return shown
@@ -258,7 +258,7 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert (topic.recall_labelled, topic.recall_true_positives) == (100, 74)
 
     process = daemon()
-    until(lambda: bool(asked(server, "/readyz")), process)
+    until(lambda: bool(run_evaluate(server, "/readyz")), process)
     shown = corrected(server)
     assert len(shown) == 2, "the last hour and week; the rolling windows are empty"
     assert all(0 <= v["lower"] <= v["value"] <= v["upper"] <= 1 for v in shown)
@@ -279,7 +279,9 @@ def test_the_record_corrects_until_the_lexicon_changes(
     record.write_bytes(valid)
 
     everything = [done.stdout, done.stderr, record.read_bytes(), message.read_bytes()]
-    everything += [asked(server, name).encode() for name in ("/metrics", "/api/v1/fractions")]
+    everything += [
+        run_evaluate(server, name).encode() for name in ("/metrics", "/api/v1/fractions")
+    ]
     assert not any(CANARY.encode() in text.lower() for text in everything)
     left = [p for p in server.directory.rglob("*") if p.is_file() and p.name != LABELS]
     assert not [p.name for p in left if CANARY.encode() in p.read_bytes().lower()]

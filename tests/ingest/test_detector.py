@@ -117,7 +117,7 @@ def test_codes_equal_a_search_over_all_permutations(query: str) -> None:
     assert DETECTOR.classify(result) == expected
 
 
-def told(detector: Detector, query: str) -> tuple[int, ...] | None:
+def classified(detector: Detector, query: str) -> tuple[int, ...] | None:
     """What the words found in one of three lines tell of it: its codes; None when unsure."""
     lines = fold_spaced(f" 7\n {query} \n zqu \n").encode("utf-8", "surrogatepass")
     data = np.frombuffer(lines, np.uint8)
@@ -141,7 +141,7 @@ def test_the_words_found_tell_the_codes(query: str) -> None:
     for detector in (DETECTOR, REFERENCE):
         expected = detector.classify(tokenise(query))
         aged = any(suffix in fold(query) for suffix in ("zqu", "yz", "99"))
-        assert told(detector, query) in ((expected, None) if aged else (expected,))
+        assert classified(detector, query) in ((expected, None) if aged else (expected,))
 
 
 @given(queries | st.text(max_size=30))
@@ -150,7 +150,7 @@ def test_the_number_before_a_word_tells_an_age(query: str) -> None:
     query = query.replace("\n", " ")
     expected = NUMBERLESS.classify(tokenise(query))
     separate = "  " in fold_spaced(query)
-    assert told(NUMBERLESS, query) in ((expected, None) if separate else (expected,))
+    assert classified(NUMBERLESS, query) in ((expected, None) if separate else (expected,))
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ def test_the_number_before_a_word_tells_an_age(query: str) -> None:
 )  # fmt: skip
 def test_what_stands_before_a_word_of_ages(query: str, codes: tuple[int, ...] | None) -> None:
     """A number of one or two digits that is a token, in the same line, one separator away."""
-    assert told(NUMBERLESS, query) == codes
+    assert classified(NUMBERLESS, query) == codes
     assert codes in (None, NUMBERLESS.classify(tokenise(query)))
 
 
-def one(query: str) -> tuple[int, ...]:
+def topic_of(query: str) -> tuple[int, ...]:
     """Codes of a query."""
     return DETECTOR.classify(tokenise(query))
 
@@ -189,7 +189,7 @@ def one(query: str) -> tuple[int, ...]:
 )  # fmt: skip
 def test_examples(query: str, codes: tuple[int, ...]) -> None:
     """One token never meets two parts, and whole tokens are compared."""
-    assert one(query) == codes
+    assert topic_of(query) == codes
 
 
 def test_headings_hold_ids_only() -> None:

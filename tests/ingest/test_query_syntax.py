@@ -17,7 +17,7 @@ from donkeywatch.ingest.query_syntax import (
 )
 from donkeywatch.settings.schema import Syntax
 
-SHORT_MS = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
+GO_ESCAPES = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
 
 
 def quoted(raw: bytes) -> bytes:
@@ -28,8 +28,8 @@ def quoted(raw: bytes) -> bytes:
         code = ord(c)
         if 0xDC80 <= code <= 0xDCFF:
             out.append(f"\\x{code - 0xDC00:02x}")
-        elif code in SHORT_MS:
-            out.append("\\" + SHORT_MS[code])
+        elif code in GO_ESCAPES:
+            out.append("\\" + GO_ESCAPES[code])
         elif code < 0x20 or code == 0x7F:
             out.append(f"\\x{code:02x}")
         elif c.isprintable():

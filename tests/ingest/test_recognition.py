@@ -99,14 +99,14 @@ def test_a_mix_of_old_and_new_is_told_apart_as_the_multiset_says(
     left = Counter((at // TICK_MS, number) for at, number in counted)
     for at in range(0, len(file), block):
         part = file[at : at + block]
-        lots = subject.recognise(sightings(part)).tolist()
+        outcomes = subject.recognise(sightings(part)).tolist()
         expected = []
         for time, number in part:
             expected.append(int(left[time // TICK_MS, number] > 0))
             left[time // TICK_MS, number] -= expected[-1]
         whole_seconds = all(time % 1000 == 0 for time, _ in part)
         if not whole_seconds or sum(expected) >= 0.1 * len(part):
-            assert lots == expected
+            assert outcomes == expected
 
 
 def test_what_is_newer_than_the_newest_counted_search_is_never_looked_up(keys: Keyring) -> None:
@@ -131,15 +131,15 @@ def test_the_same_moment_right_after_a_rotation_is_another_search(keys: Keyring)
     before = b"\n".join(b"counted %d %d" % item for item in counted)
     again = [(9_990, 9), (10_000, 7), (10_000, 8), (10_400, 8)]
 
-    def lots(kind: bytes, searches: list[tuple[int, int]]) -> list[int]:
+    def outcomes(kind: bytes, searches: list[tuple[int, int]]) -> list[int]:
         lines = [b"%s %d %d" % (kind, *item) for item in searches]
         result = recogniser(counted, keys, before).recognise(sightings(searches), lambda _: lines)
-        return [int(lot) for lot in result]
+        return [int(outcome) for outcome in result]
 
-    assert lots(b"new", again) == [0, 0, 0, 0]
-    assert lots(b"counted", again) == [0, 1, 1, 0]
+    assert outcomes(b"new", again) == [0, 0, 0, 0]
+    assert outcomes(b"counted", again) == [0, 1, 1, 0]
     assert recogniser(counted, keys).recognise(sightings(again)).tolist() == [0, 1, 1, 0]
-    assert lots(b"masked", counted[3:] + again) == [1] * 9 + [0] * 4
+    assert outcomes(b"masked", counted[3:] + again) == [1] * 9 + [0] * 4
 
 
 def test_a_burst_of_the_same_addresses_around_a_rotation_loses_no_line(keys: Keyring) -> None:
@@ -163,8 +163,8 @@ def test_the_end_of_a_masked_copy_is_withheld_as_the_rest_of_it(keys: Keyring) -
     counted = [(n * 300, n) for n in range(100)]
     masked = [(at, number + 1000) for at, number in counted]
     subject = recogniser(counted, keys, b"the end of the log before")
-    lots = subject.recognise(sightings(masked), lambda _: [b"masked"] * len(masked))
-    assert set(lots.tolist()) == {SearchOutcome.WITHHELD}
+    outcomes = subject.recognise(sightings(masked), lambda _: [b"masked"] * len(masked))
+    assert set(outcomes.tolist()) == {SearchOutcome.WITHHELD}
 
 
 def test_another_server_with_some_of_the_same_addresses_is_no_copy(keys: Keyring) -> None:
@@ -180,8 +180,8 @@ def test_a_copy_with_masked_addresses_is_withheld(keys: Keyring, mask: object) -
     """It has the times of counted searches, one for one, and none of their addresses."""
     counted = [(n * 1700, n + 1) for n in range(300)]
     masked = [(at, mask(number) + 1000) for at, number in counted[100:]]  # type: ignore[operator]
-    lots = recogniser(counted, keys).recognise(sightings(masked))
-    assert set(lots.tolist()) == {SearchOutcome.WITHHELD}
+    outcomes = recogniser(counted, keys).recognise(sightings(masked))
+    assert set(outcomes.tolist()) == {SearchOutcome.WITHHELD}
     message = recogniser(counted, keys)
     message.withholds = False
     assert set(message.recognise(sightings(masked)).tolist()) == {SearchOutcome.NEW}
@@ -206,8 +206,8 @@ def test_other_lines_of_the_same_seconds_are_not_taken_for_a_masked_copy(keys: K
 def test_a_week_whose_key_is_destroyed_is_left_alone(keys: Keyring) -> None:
     """Nobody can tell whether its searches were counted."""
     counted = [(0, 1)]
-    lots = recogniser(counted, keys).recognise(sightings([(-MINUTE, 1), (-1, 2), (0, 1)]))
-    assert lots.tolist() == [
+    outcomes = recogniser(counted, keys).recognise(sightings([(-MINUTE, 1), (-1, 2), (0, 1)]))
+    assert outcomes.tolist() == [
         SearchOutcome.UNKNOWABLE,
         SearchOutcome.UNKNOWABLE,
         SearchOutcome.KNOWN,

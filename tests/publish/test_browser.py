@@ -55,8 +55,8 @@ def test_the_browser_shows_the_figures_of_the_api(site: Site, browser: Browser) 
     with view(browser) as observed:
         observed.open(site.url)
         assert observed.rows() == expected_rows(site)
-        assert observed.told == []
-        assert {url[: len(site.url)] for url in observed.asked} == {site.url}
+        assert observed.answers == []
+        assert {url[: len(site.url)] for url in observed.requests} == {site.url}
 
 
 def test_without_a_script_the_figures_are_there(site: Site, browser: Browser) -> None:
@@ -192,7 +192,7 @@ def test_the_theme_is_the_systems_until_one_is_chosen(site: Site, browser: Brows
         assert observed.page.evaluate(paper) == light
         observed.page.get_by_role("button", name="Theme: light").click()
         assert observed.page.evaluate(paper) == dark
-        assert observed.told == []
+        assert observed.answers == []
 
 
 def test_what_is_silent_or_not_ready_is_told(site: Site, browser: Browser) -> None:
@@ -227,7 +227,7 @@ def test_an_empty_database_is_told_in_words(site: Site, browser: Browser, tmp_pa
         waiting = observed.page.locator(".plot.waiting").all_inner_texts()
         assert len(waiting) == observed.page.locator("figure").count()
         assert all("once" in text for text in waiting)
-        assert observed.told == []
+        assert observed.answers == []
 
 
 def test_hours_of_the_day_are_in_utc_until_a_week_has_closed(
@@ -250,7 +250,7 @@ def test_a_browser_is_asked_for_the_token(site: Site, browser: Browser) -> None:
         with view(browser, http_credentials=given) as observed:
             observed.open(guarded.url)
             assert observed.rows() == expected_rows(site)
-            assert observed.told == []
+            assert observed.answers == []
         with view(browser, http_credentials={"username": "", "password": "wrong"}) as observed:
             answer = observed.page.goto(guarded.url)
             assert answer is not None
@@ -273,7 +273,7 @@ def test_a_stream_whose_time_is_over_is_followed_by_another(
         while requested.count(f"{other.url}/api/v1/events") < 4:
             observed.page.wait_for_event("request", timeout=20_000)
         assert "lost" not in observed.page.evaluate("states")
-        assert observed.told == []
+        assert observed.answers == []
 
 
 # -- what comes from npm -----------------------------------------------------------------

@@ -29,7 +29,7 @@ from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
 MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
-FAR_FUTURE_MS = MONDAY + 52 * WEEK
+END_MS = MONDAY + 52 * WEEK
 
 
 @given(st.lists(st.integers(1, 3 * MIN_ADDRESSES), max_size=12))
@@ -73,7 +73,9 @@ def add(store: Store, number: int, **addresses: int) -> None:
     assert store.close_week(start, figures)
 
 
-def found(store: Store, *countries: str, start: int = 0, end: int = FAR_FUTURE_MS) -> ProfileInput:
+def profile_of_hours(
+    store: Store, *countries: str, start: int = 0, end: int = END_MS
+) -> ProfileInput:
     """What a profile of them would be made of."""
     with Snapshots(store.path.parent, ("one",)).open() as snapshot:
         made = profile_hours(snapshot, "one", countries, start, end)
@@ -82,11 +84,9 @@ def found(store: Store, *countries: str, start: int = 0, end: int = FAR_FUTURE_M
     return replace(made, stretches=stretches)
 
 
-def hours(
-    store: Store, *countries: str, start: int = 0, end: int = FAR_FUTURE_MS
-) -> list[CountryHour]:
+def hours(store: Store, *countries: str, start: int = 0, end: int = END_MS) -> list[CountryHour]:
     """Its hours with queries."""
-    return listed(found(store, *countries, start=start, end=end))
+    return listed(profile_of_hours(store, *countries, start=start, end=end))
 
 
 def listed(made: ProfileInput) -> list[CountryHour]:
@@ -119,14 +119,14 @@ def test_a_week_counts_when_the_range_holds_all_of_it(store: Store) -> None:
     add(store, 0, FR=MIN_ADDRESSES)
     assert len(hours(store, "FR", start=MONDAY, end=MONDAY + WEEK)) == 1
     assert hours(store, "FR", start=MONDAY, end=MONDAY + WEEK - HOUR) == []
-    assert hours(store, "FR", start=MONDAY + 1, end=FAR_FUTURE_MS) == []
+    assert hours(store, "FR", start=MONDAY + 1, end=END_MS) == []
 
 
 def test_a_country_that_is_not_named_has_no_time_of_its_own(store: Store) -> None:
     """Week by week: by the hour it is put into, one that is alone in its zone would be told."""
     add(store, 0, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES)
     add(store, 1, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES - 1, ES=MIN_ADDRESSES - 1)
-    made = found(store)
+    made = profile_of_hours(store)
     assert made.local
     assert {(hour.start, hour.country, hour.queries) for hour in listed(made)} == {
         (MONDAY, "FR", 2 * MIN_ADDRESSES), (MONDAY, "NP", MIN_ADDRESSES),
@@ -145,10 +145,10 @@ def test_without_a_whole_week_the_hours_of_all_are_in_utc(store: Store) -> None:
         (MONDAY, MONDAY + WEEK - HOUR),
         (MONDAY - WEEK, MONDAY + 1),
     ):
-        made = found(store, start=span[0], end=span[1])
+        made = profile_of_hours(store, start=span[0], end=span[1])
         assert not made.local
         assert {(hour.start, hour.country) for hour in listed(made)} == {(MONDAY, UNKNOWN)}
-    made = found(store, start=MONDAY, end=MONDAY + WEEK + HOUR)
+    made = profile_of_hours(store, start=MONDAY, end=MONDAY + WEEK + HOUR)
     assert {hour.start for hour in listed(made)} == {MONDAY}
 
 
@@ -156,6 +156,8 @@ def test_a_stretch_ends_where_another_country_is_named(store: Store) -> None:
     """From there on it has another time: an hour of its day would be in it twice, or not at all."""
     for number, small in enumerate((0, 0, 1, 1, 0)):
         add(store, number, FR=2 * MIN_ADDRESSES, NP=MIN_ADDRESSES - small, ES=MIN_ADDRESSES - small)
-    weeks = [sorted({hour.start for hour in hours}) for hours, _ in found(store).stretches]
+    weeks = [
+        sorted({hour.start for hour in hours}) for hours, _ in profile_of_hours(store).stretches
+    ]
     assert weeks == [[MONDAY + n * WEEK for n in several] for several in ((0, 1), (2, 3), (4,))]
-    assert len(found(store, "FR").stretches) == 1
+    assert len(profile_of_hours(store, "FR").stretches) == 1

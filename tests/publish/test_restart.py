@@ -109,12 +109,12 @@ def test_a_new_line_is_on_the_page_soon_and_a_restart_is_survived(
         expect(health).to_contain_text("No connection to the daemon since")
         expect(cell).to_have_text("0of 7")
         # What the browser itself says of the lost connection is not the page's.
-        observed.told = [text for text in observed.told if not re.search("ERR_|net::", text)]
+        observed.answers = [text for text in observed.answers if not re.search("ERR_|net::", text)]
         daemon.write(4)
         with daemon.running():
             expect(health).to_have_attribute("data-state", "ready", timeout=30_000)
             expect(cell).to_have_text("0of 11")
             assert daemon.queries("24h") == 11
             assert observed.page.evaluate("window.loaded") == "once"
-        observed.told = [text for text in observed.told if not re.search("ERR_|net::", text)]
-        assert observed.told == []
+        observed.answers = [text for text in observed.answers if not re.search("ERR_|net::", text)]
+        assert observed.answers == []

@@ -59,12 +59,12 @@ def in_small_blocks(made: Simulated) -> Simulated:
 
 
 def enlisted(opened: Engine, processes: int = 3) -> list[int]:
-    """Process ids of the crew."""
+    """Process ids of the pool."""
     opened.settings = opened.settings.model_copy(update={"ingest": Ingest(workers=processes)})
     opened.start_workers()
-    crew = opened._block_queue._pool
-    assert crew is not None
-    return [worker.pid for worker in crew._workers]
+    pool = opened._block_queue._pool
+    assert pool is not None
+    return [worker.pid for worker in pool._workers]
 
 
 def dump(state: Path) -> list[tuple[object, ...]]:
@@ -98,7 +98,7 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
     """Some blocks and any figures, while the other process is held up; all come out in order."""
     with engine(server.settings) as opened:
         (pid,) = enlisted(opened, 2)
-        desk, stream = opened._block_queue, opened.streams[0]
+        queue, stream = opened._block_queue, opened.streams[0]
         stream.follower.open_archive(server.archive[0], 0)
         stream.follower.read_bytes = 4096
         os.kill(pid, signal.SIGSTOP)
@@ -108,11 +108,11 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
                 block = stream.follower.read(0)
                 assert block is not None
                 blocks.append(block)
-                assert list(desk.submit(stream, block)) == []
-                assert desk._locally_parsed == max(0, number + 1 - SLOTS_PER_WORKER)
+                assert list(queue.submit(stream, block)) == []
+                assert queue._locally_parsed == max(0, number + 1 - SLOTS_PER_WORKER)
         finally:
             os.kill(pid, signal.SIGCONT)
-        done = list(desk.drain())
+        done = list(queue.drain())
         assert [block for _, block, _, _ in done] == blocks
         for _, block, _, observed in done:
             assert observed.time.tolist() == stream.reader.read(block.data).time.tolist()
@@ -126,11 +126,11 @@ def test_what_the_others_have_no_room_for_is_done_here(server: Simulated) -> Non
             )
             result: list[list[WindowAggregate]] = []
             for _ in range(SLOTS_PER_WORKER + 3):
-                desk.submit_aggregation(columns, [Window(0, MINUTE)], result.append)
+                queue.submit_aggregation(columns, [Window(0, MINUTE)], result.append)
             assert len(result) == 3
         finally:
             os.kill(pid, signal.SIGCONT)
-        assert list(desk.drain()) == []
+        assert list(queue.drain()) == []
         assert result == [aggregate(columns, [Window(0, MINUTE)])] * (SLOTS_PER_WORKER + 3)
 
 
@@ -250,8 +250,8 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
     """A long week, and a gap of weeks behind it that outlives its key at once."""
     monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 100)
     monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 200)
-    for crew in (False, True):
-        place = tmp_path / str(crew)
+    for pool in (False, True):
+        place = tmp_path / str(pool)
         place.mkdir()
         sim = Simulation(seed=4, start=START, hours=6 * 24, queries=3_000, addresses=900)
         made = simulated(place, sim)
@@ -264,7 +264,7 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
             "utf-8",
         )
         with engine(made.settings) as opened:
-            if crew:
+            if pool:
                 enlisted(opened, 2)
             backfill(
                 opened,

@@ -7,13 +7,13 @@ import pytest
 from donkeywatch.runtime.scheduler import COVERAGE_COMMIT_MS, MAX_COALESCE_MS, CommitScheduler
 from donkeywatch.settings.schema import Checkpoint
 
-MANY_ROWS = 1 << 20
+BATCH_BYTES = 1 << 20
 
 
 @pytest.fixture
 def pace() -> CommitScheduler:
     """With a commit every second, and one after MANY bytes."""
-    return CommitScheduler(Checkpoint(interval=1.0, bytes=MANY_ROWS), scan=2.0)
+    return CommitScheduler(Checkpoint(interval=1.0, bytes=BATCH_BYTES), scan=2.0)
 
 
 def test_the_first_line_after_a_silence_is_stored_at_once(pace: CommitScheduler) -> None:
@@ -27,9 +27,9 @@ def test_the_first_line_after_a_silence_is_stored_at_once(pace: CommitScheduler)
 def test_much_is_stored_sooner(pace: CommitScheduler) -> None:
     """What waits in memory is bounded by bytes, too."""
     pace.on_commit(0)
-    pace.pending_bytes = MANY_ROWS - 1
+    pace.pending_bytes = BATCH_BYTES - 1
     assert not pace.commit_due(1)
-    pace.pending_bytes = MANY_ROWS
+    pace.pending_bytes = BATCH_BYTES
     assert pace.commit_due(1)
 
 

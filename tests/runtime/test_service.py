@@ -42,12 +42,12 @@ def logged(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     """What the journal says of sources since the last call."""
     caplog.set_level(logging.INFO)
 
-    def found() -> list[str]:
+    def messages() -> list[str]:
         lines = [record.getMessage() for record in caplog.records]
         caplog.clear()
         return [line for line in lines if "source" in line]
 
-    return found
+    return messages
 
 
 def test_each_complaint_is_told_when_it_comes_and_that_it_went(

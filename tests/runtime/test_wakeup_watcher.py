@@ -14,45 +14,45 @@ from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 
 def test_a_ring_ends_the_wait_and_is_answered_once() -> None:
     """Also one that came before; many count as one."""
-    bell = WakeupWatcher([], enabled=False)
+    watcher = WakeupWatcher([], enabled=False)
     for _ in range(3):
-        bell.wake()
+        watcher.wake()
     before = time.monotonic()
-    bell.wait(20)
+    watcher.wait(20)
     assert time.monotonic() - before < 10
-    threading.Timer(0.05, bell.wake).start()
-    bell.wait(20)
+    threading.Timer(0.05, watcher.wake).start()
+    watcher.wait(20)
     assert time.monotonic() - before < 10
-    bell.wait(0.01)
+    watcher.wait(0.01)
 
 
 def test_a_ring_by_hand_ends_a_pause_and_the_wait_after_it() -> None:
     """A signal is obeyed at once, also while a growing log is left alone."""
-    bell = WakeupWatcher([], enabled=False)
-    threading.Timer(0.05, bell.wake).start()
+    watcher = WakeupWatcher([], enabled=False)
+    threading.Timer(0.05, watcher.wake).start()
     before = time.monotonic()
-    bell.sleep(20)
-    bell.wait(20)
+    watcher.sleep(20)
+    watcher.wait(20)
     assert time.monotonic() - before < 10
 
 
 def test_a_change_of_a_file_ends_no_pause(tmp_path: Path) -> None:
     """It is answered by the next wait."""
-    bell = WakeupWatcher([tmp_path / "search.log"])
+    watcher = WakeupWatcher([tmp_path / "search.log"])
     try:
         stop = threading.Event()
         writer = threading.Thread(target=_write, args=(tmp_path / "search.log", stop))
         writer.start()
-        bell.wait(30)
+        watcher.wait(30)
         before = time.monotonic()
-        bell.sleep(0.5)
+        watcher.sleep(0.5)
         assert time.monotonic() - before > 0.4
-        bell.wait(30)
+        watcher.wait(30)
         assert time.monotonic() - before < 20
     finally:
         stop.set()
         writer.join()
-        bell.close()
+        watcher.close()
 
 
 def _write(path: Path, stop: threading.Event) -> None:
@@ -62,13 +62,13 @@ def _write(path: Path, stop: threading.Event) -> None:
 
 def test_a_signal_may_ring_at_any_moment_of_the_wait() -> None:
     """A signal handler rings while the main thread is inside `wait`: a lock would hang it."""
-    bell, rings = WakeupWatcher([], enabled=False), 0
+    watcher, rings = WakeupWatcher([], enabled=False), 0
     rng = random.Random(5)
 
     def handler(_number: int, _frame: object) -> None:
         nonlocal rings
         rings += 1
-        bell.wake()
+        watcher.wake()
 
     old = signal.signal(signal.SIGALRM, handler)
     faulthandler.dump_traceback_later(60, exit=True)
@@ -77,7 +77,7 @@ def test_a_signal_may_ring_at_any_moment_of_the_wait() -> None:
             before = rings
             signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 2e-4))
             while rings == before:
-                bell.wait(1e-5)
+                watcher.wait(1e-5)
     finally:
         faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGALRM, old)
@@ -87,47 +87,47 @@ def test_a_change_in_a_directory_rings(tmp_path: Path) -> None:
     """A file that is written to, and one in a directory that was made anew."""
     place = tmp_path / "logs"
     place.mkdir()
-    bell = WakeupWatcher([place / "search.log"])
+    watcher = WakeupWatcher([place / "search.log"])
     try:
         end = time.monotonic() + 30
         woken = False
         while not woken and time.monotonic() < end:
             (place / "search.log").write_text(str(time.monotonic()))
             before = time.monotonic()
-            bell.wait(2)
+            watcher.wait(2)
             woken = time.monotonic() - before < 1.5
         assert woken
     finally:
-        bell.close()
+        watcher.close()
 
 
-def rings(bell: WakeupWatcher, seconds: float = 5) -> bool:
+def rings(watcher: WakeupWatcher, seconds: float = 5) -> bool:
     """Does something ring within that time?"""
     before = time.monotonic()
-    bell.wait(seconds)
+    watcher.wait(seconds)
     return time.monotonic() - before < seconds * 0.9
 
 
-def silent(bell: WakeupWatcher) -> WakeupWatcher:
-    """A bell whose thread has begun to listen and has rung for what it found."""
-    while rings(bell, 0.5):
+def silent(watcher: WakeupWatcher) -> WakeupWatcher:
+    """A watcher whose thread has begun to listen and has rung for what it found."""
+    while rings(watcher, 0.5):
         pass
-    return bell
+    return watcher
 
 
 def test_what_others_write_or_rename_does_not_ring(tmp_path: Path) -> None:
     """In the same directory, under whatever name that is not the log's."""
     (tmp_path / "search.log").touch()
-    bell = silent(WakeupWatcher([tmp_path / "search.log"]))
+    watcher = silent(WakeupWatcher([tmp_path / "search.log"]))
     try:
         for name in ("other.log", "search.log.gz", "search"):
             (tmp_path / name).write_text("zqorv")
             (tmp_path / name).rename(tmp_path / f"{name}.aside")
-        assert not rings(bell, 1)
+        assert not rings(watcher, 1)
         (tmp_path / "search.log").write_text("zqorv")
-        assert rings(bell)
+        assert rings(watcher)
     finally:
-        bell.close()
+        watcher.close()
 
 
 def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
@@ -135,21 +135,21 @@ def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
     log = tmp_path / "search.log"
     (tmp_path / "elsewhere").mkdir()
     log.symlink_to("elsewhere/one.log")
-    bell = silent(WakeupWatcher([log]))
+    watcher = silent(WakeupWatcher([log]))
     try:
         (tmp_path / "elsewhere" / "one.log").touch()
-        assert rings(bell)
-        silent(bell)
+        assert rings(watcher)
+        silent(watcher)
         with (tmp_path / "elsewhere" / "one.log").open("a", buffering=1) as old:
             log.unlink()
-            assert rings(bell)
-            silent(bell)
+            assert rings(watcher)
+            silent(watcher)
             old.write("zqorv\n")
-            assert rings(bell)
+            assert rings(watcher)
             log.write_text("zqorv")
-            assert rings(bell)
-            silent(bell)
+            assert rings(watcher)
+            silent(watcher)
             log.write_text("zqorv plim")
-            assert rings(bell)
+            assert rings(watcher)
     finally:
-        bell.close()
+        watcher.close()

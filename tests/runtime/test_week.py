@@ -41,7 +41,7 @@ class Server:
         self.log.touch()
         self.random = random.Random(7)
         self.now = now
-        self.asked: list[tuple[int, str]] = []
+        self.requests: list[tuple[int, str]] = []
         self.engine = Engine(self.settings, now)
 
     def write(self, count: int, span: int) -> None:
@@ -52,7 +52,7 @@ class Server:
             address = self.random.choice(ADDRESSES)
             stamp = iso_utc(time)[:-1] + f".{time % 1000:03d}Z"
             lines.append(f"{stamp}\t{address}\tzqorv\n")
-            self.asked.append((time, address))
+            self.requests.append((time, address))
         with self.log.open("a") as log:
             log.writelines(lines)
 
@@ -69,7 +69,7 @@ class Server:
 
     def truth(self, start: int, end: int) -> dict[str, int]:
         """Queries, addresses and squares of [start, end), by brute force."""
-        request = Counter(address for time, address in self.asked if start <= time < end)
+        request = Counter(address for time, address in self.requests if start <= time < end)
         return {
             "queries": request.total(),
             "addresses": len(request),
@@ -152,7 +152,7 @@ def test_nothing_of_a_destroyed_week_is_left(tmp_path: Path) -> None:
     assert server.holds(destroyed) == 0
     server.engine.close()
     assert server.holds(destroyed) == 0
-    assert outcomes(server.state) == {"query": len(server.asked)}
+    assert outcomes(server.state) == {"query": len(server.requests)}
 
 
 def test_a_crash_between_sealing_and_destroying_the_key_is_made_good(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_crash_between_sealing_and_destroying_the_key_is_made_good(tmp_path: P
     assert not old.exists()
     server.step(MINUTE, 3)
     server.engine.close()
-    assert outcomes(server.state) == {"query": len(server.asked)}
+    assert outcomes(server.state) == {"query": len(server.requests)}
 
 
 def doomed(directory: Path) -> tuple[Server, Path, list[bytes]]:

@@ -105,21 +105,21 @@ def test_rows_are_reckoned_between_the_blocks(pool: WorkerPool) -> None:
 
 def test_what_is_spared_is_not_done() -> None:
     """Unless it was begun; what takes its place later is done again."""
-    crew = WorkerPool([BlockReader(READER)], 1)
+    pool = WorkerPool([BlockReader(READER)], 1)
     waiting, reader = blocks(3), BlockReader(READER)
-    os.kill(crew._workers[0].pid, signal.SIGSTOP)
-    numbers = [crew.submit_block(0, block) for block in waiting]
-    crew.cancel(numbers[1])
-    assert not crew.ready
-    os.kill(crew._workers[0].pid, signal.SIGCONT)
-    items = [crew.next_result() for _ in waiting]
+    os.kill(pool._workers[0].pid, signal.SIGSTOP)
+    numbers = [pool.submit_block(0, block) for block in waiting]
+    pool.cancel(numbers[1])
+    assert not pool.ready
+    os.kill(pool._workers[0].pid, signal.SIGCONT)
+    items = [pool.next_result() for _ in waiting]
     assert items[1] is None
     assert same(items[0], reader.read(waiting[0]))
     assert same(items[2], reader.read(waiting[2]))
     for _ in range(SLOTS_PER_WORKER):
-        crew.submit_block(0, waiting[2])
-        assert same(crew.next_result(), items[2])
-    crew.shutdown()
+        pool.submit_block(0, waiting[2])
+        assert same(pool.next_result(), items[2])
+    pool.shutdown()
 
 
 def test_a_process_that_is_killed_is_noticed(pool: WorkerPool) -> None:
@@ -136,7 +136,7 @@ def test_a_process_that_is_killed_is_noticed(pool: WorkerPool) -> None:
 
 
 def test_signals_for_the_daemon_do_not_end_the_crew(pool: WorkerPool) -> None:
-    """Ctrl-C and a service manager's SIGTERM go to all processes: the daemon ends its crew."""
+    """Ctrl-C and a service manager's SIGTERM go to all processes: the daemon ends its pool."""
     for worker in pool._workers:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             os.kill(worker.pid, number)

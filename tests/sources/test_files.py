@@ -23,7 +23,7 @@ import zstandard
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.decoders import Members
-from donkeywatch.sources.file_kinds import FRONT, refusal
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.files import (
     CompressedFile,
     DamagedArchiveError,
@@ -330,6 +330,6 @@ def test_no_query_makes_a_log_refused() -> None:
     tar = (stamp + b"\0" * 300)[:257] + b"ustar\0" + b"00"
     for query in (b"\0\1\2" * 900, b"\xff" * 900, b"PK\x03\x04", b"\x7fELF", tar[len(stamp) :]):
         for before in (b"", bytes(700), b"\xef\xbb\xbf"):
-            assert refusal((before + stamp + query + b"\n" + query)[:FRONT]) is None
+            assert refusal((before + stamp + query + b"\n" + query)[:KIND_BYTES]) is None
     noise = random.Random(3)
-    assert all(refusal(noise.randbytes(FRONT)) for _ in range(300))
+    assert all(refusal(noise.randbytes(KIND_BYTES)) for _ in range(300))

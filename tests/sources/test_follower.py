@@ -64,7 +64,7 @@ class Rig:
         self.log = LogPaths("main", self.path, limit, rotated, from_end)
         self.now = 1_000_000
         self.expected: Counter[bytes] = Counter()
-        self.seen: Counter[bytes] = Counter()
+        self.counted: Counter[bytes] = Counter()
         self.too_long = 0
         self.unsaved: Counter[bytes] = Counter()
         self.unsaved_long = 0
@@ -96,7 +96,7 @@ class Rig:
         if self.full:
             raise sqlite3.OperationalError("database or disk is full")
         self.commit()
-        return 1 if self.seen else 0
+        return 1 if self.counted else 0
 
     @property
     def complaint(self) -> str:
@@ -185,7 +185,7 @@ class Rig:
         if not block.compare_until:
             yield from lines
             return
-        before = self.counted_before.setdefault(block.generation, Counter(self.seen))
+        before = self.counted_before.setdefault(block.generation, Counter(self.counted))
         known = {
             line: min(before[line], count)
             for line, count in Counter(filter(_serial, lines)).items()
@@ -220,7 +220,7 @@ class Rig:
 
     def commit(self) -> None:
         """Store counts, positions and finished files together."""
-        self.seen.update(self.unsaved)
+        self.counted.update(self.unsaved)
         self.too_long += self.unsaved_long
         positions, finished = self.follower.positions(), self.follower.registry.finished_to_store()
         for position in positions:
@@ -272,7 +272,7 @@ class Rig:
 
     def exact(self) -> None:
         """Every expected line was counted once, and nothing else was."""
-        lost, doubled = self.expected - self.seen, self.seen - self.expected
+        lost, doubled = self.expected - self.counted, self.counted - self.expected
         assert (lost.total(), doubled.total()) == (0, 0), (sorted(lost)[:3], sorted(doubled)[:3])
 
 
@@ -1021,7 +1021,7 @@ def test_a_log_of_which_only_the_banner_was_read_is_not_taken_for_the_next(
         rig.restart()
     rig.tick()
     rig.settle()
-    del rig.seen[banner.strip(b"\n")]
+    del rig.counted[banner.strip(b"\n")]
     rig.exact()
 
 
@@ -1064,7 +1064,7 @@ def test_an_unterminated_last_line_counts_when_its_file_is_over(rig: Rig, stoppe
     rig.append(rig.lines().rstrip(b"\n"))
     rig.tick()
     rig.tick(LAST_LINE_DELAY * 3)
-    assert rig.expected - rig.seen, "the live log's last line may still grow"
+    assert rig.expected - rig.counted, "the live log's last line may still grow"
     rig.rotate()
     if stopped:
         rig.restart()
@@ -1184,7 +1184,7 @@ def test_utf_16_is_refused(tmp_path: Path, mark: bytes) -> None:
     rig = Rig(tmp_path)
     rig.append(mark + "zqorv\n".encode("utf-16-le"))
     rig.tick(times=2)
-    assert rig.seen.total() == 0
+    assert rig.counted.total() == 0
     assert rig.follower.error is not None
     assert "UTF-16 -> have" in rig.follower.error
     assert rig.follower.live_unreadable

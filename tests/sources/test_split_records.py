@@ -115,7 +115,7 @@ class Spec:
             if piece is not None and piece.stream in opened:
                 opened[piece.stream] = opened[piece.stream][0], k
             if opened:
-                stream, (_, last) = min(opened.items(), key=lambda one: one[1][0])
+                stream, (_, last) = min(opened.items(), key=lambda item: item[1][0])
                 if end - lines[between][0] > LIMIT:
                     return lines[i:between], Spec._behind(lines, stream, last), 1
             if piece is not None and piece.ends:

@@ -23,7 +23,7 @@ _BETWEEN_FIRST, _BETWEEN_LEFT, _BETWEEN_RIGHT = range(MAX_LEAVES + 1, MAX_LEAVES
 """What stands behind a text: so many brackets that close the last one, or one of these."""
 _SINGLE_TEXT_PREFIX, _END = b'TEXT("', b'")'
 """Before and behind the text of a tree that has no other."""
-_FRONT = np.array([pack_word(_AND * ands + _TEXT) for ands in (1, 2)])
+_CHAIN_PREFIX = np.array([pack_word(_AND * ands + _TEXT) for ands in (1, 2)])
 """The first eight bytes of a chain that begins with one AND or with several."""
 _BEHIND = [b")" * brackets for brackets in range(MAX_LEAVES + 1)]
 _BEHIND += [b")," + _TEXT, b"))," + _TEXT, b")," + _AND + _TEXT]
@@ -138,7 +138,7 @@ def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tupl
     right_deep = (opening - start == len(_AND) + len(_TEXT)) & (texts.leaves > 2)
     ands = np.where(right_deep, 1, texts.leaves - 1)
     valid = opening - start == len(_AND) * ands + len(_TEXT)
-    valid &= fields.words[start] == _FRONT.take(np.minimum(ands, 2) - 1)
+    valid &= fields.words[start] == _CHAIN_PREFIX.take(np.minimum(ands, 2) - 1)
     valid &= matches_at(fields.data, opening - len(_TEXT), _TEXT)
     for depth in range(2, int(ands.max())):
         deep = np.flatnonzero(ands > depth)

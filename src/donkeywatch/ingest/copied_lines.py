@@ -78,9 +78,11 @@ def leave_out_counted(
             data, reader, outcomes, verdict, last, more_follows=more_follows
         )
         new_too_long = too_long
-    left_out.update(SearchOutcome(lot) for lot in deciding.tolist())
+    left_out.update(SearchOutcome(outcome) for outcome in deciding.tolist())
     kept = judged.where(new).with_tally(tally)
-    reasons = Counter({REASONS[lot]: lines for lot, lines in left_out.items() if lot in REASONS})
+    reasons = Counter(
+        {REASONS[outcome]: lines for outcome, lines in left_out.items() if outcome in REASONS}
+    )
     return kept, new_too_long, +reasons
 
 
@@ -93,7 +95,7 @@ def _tally_by_line(
     *,
     more_follows: bool,
 ) -> tuple[Counter[str], Counter[SearchOutcome]]:
-    """Count the lines that are not counted by outcome where they are new, else by their lot."""
+    """Count the lines that are not counted by outcome where they are new, else by their outcome."""
     tally, left_out, between = Counter[str](), Counter[SearchOutcome](), Counter[str]()
     coming = zip(outcomes.tolist(), verdict.tolist(), strict=True)
 
@@ -108,12 +110,12 @@ def _tally_by_line(
         if not isinstance(result, ParsedQuery):
             between[result] += 1
             continue
-        lot, rejection = next(coming, (SearchOutcome.NEW, ACCEPTED))
+        outcome, rejection = next(coming, (SearchOutcome.NEW, ACCEPTED))
         if rejection != ACCEPTED:
             between[TIME_REJECTIONS[rejection]] += 1
         else:
-            decide(SearchOutcome(lot) if last is None else last, SearchOutcome(lot))
-            last = SearchOutcome(lot)
-    lot = SearchOutcome.NEW if last is None else last
-    decide(lot, lot if more_follows else SearchOutcome.NEW)
+            decide(SearchOutcome(outcome) if last is None else last, SearchOutcome(outcome))
+            last = SearchOutcome(outcome)
+    outcome = SearchOutcome.NEW if last is None else last
+    decide(outcome, outcome if more_follows else SearchOutcome.NEW)
     return tally, left_out

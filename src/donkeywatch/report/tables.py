@@ -208,17 +208,17 @@ TABLES: dict[str, Callable[[Findings], Rows]] = {
     "1b": autocorrelation,
     "2": weekly_query_fraction,
     "3": weekly_address_fraction,
-    "4a": lambda found: hours({"queries": found.whole.queries}, _days(found)),
-    "4b": lambda found: box_plot_table(found.whole.local.queries),
-    "5a": lambda found: hours({"flagged_queries": found.whole.flagged}, _days(found)),
-    "5b": lambda found: box_plot_table(found.whole.local.flagged),
-    "6a": lambda found: hours(_named(found.whole.query_fraction), _days(found)),
-    "6b": lambda found: box_plot_table(
-        hourly_ratios(found.whole.local.flagged, found.whole.local.queries)
+    "4a": lambda findings: hours({"queries": findings.whole.queries}, _days(findings)),
+    "4b": lambda findings: box_plot_table(findings.whole.local.queries),
+    "5a": lambda findings: hours({"flagged_queries": findings.whole.flagged}, _days(findings)),
+    "5b": lambda findings: box_plot_table(findings.whole.local.flagged),
+    "6a": lambda findings: hours(_named(findings.whole.query_fraction), _days(findings)),
+    "6b": lambda findings: box_plot_table(
+        hourly_ratios(findings.whole.local.flagged, findings.whole.local.queries)
     ),
-    "7a": lambda found: hours(_named(found.whole.address_fraction), _days(found)),
-    "7b": lambda found: box_plot_table(
-        hourly_ratios(found.whole.local.flagged_addresses, found.whole.local.addresses)
+    "7a": lambda findings: hours(_named(findings.whole.address_fraction), _days(findings)),
+    "7b": lambda findings: box_plot_table(
+        hourly_ratios(findings.whole.local.flagged_addresses, findings.whole.local.addresses)
     ),
     "8": countries,
     "9": comparison,

@@ -160,9 +160,9 @@ def rolling_mean(series: FloatArray) -> FloatArray:
     return means
 
 
-def _fractions(size: int, found: dict[int, Estimate | None]) -> Fractions:
+def _fractions(size: int, by_window: dict[int, Estimate | None]) -> Fractions:
     columns = np.full((4, size), np.nan)
-    for at, estimate in found.items():
+    for at, estimate in by_window.items():
         if estimate is not None:
             columns[:, at] = (
                 estimate.value,

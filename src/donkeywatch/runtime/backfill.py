@@ -14,7 +14,7 @@ from donkeywatch.errors import ConfigError, SourceError, StateError
 from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.source_pipeline import SourcePipeline
-from donkeywatch.sources.file_kinds import FRONT, refusal
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.files import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES, READ_BYTES
@@ -191,7 +191,7 @@ def _probe(stream: SourcePipeline, path: Path) -> _ArchiveProbe:
     with _translate_source_errors(path), contextlib.closing(open_file(path)) as file:
         content = file.read_sound(0, PROBE_BYTES)
         damaged = not content and not _is_whole(file)
-    refused = refusal(content[:FRONT])
+    refused = refusal(content[:KIND_BYTES])
     if refused is not None:
         raise SourceError(f"{path} is {refused.kind}", refused.remedy)
     parsed = stream.reader.read(content)

@@ -29,7 +29,7 @@ class _PendingBlock:
     positions: list[GenerationPosition]
     queries: QueryColumns | None = None
     number: int | None = None
-    """By which the crew knows it."""
+    """The number under which the worker pool knows it."""
 
     @property
     def done(self) -> bool:
@@ -65,8 +65,8 @@ class _PendingAggregation:
 class BlockQueue:
     """Takes blocks in and gives them out in the same order, with what was read in them.
 
-    Everything stays here until what became of it is given out: when a process of the crew ends,
-    what it had is done here. So is what the crew has no room for, rather than to wait for it.
+    Everything stays here until what became of it is given out: when a worker process ends,
+    what it had is done here. So is what the pool has no room for, rather than to wait for it.
     """
 
     def __init__(self, streams: Sequence[SourcePipeline]) -> None:
@@ -74,7 +74,7 @@ class BlockQueue:
         self._pool: WorkerPool | None = None
         self._waiting: deque[_PendingBlock | _PendingAggregation] = deque()
         self._deferred: deque[_PendingAggregation] = deque()
-        """For which the crew had no room."""
+        """Blocks for which the worker pool had no room."""
 
     def start_workers(self, processes: int) -> None:
         """Have the work done by so many processes with this one; before it has threads."""
@@ -134,7 +134,7 @@ class BlockQueue:
 
     @property
     def _full(self) -> bool:
-        """Has the crew no room?"""
+        """Tell whether the worker pool has no room."""
         return self._pool is not None and self._pool.full
 
     @property
@@ -183,7 +183,7 @@ class BlockQueue:
             oldest.run()
 
     def _worker_result(self) -> QueryColumns | list[WindowAggregate] | None:
-        """What the crew made of its oldest; None where it is gone, or was spared that."""
+        """What the pool made of its oldest; None where it is gone, or was spared that."""
         try:
             return self._pool.next_result() if self._pool is not None else None
         except WorkerDied:

@@ -27,7 +27,7 @@ from donkeywatch.publish.http.listen_sockets import bind, load_tls
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings.schema import Http, Settings, Source, WrapperName
-from donkeywatch.sources.file_kinds import FRONT, refusal
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.files import DamagedArchiveError, open_file
 from donkeywatch.sources.line_blocks import READ_BYTES, split_lines
 from donkeywatch.sources.wrappers import SPLIT_LINE, WRAPPERS, longest_line, unwrap
@@ -112,7 +112,7 @@ def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
         raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
     offset, skipping, long_line_start, size = 0, False, 0, max(READ_BYTES, 2 * limit)
     try:
-        if (refused := refusal(file.read_sound(0, FRONT))) is not None:
+        if (refused := refusal(file.read_sound(0, KIND_BYTES))) is not None:
             raise SourceError(f"{path} is {refused.kind}", refused.remedy)
         while buffer := file.read(offset, size):
             block = split_lines(buffer, limit, skipping=skipping, final=len(buffer) < size)

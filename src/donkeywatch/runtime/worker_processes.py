@@ -39,7 +39,7 @@ COLUMN_ALIGNMENT = 8
 
 
 class WorkerDied(Exception):
-    """A process of the crew has ended: its blocks have to be read again."""
+    """A worker process has ended: its blocks have to be read again."""
 
 
 class _ColumnSlot(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 Kind = Literal["gzip", "zstd", "xz", "bzip2", "lz4"]
 
-FRONT = 1 << 16
+KIND_BYTES = 1 << 16
 """Bytes at the front of a file that tell what it is."""
 HEADER = 4096
 """Of these, the ones that tell what kind of archive it is."""

@@ -66,34 +66,34 @@ class FileProblems:
 
     def __init__(self, events: Counter[str]) -> None:
         self._events = events
-        self._found: dict[Path, str] = {}
+        self._by_path: dict[Path, str] = {}
         self._suspects: dict[tuple[int, int], _FailedArchive] = {}
 
     @property
     def text(self) -> str | None:
         """All of them, or the first few; None where nothing was wrong."""
-        more = len(self._found) - MAX_REPORTED
-        problems = [f"{printable(path)}: {what}" for path, what in self._found.items()][
+        more = len(self._by_path) - MAX_REPORTED
+        problems = [f"{printable(path)}: {what}" for path, what in self._by_path.items()][
             :MAX_REPORTED
         ]
         return "; ".join(problems + ([f"and {more} more files"] if more > 0 else [])) or None
 
     def start_scan(self) -> None:
         """A new look begins; what is suspected stays so."""
-        self._found = {}
+        self._by_path = {}
 
     def report_missing(self, path: Path) -> None:
         """Nothing stands at the path of the log."""
-        self._found[path] = MISSING
+        self._by_path[path] = MISSING
 
     def foreign(self, path: Path) -> None:
         """A file with a rotated name is written to, and never was the log."""
-        self._found[path] = FOREIGN
+        self._by_path[path] = FOREIGN
 
     def report_unreadable(self, path: Path, error: OSError) -> None:
         """The system does not let a file be opened."""
         self._events["read_errors"] += 1
-        self._found[path] = error.strerror or "cannot be read"
+        self._by_path[path] = error.strerror or "cannot be read"
 
     def should_skip(self, path: Path, file: FileState, now: int) -> bool:
         """Is it a suspect that is to be left alone in this look? What is to be told of it is.
@@ -119,7 +119,7 @@ class FileProblems:
     def repeat_report(self, path: Path, identity: tuple[int, int]) -> None:
         """A file is being read: what was told of it stays until its end is reached."""
         if (suspect := self._suspects.get(identity)) is not None and suspect.reported:
-            self._found[path] = suspect.text
+            self._by_path[path] = suspect.text
 
     def record_failure(
         self, path: Path, file: FileState, error: DamagedArchiveError | OSError, now: int
@@ -151,7 +151,7 @@ class FileProblems:
     def _report(self, path: Path, suspect: _FailedArchive, now: int) -> None:
         if suspect.reported or suspect.reason or now - suspect.since >= SETTLE_TIME:
             self._events["read_errors"] += not suspect.reported
-            self._found[path] = suspect.text
+            self._by_path[path] = suspect.text
             suspect = suspect._replace(reported=True)
         self._suspects[suspect.file.identity] = suspect
 

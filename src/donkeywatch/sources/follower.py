@@ -11,7 +11,7 @@ from pathlib import Path
 from donkeywatch.counting.calendar import MINUTE, SECOND
 from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.file_discovery import FileDiscovery
-from donkeywatch.sources.file_kinds import FRONT, refusal
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, NotText, PlainFile
 from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.generation import DONE, LOST, OPEN, SKIPPED, Generation
@@ -242,7 +242,7 @@ class Follower:
             self.registry.detach(generation, now)
             return
         self.live_unreadable = True
-        refused = refusal(file.read_sound(0, FRONT)) if file is not None else None
+        refused = refusal(file.read_sound(0, KIND_BYTES)) if file is not None else None
         if refused is not None:
             remedy = "have the server write UTF-8 or a one-byte encoding, or move the file away"
             self.error = str(SourceError(f"{self.log.path} is {refused.kind}", remedy))

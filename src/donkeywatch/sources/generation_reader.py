@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from donkeywatch.sources.file_kinds import FRONT, refusal
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, File, NotText
 from donkeywatch.sources.fingerprints import (
     HEAD,
@@ -49,7 +49,7 @@ def read_lines(
         buffer, damage = file.read_sound(start, mark.tail_length + read_bytes), error
     _check_tail(buffer, mark, keys)
     fresh = len(buffer) - mark.tail_length
-    if not mark.offset and refusal(buffer[:FRONT]):
+    if not mark.offset and refusal(buffer[:KIND_BYTES]):
         raise NotText
     is_final = final and fresh < read_bytes and damage is None
     if damage is None and not fresh and not (is_final and mark.inside_long_line):

@@ -82,7 +82,7 @@ class RotatedFiles:
         False where files were renamed meanwhile: some may have been missed, and an older one is
         not to be read after a newer one.
         """
-        siblings = sorted(self._log.rotated_files(), key=lambda found: found[1].st_mtime_ns)
+        siblings = sorted(self._log.rotated_files(), key=lambda sibling: sibling[1].st_mtime_ns)
         self._present = {file_state(state).identity for _, state in siblings}
         held = {g.file.identity for g in self._registry.open() if g.file}
         is_as_listed = True

@@ -133,4 +133,4 @@ class _Cutter:
 
     @staticmethod
     def _oldest(opened: dict[bytes, _Open]) -> _Open | None:
-        return min(opened.values(), key=lambda one: one.start, default=None)
+        return min(opened.values(), key=lambda record: record.start, default=None)

@@ -133,7 +133,7 @@ def shown(window: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def told(window: dict[str, Any]) -> dict[str, Any]:
+def answer_of(window: dict[str, Any]) -> dict[str, Any]:
     """A window of the truth without what answers do not have."""
     window = without_zeros(window)
     del window["countries"], window["sum_qq"]
@@ -154,7 +154,7 @@ def test_every_closed_window_equals_the_truth(ask: Asked, kind: str) -> None:
     windows = [w for page in pages(ask, f"/api/v1/{kind}?limit=100") for w in page["windows"]]
     assert all(window["closed"] for window in windows)
     assert {w[name]: shown(w) for w in windows if w["queries"]} == {
-        start: told(window) for start, window in truth.items()
+        start: answer_of(window) for start, window in truth.items()
     }
 
 
@@ -181,7 +181,7 @@ def test_current_fractions_are_rolling_windows_then_hour_then_week(ask: Asked) -
     assert [w["window"] for w in answer["windows"]] == ["1h", "24h", "7d", "hour", "week"]
     for window in answer["windows"]:
         bounds = parse_time(window["start"], 0), parse_time(window["end"], 0)
-        truth = told(ask.server.truth.window(*bounds))
+        truth = answer_of(ask.server.truth.window(*bounds))
         if window["window"] in ("1h", "24h", "7d"):
             for topic in truth["topics"].values():
                 topic["categories"] = {}

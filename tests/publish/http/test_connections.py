@@ -43,7 +43,7 @@ class Ends:
         assert None not in added
         return [connection for connection in added if connection is not None]
 
-    def told(self, connection: Connection | None) -> bytes | None:
+    def answer_for(self, connection: Connection | None) -> bytes | None:
         """What its client reads; None where the connection is open."""
         client = next(end for end, added in self._pairs if added is connection)
         client.setblocking(False)
@@ -81,8 +81,8 @@ def test_the_longest_idle_of_the_greedy_client_goes(ends: type[Ends]) -> None:
     first, second = kept.filled(ONE, ONE)
     (other,) = kept.filled(OTHER)
     (third,) = kept.filled(ONE)
-    assert kept.told(first) == FULL_ANSWER
-    assert [kept.told(c) for c in (second, other, third)] == [None] * 3
+    assert kept.answer_for(first) == FULL_ANSWER
+    assert [kept.answer_for(c) for c in (second, other, third)] == [None] * 3
 
 
 def test_a_full_server_closes_one_of_who_has_most(ends: type[Ends]) -> None:
@@ -90,8 +90,8 @@ def test_a_full_server_closes_one_of_who_has_most(ends: type[Ends]) -> None:
     kept = ends(4)
     first, *_ = kept.filled("192.0.2.3", "192.0.2.3", OTHER, "192.0.2.4")
     (newest,) = kept.filled(ONE)
-    assert kept.told(first) == FULL_ANSWER
-    assert kept.told(newest) is None
+    assert kept.answer_for(first) == FULL_ANSWER
+    assert kept.answer_for(newest) is None
     assert len(kept.all) == 4
 
 
@@ -101,13 +101,13 @@ def test_a_request_at_work_is_not_ended_for_another_connection(ends: type[Ends])
     first, second = kept.filled(ONE, ONE)
     kept.all.mark(first.peer, busy=True)
     (third,) = kept.filled(ONE)
-    assert (kept.told(first), kept.told(second)) == (None, FULL_ANSWER)
+    assert (kept.answer_for(first), kept.answer_for(second)) == (None, FULL_ANSWER)
     kept.all.mark(third.peer, busy=True)
     assert kept.add(ONE) is None
-    assert kept.told(None) == FULL_ANSWER
+    assert kept.answer_for(None) == FULL_ANSWER
     kept.all.mark(first.peer, busy=False)
     assert kept.add(ONE) is not None
-    assert kept.told(first) == FULL_ANSWER
+    assert kept.answer_for(first) == FULL_ANSWER
 
 
 def test_a_request_that_takes_very_long_may_be_ended(
@@ -119,7 +119,7 @@ def test_a_request_that_takes_very_long_may_be_ended(
     (first,) = kept.filled(ONE)
     kept.all.mark(first.peer, busy=True)
     assert kept.add(ONE) is not None
-    assert kept.told(first) == b""
+    assert kept.answer_for(first) == b""
 
 
 def test_a_closed_connection_gives_its_place_back(ends: type[Ends]) -> None:
@@ -128,7 +128,7 @@ def test_a_closed_connection_gives_its_place_back(ends: type[Ends]) -> None:
     first, second = kept.filled(ONE, ONE)
     first.close()
     (third,) = kept.filled(ONE)
-    assert kept.told(second) is None
+    assert kept.answer_for(second) is None
     again = kept.add(ONE, third.peer[1])
     assert again is not None
     third.close()
@@ -143,7 +143,7 @@ def test_nothing_in_plain_text_is_said_under_tls(ends: type[Ends]) -> None:
     kept = ends(2, plain=False)
     (first,) = kept.filled(ONE)
     kept.filled(ONE)
-    assert kept.told(first) == b""
+    assert kept.answer_for(first) == b""
 
 
 def test_a_flood_waits_until_the_closed_ones_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -557,7 +557,7 @@ def shortened(text: str) -> str:
     """The text with fractions to nine digits, whatever the machine's last ones are."""
     return re.sub(
         r"(?<= )\d\.\d{6,}(e-\d+)?$",
-        lambda found: f"{float(found[0]):.9g}",
+        lambda match: f"{float(match[0]):.9g}",
         text,
         flags=re.MULTILINE,
     )

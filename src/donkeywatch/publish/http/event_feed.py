@@ -40,7 +40,7 @@ class EventFeed:
         self._guard = threading.Lock()
         self._open: Counter[str] = Counter()
         self._looked = float("-inf")
-        self._seen = ""
+        self._latest = ""
 
     def acquire(self, client: str) -> bool:
         """Take a place for a page of a client, until `release`; false where there is none."""
@@ -81,14 +81,14 @@ class EventFeed:
         if now - self._looked >= POLL_SECONDS:
             self._looked = now  # The others go on with what was seen before.
             with suppress(sqlite3.Error):  # Busy or gone: the next look is soon.
-                self._seen = await asyncio.to_thread(self._poll_database)
-        return self._seen
+                self._latest = await asyncio.to_thread(self._poll_database)
+        return self._latest
 
     def _poll_database(self) -> str:
         """The version of the data as this process counts it, the newest closed hour, the health."""
         with self._guard:
             if not self._open:
-                return self._seen  # The last page has gone meanwhile.
+                return self._latest  # The last page has gone meanwhile.
             if self._connection is None:
                 self._connection = connect(self._snapshots().path, read_only=True)
             db = self._connection

@@ -1,0 +1,60 @@
+"""Names that said nothing of what they hold, or were metaphors, do not come back."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = ("src", "tests", "benchmarks", "docs", "grafana", "deploy")
+RETIRED = frozenset(
+    (
+        "FEW", "MANY", "MUCH", "FAR", "SHORT", "WHOLE", "NOTHING", "ENOUGH", "FRONT",
+        "LEISURE", "HURRY", "told", "said", "asked", "odd", "fine", "good", "own", "some",
+        "found", "seen", "one", "apart", "alone", "enough", "crew", "desk", "shelf",
+        "doorbell", "bell", "lot", "lots",
+    )
+)  # fmt: skip
+"""Constants without a unit, participles in the place of nouns, and words of a private language."""
+RETIRED_WORDS = frozenset(("FEW", "MUCH", "FAR", "WHOLE", "NOTHING", "ENOUGH", "HURRY", "LEISURE"))
+"""Not even as a part of a constant's name."""
+
+
+def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Give every name that a module binds, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield (node.id if isinstance(node, ast.Name) else node.attr), node.lineno
+        elif isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name, node.lineno
+
+
+def is_retired(name: str) -> bool:
+    """Tell whether a name is on the list, with or without underscores around it."""
+    if name.strip("_") in RETIRED:
+        return True
+    return name.isupper() and not RETIRED_WORDS.isdisjoint(name.split("_"))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_retired_name_is_bound(part: str) -> None:
+    """A constant says what it measures, a local what it holds, a class what it is."""
+    hits = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sorted((ROOT / part).rglob("*.py"))
+        for name, line in bound_names(ast.parse(path.read_text("utf-8")))
+        if is_retired(name)
+    ]
+    assert not hits
+
+
+def test_the_list_is_looked_for() -> None:
+    """A name on it is found wherever it is bound, and no other."""
+    text = "def told(one, two):\n    _seen = FAR_END = row = 1\n"
+    bound = [name for name, _ in bound_names(ast.parse(text)) if is_retired(name)]
+    assert sorted(bound) == ["FAR_END", "_seen", "one", "told"]
