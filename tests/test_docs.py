@@ -31,9 +31,19 @@ def test_generated_parts_are_up_to_date() -> None:
         assert made.rendered(path.read_text("utf-8")) == path.read_text("utf-8"), path.name
 
 
-@pytest.mark.parametrize(
-    "name", ["README.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))]
-)
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+PAGES += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_make_targets_that_are_named_exist(name: str) -> None:
+    """Every `make` in a document is a target of the Makefile."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = re.findall(r"(?:`|^\$ )make ([a-z-]+)", (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    assert set(named) <= targets
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_links_lead_to_files(name: str) -> None:
     """Every relative link of a document leads to a file of the project."""
     path = ROOT / name

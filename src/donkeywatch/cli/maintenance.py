@@ -72,7 +72,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
 
 
 def _lost_ranges(follower: Follower) -> str | None:
-    """What is counted stands in the files, and what is not counted yet is still there."""
+    """Tell what a reset cannot reach: what is counted is in the files, and what is not is there."""
     try:
         gone = [span for span in recovery.uncounted_ranges(follower) if span.path is None]
     except SourceError as error:

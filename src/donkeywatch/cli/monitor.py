@@ -183,7 +183,7 @@ def _is_strange(sample: checks.Sample, reader: LineReader) -> bool:
 
 
 def _remedy(sample: checks.Sample, source: Source) -> str:
-    """What to look at where no line of a sample is a search."""
+    """Name what to look at where no line of a sample is a search."""
     outcomes = sample.outcomes
     if outcomes["bad_time"] or outcomes["impossible_time"] or outcomes["future"]:
         return "look at the stamps: one without a zone needs `timezone`, an odd one `time_format`"

@@ -89,7 +89,7 @@ def _until(view: WindowView) -> str:
 
 
 def _cells(subject: Subject, view: WindowView, topic: TopicView) -> tuple[str, str, str]:
-    """How many there are, how many are flagged, and the fraction."""
+    """Give the cells of a row: the total, the flagged, and the fraction."""
     if subject == "queries":
         return f"{view.queries:,}", f"{topic.queries:,}", percent(topic.query_fraction)
     flagged = topic.addresses[0] if topic.addresses else 0

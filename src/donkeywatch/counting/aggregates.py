@@ -52,7 +52,7 @@ class TopicAggregate:
         return cls(int(k.sum()), (at_least_one, two, three), int(q @ k), int(k @ k))
 
     def __add__(self, other: TopicAggregate) -> TopicAggregate:
-        """Of the addresses of both, which have none in common."""
+        """Add the aggregates of two sets of addresses that have none in common."""
         at_least_one, two, three = map(sum, zip(self.addresses, other.addresses, strict=True))
         return TopicAggregate(
             self.queries + other.queries,
@@ -76,7 +76,7 @@ class CountryAggregate:
     topics: tuple[tuple[int, int], ...]
 
     def __add__(self, other: CountryAggregate) -> CountryAggregate:
-        """Of the addresses of both, which have none in common."""
+        """Add the aggregates of two sets of addresses that have none in common."""
         return CountryAggregate(
             self.queries + other.queries,
             self.addresses + other.addresses,
@@ -106,7 +106,7 @@ class WindowAggregate:
         )
 
     def __add__(self, other: WindowAggregate) -> WindowAggregate:
-        """Of the addresses of both, which have none in common."""
+        """Add the aggregates of two sets of addresses that have none in common."""
         countries = dict(self.countries)
         for name, theirs in other.countries.items():
             countries[name] = countries[name] + theirs if name in countries else theirs

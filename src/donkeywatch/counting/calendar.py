@@ -38,7 +38,7 @@ def utc(time: int) -> datetime:
 
 
 def outlived(week: int, time: int) -> bool:
-    """Is the key of a week needed no more at a time (both ms UTC)? The next week is over, too."""
+    """Tell whether the key of a week is needed no more: the next week is over too (ms UTC)."""
     return week < week_of(time) - WEEK
 
 

@@ -80,7 +80,7 @@ def query_fraction(figures: WindowAggregate, topic: int) -> Estimate | None:
 
 
 def _small_cluster_factor(flagged: int) -> float:
-    """What a variance made of few flagged addresses lacks."""
+    """Give the factor that a variance made of few flagged addresses lacks."""
     return 1.0 if flagged >= SMALL_SAMPLE else flagged / (flagged - 1) if flagged > 1 else 2.0
 
 

@@ -87,7 +87,7 @@ class Evaluation:
 def score(
     path: Path, rows: Sequence[LabelledQuery], detector: Detector, syntax: Syntax
 ) -> dict[str, list[ScoredQuery]]:
-    """What the detector says of each row, by topic; only topics that some label names."""
+    """Give the detector's category for each row by topic; only topics that some label names."""
     named = {topic for row in rows for topic in row.topics}
     scored: dict[str, list[ScoredQuery]] = {t.id: [] for t in detector.topics if t.id in named}
     for row in rows:
@@ -209,7 +209,7 @@ class _WeightedSample:
         return Rate(1.0, min(ratio.effective_n, float(hits)))
 
     def accuracy(self, recall: Rate | None) -> Accuracy | None:
-        """What a correction needs; None where the sample does not tell it.
+        """Give what a correction needs; None where the sample does not tell it.
 
         Where nothing was wrongly flagged, the rate is known as well as if each flagged row
         with its weight had been a trial among the irrelevant queries.
@@ -246,7 +246,7 @@ class _WeightedSample:
         return Rate(value, min(rows, total**2 / float((self._weight**2 * base).sum())))
 
     def _variance(self, parts: Column) -> float:
-        """Of a total over a sample drawn with replacement in each stratum."""
+        """Give the variance of a total over a sample drawn with replacement in each stratum."""
         rows = np.bincount(self._stratum)
         means = np.bincount(self._stratum, parts) / rows
         squares = np.bincount(self._stratum, (parts - means[self._stratum]) ** 2)

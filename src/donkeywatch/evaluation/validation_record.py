@@ -47,7 +47,7 @@ class TopicRecord(_Strict):
 
     @property
     def accuracy(self) -> Accuracy | None:
-        """What a correction needs, where the sample told it."""
+        """Give what a correction needs, where the sample told it."""
         tpr, fpr = self.sensitivity, self.false_positive_rate
         if tpr is None or fpr is None or tpr.value <= fpr.value:
             return None
@@ -113,7 +113,7 @@ def mismatch(record: ValidationRecord, lexicon: str) -> str | None:
 
 
 def accuracies(record: ValidationRecord, lexicon: str) -> Mapping[str, Accuracy]:
-    """How the detector does, by topic; nothing where the record does not fit."""
+    """Give the detector's accuracy by topic; nothing where the record does not fit."""
     if mismatch(record, lexicon) is not None:
         return {}
     by_topic = {name: topic.accuracy for name, topic in record.topics.items()}

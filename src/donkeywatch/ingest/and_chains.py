@@ -129,7 +129,7 @@ def _accept_chains(
 
 
 def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tuple[Mask, Offsets]:
-    """Is there nothing before, between and behind the texts of each line but what a chain has?
+    """Tell in which lines nothing stands around the texts but what a chain has.
 
     There are two texts at least. A chain that leans left begins with all its ANDs, one that leans
     right with the first of them. Also gives what stands behind each text.
@@ -150,7 +150,7 @@ def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tupl
 
 
 def _expected_suffix(texts: _QuotedTexts, right: Mask) -> Offsets:
-    """What stands behind each text of a chain, given which of them lean right."""
+    """Give what stands behind each text of a chain, by which of them lean right."""
     expected = np.full(len(texts.opening), _BETWEEN_LEFT)
     expected[texts.first] = _BETWEEN_FIRST
     expected[np.repeat(right, texts.leaves)] = _BETWEEN_RIGHT
@@ -160,7 +160,7 @@ def _expected_suffix(texts: _QuotedTexts, right: Mask) -> Offsets:
 
 
 def _suffix_matches(fields: PackedFields, texts: _QuotedTexts, syntax: Offsets) -> Mask:
-    """Is it what stands behind each text?"""
+    """Tell behind which texts the expected bytes stand."""
     at = texts.closing + 1
     matches: Mask = texts.behind - at == _BEHIND_SIZE.take(syntax)
     matches &= (fields.words[at] ^ _BEHIND_WORD.take(syntax)) & _BEHIND_MASK.take(syntax) == 0

@@ -49,7 +49,7 @@ class BlockReader:
 
     @property
     def relative_line_length(self) -> int:
-        """Of a line, in those of the shortest format: a block of as many lines is so much more."""
+        """Line length relative to the shortest format; scales the bytes of a block."""
         return self._columns.relative_line_length if self._columns is not None else 1
 
     def read(self, raw: bytes | memoryview) -> QueryColumns:
@@ -143,7 +143,7 @@ class _ColumnarParse:
         return codes
 
     def _non_ascii_hits(self, lines: Offsets) -> tuple[Mask, _WordHits]:
-        """Of lines beyond ASCII: which have a word, and words of the lexicon."""
+        """Tell which lines beyond ASCII have a word, and find the words of the lexicon in them."""
         texts = self._texts(lines) if len(lines) else None
         if texts is None:
             return np.zeros(len(lines), bool), _WordHits(lines[:0], lines[:0])

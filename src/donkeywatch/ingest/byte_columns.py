@@ -221,7 +221,7 @@ def _compared_bytes(shape: TimestampLayout) -> np.uint64:
 
 @lru_cache(maxsize=8)
 def _pattern(separator: bytes, zone: bytes) -> tuple[np.uint64, np.uint64, int]:
-    """What the word holds apart from digits, and what makes a byte too large when added to it.
+    """Give what the word holds apart from digits, and what makes too large a byte overflow.
 
     Exclusive-or with the pattern leaves 0-9 of a digit and 0 of anything else; adding 0x76 (or
     0x7F) sets the highest bit of what is larger.

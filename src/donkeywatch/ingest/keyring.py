@@ -173,7 +173,7 @@ def store_install_key(directory: Path, key: bytes) -> None:
 
 
 def has_week_keys(directory: Path) -> bool:
-    """Is there the key of any week?"""
+    """Tell whether the directory holds the key of any week."""
     return any(directory.glob("*-W*.key"))
 
 

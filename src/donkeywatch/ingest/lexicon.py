@@ -74,7 +74,7 @@ class Lexicon(_Strict):
         return to_ms(datetime(day.year, day.month, day.day, tzinfo=UTC))
 
     def notices(self, now: datetime) -> tuple[str, ...]:
-        """What to tell of a list that has expired, or will within 30 days; else nothing."""
+        """Give the notice of a list that has expired, or will within 30 days; else nothing."""
         if self.expires is None:
             return ()
         days = (self.expires - now.date()).days

@@ -112,7 +112,7 @@ class LineReader:
     def records(
         self, lines: Iterable[tuple[int, bytes]]
     ) -> Iterator[tuple[int, ParsedQuery | str]]:
-        """What the lines of a file mean, each with where it begins; pieces of a line are joined.
+        """Give what the lines of a file mean, each with where it begins; pieces are joined.
 
         A line whose last piece does not follow is one as it is.
         """

@@ -67,7 +67,7 @@ class PackedFields:
         return self._line.take(offsets >> ALIGN_SHIFT, mode="clip").astype(np.int64)
 
     def count_per_line(self, offsets: Offsets) -> Offsets:
-        """How many of some offsets lie in the field of each line."""
+        """Count the offsets that lie in the field of each line."""
         return np.bincount(
             self._line.take(offsets >> ALIGN_SHIFT, mode="clip"), minlength=len(self)
         )

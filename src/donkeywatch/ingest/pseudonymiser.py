@@ -129,7 +129,7 @@ class Pseudonymiser:
         )
 
     def _late(self, time: Times, before: Times, closed_until: int) -> npt.NDArray[np.bool_]:
-        """Whose hour had closed; nearly always the newest hour that had is before all of them."""
+        """Tell which queries are late: their hour had closed. Nearly always none is."""
         if not len(time):
             return np.zeros(0, bool)
         newest = max(int(before.max()) - self.rules.lateness, closed_until)

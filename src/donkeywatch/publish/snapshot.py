@@ -268,7 +268,7 @@ class Snapshot:
         return [row[0] for row in rows]
 
     def closed(self, kind: str, span: int) -> ClosedState:
-        """How far the windows of a calendar kind are closed, of those in the last ``span`` ms."""
+        """Tell how far the windows of a calendar kind are closed, in the last ``span`` ms."""
         newest = self._db.execute(
             "select max(start) from windows where kind = ? and closed = 1", (kind,)
         ).fetchone()[0]
@@ -282,7 +282,7 @@ class Snapshot:
         return ClosedState(*row.fetchone())
 
     def countries(self, kind: str, start: int) -> list[CountryView]:
-        """Of one closed hour or week, most queries first."""
+        """Give the countries of one closed hour or week, most queries first."""
         rows = self._db.execute(
             "select country, queries, addresses from window_countries"
             " where kind = ? and start = ? order by queries desc, country",

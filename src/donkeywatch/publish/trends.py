@@ -102,7 +102,7 @@ def _score(weeks: Sequence[WindowView], topic: str) -> Score | None:
 
 
 def _profile(snapshot: Snapshot, topic: str, start: int, end: int) -> Sequence[HourProfile]:
-    """Of the weeks in [start, end) ms that were followed as a whole; without one, of the hours."""
+    """Give the profile of the weeks in [start, end) ms that were followed as a whole."""
     hours = profile_hours(snapshot, topic, (), start, end, MIN_COVERAGE)
     return profile(hours.stretches) if hours.stretches else ()
 

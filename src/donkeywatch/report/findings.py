@@ -230,7 +230,7 @@ def _pairs(groups: dict[str, Profile], estimator: Estimator) -> tuple[Pair, ...]
 
 
 def _is_complete(curve: Curve) -> bool:
-    """Is every hour known, in every replicate, and are there any?"""
+    """Tell whether there are hours and each is known in every replicate."""
     return len(curve.replicates) > 0 and bool(np.isfinite(curve.replicates).all())
 
 

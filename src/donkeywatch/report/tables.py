@@ -133,7 +133,7 @@ def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
 
 
 def box_plot_table(table: FloatArray) -> Rows:
-    """What the box-plots show, one row an hour."""
+    """Give the numbers that the box-plots show, one row an hour."""
     rows: Rows = [["local_hour", "days", "mean", "median", "first_quartile", "third_quartile"]]
     rows[0] += ["low_whisker", "high_whisker", "days_outside"]
     for hour, box in enumerate(boxes(table)):

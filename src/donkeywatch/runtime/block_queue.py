@@ -139,12 +139,12 @@ class BlockQueue:
 
     @property
     def _ready(self) -> bool:
-        """Is the oldest done?"""
+        """Tell whether the oldest is done."""
         return self._waiting[0].done or (self._pool is not None and self._pool.ready)
 
     @property
     def _locally_parsed(self) -> int:
-        """How many blocks that were read here wait."""
+        """Count the blocks that were read here and wait."""
         return sum(pending.done for pending in self._waiting)
 
     def _dispatch_all(self) -> Iterator[ParsedBlock]:
@@ -183,7 +183,7 @@ class BlockQueue:
             oldest.run()
 
     def _worker_result(self) -> QueryColumns | list[WindowAggregate] | None:
-        """What the pool made of its oldest; None where it is gone, or was spared that."""
+        """Take the pool's result of the oldest; None where its worker is gone or skipped it."""
         try:
             return self._pool.next_result() if self._pool is not None else None
         except WorkerDied:
@@ -191,7 +191,7 @@ class BlockQueue:
             return None
 
     def has_pending(self, stream: SourcePipeline) -> bool:
-        """Is any block of a source still here?"""
+        """Tell whether any block of a source is still here."""
         return any(
             isinstance(pending, _PendingBlock) and pending.stream is stream
             for pending in self._waiting

@@ -155,7 +155,7 @@ def run_checks(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | Non
 
 
 def notices(settings: Settings) -> tuple[str, ...]:
-    """What has to be done before it is too late, though nothing is wrong yet."""
+    """Give what has to be done before it is too late, though nothing is wrong yet."""
     try:
         return lexicon.load(settings.lexicon).notices(utc(wall_ms()))
     except DonkeywatchError:

@@ -128,12 +128,12 @@ class ClockJumpDetector:
 
     @property
     def exact(self) -> bool:
-        """Is the believed time known, rather than only a time it is later than?"""
+        """Tell whether the believed time is known, not only a time that it is later than."""
         return self._believed is not None and not self._inherited
 
     @property
     def proven(self) -> bool:
-        """Is the clock confirmed, so that what is due by it may be destroyed?"""
+        """Tell whether the clock is confirmed, so that what is due by it may be destroyed."""
         return (
             self._last is not None
             and not self.doubted
@@ -167,7 +167,7 @@ class ClockJumpDetector:
         return ~past & (times <= max(self.wall, believed) + future)
 
     def stored(self) -> StoredClock | None:
-        """What a commit stores of it."""
+        """Give what a commit stores of the clock."""
         time = None if self._last is None else self.time(self._last[1])
         if time is None:
             return None
@@ -232,7 +232,7 @@ class ClockJumpDetector:
 
     @property
     def _trial(self) -> int:
-        """How long the doubted clock has to run evenly before it is believed."""
+        """How many ms the doubted clock has to run evenly before it is believed."""
         if 0 < self._ahead <= DAY:
             return TRIAL_AHEAD_MS
         return max(self._even, TRIAL_AHEAD_MS if self._ahead > 0 else TRIAL_BACK_MS)

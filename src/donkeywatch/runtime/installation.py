@@ -47,7 +47,7 @@ def load_install_key(settings: Settings, store: Store) -> bytes:
 
 
 def stored_clock(store: Store) -> StoredClock | None:
-    """What a database knows of the clock; None where nothing was ever committed."""
+    """Read what a database knows of the clock; None where nothing was ever committed."""
     text = store.setting(CLOCK)
     if text is not None:
         return StoredClock.parse(text)

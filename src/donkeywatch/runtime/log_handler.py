@@ -70,7 +70,7 @@ class Journal(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def _kind(record: logging.LogRecord) -> str:
-    """What a message is told apart by; a library's by its template's first line.
+    """Give what a message is told apart by; a library's by its template's first line.
 
     Libraries put numbers and reprs into their messages, or behind the first line.
     """

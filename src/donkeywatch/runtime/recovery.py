@@ -153,7 +153,7 @@ def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
 
 
 def _spans(settings: Settings) -> Iterator[UncountedRange]:
-    """What lies between the restored positions and the ends of the files there are."""
+    """Give what lies between the restored positions and the ends of the files there are."""
     db = database.connect(settings.state / database.DATABASE, read_only=True)
     try:
         for follower in followers(settings, db):
@@ -163,7 +163,7 @@ def _spans(settings: Settings) -> Iterator[UncountedRange]:
 
 
 def uncounted_ranges(follower: Follower) -> Iterator[UncountedRange]:
-    """What a follower that has just been opened has still to read, file by file."""
+    """Give what a follower that has just been opened has still to read, file by file."""
     log = follower.log
     try:
         follower.scan(0)

@@ -24,7 +24,7 @@ class CommitScheduler:
         """Log bytes that were read since the last commit."""
 
     def commit_due(self, steady: int) -> bool:
-        """Is it time for a commit?"""
+        """Tell whether it is time for a commit."""
         return self.pending_bytes >= self._bytes or steady - self._last_attempt >= self._interval
 
     def coverage_commit_due(self, steady: int) -> bool:

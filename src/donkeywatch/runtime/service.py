@@ -143,7 +143,7 @@ class Service:
         )
 
     def _accuracies_for(self, record: ValidationRecord | None) -> Mapping[str, Accuracy]:
-        """What a validation record says of the loaded lexicon; the log tells why it is nothing."""
+        """Give a validation record's accuracies for the loaded lexicon; the log tells why none."""
         if record is None:
             return {}
         lexicon = self._engine.status().lexicon

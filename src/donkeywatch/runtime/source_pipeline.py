@@ -89,7 +89,7 @@ class SourcePipeline:
 
     @property
     def first_follow_unrecorded(self) -> bool:
-        """Is it followed for the first time ever, and does it have to be said that it was?"""
+        """Tell whether it is followed for the first time ever and that is not stored yet."""
         return self.never_followed and not self.follower.last_scan_failed
 
     def _stored_frontier(self) -> EventTimeFrontier:
@@ -115,7 +115,7 @@ class SourcePipeline:
 
     @property
     def caught_up(self) -> bool:
-        """Is everything that is there counted?"""
+        """Tell whether everything that is there is counted."""
         return self.follower.caught_up and not self.is_waiting_for_clock
 
     def has_unread(self, end: int) -> bool:
@@ -190,7 +190,7 @@ class SourcePipeline:
     def committed(
         self, positions: Sequence[GenerationPosition], finished: Sequence[FinishedFile] = ()
     ) -> None:
-        """What is counted is in the database, and these positions and finished files are."""
+        """Note that what is counted is in the database, with these positions and files."""
         self.follower.committed(positions, finished)
         reading, is_live = self.follower.reading(), self.backfill_frontier is None
         self.recognisers = {
@@ -228,7 +228,7 @@ class SourcePipeline:
         self.follower.bytes_lost |= self.follower.events["lost_bytes"] > 0
 
     def status(self) -> SourceStatus:
-        """What others may know of it."""
+        """Give what others may know of it."""
         follower = self.follower
         return SourceStatus(
             name=self.source.name,
@@ -269,7 +269,7 @@ class SourcePipeline:
 
     @property
     def refused(self) -> str | None:
-        """What is said when lines were left out that may be none of those counted."""
+        """Give the notice of lines that were left out and may be none of those counted."""
         lines = self.left_out["withheld"]
         if not lines:
             return None
@@ -281,7 +281,7 @@ class SourcePipeline:
 
     @property
     def format_warning(self) -> str | None:
-        """What is said when so many lines were read and none was a search."""
+        """Give the warning where many lines were read and none was a search."""
         lines = self.outcomes.total()
         if lines < FORMAT_WARNING_LINES or any(
             self.outcomes[name] for name in ("query", "keywordless", "too_late")

@@ -123,7 +123,7 @@ class Timekeeper:
                 stream.advance_coverage(self.time, jumped=self.clocks.moved != 0)
 
     def confirmed_time(self, watermark: int) -> int | None:
-        """How far event time has come by a clock that is confirmed, ms UTC."""
+        """Give the event time up to which a confirmed clock has come, ms UTC."""
         clocks = self.clocks
         if not clocks.doubted and (stop := clocks.stop):
             # A log that tells of every day, or hour, of it was written while they passed.

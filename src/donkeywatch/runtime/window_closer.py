@@ -137,7 +137,7 @@ class WindowCloser:
         self._store.write_back()
 
     def crosses_week(self, watermark: int) -> bool:
-        """Is there a week to close, or a key that nothing needs any more?"""
+        """Tell whether there is a week to close, or a key that nothing needs any more."""
         return bool(self._store.windows_due("week", watermark)) or self._has_expired_keys(watermark)
 
     def _close_finished_hours(self) -> None:
@@ -199,7 +199,7 @@ class WindowCloser:
 
     @property
     def week_in_progress(self) -> bool:
-        """Is a week being counted, a part at each call?"""
+        """Tell whether a week is being counted, a part at each call."""
         return self._week_in_progress is not None
 
     def _close_hours(self, watermark: int) -> None:

@@ -89,12 +89,12 @@ class WorkerPool:
 
     @property
     def full(self) -> bool:
-        """Is a result to be taken out before another block is put in?"""
+        """Tell whether a result has to be taken out before another block is put in."""
         return self._next - self._oldest >= SLOTS_PER_WORKER * len(self._workers)
 
     @property
     def ready(self) -> bool:
-        """Is the oldest that was put in done, or will never be?"""
+        """Tell whether the oldest that was put in is done, or will never be."""
         return self._slot_of(self._oldest)[0].pipe.poll()
 
     def submit_block(self, reader: int, raw: bytes | memoryview) -> int:
@@ -110,7 +110,7 @@ class WorkerPool:
         return self._send(worker, slot, reader, len(raw))
 
     def fits(self, columns: RowColumns) -> bool:
-        """Is there room for so many rows?"""
+        """Tell whether there is room for so many rows."""
         return (
             sum(column.nbytes + COLUMN_ALIGNMENT for column in _present_columns(columns))
             <= SLOT_BYTES
@@ -137,7 +137,7 @@ class WorkerPool:
         worker.cancelled[slot] = 1
 
     def next_result(self) -> QueryColumns | list[WindowAggregate] | None:
-        """What became of the oldest that was put in; None where it was spared.
+        """Take the result of the oldest that was put in; None where it was cancelled.
 
         Gone when the process that had it is gone.
         """

@@ -81,7 +81,7 @@ def _refuse_another_state(settings: Settings) -> None:
 
 
 def _identities(path: Path) -> set[object]:
-    """What two paths of one file have in common: the name, and where it exists the file itself."""
+    """Give what two paths of one file have in common: the name, and the file where it exists."""
     try:
         state = path.stat()
     except OSError:

@@ -161,7 +161,7 @@ class Ingest(_Strict):
 
     @property
     def worker_count(self) -> int:
-        """How many there are to be."""
+        """The number of processes at work, this one among them."""
         return self.workers or usable_cores()
 
 

@@ -127,7 +127,7 @@ FilePath = Annotated[Path, AfterValidator(check_file)]
 
 
 def usable_cores() -> int:
-    """How many cores this process may use, up to a number that is worth while."""
+    """Count the cores that this process may use, up to a number that is worth while."""
     if hasattr(os, "sched_getaffinity"):
         return min(MAX_PROCESSES, len(os.sched_getaffinity(0)))
     return 1

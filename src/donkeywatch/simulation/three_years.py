@@ -318,7 +318,7 @@ class Cell(NamedTuple):
 def cells(
     years: Years, countries: Sequence[str] = COUNTRIES, span: tuple[int, int] | None = None
 ) -> dict[int, list[Cell]]:
-    """What is expected by local hour of day: each day on which the hour is known in full.
+    """Give what is expected by local hour of day: each day on which the hour is known in full.
 
     ``span`` limits the hours used. A local hour of a country is known when exactly one hour,
     and that one whole, falls into it; a day's hour counts when 95 % of the queries would be of

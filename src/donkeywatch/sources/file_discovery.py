@@ -115,7 +115,7 @@ class FileDiscovery:
         self._events["rotations"] += 1
 
     def _at_live_path(self, file: OpenFile, live: Generation | None, now: int) -> Generation:
-        """Whose content a file is that has come to stand at the log's path."""
+        """Tell whose content a file holds that has come to stand at the log's path."""
         # Not renamed but replaced: a rewritten log that holds all of the old one goes on.
         if live and live.file and live.is_deleted and is_prefix(live.file, file):
             return self._current_generation(live, now)

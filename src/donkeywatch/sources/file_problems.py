@@ -38,7 +38,7 @@ class FileState(NamedTuple):
 
 
 def file_state(state: os.stat_result) -> FileState:
-    """Of a file as the system tells of it."""
+    """Give the state of a file as the system tells it."""
     return FileState(
         (state.st_dev, state.st_ino), (state.st_size, state.st_mtime_ns), state.st_ctime_ns
     )
@@ -57,7 +57,7 @@ class _FailedArchive(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is told of it."""
+        """The problems as one text; None without any."""
         return self.reason or "damaged or cut short, and not counted from there on; restore it"
 
 
@@ -96,7 +96,7 @@ class FileProblems:
         self._by_path[path] = error.strerror or "cannot be read"
 
     def should_skip(self, path: Path, file: FileState, now: int) -> bool:
-        """Is it a suspect that is to be left alone in this look? What is to be told of it is.
+        """Tell whether a failed archive is left alone in this look; its problem is told again.
 
         One that has changed since is read when it has stayed as it is from one look to the next.
         """
@@ -144,7 +144,7 @@ class FileProblems:
         )
 
     def reset_attempts(self) -> None:
-        """What was read of the suspects was not stored."""
+        """Note that what was read of the failed archives was not stored."""
         for identity, suspect in self._suspects.items():
             self._suspects[identity] = suspect._replace(attempted_at=None)
 

@@ -194,7 +194,7 @@ def open_file(path: Path) -> PlainFile | CompressedFile:
 
 
 def is_compressed(path: Path) -> bool:
-    """Is it an archive that can be decoded? By its ending where it cannot be looked into."""
+    """Tell whether a file is an archive, by its ending where it cannot be looked into."""
     try:
         file = open_file(path)
     except (OSError, SourceError):

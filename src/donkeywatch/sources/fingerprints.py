@@ -104,7 +104,7 @@ def same_tail(file: File, mark: Fingerprint, keys: FingerprintKeys) -> bool:
 
 
 def is_prefix(part: File, whole: File) -> bool:
-    """Is the content of one open file the beginning of another's, or all of it?"""
+    """Tell whether one open file is the beginning of another, or all of it."""
     head, other = part.read(0, HEAD), whole.read(0, HEAD)
     if not head or len(head) > len(other) or other[: len(head)] != head:
         return False

@@ -127,7 +127,7 @@ class Generation:
         return self.is_ended and not (self.is_last_log and self.state == DONE)
 
     def changed(self) -> bool:
-        """Is there anything to store? A generation of no byte is found again by itself."""
+        """Tell whether there is anything to store; one of no byte is found again by itself."""
         if self._stored is None:
             return self.fingerprint.offset > 0 and not self.is_over
         return self.position() != self._stored
@@ -232,7 +232,7 @@ class Generation:
         return isinstance(file, PlainFile) and file.stat().st_nlink == 0 and file.size() > 0
 
     def has_no_more_in(self, file: File) -> bool:
-        """Is all of a file counted, and either stored or left out?
+        """Tell whether all of a file is counted, and either stored or left out.
 
         Otherwise it is held: when that cannot be stored, it may be the last way to these lines.
         """

@@ -251,7 +251,7 @@ class RotatedFiles:
     def _is_prefix_of(
         self, generation: Generation, file: OpenFile, now: int, *, reverse: bool = False
     ) -> bool:
-        """Is a file part of what a generation is read from? Or, ``reverse``, is that part of it?
+        """Tell whether a file is part of what a generation is read from, or the ``reverse``.
 
         An archive that does not decode is left, and the plain file that it is compared with is not.
         """

@@ -96,7 +96,7 @@ class _Cutter:
         return self._skip(_Open(piece.stream if piece else b"", begin, begin), begin, begin)
 
     def _skip(self, long: _Open, start: int, stop: int) -> LineBlock:
-        """What stands from ``start`` to ``stop``, and then a line that is too long."""
+        """Give what stands from ``start`` to ``stop``, and then skip a line that is too long."""
         last = long.last
         for at, line_end, piece in self._pieces(last):
             if piece is not None and piece.stream == long.stream:

@@ -64,7 +64,7 @@ class Backups:
 
     @property
     def busy(self) -> bool:
-        """Is a copy being made?"""
+        """Tell whether a copy is being made."""
         return self._thread is not None and self._thread.is_alive()
 
     def finish(self) -> None:
@@ -158,7 +158,7 @@ def created_at(path: Path) -> int:
 
 
 def find_damage(path: Path) -> str | None:
-    """What is wrong with a database file, in a few words; None when it is whole."""
+    """Tell what is wrong with a database file, in a few words; None when it is whole."""
     try:
         with _read_only(path) as db:
             answer = str(db.execute("pragma integrity_check(1)").fetchone()[0])

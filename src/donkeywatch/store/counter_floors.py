@@ -20,13 +20,13 @@ COPY = "counters.json"
 
 
 def counters(db: sqlite3.Connection) -> dict[Key, int]:
-    """What is counted."""
+    """Read the counters of a database."""
     rows = db.execute("select name, subject, detail, value from counters")
     return {(name, subject, detail): value for name, subject, detail, value in rows}
 
 
 def published(db: sqlite3.Connection) -> dict[Key, int]:
-    """What is shown of it to Prometheus, for which a counter that falls has begun anew."""
+    """Give the counters as Prometheus sees them: one that falls would have begun anew."""
     return _higher(counters(db), _floor(db))
 
 
@@ -55,7 +55,7 @@ def copy(db: sqlite3.Connection, state: Path) -> None:
 
 
 def copied(state: Path) -> dict[Key, int]:
-    """What the file holds; nothing where there is none that can be read."""
+    """Read the copy of the counters; nothing where there is none that can be read."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         return _read((state / COPY).read_text("utf-8"))
     return {}

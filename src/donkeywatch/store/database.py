@@ -71,7 +71,7 @@ def lock(state: Path) -> IO[str]:
 
 
 def _refused(problem: str, error: OSError, state: Path) -> StateError:
-    """What is said of a state directory that the system does not let us use."""
+    """Give the error for a state directory that the system does not let us use."""
     if may_pass(error):
         return DatabaseUnavailableError(
             f"{problem} now ({error.strerror})",
@@ -134,7 +134,7 @@ def create_or_migrate(db: sqlite3.Connection) -> None:
 
 
 def unavailable_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
-    """What is said of a database or a key that cannot be opened or written at the start."""
+    """Give the error for a database or key that cannot be opened or written at the start."""
     if isinstance(error, OSError):
         where = error.filename or path.parent
         return _refused(f"{where} cannot be used", error, path.parent)
@@ -154,7 +154,7 @@ def _is_read_only(path: Path) -> bool:
 
 
 def found_damaged(path: Path) -> StateError:
-    """What is to be done with a database that SQLite calls damaged: it is condemned.
+    """Mark a database that SQLite calls damaged, and give the error for it.
 
     Unavailable where it cannot be read: SQLite takes some I/O errors for damage.
     """
@@ -186,7 +186,7 @@ def _descriptor(path: Path) -> int:
 
 
 def damaged_error(path: Path) -> StateError:
-    """What is said of a damaged database, whenever and wherever it is found."""
+    """Give the error for a damaged database, whenever and wherever it is found."""
     return StateError(
         f"the database {path} is damaged; it is left as it is, and nothing is counted twice",
         "`donkeywatch recover` goes on from the newest good backup and tells which bytes are read"
@@ -195,7 +195,7 @@ def damaged_error(path: Path) -> StateError:
 
 
 def commit_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
-    """What is said of a failed commit, also where a key cannot be written.
+    """Give the error for a failed commit, also where a key cannot be written.
 
     Unavailable where a later try may succeed; else the database is damaged, and condemned.
     """
@@ -210,7 +210,7 @@ def commit_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
 
 
 def reason(error: sqlite3.Error | OSError) -> str:
-    """What the system or SQLite says is wrong, and of which file where that is known."""
+    """Give what the system or SQLite says is wrong, and of which file where that is known."""
     if not isinstance(error, OSError):
         return str(error)
     return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror)

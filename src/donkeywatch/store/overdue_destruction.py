@@ -14,7 +14,7 @@ LOG_BLOCKED = "log_blocked"
 
 
 def findings(state: Path, now: int) -> list[str]:
-    """What an operator should know of the database of a state directory; ``now`` is ms UTC."""
+    """Give what an operator should know of the database of a state; ``now`` is ms UTC."""
     with contextlib.suppress(sqlite3.DatabaseError):
         db = connect(state / DATABASE, read_only=True)
         with contextlib.closing(db):

@@ -129,6 +129,6 @@ def load(db: sqlite3.Connection, source: str) -> list[tuple[Any, ...]]:
 
 
 def progress(db: sqlite3.Connection, source: str) -> SourceProgress:
-    """How far a source has been counted in event time."""
+    """Read how far a source has been counted in event time."""
     row = db.execute("select * from sources where name = ?", (source,)).fetchone()
     return SourceProgress(*row) if row else SourceProgress(source, None, 0, 0, None)

@@ -147,7 +147,7 @@ class Store(Connection):
         return int(row.fetchone()[0])
 
     def progress(self, source: str) -> SourceProgress:
-        """How far a source has been counted in event time."""
+        """Read how far a source has been counted in event time."""
         return places.progress(self.connection, source)
 
     def rolling_end(self) -> int:

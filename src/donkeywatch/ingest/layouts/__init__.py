@@ -31,7 +31,7 @@ class ColumnarFormat:
 
 
 def columnar_format(line_format: LineFormat, syntax: Syntax) -> ColumnarFormat | None:
-    """How to read a format by columns; None when it is read line by line."""
+    """Choose how a format is read by columns; None when it is read line by line."""
     if isinstance(line_format, Tsv) and syntax != "enode-go":
         return ColumnarFormat(1, partial(TsvLayout.fit, syntax))
     if isinstance(line_format, Jsonl) and syntax != "enode-go":

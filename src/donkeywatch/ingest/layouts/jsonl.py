@@ -92,7 +92,7 @@ class JsonlLayout:
 def _constant_parts(
     form: Jsonl, line: bytes, search: RawQuery
 ) -> tuple[bytes, bytes, bytes, bytes] | None:
-    """What a line of JSON is but for its three texts; None where that cannot be told.
+    """Give the parts of a JSON line around its three texts; None where they cannot be told.
 
     It is tried with other texts, and has to be read as these: where a text stands twice, or a key,
     it may have been taken for another.

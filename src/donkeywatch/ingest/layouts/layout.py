@@ -52,7 +52,7 @@ class BlockLayout(Protocol):
 
     @property
     def shape(self) -> TimestampLayout:
-        """How its stamps are written."""
+        """The layout of its timestamps."""
         ...
 
     @property
@@ -67,7 +67,7 @@ class BlockLayout(Protocol):
 
     @property
     def syntax(self) -> Syntax:
-        """Of its queries; only those of ``plain`` are sure to be one text."""
+        """The syntax of its queries; only ``decidable`` ones are sure to be one text."""
         ...
 
     def addresses(self, block: Block) -> tuple[Offsets, Mask]:
@@ -100,7 +100,7 @@ def line_ends(block: Block) -> Offsets:
 def query_spans(
     start: Offsets, end: Offsets, fields: PackedFields, valid: Mask, syntax: Syntax
 ) -> QuerySpans:
-    """Of fields that have one byte before their text. Operators are left to the line reader."""
+    """Give the spans of fields that have one byte before their text."""
     plain = valid
     if syntax == "boolean":
         plain = valid.copy()

@@ -48,7 +48,7 @@ def max_connections() -> int:
 
 
 def client_of(address: str) -> str:
-    """Whose an address is: IPv4 as it is, of IPv6 the /64 that one customer has."""
+    """Give the client of an address: IPv4 as it is, of IPv6 the /64 that one customer has."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

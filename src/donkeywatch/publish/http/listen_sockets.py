@@ -62,5 +62,5 @@ def load_tls(http: Http, *contexts: ssl.SSLContext) -> None:
 
 
 def tls_refusal(error: OSError) -> ConfigError:
-    """What is said of TLS files that cannot be used."""
+    """Give the error for TLS files that cannot be used."""
     return ConfigError(f"http: the TLS files cannot be used ({type(error).__name__})", TLS_REMEDY)

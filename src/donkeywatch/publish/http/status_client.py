@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 2.0
 
 
 def health(http: Http) -> Health | None:
-    """What `/readyz` says; None when nothing, or nothing of ours, answers."""
+    """Ask `/readyz`; None when nothing, or nothing of ours, answers."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - a look-up
     host = f"[{host}]" if ":" in host else host
     scheme = "https" if http.tls_certificate else "http"

@@ -36,7 +36,7 @@ def capped_fraction(hours: Windows, keep: BoolArray) -> float:
 def concentration(
     hours: Windows, keep: BoolArray, weeks: Windows, whole: BoolArray
 ) -> Concentration:
-    """Of the hours that are kept, and of the weeks that are whole."""
+    """Compute the concentration over the hours that are kept and the weeks that are whole."""
     queries = int(hours.queries[keep].sum())
     observed = int(hours.flagged[keep].sum()) / queries if queries else float("nan")
     shares = [_share(column, weeks.flagged, whole) for column in (weeks.top_1, weeks.top_10)]

@@ -115,7 +115,7 @@ def lag(
 
 
 def _acrophase(curves: FloatArray) -> FloatArray:
-    """Of curves of shape (n, 24): hour of the maximum of the first harmonic, 0 to 24."""
+    """Give the hour, 0 to 24, at which the first harmonic of curves (n, 24) is highest."""
     middles = (np.arange(HOURS) + 0.5) * 2 * np.pi / HOURS
     angle = np.arctan2(curves @ np.sin(middles), curves @ np.cos(middles))
     hours: FloatArray = angle * HOURS / (2 * np.pi) % HOURS
