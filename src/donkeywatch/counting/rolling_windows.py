@@ -33,64 +33,76 @@ class RollingWindow:
 
     name: str
     length: int
-    topics: int
-    end: int | None = None
-    tallies: AddressTotals | None = None
-    built_until: int | None = None
-    """While it is built: the rows of the hours before this are in (ms)."""
+    end: int
+    totals: AddressTotals
+
+    @property
+    def start(self) -> int:
+        """Start of the window, ms UTC."""
+        return self.end - self.length
 
     def key_week(self) -> int:
-        """Start of the week whose key the totals are under."""
-        assert self.end is not None  # noqa: S101 - only asked after the first advance
-        return week_of(self.end - self.length)
+        """Give the start of the week whose key the totals are under, ms UTC."""
+        return week_of(self.start)
 
     def add(self, rows: Rows, sign: int = 1) -> None:
         """Add or take away rows that lie in the window."""
-        assert self.tallies is not None  # noqa: S101 - only asked after the first advance
         if not len(rows):
             return
         bridged = week_of(rows.hour) != self.key_week() and rows.previous is not None
         pseudonym = rows.previous if bridged and rows.previous is not None else rows.pseudonym
-        self.tallies.add(pseudonym, rows.queries, rows.flagged, sign)
+        self.totals.add(pseudonym, rows.queries, rows.flagged, sign)
 
-    def start_rebuild(self, end: int) -> None:
-        """Build it anew, from the committed segments."""
-        self.end, self.tallies = end, AddressTotals(self.topics)
-        self.built_until = floor_to(end - self.length, HOUR)
+    def record(self, rows: Rows) -> bool:
+        """Take over what was just committed and lies in it; true when there was any."""
+        inside = rows.between(self.start, self.end)
+        self.add(inside)
+        return len(inside) > 0
+
+
+@dataclass(slots=True)
+class WindowBuild:
+    """A rolling window that is being built from the committed segments, hour after hour."""
+
+    window: RollingWindow
+    built_until: int
+    """The rows of the hours before this are in (ms UTC)."""
+    is_done: bool = False
+
+    @classmethod
+    def begin(cls, name: str, length: int, topics: int, end: int) -> WindowBuild:
+        """Begin a window [end - length, end) with nothing in it."""
+        window = RollingWindow(name, length, end, AddressTotals(topics))
+        return cls(window, floor_to(window.start, HOUR))
 
     def build(self, load: Load, budget: int) -> int:
-        """Take in hour after hour; what is left of a budget of rows."""
-        assert self.end is not None  # noqa: S101 - it was begun
-        if self.built_until is None:
+        """Take in hour after hour; return what is left of a budget of rows."""
+        if self.is_done:
             return budget
-        for rows in load(max(self.built_until, self.end - self.length), self.end):
+        for rows in load(max(self.built_until, self.window.start), self.window.end):
             if rows.hour >= self.built_until:
                 if budget <= 0:
                     return budget
                 self.built_until = rows.hour + HOUR
-            self.add(rows)
+            self.window.add(rows)
             budget -= len(rows)
-        self.built_until = None
+        self.is_done = True
         return budget
 
     def record(self, rows: Rows) -> bool:
-        """Take over what was just committed and lies in it; the next hours will be read."""
-        assert self.end is not None  # noqa: S101 - only asked after the first advance
-        inside = rows.between(self.end - self.length, self.end)
-        if not len(inside) or (self.built_until is not None and rows.hour >= self.built_until):
-            return False
-        self.add(inside)
-        return True
+        """Take over what was just committed; the hours to come will be read."""
+        will_be_read = not self.is_done and rows.hour >= self.built_until
+        return not will_be_read and self.window.record(rows)
 
 
 class RollingWindows:
     """The three windows, moved together; rows newer than their end wait in memory."""
 
     def __init__(self, topics: int, load: Load) -> None:
-        self.windows = [
-            RollingWindow(name, length, topics) for name, length in ROLLING_LENGTHS.items()
-        ]
-        self._load = load
+        self._topics, self._load = topics, load
+        self._windows: dict[str, RollingWindow] = {}
+        self._builds: dict[str, WindowBuild] = {}
+        """Of those that are being built, by the name of the window."""
         self._future_rows: list[Rows] = []
         self.end: int | None = None
         """End of the windows whose figures can be had."""
@@ -101,7 +113,7 @@ class RollingWindows:
 
     @property
     def is_building(self) -> bool:
-        """Has `advance` to be called again before there are figures?"""
+        """Tell whether `advance` has to be called again before there are figures."""
         return self._target is not None
 
     def record(self, batch: Iterable[Rows]) -> bool:
@@ -114,8 +126,8 @@ class RollingWindows:
             ahead = rows.between(end, rows.hour + HOUR)
             self._future_rows.append(ahead)
             if len(ahead) < len(rows):
-                for window in self.windows:
-                    changed |= window.record(rows)
+                for name, window in self._windows.items():
+                    changed |= self._builds.get(name, window).record(rows)
         self._future_rows = [rows for rows in self._future_rows if len(rows)]
         if len(self._future_rows) > MAX_PENDING_PIECES:
             hours = sorted({rows.hour for rows in self._future_rows})
@@ -138,12 +150,13 @@ class RollingWindows:
 
         A long window that has to be built is built a piece at each call, and moves with the last.
         """
-        if self._target is None:
-            end = floor_to(watermark, MINUTE)
-            if self.end is not None and end <= self.end:
+        target = self._target
+        if target is None:
+            target = floor_to(watermark, MINUTE)
+            if self.end is not None and target <= self.end:
                 return False
-            self._start_move(end)
-        return self._finish_move()
+            self._start_move(target)
+        return self._finish_move(target)
 
     def advance_fully(self, end: int) -> None:
         """Move all the way."""
@@ -153,20 +166,23 @@ class RollingWindows:
     def _start_move(self, end: int) -> None:
         self._target = end
         self._rebuilding = self.end is None or end - self.end > REBUILD_AFTER
-        for window in self.windows:
-            if self.end is None or self._rebuilding or self._crosses(window, end):
-                window.start_rebuild(end)
+        self._builds.clear()
+        for name, length in ROLLING_LENGTHS.items():
+            window = self._windows.get(name)
+            if window is None or self.end is None or self._rebuilding or self._crosses(window, end):
+                build = WindowBuild.begin(name, length, self._topics, end)
+                self._builds[name], self._windows[name] = build, build.window
             else:
                 self._step(window, self.end, end)
         self._future_rows = [rows.between(end, rows.hour + HOUR) for rows in self._future_rows]
 
-    def _finish_move(self) -> bool:
-        budget, end = REBUILD_ROWS_PER_CALL, self._target
-        assert end is not None  # noqa: S101 - it has set out
-        for window in self.windows:
-            budget = window.build(self._load, budget)
-        if any(window.built_until is not None for window in self.windows):
+    def _finish_move(self, end: int) -> bool:
+        budget = REBUILD_ROWS_PER_CALL
+        for build in self._builds.values():
+            budget = build.build(self._load, budget)
+        if not all(build.is_done for build in self._builds.values()):
             return False
+        self._builds.clear()
         if self._rebuilding:
             self._future_rows = list(self._load(end, END_OF_TIME))
         self._future_rows = [rows for rows in self._future_rows if len(rows)]
@@ -189,7 +205,6 @@ class RollingWindows:
         if self.end is None or self.is_building:
             return {}
         return {
-            window.name: (window.end - window.length, window.end, window.tallies.figures())
-            for window in self.windows
-            if window.end is not None and window.tallies is not None
+            name: (window.start, window.end, window.totals.figures())
+            for name, window in self._windows.items()
         }
