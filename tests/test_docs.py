@@ -32,7 +32,7 @@ def test_generated_parts_are_up_to_date() -> None:
 
 
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
-PAGES += [f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("name", PAGES)
