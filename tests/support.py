@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from donkeywatch.counting.calendar import ROLLING_LENGTHS, to_ms, week_start
+from donkeywatch.counting.calendar import to_ms, week_start
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo

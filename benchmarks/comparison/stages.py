@@ -21,7 +21,7 @@ from donkeywatch.ingest import block_reader
 from donkeywatch.ingest.block_reader import BlockReader, _ColumnarParse
 from donkeywatch.ingest.byte_columns import Block
 from donkeywatch.ingest.countries import CountryLookup
-from donkeywatch.ingest.folding import FoldTable
+from donkeywatch.ingest.fold_table import FoldTable
 from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout
 from donkeywatch.ingest.layouts.tsv import TsvLayout
@@ -29,11 +29,11 @@ from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.term_matchers import AhoCorasickMatcher, HyperscanMatcher
-from donkeywatch.runtime import block_queue, window_closer
+from donkeywatch.runtime import ordered_work_queue, window_closer
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.machine import retain_freed_memory
+from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
@@ -76,7 +76,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
         (WindowCloser, "close_hours_async"),
         (WindowCloser, "begin_final_close"),
     ],
-    "reckoning": [(block_queue, "aggregate"), (window_closer, "aggregate")],
+    "reckoning": [(ordered_work_queue, "aggregate"), (window_closer, "aggregate")],
     "the rest": [(BlockReader, "read"), (Pseudonymiser, "pseudonymise")],
 }
 """What each stage is: calls, without the calls of other stages in them."""

@@ -20,7 +20,8 @@ import numpy as np
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.batch import Batch, HourCounts
-from donkeywatch.counting.calendar import HOUR, ROLLING_LENGTHS, WEEK, floor_to
+from donkeywatch.counting.calendar import HOUR, WEEK, floor_to
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import SourceStatus, Status

@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 
 from conformance.copying import PACKERS, CopiedLog, Way
 from donkeywatch.counting.calendar import SECOND, iso_utc
-from donkeywatch.ingest.recognition import MIN_RUN
-from donkeywatch.sources import rotated_files
+from donkeywatch.ingest.known_searches import MIN_RUN
+from donkeywatch.sources import rotated_file_inspection
 from donkeywatch.sources.files import open_file
 
 WAYS = st.sampled_from(get_args(Way))
@@ -461,7 +461,7 @@ def test_rotated_files_that_were_read_are_not_opened_at_a_restart(
     opened: list[Path] = []
     real = open_file
     monkeypatch.setattr(
-        rotated_files,
+        rotated_file_inspection,
         "open_file",
         lambda path: opened.append(path) or real(path),  # type: ignore[func-returns-value]
     )

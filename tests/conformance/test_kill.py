@@ -26,7 +26,7 @@ TRUNK = {
     "runtime/timekeeper.py": (
         "Timekeeper.look", "Timekeeper.has_to_wait", "Timekeeper.advance_coverage",
     ),
-    "runtime/block_queue.py": ("BlockQueue.drain",),
+    "runtime/ordered_work_queue.py": ("BlockQueue.drain",),
     "runtime/backfill_session.py": ("BackfillSession.commit",),
     "runtime/source_pipeline.py": (
         "SourcePipeline.cover_event_times", "SourcePipeline.advance_coverage",

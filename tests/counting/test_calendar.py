@@ -13,7 +13,6 @@ from donkeywatch.counting.calendar import (
     FIRST_MONDAY,
     HOUR,
     MINUTE,
-    ROLLING_LENGTHS,
     WEEK,
     floor_to,
     iso_utc,
@@ -23,6 +22,7 @@ from donkeywatch.counting.calendar import (
     week_of,
     week_start,
 )
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 
 times = st.integers(-30 * 365 * DAY, 200 * 365 * DAY)
 

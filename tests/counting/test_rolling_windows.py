@@ -18,14 +18,13 @@ from donkeywatch.counting.calendar import (
     DAY,
     HOUR,
     MINUTE,
-    ROLLING_LENGTHS,
     WEEK,
     floor_to,
     week_of,
     week_start,
 )
 from donkeywatch.counting.observations import Observations
-from donkeywatch.counting.rolling_windows import REBUILD_AFTER, RollingWindows
+from donkeywatch.counting.rolling_windows import REBUILD_AFTER, ROLLING_LENGTHS, RollingWindows
 from donkeywatch.counting.rows import Rows, group_observations, split_by_hour
 
 MONDAY = week_start("2026-W40")

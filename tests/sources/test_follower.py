@@ -31,7 +31,7 @@ from donkeywatch.sources.follower import (
     DESCRIPTOR_HOLD_TIME,
     LAST_LINE_DELAY,
     MAX_BYTES_BEFORE_LIVE,
-    MAX_OPEN,
+    MAX_DRAINED_OPEN,
     MISSING_FILE_TIMEOUT,
     Follower,
 )
@@ -464,10 +464,10 @@ def test_a_file_moved_to_another_directory_is_read_to_its_end(rig: Rig) -> None:
 
 
 def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
-    """More than MAX_OPEN files moved out of sight do not hold descriptors for ever."""
+    """More than MAX_DRAINED_OPEN files moved out of sight do not hold descriptors for ever."""
     elsewhere = rig.directory / "elsewhere"
     elsewhere.mkdir()
-    for number in range(MAX_OPEN + 8):
+    for number in range(MAX_DRAINED_OPEN + 8):
         rig.write(2)
         rig.path.rename(elsewhere / f"{number}.log")
         rig.path.touch()
@@ -476,7 +476,7 @@ def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
     rig.tick(DESCRIPTOR_HOLD_TIME)
     rig.exact()
     held = [g for g in rig.follower.registry.all_generations if g.file is not None]
-    assert len(held) <= MAX_OPEN + 1
+    assert len(held) <= MAX_DRAINED_OPEN + 1
 
 
 def test_finished_files_leave_nothing_of_their_content(rig: Rig) -> None:
@@ -637,7 +637,7 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
     assert rig.complaint.startswith(f"{packed}: damaged or cut short")
     assert rig.events["read_errors"] == 1
     assert rig.follower.caught_up
-    assert not rig.follower.has_missing_files
+    assert not rig.follower.registry.has_missing_files
     packed.write_bytes(whole)
     rig.tick(times=3)
     assert rig.complaint == ""

@@ -17,13 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "app", "enter", "main"]
 
 COMMANDS_BY_MODULE = {
-    "monitor": ("run", "status", "check", "lexicon"),
+    "run": ("run",),
+    "status": ("status",),
+    "check": ("check",),
+    "lexicon": ("lexicon",),
     "backfill": ("backfill",),
-    "maintenance": ("verify", "recover", "reset"),
+    "verify": ("verify",),
+    "recover": ("recover",),
+    "reset": ("reset",),
     "keys": ("keys",),
     "report": ("report",),
-    "evaluation": ("evaluate",),
-    "demonstration": ("simulate", "demo"),
+    "evaluate": ("evaluate",),
+    "simulate": ("simulate",),
+    "demo": ("demo",),
 }
 """Modules of this package, and the verbs that each enters when it is loaded."""
 

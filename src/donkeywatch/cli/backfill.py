@@ -25,7 +25,7 @@ from donkeywatch.runtime import backfill
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.hardening import harden_process
-from donkeywatch.runtime.machine import retain_freed_memory
+from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.settings import loader
 
 

@@ -8,7 +8,7 @@ import typer
 
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, keys_app, out
 from donkeywatch.errors import ConfigError
-from donkeywatch.runtime import key_destruction
+from donkeywatch.runtime import due_key_destruction
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
@@ -32,7 +32,7 @@ def destroy(
             "add --due; to destroy all of them and every count, `donkeywatch reset`",
         )
     harden_process()
-    weeks = key_destruction.destroy_due(loader.load(config_path), wall_ms(), monotonic_ms())
+    weeks = due_key_destruction.destroy_due(loader.load(config_path), wall_ms(), monotonic_ms())
     for week in weeks:
         out.print(f"destroyed the key of {week}", highlight=False)
     if not weeks:

@@ -15,7 +15,7 @@ from donkeywatch.errors import ConfigError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.report.findings import FOREVER, GROUPS, Options
 from donkeywatch.report.hour_exclusion import Rule
-from donkeywatch.report.profiles import Estimator
+from donkeywatch.report.hour_profiles import Estimator
 from donkeywatch.settings import loader
 from donkeywatch.store.database import DATABASE
 
@@ -61,7 +61,7 @@ def report(
         comparison=comparison,
         record=record,
     )
-    from donkeywatch.report import report as reports
+    from donkeywatch.report import report_files as reports
 
     columns = (
         TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(),

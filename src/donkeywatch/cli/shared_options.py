@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 import donkeywatch
-from donkeywatch.cli import output
+from donkeywatch.cli import output_failures
 from donkeywatch.errors import DatabaseUnavailableError, DonkeywatchError, may_pass
 from donkeywatch.runtime.log_handler import Journal
 
@@ -20,6 +20,11 @@ EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 settings, lexicon or keys; 3 sta
 4 state in use by another process; 5 a log, an archive or labels cannot be read; 6 trouble that
 may pass: a full disk, an I/O error, an address that is taken or not there yet;
 141 the reader of the output has gone."""
+
+Weeks = Annotated[int, typer.Option(min=1, max=520, help="weeks of archive, up to this hour")]
+Queries = Annotated[int, typer.Option(min=1, help="queries in the archive, about")]
+Addresses = Annotated[int, typer.Option(min=10, max=16_000_000, help="addresses there are")]
+Seed = Annotated[int, typer.Option(help="the same seed gives the same bytes")]
 
 app = typer.Typer(
     help="Monitor of an eDonkey server's search log: which fraction of queries and of addresses"
@@ -50,14 +55,14 @@ DEFAULT_CONFIG = Path("donkeywatch.toml")
 
 def main() -> None:
     """Run the command line; every failure is one message and an exit code."""
-    output.guard()
+    output_failures.guard()
     try:
         try:
             app()
         finally:
-            output.flush()
-    except output.OutputClosed:
-        sys.exit(output.PIPE_EXIT)
+            output_failures.flush()
+    except output_failures.OutputClosed:
+        sys.exit(output_failures.PIPE_EXIT)
     except DonkeywatchError as error:
         _refuse(error)
     except OSError as error:

@@ -10,7 +10,6 @@ DAY = 24 * HOUR
 WEEK = 7 * DAY
 """All in milliseconds, like every time inside."""
 
-ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
 """Rolling windows by name, moving by the minute."""
 
 FIRST_MONDAY = 4 * DAY
@@ -35,11 +34,6 @@ def week_of(time: int) -> int:
 def utc(time: int) -> datetime:
     """The aware datetime of a time in ms."""
     return datetime.fromtimestamp(time / SECOND, UTC)
-
-
-def outlived(week: int, time: int) -> bool:
-    """Tell whether the key of a week is needed no more: the next week is over too (ms UTC)."""
-    return week < week_of(time) - WEEK
 
 
 def iso_utc(time: int) -> str:

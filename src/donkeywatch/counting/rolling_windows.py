@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.address_totals import AddressTotals
 from donkeywatch.counting.aggregates import WindowAggregate
-from donkeywatch.counting.calendar import HOUR, MINUTE, ROLLING_LENGTHS, floor_to, week_of
+from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, floor_to, week_of
 from donkeywatch.counting.rows import Rows, merge
 
+ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
+"""Length of each rolling window by name, ms: add one here, and its name in the page's texts."""
 Load = Callable[[int, int], Iterable[Rows]]
 """Gives the committed rows of the minutes in [start, end) ms, the oldest hour first."""
 

@@ -21,7 +21,7 @@ from donkeywatch.ingest.byte_columns import (
     with_padding,
 )
 from donkeywatch.ingest.file_links import NEVER_LINK, maybe_link
-from donkeywatch.ingest.folding import FEED, SPACE, FoldTable, code_points, to_text
+from donkeywatch.ingest.fold_table import FEED, SPACE, FoldTable, code_points, to_text
 from donkeywatch.ingest.formats.line import OTHER
 from donkeywatch.ingest.ipv4_columns import parse_ipv4
 from donkeywatch.ingest.layouts import columnar_format

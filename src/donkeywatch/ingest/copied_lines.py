@@ -8,9 +8,9 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from donkeywatch.counting.observations import LEFT_OUT
+from donkeywatch.ingest.known_searches import Recogniser, SearchOutcome, SearchOutcomes
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.pseudonymiser import ACCEPTED, TIME_REJECTIONS, JudgedQueries, Verdicts
-from donkeywatch.ingest.recognition import Recogniser, SearchOutcome, SearchOutcomes
 
 NEWEST_SEARCH_BYTES = 1 << 14
 """Bytes at the end of a log among which its newest search is looked for."""

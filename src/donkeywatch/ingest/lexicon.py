@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from donkeywatch.counting.batch import TopicInfo
 from donkeywatch.counting.calendar import to_ms
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest import private_files
+from donkeywatch.ingest import private_file_reader
 from donkeywatch.ingest.normalisation import tokenise
 
 NOTICE_DAYS = 30
@@ -128,7 +128,7 @@ def digest(lexicon: Lexicon, key: bytes) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return private_files.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
+        return private_file_reader.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"

@@ -1,4 +1,4 @@
-"""The privacy boundary: sightings go in, pseudonymised observations come out."""
+"""The privacy boundary: parsed queries go in, pseudonymised observations come out."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ Verdicts = npt.NDArray[np.uint8]
 class JudgedQueries:
     """The searches of a block with what is decided on their times; all columns are as long.
 
-    ``time`` (ms UTC) is the reading that is right, ``before`` the frontier before each, neither of
-    which says anything of those from the future; ``verdict`` is ACCEPTED, FUTURE or TOO_LATE.
+    ``time`` (ms UTC) is the event time, chosen where a repeated hour gives two, ``before`` the
+    frontier before each, ``verdict`` ACCEPTED, FUTURE or TOO_LATE; the first two mean nothing where
+    it is FUTURE.
     """
 
     read: QueryColumns
@@ -69,7 +70,7 @@ class JudgedQueries:
 
 @dataclass(frozen=True, slots=True)
 class Pseudonymiser:
-    """Countries and keys applied to the sightings of a source."""
+    """Replaces addresses by countries and pseudonyms in the queries of a source."""
 
     countries: CountryLookup
     keyring: Keyring
@@ -78,8 +79,8 @@ class Pseudonymiser:
     def judge(self, read: QueryColumns, frontier: EventTimeFrontier, now: int) -> JudgedQueries:
         """Decide on the times of searches; ``now`` is the wall clock, ms UTC.
 
-        Moves the frontier: over searches that were counted before, too, so that what is rejected
-        does not depend on what else is left out.
+        Advances the frontier over searches that were counted before, too, so that the verdicts do
+        not depend on what is left out as a copy.
         """
         verdict = np.zeros(len(read.time), np.uint8)
         past = read.time <= now + self.rules.future
@@ -97,8 +98,10 @@ class Pseudonymiser:
         self, read: QueryColumns, frontier: EventTimeFrontier
     ) -> tuple[Times, Times, npt.NDArray[np.bool_]]:
         """Times decided on, the frontier before each, and which are not too late."""
-        twice = read.alternative is not read.time and (read.alternative != read.time).any()
-        time, before = frontier.advance(read.time, read.alternative if twice else None)
+        has_alternative = (
+            read.alternative is not read.time and (read.alternative != read.time).any()
+        )
+        time, before = frontier.advance(read.time, read.alternative if has_alternative else None)
         timely = time >= before - self.rules.max_lateness
         if timely.all():
             timely = self._key_available(time)
@@ -140,11 +143,11 @@ class Pseudonymiser:
         return late
 
     def _key_available(self, time: Times) -> np.ndarray:
-        unsealed = np.ones(len(time), bool)
+        has_key = np.ones(len(time), bool)
         for week, selection in _split_by_week(time):
             if self.keyring.key(week) is None:
-                unsealed[selection] = False
-        return unsealed
+                has_key[selection] = False
+        return has_key
 
     def _pseudonyms(
         self,

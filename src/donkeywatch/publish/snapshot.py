@@ -12,7 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from donkeywatch.counting.aggregates import THRESHOLDS, TopicAggregate, WindowAggregate
-from donkeywatch.counting.calendar import HOUR, ROLLING_LENGTHS, SECOND, WEEK
+from donkeywatch.counting.calendar import HOUR, SECOND, WEEK
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.estimation.correction import Accuracy, corrected
 from donkeywatch.estimation.intervals import Estimate, address_fraction, query_fraction
 from donkeywatch.store import counter_floors

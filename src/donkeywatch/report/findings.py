@@ -21,8 +21,8 @@ from donkeywatch.report.database_series import (
     open_database,
 )
 from donkeywatch.report.hour_exclusion import Rule, select_hours
+from donkeywatch.report.hour_profiles import Curve, Estimator, Profile, profile
 from donkeywatch.report.local_hours import local_hours
-from donkeywatch.report.profiles import Curve, Estimator, Profile, profile
 from donkeywatch.report.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.report.statistics.comparison import Difference, differences
 from donkeywatch.report.statistics.concentration import Concentration, concentration

@@ -10,7 +10,7 @@ import numpy as np
 
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.report.findings import Findings
-from donkeywatch.report.profiles import Curve
+from donkeywatch.report.hour_profiles import Curve
 from donkeywatch.report.statistics.extremes import Extremes, extremes
 from donkeywatch.report.statistics.trend import GROWTH_WEEKS
 from donkeywatch.report.weekly_series import Fractions

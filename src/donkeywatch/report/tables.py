@@ -13,7 +13,7 @@ import numpy as np
 from donkeywatch.counting.calendar import iso_utc, week_name
 from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.findings import Findings
-from donkeywatch.report.profiles import Curve, Estimator, boxes, hourly_ratios
+from donkeywatch.report.hour_profiles import Curve, Estimator, boxes, hourly_ratios
 from donkeywatch.report.weekly_series import Fractions
 
 Value = str | int | float | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from donkeywatch.counting.calendar import MINUTE, SECOND, floor_to
 from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.machine import transient_allocations
+from donkeywatch.runtime.memory_tuning import transient_allocations
 from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.store.store import BACKFILLED
 

@@ -1,4 +1,4 @@
-"""Block to observations to ledger to checkpoint: the one way every line takes."""
+"""Reads blocks, counts them in a batch, and stores counts and positions in one transaction."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import ACCEPTED, LatenessRules, Pseudonymiser
 from donkeywatch.publish.status import CommitHealth, Status
-from donkeywatch.runtime import installation, source_pipelines
-from donkeywatch.runtime.block_queue import BlockQueue
-from donkeywatch.runtime.deduplication import Deduplicator
-from donkeywatch.runtime.machine import return_free_memory
+from donkeywatch.runtime import keys_and_breaks, pipeline_set
+from donkeywatch.runtime.copy_exclusion import Deduplicator
+from donkeywatch.runtime.memory_tuning import return_free_memory
+from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.rolling_view import RollingView
 from donkeywatch.runtime.scheduler import CommitScheduler
@@ -34,7 +34,7 @@ from donkeywatch.store import database
 TICK_BYTES = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
 _ENGINE_IDS = itertools.count()
-"""A reload opens the database anew, and its changes are counted from none again."""
+"""SQLite counts a connection's changes from 0: with the engine's number they stay unique."""
 
 
 class Engine:
@@ -76,13 +76,9 @@ class Engine:
         self.deduplicator = Deduplicator(self.store, self._keys, self._batch_builder)
         self.rolling = RollingWindows(len(detector.topics), self.store.segments)
         self._block_queue = BlockQueue(self.streams)
+        aggregate, retention = self._block_queue.submit_aggregation, settings.retention
         self.window_closer = WindowCloser(
-            self.store,
-            self.backups,
-            self._keys,
-            settings.retention,
-            self._block_queue.submit_aggregation,
-            self._renew,
+            self.store, self.backups, self._keys, retention, aggregate, self._renew
         )
         self.scheduler = CommitScheduler(settings.checkpoint, settings.follow.scan_interval)
         self._rolling_view = RollingView(self.rolling, self.store)
@@ -96,12 +92,13 @@ class Engine:
     def tick(
         self, now: int, steady: int | None = None, should_stop: Callable[[], bool] = lambda: False
     ) -> bool:
-        """Scan, read, commit and close what is due; true when more is waiting to be read.
+        """Scan, read, commit and close what is due; true when more is to be read or closed.
 
         ``now`` is the wall clock and ``steady`` a clock that never jumps, both ms. Once
         ``should_stop`` says so no further block is read, so that signals and commits are not kept
         waiting. When a commit or a new key cannot be written, a later tick tries again from the
-        last commit; StateError when the database is damaged. Without a time nothing is read.
+        last commit; StateError when the database is damaged. Nothing is read while no clock is
+        believed.
         """
         steady = now if steady is None else steady
         self.now = now
@@ -188,9 +185,10 @@ class Engine:
         stream.cover_event_times(observations.time[observations.time <= (frontier.max_time or 0)])
 
     def _begin_reading(self) -> int:
-        """Store all that was read before a file that may be a copy; until when to compare it.
+        """Commit all that was read, before the first line of a file that may be a copy.
 
-        What is compared with is in the database then, and nothing of the file itself.
+        Returns the newest event time that is stored (ms UTC): searches of that file up to it are
+        compared with the database, which holds nothing of the file itself then.
         """
         self.drain(self.now)
         self.commit_batch(self.counted_positions(), self.now)
@@ -203,7 +201,7 @@ class Engine:
         self.commit_batch(self.counted_positions(), self.now)
 
     def look_at_clock(self, now: int, steady: int) -> int | None:
-        """The time that is believed; what rested on a later one is taken back."""
+        """Give the believed time, ms UTC, or None; one that proved to be ahead is taken back."""
         if self.timekeeper.look(now, steady) and (time := self.timekeeper.time) is not None:
             self.rolling.reset()
             self.window_closer.take_back(time)
@@ -213,7 +211,7 @@ class Engine:
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return source_pipelines.watermark_of(self.streams, now, lateness)
+        return pipeline_set.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -230,7 +228,7 @@ class Engine:
         self._batch_builder.take_batch()
 
     def counted_positions(self) -> list[GenerationPosition]:
-        """Where counting stands: of a source whose blocks are being read, behind the last one."""
+        """Give the positions to store: behind the last counted block of each source."""
         return [
             position
             for stream in self.streams
@@ -275,14 +273,14 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = source_pipelines.take_events(self.streams, self._batch_builder)
+        covered = pipeline_set.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.timekeeper.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = source_pipelines.first_looks(self.streams)
-        clock = {installation.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
+        followed = pipeline_set.first_looks(self.streams)
+        clock = {keys_and_breaks.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(
             batch, positions, progress, covered, now, followed | clock, list(chain(*finished))
@@ -315,7 +313,7 @@ class Engine:
         it is restored, leave out what was rotated away since.
         """
         if all(stream.never_followed for stream in self.streams) or self.timekeeper.clocks.doubted:
-            return  # By a wrong clock the wrong copies would be the oldest.
+            return  # By the dates of a wrong clock the wrong copies would be deleted.
         self.backups.start_if_due(now, steady)
         if self.backups.errors:
             self._batch_builder.count("backup_errors", "", self.backups.errors)

@@ -34,6 +34,13 @@ class UncountedRange:
     start: int
     end: int | None
 
+    def describe(self) -> str:
+        """Say what becomes of it, in a sentence of an operator's words."""
+        if self.path is None:
+            return f"what followed byte {self.start:,} of a file that is gone is lost"
+        end = "its end" if self.end is None else f"{self.end:,}"
+        return f"{printable(self.path.name)}, from byte {self.start:,} to {end}, will be read again"
+
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
@@ -50,7 +57,7 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
 
     Nothing is counted here: the daemon reads on from where the backup was, and the spans tell
     what that is. StateError when nothing is damaged (unless ``force``) or no backup is good;
-    BusyError when a daemon runs.
+    StateLockedError when a daemon runs.
     """
     current = _database_path(settings)
     with database.lock(settings.state):
@@ -73,7 +80,7 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
 def reset(settings: Settings) -> list[Path]:
     """Remove the database, its backups, what is in quarantine, and every key; the paths.
 
-    The next start begins as the first one did. BusyError when a daemon runs.
+    The next start begins as the first one did. StateLockedError when a daemon runs.
     """
     current = _database_path(settings)
     with database.lock(settings.state):

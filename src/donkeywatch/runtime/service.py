@@ -22,10 +22,10 @@ from donkeywatch.publish.http.listen_retry import Listener
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.status import Status
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
+from donkeywatch.runtime.due_key_destruction import destroy_before_serving
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.log_handler import ANSWER
-from donkeywatch.runtime.machine import release_freed_memory, retain_freed_memory
+from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 from donkeywatch.settings import loader

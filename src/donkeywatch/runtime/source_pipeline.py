@@ -15,8 +15,8 @@ from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.regex import Regex
+from donkeywatch.ingest.known_searches import Recogniser
 from donkeywatch.ingest.line_reader import LineReader
-from donkeywatch.ingest.recognition import Recogniser
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.publish.status import SourceStatus
 from donkeywatch.settings.schema import Source
@@ -145,15 +145,19 @@ class SourcePipeline:
         if follower.bytes_lost and self.caught_up:
             self.coverage.skip_until(now)
             follower.bytes_lost = False
-        if follower.last_scan_failed and not follower.has_missing_files and not self.was_unobserved:
+        if (
+            follower.last_scan_failed
+            and not follower.registry.has_missing_files
+            and not self.was_unobserved
+        ):
             # A file may have come and gone meanwhile: a gap, whatever is found afterwards. At a
             # start the log's past is still to be read, and tells itself what it covers.
             self.coverage.skip_until(now)
-        elif follower.live is None or follower.has_missing_files or not self.caught_up:
+        elif follower.live is None or follower.registry.has_missing_files or not self.caught_up:
             # What this time was worth is known when the log, or its lost part, is found. What
             # else stood in a log that was emptied long after the last look, nobody knows.
             self.was_unobserved |= follower.live is None or (
-                follower.has_missing_files and self._unobserved_too_long(now)
+                follower.registry.has_missing_files and self._unobserved_too_long(now)
             )
         elif jumped or (self.was_unobserved and self._unobserved_too_long(now)):
             self.coverage.skip_until(now)

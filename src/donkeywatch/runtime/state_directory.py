@@ -10,7 +10,7 @@ from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import installation, source_pipelines
+from donkeywatch.runtime import keys_and_breaks, pipeline_set
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.settings.schema import Settings
@@ -43,22 +43,22 @@ def open_state(
     tells. StateError where the keys and the database do not belong together.
     """
     keyring.ensure_directory(settings.key_directory)
-    installation.refuse_orphaned_keys(settings)
+    keys_and_breaks.refuse_orphaned_keys(settings)
     store = Store(settings.state, [topic.id for topic in detector.topics])
     try:
-        moment = installation.plausible_time(store, now)
-        install = installation.load_install_key(settings, store)
-        keys = installation.open_keys(settings, store, moment)
+        moment = keys_and_breaks.plausible_time(store, now)
+        install = keys_and_breaks.load_install_key(settings, store)
+        keys = keys_and_breaks.open_keys(settings, store, moment)
         digest = lexicon.digest(materials.lexicon, install)
         countries = materials.countries.digest
-        installation.record_measurement_changes(store, settings, digest, countries, moment)
+        keys_and_breaks.record_measurement_changes(store, settings, digest, countries, moment)
         interval = round(settings.backup.interval * SECOND)
         backups = Backups(store.path, interval, settings.backup.keep)
         backups.destroy_expired(keys.destroyed_weeks())
         content_keys = ContentKeys(keys, install, clock)
         if lost := keys.lost:
-            source_pipelines.adopt_logs(settings, store, detector, moment, content_keys, lost)
-        streams = source_pipelines.open_pipelines(settings, store, detector, content_keys, begin)
+            pipeline_set.adopt_logs(settings, store, detector, moment, content_keys, lost)
+        streams = pipeline_set.open_pipelines(settings, store, detector, content_keys, begin)
     except BaseException:
         store.close()
         raise

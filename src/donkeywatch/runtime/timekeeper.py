@@ -13,7 +13,7 @@ from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.errors import StateError
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import LatenessRules
-from donkeywatch.runtime import installation
+from donkeywatch.runtime import keys_and_breaks
 from donkeywatch.runtime.clock_jumps import MAX_STOP_MS, ClockJumpDetector
 from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.store.store import Store
@@ -28,7 +28,7 @@ class Timekeeper:
     def __init__(
         self, store: Store, streams: Sequence[SourcePipeline], rules: LatenessRules
     ) -> None:
-        self.clocks = ClockJumpDetector(installation.stored_clock(store))
+        self.clocks = ClockJumpDetector(keys_and_breaks.stored_clock(store))
         self._store, self._streams, self._rules = store, streams, rules
         self.time: int | None = None
         """The time that was believed at the last look, ms UTC."""
@@ -45,7 +45,7 @@ class Timekeeper:
         for stream in self._streams:
             stream.stop_waiting()
         if stored := clocks.stored():
-            self._store.set(installation.CLOCK, str(stored))
+            self._store.set(keys_and_breaks.CLOCK, str(stored))
         if self.time is None or clocks.doubted:
             return False
         future = self.time + self._rules.future

@@ -9,12 +9,12 @@ from donkeywatch.counting.aggregates import Window, WindowAggregate, aggregate, 
 from donkeywatch.counting.calendar import (
     DAY,
     HOUR,
-    ROLLING_LENGTHS,
     WEEK,
     floor_to,
-    outlived,
     week_of,
 )
+from donkeywatch.counting.key_lifetime import first_living_week, is_outlived
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.counting.rows import merge, to_columns
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.settings.schema import Retention
@@ -259,7 +259,7 @@ class WindowCloser:
         the pseudonyms under the older key.
         """
         if self._has_expired_keys(watermark):
-            ended = week_of(watermark) - WEEK
+            ended = first_living_week(watermark)
             self._before_destroying(ended)
             self._backups.destroy()
             self._store.record_key_destruction(ended)
@@ -288,7 +288,7 @@ class WindowCloser:
 
     def overdue(self, watermark: int) -> list[int]:
         """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
-        return [week for week in self._keys.active_weeks() if outlived(week, watermark)]
+        return [week for week in self._keys.active_weeks() if is_outlived(week, watermark)]
 
     def _prune(self, now: int) -> None:
         for kind, weeks in (

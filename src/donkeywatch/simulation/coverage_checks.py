@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from donkeywatch.report.findings import Findings
-from donkeywatch.report.profiles import Curve, Profile
+from donkeywatch.report.hour_profiles import Curve, Profile
 from donkeywatch.report.statistics.extremes import Extremes, extremes
 from donkeywatch.simulation.simulate import Floats
 from donkeywatch.simulation.three_years import WEEK, Cell, Years, cells

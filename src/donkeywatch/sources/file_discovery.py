@@ -20,7 +20,7 @@ from donkeywatch.sources.fingerprints import (
 from donkeywatch.sources.generation import OPEN, SKIPPED, Generation
 from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
 from donkeywatch.sources.log_paths import LogPaths
-from donkeywatch.sources.rotated_files import RotatedFiles
+from donkeywatch.sources.rotated_file_inspection import RotatedFiles
 
 MAX_PASSES = 8
 """How often all names are looked at in one look, where files are renamed meanwhile."""
@@ -196,7 +196,7 @@ class FileDiscovery:
     def open_archive(self, path: Path, now: int) -> Generation | None:
         """Open a finished archive; None when all of it has been counted.
 
-        OSError and SourceError as the file gives them; Damaged when it does not decode.
+        OSError and SourceError as the file gives them; DamagedArchiveError if it does not decode.
         """
         file = open_file(path)
         try:

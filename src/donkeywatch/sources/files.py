@@ -46,7 +46,7 @@ class File(Protocol):
         ...
 
     def read_sound(self, offset: int, length: int) -> bytes:
-        """The same of a damaged archive as far as it decodes; `read` raises Damaged there."""
+        """The same of a damaged archive as far as it decodes, where `read` raises."""
         ...
 
     def size(self) -> int | None:
@@ -120,7 +120,7 @@ class CompressedFile:
         self._state = self._raw.stat()
 
     def read(self, offset: int, length: int) -> bytes:
-        """Up to ``length`` bytes at ``offset``; Damaged where that does not decode."""
+        """Up to ``length`` bytes at ``offset``; DamagedArchiveError where that does not decode."""
         data = self.read_sound(offset, length)
         if len(data) < length and self._error is not None:
             raise DamagedArchiveError(type(self._error).__name__)

@@ -29,7 +29,8 @@ DESCRIPTOR_HOLD_TIME = MINUTE
 """A drained rotated file keeps its descriptor for so long, and longer if nothing names it (ms)."""
 MAX_BYTES_BEFORE_LIVE = 4 << 20
 """Bytes of rotated files that are read before the live log has a turn."""
-MAX_OPEN = 32
+MAX_DRAINED_OPEN = 32
+"""Fully read rotated files that are kept open; more than these are closed early."""
 MAX_RESCANS = 3
 """How often in one look a file is begun anew that changes while it is read."""
 
@@ -37,7 +38,8 @@ MAX_RESCANS = 3
 class Follower:
     """Owns the open files of one source; time comes in as ``now``, ms of a steady clock.
 
-    ``counted_otherwise`` is when an archive was last counted (ms UTC), perhaps from a file here.
+    ``counted_otherwise`` is when an archive was last counted (ms UTC), perhaps from a file here;
+    rotated files last written before ``finished_before`` (ns since the epoch) are finished.
     ``begin`` is called before the first line of a file is read that may be a copy of what is
     counted. It stores all that was read before, and gives the event time (ms UTC) up to which
     the file's searches are to be compared with what is stored.
@@ -104,11 +106,6 @@ class Follower:
             g.may_have_more for g in self.registry.in_turn()
         )
 
-    @property
-    def has_missing_files(self) -> bool:
-        """Some generation's counted file has vanished, and its rest is being looked for."""
-        return bool(self.registry.without_file())
-
     # -- finding files -------------------------------------------------------------------
 
     def scan(self, now: int) -> None:
@@ -135,7 +132,7 @@ class Follower:
     def open_archive(self, path: Path, now: int) -> Generation | None:
         """Open a finished archive for `read`; None when all of it has been counted.
 
-        OSError and SourceError as the file gives them; Damaged when it does not decode.
+        OSError and SourceError as the file gives them; DamagedArchiveError if it does not decode.
         """
         self.error = self.last_read_error = None
         return self._finder.open_archive(path, now)
@@ -186,7 +183,7 @@ class Follower:
             self._truncated(generation, now)
             return None
         except NotText:
-            self._reject_utf16(generation, now)
+            self._reject_not_text(generation, now)
             return None
         except (DamagedArchiveError, OSError) as error:
             self._failed(generation, error, now)
@@ -230,8 +227,8 @@ class Follower:
         if generation.file is not None:
             self._rotated.problems.clear(generation.file.identity)
 
-    def _reject_utf16(self, generation: Generation, now: int) -> None:
-        """A file that is no text: said for as long as it stands there."""
+    def _reject_not_text(self, generation: Generation, now: int) -> None:
+        """Report a file that is no text for as long as it has a name."""
         file = generation.file
         if (
             file is not None
@@ -306,10 +303,10 @@ class Follower:
             generation.reported_lost_bytes, self.bytes_lost = unread, True
 
     def _close_drained(self, now: int) -> None:
-        """Give descriptors back, but never the last way to lines that are not committed."""
+        """Close files that are read out, unless they are the last way to uncommitted lines."""
         opened = self.registry.open()
         drained = [g for g in opened if g.state == DONE and not g.is_live and not g.changed()]
-        excess = len(drained) - MAX_OPEN
+        excess = len(drained) - MAX_DRAINED_OPEN
         for i, generation in enumerate(drained):
             hold_time = DESCRIPTOR_HOLD_TIME if generation.was_live else LAST_LINE_DELAY
             if now - generation.last_change >= hold_time:

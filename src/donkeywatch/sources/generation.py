@@ -1,4 +1,4 @@
-"""A generation: one physical life of a log file, known by its content, never by its inode."""
+"""A generation: what one log file held from its creation on, known by content, not by inode."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 
 
 class Generation:
-    """A mark, the file that holds it while one is open, and what is committed of it."""
+    """The fingerprint of what is counted of a file, the open file, and what is committed."""
 
     def __init__(self, number: int, source: str, mark: Fingerprint, state: str = OPEN) -> None:
         self.id = number
@@ -67,7 +67,7 @@ class Generation:
         self.is_resumed = False
         """It is read on where it was left, in a file that holds all that is counted of it."""
         self.last_read = 0
-        """When it was last read: grows with each block of the source, from ms UTC on."""
+        """Number of the last block read of it; begins at a time (ms UTC), to grow over restarts."""
         self.identity = (0, 0)
         """Device and inode of the file it was last read from, a hint."""
         self.was_open_at_start = False
@@ -123,11 +123,11 @@ class Generation:
 
     @property
     def is_over(self) -> bool:
-        """May it be forgotten? Where the log goes on is compared with the end of the last one."""
+        """Tell whether its row may go; the last log's stays, to know how the next one goes on."""
         return self.is_ended and not (self.is_last_log and self.state == DONE)
 
     def changed(self) -> bool:
-        """Tell whether there is anything to store; one of no byte is found again by itself."""
+        """Tell whether there is anything to store; one of which nothing was read needs no row."""
         if self._stored is None:
             return self.fingerprint.offset > 0 and not self.is_over
         return self.position() != self._stored
@@ -176,7 +176,7 @@ class Generation:
             return None
         self.previous_file = None
         if not self.fingerprint.offset:
-            # Of which more was read in the other file than this one has.
+            # More was read of the other file than this one holds: it is read from its front.
             self.fingerprint = self.previous_end.beginning()
         return before
 
@@ -190,7 +190,7 @@ class Generation:
     def roll_back(self) -> None:
         """Forget what was read since the last commit; the open file stays open.
 
-        What was found to be over without being read stays so: it is not looked at again.
+        One that was closed without being read stays closed.
         """
         if self._stored is None:
             # The head stays known, so that other content in its place is not taken for it; what

@@ -111,6 +111,11 @@ class GenerationRegistry:
         """Those whose file has vanished, and whose rest is being looked for."""
         return [g for g in self.active if g.file is None and g.state == OPEN]
 
+    @property
+    def has_missing_files(self) -> bool:
+        """Tell whether the rest of some generation is looked for, whose file has vanished."""
+        return bool(self.without_file())
+
     def closed_generations(self) -> list[Generation]:
         """Those whose file has gone, or was given back."""
         return [g for g in self.all_generations if g.file is None]

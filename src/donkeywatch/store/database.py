@@ -46,7 +46,7 @@ def ensure_state_directory(state: Path) -> None:
 
 
 def lock(state: Path) -> IO[str]:
-    """Take the state directory for this process; BusyError when another one holds it.
+    """Take the state directory for this process; StateLockedError when another one holds it.
 
     A process that a killed daemon had just forked may still do so for a moment.
     """

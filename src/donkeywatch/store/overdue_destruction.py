@@ -6,7 +6,8 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from donkeywatch.counting.calendar import outlived, week_name
+from donkeywatch.counting.calendar import week_name
+from donkeywatch.counting.key_lifetime import is_outlived
 from donkeywatch.store.database import DATABASE, connect
 
 LOG_BLOCKED = "log_blocked"
@@ -24,7 +25,7 @@ def findings(state: Path, now: int) -> list[str]:
 
 def _overdue(db: sqlite3.Connection, now: int) -> list[str]:
     weeks = db.execute("select week from weekly_keys where destroyed = 0 order by week").fetchall()
-    names = ", ".join(week_name(week) for (week,) in weeks if outlived(week, now))
+    names = ", ".join(week_name(week) for (week,) in weeks if is_outlived(week, now))
     remedy = "the next start of the daemon destroys them, or `donkeywatch keys destroy --due`"
     return [f"keys that are overdue: {names}; {remedy}"] if names else []
 

@@ -18,7 +18,7 @@ from donkeywatch.publish.csv_tables import windows_csv
 from donkeywatch.publish.hour_profile import profile
 from donkeywatch.publish.http.page_routes import add_page_routes
 from donkeywatch.publish.http.request_guard import Guard
-from donkeywatch.publish.metrics.exposition import ExpositionCache
+from donkeywatch.publish.metrics.exposition_cache import ExpositionCache
 from donkeywatch.publish.metrics.registry import MetricsCollector
 from donkeywatch.publish.responses import (
     BreakResponse,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from donkeywatch.counting.calendar import ROLLING_LENGTHS, SECOND
+from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.publish.status import SourceStatus, Status
 
 WINDOWS = (*ROLLING_LENGTHS, "hour", "week")

@@ -7,10 +7,10 @@ from contextlib import closing
 from donkeywatch.counting.calendar import SECOND, WEEK, week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
-from donkeywatch.runtime import installation
-from donkeywatch.runtime.block_queue import BlockQueue
+from donkeywatch.runtime import keys_and_breaks
 from donkeywatch.runtime.clock_jumps import ClockJumpDetector, StoredClock
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store import database
@@ -40,8 +40,9 @@ def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
 def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
     """Destroy what is due by the wall clock, ``now`` ms UTC; names of the weeks.
 
-    Windows are closed before. BusyError while a daemon runs, which does it itself; StateError where
-    the clock is not believed, or where another program reads what is to be destroyed.
+    Windows are closed before. StateLockedError while a daemon runs, which does it itself;
+    StateError where the clock is not believed, or where another program reads what is to be
+    destroyed.
     """
     path = settings.state / database.DATABASE
     if not path.exists():
@@ -65,13 +66,13 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
 
 
 def _require_clock(store: Store, now: int, steady: int) -> None:
-    clocks = ClockJumpDetector(installation.stored_clock(store))
+    clocks = ClockJumpDetector(keys_and_breaks.stored_clock(store))
     clocks.observe(now, steady)
     if clocks.problem:
         raise StateError(clocks.problem, "set the clock right and repeat the command")
     if stored := clocks.stored():
         # A stop from now on is no longer one: whoever asks for this vouches for the clock.
-        store.set(installation.CLOCK, str(StoredClock(now, stored.even)))
+        store.set(keys_and_breaks.CLOCK, str(StoredClock(now, stored.even)))
 
 
 def _topics(settings: Settings) -> list[str]:

@@ -18,8 +18,8 @@ from donkeywatch.counting.calendar import MINUTE, WEEK, iso_utc, to_ms
 from donkeywatch.errors import DatabaseUnavailableError, SourceError
 from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.backfill import Progress, backfill
-from donkeywatch.runtime.block_queue import MAX_LOCAL_BLOCKS
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.ordered_work_queue import MAX_LOCAL_BLOCKS
 from donkeywatch.runtime.worker_processes import SLOTS_PER_WORKER
 from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.simulate import Simulation

@@ -17,7 +17,7 @@ of them, or that there is none. Above every code point."""
 
 
 class FoldTable:
-    """What each character becomes, asked of `text.fold_spaced` a page of 256 at a time.
+    """What each character becomes, asked of `normalisation.fold_spaced` a page of 256 at a time.
 
     Case folding and compatibility decomposition look at single characters, and the marks whose
     order normalisation changes are removed: a text folds to what its characters fold to.

@@ -11,8 +11,8 @@ from donkeywatch.counting.calendar import DAY
 from donkeywatch.report import plot_elements
 from donkeywatch.report.database_series import SERIES_BREAKS, FloatArray, IntArray
 from donkeywatch.report.findings import Findings
+from donkeywatch.report.hour_profiles import Curve, Profile, boxes, hourly_ratios
 from donkeywatch.report.plot_elements import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
-from donkeywatch.report.profiles import Curve, Profile, boxes, hourly_ratios
 from donkeywatch.report.statistics.trend import expit
 from donkeywatch.report.weekly_series import QUERY_BREAKS, Fractions
 

@@ -23,7 +23,7 @@ from donkeywatch.runtime.source_pipeline import (
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.follower import Follower
-from donkeywatch.sources.position_recovery import BACK, adopt
+from donkeywatch.sources.lost_key_positions import BACK, adopt
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store.store import BACKFILLED, UPGRADED, Store
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.folding import FoldTable, code_points, to_text
+from donkeywatch.ingest.fold_table import FoldTable, code_points, to_text
 from donkeywatch.ingest.normalisation import fold_spaced
 
 TABLE = FoldTable()

@@ -1,101 +1,28 @@
-"""What an operator does every day: run, status, check."""
+"""Trying the settings, the state and a sample of a log: check."""
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.text import Text
 
-from donkeywatch.cli import tables
+from donkeywatch.cli import terminal_tables
 from donkeywatch.cli.shared_options import (
     DEFAULT_CONFIG,
-    ConfigOption,
     app,
-    lexicon_app,
-    log_to_stderr,
     out,
 )
-from donkeywatch.counting.calendar import SECOND, utc
-from donkeywatch.errors import ConfigError, SourceError, StateError
+from donkeywatch.counting.calendar import SECOND
+from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.line_reader import LineReader
-from donkeywatch.publish.http import status_client
-from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.clock_jumps import wall_ms
-from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import EventTime, FormatName, Settings, Source, WrapperName
-from donkeywatch.store import database
-from donkeywatch.store.database import DATABASE
-from donkeywatch.store.overdue_destruction import findings
-
-
-@app.command()
-def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Follow the logs and serve the figures, until SIGTERM or Ctrl-C.
-
-    SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
-    """
-    # The other verbs start faster without a web server.
-    from donkeywatch.runtime.service import Service
-
-    harden_process()
-    log_to_stderr()
-    Service(config_path, loader.load(config_path)).run()
-
-
-@app.command()
-def status(
-    config_path: ConfigOption = DEFAULT_CONFIG,
-    watch: Annotated[bool, typer.Option(help="repeat every 2 s until Ctrl-C")] = False,
-) -> None:
-    """Show the current fractions, how far each log is counted, and errors so far."""
-    settings = loader.load(config_path)
-    if not (settings.state / DATABASE).exists():
-        raise StateError(
-            f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
-        )
-    lexicon = lexicons.load(settings.lexicon, allow_expired=True)
-    snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.public_topics()])
-    if not watch:
-        out.print(_status(snapshots, settings, lexicon))
-        return
-    while not out.is_terminal:  # Live shows nothing there before its end.
-        out.print(_status(snapshots, settings, lexicon))
-        time.sleep(2)
-    with Live(console=out, auto_refresh=False, screen=True) as live:
-        while True:
-            live.update(_status(snapshots, settings, lexicon), refresh=True)
-            time.sleep(2)
-
-
-def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> RenderableType:
-    try:
-        with snapshots.open() as snapshot:
-            names = [source.name for source in settings.source]
-            parts: list[RenderableType] = [tables.fraction_tables(snapshot.current(), out.width)]
-            parts.append(tables.source_table(snapshot.sources(), snapshot.counters(), names))
-            parts += [Text(finding) for finding in findings(settings.state, wall_ms())]
-            parts.append(tables.daemon_status(status_client.health(settings.http)))
-            parts += lexicon.notices(utc(wall_ms()))
-    except sqlite3.OperationalError as error:
-        raise database.unavailable_error(snapshots.path, error) from None
-    except sqlite3.DatabaseError as error:
-        raise StateError(
-            f"the database in {settings.state} cannot be read ({error})",
-            "see `donkeywatch run` for what is wrong with it",
-        ) from None
-    return Group(*parts)
 
 
 @app.command("check")
@@ -156,12 +83,12 @@ def _show_sample(path: Path, reader: LineReader, source: Source, time: EventTime
     measured = checks.sample(path, reader, latest)
     inner = checks.wrapped(path, reader, latest) if _is_strange(measured, reader) else None
     if inner is not None:
-        out.print(tables.outcome_table(inner[1]))
+        out.print(terminal_tables.outcome_table(inner[1]))
         raise SourceError(
             f"{path}: a log in this format, but its lines stand in those of {inner[0]}",
             f'set `wrapper = "{inner[0]}"` for the source; the table tells what is read then',
         )
-    out.print(tables.outcome_table(measured))
+    out.print(terminal_tables.outcome_table(measured))
     for offset, outcome in measured.rejected:
         out.print(f"rejected as {outcome}: the line at byte {offset}", highlight=False)
     if measured.lines and not measured.searches:
@@ -192,22 +119,3 @@ def _remedy(sample: checks.Sample, source: Source) -> str:
     if source.format == "enode-go":
         return "eNode-go logs searches only at log level `debug`; is it its log?"
     return "is it a log in this format? docs/formats.md has an example of each"
-
-
-@lexicon_app.command("check")
-def lexicon_check(
-    path: Annotated[Path, typer.Argument(help="the word list")],
-) -> None:
-    """Check a word list; tells counts and places, never an entry."""
-    lexicon: Lexicon = lexicons.load(path)
-    for name, topic in lexicon.topics.items():
-        words = sum(len(entries) for entries in topic.groups.values())
-        suffixes = len(topic.ages.suffixes) if topic.ages else 0
-        out.print(
-            f"{name}: {len(topic.categories)} categories, {words} words in"
-            f" {len(topic.groups)} groups, {suffixes} age suffixes",
-            highlight=False,
-        )
-    out.print(f"expires: {lexicon.expires or 'never'}", highlight=False)
-    for notice in lexicon.notices(utc(wall_ms())):
-        out.print(notice, highlight=False, markup=False, soft_wrap=True)

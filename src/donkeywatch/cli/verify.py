@@ -1,20 +1,15 @@
-"""What an operator does when something may be wrong: verify, recover, reset."""
+"""Checking a state directory against itself: verify."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Annotated
-
-import typer
 
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
-from donkeywatch.counting.calendar import iso_utc
-from donkeywatch.errors import SourceError, StateError, printable
+from donkeywatch.errors import SourceError, StateError
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.clock_jumps import wall_ms
-from donkeywatch.runtime.recovery import UncountedRange
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follower import Follower
@@ -72,59 +67,9 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
 
 
 def _lost_ranges(follower: Follower) -> str | None:
-    """Tell what a reset cannot reach: what is counted is in the files, and what is not is there."""
+    """Tell which lines that were to be counted stand in no file any more; None without any."""
     try:
         gone = [span for span in recovery.uncounted_ranges(follower) if span.path is None]
     except SourceError as error:
         return error.problem
-    return "; ".join(_describe(span) for span in gone) or None
-
-
-@app.command()
-def recover(
-    config_path: ConfigOption = DEFAULT_CONFIG,
-    force: Annotated[
-        bool, typer.Option("--force", help="even if the database is not damaged")
-    ] = False,
-) -> None:
-    """Go on from the newest good backup after the database was damaged.
-
-    The damaged database is kept in `quarantine` beside it. Tells which bytes of which files the
-    next start will read again; what is in no file any more is lost, and named too.
-    """
-    settings = loader.load(config_path)
-    done = recovery.recover(settings, wall_ms(), force=force)
-    out.print(f"restored {done.backup.name}, made {iso_utc(done.created_at)}", highlight=False)
-    out.print(
-        f"the damaged database is in {printable(done.quarantine)}", highlight=False, soft_wrap=True
-    )
-    for span in done.spans:
-        out.print(
-            f"{span.source}: {_describe(span)}", highlight=False, markup=False, soft_wrap=True
-        )
-    if not done.spans:
-        out.print("nothing has to be read again", highlight=False)
-    out.print("next: start donkeywatch, then `donkeywatch verify`", highlight=False)
-
-
-def _describe(span: UncountedRange) -> str:
-    if span.path is None:
-        return f"what followed byte {span.start:,} of a file that is gone is lost"
-    end = "its end" if span.end is None else f"{span.end:,}"
-    return f"{printable(span.path.name)}, from byte {span.start:,} to {end}, will be read again"
-
-
-@app.command()
-def reset(
-    config_path: ConfigOption = DEFAULT_CONFIG,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-) -> None:
-    """Begin anew: remove the database, its backups and all keys. Every count is lost."""
-    settings = loader.load(config_path)
-    if not yes:
-        typer.confirm(
-            f"Remove every count in {settings.state} and all keys? This cannot be undone.",
-            abort=True,
-        )
-    for path in recovery.reset(settings):
-        out.print(f"removed {printable(path)}", highlight=False, soft_wrap=True)
+    return "; ".join(span.describe() for span in gone) or None

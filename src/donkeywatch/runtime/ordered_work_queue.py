@@ -1,4 +1,4 @@
-"""What is on its way through other processes: blocks to be read, rows to be reckoned."""
+"""Blocks to parse and windows to aggregate, given to worker processes and returned in order."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ class _PendingBlock:
 
     @property
     def done(self) -> bool:
-        """Was it read here?"""
+        """Tell whether it was parsed in this process."""
         return self.queries is not None
 
     def run(self) -> QueryColumns:
-        """Read it here."""
+        """Parse it in this process."""
         self.queries = self.stream.reader.read(self.block.data)
         return self.queries
 
 
 @dataclass(slots=True)
 class _PendingAggregation:
-    """Rows to be reckoned, and who waits for their figures."""
+    """Rows to aggregate, and who is called with the result."""
 
     columns: RowColumns
     spans: Sequence[Window]
@@ -53,7 +53,7 @@ class _PendingAggregation:
     number: int | None = None
 
     def run(self) -> None:
-        """Reckon them here."""
+        """Aggregate them in this process."""
         self.finish(aggregate(self.columns, self.spans))
 
     def finish(self, figures: list[WindowAggregate]) -> None:
@@ -74,7 +74,7 @@ class BlockQueue:
         self._pool: WorkerPool | None = None
         self._waiting: deque[_PendingBlock | _PendingAggregation] = deque()
         self._deferred: deque[_PendingAggregation] = deque()
-        """Blocks for which the worker pool had no room."""
+        """Aggregations that were asked for and not given to a worker yet."""
 
     def start_workers(self, processes: int) -> None:
         """Have the work done by so many processes with this one; before it has threads."""
@@ -144,7 +144,7 @@ class BlockQueue:
 
     @property
     def _locally_parsed(self) -> int:
-        """Count the blocks that were read here and wait."""
+        """Count what was done in this process and waits for its turn."""
         return sum(pending.done for pending in self._waiting)
 
     def _dispatch_all(self) -> Iterator[ParsedBlock]:

@@ -8,8 +8,8 @@ from donkeywatch.counting.batch import BatchBuilder
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.ingest.copied_lines import leave_out_counted, newest_search
 from donkeywatch.ingest.keyring import Keyring
+from donkeywatch.ingest.known_searches import Recogniser
 from donkeywatch.ingest.pseudonymiser import JudgedQueries
-from donkeywatch.ingest.recognition import Recogniser
 from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.store.store import TICKS_SINCE, Store

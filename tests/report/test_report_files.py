@@ -20,11 +20,11 @@ from donkeywatch.counting.calendar import DAY
 from donkeywatch.errors import ConfigError
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.normalisation import NORMALISATION
-from donkeywatch.report import figures, plot_elements, tables
+from donkeywatch.report import plot_elements, plots, tables
 from donkeywatch.report.findings import Findings, Options, compute_findings
-from donkeywatch.report.profiles import boxes
+from donkeywatch.report.hour_profiles import boxes
 from donkeywatch.report.published_values import comparison_rows
-from donkeywatch.report.report import PAGE, write
+from donkeywatch.report.report_files import PAGE, write
 from donkeywatch.report.report_page import report_html
 from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
@@ -115,7 +115,7 @@ def lines(figure: Any) -> list[tuple[Any, Any]]:
 def test_no_line_goes_across_a_gap_or_a_break(findings: Findings) -> None:
     """Weeks that do not count are NaN in the line, and so is the place of the break."""
     with plot_elements.style():
-        x, y = lines(figures.weekly_query_fraction(findings))[0]
+        x, y = lines(plots.weekly_query_fraction(findings))[0]
     missing = int(np.isnan(findings.weeks.queries.value).sum())
     assert missing >= 2
     assert np.isnan(y).sum() == missing + 1
@@ -137,7 +137,7 @@ def test_a_week_between_gaps_is_shown(findings: Findings) -> None:
     queries = replace(findings.weeks.queries, value=value)
     lonely = replace(findings, weeks=replace(findings.weeks, queries=queries))
     with plot_elements.style():
-        axes = figures.weekly_query_fraction(lonely).axes[0]
+        axes = plots.weekly_query_fraction(lonely).axes[0]
     bars: list[Any] = list(axes.containers)
     assert any(len(bar.lines[0].get_xdata()) == 1 for bar in bars)
 
@@ -146,7 +146,7 @@ def test_breaks_are_marked_in_every_weekly_figure(findings: Findings) -> None:
     """With what has changed."""
     with plot_elements.style():
         for number in ("1a", "2", "3"):
-            message = [text.get_text() for text in figures.FIGURES[number](findings).axes[0].texts]
+            message = [text.get_text() for text in plots.FIGURES[number](findings).axes[0].texts]
             assert "new lexicon" in message, number
 
 
@@ -154,7 +154,7 @@ def test_breaks_are_marked_in_every_weekly_figure(findings: Findings) -> None:
 def test_axes_are_labelled(findings: Findings, number: str) -> None:
     """Both axes say what they show."""
     with plot_elements.style():
-        figure = figures.FIGURES[number](findings)
+        figure = plots.FIGURES[number](findings)
         for axes in figure.axes:
             assert axes.get_ylabel()
         assert figure.axes[-1].get_xlabel()
@@ -163,7 +163,7 @@ def test_axes_are_labelled(findings: Findings, number: str) -> None:
 def test_both_estimators_have_their_own_names(findings: Findings) -> None:
     """Mean of hourly ratios and ratio of sums are told apart in legend and table."""
     with plot_elements.style():
-        legend = figures.hourly_query_fraction(findings).axes[0].get_legend()
+        legend = plots.hourly_query_fraction(findings).axes[0].get_legend()
     assert legend is not None
     message = " ".join(text.get_text() for text in legend.get_texts())
     assert "ratio of sums" in message
@@ -198,7 +198,7 @@ def test_short_archives_have_figures_too(archive: Path, years: Years, hours: int
     assert "Sen's slope" not in text
     with plot_elements.style():
         for number in NUMBERS:
-            assert figures.FIGURES[number](findings).axes
+            assert plots.FIGURES[number](findings).axes
             assert tables.to_csv(tables.TABLES[number](findings))
 
 
@@ -281,7 +281,7 @@ def test_nothing_is_said_that_cannot_be_known(findings: Findings) -> None:
     rows = {row.what: row for row in comparison_rows(findings)}
     assert "cannot be had" in rows["distinct addresses"].this_database
     assert findings.corrected is None
-    assert "2-corrected" not in figures.figure_functions(findings)
+    assert "2-corrected" not in plots.figure_functions(findings)
     assert rows["growth, last 12 weeks over first 12"].this_database.startswith("by ")
 
 
@@ -329,7 +329,7 @@ def test_a_corrected_fraction_needs_a_record_of_the_last_lexicon(
     assert fits.corrected.value[known] == pytest.approx((observed - 3e-5) / (0.74 - 3e-5))
     assert (fits.weeks.queries.value[known] == findings.weeks.queries.value[known]).all()
     with plot_elements.style():
-        figure = figures.figure_functions(fits)["2-corrected"](fits)
+        figure = plots.figure_functions(fits)["2-corrected"](fits)
     assert "corrected" in figure.axes[0].get_ylabel()
     assert len(tables.TABLES["2-corrected"](fits)) == 5
     other = record.model_copy(update={"lexicon": "0" * 16})

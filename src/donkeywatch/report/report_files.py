@@ -8,8 +8,8 @@ from pathlib import Path
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.report import plot_elements, tables
-from donkeywatch.report.figures import FIGURES, figure_functions
 from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.plots import FIGURES, figure_functions
 from donkeywatch.report.published_values import Row, comparison_rows
 from donkeywatch.report.report_page import report_html
 

@@ -1,0 +1,41 @@
+"""Going on from a backup after damage: recover."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.counting.calendar import iso_utc
+from donkeywatch.errors import printable
+from donkeywatch.runtime import recovery
+from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.settings import loader
+
+
+@app.command()
+def recover(
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    force: Annotated[
+        bool, typer.Option("--force", help="even if the database is not damaged")
+    ] = False,
+) -> None:
+    """Go on from the newest good backup after the database was damaged.
+
+    The damaged database is kept in `quarantine` beside it. Tells which bytes of which files the
+    next start will read again; what is in no file any more is lost, and named too.
+    """
+    settings = loader.load(config_path)
+    done = recovery.recover(settings, wall_ms(), force=force)
+    out.print(f"restored {done.backup.name}, made {iso_utc(done.created_at)}", highlight=False)
+    out.print(
+        f"the damaged database is in {printable(done.quarantine)}", highlight=False, soft_wrap=True
+    )
+    for span in done.spans:
+        out.print(
+            f"{span.source}: {span.describe()}", highlight=False, markup=False, soft_wrap=True
+        )
+    if not done.spans:
+        out.print("nothing has to be read again", highlight=False)
+    out.print("next: start donkeywatch, then `donkeywatch verify`", highlight=False)

@@ -1,0 +1,28 @@
+"""Beginning anew without what was counted: reset."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.errors import printable
+from donkeywatch.runtime import recovery
+from donkeywatch.settings import loader
+
+
+@app.command()
+def reset(
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> None:
+    """Begin anew: remove the database, its backups and all keys. Every count is lost."""
+    settings = loader.load(config_path)
+    if not yes:
+        typer.confirm(
+            f"Remove every count in {settings.state} and all keys? This cannot be undone.",
+            abort=True,
+        )
+    for path in recovery.reset(settings):
+        out.print(f"removed {printable(path)}", highlight=False, soft_wrap=True)

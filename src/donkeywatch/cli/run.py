@@ -1,0 +1,26 @@
+"""Starting the daemon: run."""
+
+from __future__ import annotations
+
+from donkeywatch.cli.shared_options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    app,
+    log_to_stderr,
+)
+from donkeywatch.runtime.hardening import harden_process
+from donkeywatch.settings import loader
+
+
+@app.command()
+def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Follow the logs and serve the figures, until SIGTERM or Ctrl-C.
+
+    SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
+    """
+    # The other verbs start faster without a web server.
+    from donkeywatch.runtime.service import Service
+
+    harden_process()
+    log_to_stderr()
+    Service(config_path, loader.load(config_path)).run()

@@ -1,0 +1,80 @@
+"""The figures and the health of a state directory and its daemon: status."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from donkeywatch.cli import terminal_tables
+from donkeywatch.cli.shared_options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    app,
+    out,
+)
+from donkeywatch.counting.calendar import utc
+from donkeywatch.errors import StateError
+from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.publish.http import status_client
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Settings
+from donkeywatch.store import database
+from donkeywatch.store.database import DATABASE
+from donkeywatch.store.overdue_destruction import findings
+
+
+@app.command()
+def status(
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    watch: Annotated[bool, typer.Option(help="repeat every 2 s until Ctrl-C")] = False,
+) -> None:
+    """Show the current fractions, how far each log is counted, and errors so far."""
+    settings = loader.load(config_path)
+    if not (settings.state / DATABASE).exists():
+        raise StateError(
+            f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
+        )
+    lexicon = lexicons.load(settings.lexicon, allow_expired=True)
+    snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.public_topics()])
+    if not watch:
+        out.print(_status(snapshots, settings, lexicon))
+        return
+    while not out.is_terminal:  # Live shows nothing there before its end.
+        out.print(_status(snapshots, settings, lexicon))
+        time.sleep(2)
+    with Live(console=out, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(_status(snapshots, settings, lexicon), refresh=True)
+            time.sleep(2)
+
+
+def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> RenderableType:
+    try:
+        with snapshots.open() as snapshot:
+            names = [source.name for source in settings.source]
+            parts: list[RenderableType] = [
+                terminal_tables.fraction_tables(snapshot.current(), out.width)
+            ]
+            parts.append(
+                terminal_tables.source_table(snapshot.sources(), snapshot.counters(), names)
+            )
+            parts += [Text(finding) for finding in findings(settings.state, wall_ms())]
+            parts.append(terminal_tables.daemon_status(status_client.health(settings.http)))
+            parts += lexicon.notices(utc(wall_ms()))
+    except sqlite3.OperationalError as error:
+        raise database.unavailable_error(snapshots.path, error) from None
+    except sqlite3.DatabaseError as error:
+        raise StateError(
+            f"the database in {settings.state} cannot be read ({error})",
+            "see `donkeywatch run` for what is wrong with it",
+        ) from None
+    return Group(*parts)
