@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from donkeywatch import cli
 from donkeywatch.counting.calendar import to_ms
+from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.metrics import catalogue
-from donkeywatch.publish.status import SourceStatus
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader

@@ -13,9 +13,9 @@ import httpx
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
 
+from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
-from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.settings import loader

@@ -20,7 +20,7 @@ import pytest
 from donkeywatch.ingest import lexicon as lexicons
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
-from donkeywatch.ingest.formats.line import RawQuery
+from donkeywatch.ingest.formats.line_format import RawQuery
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.ingest.query_syntax import searched_text
 

@@ -53,6 +53,16 @@ def test_no_retired_name_is_bound(part: str) -> None:
     assert not hits
 
 
+def test_no_two_public_classes_have_one_name() -> None:
+    """A name has one meaning in the whole tree."""
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.name)
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+
+
 def test_the_list_is_looked_for() -> None:
     """A name on it is found wherever it is bound, and no other."""
     text = "def told(one, two):\n    _seen = FAR_END = row = 1\n"

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.simulation.log_formats import Objects, go_quoted
-from donkeywatch.simulation.nonsense import Lexicon, Phrase, PhraseGenerator, filler_words
+from donkeywatch.simulation.nonsense import NonsenseLexicon, Phrase, PhraseGenerator, filler_words
 from donkeywatch.simulation.truth import TOPICS
 
 Longs: TypeAlias = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ class Stock:
     character of these strings is one byte.
     """
 
-    def __init__(self, seed: int, words: Lexicon, size: int) -> None:
+    def __init__(self, seed: int, words: NonsenseLexicon, size: int) -> None:
         draw, rng = PhraseGenerator(seed, words), Random(f"speed {seed}")
         few = max(100, size // 20)
         kinds = (

@@ -22,9 +22,9 @@ from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, Wi
 from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import HOUR, WEEK, floor_to
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
+from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
-from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.store import window_tables
 from donkeywatch.store.database import ensure_state_directory

@@ -23,7 +23,7 @@ from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import three_years as plan
-from donkeywatch.simulation.coverage_checks import check_report, table
+from donkeywatch.simulation.interval_checks import check_report, table
 from donkeywatch.simulation.three_years import Week, Years
 
 PROGRESS_QUERIES = 1_000_000

@@ -36,9 +36,9 @@ from donkeywatch.counting.calendar import (
     week_of,
 )
 from donkeywatch.ingest.pseudonyms import pseudonyms
+from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.reference_data import ReferenceData
-from donkeywatch.runtime.scheduler import CommitScheduler
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.fingerprints import HEAD

@@ -25,8 +25,8 @@ from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import refused
 from conformance.zygote import Zygote
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.app import create_app
-from donkeywatch.publish.status import Status
 from donkeywatch.settings import loader
 
 RELOADED = "donkeywatch_config_last_reload_successful"

@@ -48,7 +48,7 @@ def lexicon_file(directory: Path) -> Path:
     return path
 
 
-def labelled(directory: Path, words: nonsense.Lexicon) -> Path:
+def labelled(directory: Path, words: nonsense.NonsenseLexicon) -> Path:
     """A file of 1,000 flagged rows of which 985 are relevant, unflagged ones, and one for recall.
 
     Every text holds a canary.

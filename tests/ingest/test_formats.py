@@ -17,7 +17,7 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import MALFORMED, OTHER, LineFormat, RawQuery
+from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, LineFormat, RawQuery
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.lexicon import Lexicon

@@ -8,7 +8,7 @@ import pytest
 from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import query_fraction, wilson
 from donkeywatch.report.findings import Findings
-from donkeywatch.simulation.coverage_checks import check_report, coverage_by_group, table
+from donkeywatch.simulation.interval_checks import check_report, coverage_by_group, table
 from donkeywatch.simulation.three_years import Years
 
 

@@ -11,7 +11,7 @@ HELD = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from donkeywatch.runtime import machine
+from donkeywatch.runtime import memory_tuning
 
 def resident():
     found = re.search(r"VmRSS:\\s+(\\d+)", Path("/proc/self/status").read_text())
@@ -26,11 +26,11 @@ def job():
 
 before = resident()
 if sys.argv[1] == "once":
-    machine.retain_freed_memory()
-    with machine.transient_allocations():
+    memory_tuning.retain_freed_memory()
+    with memory_tuning.transient_allocations():
         kept = job()
 else:
-    getattr(machine, sys.argv[1])()
+    getattr(memory_tuning, sys.argv[1])()
     kept = job()
 print(resident() - before)
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.publish.status import SourceStatus, Status
+from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
 from donkeywatch.simulation.simulate import Simulation

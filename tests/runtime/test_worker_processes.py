@@ -18,7 +18,7 @@ from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import LineFormat
+from donkeywatch.ingest.formats.line_format import LineFormat
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.layouts import columnar_format
 from donkeywatch.ingest.lexicon import Lexicon

@@ -17,7 +17,6 @@ from donkeywatch.counting.observations import Observations
 from donkeywatch.errors import StateError
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import migrations
-from donkeywatch.store.aggregation import Aggregator, OnAggregate
 from donkeywatch.store.database import DATABASE
 from donkeywatch.store.schema import (
     GENERATION_HINTS,
@@ -28,6 +27,7 @@ from donkeywatch.store.schema import (
     schema_markdown,
 )
 from donkeywatch.store.store import TICKS_SINCE, UPGRADED, Store
+from donkeywatch.store.window_aggregation import Aggregator, OnAggregate
 
 
 def test_every_table_and_column_is_there_and_documented(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The calendar of the windows: UTC hours, ISO weeks and the rolling spans."""
+"""The calendar of the windows: UTC hours and ISO weeks, and their names."""
 
 import re
 from datetime import UTC, date, datetime
@@ -9,8 +9,6 @@ HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 """All in milliseconds, like every time inside."""
-
-"""Rolling windows by name, moving by the minute."""
 
 FIRST_MONDAY = 4 * DAY
 """The first Monday of the Unix era, 1970-01-05."""

@@ -22,7 +22,7 @@ from donkeywatch.ingest.byte_columns import (
 )
 from donkeywatch.ingest.file_links import NEVER_LINK, maybe_link
 from donkeywatch.ingest.fold_table import FEED, SPACE, FoldTable, code_points, to_text
-from donkeywatch.ingest.formats.line import OTHER
+from donkeywatch.ingest.formats.line_format import OTHER
 from donkeywatch.ingest.ipv4_columns import parse_ipv4
 from donkeywatch.ingest.layouts import columnar_format
 from donkeywatch.ingest.layouts.layout import BlockLayout
@@ -69,7 +69,7 @@ class BlockReader:
             block = Block(data)
             layout = self._columns.fit(block)
             if layout is not None:
-                return _ColumnarParse(self.reader, layout, block).sightings()
+                return _ColumnarParse(self.reader, layout, block).queries()
         return self.reader.read_lines(data[: len(data) - PADDING].tobytes())
 
 
@@ -94,7 +94,7 @@ class _ColumnarParse:
         self.address, end, well_formed = parse_ipv4(block, at, layout.address_terminator)
         self._searches = layout.queries(block, end, parsed & well_formed)
 
-    def sightings(self) -> QueryColumns:
+    def queries(self) -> QueryColumns:
         """The countable searches of the block."""
         spans, fields = self._searches, self._searches.fields
         non_ascii, first_bytes = fields.non_ascii_lines(), fields.data[spans.text]

@@ -13,7 +13,7 @@ from donkeywatch.counting.observations import CategoryCodes, Times
 from donkeywatch.counting.sorting import take_items
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.formats.line import MALFORMED, OTHER, LineFormat
+from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, LineFormat
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.ingest.pseudonyms import AddressColumn
 from donkeywatch.ingest.query_syntax import MalformedTreeError, searched_text
@@ -74,7 +74,7 @@ class LineReader:
     """Otherwise a search was made when the wrapper says."""
 
     def read(self, line: bytes, logged: bytes = b"") -> ParsedQuery | str:
-        """A sighting, or the outcome of a line that is none; ``line`` has no line feed.
+        """Give a parsed query, or the outcome of a line that is none; ``line`` has no line feed.
 
         ``logged`` is the stamp of the wrapper.
         """
@@ -148,7 +148,7 @@ class LineReader:
         ]
 
     def results(self, block: bytes) -> list[ParsedQuery | str]:
-        """Read whole lines one by one: a sighting, or the outcome of a line that is none."""
+        """Read whole lines one by one: a parsed query, or the outcome of a line that is none."""
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 from donkeywatch.counting.aggregates import THRESHOLDS
 from donkeywatch.counting.calendar import iso_utc, week_name
 from donkeywatch.estimation.intervals import Estimate
+from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.publish.hour_profile import BoxPlot
 from donkeywatch.publish.snapshot import TopicView, WindowView
-from donkeywatch.publish.status import SourceStatus
 
 
 class Interval(BaseModel):

@@ -80,7 +80,7 @@ def _ratio(over: FloatArray, under: FloatArray, otherwise: float = 0.0) -> Float
 
 
 @dataclass(frozen=True, slots=True)
-class BoxPlot:
+class BoxPlots:
     """How one hour of the day scatters over days, as a box-plot shows it."""
 
     days: int
@@ -93,7 +93,7 @@ class BoxPlot:
     outliers: FloatArray
 
 
-def boxes(table: FloatArray) -> list[BoxPlot | None]:
+def boxes(table: FloatArray) -> list[BoxPlots | None]:
     """A box for each of the 24 columns of a table of days; None where no day is known.
 
     Quartiles by linear interpolation (definition 7 of Hyndman & Fan 1996, Am. Statistician 50,
@@ -102,7 +102,7 @@ def boxes(table: FloatArray) -> list[BoxPlot | None]:
     return [_box(column[~np.isnan(column)]) for column in table.T]
 
 
-def _box(values: FloatArray) -> BoxPlot | None:
+def _box(values: FloatArray) -> BoxPlots | None:
     if not len(values):
         return None
     first, median, third = np.quantile(values, (0.25, 0.5, 0.75))
@@ -111,7 +111,7 @@ def _box(values: FloatArray) -> BoxPlot | None:
     outside = np.sort(values[(values < first - reach) | (values > third + reach)])
     ends = (float(inside.min()), float(inside.max()))
     shape = (float(values.mean()), float(median), float(first), float(third))
-    return BoxPlot(len(values), *shape, *ends, outside)
+    return BoxPlots(len(values), *shape, *ends, outside)
 
 
 def hourly_ratios(over: FloatArray, under: FloatArray) -> FloatArray:

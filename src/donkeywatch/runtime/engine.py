@@ -14,16 +14,16 @@ from donkeywatch.errors import DatabaseUnavailableError
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import ACCEPTED, LatenessRules, Pseudonymiser
-from donkeywatch.publish.status import CommitHealth, Status
+from donkeywatch.publish.engine_status import CommitHealth, Status
 from donkeywatch.runtime import keys_and_breaks, pipeline_set
+from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.copy_exclusion import Deduplicator
 from donkeywatch.runtime.memory_tuning import return_free_memory
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.rolling_view import RollingView
-from donkeywatch.runtime.scheduler import CommitScheduler
 from donkeywatch.runtime.source_pipeline import SourcePipeline
-from donkeywatch.runtime.state_directory import open_state
+from donkeywatch.runtime.state_opening import open_state
 from donkeywatch.runtime.timekeeper import Timekeeper
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings.schema import Settings

@@ -17,10 +17,10 @@ from donkeywatch.errors import ConfigError, DatabaseUnavailableError, Donkeywatc
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.evaluation import validation_record
 from donkeywatch.evaluation.validation_record import ValidationRecord
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.app import create_app
-from donkeywatch.publish.http.listen_retry import Listener
+from donkeywatch.publish.http.listen_retry import ListenRetry
 from donkeywatch.publish.http.server import Server
-from donkeywatch.publish.status import Status
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.due_key_destruction import destroy_before_serving
 from donkeywatch.runtime.engine import Engine
@@ -62,7 +62,7 @@ class Service:
         self._stopping = self._reloading = False
         self._reload_good = True
         self._noticed: dict[str, date] = {}
-        self._server = Listener(
+        self._server = ListenRetry(
             lambda: Server(create_app(self._settings, lambda: self._status), self._settings.http)
         )
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.

@@ -18,7 +18,7 @@ from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.known_searches import Recogniser
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.timestamps import TimestampParser
-from donkeywatch.publish.status import SourceStatus
+from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.settings.schema import Source
 from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.line_blocks import LineBlock

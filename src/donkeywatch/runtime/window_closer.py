@@ -18,9 +18,9 @@ from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.counting.rows import merge, to_columns
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.settings.schema import Retention
-from donkeywatch.store.aggregation import Aggregator, PendingAggregate, SubmitAggregation
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
+from donkeywatch.store.window_aggregation import Aggregator, PendingAggregate, SubmitAggregation
 
 WEEK_SLICE_ROWS = 1 << 18
 """Rows of a week that are counted at a time."""

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.simulation.nonsense import Lexicon, Phrase, PhraseGenerator, filler_words
+from donkeywatch.simulation.nonsense import NonsenseLexicon, Phrase, PhraseGenerator, filler_words
 
 FORMATS = ("tsv", "jsonl", "enode-go", "regex")
 REGEX_PATTERN = (
@@ -126,7 +126,7 @@ def _tree(phrase: Phrase, rng: Random) -> str:
 class PhraseStock:
     """A stock of rendered searches: ordinary, flagged, of the comparison, and of both."""
 
-    def __init__(self, seed: int, words: Lexicon, name: str, size: int) -> None:
+    def __init__(self, seed: int, words: NonsenseLexicon, name: str, size: int) -> None:
         draw, rng = PhraseGenerator(seed, words), Random(f"texts {seed} {name}")
         few = max(200, size // 10)
         kinds = [

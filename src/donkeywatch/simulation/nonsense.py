@@ -37,7 +37,7 @@ _HOSTILE = (
 
 
 @dataclass(frozen=True)
-class Lexicon:
+class NonsenseLexicon:
     """A generated lexicon: groups of words, and numeric ages with their suffixes."""
 
     seed: int
@@ -115,7 +115,7 @@ def _lexicon_word(rng: Random) -> str:
     return word.translate(_ACCENTS) if rng.random() < 0.12 else word
 
 
-def lexicon(seed: int, terms: int = 300) -> Lexicon:
+def lexicon(seed: int, terms: int = 300) -> NonsenseLexicon:
     """Return a lexicon of about `terms` nonsense words, the same for the same arguments."""
     rng = Random(f"lexicon {seed} {terms}")
     taken: set[str] = set()
@@ -127,7 +127,7 @@ def lexicon(seed: int, terms: int = 300) -> Lexicon:
     }
     # Words of two groups at once make "different tokens" matter: one alone is no match.
     groups["sex"] += groups["child"][:2]
-    return Lexicon(seed, groups, suffixes)
+    return NonsenseLexicon(seed, groups, suffixes)
 
 
 def filler_words(seed: int, size: int = 1500) -> tuple[tuple[str, ...], ...]:
@@ -146,7 +146,7 @@ def filler_words(seed: int, size: int = 1500) -> tuple[tuple[str, ...], ...]:
 class PhraseGenerator:
     """Draws searches of every kind; each method returns one whose truth holds by construction."""
 
-    def __init__(self, seed: int, words: Lexicon) -> None:
+    def __init__(self, seed: int, words: NonsenseLexicon) -> None:
         """Prepare draws for a seed and a lexicon."""
         self._rng = Random(f"phrases {seed}")
         self._lexicon = words

@@ -79,7 +79,7 @@ class Simulation:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SimulatedBatch:
     """The lines of one simulated hour that begins at `start` (UTC), and what they truly are."""
 
     start: datetime
@@ -246,17 +246,17 @@ def tally(sim: Simulation, queries: int, outcomes: list[dict[str, int] | None]) 
     return dict(lines)
 
 
-def batch(sim: Simulation, hour: int) -> Batch:
+def batch(sim: Simulation, hour: int) -> SimulatedBatch:
     """Return hour number `hour` of a simulation, whatever was drawn before."""
     start_ms = sim.start_ms + hour * HOUR
     entries = HourSampler(sim, (sim.seed, 0, hour)).entries(start_ms, HOUR, _schedule(sim)[hour])
     queries = [query for query in entries.queries if query is not None]
     data = "".join(entries.texts).encode("latin-1")
     lines = tally(sim, len(queries), entries.outcomes)
-    return Batch(datetime.fromtimestamp(start_ms / 1000, UTC), data, queries, lines)
+    return SimulatedBatch(datetime.fromtimestamp(start_ms / 1000, UTC), data, queries, lines)
 
 
-def batches(sim: Simulation) -> Iterator[Batch]:
+def batches(sim: Simulation) -> Iterator[SimulatedBatch]:
     """Yield the hours of a simulation in order; the same parameters give the same bytes."""
     for hour in range(sim.hours):
         yield batch(sim, hour)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.simulation.log_formats import Longs, PhraseStock, phrase_text
-from donkeywatch.simulation.nonsense import COMPARISON, Lexicon, PhraseGenerator, lexicon
+from donkeywatch.simulation.nonsense import COMPARISON, NonsenseLexicon, PhraseGenerator, lexicon
 from donkeywatch.simulation.simulate import Floats
 from donkeywatch.simulation.truth import COUNTRIES, HOUR, ZONES, Population, write_countries
 
@@ -140,7 +140,7 @@ class Week(NamedTuple):
     compared: Longs
 
 
-def lexicons(years: Years) -> tuple[Lexicon, Lexicon]:
+def lexicons(years: Years) -> tuple[NonsenseLexicon, NonsenseLexicon]:
     """The earlier lexicon and the later one, which has more words in its first group."""
     later = lexicon(years.seed)
     words = later.groups["explicit"]

@@ -36,7 +36,7 @@ DECODER_ERRORS: tuple[type[Exception], ...] = (
 """What the decoders raise."""
 
 
-class Source(Protocol):
+class ByteSource(Protocol):
     """The bytes of the archive itself."""
 
     def read(self, offset: int, length: int) -> bytes:
@@ -113,7 +113,7 @@ class Members:
     which on it is decoded byte by byte, so that all is given out that stands before an error.
     """
 
-    def __init__(self, source: Source, kind: Kind, careful: int | None = None) -> None:
+    def __init__(self, source: ByteSource, kind: Kind, careful: int | None = None) -> None:
         self.position = 0
         """Bytes of the archive that were read."""
         self.fed = 0

@@ -326,7 +326,7 @@ class Follower:
     def renew_fingerprints(self, before: int) -> None:
         """Make fingerprints anew, before the keys of the weeks ``before`` one (ms UTC) go."""
         with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
-            self._rotated.history.renew(before)
+            self._rotated.skipped_files.renew(before)
         for generation in self.registry.active:
             if generation.state != SKIPPED:
                 generation.renew_fingerprint(self._keys, before)

@@ -21,9 +21,9 @@ from donkeywatch.sources.files import (
 from donkeywatch.sources.fingerprints import Fingerprint, is_prefix
 from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
-from donkeywatch.sources.history import History
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile
+from donkeywatch.sources.skipped_files import SkippedFiles
 from donkeywatch.sources.unknown_files import UnknownFiles
 
 NEW_FILES_AFTER_ROTATION_MS = 15 * SECOND
@@ -74,7 +74,7 @@ class RotatedFiles:
         self._keys, self._events = identity.keys, events
         self._unless_rewritten = unless_rewritten
         self._unknown_files = UnknownFiles()
-        self.history = History(log, registry, identity)
+        self.skipped_files = SkippedFiles(log, registry, identity)
 
     def look(self, now: int) -> bool:
         """Take up what is unread under the name of a rotated file; OSError when that cannot be.
@@ -143,7 +143,7 @@ class RotatedFiles:
             return True
         if (before.size, before.modified) == file.state:
             return True
-        if before.history and not self.history.is_rewritten(path, before):
+        if before.history and not self.skipped_files.is_rewritten(path, before):
             self.problems.foreign(path)
             return True
         return False
@@ -198,10 +198,10 @@ class RotatedFiles:
                 return False  # Truncated under our eyes: whose content this is, reading tells.
             generation = self._identity.match(file, self._registry.closed_generations())
         if self.is_first_start and generation is None:
-            generation = self.history.add(file)
+            generation = self.skipped_files.add(file)
         if generation is not None and generation.state == SKIPPED:
             self._finish(signed, history=True)
-            self.history.keep(generation, file)
+            self.skipped_files.keep(generation, file)
             return True
         if generation is not None and generation.has_no_more_in(file):
             generation.state, generation.is_ended = DONE, True

@@ -20,11 +20,11 @@ from pydantic import SecretStr
 
 from donkeywatch.counting.calendar import week_start
 from donkeywatch.errors import ConfigError
+from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http import request_guard as module
 from donkeywatch.publish.http.app import create_app, parse_time
 from donkeywatch.publish.http.request_guard import HEADERS
 from donkeywatch.publish.http.server import Server
-from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings

@@ -12,9 +12,9 @@ from donkeywatch.publish.http import connections as module
 from donkeywatch.publish.http.connections import (
     FULL_ANSWER,
     MAX_CONNECTIONS,
-    Connection,
+    ClientConnection,
     Connections,
-    Listener,
+    LimitedListener,
     client_of,
     max_connections,
 )
@@ -28,22 +28,22 @@ class Ends:
     def __init__(self, limit: int, *, plain: bool = True) -> None:
         self.all = Connections(limit, plain=plain)
         self._ports = iter(range(1, 1_000))
-        self._pairs: list[tuple[socket.socket, Connection | None]] = []
+        self._pairs: list[tuple[socket.socket, ClientConnection | None]] = []
 
-    def add(self, address: str, port: int = 0) -> Connection | None:
+    def add(self, address: str, port: int = 0) -> ClientConnection | None:
         """A new connection of an address."""
         accepted, client = socket.socketpair()
         added = self.all.add(accepted, (address, port or next(self._ports)))
         self._pairs.append((client, added))
         return added
 
-    def filled(self, *addresses: str) -> list[Connection]:
+    def filled(self, *addresses: str) -> list[ClientConnection]:
         """Connections that all are taken."""
         added = [self.add(address) for address in addresses]
         assert None not in added
         return [connection for connection in added if connection is not None]
 
-    def answer_for(self, connection: Connection | None) -> bytes | None:
+    def answer_for(self, connection: ClientConnection | None) -> bytes | None:
         """What its client reads; None where the connection is open."""
         client = next(end for end, added in self._pairs if added is connection)
         client.setblocking(False)
@@ -151,7 +151,7 @@ def test_a_flood_waits_until_the_closed_ones_are_gone(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "MAX_LEAVING", 3)
     bound = socket.create_server(("127.0.0.1", 0), backlog=50)
     limited = Connections(2, plain=True)
-    with Listener(bound, limited) as listener:
+    with LimitedListener(bound, limited) as listener:
         listener.setblocking(False)
         port = listener.getsockname()
         clients = [socket.create_connection(port) for _ in range(10)]

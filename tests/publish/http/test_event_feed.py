@@ -21,12 +21,12 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from browsing import Site, copied, served
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http import event_feed as module
 from donkeywatch.publish.http import server
 from donkeywatch.publish.http.event_feed import EventFeed
 from donkeywatch.publish.http.page_routes import EventStreamResponse
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.publish.status import Status
 from support import TOPICS
 
 

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from donkeywatch.errors import AddressUnavailable, ConfigError, DonkeywatchError
 from donkeywatch.publish.http import listen_retry as listeners
-from donkeywatch.publish.http.listen_retry import Listener
+from donkeywatch.publish.http.listen_retry import ListenRetry
 from donkeywatch.publish.http.listen_sockets import bind
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http
@@ -40,7 +40,7 @@ def failing(*errors: DonkeywatchError) -> Callable[[], Server]:
 def test_it_listens_as_soon_as_it_can() -> None:
     """Not listening is a problem until then; afterwards it answers, and says where."""
     ready, urls = threading.Event(), []
-    listener = Listener(failing(GONE, GONE, GONE))
+    listener = ListenRetry(failing(GONE, GONE, GONE))
     assert list(listener.problems) == [GONE.problem]
 
     def tell(url: str) -> None:
@@ -61,8 +61,8 @@ def test_what_does_not_pass_is_raised() -> None:
     """At once, or where a later attempt has shown it."""
     wrong = ConfigError("http: never", "mend it")
     with pytest.raises(ConfigError, match="never"):
-        Listener(failing(wrong))
-    listener = Listener(failing(GONE, wrong))
+        ListenRetry(failing(wrong))
+    listener = ListenRetry(failing(GONE, wrong))
     listener.start(lambda _url: None)
     until = time.monotonic() + 20
     while listener._failure is None and time.monotonic() < until:
@@ -74,7 +74,7 @@ def test_what_does_not_pass_is_raised() -> None:
 
 def test_a_stop_ends_the_attempts() -> None:
     """No server comes up after it."""
-    listener = Listener(failing(*[GONE] * 1000))
+    listener = ListenRetry(failing(*[GONE] * 1000))
     listener.start(lambda _url: None)
     before = time.monotonic()
     listener.stop()

@@ -15,10 +15,10 @@ import pytest
 
 from browsing import Site, copied
 from donkeywatch.publish.by_country import week_by_country
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.publish.status import Status
 from donkeywatch.runtime.clock_jumps import wall_ms
 from support import TOPICS
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.metrics.exposition_cache import ExpositionCache
-from donkeywatch.publish.status import Status
 
 PLAIN, OPEN = "text/plain", "application/openmetrics-text;version=1.0.0"
 

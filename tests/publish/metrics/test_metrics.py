@@ -23,6 +23,7 @@ from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, to_ms
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.estimation.correction import Accuracy, Rate
+from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.metrics.catalogue import (
     ALL_METRICS,
     BREAKS,
@@ -33,7 +34,6 @@ from donkeywatch.publish.metrics.catalogue import (
 )
 from donkeywatch.publish.metrics.registry import MetricsCollector
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.publish.status import SourceStatus, Status
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader

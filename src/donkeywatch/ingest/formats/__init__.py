@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import LineFormat
+from donkeywatch.ingest.formats.line_format import LineFormat
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.settings.schema import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from donkeywatch.ingest.formats.line import OTHER, RawQuery
+from donkeywatch.ingest.formats.line_format import OTHER, RawQuery
 
 LINE = re.compile(
     rb"(\S+)\tDEBUG\t\[module=tcp(?:-obfs)?\] tcp payload parsed remote=(\S+)"

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from donkeywatch.ingest.formats.line import MALFORMED, OTHER, RawQuery
+from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, RawQuery
 
 RAW_BYTE_BASE = 0x10FF00
 """Private characters from here on stand for bytes that are not UTF-8."""

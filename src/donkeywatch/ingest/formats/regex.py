@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from donkeywatch.ingest.formats.line import OTHER, RawQuery
+from donkeywatch.ingest.formats.line_format import OTHER, RawQuery
 
 ANSI = re.compile(rb"\x1b\[[0-9;?]*[ -/]*[@-~]")
 

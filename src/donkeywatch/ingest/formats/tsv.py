@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from donkeywatch.ingest.formats.line import OTHER, RawQuery
+from donkeywatch.ingest.formats.line_format import OTHER, RawQuery
 
 
 class Tsv:

@@ -9,7 +9,7 @@ from functools import partial
 from donkeywatch.ingest.byte_columns import Block
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import LineFormat
+from donkeywatch.ingest.formats.line_format import LineFormat
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout

@@ -16,7 +16,7 @@ from donkeywatch.ingest.byte_columns import (
     matches_at,
 )
 from donkeywatch.ingest.formats.jsonl import Jsonl
-from donkeywatch.ingest.formats.line import RawQuery
+from donkeywatch.ingest.formats.line_format import RawQuery
 from donkeywatch.ingest.layouts.layout import (
     PROBE_LINES,
     QuerySpans,

@@ -15,6 +15,7 @@ from donkeywatch import __version__
 from donkeywatch.counting.calendar import iso_utc, to_ms, week_start
 from donkeywatch.publish.by_country import profile_hours, week_by_country
 from donkeywatch.publish.csv_tables import windows_csv
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.hour_profile import profile
 from donkeywatch.publish.http.page_routes import add_page_routes
 from donkeywatch.publish.http.request_guard import Guard
@@ -34,7 +35,6 @@ from donkeywatch.publish.responses import (
     window_response,
 )
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.publish.status import Status
 from donkeywatch.settings.schema import Settings
 
 END_OF_TIME = 1 << 52

@@ -58,11 +58,11 @@ def client_of(address: str) -> str:
     return str(ip)
 
 
-class Connection(socket.socket):
+class ClientConnection(socket.socket):
     """An accepted connection, which tells its owner when it is closed."""
 
     def __init__(
-        self, accepted: socket.socket, peer: Peer, released: Callable[[Connection], None]
+        self, accepted: socket.socket, peer: Peer, released: Callable[[ClientConnection], None]
     ) -> None:
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
         super().__init__(family, kind, protocol, fileno=accepted.detach())
@@ -94,9 +94,9 @@ class Connections:
         self.client_limit = max(1, limit // 2)
         self._plain = plain
         # Both in the order of `since`.
-        self._idle: dict[Peer, Connection] = {}
-        self._busy: dict[Peer, Connection] = {}
-        self._leaving: set[Connection] = set()
+        self._idle: dict[Peer, ClientConnection] = {}
+        self._busy: dict[Peer, ClientConnection] = {}
+        self._leaving: set[ClientConnection] = set()
         self._of_client: Counter[str] = Counter()
 
     def __len__(self) -> int:
@@ -107,9 +107,9 @@ class Connections:
         """So many wait to be closed that nothing is to be accepted before they are."""
         return len(self._leaving) >= MAX_LEAVING
 
-    def add(self, accepted: socket.socket, peer: Peer) -> Connection | None:
+    def add(self, accepted: socket.socket, peer: Peer) -> ClientConnection | None:
         """Take a new connection; None, and it is closed, where no other one may be closed."""
-        connection = Connection(accepted, peer, self._release)
+        connection = ClientConnection(accepted, peer, self._release)
         former = self._idle.get(peer) or self._busy.get(peer)
         if former is not None:
             self._forget(former)  # Its end has not been noticed yet.
@@ -143,7 +143,7 @@ class Connections:
             connection.since = time.monotonic()
             new[peer] = connection
 
-    def _find_victim(self, client: str) -> Connection | None:
+    def _find_victim(self, client: str) -> ClientConnection | None:
         """The connection of a client to close first; None where all its requests are young."""
         idle = next((c for c in self._idle.values() if c.client == client), None)
         if idle is not None:
@@ -153,24 +153,24 @@ class Connections:
             return oldest
         return None
 
-    def _evict(self, victim: Connection) -> None:
+    def _evict(self, victim: ClientConnection) -> None:
         if self._idle.get(victim.peer) is victim:
             self._send_refusal(victim)
         self._forget(victim)
         self._leaving.add(victim)
         victim.abort()
 
-    def _send_refusal(self, connection: Connection) -> None:
+    def _send_refusal(self, connection: ClientConnection) -> None:
         if self._plain:
             connection.setblocking(False)
             with contextlib.suppress(OSError):
                 connection.send(FULL_ANSWER)
 
-    def _release(self, connection: Connection) -> None:
+    def _release(self, connection: ClientConnection) -> None:
         self._leaving.discard(connection)
         self._forget(connection)
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: ClientConnection) -> None:
         for state in (self._idle, self._busy):
             if state.get(connection.peer) is connection:
                 del state[connection.peer]
@@ -179,7 +179,7 @@ class Connections:
                     del self._of_client[connection.client]
 
 
-class Listener(socket.socket):
+class LimitedListener(socket.socket):
     """A listening socket that accepts what `Connections` takes."""
 
     def __init__(self, bound: socket.socket, connections: Connections) -> None:
@@ -188,7 +188,7 @@ class Listener(socket.socket):
         # What is accepted inherits it; a full window counts as well (tcp(7)).
         self.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MILLISECONDS)
 
-    def accept(self) -> tuple[Connection, Peer]:
+    def accept(self) -> tuple[ClientConnection, Peer]:
         """The next connection that is taken; BlockingIOError where none is to be accepted now."""
         for _ in range(MAX_LEAVING):
             if self._connections.is_full:

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from time import monotonic
 
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.publish.status import Status
 from donkeywatch.store.database import connect
 
 POLL_SECONDS = 0.25

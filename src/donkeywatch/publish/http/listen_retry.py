@@ -18,7 +18,7 @@ STOP_SECONDS = 1.0
 """Time that a stop waits for an attempt; a name that is being resolved may take longer."""
 
 
-class Listener:
+class ListenRetry:
     """Makes the server, and tries again in a thread of its own while its address is not there.
 
     ``make`` raises AddressUnavailable where a later try may succeed. What else it raises then is

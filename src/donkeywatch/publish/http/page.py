@@ -9,11 +9,11 @@ from string import Template
 from donkeywatch.counting.calendar import MINUTE, iso_utc
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.by_country import MIN_ADDRESSES, week_by_country
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.hour_profile import country_name
 from donkeywatch.publish.http.assets import text
 from donkeywatch.publish.responses import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
-from donkeywatch.publish.status import Status
 
 NAMES = {
     "1h": "last hour",

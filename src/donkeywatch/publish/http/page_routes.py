@@ -9,12 +9,12 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.connections import client_of
 from donkeywatch.publish.http.event_feed import MAX_STREAMS, PLACES_PER_CLIENT, EventFeed
 from donkeywatch.publish.http.page import render
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.publish.status import Status
 from donkeywatch.settings.schema import Settings
 
 

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from donkeywatch.errors import AddressUnavailable, ConfigError
-from donkeywatch.publish.http.connections import Connections, Listener, Peer, max_connections
+from donkeywatch.publish.http.connections import Connections, LimitedListener, Peer, max_connections
 from donkeywatch.publish.http.listen_sockets import bind, load_tls, tls_refusal
 from donkeywatch.publish.http.request_guard import MAX_HEAD_BYTES
 from donkeywatch.settings.schema import Http
@@ -35,7 +35,7 @@ class Server:
         load_tls(http)
         bound = bind(http)
         connections = Connections(max_connections(), plain=http.tls_certificate is None)
-        self._socket = Listener(bound, connections)
+        self._socket = LimitedListener(bound, connections)
         host = f"[{http.host}]" if ":" in http.host else http.host
         scheme = "https" if http.tls_certificate else "http"
         self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"

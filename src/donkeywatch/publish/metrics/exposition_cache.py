@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from donkeywatch.publish.status import Status
+from donkeywatch.publish.engine_status import Status
 
 
 class ExpositionCache:

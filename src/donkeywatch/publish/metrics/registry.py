@@ -13,6 +13,7 @@ from donkeywatch.counting.aggregates import THRESHOLDS
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.estimation.intervals import Estimate
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.metrics.catalogue import (
     BREAKS,
     COUNTERS,
@@ -25,7 +26,6 @@ from donkeywatch.publish.metrics.catalogue import (
     MetricSpec,
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots, WindowView
-from donkeywatch.publish.status import Status
 from donkeywatch.publish.trends import TrendCache, Trends
 
 

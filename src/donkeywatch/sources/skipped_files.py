@@ -18,7 +18,7 @@ from donkeywatch.sources.positions import FinishedFile
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class SkippedFiles:
     """Knows the content of such files by a fingerprint, for as long as they may be compressed."""
 
     log: LogPaths

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from donkeywatch.runtime.scheduler import COVERAGE_COMMIT_MS, MAX_COALESCE_MS, CommitScheduler
+from donkeywatch.runtime.commit_scheduler import (
+    COVERAGE_COMMIT_MS,
+    MAX_COALESCE_MS,
+    CommitScheduler,
+)
 from donkeywatch.settings.schema import Checkpoint
 
 BATCH_BYTES = 1 << 20
