@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from donkeywatch.errors import SourceError, printable
+import donkeywatch
+from donkeywatch.errors import SourceError, install_extra, printable
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,11 @@ def test_a_name_is_told_in_one_line(name: str, message: str) -> None:
     error = SourceError(f"{name}: damaged", f"restore {name}")
     assert (error.problem, error.remedy) == (f"{message}: damaged", f"restore {message}")
     assert str(error) == f"{message}: damaged -> restore {message}"
+
+
+def test_an_extra_is_installed_from_a_clone_by_the_python_that_runs() -> None:
+    """No message names the public index, where the project's name is somebody else's."""
+    command = install_extra("study")
+    assert command.endswith(f"{sys.executable} -m pip install '.[study]'")
+    sources = Path(donkeywatch.__file__).parent.rglob("*.py")
+    assert not [path.name for path in sources if "install 'donkeywatch" in path.read_text("utf-8")]

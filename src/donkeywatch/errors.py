@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 
 _PASSING = {
@@ -32,6 +33,14 @@ def _escaped(letter: str) -> str:
     if 0x80 <= byte <= 0xFF:
         return f"\\x{byte:02x}"
     return letter.encode("unicode_escape").decode("ascii")
+
+
+def install_extra(extra: str) -> str:
+    """Give the command that adds an extra to this installation, from a clone.
+
+    The project is on no public index: what has its name there is somebody else's.
+    """
+    return f"run in a clone of the project: {sys.executable} -m pip install '.[{extra}]'"
 
 
 class DonkeywatchError(Exception):

@@ -256,7 +256,7 @@ def test_without_matplotlib_the_extra_is_named(archive: Path, tmp_path: Path) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "pip install 'donkeywatch[study]'" in done.stderr
+    assert "-m pip install '.[study]'" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

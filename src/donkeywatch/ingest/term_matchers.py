@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import ahocorasick
 import numpy as np
 
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import ConfigError, install_extra
 from donkeywatch.ingest.byte_columns import Bytes, Offsets
 from donkeywatch.ingest.normalisation import ASCII_FOLD
 from donkeywatch.settings.schema import Matcher
@@ -113,7 +113,7 @@ def create_matcher(matcher: Matcher, words: Sequence[str]) -> TermMatcher:
     if matcher == "hyperscan" and not installed:
         raise ConfigError(
             "ingest.matcher: hyperscan is not installed",
-            "run: pip install 'donkeywatch[fast]'; or leave the setting out",
+            f"{install_extra('fast')}; or leave the setting out",
         )
     # Hyperscan takes no empty list of words.
     if matcher == "pyahocorasick" or not installed or not words:

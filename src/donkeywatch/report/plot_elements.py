@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from donkeywatch.counting.calendar import DAY
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import ConfigError, install_extra
 from donkeywatch.report.database_series import Break, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def style() -> Iterator[None]:
         from matplotlib import rc_context, rcdefaults
     except ModuleNotFoundError:
         raise ConfigError(
-            "figures need matplotlib, which is not installed",
-            "pip install 'donkeywatch[study]'",
+            "figures need matplotlib, which is not installed", install_extra("study")
         ) from None
     with rc_context():
         rcdefaults()

@@ -201,7 +201,7 @@ def write_countries(path: Path, networks: Mapping[str, Sequence[str]], epoch: in
     try:
         mmdb, netaddr = (importlib.import_module(m) for m in ("mmdb_writer", "netaddr"))
     except ModuleNotFoundError as error:
-        message = "the simulator writes a country database: pip install 'donkeywatch[lab]'"
+        message = "the simulator writes a country database: in a clone, pip install '.[lab]'"
         raise ModuleNotFoundError(message) from error
     writer = mmdb.MMDBWriter(6, "Simulated-Country", ipv4_compatible=True)
     for country, parts in networks.items():
