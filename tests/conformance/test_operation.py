@@ -116,7 +116,7 @@ def test_bad_settings_at_a_reload(begun: Begun, ask: Ask, reasons: Reasons, slip
 GATED = """
 import itertools, pathlib, time
 import donkeywatch.runtime.engine as engine
-engine.BUDGET = 1
+engine.TICK_BYTES = 1
 steps, tick = itertools.count(1), engine.Engine.tick
 gate = pathlib.Path({!r})
 def one(self, *times):

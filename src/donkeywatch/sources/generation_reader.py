@@ -82,7 +82,8 @@ def read_lines(
 def _check_head(file: File, mark: Fingerprint, keys: FingerprintKeys) -> None:
     length = file.size()
     if length is None:
-        return  # An archive is never written in place, and would have to be decoded again.
+        # An archive is never written in place, and would have to be decoded again.
+        return
     if length < mark.offset:
         raise ContentChangedError
     if mark.head_length and not same_head(file.read(0, mark.head_length), mark, keys):
