@@ -83,7 +83,7 @@ def test_results_come_in_order(pool: WorkerPool) -> None:
     assert all(map(same, items, map(reader.read, waiting)))
 
 
-def test_rows_are_reckoned_between_the_blocks(pool: WorkerPool) -> None:
+def test_rows_are_aggregated_between_the_blocks(pool: WorkerPool) -> None:
     """Several windows of some rows, in turn with blocks that are read."""
     rng = np.random.default_rng(1)
     columns = RowColumns(

@@ -149,13 +149,13 @@ class _ColumnarParse:
             return np.zeros(len(lines), bool), _WordHits(lines[:0], lines[:0])
         codes = FOLD_TABLE.fold(code_points(texts))
         feeds = indices_of(codes == FEED)
-        lettered = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
+        has_letter = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
         folded = np.frombuffer(to_text(codes).encode("utf-8", "surrogatepass"), np.uint8)
         ends = indices_of(folded == FEED)
         end, word = self._reader.detector.sieve.hits(folded)
         line_of_hit = np.searchsorted(ends, end)
         text = np.concatenate(([0], ends + 1))[line_of_hit]
-        return lettered, _WordHits(
+        return has_letter, _WordHits(
             lines[line_of_hit], self._reader.detector.resolve_ages(folded, text, end, word)
         )
 

@@ -48,7 +48,7 @@ class BackfillSession:
                 # It finds all closed; what is due is destroyed, in part at the next commits.
                 confirmed = engine.timekeeper.clocks.proven
                 engine.window_closer.close(
-                    watermark, now, watermark, confirmed=confirmed, aside=True
+                    watermark, now, watermark, confirmed=confirmed, is_archive=True
                 )
         else:
             engine.window_closer.close_hours_async(watermark)

@@ -152,7 +152,7 @@ class BlockQueue:
             yield from self._dispatch_next()
 
     def _dispatch_next(self) -> Iterator[ParsedBlock]:
-        """Have what was asked first reckoned, or give out or deliver what is done meanwhile."""
+        """Have what was asked first aggregated, or give out or deliver what is done meanwhile."""
         if self._full and self._ready:
             yield from self._complete_oldest()
             return

@@ -57,12 +57,12 @@ class WindowCloser:
         backups: Backups,
         keys: Keyring,
         retention: Retention,
-        reckon: SubmitAggregation,
+        aggregate_rows: SubmitAggregation,
         before_destroying: Callable[[int], None] = lambda _week: None,
     ) -> None:
         self._store = store
         self._before_destroying = before_destroying
-        self._reckoner = Aggregator(store, reckon)
+        self._aggregator = Aggregator(store, aggregate_rows)
         self._backups = backups
         self._keys = keys
         self._retention = retention
@@ -75,17 +75,23 @@ class WindowCloser:
         self._sealed_rows_remain = True
         """There may be rows that were made with a key that is destroyed."""
         self._hours_in_flight: dict[int, tuple[int, PendingAggregate]] = {}
-        """Hours of an archive that are being reckoned, and the queries they had then."""
+        """Hours of an archive that are being aggregated, and the queries they had then."""
 
     def close(
-        self, watermark: int, now: int, sure: int | None, *, confirmed: bool, aside: bool = False
+        self,
+        watermark: int,
+        now: int,
+        sure: int | None,
+        *,
+        confirmed: bool,
+        is_archive: bool = False,
     ) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
 
         What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
         a later line, destroying cannot, so it needs a clock that is confirmed. What was counted
         ahead of ``now`` is taken back if that itself is ``confirmed``. Keys go at once; what was
-        made with them too, or ``aside``, some of it with each `close_hours_async`.
+        made with them too, or ``is_archive``, some of it with each `close_hours_async`.
         """
         self._close_hours(watermark)
         self._close_weeks_incrementally(watermark)
@@ -101,7 +107,7 @@ class WindowCloser:
                     self._reject(now)
                 self._destroy_expired_keys(sure)
                 self._prune(sure)
-            if not aside:
+            if not is_archive:
                 self.delete_sealed_rows()
             self._store.log_left = True
         if self._store.log_left and not self._backups.busy:  # A copy in the making reads it, too.
@@ -115,20 +121,20 @@ class WindowCloser:
         return overdue
 
     def close_hours_async(self, watermark: int) -> None:
-        """The same for an archive: hours are reckoned while its next lines are read.
+        """The same for an archive: hours are aggregated while its next lines are read.
 
         They are closed at the next call or at the end. Not for the end of a week, which
-        `crosses_week` tells: `begin_final_close` has it reckoned, and `close` destroys what is due.
+        `crosses_week` tells: `begin_final_close` aggregates it, and `close` destroys what is due.
         """
         self._close_finished_hours()
         for start, end in self._store.windows_due("hour", watermark):
             if start in self._hours_in_flight:
                 continue
-            if self._reckoner.has_few_segments(start):
+            if self._aggregator.has_few_segments(start):
                 queries_at_start = self._store.queries("hour", start)
                 self._hours_in_flight[start] = (
                     queries_at_start,
-                    self._reckoner.submit(Window(start, end)),
+                    self._aggregator.submit(Window(start, end)),
                 )
             else:
                 self._count_violation_unless(self._close_hour(start, end))
@@ -141,7 +147,7 @@ class WindowCloser:
         return bool(self._store.windows_due("week", watermark)) or self._has_expired_keys(watermark)
 
     def _close_finished_hours(self) -> None:
-        """Close the hours that have been reckoned; one that got more since is reckoned again."""
+        """Close the hours that are aggregated; one that got more since is aggregated again."""
         for start, (queries_at_start, total) in list(self._hours_in_flight.items()):
             if not total.outstanding:
                 del self._hours_in_flight[start]
@@ -167,11 +173,11 @@ class WindowCloser:
         pending: PendingAggregate | None = None
         for start, end in self._store.windows_due("week", watermark):
             own_hours = rolling if in_week == start else {}
-            total = self._reckoner.submit(Window(start, end), *own_hours.values())
+            total = self._aggregator.submit(Window(start, end), *own_hours.values())
             weeks.append((start, total))
             pending = total if own_hours else pending
         if rolling and pending is None:
-            pending = self._reckoner.submit(*rolling.values())
+            pending = self._aggregator.submit(*rolling.values())
 
         def closed() -> RollingResults:
             for start, total in weeks:
@@ -187,7 +193,7 @@ class WindowCloser:
         first = (
             None
             if end is None
-            else self._reckoner.first_hour(end - max(ROLLING_LENGTHS.values()), end)
+            else self._aggregator.first_hour(end - max(ROLLING_LENGTHS.values()), end)
         )
         if end is None or first is None:
             return {}, None
@@ -214,7 +220,7 @@ class WindowCloser:
             week, self._week_in_progress = self._week_in_progress, None
             if week is None or (week.start, week.queries) != (start, queries):
                 # A line that came meanwhile may have missed its part.
-                parts = self._reckoner.partial_aggregates(start, end)
+                parts = self._aggregator.partial_aggregates(start, end)
                 week = _WeekInProgress(start, queries, parts, empty_aggregate(self._topics))
             if not week.advance():
                 self._week_in_progress = week
@@ -222,9 +228,9 @@ class WindowCloser:
             self._count_violation_unless(self._store.close_week(start, week.total))
 
     def _close_hour(self, start: int, end: int) -> bool:
-        if self._reckoner.has_few_segments(start):
+        if self._aggregator.has_few_segments(start):
             figures = sum(
-                self._reckoner.partial_aggregates(start, end), empty_aggregate(self._topics)
+                self._aggregator.partial_aggregates(start, end), empty_aggregate(self._topics)
             )
             return self._store.close_hour(start, None, figures)
         rows = merge(list(self._store.segments(start, end)))

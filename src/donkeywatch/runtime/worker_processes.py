@@ -1,4 +1,4 @@
-"""Processes that read blocks and reckon windows beside this one, with results in order.
+"""Processes that read blocks and aggregate windows beside this one, with results in order.
 
 Both have no state, so they can be spread over the cores; what is read is counted, stored and
 closed by one process alone. Everything passes through memory that has no name; nothing of a log
@@ -28,7 +28,7 @@ from donkeywatch.ingest.byte_columns import PADDING
 from donkeywatch.ingest.line_reader import QueryColumns
 
 SLOT_BYTES = 9 << 19
-"""Bytes of the longest block, or of the rows to be reckoned, that is handed over at once.
+"""Bytes of the longest block, or of the rows to aggregate, that is handed over at once.
 
 What was read in a block takes the place of the block.
 """
@@ -77,7 +77,7 @@ class _Worker:
 
 
 class WorkerPool:
-    """Some processes; what is put in comes out in the same order, read or reckoned.
+    """Some processes; what is put in comes out in the same order, read or aggregated.
 
     To be made while this process has a single thread.
     """
@@ -98,9 +98,9 @@ class WorkerPool:
         return self._slot_of(self._oldest)[0].pipe.poll()
 
     def submit_block(self, reader: int, raw: bytes | memoryview) -> int:
-        """Hand over a block for one of the readers; Gone when there is nobody to take it.
+        """Hand over a block for one of the readers; WorkerDied when nobody takes it.
 
-        Gives the number by which it may be spared.
+        Returns the number by which it may be cancelled.
         """
         worker, slot = self._slot_of(self._next)
         if len(raw) > SLOT_BYTES:
@@ -117,7 +117,7 @@ class WorkerPool:
         )
 
     def submit_aggregation(self, columns: RowColumns, spans: Sequence[Window]) -> int:
-        """Hand over rows to be reckoned, as `submit_block` does with a block."""
+        """Hand over rows to aggregate, as `submit_block` does with a block."""
         worker, slot = self._slot_of(self._next)
         slots = _write_columns(worker.memory[slot], 0, _present_columns(columns))
         return self._send(worker, slot, list(spans), slots)
@@ -139,7 +139,7 @@ class WorkerPool:
     def next_result(self) -> QueryColumns | list[WindowAggregate] | None:
         """Take the result of the oldest that was put in; None where it was cancelled.
 
-        Gone when the process that had it is gone.
+        WorkerDied when the process that had it is gone.
         """
         worker, slot = self._slot_of(self._oldest)
         self._oldest += 1
@@ -162,7 +162,7 @@ class WorkerPool:
 def _worker_main(
     pipe: Connection,
     memory: Sequence[mmap.mmap],
-    spared: mmap.mmap,
+    cancelled: mmap.mmap,
     readers: Sequence[BlockReader],
 ) -> None:
     """The life of a worker: until its pipe is closed, be it by the end of the other process."""
@@ -173,7 +173,7 @@ def _worker_main(
     with contextlib.suppress(EOFError, OSError):
         while True:
             slot, task, size = pipe.recv()
-            if spared[slot]:
+            if cancelled[slot]:
                 pipe.send(None)
                 continue
             if isinstance(task, list):

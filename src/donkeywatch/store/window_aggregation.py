@@ -1,4 +1,4 @@
-"""The figures of windows, reckoned from the segments of a database."""
+"""The figures of windows, aggregated from the segments of a database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PendingAggregate:
     def __init__(self, windows: int, topics: int) -> None:
         self.figures = [empty_aggregate(topics) for _ in range(windows)]
         self.outstanding = 0
-        """Pieces that are still being reckoned."""
+        """Pieces that are still being aggregated."""
 
     def deliver(self, aggregates: list[WindowAggregate]) -> None:
         """Add a piece."""
@@ -37,12 +37,12 @@ class PendingAggregate:
 class Aggregator:
     """Reads what a store has committed; changes nothing."""
 
-    def __init__(self, store: Store, reckon: SubmitAggregation) -> None:
+    def __init__(self, store: Store, submit: SubmitAggregation) -> None:
         self._connection, self._topics = store.connection, store.topics
-        self._reckon = reckon
+        self._submit = submit
 
     def submit(self, *spans: Window) -> PendingAggregate:
-        """Have some windows reckoned; their rows may be of two weeks, one behind the other."""
+        """Have some windows aggregated; their rows may be of two weeks, one behind the other."""
         total = PendingAggregate(len(spans), len(self._topics))
         start, end = bounds(spans)
         first = self.first_hour(start, end)
@@ -50,7 +50,7 @@ class Aggregator:
         parts = partitions.parts_of(self._connection, start, end)
         for piece in partitions.row_chunks(self._connection, spans, parts, self._topics, turn):
             total.outstanding += 1
-            self._reckon(piece, spans, total.deliver)
+            self._submit(piece, spans, total.deliver)
         return total
 
     def partial_aggregates(self, start: int, end: int) -> Iterator[WindowAggregate]:
