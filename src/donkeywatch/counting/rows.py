@@ -199,12 +199,14 @@ def _sort_order(rows: Rows) -> tuple[Counts, Pseudonyms, npt.NDArray[np.uint32]]
     order = stable_argsort(rows.pseudonym)
     pseudonym, key = take_items(rows.pseudonym, order), take_items(_key(rows), order)
     same = pseudonym[1:] == pseudonym[:-1]
-    if bool((same & (key[1:] < key[:-1])).any()):
-        duplicates = np.zeros(len(order), bool)
-        duplicates[1:] = same
-        duplicates[:-1] |= same
-        places = np.flatnonzero(duplicates)
-        rank = np.cumsum(~np.concatenate(([False], same)))[places].astype(np.uint64)
+    descents = np.flatnonzero(same & (key[1:] < key[:-1]))
+    if len(descents):
+        # Only the rows of those pseudonyms are sorted again.
+        unsorted = np.unique(pseudonym[descents])
+        low, high = (np.searchsorted(pseudonym, unsorted, side) for side in ("left", "right"))
+        lengths = high - low
+        rank = np.repeat(np.arange(len(unsorted), dtype=np.uint64), lengths)
+        places = np.arange(lengths.sum()) + np.repeat(low - np.cumsum(lengths) + lengths, lengths)
         sorting = np.argsort(rank << 32 | key[places])
         order[places], key[places] = order[places][sorting], key[places][sorting]
     return order, pseudonym, key

@@ -62,10 +62,11 @@ class JudgedQueries:
 
     def outcomes(self) -> Counter[str]:
         """Count the lines that are not counted as a query, by outcome."""
-        numbers = {
-            name: int((self.verdict == each).sum()) for each, name in TIME_REJECTIONS.items()
-        }
-        return Counter(self.read.outcomes) + Counter(numbers)
+        outcomes = Counter(self.read.outcomes)
+        if self.verdict.any():
+            for code, name in TIME_REJECTIONS.items():
+                outcomes[name] += int(np.count_nonzero(self.verdict == code))
+        return outcomes
 
 
 @dataclass(frozen=True, slots=True)

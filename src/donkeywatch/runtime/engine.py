@@ -13,7 +13,7 @@ from donkeywatch.counting.rolling_windows import RollingWindows
 from donkeywatch.errors import DatabaseUnavailableError
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.line_reader import QueryColumns
-from donkeywatch.ingest.pseudonymiser import ACCEPTED, LatenessRules, Pseudonymiser
+from donkeywatch.ingest.pseudonymiser import LatenessRules, Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
 from donkeywatch.runtime import keys_and_breaks, pipeline_set
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
@@ -175,14 +175,14 @@ class Engine:
         stream.counted_positions = positions
         frontier = stream.frontier_of(block.generation)
         judged = self._pseudonymiser.judge(read, frontier, now)
-        stream.note_judged(block.generation, judged.time[judged.verdict == ACCEPTED])
+        stream.note_judged(block.generation, judged)
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
         observations = self._pseudonymiser.pseudonymise(judged, self.window_closer.closed_until)
         self._batch_builder.record(stream.source.name, observations)
         self._batch_builder.record_too_long(stream.source.name, too_long)
         stream.outcomes.update(observations.tally, too_long=too_long)
         self.scheduler.pending_bytes += block.consumed
-        stream.cover_event_times(observations.time[observations.time <= (frontier.max_time or 0)])
+        stream.cover_event_times(observations.time, frontier.max_time or 0)
 
     def _begin_reading(self) -> int:
         """Commit all that was read, before the first line of a file that may be a copy.

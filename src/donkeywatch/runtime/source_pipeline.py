@@ -17,6 +17,7 @@ from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.known_searches import Recogniser
 from donkeywatch.ingest.line_reader import LineReader
+from donkeywatch.ingest.pseudonymiser import ACCEPTED, JudgedQueries
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.settings.schema import Source
@@ -103,15 +104,20 @@ class SourcePipeline:
         _, frontier = self.frontiers.get(generation, (None, self.frontier))
         return frontier
 
-    def note_judged(self, generation: int, times: Times) -> None:
-        """Note the event times (ms UTC) that were accepted of a file with a frontier of its own."""
+    def note_judged(self, generation: int, judged: JudgedQueries) -> None:
+        """Note the event times that were accepted of a file with a frontier of its own."""
         if self.backfill_frontier is None and generation in self.frontiers:
+            times = judged.time[judged.verdict == ACCEPTED]
             self.frontier.advance(times[times > (self.frontier.max_time or 0)])
 
-    def cover_event_times(self, times: Times) -> None:
-        """Queries with these event times (ms UTC) were counted: the time between is covered."""
+    def cover_event_times(self, times: Times, frontier: int) -> None:
+        """Queries with these event times were counted: the time between is covered.
+
+        What is beyond ``frontier`` may be an odd stamp, and covers nothing; both ms UTC.
+        """
         coverage = self.coverage if self.backfill_frontier is None else self.backfill_coverage
-        coverage.cover_event_times(times, self.max_gap_ms)
+        certain = times <= frontier
+        coverage.cover_event_times(times if certain.all() else times[certain], self.max_gap_ms)
 
     @property
     def caught_up(self) -> bool:
