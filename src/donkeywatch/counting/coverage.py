@@ -45,6 +45,11 @@ class Coverage:
         if not len(times):
             return
         start = int(times[0]) if self.decided_until is None else self.decided_until
+        newest = int(times.max())
+        if newest - start <= silence:  # No two of them are further apart.
+            self._add(start, newest)
+            self.decided_until = max(start, newest)
+            return
         # The running maximum: what a line out of order fills must not depend on the blocks.
         running = np.maximum.accumulate(times)
         steps = np.maximum(np.concatenate(([start], running)), start)

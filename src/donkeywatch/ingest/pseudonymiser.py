@@ -84,30 +84,38 @@ class Pseudonymiser:
         not depend on what is left out as a copy.
         """
         verdict = np.zeros(len(read.time), np.uint8)
-        past = read.time <= now + self.rules.future
-        if past.all():
+        newest = now + self.rules.future
+        if not len(read.time) or read.time.max() <= newest:
             time, before, timely = self._admit(read, frontier)
-            verdict[~timely] = TOO_LATE
+            if timely is not None:
+                verdict[~timely] = TOO_LATE
             return JudgedQueries(read, time, before, verdict)
+        past = read.time <= newest
         verdict[~past] = FUTURE
         time, before = read.time.copy(), read.time.copy()
         time[past], before[past], timely = self._admit(read.filter(past), frontier)
-        verdict[np.flatnonzero(past)[~timely]] = TOO_LATE
+        if timely is not None:
+            verdict[np.flatnonzero(past)[~timely]] = TOO_LATE
         return JudgedQueries(read, time, before, verdict)
 
     def _admit(
         self, read: QueryColumns, frontier: EventTimeFrontier
-    ) -> tuple[Times, Times, npt.NDArray[np.bool_]]:
-        """Times decided on, the frontier before each, and which are not too late."""
+    ) -> tuple[Times, Times, npt.NDArray[np.bool_] | None]:
+        """Times decided on, the frontier before each, and which are not too late; None: all."""
         has_alternative = (
             read.alternative is not read.time and (read.alternative != read.time).any()
         )
         time, before = frontier.advance(read.time, read.alternative if has_alternative else None)
+        if not len(time):
+            return time, before, None
+        oldest, newest = int(time.min()), int(time.max())
+        if oldest >= before.max() - self.rules.max_lateness and (
+            (week := floor_to(oldest, WEEK)) == floor_to(newest, WEEK)
+            and self.keyring.key(week) is not None
+        ):
+            return time, before, None
         timely = time >= before - self.rules.max_lateness
-        if timely.all():
-            timely = self._key_available(time)
-        else:
-            timely[timely] = self._key_available(time[timely])
+        timely[timely] = self._key_available(time[timely])
         return time, before, timely
 
     def pseudonymise(self, judged: JudgedQueries, closed_until: int) -> Observations:

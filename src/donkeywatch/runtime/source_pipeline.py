@@ -116,8 +116,9 @@ class SourcePipeline:
         What is beyond ``frontier`` may be an odd stamp, and covers nothing; both ms UTC.
         """
         coverage = self.coverage if self.backfill_frontier is None else self.backfill_coverage
-        certain = times <= frontier
-        coverage.cover_event_times(times if certain.all() else times[certain], self.max_gap_ms)
+        if len(times) and times.max() > frontier:
+            times = times[times <= frontier]
+        coverage.cover_event_times(times, self.max_gap_ms)
 
     @property
     def caught_up(self) -> bool:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, File, NotText
+from donkeywatch.sources.files import (
+    CompressedFile,
+    ContentChangedError,
+    DamagedArchiveError,
+    File,
+    NotText,
+)
 from donkeywatch.sources.fingerprints import (
     HEAD,
     TAIL,
@@ -39,7 +45,8 @@ def read_lines(
     file, mark = generation.file, generation.fingerprint
     if file is None:
         return None
-    _check_head(file, mark, keys)
+    if not isinstance(file, CompressedFile):  # Archives are never written in place.
+        _check_head(file, mark, keys)
     read_bytes = max(block_bytes, 2 * max_line_bytes)
     start = mark.offset - mark.tail_length
     damage: DamagedArchiveError | None = None
@@ -80,11 +87,8 @@ def read_lines(
 
 
 def _check_head(file: File, mark: Fingerprint, keys: FingerprintKeys) -> None:
-    length = file.size()
-    if length is None:
-        # An archive is never written in place, and would have to be decoded again.
-        return
-    if length < mark.offset:
+    # The bytes before the position are compared in any case: they are there if there are any.
+    if not mark.tail_length and (file.size() or 0) < mark.offset:
         raise ContentChangedError
     if mark.head_length and not same_head(file.read(0, mark.head_length), mark, keys):
         raise ContentChangedError
