@@ -27,6 +27,7 @@ from donkeywatch.counting.calendar import (
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo
 from donkeywatch.simulation.simulate import Simulation
@@ -608,6 +609,36 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     rolled = world.query("select queries, addresses from windows where kind = '7d'")
     assert rolled[0][0] == rolled[0][1]
     assert world.query("select 1 from counters where name = 'invariant_violations'") == []
+    world.engine.close()
+
+
+def test_a_week_that_a_clock_ahead_has_begun_to_close_keeps_nothing_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the clock is put back the week is not over, and what else is due is destroyed."""
+    monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 1)
+    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 8)
+    monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 8)
+    world = World(tmp_path)
+    for _ in range(24):
+        world.step(5 * MINUTE, count=2)
+    closer, monday = world.engine.window_closer, floor_to(NOON, WEEK) + WEEK
+    closer.close(monday + HOUR, world.now, None, confirmed=False)
+    pieces = closer.week_in_progress
+    assert pieces
+    calls, close = itertools.count(), closer.close
+
+    def count_calls(*arguments: Any, **options: Any) -> None:
+        assert next(calls) < 10
+        close(*arguments, **options)
+
+    monkeypatch.setattr(WindowCloser, "close", lambda _self, *a, **o: count_calls(*a, **o))
+    closer.destroy_due(world.now - MINUTE, world.now, confirmed=True)
+    assert not closer.week_in_progress
+    monkeypatch.undo()
+    world.step(MINUTE, count=1)
+    assert not world.step()
+    world.exact()
     world.engine.close()
 
 

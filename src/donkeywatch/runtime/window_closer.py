@@ -214,7 +214,12 @@ class WindowCloser:
 
     def _close_weeks_incrementally(self, watermark: int) -> None:
         """Weeks of many rows a part at a time, so that nobody waits for them."""
-        for start, end in self._store.windows_due("week", watermark):
+        due = self._store.windows_due("week", watermark)
+        if self._week_in_progress is not None and all(
+            start != self._week_in_progress.start for start, _ in due
+        ):
+            self._week_in_progress = None  # It was begun by a clock that was ahead.
+        for start, end in due:
             queries = self._store.queries("week", start)
             # It is put back when there is more to count: not when the database failed.
             week, self._week_in_progress = self._week_in_progress, None
