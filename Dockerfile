@@ -15,6 +15,9 @@ FROM python:3.12-slim AS build
 WORKDIR /build
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
+COPY deploy ./deploy
+COPY docs ./docs
+COPY grafana ./grafana
 RUN ["python", "-m", "pip", "wheel", "--no-cache-dir", "--no-deps", "--wheel-dir", "wheels", "."]
 RUN ["python", "-m", "venv", "/opt/donkeywatch"]
 RUN ["/opt/donkeywatch/bin/python", "-m", "pip", "install", "--no-cache-dir", "--only-binary", ":all:", "--find-links", "wheels", "donkeywatch"]

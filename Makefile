@@ -34,7 +34,7 @@ help:
 	@$(PYTHON) -c 'import sys; sys.exit("donkeywatch needs Python 3.11 or newer: set PYTHON=") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[lab,fast]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[fast]'
 	@touch $@
 
 .venv/test: .venv/run
@@ -62,7 +62,7 @@ test: lint
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[lab,fast,study]'
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[fast,study]'
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist
 	@touch $@
 
@@ -89,7 +89,7 @@ bench-report: .venv/test
 	for name in own peers; do $(PYTHON) -m venv .venv-bench/$$name && \
 	  .venv-bench/$$name/bin/python -m pip install --quiet --disable-pip-version-check \
 	  --upgrade 'pip>=25.1' && .venv-bench/$$name/bin/python -m pip install --quiet \
-	  --disable-pip-version-check --editable '.[lab,fast]' || exit 1; done
+	  --disable-pip-version-check --editable '.[fast]' || exit 1; done
 	.venv-bench/peers/bin/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 

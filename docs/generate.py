@@ -35,6 +35,7 @@ BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 VERBS = (
     (),
+    ("init",),
     ("run",),
     ("backfill",),
     ("status",),
@@ -45,9 +46,11 @@ VERBS = (
     ("keys", "destroy"),
     ("report",),
     ("lexicon", "check"),
+    ("lexicon", "init"),
     ("evaluate",),
     ("simulate",),
     ("demo",),
+    ("files",),
 )
 
 
@@ -111,6 +114,7 @@ def _answering(directory: Path) -> Iterator[httpx.Client]:
         backfill(engine, archive, None, lambda: end)
         log = SourceStatus("simulated", True, True, 0, 0, end - 1000, None)
         status = replace(engine.status(), sources=(log,), lexicon="9f3c2a0d5b61e774")
+        status = replace(status, state_id="5d41402abc4b2a76")
     finally:
         engine.close()
     http = settings.http.model_copy(update={"port": 0})

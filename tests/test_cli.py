@@ -10,9 +10,11 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +194,38 @@ def test_a_damaged_archive_is_told_with_what_was_counted_of_it(server: Simulated
 
 def test_check_changes_nothing(server: Simulated) -> None:
     """Root may be the one who asks, and the daemon another."""
+    (server.directory / "search.log").write_bytes(server.archive[1].read_bytes())
     before = sorted(server.directory.rglob("*"))
-    code, message = donkeywatch("check", "-c", server.settings, server.archive[0])
+    code, message = donkeywatch("check", "-c", server.settings)
     assert code == 0, message
-    assert "source simulated (not there yet): ok" in message
+    assert re.search(r"source simulated: ok, [0-9,]+ searches among the last [0-9,]+", message)
     assert sorted(server.directory.rglob("*")) == before
+
+
+def test_check_looks_into_the_live_log(server: Simulated) -> None:
+    """A path that is not there and a wrong format are findings, each told once."""
+    code, message = donkeywatch("check", "-c", server.settings)
+    assert code == 5
+    assert message.count("not there") == 1
+    assert "correct `path`" in message
+    log = server.directory / "search.log"
+    lines = server.archive[0].read_bytes().splitlines()[:50]
+    wrapped = [
+        {"log": line.decode("latin-1") + "\n", "time": "2026-01-01T00:00:00Z"} for line in lines
+    ]
+    log.write_text("".join(f"{json.dumps(line)}\n" for line in wrapped))
+    code, message = donkeywatch("check", "-c", server.settings)
+    assert code == 5
+    assert message.count("none of its last 50 lines is a search") == 1
+    assert 'set `format = "tsv"`, `wrapper = "docker"`' in message
+    log.write_text('{"a": 1}\n' * 500)
+    code, message = donkeywatch("check", "-c", server.settings)
+    assert code == 5
+    assert "is it a log in this format?" in message
+    log.write_text("")
+    code, message = donkeywatch("check", "-c", server.settings)
+    assert code == 0, message
+    assert "its log is empty" in message
 
 
 def test_check_tells_lines_from_the_future(server: Simulated) -> None:
@@ -210,19 +239,80 @@ def test_check_tells_lines_from_the_future(server: Simulated) -> None:
     sample.write_text("2026-01-01T00:00:00\t192.0.2.1\tzqorv\n" * 3)
     code, message = donkeywatch("check", "--format", "tsv", sample)
     assert code == 5
-    assert "needs `timezone`" in message
+    assert "`timezone = " in message
 
 
-def test_the_status_fits_a_narrow_terminal(server: Simulated) -> None:
-    """No figure is cut at 80 columns, nor in one that is wide."""
+def test_the_status_fits_a_terminal_of_80_by_24(server: Simulated) -> None:
+    """Health comes first, and no figure is cut."""
     donkeywatch("backfill", "-c", server.settings, *server.archive)
-    for columns in ("80", "220"):
-        code, message = donkeywatch("status", "-c", server.settings, columns=columns)
-        assert code == 0
-        assert "\u2026" not in message
-        assert max(map(len, message.splitlines())) <= int(columns)
-        assert "pornographic" in message
-        assert len(re.findall(r"[0-9.]+% \[[0-9.]+%, [0-9.]+%\]", message)) >= 16
+    code, message = donkeywatch("status", "-c", server.settings, columns="80")
+    assert code == 0
+    lines = message.splitlines()
+    assert "daemon" in lines[0]
+    assert "\u2026" not in message
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 24
+    assert "pornographic" in message
+    assert len(re.findall(r"[0-9.]+% \[[0-9.]+%, [0-9.]+%\]", message)) >= 16
+
+
+def test_the_status_tells_who_answers(server: Simulated) -> None:
+    """This state's daemon, another one's, one that refuses the token, or something else."""
+    donkeywatch("backfill", "-c", server.settings, *server.archive)
+    other = server.directory / "other"
+    other.mkdir()
+    other_settings = other / "donkeywatch.toml"
+    text = server.settings.read_text()
+    port = free_port()
+    http = f"\n[http]\nport = {port}\n"
+    other_settings.write_text(text.replace('"archive', '"../archive') + http)
+    server.settings.write_text(text + http)
+    with daemon(other_settings, port):
+        _, message = donkeywatch("status", "-c", server.settings)
+        assert "works on another state directory" in message
+    with daemon(server.settings, port, DONKEYWATCH_TOKEN="one"):
+        _, message = donkeywatch("status", "-c", server.settings)
+        assert "refuses this token" in message
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        thread = threading.Thread(target=answer_nonsense, args=[listener])
+        thread.start()
+        _, message = donkeywatch("status", "-c", server.settings)
+        thread.join()
+    assert "something else than donkeywatch" in message
+
+
+@contextmanager
+def daemon(settings: Path, port: int, **environment: str) -> Iterator[None]:
+    """A daemon that listens on a port until the end of the block."""
+    command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(settings)]
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
+        wait_until(lambda: listens(port), process)
+        yield
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def listens(port: int) -> bool:
+    """Does anybody take connections on this port?"""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
+def answer_nonsense(listener: socket.socket) -> None:
+    """Answer one connection with what is no HTTP."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)
+        connection.sendall(b"220 mail.example.org\r\n")
 
 
 def test_check_reads_on_behind_a_long_line(server: Simulated) -> None:
@@ -263,8 +353,8 @@ def test_check_never_shows_a_line(server: Simulated) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("run", "-c", "none.toml"), 2, "not readable"),
-        (("check", "-c", "none.toml"), 2, "not readable"),
+        (("run", "-c", "none.toml"), 7, "not readable"),
+        (("check", "-c", "none.toml"), 7, "not readable"),
         (("status", "-c", "donkeywatch.toml"), 3, "no database"),
         (("backfill", "-c", "donkeywatch.toml", "none.log"), 5, "No such file"),
         (("backfill", "-c", "donkeywatch.toml", "archive"), 5, "is a directory"),
@@ -276,8 +366,9 @@ def test_check_never_shows_a_line(server: Simulated) -> None:
         (("simulate", "donkeywatch.toml"), 2, "cannot be made"),
         (("demo", "donkeywatch.toml"), 2, "cannot be made"),
         (("check", "--format", "tsv", "none.log"), 5, "No such file"),
-        (("lexicon", "check", "none.toml"), 2, "not readable"),
-        (("check", "--format", "enode-go", "archive/search-01.log"), 5, "log level `debug`"),
+        (("lexicon", "check", "none.toml"), 7, "not readable"),
+        (("check", "--format", "enode-go", "archive/search-01.log"), 5, '`format = "tsv"`'),
+        (("check", "--format", "enode-go", "archive/lexicon.toml"), 5, "log level `debug`"),
     ],
 )
 def test_what_cannot_be_done_is_told(
@@ -306,7 +397,7 @@ def test_check_tells_all_that_is_wrong(server: Simulated) -> None:
     (server.directory / "archive" / "lexicon.toml").chmod(0o644)
     server.log.mkdir()
     code, message = donkeywatch("check", "-c", server.settings)
-    assert code == 2
+    assert code == 7
     assert "chmod 600" in message
     assert "is a directory" in message
 
@@ -361,7 +452,7 @@ def test_failures_leave_through_one_door(
     monkeypatch.setattr(sys, "argv", ["donkeywatch", "check", "-c", "/nonexistent.toml"])
     with pytest.raises(SystemExit) as left:
         cli.main()
-    assert left.value.code == 2
+    assert left.value.code == 7
     assert "remedy:" in capsys.readouterr().err
 
     def interrupted() -> None:
@@ -376,8 +467,7 @@ def test_failures_leave_through_one_door(
 @pytest.mark.untraced
 def test_the_demo_shows_the_truth(tmp_path: Path) -> None:
     """`make run`: an archive is counted, a live log followed, and every closed hour is true."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     place = tmp_path / "demo"
     command = [sys.executable, "-m", "donkeywatch", "demo", str(place), "--weeks", "2"]
     command += ["--queries", "6000", "--rate", "20", "--port", str(port)]

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.line_format import RawQuery
@@ -53,7 +53,7 @@ def lines(made: Input) -> list[list[str]]:
 
 def brute_force(made: Input, name: str) -> Figures:
     """The figures of windows named by a strftime format, line by line, with sets."""
-    detector = Detector(lexicons.load(made.lexicon))
+    detector = Detector(lexicon_file.load(made.lexicon))
     topics = [topic.id for topic in detector.topics]
     counts: dict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(COLUMNS, 0))
     observed: set[tuple[str, str, str]] = set()

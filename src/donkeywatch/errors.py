@@ -53,10 +53,16 @@ class DonkeywatchError(Exception):
         super().__init__(f"{self.problem} -> {self.remedy}")
 
 
+class UsageError(DonkeywatchError):
+    """The arguments of a command do not go together, or name what is not there."""
+
+    exit_code = 2
+
+
 class ConfigError(DonkeywatchError):
     """The settings, the lexicon or the keys cannot be used as they are."""
 
-    exit_code = 2
+    exit_code = 7
 
 
 class StateError(DonkeywatchError):

@@ -344,7 +344,7 @@ def test_stamps_that_do_not_tell_the_year_are_refused(
     more = f'format = "tsv"\ntimezone = "{PARIS}"\ntime_format = "{layout}"'
     amend(settings, 'format = "tsv"', more)
     code, message = run(verb, "--config", settings)
-    assert code == 2
+    assert code == 7
     assert "`time_format` needs a four-digit year" in message
 
 

@@ -371,7 +371,7 @@ def test_a_watch_that_nobody_reads_any_more(begun: Begun) -> None:
 def test_an_error_that_cannot_be_told_keeps_its_exit_code(tmp_path: Path) -> None:
     """Standard error full or closed."""
     for where in ("2>/dev/full", "2>&-"):
-        assert piped(tmp_path / "none.toml", f"$DW check -c $C {where}").returncode == 2
+        assert piped(tmp_path / "none.toml", f"$DW check -c $C {where}").returncode == 7
 
 
 @pytest.mark.scenario("XI3")

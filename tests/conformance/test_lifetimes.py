@@ -256,7 +256,7 @@ def diary_exact_but_for_addresses(diary: Diary) -> None:
 
 @pytest.mark.scenario("XK6")
 def test_a_wrong_key_stays_refused(daemon: Daemons, diary: Diary, run: Run) -> None:
-    """Another one in its place is nobody's loss: exit code 2, and nothing is changed."""
+    """Another one in its place is nobody's loss: exit code 7, and nothing is changed."""
     monitor = daemon(CASE)
     diary.write(now())
     monitor.start()
@@ -265,6 +265,6 @@ def test_a_wrong_key_stays_refused(daemon: Daemons, diary: Diary, run: Run) -> N
     key = min((diary.state / "keys").glob("*-W*.key"))
     key.write_bytes(bytes(32))
     code, message = run("run", "--config", monitor.settings)
-    assert code == 2
+    assert code == 7
     assert "not the one this database was made with" in message
     assert key.read_bytes() == bytes(32)

@@ -96,7 +96,7 @@ def test_one_file_as_two_sources(daemon: Make, run: Run, tmp_path: Path, how: st
             f'\n[[source]]\nname = "twin"\npath = "{path.get(how, site.path)}"\nformat = "tsv"\n'
         )
     code, message = run("check", "-c", reader.settings)
-    assert code == 2
+    assert code == 7
     assert re.search("sources .* and twin are the same file", message)
     refused(reader, 2)
     assert reader.tally().total == 0

@@ -144,7 +144,8 @@ def test_the_port_is_the_default_one() -> None:
 
 def test_every_source_exists_and_nothing_else_leaves_the_directory() -> None:
     """What is copied is in the build context; keys, logs, lexicons and databases are not."""
-    assert sources() == ["pyproject.toml", "README.md", "LICENSE", "src"]
+    parts = ["src", "deploy", "docs", "grafana"]
+    assert sources() == ["pyproject.toml", "README.md", "LICENSE", *parts]
     for source in sources():
         assert (ROOT / source).exists()
         assert not ignored(source)
@@ -152,7 +153,8 @@ def test_every_source_exists_and_nothing_else_leaves_the_directory() -> None:
     for name in (
         ".git/config", "demo/search.log", "lexicon.toml", "donkeywatch.toml",
         "state/donkeywatch.db", "state/keys/install.key", "tests/support.py",
-        "src/donkeywatch/__pycache__/engine.pyc",
+        "src/donkeywatch/__pycache__/engine.pyc", "deploy/compose/config/lexicon.toml",
+        "deploy/compose/data/token",
     ):  # fmt: skip
         assert ignored(name), name
 

@@ -15,7 +15,7 @@ from donkeywatch.estimation.correction import corrected, rogan_gladen
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.evaluation.evaluate import Confusion, Evaluation, ScoredQuery, evaluate, score
 from donkeywatch.evaluation.labels import LabelledQuery
-from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.simulation import nonsense
 
@@ -28,7 +28,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Detector:
     path = tmp_path_factory.mktemp("lexicon") / "lexicon.toml"
     path.touch(0o600)
     path.write_text(nonsense.lexicon(5).toml(), "utf-8")
-    return Detector(lexicons.load(path))
+    return Detector(lexicon_file.load(path))
 
 
 def drawn(seed: int = 5) -> nonsense.PhraseGenerator:

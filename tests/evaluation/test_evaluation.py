@@ -21,7 +21,7 @@ import pytest
 
 from donkeywatch import cli
 from donkeywatch.evaluation.validation_record import ValidationRecord
-from donkeywatch.ingest import keyring, lexicon
+from donkeywatch.ingest import keyring, lexicon, lexicon_file
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
@@ -37,10 +37,10 @@ LABELS = "labels.csv"
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A nonsense lexicon in a file."""
-    return lexicon_file(tmp_path_factory.mktemp("words"))
+    return write_lexicon(tmp_path_factory.mktemp("words"))
 
 
-def lexicon_file(directory: Path) -> Path:
+def write_lexicon(directory: Path) -> Path:
     """The lexicon in this directory, as an operator would keep it."""
     path = directory / "lexicon.toml"
     path.touch(0o600)
@@ -141,7 +141,7 @@ def test_a_record_needs_the_key_of_an_installation(
     tmp_path: Path, printed: Callable[..., tuple[int, str]]
 ) -> None:
     """Without one it is told what to do, and nothing is written."""
-    words = lexicon_file(tmp_path)
+    words = write_lexicon(tmp_path)
     path = labelled(tmp_path, nonsense.lexicon(5))
     settings = tmp_path / "donkeywatch.toml"
     settings.write_text(
@@ -149,21 +149,22 @@ def test_a_record_needs_the_key_of_an_installation(
     )
     record = tmp_path / "validation.json"
     code, text = printed(path, "--lexicon", words, "--record", record, "-c", settings)
-    assert (code, record.exists()) == (2, False)
+    assert (code, record.exists()) == (7, False)
     assert "start `donkeywatch run`" in text
     code, text = printed(path, "--record", record, "-c", tmp_path / "none.toml")
-    assert (code, record.exists()) == (2, False)
+    assert (code, record.exists()) == (7, False)
 
 
 def test_check_tells_whether_the_record_can_be_read(tmp_path: Path) -> None:
     """Before the daemon is started with it."""
-    lexicon_file(tmp_path)
+    write_lexicon(tmp_path)
     settings = tmp_path / "donkeywatch.toml"
     settings.write_text(
         'lexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\nformat = "tsv"\n'
         '[correction]\nrecord = "validation.json"\n'
     )
-    result = dict(checks.run_checks(loader.load(settings, {})))
+    results = checks.run_checks(loader.load(settings, {}))
+    result = {check.name: check.error for check in results}
     assert "validation.json: not readable" in str(result["correction record"])
     assert result["lexicon"] is None
 
@@ -251,7 +252,7 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert done.returncode == 0, done
     made = ValidationRecord.model_validate_json(record.read_bytes())
     install = keyring.install_key(settings.key_directory, fresh=False)
-    assert made.lexicon == lexicon.digest(lexicon.load(settings.lexicon), install)
+    assert made.lexicon == lexicon.digest(lexicon_file.load(settings.lexicon), install)
     assert (made.languages, str(made.sampled_to)) == (("fr",), "2026-09-22")
     topic = made.topics["pedophile"]
     assert (topic.labelled, topic.true_positives, topic.false_positives) == (1500, 985, 15)

@@ -19,7 +19,7 @@ from donkeywatch.ingest.known_searches import MIN_MASKED, MIN_RUN, Recogniser, S
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
 from donkeywatch.ingest.pseudonymiser import TOO_LATE, JudgedQueries
 from donkeywatch.ingest.pseudonyms import pseudonyms
-from donkeywatch.runtime.checks import reader_without_lexicon
+from donkeywatch.runtime.format_detection import reader_without_lexicon
 from donkeywatch.settings.schema import Source
 
 MONDAY = week_of(1_795_000_000_000)

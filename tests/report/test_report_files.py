@@ -255,7 +255,7 @@ def test_without_matplotlib_the_extra_is_named(archive: Path, tmp_path: Path) ->
         "from donkeywatch.cli import main; main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
+    assert done.returncode == 7
     assert "-m pip install '.[study]'" in done.stderr
     assert not (tmp_path / "out").exists()
 

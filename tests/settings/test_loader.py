@@ -28,7 +28,7 @@ def refusal(directory: Path, text: str, environ: dict[str, str] | None = None) -
     """What the user is told about settings that are refused."""
     with pytest.raises(ConfigError) as refused:
         loader.load(written(directory, text), environ or {})
-    assert refused.value.exit_code == 2
+    assert refused.value.exit_code == 7
     return str(refused.value)
 
 

@@ -97,7 +97,12 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "proxies": st.lists(st.one_of(WORDS, st.just("127.0.0.1")), max_size=3),
         "root_path": st.one_of(WORDS, st.sampled_from(["/donkeywatch", "/api", "/../x"])),
     },
-    "": {"keys": PATHS, "countries": PATHS, "state": st.sampled_from(["state", "other"])},
+    "": {
+        "title": WORDS,
+        "keys": PATHS,
+        "countries": PATHS,
+        "state": st.sampled_from(["state", "other"]),
+    },
 }
 
 
@@ -165,8 +170,8 @@ def test_settings_are_refused_or_work(tables: dict[str, dict[str, Any]]) -> None
             engine.commit(NOW + 3000, 3000)
         finally:
             engine.close()
-        for _, problem in checks.run_checks(loaded):
-            assert problem is None or problem.remedy
+        for check in checks.run_checks(loaded):
+            assert check.error is None or check.error.remedy
 
 
 def test_what_is_set_here_is_what_can_be_set() -> None:

@@ -4,7 +4,6 @@ import gzip
 import itertools
 import json
 import re
-import sys
 import tomllib
 import unicodedata
 from collections import Counter, defaultdict
@@ -342,13 +341,6 @@ def test_countries_can_be_looked_up(tmp_path: Path) -> None:
             observed.add((query[2], ":" in query[1]))
     assert {code for code, _ in observed} == set(COUNTRIES)
     assert ("FR", True) in observed
-
-
-def test_a_missing_writer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without mmdb-writer the error says which extra to install."""
-    monkeypatch.setitem(sys.modules, "mmdb_writer", None)
-    with pytest.raises(ModuleNotFoundError, match=r"\[lab\]"):
-        write_archive(simulation(hours=1, queries=50), tmp_path)
 
 
 @pytest.mark.parametrize(

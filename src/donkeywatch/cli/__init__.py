@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["MODULES", "app", "enter", "main"]
 
 COMMANDS_BY_MODULE = {
+    "init": ("init",),
     "run": ("run",),
     "status": ("status",),
     "check": ("check",),
@@ -30,6 +31,7 @@ COMMANDS_BY_MODULE = {
     "evaluate": ("evaluate",),
     "simulate": ("simulate",),
     "demo": ("demo",),
+    "files": ("files",),
 }
 """Modules of this package, and the verbs that each enters when it is loaded."""
 

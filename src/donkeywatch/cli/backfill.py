@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
+from donkeywatch.cli.progress import ProgressDisplay
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.errors import printable
@@ -102,33 +94,33 @@ def backfill_with_progress(
     anyway: bool = False,
     overlapping: bool = False,
 ) -> dict[Path, Counter[str] | None]:
-    """Backfill with a progress bar on the terminal; lines by file and outcome.
+    """Backfill and show how far it is; lines by file and outcome.
 
     Puts the last report of each file into ``last``.
     """
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[rate]:>12} lines/s"),
-        TimeRemainingColumn(),
-    )
-    with contextlib.suppress(OSError):  # What cannot be read is told of when it is tried.
-        if sum(path.stat().st_size for path in files) > PARALLEL_ABOVE_BYTES:
-            engine.start_workers()
-    with Progress(*columns, console=err) as bar:
-        tasks = {path: bar.add_task(printable(path.name), total=None, rate="") for path in files}
-        started_at: dict[Path, float] = {}
+    files = list(dict.fromkeys(files))
+    total = sum(_size(path) for path in files)
+    if total > PARALLEL_ABOVE_BYTES:
+        engine.start_workers()
+    with ProgressDisplay(err, total, len(files), "counted") as display:
 
         def report(now: backfill.Progress) -> None:
-            start = started_at.setdefault(now.path, time.monotonic())
             last[now.path] = now
-            rate = now.lines / max(time.monotonic() - start, 0.001)
-            bar.update(
-                tasks[now.path], completed=now.bytes_read, total=now.bytes, rate=f"{rate:,.0f}"
-            )
+            name, lines = printable(now.path.name), now.lines + now.known
+            if now.counted_before:
+                display.skip_file(name, now.bytes)
+            elif now.finished:
+                display.finish_file(name, now.bytes, lines)
+            else:
+                display.show(name, now.bytes_read, lines)
 
         return backfill.backfill(
             engine, files, source, wall_ms, report, force=anyway, overlapping=overlapping
         )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 of one that cannot be read, which is told when it is tried."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_size
+    return 0

@@ -18,10 +18,10 @@ from donkeywatch.evaluation import labels
 from donkeywatch.evaluation.evaluate import Breakdown, Evaluation
 from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
-from donkeywatch.ingest import keyring
-from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest import keyring, lexicon_file
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon import digest as lexicon_digest
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
@@ -56,12 +56,12 @@ def evaluate(
     """
     harden_process()
     key = None if record is None else _key(loader.load(config_path))
-    words = lexicons.load(lexicon or loader.load(config_path).lexicon)
+    words = lexicon_file.load(lexicon or loader.load(config_path).lexicon)
     rows, results = _results(path, words, syntax)
     for result in results:
         _print_evaluation(result)
     if record is not None and key is not None:
-        digest = lexicons.digest(words, key)
+        digest = lexicon_digest(words, key)
         made = ValidationRecord(
             evaluated_on=datetime.now(UTC).date(),
             sampled_from=sampled_from.date() if sampled_from else None,

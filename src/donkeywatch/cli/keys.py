@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, keys_app, out
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import UsageError
 from donkeywatch.runtime import due_key_destruction
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.hardening import harden_process
@@ -27,7 +27,7 @@ def destroy(
     still holds and that are not counted are `too_late` afterwards.
     """
     if not due:
-        raise ConfigError(
+        raise UsageError(
             "nothing is said about which keys to destroy",
             "add --due; to destroy all of them and every count, `donkeywatch reset`",
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from donkeywatch.cli.shared_options import Addresses, Queries, Seed, Weeks, app, out
-from donkeywatch.errors import ConfigError, printable
+from donkeywatch.errors import UsageError, printable
 from donkeywatch.settings.schema import FormatName
 
 if TYPE_CHECKING:  # The other verbs start faster without the simulator.
@@ -60,7 +60,7 @@ def _create_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(
+        raise UsageError(
             f"{directory}: cannot be made ({error.strerror})", "name a directory of yours"
         ) from None
 

@@ -20,7 +20,7 @@ from donkeywatch.cli.shared_options import (
 )
 from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import StateError
-from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.publish.http import status_client
 from donkeywatch.publish.snapshot import Snapshots
@@ -43,7 +43,7 @@ def status(
         raise StateError(
             f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
         )
-    lexicon = lexicons.load(settings.lexicon, allow_expired=True)
+    lexicon = lexicon_file.load(settings.lexicon, allow_expired=True)
     snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.public_topics()])
     if not watch:
         out.print(_status(snapshots, settings, lexicon))
@@ -61,15 +61,20 @@ def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> Rende
     try:
         with snapshots.open() as snapshot:
             names = [source.name for source in settings.source]
+            answer = status_client.ask_health(settings.http)
+            windows = snapshot.current()
             parts: list[RenderableType] = [
-                terminal_tables.fraction_tables(snapshot.current(), out.width)
+                terminal_tables.daemon_status(answer, snapshot.state_id()),
+                *(Text(finding) for finding in findings(settings.state, wall_ms())),
+                *lexicon.notices(utc(wall_ms())),
+                terminal_tables.source_table(snapshot.sources(), snapshot.counters(), names),
             ]
-            parts.append(
-                terminal_tables.source_table(snapshot.sources(), snapshot.counters(), names)
-            )
-            parts += [Text(finding) for finding in findings(settings.state, wall_ms())]
-            parts.append(terminal_tables.daemon_status(status_client.health(settings.http)))
-            parts += lexicon.notices(utc(wall_ms()))
+            if windows:
+                parts += [
+                    terminal_tables.window_table(windows),
+                    terminal_tables.fraction_table(windows),
+                    Text(terminal_tables.CLOSED_NOTE, style="dim"),
+                ]
     except sqlite3.OperationalError as error:
         raise database.unavailable_error(snapshots.path, error) from None
     except sqlite3.DatabaseError as error:

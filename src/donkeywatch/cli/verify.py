@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
 from donkeywatch.errors import SourceError, StateError
-from donkeywatch.ingest import lexicon as lexicons
+from donkeywatch.ingest import lexicon_file
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.settings import loader
@@ -44,7 +44,8 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     topics = [
-        topic.id for topic in lexicons.load(settings.lexicon, allow_expired=True).public_topics()
+        topic.id
+        for topic in lexicon_file.load(settings.lexicon, allow_expired=True).public_topics()
     ]
     try:
         db = connect(path, read_only=True)

@@ -60,6 +60,8 @@ class Status:
     last_reload_ok: bool = True
     ready: bool = False
     """What `/readyz` says, by the settings of the running service."""
+    state_id: str = ""
+    """What tells this state directory from others; it means nothing."""
     lexicon: str = ""
     """Keyed digest of the lexicon, and nothing else of it."""
     topics: tuple[tuple[str, tuple[str, ...]], ...] = ()

@@ -184,6 +184,10 @@ class Health(BaseModel):
     """Whether the daemon works, and if it is not ready, why."""
 
     ready: bool
+    state: str = Field(
+        examples=["5d41402abc4b2a76"],
+        description="tells the state directory of the daemon from others",
+    )
     reasons: list[str] = Field(examples=[[]])
     notices: list[str] = Field(
         default=[], examples=[[]], description="what has to be done before it is too late"

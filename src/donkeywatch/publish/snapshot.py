@@ -17,6 +17,7 @@ from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.estimation.correction import Accuracy, corrected
 from donkeywatch.estimation.intervals import Estimate, address_fraction, query_fraction
 from donkeywatch.store import counter_floors
+from donkeywatch.store.connection import STATE_ID
 from donkeywatch.store.database import DATABASE, connect
 
 NO_ACCURACIES: Mapping[str, Accuracy] = MappingProxyType({})
@@ -214,6 +215,11 @@ class Snapshot:
             tuple(address_fraction(figures, 0, least) for least in THRESHOLDS),
             categories,
         )
+
+    def state_id(self) -> str:
+        """What tells this database from others; empty in one of an older version."""
+        row = self._db.execute("select value from settings where name = ?", (STATE_ID,)).fetchone()
+        return "" if row is None else str(row[0])
 
     def counters(self) -> dict[tuple[str, str, str], int]:
         """Totals by name, subject and detail."""

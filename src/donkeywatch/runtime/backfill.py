@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from donkeywatch.errors import ConfigError, SourceError, StateError
+from donkeywatch.errors import SourceError, StateError, UsageError
 from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.source_pipeline import SourcePipeline
@@ -38,6 +38,10 @@ class Progress:
     """Bytes behind the end of an archive, which are no part of it."""
     known: int = 0
     """Lines that were counted before."""
+    finished: bool = False
+    """Is the file read to its end, or as far as it can be?"""
+    counted_before: bool = False
+    """Was the whole file counted before, so that it is not read?"""
 
 
 class Incomplete(SourceError):
@@ -155,7 +159,7 @@ def _stream(engine: Engine, name: str | None) -> SourcePipeline:
     if name is None:
         return engine.streams[0]
     if name not in streams:
-        raise ConfigError(
+        raise UsageError(
             f"there is no source `{name}`", f"use one of: {', '.join(sorted(streams))}"
         )
     return streams[name]
@@ -241,6 +245,7 @@ def _count(
     except SourceError as error:
         return _Counted(Counter(), error)
     if generation is None:
+        report(Progress(path, 0, total, 0, counted_before=True))
         return _Counted(Counter())
     while (block := follower.read(0)) is not None:
         pending += block.consumed
@@ -249,7 +254,13 @@ def _count(
             if pending >= limit:
                 archive.commit(clock())
                 pending = 0
-        report(Progress(path, _bytes_read(generation), total, (stream.outcomes - before).total()))
+        lines, left_out = stream.outcomes - before, stream.left_out - left_before
+        report(
+            Progress(
+                path, _bytes_read(generation), total, lines.total(),
+                known=left_out["counted_before"],
+            )
+        )  # fmt: skip
     read_to_end = generation.file is not None and follower.error is None
     ignored = generation.file.ignored if isinstance(generation.file, CompressedFile) else 0
     with _translate_database_errors(engine):
@@ -257,11 +268,12 @@ def _count(
         archive.commit(clock())
     follower.close()
     lines, left_out = stream.outcomes - before, stream.left_out - left_before
+    known = left_out["counted_before"]
+    report(Progress(path, total, total, lines.total(), ignored, known, finished=True))
     if withheld := left_out["withheld"]:
         return _Counted(lines, _masked(path, withheld))
     if not read_to_end:
         return _Counted(lines, _damaged(path, lines.total(), follower.last_read_error))
-    report(Progress(path, total, total, lines.total(), ignored, left_out["counted_before"]))
     return _Counted(lines)
 
 

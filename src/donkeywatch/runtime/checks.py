@@ -2,141 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import itertools
 import os
-import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from donkeywatch.counting.calendar import utc
-from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
+from donkeywatch.counting.calendar import SECOND, utc
 from donkeywatch.errors import AddressUnavailable, DonkeywatchError, SourceError, StateError
 from donkeywatch.evaluation import validation_record
-from donkeywatch.ingest import keyring, lexicon
-from donkeywatch.ingest.block_reader import BlockReader
+from donkeywatch.ingest import keyring, lexicon_file
 from donkeywatch.ingest.countries import CountryLookup
-from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.publish.http import status_client
 from donkeywatch.publish.http.listen_sockets import bind, load_tls
+from donkeywatch.publish.http.status_client import Answer
 from donkeywatch.runtime.clock_jumps import wall_ms
-from donkeywatch.runtime.source_pipeline import line_reader
-from donkeywatch.settings.schema import Http, Settings, Source, WrapperName
-from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import DamagedArchiveError, open_file
-from donkeywatch.sources.line_blocks import READ_BYTES, split_lines
-from donkeywatch.sources.wrappers import SPLIT_LINE, WRAPPERS, longest_line, unwrap
+from donkeywatch.runtime.format_detection import detect_format, reader_without_lexicon
+from donkeywatch.runtime.log_sample import Sample, read_sample, tail_lines
+from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.store import backups
 
-MAX_LISTED_REJECTIONS = 10
-"""Rejected lines whose place is told."""
+MIN_TAIL_LINES = 100
+"""Lines of a log without a search among them, and in no other format, after which it is told."""
 
 
-@dataclass(slots=True)
-class Sample:
-    """Lines of a sample by outcome, and where the first rejected ones start; never a line."""
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One thing the daemon needs: what is wrong with it, if anything, and what was seen of it."""
 
-    lines: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    flagged: Counter[str] = field(default_factory=Counter)
-    rejected: list[tuple[int, str]] = field(default_factory=list)
-    seconds: float = 0.0
-    """Time that reading them line by line took."""
-
-    @property
-    def rate(self) -> int:
-        """Lines a second, of one process."""
-        return round(self.lines / max(self.seconds, 1e-6))
-
-    @property
-    def searches(self) -> int:
-        """Lines that are a search, with words or without."""
-        return self.outcomes["query"] + self.outcomes["keywordless"]
-
-    def by_outcome(self) -> list[tuple[str, int]]:
-        """Outcomes that occur, in their usual order."""
-        return [(name, self.outcomes[name]) for name in OUTCOMES if self.outcomes[name]]
+    name: str
+    error: DonkeywatchError | None
+    detail: str = ""
 
 
-def sample(path: Path, reader: LineReader, latest: int) -> Sample:
-    """Read a whole sample file line by line; SourceError when it cannot be read.
-
-    A search after ``latest`` (ms UTC) is from the future. Whether one comes too late depends on
-    what else is counted, and is not told.
-    """
-    measured, begin = Sample(), time.perf_counter()
-    topics = [topic.id for topic in reader.detector.topics]
-    limit = longest_line(reader.max_line_bytes) if reader.wrapper else reader.max_line_bytes
-    for offset, result in reader.records(_lines(path, limit)):
-        if isinstance(result, ParsedQuery) and result.time > latest:
-            result = "future"
-        outcome = "query" if isinstance(result, ParsedQuery) else result
-        measured.lines += 1
-        measured.outcomes[outcome] += 1
-        if isinstance(result, ParsedQuery):
-            measured.flagged.update(t for t, code in zip(topics, result.codes, strict=True) if code)
-        elif outcome in REJECTIONS and len(measured.rejected) < MAX_LISTED_REJECTIONS:
-            measured.rejected.append((offset, outcome))
-    measured.seconds = time.perf_counter() - begin
-    return measured
-
-
-def wrapped(path: Path, reader: LineReader, latest: int) -> tuple[WrapperName, Sample] | None:
-    """The wrapper whose inner lines are searches, and what is read so; None where there is none."""
-    first = [line for _, line in itertools.islice(_lines(path, SPLIT_LINE), MAX_LISTED_REJECTIONS)]
-    for name, wrapper in WRAPPERS.items():
-        if all(unwrap(wrapper, line) for line in first):
-            measured = sample(path, dataclasses.replace(reader, wrapper=wrapper), latest)
-            if measured.searches:
-                return name, measured
-    return None
-
-
-def has_columns(path: Path, reader: LineReader) -> bool:
-    """Are lines like the first ones of a sample read by columns, as fast as can be?"""
-    with contextlib.closing(open_file(path)) as file:
-        front = file.read_sound(0, READ_BYTES)
-    return BlockReader(reader).has_columns(front[: front.rfind(b"\n") + 1])
-
-
-def _lines(path: Path, limit: int) -> Iterator[tuple[int, bytes]]:
-    """Lines with the offsets they start at; an over-long one as its first bytes."""
-    try:
-        file = open_file(path)
-    except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
-    offset, skipping, long_line_start, size = 0, False, 0, max(READ_BYTES, 2 * limit)
-    try:
-        if (refused := refusal(file.read_sound(0, KIND_BYTES))) is not None:
-            raise SourceError(f"{path} is {refused.kind}", refused.remedy)
-        while buffer := file.read(offset, size):
-            block = split_lines(buffer, limit, skipping=skipping, final=len(buffer) < size)
-            for _ in range(block.too_long):
-                yield long_line_start, bytes(limit + 1)
-            at = offset + (buffer.find(b"\n") + 1 if skipping and block.too_long else 0)
-            lines = bytes(block.data).split(b"\n")
-            for line in lines if lines[-1] else lines[:-1]:
-                yield at, line
-                at += len(line) + 1
-            if block.inside_long_line and not skipping:
-                long_line_start = at
-            offset, skipping = offset + block.consumed, block.inside_long_line
-            if not block.consumed:
-                break
-    except DamagedArchiveError:
-        raise SourceError(f"{path}: damaged or cut short", "give a whole archive") from None
-    finally:
-        file.close()
-
-
-def run_checks(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | None]]:
-    """Each thing the daemon needs, and what is wrong with it, if anything."""
-    yield _check("lexicon", lambda: lexicon.load(settings.lexicon))
+def run_checks(settings: Settings, *, with_logs: bool = True) -> Iterator[CheckResult]:
+    """Try each thing the daemon needs, perhaps without its logs; nothing is written."""
+    yield _check("lexicon", lambda: lexicon_file.load(settings.lexicon))
     if settings.countries is not None:
         yield _check("countries", lambda: CountryLookup(settings.countries))
     if settings.correction.record is not None:
@@ -147,29 +48,35 @@ def run_checks(settings: Settings) -> Iterator[tuple[str, DonkeywatchError | Non
     yield _check("backup directory", lambda: _check_writable(settings.state / backups.DIRECTORY))
     yield _check("key directory", lambda: _check_key_directory(settings.key_directory))
     yield _check("web server", lambda: _bindable(settings.http))
-    for source in settings.source:
-        nearest_existing = "" if os.path.lexists(source.path) else " (not there yet)"
-        yield _check(
-            f"source {source.name}{nearest_existing}", lambda source=source: _check_source(source)
-        )
+    latest = wall_ms() + round(settings.time.future * SECOND)
+    for source in settings.source if with_logs else ():
+        yield _check(f"source {source.name}", partial(_try_source, source, latest))
 
 
 def notices(settings: Settings) -> tuple[str, ...]:
     """Give what has to be done before it is too late, though nothing is wrong yet."""
     try:
-        return lexicon.load(settings.lexicon).notices(utc(wall_ms()))
+        return lexicon_file.load(settings.lexicon).notices(utc(wall_ms()))
     except DonkeywatchError:
         return ()  # It is told among the problems.
 
 
-def _check(name: str, check: object) -> tuple[str, DonkeywatchError | None]:
+def _check(name: str, check: Callable[[], object]) -> CheckResult:
     try:
-        check()  # type: ignore[operator]
+        detail = check()
     except DonkeywatchError as error:
-        return name, error
+        return CheckResult(name, error)
     except OSError as error:  # A path that the system does not take, say.
-        return name, StateError(f"{name}: {error.strerror}", "correct its path in the settings")
-    return name, None
+        problem = StateError(f"{name}: {error.strerror}", "correct its path in the settings")
+        return CheckResult(name, problem)
+    return CheckResult(name, None, detail if isinstance(detail, str) else "")
+
+
+def _try_source(source: Source, latest: int) -> str:
+    sample = check_source(source, latest)
+    if not sample.lines:
+        return "its log is empty"
+    return f"{sample.searches:,} searches among the last {sample.lines:,} lines"
 
 
 def _check_writable(directory: Path) -> None:
@@ -196,31 +103,54 @@ def _bindable(http: Http) -> None:
     try:
         bind(http).close()
     except AddressUnavailable:
-        if status_client.health(http) is None:
+        if status_client.ask_health(http).kind is not Answer.DAEMON:
             raise
 
 
-def _check_source(source: Source) -> None:
-    path = source.path
+def check_source(source: Source, latest: int) -> Sample:
+    """Read the end of a source's log; SourceError where it cannot be followed as it is set.
+
+    A search after ``latest`` (ms UTC) is from the future.
+    """
+    _check_log_path(source.path)
+    lines = tail_lines(source.path)
+    sample = read_sample(lines, reader_without_lexicon(source), latest)
+    if sample.searches or not sample.lines:
+        return sample
+    problem = f"{source.path}: none of its last {sample.lines:,} lines is a search"
+    detected = detect_format(source.path, lines, latest)
+    if detected is not None:
+        raise SourceError(
+            problem, f"{detected.sample.searches:,} are in another format: set {detected}"
+        )
+    if sample.rejections or sample.lines >= MIN_TAIL_LINES:
+        raise SourceError(problem, remedy_for(sample, source))
+    return sample
+
+
+def _check_log_path(path: Path) -> None:
     if not path.parent.is_dir():
         raise SourceError(f"{path.parent}: no such directory", "create it or correct `path`")
     if not os.access(path.parent, os.R_OK | os.X_OK):
         raise SourceError(
             f"{path.parent}: not readable", "add the user of donkeywatch to the log's group"
         )
-    if not path.exists():
-        return
-    try:
-        open_file(path).close()
-    except OSError as error:
+    if not os.path.lexists(path):
         raise SourceError(
-            f"{path}: {error.strerror}", "add the user of donkeywatch to the log's group"
-        ) from None
+            f"{path}: not there",
+            "correct `path`; if the server has yet to write it, the daemon waits for it",
+        )
+    if not os.access(path, os.R_OK):
+        raise SourceError(f"{path}: not readable", "add the user of donkeywatch to the log's group")
 
 
-def reader_without_lexicon(source: Source) -> LineReader:
-    """A reader for a look at a log without a lexicon: nothing is ever flagged."""
-    rule = {"id": "never", "all": ["nothing"]}
-    topic = {"groups": {"nothing": ()}, "categories": [rule]}
-    empty = Lexicon.model_validate({"topics": {"none": topic}})
-    return line_reader(source, Detector(empty))
+def remedy_for(sample: Sample, source: Source) -> str:
+    """Name what to look at where no line of a sample is a search."""
+    outcomes = sample.outcomes
+    if outcomes["bad_time"] or outcomes["impossible_time"] or outcomes["future"]:
+        return "look at the stamps: one without a zone needs `timezone`, an odd one `time_format`"
+    if outcomes["bad_address"]:
+        return "look at the addresses: they are to be plain IPv4 or IPv6"
+    if source.format == "enode-go":
+        return "eNode-go logs searches only at log level `debug`; is it its log?"
+    return "is it a log in this format? docs/formats.md has an example of each"

@@ -66,7 +66,7 @@ class Engine:
             settings, self.reference_data, detector, now, lambda: self.now, self._begin_reading
         )
         self.store, self.backups, self.streams = state.store, state.backups, state.streams
-        self._keys, self._digest = state.keys, state.lexicon_digest
+        self._keys, self._digest, self._state_id = state.keys, state.lexicon_digest, state.state_id
         rules = LatenessRules(
             round(settings.time.lateness * SECOND), round(settings.time.future * SECOND)
         )
@@ -330,6 +330,7 @@ class Engine:
             last_commit_ok=self._commits.is_good,
             commit_errors=self._commits.errors,
             commit_trouble=self._commits.trouble,
+            state_id=self._state_id,
             lexicon=self._digest,
             change_counter=(self._engine_id, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
@@ -10,6 +12,7 @@ from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.runtime.clock_jumps import StoredClock
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store import database
+from donkeywatch.store.connection import STATE_ID
 from donkeywatch.store.store import Store
 
 CLOCK = "clock"
@@ -44,6 +47,16 @@ def load_install_key(settings: Settings, store: Store) -> bytes:
     if not installed:
         store.set(INSTALLED_KEY, "1")
     return installation_key
+
+
+def state_id(store: Store) -> str:
+    """The name that tells a database from others, made at the first start; it means nothing."""
+    known = store.setting(STATE_ID)
+    if known is not None:
+        return known
+    new = secrets.token_hex(8)
+    store.set(STATE_ID, new)
+    return new
 
 
 def stored_clock(store: Store) -> StoredClock | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from donkeywatch.ingest import lexicon
+from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.countries import CountryLookup
+from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.settings.schema import Settings
 
 
@@ -13,10 +14,10 @@ from donkeywatch.settings.schema import Settings
 class ReferenceData:
     """The files an engine works with, read and checked; ConfigError when one is not usable."""
 
-    lexicon: lexicon.Lexicon
+    lexicon: Lexicon
     countries: CountryLookup
 
     @classmethod
     def load(cls, settings: Settings) -> ReferenceData:
         """Read them all."""
-        return cls(lexicon.load(settings.lexicon), CountryLookup(settings.countries))
+        return cls(lexicon_file.load(settings.lexicon), CountryLookup(settings.countries))

@@ -24,6 +24,7 @@ class OpenState:
 
     store: Store
     keys: Keyring
+    state_id: str
     lexicon_digest: str
     backups: Backups
     streams: list[SourcePipeline]
@@ -48,6 +49,7 @@ def open_state(
     try:
         moment = keys_and_breaks.plausible_time(store, now)
         install = keys_and_breaks.load_install_key(settings, store)
+        state_id = keys_and_breaks.state_id(store)
         keys = keys_and_breaks.open_keys(settings, store, moment)
         digest = lexicon.digest(materials.lexicon, install)
         countries = materials.countries.digest
@@ -62,4 +64,4 @@ def open_state(
     except BaseException:
         store.close()
         raise
-    return OpenState(store, keys, digest, backups, streams)
+    return OpenState(store, keys, state_id, digest, backups, streams)

@@ -240,6 +240,9 @@ class Http(_Strict):
 class Settings(_Strict):
     """Everything donkeywatch can be told."""
 
+    title: str = Field(
+        "", max_length=100, description="name of the server, shown on the page and by the API"
+    )
     state: DirectoryPath = Field(Path("donkeywatch-state"), description="directory of the database")
     keys: DirectoryPath | None = Field(
         None, description="directory of the keys; default `keys` in `state`"

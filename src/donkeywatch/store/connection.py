@@ -12,6 +12,8 @@ from donkeywatch.errors import StateError
 from donkeywatch.store import database
 from donkeywatch.store.overdue_destruction import LOG_BLOCKED
 
+STATE_ID = "state_id"
+"""Setting that tells a database from others."""
 BLOCKED_TRIES = 3
 """After so many tries to empty the write-ahead log it is told that somebody reads it: a scrape
 does so for a moment."""

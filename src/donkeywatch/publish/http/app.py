@@ -109,7 +109,13 @@ def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) 
         response.status_code = 503 if reasons else 200
         sources = [source_health(source) for source in current.sources]
         notices = list(current.notices)
-        return Health(ready=not reasons, reasons=reasons, notices=notices, sources=sources)
+        return Health(
+            ready=not reasons,
+            state=current.state_id,
+            reasons=reasons,
+            notices=notices,
+            sources=sources,
+        )
 
 
 def _add_figures(

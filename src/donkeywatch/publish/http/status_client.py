@@ -5,6 +5,8 @@ from __future__ import annotations
 import ssl
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
+from enum import Enum
 from http.client import HTTPException
 
 from pydantic import ValidationError
@@ -16,8 +18,26 @@ TIMEOUT_SECONDS = 2.0
 """Seconds to wait for an answer."""
 
 
-def health(http: Http) -> Health | None:
-    """Ask `/readyz`; None when nothing, or nothing of ours, answers."""
+class Answer(Enum):
+    """Who answered at the address in the settings."""
+
+    DAEMON = "daemon"
+    NOBODY = "nobody"
+    REFUSED = "refused"
+    """A server that does not take the token."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonAnswer:
+    """What came of a question; ``health`` is what a daemon of ours said."""
+
+    kind: Answer
+    health: Health | None = None
+
+
+def ask_health(http: Http) -> DaemonAnswer:
+    """Ask `/readyz` of the daemon with these settings."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - a look-up
     host = f"[{host}]" if ":" in host else host
     scheme = "https" if http.tls_certificate else "http"
@@ -39,9 +59,13 @@ def health(http: Http) -> Health | None:
     except urllib.error.HTTPError as error:
         with error:
             text = error.read()
-    except (OSError, HTTPException):  # Nothing answers, or something else does.
-        return None
+        if error.code in (401, 403):
+            return DaemonAnswer(Answer.REFUSED)
+    except HTTPException:
+        return DaemonAnswer(Answer.OTHER)
+    except OSError:
+        return DaemonAnswer(Answer.NOBODY)
     try:
-        return Health.model_validate_json(text)
+        return DaemonAnswer(Answer.DAEMON, Health.model_validate_json(text))
     except ValidationError:
-        return None
+        return DaemonAnswer(Answer.OTHER)

@@ -1,0 +1,255 @@
+"""From nothing to settings that work: init."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from donkeywatch.cli import system_setup
+from donkeywatch.cli.check_results import exit_with, show_checks
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.counting.calendar import SECOND
+from donkeywatch.errors import ConfigError, SourceError, UsageError
+from donkeywatch.ingest import lexicon_skeleton
+from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.format_detection import detect_format
+from donkeywatch.runtime.log_sample import tail_lines
+from donkeywatch.settings import file_template, loader
+from donkeywatch.settings.file_template import Answers
+from donkeywatch.settings.schema import EventTime, FormatName, Http, Source, WrapperName
+
+COUNTRY_FILES = (
+    Path("/var/lib/GeoIP/GeoLite2-Country.mmdb"),
+    Path("/usr/share/GeoIP/GeoLite2-Country.mmdb"),
+    Path("/var/lib/GeoIP/dbip-country-lite.mmdb"),
+)
+"""Where the usual updaters put a country database."""
+COUNTRY_HELP = """\
+The country of an address comes from a local file, .mmdb. Two are free: DB-IP Country Lite
+(db-ip.com, no account, CC BY 4.0: name them where you publish) and GeoLite2 Country (maxmind.com,
+an account, their own licence). Each newer file is a break in the series: it is drawn, and no trend
+crosses it. Without one every address counts as ZZ."""
+TOKEN_BYTES = 24
+"""Random bytes of a new token."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the command line said; None is asked for, or has a default with --yes."""
+
+    log: Path | None
+    format: FormatName | None
+    wrapper: WrapperName | None
+    timezone: str | None
+    countries: Path | None
+    lexicon: Path | None
+    state: Path | None
+    title: str | None
+    host: str | None
+    port: int | None
+    yes: bool
+
+    def ask(self, question: str, default: str, given: object = None) -> str:
+        """The answer of the options, of the operator, or the default."""
+        if given is not None:
+            return str(given)
+        if self.yes:
+            return default
+        return str(typer.prompt(question, default=default, show_default=bool(default)))
+
+
+@app.command("init")
+def init_command(
+    config_path: ConfigOption = DEFAULT_CONFIG,
+    log: Annotated[Path | None, typer.Option(help="the search log of the server")] = None,
+    format_name: Annotated[
+        FormatName | None, typer.Option("--format", help="of its lines; else it is found out")
+    ] = None,
+    wrapper: Annotated[
+        WrapperName | None, typer.Option(help="what stands around its lines; else found out")
+    ] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA zone of stamps that tell none")] = None,
+    countries: Annotated[Path | None, typer.Option(help="country database, .mmdb")] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="word list; one with made-up words is written if need be")
+    ] = None,
+    state: Annotated[Path | None, typer.Option(help="directory of the database")] = None,
+    title: Annotated[str | None, typer.Option(help="name of the server, for the page")] = None,
+    host: Annotated[str | None, typer.Option(help="address of the page")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port of the page")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="ask nothing: take what is found")] = False,
+    system: Annotated[
+        bool, typer.Option("--system", help="as a service: user, directories, rights, units; root")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="with --system: show the commands, run none")
+    ] = False,
+) -> None:
+    """Write settings for a log, after a look at it, and a word list to begin with; then check them.
+
+    Asks for what no option tells. Nothing that exists is overwritten.
+    """
+    if system:
+        config_path = system_setup.SETTINGS if config_path == DEFAULT_CONFIG else config_path
+        lexicon, state = lexicon or system_setup.LEXICON, state or system_setup.STATE
+        system_setup.require_root(dry_run=dry_run)
+    elif dry_run:
+        raise UsageError("--dry-run goes with --system", "add --system, or leave it out")
+    if config_path.exists():
+        raise ConfigError(
+            f"settings {config_path}: there already",
+            f"edit them, or name another file: donkeywatch check --config {config_path}",
+        )
+    options = _Options(
+        log, format_name, wrapper, timezone, countries, lexicon, state, title, host, port, yes
+    )
+    answers = _ask(options, config_path.absolute().parent, system=system)
+    if system:
+        system_setup.prepare(answers, dry_run=dry_run)
+        if dry_run:
+            return
+    _write(answers, config_path)
+    if system:
+        system_setup.finish(answers, config_path)
+    findings = [] if system else show_checks(loader.load(config_path))
+    _tell_next(answers, config_path, system=system)
+    exit_with(findings)
+
+
+def _ask(options: _Options, directory: Path, *, system: bool) -> Answers:
+    source = _ask_source(options)
+    title = options.ask("Name of the server, as the page shows it", "", options.title)
+    if options.countries is None and not options.yes:
+        _print(COUNTRY_HELP)
+    known = next((str(path) for path in COUNTRY_FILES if path.exists()), "")
+    countries = options.ask("Country database (empty: none)", known, options.countries)
+    lexicon = options.ask("Word list", str(directory / "lexicon.toml"), options.lexicon)
+    state = options.ask(
+        "Directory of the database", str(directory / "donkeywatch-state"), options.state
+    )
+    host = options.ask("Address that the page listens on", "127.0.0.1", options.host)
+    port = options.ask("Port of the page", "9461", options.port)
+    if not port.isdecimal() or int(port) > 65535:
+        raise UsageError(f"`{port}` is no port", "give a number up to 65535")
+    needs_token = system or not Http.model_construct(host=host).loopback
+    return Answers(
+        title=title,
+        state=Path(state).absolute(),
+        lexicon=Path(lexicon).absolute(),
+        countries=Path(countries).absolute() if countries else None,
+        source=source,
+        host=host,
+        port=int(port),
+        token_file=_token_path(directory, system=system) if needs_token else None,
+    )
+
+
+def _token_path(directory: Path, *, system: bool) -> Path:
+    return system_setup.TOKEN if system else directory / "token"
+
+
+def _ask_source(options: _Options) -> Source:
+    if options.log is None and options.yes:
+        raise UsageError("--yes needs --log", "name the search log of the server")
+    path = Path(options.ask("Search log of the server", "", options.log)).absolute()
+    source = _find_format(options, path)
+    if source.timezone is None or options.timezone is not None:
+        return source
+    _print("its stamps tell no time zone")
+    zone = options.ask("Time zone of the server's clock", system_zone())
+    if options.yes:
+        _print(f"taken to be this machine's, {zone}; else give --timezone")
+    return Source.model_validate({**source.model_dump(), "timezone": zone})
+
+
+def _find_format(options: _Options, path: Path) -> Source:
+    """The settings that read the log; asked for where none of them does."""
+    if options.format is not None:
+        return _source(path, options.format, options.wrapper, {}, options.timezone)
+    detected = None
+    if path.exists():
+        lines = tail_lines(path)
+        latest = wall_ms() + round(EventTime().future * SECOND)
+        detected = detect_format(path, lines, latest)
+        if detected is not None:
+            sample = detected.sample
+            _print(
+                f"{path}: {detected}, {sample.searches:,} searches among the last"
+                f" {sample.lines:,} lines"
+            )
+            return detected.source
+    problem = f"{path}: " + ("no format reads a search in it" if path.exists() else "not there")
+    if options.yes:
+        raise SourceError(
+            problem,
+            "name its --format; one of its own needs `regex` and a pattern: docs/formats.md",
+        )
+    _print(problem)
+    names = [name for name in get_args(FormatName) if name != "regex"]
+    name = typer.prompt(f"Format of its lines ({', '.join(names)})", default=names[0])
+    if name not in names:
+        raise UsageError(f"`{name}` is none of them", "docs/formats.md has an example of each")
+    return _source(path, name, options.wrapper, {}, options.timezone)
+
+
+def _source(
+    path: Path, format_name: str, wrapper: str | None, keys: dict[str, str], zone: str | None
+) -> Source:
+    return Source.model_validate(
+        {"path": path, "format": format_name, "wrapper": wrapper, "keys": keys, "timezone": zone}
+    )
+
+
+def system_zone() -> str:
+    """The IANA name of this machine's time zone; UTC where it is not told."""
+    target = os.path.realpath("/etc/localtime")
+    _, marker, name = target.partition("/zoneinfo/")
+    return name if marker else "UTC"
+
+
+def _write(answers: Answers, config_path: Path) -> None:
+    """The settings, and what they name that is not there yet: word list and token."""
+    config_path.parent.mkdir(parents=True, exist_ok=True)
+    if not answers.lexicon.exists():
+        lexicon_skeleton.write(answers.lexicon)
+        _print(f"{answers.lexicon}: written, with made-up words")
+    if answers.token_file is not None and not answers.token_file.exists():
+        _write_new(answers.token_file, secrets.token_urlsafe(TOKEN_BYTES) + "\n", 0o600)
+        _print(f"{answers.token_file}: a new token, for the page and for Prometheus")
+    _write_new(config_path, file_template.render(answers), 0o644)
+    _print(f"{config_path}: written")
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be made ({error.strerror})", "name a directory of yours"
+        ) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, mode)
+        file.write(text)
+
+
+def _tell_next(answers: Answers, config_path: Path, *, system: bool) -> None:
+    config = f"-c {config_path}"
+    start = "systemctl enable --now " + " ".join(system_setup.UNITS)
+    steps = [
+        f"put your words into {answers.lexicon}: donkeywatch lexicon check {answers.lexicon}",
+        f"count the logs of before, oldest or newest first: donkeywatch backfill {config} FILES",
+        f"start it: {start if system else f'donkeywatch run {config}'}",
+        f"look: http://{answers.host}:{answers.port}/ or donkeywatch status {config}",
+    ]
+    _print("next:")
+    for number, step in enumerate(steps, 1):
+        _print(f"  {number}. {step}")
+
+
+def _print(text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,143 @@
+"""What a service needs of the system: a user, directories, rights on the log, and units."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from donkeywatch.cli import shipped_files
+from donkeywatch.cli.shared_options import out
+from donkeywatch.errors import StateError, UsageError
+from donkeywatch.settings.file_template import Answers
+
+USER = "donkeywatch"
+DIRECTORY = Path("/etc/donkeywatch")
+SETTINGS = DIRECTORY / "donkeywatch.toml"
+LEXICON = DIRECTORY / "lexicon.toml"
+TOKEN = DIRECTORY / "token"
+STATE = Path("/var/lib/donkeywatch")
+UNIT_DIRECTORY = Path("/etc/systemd/system")
+PROGRAM_IN_UNITS = "/opt/donkeywatch/bin/donkeywatch"
+"""Where the units that come with donkeywatch expect the program."""
+LOG_DIRECTORY_IN_UNITS = "/var/log/enode-go"
+UNITS = ("donkeywatch.service", "donkeywatch-keys.timer")
+"""What is to be enabled."""
+UNIT_FILES = (*UNITS, "donkeywatch-keys.service")
+
+
+def require_root(*, dry_run: bool) -> None:
+    """UsageError unless this is root, or nothing is done."""
+    if os.geteuid() != 0 and not dry_run:
+        raise UsageError(
+            "--system makes a user and directories, which only root may",
+            "run it as root, or look at the commands with --dry-run",
+        )
+
+
+def prepare(answers: Answers, *, dry_run: bool) -> None:
+    """Make the user and the directories, and let it read the log; each command is shown."""
+    commands = []
+    if not _has_user():
+        commands.append(
+            ["useradd", "--system", "--no-create-home", "--home-dir", str(STATE),
+             "--shell", "/usr/sbin/nologin", USER]
+        )  # fmt: skip
+    commands.append(["install", "-d", "-m", "0755", str(DIRECTORY)])
+    commands.append(["install", "-d", "-m", "0700", "-o", USER, "-g", USER, str(answers.state)])
+    commands += _rights(answers.source.path)
+    for command in commands:
+        _run(command, dry_run=dry_run)
+    if dry_run:
+        for name in UNIT_FILES:
+            _show(f"install -m 0644 {name} {UNIT_DIRECTORY / name}")
+        _show("systemctl daemon-reload")
+
+
+def _rights(log: Path) -> list[list[str]]:
+    """Let the user look into the log's directory, and read what is in it, now and later."""
+    directory = log.parent
+    if shutil.which("setfacl") is None:
+        group = _log_group(log if log.exists() else directory)
+        return [["usermod", "--append", "--groups", group, USER]]
+    closed = [path for path in directory.parents if path.exists() and not path.stat().st_mode & 1]
+    commands = [["setfacl", "-m", f"u:{USER}:x", str(path)] for path in reversed(closed)]
+    commands.append(["setfacl", "-m", f"u:{USER}:rx", "-m", f"d:u:{USER}:r", str(directory)])
+    if log.exists():
+        commands.append(["setfacl", "-m", f"u:{USER}:r", str(log)])
+    return commands
+
+
+def _log_group(path: Path) -> str:
+    """The group that may read the log; StateError where that is root's, which may do more."""
+    gid = path.stat().st_gid if path.exists() else 0
+    if gid == 0:
+        raise StateError(
+            f"{path} is of root's group, which {USER} is not to be in, and there is no setfacl",
+            "apt install acl, or give the log a group of its own, and repeat",
+        )
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def finish(answers: Answers, config_path: Path) -> None:
+    """Give the user its word list, install the units, and check all of it as that user."""
+    _run(["chown", f"{USER}:{USER}", str(answers.lexicon)])
+    source, program = shipped_files.root() / "deploy" / "systemd", _program()
+    for name in UNIT_FILES:
+        text = (source / name).read_text("utf-8")
+        text = text.replace(PROGRAM_IN_UNITS, program)
+        text = text.replace(str(SETTINGS), str(config_path.absolute()))
+        text = text.replace(LOG_DIRECTORY_IN_UNITS, str(answers.source.path.parent))
+        text = text.replace(f"DONKEYWATCH_STATE={STATE}", f"DONKEYWATCH_STATE={answers.state}")
+        _show(f"install -m 0644 {name} {UNIT_DIRECTORY / name}")
+        UNIT_DIRECTORY.mkdir(parents=True, exist_ok=True)
+        (UNIT_DIRECTORY / name).write_text(text, "utf-8")
+    if Path("/run/systemd/system").is_dir():
+        _run(["systemctl", "daemon-reload"])
+    else:
+        out.print("systemd does not run here: the units are in place for when it does")
+    check = ["runuser", "-u", USER, "--", program, "check", "--config", str(config_path)]
+    _run(check, may_fail=True)
+
+
+def _program() -> str:
+    """The command of this installation."""
+    beside = Path(sys.executable).with_name("donkeywatch")
+    return str(beside) if beside.exists() else PROGRAM_IN_UNITS
+
+
+def _has_user() -> bool:
+    try:
+        pwd.getpwnam(USER)
+    except KeyError:
+        return False
+    return True
+
+
+def _run(command: list[str], *, dry_run: bool = False, may_fail: bool = False) -> None:
+    _show(shlex.join(command))
+    if dry_run:
+        return
+    try:
+        done = subprocess.run(command, check=False)  # noqa: S603 - our own commands
+    except OSError as error:
+        raise StateError(
+            f"{command[0]}: {error.strerror}", "install it, and run the command above by hand"
+        ) from None
+    if done.returncode and not may_fail:
+        raise StateError(
+            f"{command[0]} failed with exit code {done.returncode}",
+            "see what it says above; what was done before it stays, and init may be repeated",
+        )
+
+
+def _show(text: str) -> None:
+    out.print(f"# {text}", highlight=False, markup=False, soft_wrap=True)

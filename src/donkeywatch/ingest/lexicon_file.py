@@ -1,0 +1,158 @@
+"""Reading a word list: every fault is told by its place, and never an entry."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from donkeywatch.errors import ConfigError
+from donkeywatch.ingest import private_file_reader
+from donkeywatch.ingest.lexicon import AGE, Ages, Category, Lexicon, TopicRules
+from donkeywatch.ingest.normalisation import tokenise
+
+
+def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False) -> Lexicon:
+    """Read and check a lexicon file; ConfigError tells the first fault and its remedy.
+
+    One that has expired is refused unless ``allow_expired``: what was counted may be looked at.
+    """
+    lexicon, faults = read(path, now, allow_expired=allow_expired)
+    if faults or lexicon is None:
+        raise faults[0]
+    return lexicon
+
+
+def read(
+    path: Path, now: datetime | None = None, *, allow_expired: bool = False
+) -> tuple[Lexicon | None, list[ConfigError]]:
+    """Read a lexicon file and find all its faults; no lexicon where its form is wrong.
+
+    ConfigError where there is nothing to look for faults in.
+    """
+    try:
+        lexicon = Lexicon.model_validate(tomllib.loads(_text(path)))
+    except ValidationError as error:
+        return None, list(_form_faults(path, error))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"lexicon {path}: not valid TOML near line {_line(error)}",
+            "mend the syntax there; words stand in double quotes",
+        ) from None
+    faults = []
+    today = (now or datetime.now(UTC)).date()
+    if lexicon.expires is not None and today > lexicon.expires and not allow_expired:
+        faults.append(
+            ConfigError(
+                f"lexicon {path}: expired on {lexicon.expires}",
+                "have it reviewed, set a new `expires` date in it, and start donkeywatch again",
+            )
+        )
+    for name, topic in lexicon.topics.items():
+        faults += _topic_faults(path, name, topic)
+    return lexicon, faults
+
+
+def _form_faults(path: Path, error: ValidationError) -> Iterator[ConfigError]:
+    for detail in error.errors(include_input=False, include_context=False):
+        message = detail["msg"]
+        close = difflib.get_close_matches(str(detail["loc"][-1]), SCHEMA_KEYS, 1)
+        if detail["type"] == "extra_forbidden" and close:
+            message = f"not a name of the form; did you mean `{close[0]}`?"
+        yield ConfigError(
+            f"lexicon {path}: {_redacted_location(detail['loc'])}: {message}",
+            "see docs/lexicon.md for the form of the file",
+        )
+
+
+def _text(path: Path) -> str:
+    try:
+        return private_file_reader.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
+        ) from None
+
+
+def _line(error: Exception) -> str:
+    """The line number out of a decode error, whose whole text might hold an entry."""
+    _, _, rest = str(error).rpartition("(at line ")
+    return rest.partition(",")[0] if rest[:1].isdigit() else "its end"
+
+
+def _redacted_location(location: tuple[int | str, ...]) -> str:
+    """Where in the file: by numbers, names of ours and topics.
+
+    Any other name might be an entry that stands in the wrong place.
+    """
+    shown = []
+    for i, part in enumerate(location):
+        named = i > 0 and location[i - 1] == "topics" and _is_id(str(part))
+        if isinstance(part, int):
+            shown.append(str(part + 1))
+        else:
+            shown.append(part if part in SCHEMA_KEYS or named else "*")
+    return ".".join(shown)
+
+
+SCHEMA_KEYS = {
+    name for model in (Lexicon, TopicRules, Ages, Category) for name in model.model_fields
+}
+
+
+def _topic_faults(path: Path, name: str, topic: TopicRules) -> Iterator[ConfigError]:
+    where = f"lexicon {path}: topics.{name}"
+    if not _is_id(name):
+        yield ConfigError(f"{where}: not a valid id", "use lower-case letters, digits and _")
+    if AGE in topic.groups:
+        yield ConfigError(f"{where}: `age` cannot be a group", "define it under `ages`")
+    lists = dict(topic.groups)
+    if topic.ages is not None:
+        lists["ages.suffixes"] = topic.ages.suffixes
+        if topic.ages.minimum > topic.ages.maximum:
+            yield ConfigError(f"{where}.ages: minimum exceeds maximum", "swap them")
+    for group, words in lists.items():
+        yield from _word_faults(f"{where}.{group}", words)
+    known = set(topic.groups) | ({AGE} if topic.ages else set())
+    ids = [category.id for category in topic.categories]
+    if len(set(ids)) < len(ids):
+        yield ConfigError(f"{where}: two categories have the same id", "rename one of them")
+    for category in topic.categories:
+        parts = {group for part in category.all for group in part.split("|")}
+        if parts - known:
+            yield ConfigError(
+                f"{where}: category {category.id} names a group that is not defined",
+                f"define it or use one of: {', '.join(sorted(known))}",
+            )
+
+
+def _is_id(name: str) -> bool:
+    return name.isascii() and name.islower() and name.replace("_", "a").isalnum()
+
+
+def _word_faults(where: str, words: tuple[str, ...]) -> Iterator[ConfigError]:
+    if not words:
+        yield ConfigError(f"{where}: no entries", "add words, or remove the group and its rules")
+    first_use: dict[str, int] = {}
+    for number, word in enumerate(words, 1):
+        entry, tokens = f"{where}, entry {number}", tokenise(word)
+        if not tokens:
+            yield ConfigError(f"{entry}: empty", "remove the entry or write letters into it")
+        elif len(tokens) > 1:
+            yield ConfigError(
+                f"{entry}: more than one word",
+                "the profile `paper` compares single words; make it a category of two groups",
+            )
+        elif len(tokens[0]) == 1:
+            yield ConfigError(f"{entry}: a single letter", "one letter matches too much; remove it")
+        elif tokens[0] in first_use:
+            yield ConfigError(
+                f"{entry}: the same word as entry {first_use[tokens[0]]} once folded",
+                "remove one of the two",
+            )
+        else:
+            first_use[tokens[0]] = number

@@ -1,0 +1,237 @@
+"""From nothing to settings that work, asked or told."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.cli import shipped_files
+from donkeywatch.ingest import lexicon_file
+from donkeywatch.runtime.format_detection import detect_format
+from donkeywatch.runtime.log_sample import tail_lines
+from donkeywatch.settings import loader
+
+ROOT = Path(__file__).resolve().parents[2]
+LATEST = 1 << 50
+"""A time, ms UTC, before which all is."""
+ADDRESS = "192.0.2.7"
+
+
+def donkeywatch(
+    *arguments: str | Path, cwd: Path, answers: str = "", **environment: str
+) -> tuple[int, str]:
+    """Run the command as a process that is given ``answers``; its exit code and all it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "donkeywatch", *map(str, arguments)],
+        input=answers, capture_output=True, text=True, timeout=120, cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **environment},
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def tsv(count: int = 20, stamp: str = "2026-10-07T12:00:{:02}Z") -> list[str]:
+    """Lines of searches in the format `tsv`."""
+    return [f"{stamp.format(n % 60)}\t{ADDRESS}\tzqorv {n}" for n in range(count)]
+
+
+def docker(line: str) -> str:
+    """A line as Docker's json-file driver writes it."""
+    return json.dumps({"log": f"{line}\n", "stream": "stdout", "time": "2026-10-07T12:00:00Z"})
+
+
+def cri(line: str) -> str:
+    """A line as a container runtime of Kubernetes writes it."""
+    return f"2026-10-07T12:00:00.000000000Z stdout F {line}"
+
+
+def syslog(line: str) -> str:
+    """A line as rsyslog writes it."""
+    return f"2026-10-07T12:00:00+00:00 host enode[7]: {line}"
+
+
+def jsonl(line: str) -> str:
+    """A line of the format `jsonl` whose keys have other names than the usual ones."""
+    stamp, address, query = line.split("\t")
+    return json.dumps({"@timestamp": stamp, "client": {"ip": address}, "q": query, "port": 4662})
+
+
+WRAPPERS: dict[str | None, Callable[[str], str]] = {
+    None: str, "docker": docker, "cri": cri, "syslog": syslog,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("format_name", ["tsv", "jsonl"])
+def test_each_format_is_recognised_in_each_wrapper(
+    tmp_path: Path, wrapper: str | None, format_name: str
+) -> None:
+    """By trying all of them on the end of the log."""
+    log = tmp_path / "search.log"
+    lines = [jsonl(line) if format_name == "jsonl" else line for line in tsv()]
+    log.write_text("".join(f"{WRAPPERS[wrapper](line)}\n" for line in lines))
+    detected = detect_format(log, tail_lines(log), LATEST)
+    assert detected is not None
+    assert (detected.source.format, detected.source.wrapper) == (format_name, wrapper)
+    assert detected.sample.searches == 20
+    assert not detected.needs_time_zone
+    names = {"ts": "@timestamp", "ip": "client.ip", "query": "q"}
+    assert detected.source.keys == (names if format_name == "jsonl" else {})
+
+
+def test_a_log_that_no_format_reads_is_not_guessed_at(tmp_path: Path) -> None:
+    """Lines that look like nothing known."""
+    log = tmp_path / "search.log"
+    log.write_text("something happened at noon\n" * 50)
+    assert detect_format(log, tail_lines(log), LATEST) is None
+
+
+def test_only_whole_lines_of_the_end_are_looked_at(tmp_path: Path) -> None:
+    """The last line may be half written, and a long log is not read from its front."""
+    log = tmp_path / "search.log"
+    with log.open("w") as file:
+        file.write("another program wrote this\n" * 100_000)
+        file.writelines(f"{line}\n" for line in tsv(10_000))
+        file.write("2026-10-07T12:0")
+    lines = tail_lines(log)
+    size = log.stat().st_size
+    assert lines[0][0] > size - (1 << 20) - 100
+    assert lines[-1][1].startswith(b"2026-10-07T12:00:")
+    content = log.read_bytes()
+    assert all(content[at : at + len(line)] == line for at, line in lines)
+    detected = detect_format(log, lines, LATEST)
+    assert detected is not None
+    assert detected.source.format == "tsv"
+
+
+def test_nothing_is_asked_with_yes(tmp_path: Path) -> None:
+    """Settings that load, a word list of mode 0600, and a check of both."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    code, text = donkeywatch("init", "--yes", "--log", log, "--title", 'a "b"', cwd=tmp_path)
+    assert code == 0, text
+    assert "20 searches among the last 20 lines" in text
+    settings = loader.load(tmp_path / "donkeywatch.toml", {})
+    assert settings.title == 'a "b"'
+    assert settings.source[0].path == log
+    assert stat.S_IMODE(settings.lexicon.stat().st_mode) == 0o600
+    assert {"pedophile", "pornographic"} == set(lexicon_file.load(settings.lexicon).topics)
+    assert "source main: ok" in text
+    code, text = donkeywatch("init", "--yes", "--log", log, cwd=tmp_path)
+    assert code == 7
+    assert "there already" in text
+
+
+def test_what_is_not_told_is_asked(tmp_path: Path) -> None:
+    """The log, the zone of its stamps, and all else, with what was found as the default."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv(stamp="2026-10-07T12:00:{:02}")))
+    answers = f"{log}\nEurope/Paris\nmy server\n\n\n\n0.0.0.0\n9999\n"
+    code, text = donkeywatch("init", cwd=tmp_path, answers=answers)
+    assert code == 0, text
+    assert "stamps tell no time zone" in text
+    assert "CC BY" in text
+    settings = loader.load(tmp_path / "donkeywatch.toml", {})
+    assert settings.title == "my server"
+    assert settings.source[0].timezone == "Europe/Paris"
+    assert (settings.http.host, settings.http.port) == ("0.0.0.0", 9999)
+    assert settings.http.token is not None, "an address that others reach needs a token"
+    token = tmp_path / "token"
+    assert stat.S_IMODE(token.stat().st_mode) == 0o600
+    assert token.read_text().strip() not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--yes",), 2, "needs --log"),
+        (("--yes", "--log", "none.log"), 5, "name its --format"),
+        (("--yes", "--log", "strange.log"), 5, "no format reads a search in it"),
+        (("--dry-run",), 2, "goes with --system"),
+    ],
+)
+def test_what_init_cannot_do_is_told(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    """And nothing is written."""
+    (tmp_path / "strange.log").write_text("something happened\n" * 50)
+    before = sorted(tmp_path.iterdir())
+    result, text = donkeywatch("init", *arguments, cwd=tmp_path)
+    assert result == code, text
+    assert message in text
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_commands_for_a_service_are_shown_and_not_run(tmp_path: Path) -> None:
+    """`--dry-run` needs no root and changes nothing."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    before = sorted(tmp_path.iterdir())
+    code, text = donkeywatch("init", "--system", "--dry-run", "--yes", "--log", log, cwd=tmp_path)
+    if code == 3:
+        assert "apt install acl" in text
+    else:
+        assert code == 0, text
+        assert "# useradd --system" in text
+        assert "# systemctl daemon-reload" in text
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_word_list_is_begun_and_never_overwritten(tmp_path: Path) -> None:
+    """It is sound as it is, and its words are made up."""
+    path = tmp_path / "words.toml"
+    code, text = donkeywatch("lexicon", "init", path, cwd=tmp_path)
+    assert code == 0, text
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    code, text = donkeywatch("lexicon", "check", path, cwd=tmp_path)
+    assert code == 0, text
+    code, text = donkeywatch("lexicon", "init", path, cwd=tmp_path)
+    assert code == 7
+    assert "there is a file already" in text
+
+
+def test_all_faults_of_a_word_list_are_told_at_once(tmp_path: Path) -> None:
+    """With the groups that nothing asks for; no entry is shown."""
+    path = tmp_path / "words.toml"
+    path.write_text(
+        '[topics.one.groups]\nfirst = ["zqorv", "ZQORV", "a b"]\nsecond = ["x"]\n'
+        '[[topics.one.categories]]\nid = "plain"\nall = ["first", "third"]\n'
+    )
+    path.chmod(0o600)
+    code, text = donkeywatch("lexicon", "check", path, cwd=tmp_path)
+    assert code == 7
+    for fault in ("the same word", "more than one word", "a single letter", "not defined"):
+        assert text.count(fault) == 1
+    assert "one.second: no category asks for this group" in text
+    assert "4 faults" in text
+    assert "zqorv" not in text.casefold()
+
+
+def test_what_ships_is_copied_out(tmp_path: Path) -> None:
+    """Units, alerts, dashboards and the documentation."""
+    code, text = donkeywatch("files", "--out", tmp_path / "out", cwd=tmp_path)
+    assert code == 0, text
+    for name in (
+        "deploy/systemd/donkeywatch.service", "deploy/prometheus/alerts.yml",
+        "grafana/dashboards/fractions.json", "docs/deployment.md",
+    ):  # fmt: skip
+        assert (tmp_path / "out" / name).is_file(), name
+
+
+def test_the_wheel_has_what_ships_and_nothing_beside_it() -> None:
+    """In a clone the operator's own word list and token lie beside the Compose files."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"][
+        "targets"
+    ]
+    included = wheel["wheel"]["force-include"]
+    assert included == {part: f"donkeywatch/shipped/{part}" for part in shipped_files.PARTS}
+    operator_files = [ROOT / "deploy/compose/config/lexicon.toml", ROOT / "deploy/compose/data"]
+    for part in shipped_files.PARTS:
+        assert not any(path.is_relative_to(ROOT / part) for path in operator_files)
