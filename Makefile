@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CONFIG ?=
+PORT ?= 9461
 PYTEST ?=
 MINUTES ?= 10
 LINES ?= 5e6
@@ -13,6 +14,7 @@ SEED ?=
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
+	@echo 'make run PORT=9999       the same on another port'
 	@echo 'make run CONFIG=my.toml  a real log'
 	@echo 'make test                everything: types, style, tests, coverage'
 	@echo 'make test-lowest         the core of the suite with the oldest versions that are allowed'
@@ -43,7 +45,7 @@ help:
 
 run: .venv/run
 ifeq ($(CONFIG),)
-	$(BIN)/donkeywatch demo
+	$(BIN)/donkeywatch demo --port $(PORT)
 else
 	$(BIN)/donkeywatch run --config $(CONFIG)
 endif

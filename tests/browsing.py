@@ -124,7 +124,8 @@ class View:
         """The cells of the tables of figures, white space as one space."""
         result: list[list[str]] = self.page.eval_on_selector_all(
             "section[data-topic] tbody[data-live] tr",
-            "rows => rows.map(r => [...r.cells].map(c => c.innerText.replace(/\\s+/g, ' ')))",
+            "rows => rows.map(r => [...r.cells].map((c, i) =>"
+            " (i ? c.innerText : c.firstChild.textContent).replace(/\\s+/g, ' ')))",
         )  # fmt: skip
         return result
 

@@ -501,6 +501,41 @@ def test_the_demo_shows_the_truth(tmp_path: Path) -> None:
     assert "no daemon answers" in text
 
 
+def test_an_interrupted_demo_goes_on(tmp_path: Path) -> None:
+    """Killed while its archive is counted, or while it runs; never are there two writers."""
+    place, port = tmp_path / "demo", free_port()
+    arguments = ["--weeks", "2", "--queries", "6000", "--rate", "20", "--port", str(port)]
+    command = [sys.executable, "-m", "donkeywatch", "demo", str(place), *arguments]
+    database = place / "state" / "donkeywatch.db"
+    process = subprocess.Popen(command)
+    wait_until(database.exists, process)
+    process.kill()
+    process.wait()
+    process = subprocess.Popen(command)
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: ready(url), process)
+    code, text = donkeywatch("demo", place, *arguments)
+    assert code == 4
+    assert "another donkeywatch is at work" in text
+    code, text = donkeywatch("simulate", place, "--live")
+    assert code == 4
+    assert "another process writes" in text
+    process.kill()
+    process.wait()
+    before = (place / "search.log").stat().st_size
+    process = subprocess.Popen(command)
+    try:
+        wait_until(lambda: ready(url), process)
+        wait_until(lambda: (place / "search.log").stat().st_size > before, process)
+        truth = json.loads((place / "archive" / "truth.json").read_text("utf-8"))
+        hours = {w["start"]: w for w in answer(f"{url}/api/v1/hours?limit=1000")["windows"]}
+        for start, known in truth["hours"].items():
+            assert hours[start]["queries"] == known["queries"]
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
 def answer(url: str) -> Any:
     """A JSON answer."""
     with urllib.request.urlopen(url, timeout=10) as result:

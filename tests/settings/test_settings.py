@@ -99,6 +99,7 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "": {
         "title": WORDS,
+        "demonstration": st.booleans(),
         "keys": PATHS,
         "countries": PATHS,
         "state": st.sampled_from(["state", "other"]),

@@ -110,7 +110,7 @@ def backfill_with_progress(
             if now.counted_before:
                 display.skip_file(name, now.bytes)
             elif now.finished:
-                display.finish_file(name, now.bytes, lines)
+                display.finish_file(name, now.bytes, lines, is_new=now.lines > 0)
             else:
                 display.show(name, now.bytes_read, lines)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -17,20 +16,21 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 
+LIVE_SEED = 1
+"""Seed of the live log: the same at every start."""
+
 
 @app.command("demo")
 def demo_command(
     directory: Annotated[Path, typer.Argument(help="where to keep it")] = Path("demo"),
     weeks: Weeks = 8,
     queries: Queries = 1_000_000,
-    rate: Annotated[
-        float | None, typer.Option(min=0.01, help="live lines a second; default the archive's")
-    ] = None,
+    rate: Annotated[float, typer.Option(min=0.01, help="live lines a second")] = 1.0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="port of the page")] = 9461,
 ) -> None:
     """Look at donkeywatch on a simulated server: eight weeks of archive, then a live log.
 
-    A second start goes on with the same directory.
+    A second start goes on with the same directory, also where the first was interrupted.
     """
     # The other verbs start faster without a web server.
     from donkeywatch.cli.simulate import simulate
@@ -43,24 +43,22 @@ def demo_command(
     if not settings.exists():
         out.print(f"simulating {weeks} weeks in {printable(directory)} ...", highlight=False)
         simulate(directory, weeks, queries, max(1_000, queries // 5))
-        engine = Engine(loader.load(settings), wall_ms())
-        try:
-            backfill_with_progress(
-                engine, sorted((directory / demo.ARCHIVE).glob("search-*")), None, {}
-            )
-        finally:
-            engine.close()
-    rate = rate or demo.rate_of(directory, weeks)
+    engine = Engine(loader.load(settings), wall_ms())
+    try:
+        # What was counted before is known and not read again.
+        files = sorted((directory / demo.ARCHIVE).glob("search-*"))
+        backfill_with_progress(engine, files, None, {})
+    finally:
+        engine.close()
     chosen = loader.load(settings)
     chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
-    command = [sys.executable, "-m", "donkeywatch", "simulate", str(directory), "--live"]
-    writer = subprocess.Popen([*command, "--rate", str(rate)])  # noqa: S603 - our own command
-    try:
-        demo.wait_for_log(directory)
-        Service(settings, chosen).run(_print_urls)
-    finally:
-        writer.terminate()
-        writer.wait(timeout=10)
+    stop = threading.Event()
+    with demo.live_log(directory, rate, stop, LIVE_SEED):
+        service = Service(settings, chosen)
+        try:
+            service.run(_print_urls)
+        finally:
+            stop.set()
 
 
 def _print_urls(url: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from rich.console import Console
@@ -12,6 +13,25 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 PLAIN_INTERVAL_SECONDS = 10.0
 """Time between two plain lines of one file."""
 MEGABYTE = 1_000_000
+
+
+@contextmanager
+def hours_display(console: Console, hours: int) -> Iterator[Callable[[int], None]]:
+    """Show how many hours of a simulation are written; what it yields is told the number."""
+    if console.is_terminal:
+        with Progress(*Progress.get_default_columns(), console=console) as bar:
+            task = bar.add_task("simulating", total=hours)
+            yield lambda done: bar.update(task, completed=done)
+        return
+    last = time.monotonic()
+
+    def show(done: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= PLAIN_INTERVAL_SECONDS:
+            last = time.monotonic()
+            console.print(f"simulated {done:,} of {hours:,} hours")
+
+    yield show
 
 
 class ProgressDisplay:
@@ -74,8 +94,8 @@ class ProgressDisplay:
             self._last_line = self._clock()
             self._print(f"{number} of {self._files}, {name}: {amount}")
 
-    def finish_file(self, name: str, file_bytes: int, lines: int) -> None:
-        """Tell that a file is done, with its bytes and lines."""
+    def finish_file(self, name: str, file_bytes: int, lines: int, *, is_new: bool = True) -> None:
+        """Tell that a file is done, with its bytes and lines, and whether there was new in it."""
         self.show(name, file_bytes, lines)
         self._finished_files += 1
         self._finished_bytes += file_bytes
@@ -83,7 +103,8 @@ class ProgressDisplay:
         if self._bar is None:
             self._last_line = self._clock()
             amount = self._amount(self._finished_bytes, self._finished_lines)
-            self._print(f"{self._finished_files} of {self._files} {self._verb}, {name}: {amount}")
+            verb = self._verb if is_new else f"{self._verb} before"
+            self._print(f"{self._finished_files} of {self._files} {verb}, {name}: {amount}")
 
     def skip_file(self, name: str, file_bytes: int) -> None:
         """Tell that a file needs no work: its bytes are no part of the total."""

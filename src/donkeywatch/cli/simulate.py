@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import Addresses, Queries, Seed, Weeks, app, out
+from donkeywatch.cli.progress import hours_display
+from donkeywatch.cli.shared_options import Addresses, Queries, Seed, Weeks, app, err, out
 from donkeywatch.errors import UsageError, printable
 from donkeywatch.settings.schema import FormatName
 
@@ -48,7 +49,8 @@ def simulate(
         demo.write_settings(sim, directory)
         _write_live(sim, directory, rate, seed)
         return
-    files = demo.prepare(sim, directory, compress="gz" if compress else None)
+    with hours_display(err, sim.hours) as show:
+        files = demo.prepare(sim, directory, compress="gz" if compress else None, on_hour=show)
     size = sum(path.stat().st_size for path in files)
     out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
     out.print(

@@ -243,6 +243,9 @@ class Settings(_Strict):
     title: str = Field(
         "", max_length=100, description="name of the server, shown on the page and by the API"
     )
+    demonstration: bool = Field(
+        False, description="the log is simulated: the page says that its figures are invented"
+    )
     state: DirectoryPath = Field(Path("donkeywatch-state"), description="directory of the database")
     keys: DirectoryPath | None = Field(
         None, description="directory of the keys; default `keys` in `state`"

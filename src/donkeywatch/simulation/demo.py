@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from donkeywatch.errors import DonkeywatchError, StateLockedError
 from donkeywatch.simulation.live_writer import LiveWriter
 from donkeywatch.simulation.simulate import Simulation, write_archive, write_references
-from donkeywatch.simulation.truth import Truth
 
 ARCHIVE = "archive"
 LIVE = "search.log"
 SETTINGS = "donkeywatch.toml"
 ARCHIVE_TRUTH, LIVE_TRUTH = "truth.json", "truth-live.json"
+WRITER_LOCK = "writer.lock"
+"""File that whoever writes the live log holds."""
+ADDRESSES = 200_000
+"""Addresses that the live log is written of."""
 ROTATE = 4 << 20
 """Bytes at which the live log is renamed."""
 
@@ -35,25 +41,26 @@ def simulation(
     )
 
 
-def prepare(sim: Simulation, directory: Path, *, compress: str | None = None) -> Sequence[Path]:
+def prepare(
+    sim: Simulation,
+    directory: Path,
+    *,
+    compress: str | None = None,
+    on_hour: Callable[[int], None] = lambda _hours: None,
+) -> Sequence[Path]:
     """Write archive, lexicon, countries, truth and settings; returns the archive's files.
 
-    Logs of an earlier archive of ours there are removed: its truth is replaced.
+    Logs of an earlier archive of ours there are removed: its truth is replaced. ``on_hour`` is
+    told how many hours are written.
     """
     archive = directory / ARCHIVE
     if (archive / ARCHIVE_TRUTH).exists():
         for old in archive.glob("search-*"):
             old.unlink()
-    write_archive(sim, archive, files=max(1, sim.hours // 168), compress=compress)
+    files = max(1, sim.hours // 168)
+    write_archive(sim, archive, files=files, compress=compress, on_hour=on_hour)
     write_settings(sim, directory)
     return sorted(archive.glob("search-*"))
-
-
-def rate_of(directory: Path, weeks: int) -> float:
-    """Lines a second of the archive, so that the live log goes on where it stops."""
-    truth = Truth.load(directory / ARCHIVE / ARCHIVE_TRUTH)
-    lines: int = sum(truth["lines"].values())
-    return lines / (weeks * 7 * 86_400)
 
 
 def write_settings(sim: Simulation, directory: Path) -> Path:
@@ -65,6 +72,8 @@ def write_settings(sim: Simulation, directory: Path) -> Path:
     path = directory / SETTINGS
     path.write_text(
         f"""# Settings of a simulated server; see docs/configuration.md for all of them.
+title = "Simulated server"
+demonstration = true
 state = "state"
 lexicon = "{ARCHIVE}/lexicon.toml"
 countries = "{ARCHIVE}/countries.mmdb"
@@ -88,27 +97,70 @@ def source_settings(name: str) -> str:
     return lines
 
 
-def wait_for_log(directory: Path) -> None:
-    """Until the live writer has written, for half a minute at the most."""
-    log = directory / LIVE
-    for _ in range(300):
+def write_live(
+    sim: Simulation, directory: Path, rate: float, stop: threading.Event, seed: int
+) -> None:
+    """Write the log from where it stands until told to stop, then save its truth.
+
+    StateLockedError while another process writes it.
+    """
+    with _only_writer(directory):
+        log = directory / LIVE
+        writer = LiveWriter(sim, log, rate, ROTATE, 5, seed)
+        now = datetime.now(UTC)
+        if not log.exists():
+            # The archive ends with the last full hour: go on there, so that no minute is missing.
+            writer.step(now.replace(minute=0, second=0, microsecond=0))
+        writer.step(now)
+        try:
+            writer.run(stop)
+        finally:
+            writer.truth.save(directory / LIVE_TRUTH)
+
+
+@contextmanager
+def live_log(directory: Path, rate: float, stop: threading.Event, seed: int) -> Iterator[None]:
+    """Write the log of the settings in a directory beside the block, until it ends or ``stop``."""
+    sim = simulation(
+        datetime.now(UTC), weeks=1, queries=1, addresses=ADDRESSES, name="tsv", seed=seed
+    )
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            write_live(sim, directory, rate, stop, seed)
+        except DonkeywatchError as error:
+            errors.append(error)
+
+    writer = threading.Thread(target=run, name="simulated server", daemon=True)
+    writer.start()
+    _wait_for_log(directory / LIVE, writer)
+    try:
+        if errors:
+            raise errors[0]
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+def _wait_for_log(log: Path, writer: threading.Thread) -> None:
+    """Until the writer has written or ended, for half a minute at the most."""
+    end = time.monotonic() + 30
+    while writer.is_alive() and time.monotonic() < end:
         if log.exists() and log.stat().st_size:
             return
         time.sleep(0.1)
 
 
-def write_live(
-    sim: Simulation, directory: Path, rate: float, stop: threading.Event, seed: int
-) -> None:
-    """Write the log from where it stands until told to stop, then save its truth."""
-    log = directory / LIVE
-    writer = LiveWriter(sim, log, rate, ROTATE, 5, seed)
-    now = datetime.now(UTC)
-    if not log.exists():
-        # The archive ends with the last full hour: go on there, so that no minute is missing.
-        writer.step(now.replace(minute=0, second=0, microsecond=0))
-    writer.step(now)
-    try:
-        writer.run(stop)
-    finally:
-        writer.truth.save(directory / LIVE_TRUTH)
+@contextmanager
+def _only_writer(directory: Path) -> Iterator[None]:
+    with (directory / WRITER_LOCK).open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateLockedError(
+                f"another process writes {directory / LIVE}",
+                "stop it first, or use another directory",
+            ) from None
+        yield

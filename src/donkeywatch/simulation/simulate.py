@@ -2,7 +2,7 @@
 
 import gzip
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -273,11 +273,17 @@ def write_references(sim: Simulation, directory: Path) -> None:
 
 
 def write_archive(
-    sim: Simulation, directory: Path, *, files: int = 1, compress: str | None = None
+    sim: Simulation,
+    directory: Path,
+    *,
+    files: int = 1,
+    compress: str | None = None,
+    on_hour: Callable[[int], None] = lambda _hours: None,
 ) -> Truth:
     """Write a whole simulation to `search-01.log`, ... and its lexicon, countries and truth.
 
-    `compress` may be "gz". Returns what `truth.json` holds.
+    `compress` may be "gz". Returns what `truth.json` holds. `on_hour` is told how many hours are
+    written.
     """
     if compress not in (None, "gz"):
         raise ValueError('compress must be "gz" or None')
@@ -295,6 +301,7 @@ def write_archive(
                 done = batch(sim, hour)
                 out.write(done.data)
                 truth.add(done.queries, done.lines)
+                on_hour(hour + 1)
     write_references(sim, directory)
     truth.save(directory / "truth.json")
     return truth

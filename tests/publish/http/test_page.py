@@ -14,12 +14,14 @@ import httpx
 import pytest
 
 from browsing import Site, copied
+from donkeywatch import __version__
 from donkeywatch.publish.by_country import week_by_country
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.settings import loader
 from support import TOPICS
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +30,8 @@ ROOT = Path(__file__).parents[3]
 def html_of(site: Site, status: Status | None = None) -> str:
     """The page as it is rendered."""
     with Snapshots(site.server.state, TOPICS).open() as snapshot:
-        return render(snapshot, status or site.status, 1 << 20, wall_ms())
+        settings = loader.load(site.server.settings, {})
+        return render(snapshot, status or site.status, settings, wall_ms())
 
 
 def text_of(html: str) -> str:
@@ -37,11 +40,19 @@ def text_of(html: str) -> str:
 
 
 def test_the_page_names_its_own_files_and_nothing_else(site: Site) -> None:
-    """Every address in it is one of its assets; nothing is written inline, no form is there."""
+    """It loads its assets, and links to paths of its own that answer.
+
+    Nothing is written inline, no form is there.
+    """
     html = html_of(site)
-    named = re.findall(r'(?:src|href)="([^"#]+)"', html)
-    assert {name.removeprefix("assets/") for name in named} <= set(assets())
-    assert len(named) == 4
+    loaded = re.findall(r'<(?:script|link)\b[^>]*(?:src|href)="([^"#]+)"', html)
+    assert {name.removeprefix("assets/") for name in loaded} <= set(assets())
+    assert len(loaded) == 4
+    links = set(re.findall(r'<a href="([^"#]+)"', html))
+    assert {"api/v1/fractions", "api/v1/weeks?format=csv", "metrics"} <= links
+    for link in links - {"docs"}:
+        answer = httpx.get(f"{site.url}/{link}", trust_env=False)
+        assert answer.status_code == 200, link
     assert not re.search(r"<(style|iframe|object|form|base)\b|<script>|\bstyle=|\bon\w+=", html)
     assert not re.search(r"url\(|@import|https?:", html)
 
@@ -107,10 +118,38 @@ def test_an_empty_database_makes_a_page_too(site: Site, tmp_path: Path) -> None:
     status = replace(site.status, sources=(replace(log, last_event=None),))
     html = html_of(Site("", empty, status))
     text = text_of(html)
-    assert text.count("No query has been counted in the last 24 hours of the log.") == len(TOPICS)
+    assert text.count("The first figures come 2 min to 3 min after the first queries") == len(
+        TOPICS
+    )
+    assert "windows end 2 min ago" in text
     assert "Following. No query has come yet." in text
     assert "The first week by country appears when it has closed." in text
-    assert "<td>" not in html
+    assert "<td" not in html
+
+
+def test_the_page_says_which_server_it_is_about(site: Site, tmp_path: Path) -> None:
+    """By its title, escaped, with the version; a demonstration says that it is one."""
+    text = site.server.settings.read_text("utf-8")
+    html = html_of(site)
+    assert "<title>Simulated server</title>" in html
+    assert "all figures are invented" in text_of(html)
+    assert f"donkeywatch {__version__}" in text_of(html)
+    operator_site = copied(site, tmp_path)
+    text = text.replace('title = "Simulated server"\ndemonstration = true', 'title = "<b>"')
+    operator_site.settings.write_text(text, "utf-8")
+    real = html_of(Site(site.url, operator_site, site.status))
+    assert "<title>&lt;b&gt;</title>" in real
+    assert "invented" not in text_of(real)
+
+
+def test_each_window_says_which_time_it_is_about(site: Site) -> None:
+    """The last closed hour and week have a date; the others an end."""
+    windows = {w["window"]: w for w in site.json("/api/v1/fractions")["windows"]}
+    text = text_of(html_of(site))
+    hour, day = windows["hour"]["start"], windows["24h"]["end"]
+    assert f"last closed hour {hour[:16].replace('T', ' ')}" in text
+    assert f"last 24 hours to {day[:16].replace('T', ' ')}" in text
+    assert f"last closed week {windows['week']['week']}" in text
 
 
 def test_the_sentence_has_the_figures_of_the_last_day(site: Site) -> None:
@@ -135,10 +174,13 @@ def test_the_countries_are_those_of_the_api(site: Site) -> None:
     rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", table[: table.index("</table>")])
     assert len(rows) == len(shown)
     for row, country in zip(rows, shown, strict=True):
-        assert f"<td>{country['queries']:,}</td><td>{country['addresses']:,}</td>" in row
+        assert (
+            f'>{country["queries"]:,}</td><td data-column="addresses">{country["addresses"]:,}<'
+            in row
+        )
         for topic in country["topics"]:
-            assert f"<td>{topic['query_fraction']:.3%}</td>" in row
-            assert f"<td>{topic['address_fraction']['value']:.3%}<small>" in row
+            assert f">{topic['query_fraction']:.3%}</td>" in row
+            assert f">{topic['address_fraction']['value']:.3%}<small>" in row
 
 
 def test_countries_are_those_of_the_truth(site: Site) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from string import Template
 
-from donkeywatch.counting.calendar import MINUTE, iso_utc
+from donkeywatch import __version__
+from donkeywatch.counting.calendar import MINUTE, SECOND, iso_utc, week_name
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.by_country import MIN_ADDRESSES, week_by_country
 from donkeywatch.publish.engine_status import Status
@@ -14,6 +15,7 @@ from donkeywatch.publish.hour_profile import country_name
 from donkeywatch.publish.http.assets import text
 from donkeywatch.publish.responses import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
+from donkeywatch.settings.schema import Settings
 
 NAMES = {
     "1h": "last hour",
@@ -24,30 +26,38 @@ NAMES = {
 }
 SILENT_AFTER = 15 * MINUTE
 """A log that has been silent for so long (ms) is told of."""
+COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
+"""Headings of the table of windows, which a narrow screen shows beside each figure."""
+BANNER = '<p class="banner">Simulated server: all figures are invented.</p>\n'
+"""What stands over the figures of a demonstration."""
 QUERY_CHART = '<figure data-chart="load"></figure>\n'
 """Queries by hour of the day are the same for all topics: they are drawn once."""
 MAX_COUNTRIES = 12
 """Countries in the table, at the most."""
 
 
-def render(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> str:
+def render(snapshot: Snapshot, status: Status, settings: Settings, now: int) -> str:
     """The page as HTML; ``now`` is the wall clock in ms UTC."""
     current = snapshot.current()
     topics = [topic for topic, _ in status.topics]
-    state, health = _health(snapshot, status, ready_lag, now)
+    state, health = _health(snapshot, status, settings.follow.ready_lag, now)
+    lateness = round(settings.time.lateness * SECOND)
     section = Template(text("section.html"))
     sections = [
         section.substitute(
             index=i,
             topic=escape(topic),
             heading="Now" if i == 0 else f"For comparison: {escape(topic)}",
-            lead=_headline(current, i),
+            lead=_headline(current, i, lateness),
             load="" if i else QUERY_CHART,
             rows="".join(_row(view.topics[i], view) for view in current),
         )
         for i, topic in enumerate(topics)
     ]
     return Template(text("page.html")).substitute(
+        title=escape(settings.title or "donkeywatch"),
+        banner=BANNER if settings.demonstration else "",
+        version=__version__,
         state=state,
         health=escape(health),
         first=escape(topics[0]) if topics else "",
@@ -89,11 +99,17 @@ def _clock(time: int) -> str:
     return f"{iso_utc(time)[:19].replace('T', ' ')} UTC"
 
 
-def _headline(current: Sequence[WindowView], index: int) -> str:
-    """The last 24 hours, large, and what they mean in one sentence."""
+def _headline(current: Sequence[WindowView], index: int, lateness: int) -> str:
+    """The last 24 hours, large, and what they mean in one sentence; ``lateness`` in ms."""
     view = next((v for v in current if v.kind == "24h" and v.queries), None)
     topic = view.topics[index] if view else None
     if view is None or topic is None or topic.query_fraction is None or topic.addresses is None:
+        if not current:
+            return (
+                '<p class="lead">The first figures come'
+                f" {_span(lateness)} to {_span(lateness + MINUTE)} after the first queries:"
+                f" windows end {_span(lateness)} ago, so that late lines are in them.</p>"
+            )
         return '<p class="lead">No query has been counted in the last 24 hours of the log.</p>'
     of_queries, of_addresses = topic.query_fraction, topic.address_fractions[0]
     flagged = topic.addresses[0]
@@ -128,12 +144,30 @@ def _one_in(estimate: Estimate | None) -> str:
 
 def _row(topic: TopicView, view: WindowView) -> str:
     flagged = topic.addresses[0] if topic.addresses else 0
-    return (
-        f'<tr><th scope="row">{NAMES[view.kind]}</th><td>{percent(topic.query_fraction)}</td>'
-        f"<td>{percent(topic.address_fractions[0])}</td>"
-        f"<td>{topic.queries:,}<small>of {view.queries:,}</small></td>"
-        f"<td>{flagged:,}<small>of {view.addresses or 0:,}</small></td>"
-        f"<td>{view.coverage:.0%}</td></tr>"
+    cells = (
+        percent(topic.query_fraction),
+        percent(topic.address_fractions[0]),
+        f"{topic.queries:,}<small>of {view.queries:,}</small>",
+        f"{flagged:,}<small>of {view.addresses or 0:,}</small>",
+        f"{view.coverage:.0%}",
+    )
+    name = f"{NAMES[view.kind]}<small>{_period(view)}</small>"
+    return f'<tr><th scope="row">{name}</th>{_cells(COLUMNS, cells)}</tr>'
+
+
+def _period(view: WindowView) -> str:
+    """Which time a window is about, UTC."""
+    if view.kind == "week":
+        return week_name(view.start)
+    if view.kind == "hour":
+        return _clock(view.start)[:16]
+    return f"to {_clock(view.end)[:16]}"
+
+
+def _cells(columns: Sequence[str], cells: Sequence[str]) -> str:
+    return "".join(
+        f'<td data-column="{escape(column)}">{cell}</td>'
+        for column, cell in zip(columns, cells, strict=True)
     )
 
 
@@ -168,13 +202,10 @@ def _countries(answer: CountriesResponse, topics: Sequence[str]) -> str:
 
 
 def _country(answer: CountryResponse) -> str:
+    columns, cells = ["queries", "addresses"], [f"{answer.queries:,}", f"{answer.addresses:,}"]
+    for t in answer.topics:
+        columns += [f"{t.topic}, of queries", f"{t.topic}, of addresses"]
+        cells.append("&ndash;" if t.query_fraction is None else f"{t.query_fraction:.3%}")
+        cells.append(percent(t.address_fraction))
     name = escape(country_name(answer.country or ""))
-    figures = "".join(
-        f"<td>{'&ndash;' if t.query_fraction is None else f'{t.query_fraction:.3%}'}</td>"
-        f"<td>{percent(t.address_fraction)}</td>"
-        for t in answer.topics
-    )
-    return (
-        f'<tr><th scope="row">{name}</th><td>{answer.queries:,}</td>'
-        f"<td>{answer.addresses:,}</td>{figures}</tr>"
-    )
+    return f'<tr><th scope="row">{name}</th>{_cells(columns, cells)}</tr>'

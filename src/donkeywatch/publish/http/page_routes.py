@@ -32,7 +32,7 @@ def add_page_routes(
     def page() -> str:
         """The current figures as a page, which the script keeps up to date and adds charts to."""
         with snapshots().open() as snapshot:
-            return render(snapshot, status(), ready_lag, time.time_ns() // 1_000_000)
+            return render(snapshot, status(), settings, time.time_ns() // 1_000_000)
 
     @app.get("/assets/{name}", include_in_schema=False)
     def asset(name: str) -> Response:

@@ -5,11 +5,11 @@ import { axisCount, axisPercent } from "./figures.js";
 const NARROW = 380; // pixels below which fewer hours are named
 const UTC_NOTE = "UTC, as no week of the last 8 has closed. A box holds half of the days.";
 
-/** Columns for the chart: per hour the box, or nothing. */
-export function toBoxes(profile, name) {
+/** Columns for the chart: per hour the box, or nothing; `newest` is the hour told of at first. */
+export function toBoxes(profile, name, newest) {
   const places = profile.hours.map((found) => ({ hour: found.hour, days: found.days, box: found[name] }));
   const note = profile.clock === "utc" ? UTC_NOTE : null;
-  return places.some(({ box }) => box) ? { places, percent: name === "ratio_box", note } : null;
+  return places.some(({ box }) => box) ? { places, percent: name === "ratio_box", note, newest } : null;
 }
 
 /** What uPlot is to draw: the boxes are drawn over an empty chart. */
@@ -30,7 +30,7 @@ export function boxOptions(data, colours) {
     over: (plot) => boxes.forEach((box, index) => box && drawBox(plot, index, box, colour)),
     columns: [boxes.map((_, index) => index), boxes.map((box) => box?.median ?? null)],
     places: boxes.length,
-    newest: boxes.length - 1,
+    newest: data.newest,
     placeOf: (index) => index,
     indexOf: (place) => place,
   };

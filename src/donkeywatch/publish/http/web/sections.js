@@ -19,10 +19,10 @@ export function drawSection(section) {
     new Chart(section.querySelector(`[data-chart="${name}"]`), { topic, ...says });
   const lines = { options: lineOptions, text: lineText, table: lineTable, keys: ["one", "two", "gap"] };
   const hours = chart("hours", {
-    ...lines, title: "The last 7 days, by hour", note: "UTC. Shaded: not followed.", empty: "The first hour appears here once it has closed.",
+    ...lines, title: "The last 7 days, by hour", note: "UTC. The band is the 95% interval; one that leaves the frame is cut off. Grey: not followed.", empty: "The first hour appears here once it has closed.",
   });
   const weeks = chart("weeks", {
-    ...lines, title: "All weeks", note: "ISO weeks. Dotted: the measurement changed.", empty: "The first week appears here once it has closed.",
+    ...lines, title: "All weeks", note: "ISO weeks, with 95% intervals. Dotted: the measurement changed.", empty: "The first week appears here once it has closed.",
   });
   const boxes = { options: boxOptions, text: boxText, table: boxTable, keys: [""] };
   const nothing = "The hours of the day appear here once an hour has closed.";
@@ -45,8 +45,9 @@ export function drawSection(section) {
       const monday = end - ((end - MONDAY) % WEEK);
       const from = iso(monday - PROFILE_WEEKS * WEEK);
       const profile = await get(`api/v1/profile?topic=${encodeURIComponent(topic)}&from=${from}`);
-      ratio.show(toBoxes(profile, "ratio_box"));
-      load?.show(toBoxes(profile, "query_box"));
+      const newest = new Date((end - HOUR) * 1000).getUTCHours();
+      ratio.show(toBoxes(profile, "ratio_box", newest));
+      load?.show(toBoxes(profile, "query_box", newest));
     },
   };
 }
