@@ -10,13 +10,14 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers lint docs clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers lint docs clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
 	@echo 'make run PORT=9999       the same on another port'
 	@echo 'make run CONFIG=my.toml  a real log'
 	@echo 'make test                everything: types, style, tests, coverage'
+	@echo 'make system-packages     what some tests need of Debian (root): browser, Prometheus, strace ...'
 	@echo 'make test-lowest         the core of the suite with the oldest versions that are allowed'
 	@echo 'make test-million        the exactness tests on a million lines, four formats, three seeds'
 	@echo 'make bench-daemon        latency, idle CPU and memory of the running daemon'
@@ -40,7 +41,7 @@ help:
 	@touch $@
 
 .venv/test: .venv/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --editable '.[study]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev $(if $(CI),--group bench) --editable '.[study]'
 	@touch $@
 
 run: .venv/run
@@ -55,11 +56,19 @@ lint: .venv/test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# The conformance runs even if something before it fails: one run tells all.
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --ignore=tests/conformance $(PYTEST)
-	$(BIN)/coverage report
-	$(MAKE) conformance
+	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --ignore=tests/conformance \
+	  $(PYTEST) && $(BIN)/coverage report; first=$$?; $(MAKE) conformance && exit $$first
+
+# What some tests need of the system, as root; without it they skip by hand and fail under CI.
+SYSTEM_PACKAGES = make chromium prometheus strace systemd logrotate faketime openssl mtail rsyslog \
+  mawk gawk nginx caddy zstd
+system-packages:
+	@missing=; for name in $(SYSTEM_PACKAGES); do dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
+	  command -v npm >/dev/null || missing="$$missing npm"; test -z "$$missing" || { apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
 
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest

@@ -74,7 +74,7 @@ def test_bad_settings_at_the_start(daemon: Make, zygote: Zygote, slip: str) -> N
     assert reader.settings.read_text() != valid
     assert verb(zygote, reader, "check") == 2
     assert not (reader.state / "donkeywatch.db").exists()
-    refused(reader, 2)
+    refused(reader, 7)
     assert not (reader.state / "donkeywatch.db").exists()
 
 
@@ -355,7 +355,7 @@ def test_a_certificate_renewed_and_a_restart(
         assert shown(reader) == (tmp_path / "cert.pem").read_text().strip() != first
         site.end()
         shutil.move(tmp_path / "key.pem", tmp_path / "kept")
-        refused(reader, 2)
+        refused(reader, 7)
         shutil.move(tmp_path / "kept", tmp_path / "key.pem")
         site.write(10)
         reader.start()

@@ -203,7 +203,7 @@ def test_canaries_in_a_real_process(tmp_path: Path, case: Case, ask: Ask) -> Non
         observed |= leaked(ask, reader)
         reader.stop()
         lexicon.write_text(LEXICON + f'"{WORDS[0]}" = {WORDS[1]}\n')
-        refused(reader, 2)
+        refused(reader, 7)
     finally:
         if reader.pid is not None:
             reader.close()
@@ -289,7 +289,7 @@ def test_keys_that_cannot_be_trusted(begun: Begun, case: Case, tmp_path: Path, h
         week.write_bytes(b"z" * (31 if how == "short" else 32))
     before = {path.name for path in keys.iterdir()}
     for _ in range(2):
-        refused(reader, 2)
+        refused(reader, 7)
         assert {path.name for path in keys.iterdir()} == before
     shutil.rmtree(keys)
     shutil.move(tmp_path / "kept", keys)
@@ -307,7 +307,7 @@ def test_keys_of_somebody_else(nobody: Nobody, his: Begun, case: Case, what: str
     reader, site = his(case)
     site.end()
     os.chown(reader.state / "keys" / what, 0, 0)
-    refused(reader, 2)
+    refused(reader, 7)
     nobody.owned_by()
     site.write(10)
     reader.start()

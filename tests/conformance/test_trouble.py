@@ -69,7 +69,7 @@ def test_what_can_never_work_is_told_at_load(
     site.look()
     assert reasons(reader) == ""
     reader.stop()
-    assert message in refused(reader, 2)
+    assert message in refused(reader, 7)
     reader.settings.write_text(valid)
     reader.start()
     assert site.outcome() == (0, 0)
@@ -98,7 +98,7 @@ def test_one_file_as_two_sources(daemon: Make, run: Run, tmp_path: Path, how: st
     code, message = run("check", "-c", reader.settings)
     assert code == 7
     assert re.search("sources .* and twin are the same file", message)
-    refused(reader, 2)
+    refused(reader, 7)
     assert reader.tally().total == 0
 
 
@@ -353,7 +353,7 @@ def test_a_word_list_about_to_expire(daemon: Make, run: Run, tmp_path: Path, ask
         code, text = run(verb, "-c", reader.settings)
         assert (code, "expired on" in text) == (expected, True), text
     reader.stop()
-    assert "start donkeywatch again" in refused(reader, 2)
+    assert "start donkeywatch again" in refused(reader, 7)
     expire(reader, 31)
     reader.start()
     assert site.outcome() == (0, 0)

@@ -92,6 +92,30 @@ def test_a_reload_mends_nothing(service: Service, logged: Callable[[], list[str]
     ]  # fmt: skip
 
 
+def test_a_reload_says_what_it_took_and_what_waits_for_a_start(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By name; what waits is not said to be reloaded."""
+    caplog.set_level(logging.INFO)
+    text = service._path.read_text("utf-8")
+
+    def reload_messages(changed: str) -> list[str]:
+        service._path.write_text(changed, "utf-8")
+        caplog.clear()
+        service._reload()
+        return [record.getMessage() for record in caplog.records]
+
+    assert reload_messages(text) == ["settings reloaded: nothing has changed"]
+    later = text.replace("port = 0", 'port = 0\nroot_path = "/donkeywatch"')
+    assert reload_messages(later) == ["not taken before the next start: http.root_path"]
+    more = later + "[time]\nlateness = 60\n"
+    assert reload_messages(more) == ["settings reloaded: time.lateness"]
+    words = service._settings.lexicon
+    words.write_text(words.read_text("utf-8").replace('title = "', 'title = "other ', 1), "utf-8")
+    (line,) = reload_messages(more)
+    assert line == "settings reloaded: the word list, so a new stretch of the series begins"
+
+
 def test_sources_whose_names_are_alike_are_told_each(
     service: Service, logged: Callable[[], list[str]]
 ) -> None:

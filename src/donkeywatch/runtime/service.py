@@ -29,6 +29,7 @@ from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 from donkeywatch.settings import loader
+from donkeywatch.settings.changes import changed_settings, needs_restart
 from donkeywatch.settings.schema import Settings
 
 log = logging.getLogger("donkeywatch")
@@ -207,7 +208,7 @@ class Service:
         except Exception as error:  # Whatever is wrong with them ends no daemon that works.
             self._reject_reload(error)
             return
-        old = self._engine.reference_data
+        old, lexicon = self._engine.reference_data, self._engine.status().lexicon
         # The new engine notes what changed before its status is told: no answer may be an old one.
         self._status = replace(self._status, change_counter=None)
         self._engine.close()
@@ -217,15 +218,26 @@ class Service:
             self._reject_reload(error)
             self._engine = self._reopen_with_old_settings(old)
         else:
-            if new_settings.http != self._settings.http and not self._server.problems:
-                log.warning("new [http] settings take effect at the next start", extra=ANSWER)
+            self._tell_reloaded(new_settings, lexicon)
             self._settings, self._reload_good = new_settings, True
             self._accuracies = self._accuracies_for(record)
-            log.info("settings reloaded", extra=ANSWER)
         # What the new engine complains of is told anew: it has not looked as long as the old one.
         self._logged_status = replace(self._logged_status, sources=())
         self._wakeup.close()
         self._wakeup = self._start_watcher()
+
+    def _tell_reloaded(self, new: Settings, old_lexicon: str) -> None:
+        """Log which settings are taken, and which wait for the next start; no value is told."""
+        names = changed_settings(self._settings, new)
+        waiting = [name for name in names if needs_restart(name) and not self._server.problems]
+        taken = [name for name in names if name not in waiting]
+        if self._engine.status().lexicon != old_lexicon:
+            taken.append("the word list, so a new stretch of the series begins")
+        if taken or not waiting:
+            changes = ", ".join(taken) or "nothing has changed"
+            log.info("settings reloaded: %s", changes, extra=ANSWER)
+        if waiting:
+            log.warning("not taken before the next start: %s", ", ".join(waiting), extra=ANSWER)
 
     def _reopen_with_old_settings(self, old: ReferenceData) -> Engine:
         """The engine with the old settings, as soon as the database can be opened."""
