@@ -5,6 +5,7 @@ from __future__ import annotations
 from boards.board import board, row
 from boards.panels import (
     BLUE,
+    GREEN,
     ORANGE,
     PURPLE,
     SKY,
@@ -72,6 +73,25 @@ def over_time(what: str, window: str) -> Panel:
         "percentunit",
         ends(what, window),
         COLOUR[what],
+    )
+
+
+def corrected(window: str) -> Panel:
+    """The corrected fraction of queries over time with its band."""
+    ratio_of = "window_corrected_query_ratio"
+    return band(
+        f"$topic: corrected fraction of queries, {WINDOWS[window]}",
+        "The fraction of queries corrected for what the lexicon misses and flags wrongly"
+        " (Rogan-Gladen), with its 95 % interval (Lang-Reiczigel). It is another quantity than the"
+        " observed fraction. Empty unless a validation record fits the loaded lexicon.",
+        "percentunit",
+        targets(
+            *(
+                (metric(f"{ratio_of}{end}", f'window="{window}"', of_topic=True), name)
+                for end, name in (("", "fraction"), ("_lower", "lower"), ("_upper", "upper"))
+            )
+        ),
+        GREEN,
     )
 
 
@@ -214,6 +234,7 @@ def dashboard() -> Json:
             row("$topic", repeat="topic"),
             (6, 5, [now(what, window) for window in ("7d", "week") for what in both]),
             (12, 8, [over_time(what, window) for window in WINDOWS for what in both]),
+            (12, 8, [corrected(window) for window in ("7d", "week")]),
             (12, 8, [level(), categories(), of_the_day(), by_country()]),
             row("Volumes"),
             (12, 7, volumes()),

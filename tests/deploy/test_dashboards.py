@@ -223,12 +223,26 @@ def test_every_metric_is_shown_somewhere() -> None:
         # addresses are there as fractions.
         "donkeywatch_window_end_timestamp_seconds", "donkeywatch_source_offset_bytes",
         "donkeywatch_window_topic_addresses",
-        # Without a validation record there is none of these, and a panel would be empty.
-        "donkeywatch_window_corrected_query_ratio",
-        "donkeywatch_window_corrected_query_ratio_lower",
-        "donkeywatch_window_corrected_query_ratio_upper",
     }  # fmt: skip
     assert set(TYPES) - shown == unseen
+
+
+@pytest.mark.parametrize("window", ["7d", "week"])
+def test_corrected_fractions_have_panels_of_their_own(window: str) -> None:
+    """Observed and corrected are never in one panel, and the panel says when it is empty."""
+    panels = [
+        panel
+        for panel in BOARDS["fractions"]["panels"]
+        if any(
+            "corrected" in target["expr"] and f'window="{window}"' in target["expr"]
+            for target in panel.get("targets", [])
+        )
+    ]
+    (panel,) = panels
+    assert all("corrected" in target["expr"] for target in panel["targets"])
+    assert panel["title"].startswith("$topic: corrected fraction of queries")
+    assert "Empty unless a validation record fits" in panel["description"]
+    assert overridden(panel)["upper"]["custom.fillBelowTo"] == "lower"
 
 
 def unknown(given: Any, read: Any, path: str = "") -> Iterator[str]:

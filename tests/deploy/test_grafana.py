@@ -24,6 +24,8 @@ import yaml
 
 import instruments
 from donkeywatch.counting.calendar import to_ms
+from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
+from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.simulation.live_writer import LiveWriter
 from donkeywatch.simulation.simulate import Simulation
 from instruments import Prometheus, listening, process
@@ -59,6 +61,20 @@ def writing(writer: LiveWriter) -> Iterator[None]:
         thread.join()
 
 
+def validation_record(lexicon: str) -> ValidationRecord:
+    """A record that fits: without one there is no corrected fraction to show."""
+    topic = TopicRecord(
+        labelled=2000, true_positives=985, false_positives=15, false_negatives=346,
+        true_negatives=654, recall_labelled=1331, recall_true_positives=985,
+        sensitivity=RateRecord(value=0.74, trials=1331),
+        false_positive_rate=RateRecord(value=0.00003, trials=500_000),
+    )  # fmt: skip
+    return ValidationRecord(
+        evaluated_on=datetime.now(UTC).date(), lexicon=lexicon, normalisation=NORMALISATION,
+        languages=("xx",), topics=dict.fromkeys(TOPICS, topic),
+    )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """A Prometheus with our rules that has scraped a daemon on a replay for a few seconds."""
@@ -78,9 +94,14 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         check=True, timeout=60, capture_output=True,
     )  # fmt: skip
     with sqlite3.connect(server.state / "donkeywatch.db") as db:
+        statement = "select value from settings where name = 'break:lexicon'"
+        (lexicon,) = db.execute(statement).fetchone()
         values = (to_ms(start), "format", "before")
         db.execute("insert into breaks (time, kind, digest) values (?, ?, ?)", values)
     db.close()
+    validation_record(lexicon).save(server.directory / "validation.json")
+    with server.settings.open("a", encoding="utf-8") as settings:
+        settings.write('\n[correction]\nrecord = "validation.json"\n')
     # Of the few lines that are scraped by the second a few odd ones would be more than 5 %.
     writer = LiveWriter(replace(sim, noise=0.0), server.log, 3.0, 1 << 20, 3, seed=5)
     writer.step(start + timedelta(days=DAYS))
