@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 
 from donkeywatch import cli
 from donkeywatch.counting.calendar import to_ms
+from donkeywatch.publish import csv_tables
 from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.metrics import catalogue
+from donkeywatch.report import columns
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
@@ -172,6 +174,12 @@ def speed() -> str:
     )
 
 
+def csv_columns() -> str:
+    """Columns of every CSV file of a report, and of the API's."""
+    title = "`/api/v1/hours?format=csv`, `/api/v1/weeks?format=csv`"
+    return f"{columns.columns_markdown()}\n{columns.markdown_table(title, csv_tables.COLUMNS)}"
+
+
 SECTIONS = {
     "speed": speed,
     "commands": commands,
@@ -179,6 +187,7 @@ SECTIONS = {
     "settings": loader.settings_markdown,
     "metrics": catalogue.metrics_markdown,
     "tables": schema.schema_markdown,
+    "columns": csv_columns,
 }
 
 

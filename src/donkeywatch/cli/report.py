@@ -13,9 +13,10 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, er
 from donkeywatch.counting.calendar import WEEK_NAME, to_ms, week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.evaluation import validation_record
-from donkeywatch.report.findings import FOREVER, GROUPS, Options
+from donkeywatch.report.findings import FOREVER, Options
 from donkeywatch.report.hour_exclusion import Rule
 from donkeywatch.report.hour_profiles import Estimator
+from donkeywatch.report.provenance import figure_settings
 from donkeywatch.settings import loader
 from donkeywatch.store.database import DATABASE
 
@@ -40,26 +41,32 @@ def report(
     ] = "ratio_of_sums",
     topic: Annotated[str | None, typer.Option(help="what the report is about")] = None,
     comparison: Annotated[str | None, typer.Option(help="what it is compared with")] = None,
+    date: Annotated[
+        str | None, typer.Option(help="day of the report; default that of the newest commit")
+    ] = None,
 ) -> None:
     """Draw the study's nine figures from the database, with intervals, numbers and a page.
 
     Reads only, and may be used while the daemon runs. Needs the extra [study]. What each
-    figure means and what not, is in docs/method.md.
+    figure means and what not, and the columns of the CSV files, are in docs/method.md.
     """
-    record = None
+    record, daemon_settings = None, None
     if database is None:
         settings = loader.load(config_path)
         database = settings.state / DATABASE
         record = validation_record.load(settings.correction.record)
+        daemon_settings = figure_settings(settings)
     options = Options(
         since=_time(since) if since else 0,
         until=_time(until) if until else FOREVER,
-        groups=tuple(_group(name) for name in countries) if countries else GROUPS,
+        groups=tuple(_group(name) for name in countries) if countries else None,
         rule=exclude,
         estimator=estimator,
         topic=topic,
         comparison=comparison,
         record=record,
+        date=_day(date) if date else None,
+        settings=daemon_settings,
     )
     from donkeywatch.report import report_files as reports
 
@@ -91,6 +98,14 @@ def _time(text: str) -> int:
         raise ConfigError(
             f"`{text}` is no day and no ISO week", "write 2026-09-21 or 2026-W39"
         ) from None
+
+
+def _day(text: str) -> str:
+    """A day in the form of ISO 8601."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
+    except ValueError:
+        raise ConfigError(f"`{text}` is no day", "write 2026-09-21") from None
 
 
 def _group(text: str) -> str:

@@ -97,6 +97,17 @@ class Break:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What was measured with: a digest or version, and since when (ms UTC).
+
+    ``digest`` is None where none was recorded, ``since`` where it never changed.
+    """
+
+    digest: str | None
+    since: int | None
+
+
 class Database:
     """One transaction on a database; nothing in it is changed."""
 
@@ -118,11 +129,50 @@ class Database:
 
     def lexicon(self) -> tuple[str, int]:
         """Digest of the lexicon that was used last, and since when (ms UTC) it was judged alike."""
-        row = self._db.execute("select value from settings where name = 'break:lexicon'").fetchone()
         since = self._db.execute(
             "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
         ).fetchone()
-        return (row[0] if row else ""), int(since[0])
+        return self._setting("break:lexicon") or "", int(since[0])
+
+    def instrument(self, kind: str, until: int) -> Instrument:
+        """What kind of break ``kind`` was in use before ``until`` (ms UTC)."""
+        changes = self._db.execute(
+            "select time, digest from breaks where kind = ? order by time, id", (kind,)
+        ).fetchall()
+        earlier = [change for change in changes if change[0] < until]
+        if earlier:
+            time, digest = earlier[-1]
+            return Instrument(digest or None, time)
+        if changes:  # What was used before the first change is not recorded.
+            return Instrument(None, None)
+        row = self._setting(f"break:{kind}")
+        return Instrument(row or None, None)
+
+    def last_commit(self) -> int:
+        """The newest time at which something was committed, ms UTC.
+
+        In databases that hold no clock, it is the end of the newest closed hour.
+        """
+        clock = self._setting("clock")
+        if clock is not None:
+            return int(clock.split()[0])
+        row = self._db.execute(
+            "select coalesce(max(until), 0) from windows where kind = 'hour' and closed = 1"
+        )
+        return int(row.fetchone()[0])
+
+    def country_names(self, since: int, until: int) -> list[str]:
+        """All countries that occur in hours which start in [since, until) ms UTC, by name."""
+        rows = self._db.execute(
+            "select distinct country from window_countries"
+            " where kind = 'hour' and start >= ? and start < ? order by country",
+            (since, until),
+        )
+        return [row[0] for row in rows]
+
+    def _setting(self, name: str) -> str | None:
+        row = self._db.execute("select value from settings where name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
 
     def windows(self, kind: str, topic: str, since: int, until: int) -> Windows:
         """Closed windows that start in [since, until) ms UTC, with one topic's counts."""

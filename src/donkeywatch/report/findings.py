@@ -23,6 +23,7 @@ from donkeywatch.report.database_series import (
 from donkeywatch.report.hour_exclusion import Rule, select_hours
 from donkeywatch.report.hour_profiles import Curve, Estimator, Profile, profile
 from donkeywatch.report.local_hours import local_hours
+from donkeywatch.report.provenance import Provenance, trace
 from donkeywatch.report.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.report.statistics.comparison import Difference, differences
 from donkeywatch.report.statistics.concentration import Concentration, concentration
@@ -48,18 +49,22 @@ FOREVER = 1 << 62
 class Options:
     """What to report on; times in ms UTC, the end exclusive.
 
-    ``groups`` holds countries joined by ``+``. A topic that is None is the default set-up's, or
-    the first there is.
+    ``groups`` holds countries joined by ``+``; None stands for the study's, as far as they are
+    there. A topic that is None is the default set-up's, or the first there is. ``date`` is the
+    day (ISO) of the report, by default that of the newest commit. ``settings`` are those of the
+    daemon that decide the figures, by name; None where they are not known.
     """
 
     since: int = 0
     until: int = FOREVER
-    groups: tuple[str, ...] = GROUPS
+    groups: tuple[str, ...] | None = None
     rule: Rule = "coverage"
     estimator: Estimator = "ratio_of_sums"
     topic: str | None = None
     comparison: str | None = None
     record: ValidationRecord | None = None
+    date: str | None = None
+    settings: tuple[tuple[str, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,11 @@ class Findings:
     """All that is shown. ``span`` are the bounds (ms) of the hours that profiles are made of.
 
     ``corrected`` is None unless a validation record fits the lexicon that was used last.
+    ``countries`` are all there are in the hours, ``groups`` those of figure 8 that have queries.
     """
 
     options: Options
+    provenance: Provenance
     topic: str
     comparison: str | None
     breaks: tuple[Break, ...]
@@ -92,6 +99,7 @@ class Findings:
     whole: Profile
     whole_compared: Profile | None
     compared_alone: Profile | None
+    countries: tuple[str, ...]
     groups: dict[str, Profile]
     cycle: Autocorrelation | None
     concentration: Concentration
@@ -120,6 +128,8 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
         raise StateError(
             "there is no closed hour to report on", "count a log first, or name another span"
         )
+    names = database.country_names(*bounds)
+    _check_groups(options.groups or (), names)
     keep = select_hours(hours, options.rule)
     windows = database.windows("week", topic, *bounds)
     whole = complete_weeks(windows, hours, keep, options.rule)
@@ -140,7 +150,7 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
     report("countries")
     groups = {
         name: profile(local_hours(country, grid, chosen, name.split("+")))
-        for name in options.groups
+        for name in options.groups or GROUPS
         if country.rows(name.split("+"))
     }
     report("comparison")
@@ -152,9 +162,10 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
         if (part.exclusive[stretch][chosen] >= 0).all():
             exclusive = profile(local_hours(_exclusive(country, part, stretch), grid, chosen, ()))
     return Findings(
-        options, topic, comparison, breaks, hours, keep, weeks, corrected_fraction, compared,
+        options, trace(database, hours, options.date), topic, comparison, breaks, hours, keep,
+        weeks, corrected_fraction, compared,
         (int(grid[0]), int(grid[-1]) + hours.length), overall, other, exclusive,
-        groups, autocorrelation(weeks.queries_or_nan, LAGS),
+        tuple(names), groups, autocorrelation(weeks.queries_or_nan, LAGS),
         concentration(hours, keep, windows, whole),
         _differences_from_peak(overall.query_fraction[options.estimator]),
         _pairs(groups, options.estimator),
@@ -175,6 +186,15 @@ def _topics(database: Database, options: Options) -> tuple[str, str | None]:
     others = [name for name in known if name != topic]
     comparison = options.comparison or (COMPARISON if COMPARISON in others else None)
     return topic, comparison
+
+
+def _check_groups(groups: Sequence[str], names: Sequence[str]) -> None:
+    unknown = sorted({name for group in groups for name in group.split("+")} - set(names))
+    if unknown:
+        raise StateError(
+            f"no query of these hours came from {', '.join(unknown)}",
+            f"use some of: {', '.join(names)}" if names else "count with a country database",
+        )
 
 
 def _longest_segment(hours: Windows, keep: BoolArray, breaks: Sequence[Break]) -> slice:

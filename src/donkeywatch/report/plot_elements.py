@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,9 @@ SERIES = ((BLUE, "-", "o"), (RED, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", 
 """Colour, line and mark of each series: the line alone is enough in a grey print."""
 SIZE = (7.0, 3.6)
 """Inches: the width of two columns of a journal."""
+LEGEND_SIZE = 8
+LEGEND_COLUMN_SPACE = 5 * LEGEND_SIZE
+"""Points that the mark of a legend's entry and the space between two columns take."""
 STYLE = {
     "axes.axisbelow": True,
     "axes.edgecolor": DARK,
@@ -33,13 +37,12 @@ STYLE = {
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "figure.constrained_layout.use": True,
     "figure.figsize": SIZE,
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
-    "legend.fontsize": 8,
+    "legend.fontsize": LEGEND_SIZE,
     "legend.frameon": False,
     "lines.linewidth": 1.4,
     "lines.markersize": 3.5,
@@ -50,6 +53,12 @@ STYLE = {
     "ytick.labelsize": 8,
 }
 PERCENT = 100.0
+POINTS = 72
+"""Points in an inch."""
+
+
+DATE_FORMATS = ["%Y", "%b\n%Y", "%d %b\n%Y", *["%d %b %Y\n%H:%M"] * 3]
+"""Labels of years, months, days and less."""
 
 
 @contextmanager
@@ -71,7 +80,7 @@ def new_figure(rows: int = 1, size: tuple[float, float] = SIZE) -> tuple[Figure,
     """An empty figure with axes one below the other, which share x."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size)
+    figure = Figure(figsize=size, layout="constrained")
     panels = figure.subplots(rows, 1, sharex=True, squeeze=False)
     return figure, [row[0] for row in panels]
 
@@ -83,12 +92,14 @@ def dates(starts: IntArray, length: int) -> FloatArray:
 
 
 def format_date_axis(axes: Axes, x: FloatArray) -> None:
-    """Dates on the x axis, as few words as will do."""
+    """Dates on the x axis, each with its year."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    words = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    words = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+        locator, formats=DATE_FORMATS, zero_formats=DATE_FORMATS, show_offset=False
+    )
     axes.xaxis.set_major_formatter(words)
     axes.set_xlabel("week (UTC)")
     if len(x):
@@ -155,11 +166,61 @@ def from_zero(axes: Axes) -> None:
     axes.set_ylim(bottom=0)
 
 
+def draw_placeholder(axes: Axes, reason: str | None) -> None:
+    """Write into empty axes why they are empty; nothing where they are not."""
+    if reason is not None:
+        text = "\n".join(wrap_text(f"Nothing to show: {reason}.", 9, SIZE[0] * POINTS * 0.75))
+        axes.text(
+            0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=9,
+            color=DARK, parse_math=False,
+        )  # fmt: skip
+
+
+@cache
+def measure_text(text: str, size: float) -> float:
+    """Width of a word or a line in points, in the font of the figures."""
+    from matplotlib.font_manager import findfont, get_font
+
+    font = get_font(findfont(STYLE["font.family"]))  # type: ignore[arg-type]
+    font.set_size(size, POINTS)
+    font.set_text(text)
+    return float(font.get_width_height()[0]) / 64
+
+
+def wrap_text(text: str, size: float, width: float) -> list[str]:
+    """Lines of a text, none of them wider than ``width`` points unless one word is."""
+    lines, space, used = (
+        list[list[str]](),
+        measure_text("n n", size) - measure_text("nn", size),
+        0.0,
+    )
+    for word in text.split():
+        used += space + measure_text(word, size)
+        if not lines or used > width:
+            lines.append([])
+            used = measure_text(word, size)
+        lines[-1].append(word)
+    return [" ".join(words) for words in lines]
+
+
 def legend(axes: Axes) -> None:
-    """A legend above the plot, where it hides nothing."""
+    """A legend above the plot, where it hides nothing, in as many columns as there is room for."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
-            handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4,
+            handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0),
+            ncols=_legend_columns(labels),
             borderaxespad=0.2, handlelength=2.4,
         )  # fmt: skip
+
+
+def _legend_columns(labels: Sequence[str]) -> int:
+    """The most columns, filled one after the other, that are no wider than the figure."""
+    room = SIZE[0] * POINTS * 0.92
+    widths = [measure_text(label, LEGEND_SIZE) + LEGEND_COLUMN_SPACE for label in labels]
+    for columns in range(len(labels), 1, -1):
+        # Matplotlib gives the first columns one more where they are not all alike.
+        parts = np.array_split(np.array(widths), columns)
+        if sum(float(part.max()) for part in parts) <= room:
+            return columns
+    return 1

@@ -12,7 +12,7 @@ from donkeywatch.counting.calendar import week_name
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.hour_profiles import Curve
 from donkeywatch.report.statistics.extremes import Extremes, extremes
-from donkeywatch.report.statistics.trend import GROWTH_WEEKS
+from donkeywatch.report.statistics.trend import GROWTH_WEEKS, growth_weeks
 from donkeywatch.report.weekly_series import Fractions
 
 
@@ -68,8 +68,8 @@ def _weeks(findings: Findings) -> list[Row]:
     cycle, here = findings.cycle, "fewer than 53 weeks"
     if cycle is not None and len(cycle.r) > 52:
         here = (
-            f"r = {cycle.r[52]:.2f} of {cycle.pairs[52]} pairs; 99 % band of white noise"
-            f" ±{cycle.flat99:.2f}, Bartlett ±{cycle.bartlett[52]:.2f}"
+            f"r = {cycle.r[52]:z.2f} of {cycle.pairs[52]} pairs; 99 % band of white noise"
+            f" ±{cycle.flat99:z.2f}, Bartlett ±{cycle.bartlett[52]:z.2f}"
         )
     rows.append(Row("1b", "yearly cycle, lag 52", "a cycle near lag 52", here))
     return rows
@@ -77,7 +77,7 @@ def _weeks(findings: Findings) -> list[Row]:
 
 def _fractions(findings: Findings) -> list[Row]:
     grown = [
-        f"by {t.growth.value:.2f} ({t.growth.lower:.2f} to {t.growth.upper:.2f})"
+        f"by {t.growth.value:z.2f} ({t.growth.lower:z.2f} to {t.growth.upper:z.2f})"
         f" over weeks {t.first + 1} to {t.last}"
         for t in findings.weeks.trends
         if t.growth is not None
@@ -112,7 +112,7 @@ def _counts(findings: Findings) -> list[Row]:
          ("118.0 at 5", "226.7 at 18", "1.92")),
     ):  # fmt: skip
         extreme = extremes(curve.value, curve.replicates, curve.levels)
-        low, high = _extreme(curve, extreme, "{:,.1f}", 1)
+        low, high = _extreme(curve, extreme, "{:z,.1f}", 1)
         rows += [
             Row(figure, f"{what}: lowest local hour", study[0], low),
             Row(figure, f"{what}: highest local hour", study[1], high),
@@ -125,7 +125,7 @@ def _shares(findings: Findings) -> list[Row]:
     rows = []
     for name, curve in findings.whole.query_fraction.items():
         extreme = extremes(curve.value, curve.replicates, curve.levels)
-        low, high = _extreme(curve, extreme, "{:.3f} %", 100)
+        low, high = _extreme(curve, extreme, "{:z.3f} %", 100)
         published = "0.649 % at 5" if name == "mean_of_ratios" else "not given"
         least = "0.248 % at 12" if name == "mean_of_ratios" else "not given"
         label = name.replace("_", " ")
@@ -137,7 +137,7 @@ def _shares(findings: Findings) -> list[Row]:
         ]  # fmt: skip
     for name, curve in findings.whole.address_fraction.items():
         extreme = extremes(curve.value, curve.replicates, curve.levels)
-        _, high = _extreme(curve, extreme, "{:.3f} %", 100)
+        _, high = _extreme(curve, extreme, "{:z.3f} %", 100)
         label = name.replace("_", " ")
         rows.append(Row("7", f"addresses flagged, {label}: highest local hour", "not given", high))
     return rows
@@ -148,21 +148,22 @@ def _countries(findings: Findings) -> list[Row]:
     for group, findings_of_group in findings.groups.items():
         curve = findings_of_group.query_fraction[findings.options.estimator]
         _, high = _extreme(
-            curve, extremes(curve.value, curve.replicates, curve.levels), "{:.3f} %", 100
+            curve, extremes(curve.value, curve.replicates, curve.levels), "{:z.3f} %", 100
         )
         rows.append(Row("8", f"{group}: highest local hour", "not given", high))
     for pair in findings.pairs:
         late = pair.lag
         what = f"day of {pair.first} later than that of {pair.second}, local hours"
-        here = f"{late.value:+.2f} ({late.lower:+.2f} to {late.upper:+.2f})"
+        here = f"{late.value:+z.2f} ({late.lower:+z.2f} to {late.upper:+z.2f})"
         rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else UNKNOWN))
         if pair.difference is not None:
             d = pair.difference
             rows.append(
                 Row(
                     "8", f"{pair.first} less {pair.second}, mean over the hours", "not given",
-                    f"{d.value * 100:+.3f} points ({d.lower * 100:+.3f} to {d.upper * 100:+.3f}),"
-                    f" p = {d.p_holm:.2g} by Holm",
+                    f"{d.value * 100:+z.3f} points"
+                    f" ({d.lower * 100:+z.3f} to {d.upper * 100:+z.3f}),"
+                    f" p = {d.p_holm:z.2g} by Holm",
                 )
             )  # fmt: skip
     return rows
@@ -173,7 +174,7 @@ def _comparison(findings: Findings) -> list[Row]:
     if findings.whole_compared is not None:
         curve = findings.whole_compared.query_fraction[findings.options.estimator]
         extreme = extremes(curve.value, curve.replicates, curve.levels)
-        low, high = _extreme(curve, extreme, "{:.3f} %", 100)
+        low, high = _extreme(curve, extreme, "{:z.3f} %", 100)
         name = findings.comparison
         rows += [
             Row("9", f"{name}: highest local hour", "not given", high),
@@ -183,6 +184,7 @@ def _comparison(findings: Findings) -> list[Row]:
     rows.append(
         Row(
             "", "queries flagged, an address counted once an hour (capped)", "not given",
+            UNKNOWN if math.isnan(shares.observed) else
             f"{_percent(shares.capped)}, where {_percent(shares.observed)} are observed",
         )
     )  # fmt: skip
@@ -203,17 +205,14 @@ def _comparison(findings: Findings) -> list[Row]:
 
 
 def _percent(fraction: float, digits: int = 3) -> str:
-    return f"{fraction * 100:.{digits}f} %"
+    return f"{fraction * 100:z.{digits}f} %" if math.isfinite(fraction) else UNKNOWN
 
 
 def _first_and_last(fractions: Fractions) -> str:
-    known = np.flatnonzero(~np.isnan(fractions.value))
-    if len(known) < 2 * GROWTH_WEEKS:
+    weeks = growth_weeks(fractions.value)
+    if weeks is None:
         return UNKNOWN
-    ends = [
-        float(fractions.value[part].mean())
-        for part in (known[:GROWTH_WEEKS], known[-GROWTH_WEEKS:])
-    ]
+    ends = [float(fractions.value[part].mean()) for part in weeks]
     return f"{_percent(ends[0])}, {_percent(ends[1])} (means of {GROWTH_WEEKS} weeks)"
 
 
@@ -248,5 +247,5 @@ def _ratio(extreme: Extremes | None) -> str:
     if extreme is None:
         return UNKNOWN
     if not math.isfinite(extreme.lower):
-        return f"{extreme.ratio:.2f}"
-    return f"{extreme.ratio:.2f} ({extreme.lower:.2f} to {extreme.upper:.2f})"
+        return f"{extreme.ratio:z.2f}"
+    return f"{extreme.ratio:z.2f} ({extreme.lower:z.2f} to {extreme.upper:z.2f})"

@@ -1,22 +1,32 @@
-"""The report on disk: every figure as SVG and PNG, its numbers as CSV, and one page."""
+"""The report on disk: each figure as SVG, PNG, PDF and CSV, one page, and all of it as one PDF."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.report import plot_elements, tables
+from donkeywatch.report import columns, plot_elements, tables
 from donkeywatch.report.findings import Findings, Options, compute_findings
-from donkeywatch.report.plots import FIGURES, figure_functions
-from donkeywatch.report.published_values import Row, comparison_rows
+from donkeywatch.report.plots import FIGURES
+from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.report_page import report_html
+from donkeywatch.report.report_pdf import UNDATED, ReportPdf
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STEPS = 5 + len(FIGURES) + 1
 """How often `write` reports."""
 PAGE = "report.html"
-STRIPPED_METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+DOCUMENT = "report.pdf"
+STRIPPED_METADATA: dict[str, dict[str, str | None]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+    "pdf": {**UNDATED},
+}
 """Metadata left out, so that the same input gives the same bytes."""
 
 
@@ -43,27 +53,38 @@ def write(
 
 def _written(findings: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
-    files, pictures = [], {}
-    for name, draw in figure_functions(findings).items():
+    files, pictures, document = [], {}, ReportPdf(findings)
+    for name, draw in FIGURES.items():
         report(f"figure {name}")
         figure = draw(findings)
-        for kind, silent in STRIPPED_METADATA.items():
-            image = io.BytesIO()
-            figure.savefig(image, format=kind, metadata=silent)
-            files.append(_write_file(out / f"figure-{name}.{kind}", image.getvalue()))
-            if kind == "svg":
-                pictures[name] = image.getvalue()
+        forms = render_forms(figure)
+        files += [_write_file(out / f"figure-{name}.{kind}", forms[kind]) for kind in forms]
+        pictures[name] = forms["svg"]
+        document.add_figure(name, figure)
         rows = tables.to_csv(tables.TABLES[name](findings))
         files.append(_write_file(out / f"figure-{name}.csv", rows.encode()))
     report("page")
-    files.append(
-        _write_file(out / "hours.csv", tables.to_csv(tables.local_hours_table(findings)).encode())
-    )
-    difference_csv = tables.to_csv(tables.differences(findings))
-    files.append(_write_file(out / "hours-against-the-highest.csv", difference_csv.encode()))
-    comparison = [list(Row._fields), *(list(row) for row in comparison_rows(findings))]
+    for name, table in tables.OTHER_TABLES.items():
+        files.append(_write_file(out / f"{name}.csv", tables.to_csv(table(findings)).encode()))
+    comparison = [[*columns.STUDY], *(list(row) for row in comparison_rows(findings))]
     files.append(_write_file(out / "study.csv", tables.to_csv(comparison).encode()))
+    files.append(_write_file(out / DOCUMENT, document.finish()))
     return [_write_file(out / PAGE, report_html(findings, pictures).encode()), *files]
+
+
+def render_forms(figure: Figure) -> dict[str, bytes]:
+    """The picture in every form.
+
+    It is laid out once: with an engine for it, every form would be drawn twice.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
+    forms = {}
+    for kind, silent in STRIPPED_METADATA.items():
+        image = io.BytesIO()
+        figure.savefig(image, format=kind, metadata=silent)
+        forms[kind] = image.getvalue()
+    return forms
 
 
 def _write_file(path: Path, data: bytes) -> Path:

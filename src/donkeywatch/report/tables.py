@@ -11,10 +11,11 @@ from datetime import date
 import numpy as np
 
 from donkeywatch.counting.calendar import iso_utc, week_name
+from donkeywatch.report import columns
 from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.hour_profiles import Curve, Estimator, boxes, hourly_ratios
-from donkeywatch.report.weekly_series import Fractions
+from donkeywatch.report.weekly_series import Fractions, Trend
 
 Value = str | int | float | None
 Rows = list[list[Value]]
@@ -34,14 +35,14 @@ def to_csv(rows: Iterable[Sequence[Value]]) -> str:
 def _format_cell(cell: Value) -> str:
     if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
         return ""
-    return f"{cell:.{DIGITS}g}" if isinstance(cell, float) else str(cell)
+    return f"{cell:z.{DIGITS}g}" if isinstance(cell, float) else str(cell)
 
 
 def weekly_queries(findings: Findings) -> Rows:
     """Queries, coverage, whether the week counts, and the mean over five."""
     weeks = findings.weeks.windows
     mean = findings.weeks.rolling(findings.breaks)
-    rows: Rows = [["week", "start_utc", "queries", "coverage", "whole", "mean_of_5_weeks"]]
+    rows: Rows = [[*columns.WEEKLY_QUERIES]]
     for at in np.flatnonzero(weeks.stored).tolist():
         rows.append(
             [
@@ -54,7 +55,7 @@ def weekly_queries(findings: Findings) -> Rows:
 
 def autocorrelation(findings: Findings) -> Rows:
     """r by lag, of how many pairs, and the half widths of the bands."""
-    rows: Rows = [["lag_weeks", "r", "pairs", "flat_95", "flat_99", "bartlett_95"]]
+    rows: Rows = [[*columns.AUTOCORRELATION]]
     cycle = findings.cycle
     if cycle is None:
         return rows
@@ -69,38 +70,39 @@ def autocorrelation(findings: Findings) -> Rows:
 
 
 def weekly_query_fraction(findings: Findings) -> Rows:
-    """Observed fraction of queries by whole week; trend and season where a stretch has them."""
-    head: list[Value] = ["week", "start_utc", "queries", "flagged"]
-    rows: Rows = [[*head, "fraction", "lower_95", "upper_95", "design_effect", "stretch"]]
-    rows[0] += ["cusum_alarm", "stl_trend_logit", "stl_season_logit", "stl_remainder_logit"]
+    """Observed and corrected fraction of queries by whole week; trend and season of a stretch.
+
+    What is not known is empty: a correction without a record, a season of a short stretch.
+    """
+    rows: Rows = [[*columns.WEEKLY_QUERY_FRACTION]]
     weeks = findings.weeks.windows
     for number, trend in enumerate(findings.weeks.trends, 1):
         for at in range(trend.first, trend.last):
             if math.isnan(findings.weeks.queries.value[at]):
                 continue
             row = [*_week(findings, at), int(weeks.queries[at]), int(weeks.flagged[at])]
-            row += [*_fraction(findings.weeks.queries, at), number, int(at in trend.alarms)]
-            if trend.parts is not None:
-                place = at - trend.first
-                parts = (trend.parts.trend, trend.parts.season, trend.parts.remainder)
-                row += [float(part[place]) for part in parts]
-            rows.append(row)
+            row += _fraction(findings.weeks.queries, at)
+            row += _fraction(findings.corrected, at)[:3] if findings.corrected else [None] * 3
+            row += [number, _growth_end(trend, at), int(at in trend.alarms)]
+            rows.append([*row, *_season(trend, at - trend.first)])
     return rows
 
 
-def weekly_corrected_fraction(findings: Findings) -> Rows:
-    """Corrected fraction of queries by whole week, where it is known."""
-    rows: Rows = [["week", "start_utc", "corrected_fraction", "lower_95", "upper_95"]]
-    if findings.corrected is not None:
-        for at in np.flatnonzero(~np.isnan(findings.corrected.value)).tolist():
-            rows.append([*_week(findings, at), *_fraction(findings.corrected, at)[:3]])
-    return rows
+def _growth_end(trend: Trend, at: int) -> str:
+    ends = zip(("first", "last"), trend.growth_weeks or (), strict=False)
+    return next((name for name, weeks in ends if at in weeks), "")
+
+
+def _season(trend: Trend, place: int) -> list[Value]:
+    if trend.parts is None:
+        return [None] * 3
+    parts = (trend.parts.trend, trend.parts.season, trend.parts.remainder)
+    return [float(part[place]) for part in parts]
 
 
 def weekly_address_fraction(findings: Findings) -> Rows:
     """Observed fractions of addresses by whole week, at three thresholds."""
-    rows: Rows = [["week", "start_utc", "addresses", "at_least", "flagged_addresses"]]
-    rows[0] += ["fraction", "lower_95", "upper_95"]
+    rows: Rows = [[*columns.WEEKLY_ADDRESS_FRACTION]]
     weeks = findings.weeks.windows
     for at in np.flatnonzero(~np.isnan(findings.weeks.queries.value)).tolist():
         for least, fractions in enumerate(findings.weeks.addresses, 1):
@@ -124,7 +126,7 @@ def _fraction(fractions: Fractions, at: int) -> list[Value]:
 
 def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
     """Curves by local hour, one row an hour and series."""
-    rows: Rows = [["series", "local_hour", "days", "value", "lower_95", "upper_95"]]
+    rows: Rows = [[*columns.PROFILE]]
     for name, curve in curves.items():
         for hour in range(24):
             ends = [float(part[hour]) for part in (curve.value, curve.lower, curve.upper)]
@@ -134,8 +136,7 @@ def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
 
 def box_plot_table(table: FloatArray) -> Rows:
     """Give the numbers that the box-plots show, one row an hour."""
-    rows: Rows = [["local_hour", "days", "mean", "median", "first_quartile", "third_quartile"]]
-    rows[0] += ["low_whisker", "high_whisker", "days_outside"]
+    rows: Rows = [[*columns.BOX_PLOTS]]
     for hour, box in enumerate(boxes(table)):
         if box is not None:
             quartiles = [box.mean, box.median, box.q1, box.q3, box.low, box.high]
@@ -146,8 +147,7 @@ def box_plot_table(table: FloatArray) -> Rows:
 def local_hours_table(findings: Findings) -> Rows:
     """Each local hour of each day with its counts: all that the profiles are made of."""
     local = findings.whole.local
-    rows: Rows = [["local_day", "local_hour", "queries", "flagged_queries", "addresses"]]
-    rows[0] += ["flagged_addresses"]
+    rows: Rows = [[*columns.LOCAL_HOURS]]
     parts = (local.queries, local.flagged, local.addresses, local.flagged_addresses)
     for day, hour in zip(*np.nonzero(~np.isnan(local.queries)), strict=True):
         counts = [int(part[day, hour]) for part in parts]
@@ -188,7 +188,7 @@ def comparison(findings: Findings) -> Rows:
 
 def differences(findings: Findings) -> Rows:
     """Each hour of the day against the one with the highest fraction, paired by day."""
-    rows: Rows = [["local_hour", "difference", "lower_95", "upper_95", "p", "p_holm"]]
+    rows: Rows = [[*columns.HOUR_DIFFERENCES]]
     for hour, difference in sorted(findings.hour_differences.items()):
         rows.append(
             [
@@ -200,6 +200,14 @@ def differences(findings: Findings) -> Rows:
                 difference.p_holm,
             ]
         )
+    return rows
+
+
+def gaps(findings: Findings) -> Rows:
+    """When the log was not followed in full."""
+    rows: Rows = [[*columns.GAPS]]
+    for gap in findings.provenance.gaps:
+        rows.append([iso_utc(gap.start), iso_utc(gap.end), gap.hours, gap.followed_hours])
     return rows
 
 
@@ -222,6 +230,11 @@ TABLES: dict[str, Callable[[Findings], Rows]] = {
     ),
     "8": countries,
     "9": comparison,
-    "2-corrected": weekly_corrected_fraction,
 }
 """The table of each figure, by the study's numbers."""
+OTHER_TABLES: dict[str, Callable[[Findings], Rows]] = {
+    "hours": local_hours_table,
+    "hours-against-the-highest": differences,
+    "gaps": gaps,
+}
+"""Tables that belong to no figure, by the names of their files."""

@@ -11,7 +11,14 @@ from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.estimation import correction, level_shift
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.estimation.intervals import Estimate, Z, address_fraction, query_fraction
-from donkeywatch.report.database_series import SERIES_BREAKS, BoolArray, Break, FloatArray, Windows
+from donkeywatch.report.database_series import (
+    SERIES_BREAKS,
+    BoolArray,
+    Break,
+    FloatArray,
+    IntArray,
+    Windows,
+)
 from donkeywatch.report.hour_exclusion import COVERED, Rule
 from donkeywatch.report.statistics import trend
 from donkeywatch.report.statistics.changes import change_points, remove_annual_cycle
@@ -45,6 +52,7 @@ class Fractions:
 class Trend:
     """What can be said of one stretch of weeks without a break; weeks are places in the series.
 
+    ``growth_weeks`` are the first and the last 12 whole weeks, whose means ``growth`` compares.
     ``slope`` is Sen's, of the logit of the query fraction by week; `None` all through when
     there are fewer than 8 whole weeks.
     """
@@ -55,6 +63,7 @@ class Trend:
     slope: Slope | None = None
     test: MannKendall | None = None
     growth: Growth | None = None
+    growth_weeks: tuple[IntArray, IntArray] | None = None
     parts: Decomposition | None = None
     changes: tuple[int, ...] = ()
     alarms: tuple[int, ...] = ()
@@ -195,10 +204,16 @@ def _trend(windows: Windows, queries: Fractions, first: int, last: int) -> Trend
         slope,
         test,
         trend.growth(queries.value[span], queries.error[span]),
+        _growth_weeks(queries.value[span], first),
         parts,
         tuple(first + int(known[at]) for at in changes),
         _alarms(windows, queries, first, last),
     )
+
+
+def _growth_weeks(values: FloatArray, first: int) -> tuple[IntArray, IntArray] | None:
+    ends = trend.growth_weeks(values)
+    return None if ends is None else (first + ends[0], first + ends[1])
 
 
 def _alarms(windows: Windows, queries: Fractions, first: int, last: int) -> tuple[int, ...]:

@@ -49,11 +49,11 @@ def interval_quantiles(days: int, block: int = BLOCK) -> tuple[float, float]:
     The expanded percentile interval (Hesterberg 2015, Am. Statistician 69, 371-386): of n
     blocks, Phi(-sqrt(n / (n - 1)) t) in place of 2.5 %, since few blocks vary too little.
     """
-    from scipy import stats
+    from scipy import special  # stats would take a second to import.
 
     blocks = max(2.0, days / block)
-    reach = math.sqrt(blocks / (blocks - 1)) * float(stats.t.ppf(0.975, blocks - 1))
-    low = float(stats.norm.cdf(-reach))
+    reach = math.sqrt(blocks / (blocks - 1)) * float(special.stdtrit(blocks - 1, 0.975))
+    low = float(special.ndtr(-reach))
     return low, 1 - low
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.estimation.intervals import Z
-from donkeywatch.report.database_series import FloatArray
+from donkeywatch.report.database_series import FloatArray, IntArray
 
 YEAR = 52
 """Weeks of a season."""
@@ -128,13 +128,13 @@ def growth(values: FloatArray, errors: FloatArray) -> Growth | None:
     by the delta method (Cochran 1977, ch. 6); the variance of either mean is the larger of what
     the errors say and of what the weeks show around a line of their own, by Student's t.
     """
-    known = np.flatnonzero(~np.isnan(values))
-    if len(known) < 2 * GROWTH_WEEKS:
+    ends = growth_weeks(values)
+    if ends is None:
         return None
-    from scipy import stats
+    from scipy import special
 
     means, spread = [], 0.0
-    for weeks in (known[:GROWTH_WEEKS], known[-GROWTH_WEEKS:]):
+    for weeks in ends:
         mean = float(values[weeks].mean())
         if mean <= 0:
             return None
@@ -144,9 +144,17 @@ def growth(values: FloatArray, errors: FloatArray) -> Growth | None:
         sampling_variance = float(errors[weeks] @ errors[weeks]) / GROWTH_WEEKS**2
         means.append(mean)
         spread += max(observed_variance, sampling_variance) / mean**2
-    reach = float(stats.t.ppf(0.975, 2 * (GROWTH_WEEKS - 2))) * np.sqrt(spread)
+    reach = float(special.stdtrit(2 * (GROWTH_WEEKS - 2), 0.975)) * np.sqrt(spread)
     ratio = means[1] / means[0]
     return Growth(ratio, ratio * float(np.exp(-reach)), ratio * float(np.exp(reach)))
+
+
+def growth_weeks(values: FloatArray) -> tuple[IntArray, IntArray] | None:
+    """Places of the first and of the last 12 known weeks; None with fewer than 24."""
+    known = np.flatnonzero(~np.isnan(values)).astype(np.int64)
+    if len(known) < 2 * GROWTH_WEEKS:
+        return None
+    return known[:GROWTH_WEEKS], known[-GROWTH_WEEKS:]
 
 
 def logit(fraction: FloatArray) -> FloatArray:

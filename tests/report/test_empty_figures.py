@@ -1,0 +1,76 @@
+"""A figure that shows nothing says why, in itself and on the page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.report import plot_elements, plots
+from donkeywatch.report.captions import caption, empty_reason
+from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.hour_profiles import Curve
+from donkeywatch.simulation.three_years import Years
+from donkeywatch.simulation.truth import HOUR
+
+
+@pytest.fixture(scope="module")
+def short(archive: Path, years: Years) -> Findings:
+    """A hundred hours: no whole week."""
+    return compute_findings(archive, Options(until=years.start_ms + 100 * HOUR))
+
+
+@pytest.fixture(scope="module")
+def barren(short: Findings) -> Findings:
+    """The same without an hour that counts, a group, a topic to compare with or a week."""
+    whole = replace(short.whole, queries=blank(short.whole.queries))
+    windows = replace(short.weeks.windows, stored=short.weeks.windows.stored & False)
+    return replace(
+        short, whole=whole, groups={}, comparison=None, whole_compared=None, cycle=None,
+        weeks=replace(short.weeks, windows=windows),
+    )  # fmt: skip
+
+
+def blank(curve: Curve) -> Curve:
+    """A curve that is known nowhere."""
+    return replace(curve, value=curve.value * float("nan"))
+
+
+def words(findings: Findings, number: str) -> str:
+    """All that is written into the axes of a figure, in one line."""
+    with plot_elements.style():
+        figure = plots.FIGURES[number](findings)
+    return " ".join(
+        text.get_text().replace("\n", " ") for axes in figure.axes for text in axes.texts
+    )
+
+
+@pytest.mark.parametrize("number", list(plots.FIGURES))
+def test_an_empty_figure_says_why(barren: Findings, number: str) -> None:
+    """The same sentence stands in the figure and under it."""
+    reason = empty_reason(number, barren)
+    assert reason
+    assert f"Nothing to show: {reason}." in words(barren, number)
+    assert f"Nothing to show: {reason}." in caption(number, barren)
+
+
+@pytest.mark.parametrize("number", list(plots.FIGURES))
+def test_a_figure_that_shows_something_does_not(findings: Findings, number: str) -> None:
+    """No such sentence where there are data."""
+    assert empty_reason(number, findings) is None
+    assert "Nothing to show" not in words(findings, number) + caption(number, findings)
+
+
+def test_countries_that_are_there_are_named(barren: Findings) -> None:
+    """So that the reader knows what to ask for."""
+    reason = empty_reason("8", barren)
+    assert reason
+    assert "no whole hour has queries from FR or AR, BR" in reason
+    assert ", ".join(barren.countries) in reason
+
+
+def test_a_week_that_is_not_whole_leaves_the_fractions_empty(short: Findings) -> None:
+    """Figures 2 and 3 say what a week needs to count."""
+    for number in ("2", "3"):
+        assert "95 % of it was followed" in words(short, number)
