@@ -146,6 +146,18 @@ def test_no_number_is_less_than_nothing_or_none_at_all(written: Path) -> None:
         assert not re.search(r"\bnan\b", text)
 
 
+def test_a_ratio_without_bound_is_told_in_words(findings: Findings) -> None:
+    """Not as `inf`, which is no number to cite."""
+    curve = findings.whole.flagged
+    replicates = curve.replicates.copy()
+    replicates[:, 5] = 0
+    flagged = replace(curve, replicates=replicates)
+    rows = comparison_rows(replace(findings, whole=replace(findings.whole, flagged=flagged)))
+    shown = {row.what: row.this_database for row in rows}
+    assert shown["flagged queries per hour: highest over lowest"].endswith("or more)")
+    assert not any("inf" in row.this_database for row in rows)
+
+
 def test_no_hour_makes_no_nan_percent(findings: Findings) -> None:
     """Where nothing was asked, nothing is known."""
     none = replace(
@@ -211,6 +223,9 @@ def test_the_weeks_that_growth_compares_are_marked(findings: Findings) -> None:
         axes = weekly_plots.weekly_query_fraction(findings).axes[0]
     means = [findings.weeks.queries.value[end].mean() * 100 for end in weeks]
     assert {f"{mean:.3f} %" for mean in means} <= {text.get_text() for text in axes.texts}
+    rows_of = {row.what: row.this_database for row in comparison_rows(findings)}
+    shown = ", ".join(f"{mean:.3f} %" for mean in means)
+    assert rows_of["queries flagged, first and last weeks"].startswith(shown)
     starts = findings.weeks.windows.start
     edges = [edge for end in weeks for edge in (starts[end[0]] / DAY, starts[end[-1]] / DAY + 7)]
     boxes_shown: list[Any] = list(axes.patches)

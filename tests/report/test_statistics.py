@@ -280,6 +280,18 @@ def test_the_ratio_of_extremes_covers() -> None:
     assert extremes(np.append(truth[:-1], np.nan), np.empty((0, 24)), LEVELS) is None
 
 
+@pytest.mark.parametrize("zeros", [30, 300])
+def test_a_lowest_hour_that_may_be_zero_leaves_the_ratio_open(zeros: int) -> None:
+    """Upwards there is no bound, and nothing is divided by 0."""
+    truth = 10 + 4 * np.cos((np.arange(24) - 18) * np.pi / 12)
+    curve, drawn = noisy(1, truth, 0.3)
+    drawn[:zeros, 6] = 0
+    result = extremes(curve, drawn, LEVELS)
+    assert result is not None
+    assert result.upper == math.inf
+    assert 1 <= result.lower < result.ratio
+
+
 def test_a_lag_is_found_across_midnight() -> None:
     """One curve 3.5 hours before another, whichever is asked about first."""
     at = np.arange(24)

@@ -19,15 +19,17 @@ CAPTIONS = {
     "3": "Addresses with at least one, two and three flagged queries, by week, as observed, with"
     " Wilson's interval.",
     "4a": "Queries by local hour of day, mean over days.",
-    "4b": "The same: each day's hour in a box-plot.",
+    "4b": "Queries by local hour of day: each day's hour in a box-plot.",
     "5a": "Flagged queries by local hour of day, mean over days.",
-    "5b": "The same: each day's hour in a box-plot.",
+    "5b": "Flagged queries by local hour of day: each day's hour in a box-plot.",
     "6a": "Fraction of queries that are flagged by local hour of day. The mean of hourly ratios"
     " weighs days alike, the ratio of sums weighs queries alike.",
-    "6b": "The same: each day's hourly ratio in a box-plot.",
+    "6b": "Fraction of queries that are flagged by local hour of day: each day's hourly ratio in a"
+    " box-plot.",
     "7a": "Fraction of addresses that are flagged by local hour of day, by the same two"
     " estimators.",
-    "7b": "The same: each day's hourly ratio in a box-plot.",
+    "7b": "Fraction of addresses that are flagged by local hour of day: each day's hourly ratio in"
+    " a box-plot.",
     "8": "Fraction of queries that are flagged in groups of countries, in local time.",
     "9": "The fraction by local hour of the topic it is compared with, all of it and"
     " what the other does not flag, and of the topic itself. Queries flagged as both are known by"

@@ -172,8 +172,9 @@ def draw_placeholder(axes: Axes, reason: str | None) -> None:
         text = "\n".join(wrap_text(f"Nothing to show: {reason}.", 9, SIZE[0] * POINTS * 0.75))
         axes.text(
             0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=9,
-            color=DARK, parse_math=False,
+            color=DARK, parse_math=False, bbox={"facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
+        axes.set_yticks([])
 
 
 @cache

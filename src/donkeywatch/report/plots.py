@@ -179,7 +179,7 @@ def _draw_boxes(table: FloatArray, label: str, empty: str | None) -> Figure:
     )  # fmt: skip
     axes.hlines(
         np.concatenate((low, high)), np.tile(at - CAP, 2), np.tile(at + CAP, 2), color=BLUE,
-        linewidth=0.9, label="last day within 1.5 interquartile ranges",
+        linewidth=0.9, label="whiskers: 1.5 quartile ranges",
     )  # fmt: skip
     axes.hlines(
         median, at - HALF_BOX, at + HALF_BOX, color=DARK, linewidth=1.4, zorder=2.2, label="median"

@@ -12,8 +12,8 @@ from donkeywatch.counting.calendar import week_name
 from donkeywatch.report.findings import Findings
 from donkeywatch.report.hour_profiles import Curve
 from donkeywatch.report.statistics.extremes import Extremes, extremes
-from donkeywatch.report.statistics.trend import GROWTH_WEEKS, growth_weeks
-from donkeywatch.report.weekly_series import Fractions
+from donkeywatch.report.statistics.trend import GROWTH_WEEKS
+from donkeywatch.report.weekly_series import Fractions, Trend
 
 
 class Row(NamedTuple):
@@ -91,14 +91,14 @@ def _fractions(findings: Findings) -> list[Row]:
             "2",
             "queries flagged, first and last weeks",
             "below 0.2 %, 0.45 %",
-            _first_and_last(queries),
+            _first_and_last(queries, findings.weeks.trends),
         ),
         Row("2", "growth, last 12 weeks over first 12", "0.45 over less than 0.2", growth_text),
         Row(
             "3",
             "addresses flagged, first and last weeks",
             "0.25 %, 0.7 %",
-            _first_and_last(addresses),
+            _first_and_last(addresses, findings.weeks.trends),
         ),
         Row("3", "highest week", "0.8 %", _highest(addresses)),
     ]
@@ -208,12 +208,14 @@ def _percent(fraction: float, digits: int = 3) -> str:
     return f"{fraction * 100:z.{digits}f} %" if math.isfinite(fraction) else UNKNOWN
 
 
-def _first_and_last(fractions: Fractions) -> str:
-    weeks = growth_weeks(fractions.value)
-    if weeks is None:
-        return UNKNOWN
-    ends = [float(fractions.value[part].mean()) for part in weeks]
-    return f"{_percent(ends[0])}, {_percent(ends[1])} (means of {GROWTH_WEEKS} weeks)"
+def _first_and_last(fractions: Fractions, trends: Sequence[Trend]) -> str:
+    """Means of the first and last weeks of each stretch, as figure 2 marks them."""
+    ends = [
+        ", ".join(_percent(float(fractions.value[weeks].mean())) for weeks in trend.growth_weeks)
+        for trend in trends
+        if trend.growth_weeks is not None
+    ]
+    return f"{'; '.join(ends)} (means of {GROWTH_WEEKS} weeks)" if ends else UNKNOWN
 
 
 def _highest(fractions: Fractions) -> str:
@@ -248,4 +250,6 @@ def _ratio(extreme: Extremes | None) -> str:
         return UNKNOWN
     if not math.isfinite(extreme.lower):
         return f"{extreme.ratio:z.2f}"
+    if not math.isfinite(extreme.upper):
+        return f"{extreme.ratio:z.2f} ({extreme.lower:z.2f} or more)"
     return f"{extreme.ratio:z.2f} ({extreme.lower:z.2f} to {extreme.upper:z.2f})"

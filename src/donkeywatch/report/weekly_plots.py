@@ -59,11 +59,12 @@ def autocorrelation(findings: Findings) -> Figure:
     cycle = findings.cycle
     axes.set_xlabel("lag (weeks)")
     axes.set_ylabel("autocorrelation of weekly queries")
-    axes.axhline(0, color=DARK, linewidth=0.8)
-    axes.set_ylim(-1.05, 1.05)
     if cycle is None:
         plot_elements.draw_placeholder(axes, empty_reason("1b", findings))
+        axes.set_xticks([])
         return figure
+    axes.axhline(0, color=DARK, linewidth=0.8)
+    axes.set_ylim(-1.05, 1.05)
     lags = np.arange(len(cycle.r))
     axes.vlines(lags, 0, cycle.r, color=BLUE, linewidth=1.2)
     axes.plot(lags, cycle.r, "o", color=BLUE, markersize=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,8 @@ class Extremes:
     """Highest and lowest hour of a curve, the hours that may be it, and their ratio.
 
     ``highest`` and ``lowest`` are 95 % confidence sets of hours in rising order; they are empty
-    and the ratio's interval is NaN without replicates.
+    and the ratio's interval is NaN without replicates. Its upper end is infinite where the lowest
+    hour may be 0.
     """
 
     peak: int
@@ -55,9 +57,7 @@ def extremes(
     sound = replicates[~np.isnan(replicates).any(axis=1)] if len(replicates) else replicates
     if not len(sound):
         return Extremes(peak, (), trough, (), ratio, float("nan"), float("nan"))
-    with np.errstate(divide="ignore"):
-        logs = np.log(sound.max(axis=1)) - np.log(sound.min(axis=1))
-    low, high = np.quantile(logs, ends)
+    low, high = _log_ratio_quantiles(sound, ends)
     return Extremes(
         peak,
         highest_hour_set(curve, sound),
@@ -67,6 +67,19 @@ def extremes(
         max(1.0, float(ratio**2 * np.exp(-high))),
         float(max(np.exp(high), ratio**2 * np.exp(-low))),
     )
+
+
+def _log_ratio_quantiles(replicates: FloatArray, ends: tuple[float, float]) -> tuple[float, float]:
+    """Quantiles of the logarithm of highest over lowest; infinite where the lowest may be 0."""
+    highest, lowest = replicates.max(axis=1), replicates.min(axis=1)
+    bounded = lowest > 0
+    logs = np.full(len(replicates), np.inf)
+    logs[bounded] = np.log(highest[bounded]) - np.log(lowest[bounded])
+    ordered = np.sort(logs)
+    if not np.isfinite(ordered[math.ceil(ends[1] * (len(ordered) - 1))]):
+        return float(ordered[int(ends[0] * (len(ordered) - 1))]), math.inf
+    low, high = np.quantile(ordered, ends)
+    return float(low), float(high)
 
 
 def highest_hour_set(curve: FloatArray, replicates: FloatArray) -> tuple[int, ...]:
