@@ -15,6 +15,8 @@ from donkeywatch.report import plot_elements, tables, weekly_plots
 from donkeywatch.report.captions import caption
 from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.report.report_page import report_html
+from donkeywatch.simulation.three_years import WEEK, Years
+from donkeywatch.simulation.truth import HOUR
 
 DIGEST = "00112233445566ff"
 RECORD = ValidationRecord(
@@ -92,6 +94,22 @@ def test_the_weekly_table_has_columns_of_its_own_for_the_correction(fits: Findin
 def test_the_page_says_where_the_correction_comes_from(fits: Findings) -> None:
     """With the day of the evaluation and the digest."""
     assert f"validation record of 2009-12-01, lexicon {DIGEST}" in report_html(fits, {})
+
+
+def test_a_span_before_the_lexicon_is_not_corrected(lexicon_known: Path, years: Years) -> None:
+    """The record is of the later lexicon: there is no curve, and the page says why."""
+    until = years.start_ms + 9 * WEEK * HOUR
+    report = compute_findings(lexicon_known, Options(until=until, record=RECORD))
+    assert report.corrected is None
+    assert "the lexicon of this span is not recorded" in report_html(report, {})
+
+
+def test_a_topic_that_the_record_does_not_know_is_not_corrected(lexicon_known: Path) -> None:
+    """The page says what is missing."""
+    options = Options(record=RECORD, topic="pornographic", comparison="pedophile")
+    report = compute_findings(lexicon_known, options)
+    assert report.corrected is None
+    assert "does not tell precision and recall of this topic" in report_html(report, {})
 
 
 def test_without_a_record_that_fits_nothing_is_corrected(

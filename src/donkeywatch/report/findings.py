@@ -81,7 +81,8 @@ class Pair:
 class Findings:
     """All that is shown. ``span`` are the bounds (ms) of the hours that profiles are made of.
 
-    ``corrected`` is None unless a validation record fits the lexicon that was used last.
+    ``corrected`` is None unless a validation record fits the lexicon that was used last, and a
+    week of it counts.
     ``countries`` are all there are in the hours, ``groups`` those of figure 8 that have queries.
     """
 
@@ -143,7 +144,8 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
     corrected_fraction, (lexicon, comparable_since) = None, database.lexicon()
     accuracy = accuracies(options.record, lexicon).get(topic) if options.record else None
     if accuracy is not None:
-        corrected_fraction = corrected(windows, weeks.queries, accuracy, comparable_since)
+        fractions = corrected(windows, weeks.queries, accuracy, comparable_since)
+        corrected_fraction = fractions if np.isfinite(fractions.value).any() else None
     report("hours of the day")
     country = database.countries(topic, grid)
     overall = profile(local_hours(country, grid, chosen, ()))

@@ -20,6 +20,8 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;vertical-align:top;padding:.25rem .6rem;border-bottom:1px solid #ddd}
 th[scope=row]{white-space:nowrap}
 figure{margin:1.6rem 0;break-inside:avoid}figcaption{color:#444}img{width:100%;height:auto}
+@media(max-width:40rem){th,td{padding:.2rem .25rem;font-size:.85em}
+th[scope=row]{white-space:normal}}
 """
 
 

@@ -153,8 +153,14 @@ def _correction_text(findings: Findings) -> str:
     origin = f"validation record of {record.evaluated_on}, lexicon {record.lexicon}"
     if findings.corrected is not None:
         return f"figure 2 has a corrected curve, from the {origin}"
-    reason = mismatch(record, findings.provenance.lexicon.digest or "")
-    return f"none: the {origin} does not fit" + (f"; {reason}" if reason else "")
+    lexicon = findings.provenance.lexicon.digest
+    reason = "the lexicon of this span is not recorded"
+    if lexicon is not None:
+        reason = mismatch(record, lexicon) or (
+            "it does not tell precision and recall of this topic, or no whole week began since the"
+            " lexicon last changed"
+        )
+    return f"none, in spite of the {origin}: {reason}"
 
 
 def _trend_sentence(findings: Findings, trend: Trend) -> str:
