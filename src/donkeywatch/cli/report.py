@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, err, out
 from donkeywatch.counting.calendar import WEEK_NAME, to_ms, week_start
-from donkeywatch.errors import ConfigError
+from donkeywatch.errors import UsageError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.report.findings import FOREVER, Options
 from donkeywatch.report.hour_exclusion import Rule
@@ -95,7 +95,7 @@ def _time(text: str) -> int:
             return week_start(text)
         return to_ms(datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC))
     except ValueError:
-        raise ConfigError(
+        raise UsageError(
             f"`{text}` is no day and no ISO week", "write 2026-09-21 or 2026-W39"
         ) from None
 
@@ -105,12 +105,12 @@ def _day(text: str) -> str:
     try:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date().isoformat()
     except ValueError:
-        raise ConfigError(f"`{text}` is no day", "write 2026-09-21") from None
+        raise UsageError(f"`{text}` is no day", "write 2026-09-21") from None
 
 
 def _group(text: str) -> str:
     """Countries joined by a plus, in capitals."""
     names = text.upper().split("+")
     if not all(len(name) == 2 and name.isascii() and name.isalpha() for name in names):
-        raise ConfigError(f"`{text}` is no group of countries", "write FR, or AR+BR")
+        raise UsageError(f"`{text}` is no group of countries", "write FR, or AR+BR")
     return "+".join(names)
