@@ -1,26 +1,23 @@
-# donkeywatch in a container.
+# donkeywatch in a container: docker build -t donkeywatch .
 #
-#   docker build -t donkeywatch .
-#   docker run --read-only --cap-drop ALL --security-opt no-new-privileges --ulimit core=0 \
-#     -p 127.0.0.1:9461:9461 -e DONKEYWATCH_TOKEN \
-#     -v donkeywatch:/var/lib/donkeywatch \
-#     -v /etc/donkeywatch:/etc/donkeywatch:ro -v /var/log/enode-go:/var/log/enode-go:ro \
-#     donkeywatch
-#
-# Mount the directory of the log, not the file, or a rotation is not seen. The lexicon must have
-# mode 0600 and belong to uid 10001. To be reached from outside the container the settings need
-# http.host = "0.0.0.0", which is refused without a token.
+# docs/deployment.md has the line to run it, with all that it needs: the state as a volume, the
+# directory of the log (not the file, or a rotation is not seen), a lexicon that belongs to uid 10001.
 
 FROM python:3.12-slim AS build
 WORKDIR /build
+RUN ["python", "-m", "venv", "tools"]
+RUN ["python", "-m", "venv", "/opt/donkeywatch"]
+COPY deploy/build-requirements.lock deploy/requirements.lock ./
+RUN ["tools/bin/python", "-m", "pip", "install", "--no-cache-dir", "--require-hashes", "--only-binary", ":all:", "-r", "build-requirements.lock"]
+RUN ["/opt/donkeywatch/bin/python", "-m", "pip", "install", "--no-cache-dir", "--require-hashes", "--only-binary", ":all:", "-r", "requirements.lock"]
+# donkeywatch itself is what was copied, and never what an index has under its name.
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 COPY deploy ./deploy
 COPY docs ./docs
 COPY grafana ./grafana
-RUN ["python", "-m", "pip", "wheel", "--no-cache-dir", "--no-deps", "--wheel-dir", "wheels", "."]
-RUN ["python", "-m", "venv", "/opt/donkeywatch"]
-RUN ["/opt/donkeywatch/bin/python", "-m", "pip", "install", "--no-cache-dir", "--only-binary", ":all:", "--find-links", "wheels", "donkeywatch"]
+RUN ["tools/bin/python", "-m", "pip", "wheel", "--no-index", "--no-build-isolation", "--no-deps", "--wheel-dir", "wheels", "."]
+RUN ["/opt/donkeywatch/bin/python", "-m", "pip", "install", "--no-index", "--no-deps", "--find-links", "wheels", "donkeywatch"]
 
 FROM python:3.12-slim
 LABEL org.opencontainers.image.title="donkeywatch" \

@@ -10,7 +10,7 @@ RUNS ?= 5
 BENCH ?=
 SEED ?=
 
-.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers lint docs clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers lint docs lock deb clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -32,6 +32,8 @@ help:
 	@echo 'make soak                ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
 	@echo 'make lint                types and style alone'
 	@echo 'make docs                write the generated parts of docs/ and README.md anew'
+	@echo 'make deb                 a Debian package in dist/, for the machine and the python3 of this one'
+	@echo 'make lock                the newest dependencies for package and image: deploy/requirements.lock'
 
 .venv/run: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("donkeywatch needs Python 3.11 or newer: set PYTHON=") if sys.version_info < (3, 11) else None'
@@ -64,7 +66,7 @@ test: lint
 
 # What some tests need of the system, as root; without it they skip by hand and fail under CI.
 SYSTEM_PACKAGES = make chromium prometheus strace systemd logrotate faketime openssl mtail rsyslog \
-  mawk gawk nginx caddy zstd
+  mawk gawk nginx caddy zstd debootstrap dpkg-dev python3-venv
 system-packages:
 	@missing=; for name in $(SYSTEM_PACKAGES); do dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
 	  command -v npm >/dev/null || missing="$$missing npm"; test -z "$$missing" || { apt-get update -qq && \
@@ -132,5 +134,19 @@ soak: .venv/test
 docs: .venv/test
 	$(BIN)/python docs/generate.py
 
+# What package and image are made of. For each Python from 3.11 on, with the hash of every file.
+COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+  --generate-hashes --custom-compile-command 'make lock'
+
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(COMPILE) --output-file deploy/requirements.lock pyproject.toml
+	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	  | $(COMPILE) --output-file deploy/build-requirements.lock -
+
+deb:
+	deploy/debian/build.sh dist
+
 clean:
-	rm -rf .venv .venv-lowest .venv-bench demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-lowest .venv-bench .venv-lock demo .coverage* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -144,8 +145,9 @@ def test_the_port_is_the_default_one() -> None:
 
 def test_every_source_exists_and_nothing_else_leaves_the_directory() -> None:
     """What is copied is in the build context; keys, logs, lexicons and databases are not."""
+    locks = ["deploy/build-requirements.lock", "deploy/requirements.lock"]
     parts = ["src", "deploy", "docs", "grafana"]
-    assert sources() == ["pyproject.toml", "README.md", "LICENSE", *parts]
+    assert sources() == [*locks, "pyproject.toml", "README.md", "LICENSE", *parts]
     for source in sources():
         assert (ROOT / source).exists()
         assert not ignored(source)
@@ -172,6 +174,44 @@ def test_all_addresses_are_served_only_with_a_token(tmp_path: Path) -> None:
     assert loader.load(path, {TOKEN_VARIABLE: TOKEN}).http.token is not None
 
 
+def build_commands() -> list[list[str]]:
+    """The commands of the stage that is not kept."""
+    kept = [value for name, value in last_stage() if name == "RUN"]
+    return [json.loads(value) for value in values("RUN") if value not in kept]
+
+
+def test_the_documented_container_writes_to_its_volume_alone_and_shows_itself_to_this_machine() -> (
+    None
+):
+    """docs/deployment.md runs it read-only, without privileges, on loopback and with our volume."""
+    text = (ROOT / "docs" / "deployment.md").read_text("utf-8").replace("\\\n", " ")
+    (line,) = re.findall(r"^\$ (docker run --detach .*)", text, re.MULTILINE)
+    words = shlex.split(line)
+    options = dict(itertools.pairwise(words))
+    assert "--read-only" in words
+    assert "--privileged" not in words
+    assert "--user" not in words
+    assert (options["--cap-drop"], options["--security-opt"]) == ("ALL", "no-new-privileges")
+    assert options["--ulimit"] == "core=0"
+    assert options["-p"] == f"127.0.0.1:{Http().port}:{Http().port}"
+    assert options["-e"] == TOKEN_VARIABLE
+    mounts = [words[i + 1].split(":") for i, word in enumerate(words) if word == "-v"]
+    writable = [mount[1] for mount in mounts if mount[2:] != ["ro"]]
+    assert writable == json.loads(values("VOLUME")[0])
+    directories = {mount[1] for mount in mounts}
+    assert str(Path(environment()["DONKEYWATCH_CONFIG"]).parent) in directories
+
+
+def test_no_index_is_asked_for_donkeywatch() -> None:
+    """What an index is asked for is locked by its hash; our own wheel is made of what is copied."""
+    commands = [command for command in build_commands() if "pip" in command]
+    assert len(commands) == 4
+    for command in commands:
+        assert {"--require-hashes", "--only-binary"} <= set(command) or (
+            {"--no-index", "--no-deps"} <= set(command)
+        ), command
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``bin`` directory of an environment made by the build's own RUN commands."""
@@ -184,8 +224,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(ROOT / source, build / source, ignore=skip)
         else:
             shutil.copy(ROOT / source, build)
-    commands = [json.loads(value) for name, value in instructions() if name == "RUN"][:3]
-    for words in commands:
+    for words in build_commands():
         command = [str(word).replace("/opt/donkeywatch", str(home)) for word in words]
         if command[0] == "python":
             command[0] = sys.executable

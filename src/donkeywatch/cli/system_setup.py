@@ -28,6 +28,8 @@ PROGRAM_IN_UNITS = "/opt/donkeywatch/bin/donkeywatch"
 LOG_DIRECTORY_IN_UNITS = "/var/log/enode-go"
 UNITS = ("donkeywatch.service", "donkeywatch-keys.timer")
 """What is to be enabled."""
+PACKAGED_UNIT = Path("/lib/systemd/system/donkeywatch.service")
+"""Where it is, the Debian package has brought the units."""
 UNIT_FILES = (*UNITS, "donkeywatch-keys.service")
 
 
@@ -54,7 +56,7 @@ def prepare(answers: Answers, *, dry_run: bool) -> None:
     for command in commands:
         _run(command, dry_run=dry_run)
     if dry_run:
-        for name in UNIT_FILES:
+        for name in () if PACKAGED_UNIT.exists() else UNIT_FILES:
             _show(f"install -m 0644 {name} {UNIT_DIRECTORY / name}")
         _show("systemctl daemon-reload")
 
@@ -90,8 +92,11 @@ def _log_group(path: Path) -> str:
 def finish(answers: Answers, config_path: Path) -> None:
     """Give the user its word list, install the units, and check all of it as that user."""
     _run(["chown", f"{USER}:{USER}", str(answers.lexicon)])
+    if answers.token_file is not None:  # The daemon and root read it, who asks for the status.
+        _run(["chown", f"root:{USER}", str(answers.token_file)])
+        _run(["chmod", "0640", str(answers.token_file)])
     source, program = shipped_files.root() / "deploy" / "systemd", _program()
-    for name in UNIT_FILES:
+    for name in () if PACKAGED_UNIT.exists() else UNIT_FILES:
         text = (source / name).read_text("utf-8")
         text = text.replace(PROGRAM_IN_UNITS, program)
         text = text.replace(str(SETTINGS), str(config_path.absolute()))
