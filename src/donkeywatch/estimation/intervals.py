@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from donkeywatch.counting.aggregates import WindowAggregate
+from donkeywatch.estimation.beta_quantile import beta_quantiles
 
 Z = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 SMALL_SAMPLE = 30
 """With fewer flagged addresses the exact interval has its say too."""
 
+Numbers = npt.NDArray[np.float64]
+Bounds = tuple[Numbers, Numbers]
+"""Lower and upper bound of each."""
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+
+class Estimate(NamedTuple):
     """A fraction with its 95 % interval; ``design_effect`` is 1 for independent trials."""
 
     value: float
@@ -23,16 +30,37 @@ class Estimate:
     design_effect: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class TopicColumns:
+    """One topic in many windows: whole numbers as floats, all of one length.
+
+    The sums go over the addresses of a window: q is the queries of one, k its flagged queries.
+    """
+
+    queries: Numbers
+    addresses: Numbers
+    sum_qq: Numbers
+    flagged_queries: Numbers
+    flagged_addresses: Numbers
+    """Addresses with at least one flagged query."""
+    sum_qk: Numbers
+    sum_kk: Numbers
+
+
 def wilson(successes: float, trials: float) -> tuple[float, float]:
     """Score interval of a proportion (Wilson 1927, J. Am. Stat. Assoc. 22, 209-212)."""
-    if trials <= 0:
-        return 0.0, 1.0
-    p, z2 = successes / trials, Z * Z
-    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = Z / (1 + z2 / trials) * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials**2))
-    lower = 0.0 if successes <= 0 else max(0.0, centre - half)
-    upper = 1.0 if successes >= trials else min(1.0, centre + half)
-    return lower, upper
+    return _first(wilson_bounds(_column(successes), _column(trials)))
+
+
+def wilson_bounds(successes: Numbers, trials: Numbers) -> Bounds:
+    """Score intervals of many proportions; (0, 1) where there are no trials."""
+    n = np.where(trials > 0, trials, 1.0)
+    p, z2 = successes / n, Z * Z
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z / (1 + z2 / n) * np.sqrt(np.maximum(0.0, p * (1 - p) / n + z2 / (4 * n**2)))
+    lower = np.where(successes <= 0, 0.0, np.maximum(0.0, centre - half))
+    upper = np.where(successes >= trials, 1.0, np.minimum(1.0, centre + half))
+    return np.where(trials > 0, lower, 0.0), np.where(trials > 0, upper, 1.0)
 
 
 def clopper_pearson(successes: float, trials: float) -> tuple[float, float]:
@@ -40,15 +68,31 @@ def clopper_pearson(successes: float, trials: float) -> tuple[float, float]:
 
     Both arguments may be fractional, as effective sample sizes are (Korn & Graubard 1998).
     """
-    if trials <= 0:
-        return 0.0, 1.0
+    return _first(clopper_pearson_bounds(_column(successes), _column(trials)))
+
+
+def clopper_pearson_bounds(successes: Numbers, trials: Numbers) -> Bounds:
+    """Exact intervals of many proportions; (0, 1) where there are no trials."""
     failures = trials - successes
-    lower = 0.0 if successes <= 0 else _beta_quantile(0.025, successes, failures + 1)
-    upper = 1.0 if failures <= 0 else _beta_quantile(0.975, successes + 1, failures)
+    lower, upper = np.zeros(len(trials)), np.ones(len(trials))
+    inside = (trials > 0) & (successes > 0)
+    lower[inside] = beta_quantiles(0.025, successes[inside], failures[inside] + 1)
+    inside = (trials > 0) & (failures > 0)
+    upper[inside] = beta_quantiles(0.975, successes[inside] + 1, failures[inside])
     return lower, upper
 
 
 def query_fraction(figures: WindowAggregate, topic: int) -> Estimate | None:
+    """Flagged queries over queries of one window, as `query_fractions` has it."""
+    aggregate = figures.topics[topic]
+    numbers = (
+        figures.queries, figures.addresses, figures.sum_qq,
+        aggregate.queries, aggregate.addresses[0], aggregate.sum_qk, aggregate.sum_kk,
+    )  # fmt: skip
+    return query_fractions(TopicColumns(*map(_column, numbers)))[0]
+
+
+def query_fractions(of: TopicColumns) -> list[Estimate | None]:
     """Flagged queries over queries with the interval clustered by address; None without queries.
 
     Queries of one address are not independent. The variance is that of a ratio estimator over
@@ -61,78 +105,52 @@ def query_fraction(figures: WindowAggregate, topic: int) -> Estimate | None:
     takes it n / (n - 1) times (as of n clusters, not of all; 2 times where n is 1), and the exact
     interval may widen what comes of it. Without that the interval covers 90 % where n is about 5.
     """
-    q, k = figures.queries, figures.topics[topic].queries
-    if q == 0:
-        return None
-    p, addresses, topic_aggregate = k / q, figures.addresses, figures.topics[topic]
-    if k in (0, q) or addresses < 2:
-        effect = max(1.0, figures.sum_qq / q)
-    else:
-        squares = topic_aggregate.sum_kk - 2 * p * topic_aggregate.sum_qk + p * p * figures.sum_qq
-        variance = addresses / (addresses - 1) * max(0.0, squares) / q**2
-        effect = max(1.0, variance / (p * (1 - p) / q))
-    size = effect if k in (0, q) else effect * _small_cluster_factor(topic_aggregate.addresses[0])
-    lower, upper = wilson(k / size, q / size)
-    if topic_aggregate.addresses[0] < SMALL_SAMPLE:
-        exact = clopper_pearson(k / size, q / size)
-        lower, upper = min(lower, exact[0]), max(upper, exact[1])
-    return Estimate(p, lower, upper, effect)
+    q, k = np.maximum(of.queries, 1.0), of.flagged_queries
+    p, has_no_variance = k / q, (k == 0) | (k == q)
+    squares = of.sum_kk - 2 * p * of.sum_qk + p * p * of.sum_qq
+    clusters = of.addresses / np.maximum(of.addresses - 1, 1.0)
+    simple = np.where(has_no_variance, 1.0, p * (1 - p) / q)
+    effect = clusters * np.maximum(0.0, squares) / q**2 / simple
+    effect = np.where(has_no_variance | (of.addresses < 2), of.sum_qq / q, effect)
+    effect = np.maximum(1.0, effect)
+    size = np.where(has_no_variance, 1.0, _small_cluster_factor(of.flagged_addresses)) * effect
+    lower, upper = wilson_bounds(k / size, q / size)
+    small = of.flagged_addresses < SMALL_SAMPLE
+    exact = clopper_pearson_bounds((k / size)[small], (q / size)[small])
+    lower[small] = np.minimum(lower[small], exact[0])
+    upper[small] = np.maximum(upper[small], exact[1])
+    return _estimates(of.queries > 0, p, lower, upper, effect)
 
 
-def _small_cluster_factor(flagged: int) -> float:
+def _small_cluster_factor(flagged: Numbers) -> Numbers:
     """Give the factor that a variance made of few flagged addresses lacks."""
-    return 1.0 if flagged >= SMALL_SAMPLE else flagged / (flagged - 1) if flagged > 1 else 2.0
+    few = np.where(flagged > 1, flagged / np.maximum(flagged - 1, 1.0), 2.0)
+    return np.where(flagged >= SMALL_SAMPLE, 1.0, few)
 
 
 def address_fraction(figures: WindowAggregate, topic: int, min_flagged: int = 1) -> Estimate | None:
     """Addresses with at least ``min_flagged`` flagged queries over addresses, by Wilson."""
-    if figures.addresses == 0:
-        return None
     flagged = figures.topics[topic].addresses[min_flagged - 1]
-    return Estimate(flagged / figures.addresses, *wilson(flagged, figures.addresses))
+    return plain_fractions(_column(flagged), _column(figures.addresses))[0]
 
 
-def _beta_quantile(probability: float, a: float, b: float) -> float:
-    """Inverse of the regularised incomplete beta function, by bisection."""
-    low, high = 0.0, 1.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        if _beta_cdf(middle, a, b) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+def plain_fractions(flagged: Numbers, of: Numbers) -> list[Estimate | None]:
+    """Independent ones that are flagged over all, by Wilson; None where there are none."""
+    lower, upper = wilson_bounds(flagged, of)
+    return _estimates(of > 0, flagged / np.maximum(of, 1.0), lower, upper, np.ones(len(of)))
 
 
-def _beta_cdf(x: float, a: float, b: float) -> float:
-    """Regularised incomplete beta function (Press et al., Numerical Recipes, 6.4)."""
-    if x <= 0.0 or x >= 1.0:
-        return min(max(x, 0.0), 1.0)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
-    if x < (a + 1) / (a + b + 2):
-        return front * _continued_fraction(x, a, b) / a
-    return 1.0 - front * _continued_fraction(1 - x, b, a) / b
+def _estimates(is_known: npt.NDArray[np.bool_], *columns: Numbers) -> list[Estimate | None]:
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    estimates: list[Estimate | None] = list(map(Estimate._make, rows))
+    for i in np.flatnonzero(~is_known).tolist():
+        estimates[i] = None
+    return estimates
 
 
-def _continued_fraction(x: float, a: float, b: float) -> float:
-    """Lentz's method for the incomplete beta function."""
-    tiny = 1e-300
-    c, d = 1.0, 1.0 - (a + b) * x / (a + 1)
-    d = 1.0 / (d if abs(d) > tiny else tiny)
-    value = d
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd_term = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd_term):
-            d = 1.0 + term * d
-            d = 1.0 / (d if abs(d) > tiny else tiny)
-            c = 1.0 + term / c
-            c = c if abs(c) > tiny else tiny
-            value *= c * d
-        if abs(c * d - 1.0) < 1e-15:
-            break
-    return value
+def _column(number: float) -> Numbers:
+    return np.array([number], np.float64)
+
+
+def _first(bounds: Bounds) -> tuple[float, float]:
+    return float(bounds[0][0]), float(bounds[1][0])
