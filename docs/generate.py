@@ -157,6 +157,26 @@ def _abridged(value: Any) -> Any:
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
+CSV_TABLES = {
+    "`/api/v1/fractions`, `/api/v1/hours`, `/api/v1/weeks`: a row per window and topic": (
+        csv_tables.WINDOW_COLUMNS
+        | {
+            f"{csv_tables.CATEGORY_COLUMN}...": "one column for each category, of the lexicon or"
+            " with counts, in the order of the alphabet: flagged queries in it; empty where the"
+            " topic has no such category, and for rolling windows"
+        }
+    ),
+    "`/api/v1/profile`: a row per hour of the day": csv_tables.PROFILE_COLUMNS,
+    "`/api/v1/countries`: a row per country and topic": csv_tables.COUNTRY_COLUMNS,
+}
+"""Columns by table."""
+
+
+def api_columns() -> str:
+    """Every column of the tables that the API gives as CSV."""
+    return "\n".join(columns.markdown_table(*table) for table in CSV_TABLES.items())
+
+
 def speed() -> str:
     """What README says of the last `make bench`: medians of the whole job, with start-up."""
     document = json.loads((ROOT / "docs" / "performance.json").read_text("utf-8"))
@@ -174,20 +194,15 @@ def speed() -> str:
     )
 
 
-def csv_columns() -> str:
-    """Columns of every CSV file of a report, and of the API's."""
-    title = "`/api/v1/hours?format=csv`, `/api/v1/weeks?format=csv`"
-    return f"{columns.columns_markdown()}\n{columns.markdown_table(title, csv_tables.COLUMNS)}"
-
-
 SECTIONS = {
     "speed": speed,
     "commands": commands,
     "api": api,
+    "csv": api_columns,
     "settings": loader.settings_markdown,
     "metrics": catalogue.metrics_markdown,
     "tables": schema.schema_markdown,
-    "columns": csv_columns,
+    "columns": columns.columns_markdown,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from asking import Asked
     from browsing import Site
+    from donkeywatch.publish.engine_status import Status
+    from support import Simulated
 
 # A busy machine is no fault of the code: nothing here is a timed test.
 settings.register_profile("untimed", deadline=None)
@@ -24,7 +28,7 @@ settings.load_profile("untimed")
 TRACED = "COVERAGE_PROCESS_CONFIG"
 """By which coverage has processes traced that are started."""
 
-# `browsing` is imported late: most tests, and those with the lowest versions, need no browser.
+# What only some tests need is imported late: those with the lowest versions have no browser.
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +62,30 @@ def browser() -> Iterator[Browser]:
 
     with chromium() as opened:
         yield opened
+
+
+@pytest.fixture
+def _silent_server(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing formats a traceback in the server's thread.
+
+    Python 3.11.7 cannot parse in two threads at once (python/cpython#106905), and pytest parses
+    when a test fails.
+    """
+    caplog.set_level(logging.CRITICAL + 1, logger="uvicorn.error")
+
+
+@pytest.fixture(scope="session")
+def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status]:
+    """A simulation of two weeks and a day, counted, and the engine's status."""
+    from asking import count_simulation
+
+    return count_simulation(tmp_path_factory.mktemp("app"))
+
+
+@pytest.fixture(scope="module")
+def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
+    """The application over that simulation, without a token."""
+    from asking import served
+
+    with served(*counted) as request:
+        yield request

@@ -1,4 +1,5 @@
-"""What it takes to show three years: `/metrics`, the page's first answer, and the rest of the page.
+"""What it takes to show three years: `/metrics`, the page's first answer, and the rest of the page;
+and all hours of them at once.
 
 `make bench-page` runs it; the figures depend on the machine. Loopback only.
 """
@@ -50,7 +51,13 @@ HOURS = (0, 2, 5, 8, 12, 16, 18, 19, 22, 24)
 QUERIES = np.interp(range(24), HOURS, (55e3, 35e3, 22e3, 33e3, 61e3, 74e3, 80e3, 81e3, 70e3, 55e3))
 FLAGGED = np.interp(range(24), HOURS, (33, 44, 65, 42, 25, 29, 28, 27, 28, 33)) / 1e4
 """Queries an hour and flagged fraction, about as the study had them (hours 0 to 23, UTC)."""
-BARS = {"/metrics": (50.0, None), "/": (200.0, 300.0)}
+ALL_HOURS = "/api/v1/hours?limit=30000"
+BARS = {
+    "/metrics": (50.0, None),
+    "/": (200.0, 300.0),
+    ALL_HOURS: (1000.0, None),
+    f"{ALL_HOURS}&format=csv": (1000.0, None),
+}
 """Median in ms and compressed size in KB that may not be passed."""
 
 
@@ -182,6 +189,7 @@ def paths(now: int) -> Iterator[str]:
     yield "/api/v1/weeks"
     yield f"/api/v1/profile?from={np.datetime64(stamp) - weeks}Z"
     yield "/api/v1/countries"
+    yield from (ALL_HOURS, f"{ALL_HOURS}&format=csv")
 
 
 def main() -> None:

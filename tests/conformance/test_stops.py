@@ -234,8 +234,8 @@ def test_a_window_is_published_once(
     assert code == -signal.SIGKILL
     failpoints.go_on(str(template), "none")
     with Snapshots(template / "state", TOPICS).open() as snapshot:
-        hours = snapshot.windows_between("hour", MONDAY - DAY, LAST, 100)
-        weeks = snapshot.windows_between("week", MONDAY - 7 * DAY, MONDAY, 100)
+        hours = list(snapshot.windows_between("hour", MONDAY - DAY, LAST, 100))
+        weeks = list(snapshot.windows_between("week", MONDAY - 7 * DAY, MONDAY, 100))
         shown = snapshot.current()
     assert [iso_utc(hour.start) for hour in hours if hour.closed] == [
         iso_utc(MONDAY - n * HOUR) for n in (4, 3, 2, 1)

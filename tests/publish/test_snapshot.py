@@ -60,14 +60,20 @@ def test_a_view_does_not_move_while_it_is_open(store: Store, snapshots: Snapshot
     """What is committed after the first read is seen by the next snapshot only."""
     count(store, TEN)
     with snapshots.open() as snapshot:
-        before = snapshot.total_queries(), snapshot.windows_between("hour", 0, 1 << 52, 9)
+        before = snapshot.total_queries(), list(snapshot.windows_between("hour", 0, 1 << 52, 9))
         count(store, TEN)
         count(store, TEN + HOUR)
-        assert (snapshot.total_queries(), snapshot.windows_between("hour", 0, 1 << 52, 9)) == before
+        assert (
+            snapshot.total_queries(),
+            list(snapshot.windows_between("hour", 0, 1 << 52, 9)),
+        ) == before
         assert snapshot.counters()["lines", "main", "query"] == 8
     with snapshots.open() as snapshot:
         assert snapshot.total_queries() == 24
-        assert [view.queries for view in snapshot.windows_between("hour", 0, 1 << 52, 9)] == [16, 8]
+        assert [view.queries for view in snapshot.windows_between("hour", 0, 1 << 52, 9)] == [
+            16,
+            8,
+        ]
 
 
 def test_a_view_cannot_write(snapshots: Snapshots) -> None:
@@ -103,7 +109,7 @@ def test_an_empty_database_has_nothing_to_show(snapshots: Snapshots) -> None:
     """No window, no source, no total, no break."""
     with snapshots.open() as snapshot:
         assert snapshot.current() == []
-        assert snapshot.windows_between("hour", 0, 1 << 52, 9) == []
+        assert list(snapshot.windows_between("hour", 0, 1 << 52, 9)) == []
         assert (snapshot.total_queries(), snapshot.counters(), snapshot.sources()) == (0, {}, {})
         assert not [*snapshot.country_hours("one", (), 0, 1 << 52, "ZZ")]
         assert snapshot.breaks(0, 1 << 52) == []
@@ -206,9 +212,9 @@ def test_a_span_is_half_open_and_limited(store: Store, snapshots: Snapshots) -> 
     for i in range(5):
         count(store, TEN + i * HOUR)
     with snapshots.open() as snapshot:
-        result = snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 9)
+        result = list(snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 9))
         assert [view.start for view in result] == [TEN + i * HOUR for i in (1, 2, 3)]
-        assert snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 2) == result[:2]
+        assert list(snapshot.windows_between("hour", TEN + HOUR, TEN + 4 * HOUR, 2)) == result[:2]
         newest = snapshot.windows("hour", "closed = 0", (), limit=2, newest=True)
     assert [view.start for view in newest] == [TEN + 4 * HOUR, TEN + 3 * HOUR]
 
@@ -274,7 +280,7 @@ def test_totals_outlive_a_prune(store: Store, snapshots: Snapshots) -> None:
     store.close_hour(TEN, None, FIGURES)
     store.prune("hour", TEN + DAY)
     with snapshots.open() as snapshot:
-        assert snapshot.windows_between("hour", 0, 1 << 52, 9) == []
+        assert list(snapshot.windows_between("hour", 0, 1 << 52, 9)) == []
         assert by_country(snapshot) == []
         assert snapshot.total_queries() == 8
         assert snapshot.sources() == {"main": TEN + HOUR - 1}
@@ -290,7 +296,7 @@ def test_windows_are_corrected_back_to_the_last_change_of_the_lexicon(store: Sto
 
     def shown() -> list[list[Estimate | None]]:
         with views.open() as snapshot:
-            hours = snapshot.windows_between("hour", 0, 1 << 52, 9)
+            hours = list(snapshot.windows_between("hour", 0, 1 << 52, 9))
         return [[topic.corrected for topic in hour.topics] for hour in hours]
 
     both = shown()

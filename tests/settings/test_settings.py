@@ -95,6 +95,9 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "tls_key": PATHS,
         "names": st.lists(WORDS, max_size=3),
         "proxies": st.lists(st.one_of(WORDS, st.just("127.0.0.1")), max_size=3),
+        "cors_origin": st.one_of(
+            WORDS, st.sampled_from(["https://monitor.example", "http://localhost:80", "*"])
+        ),
         "root_path": st.one_of(WORDS, st.sampled_from(["/donkeywatch", "/api", "/../x"])),
     },
     "": {

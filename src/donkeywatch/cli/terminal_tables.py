@@ -11,7 +11,7 @@ from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.http.status_client import Answer, DaemonAnswer
-from donkeywatch.publish.snapshot import WindowView
+from donkeywatch.publish.window_views import WindowView
 from donkeywatch.runtime.log_sample import Sample
 
 NAMES = {"hour": "hour*", "week": "week*"}

@@ -36,7 +36,7 @@ def utc(time: int) -> datetime:
 
 def iso_utc(time: int) -> str:
     """ISO 8601 to the second with ``Z``, as the API and the database show it."""
-    return utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return utc(time).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def week_name(time: int) -> str:

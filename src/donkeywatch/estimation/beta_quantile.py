@@ -62,6 +62,7 @@ def _solve(probability: Numbers, a: Numbers, b: Numbers, start: Numbers) -> Numb
     scale = _log_gamma_rise(b, a) - _log_gamma(a + 1)
     target = np.log(probability)
     log_x = np.log(np.maximum(start, math.exp(MIN_LOG)))
+    is_done = np.zeros(len(log_x), np.bool_)
     for _ in range(MAX_NEWTON_STEPS):
         x = np.exp(log_x)
         total = _series(x, a, b)
@@ -69,9 +70,11 @@ def _solve(probability: Numbers, a: Numbers, b: Numbers, start: Numbers) -> Numb
         slope = a / ((1 - x) * total)
         step = np.clip((target - log_i) / slope, MIN_LOG, -MIN_LOG)
         moved = np.clip(log_x + step, MIN_LOG, MAX_LOG)
-        is_done = bool((np.abs(moved - log_x) < CONVERGED).all())
-        log_x = moved
-        if is_done:
+        # Each ends for itself: its last digits do not depend on what stands beside it.
+        step = np.where(is_done, 0.0, moved - log_x)
+        log_x = log_x + step
+        is_done |= np.abs(step) < CONVERGED
+        if is_done.all():
             break
     return np.exp(log_x)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -142,7 +143,8 @@ def plain_fractions(flagged: Numbers, of: Numbers) -> list[Estimate | None]:
 
 def _estimates(is_known: npt.NDArray[np.bool_], *columns: Numbers) -> list[Estimate | None]:
     rows = zip(*(column.tolist() for column in columns), strict=True)
-    estimates: list[Estimate | None] = list(map(Estimate._make, rows))
+    # As Estimate._make does, which takes three times as long.
+    estimates: list[Estimate | None] = list(map(partial(tuple.__new__, Estimate), rows))
     for i in np.flatnonzero(~is_known).tolist():
         estimates[i] = None
     return estimates

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from donkeywatch.counting.aggregates import THRESHOLDS
-from donkeywatch.counting.calendar import iso_utc, week_name
+from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.publish.hour_profile import BoxPlot
-from donkeywatch.publish.snapshot import TopicView, WindowView
 
 
 class Interval(BaseModel):
@@ -160,12 +158,39 @@ class CountriesResponse(BaseModel):
     countries: list[CountryResponse]
 
 
-class ErrorResponse(BaseModel):
-    """Why a request with a bad parameter is not answered."""
+class IndexPath(BaseModel):
+    """A path and what it answers."""
 
-    detail: str | list[dict[str, Any]] = Field(
-        examples=["give times as 2026-11-23T10:00:00Z, 2026-11-23 or 2026-W48"],
-        description="one sentence, or one object for each bad parameter",
+    path: str = Field(examples=["/api/v1/weeks"])
+    summary: str = Field(examples=["ISO weeks, UTC, oldest first."])
+
+
+class IndexResponse(BaseModel):
+    """What can be asked for; parameters and forms are at `/docs` and `/openapi.json`."""
+
+    version: str = Field(examples=["0.2.0"])
+    paths: list[IndexPath]
+
+
+class RequestError(BaseModel):
+    """Why a request is not answered, and what to do."""
+
+    status: int = Field(examples=[422], description="that of HTTP")
+    message: str = Field(examples=["a time is in none of the known forms"])
+    remedy: str = Field(examples=["give times as 2026-11-23T10:00:00Z, 2026-11-23 or 2026-W48"])
+
+
+class ErrorResponse(BaseModel):
+    """The form of every answer to a request that is refused or failed."""
+
+    error: RequestError = Field(
+        examples=[
+            {
+                "status": 422,
+                "message": "`from` is after `to`",
+                "remedy": "exchange them, or leave one out",
+            }
+        ]
     )
 
 
@@ -224,36 +249,3 @@ def box_answer(box: BoxPlot | None) -> BoxPlotResponse | None:
     if box is None:
         return None
     return BoxPlotResponse(low=box.low, q1=box.q1, median=box.median, q3=box.q3, high=box.high)
-
-
-def window_response(view: WindowView) -> WindowResponse:
-    """The answer for a window."""
-    return WindowResponse(
-        window=view.kind,
-        start=iso_utc(view.start),
-        end=iso_utc(view.end),
-        week=week_name(view.start) if view.kind == "week" else None,
-        closed=view.closed,
-        coverage=view.coverage,
-        queries=view.queries,
-        addresses=view.addresses,
-        late=view.late,
-        topics=[topic_answer(topic) for topic in view.topics],
-    )
-
-
-def topic_answer(view: TopicView) -> TopicResponse:
-    """The answer for a topic."""
-    names = [str(least) for least in THRESHOLDS]
-    return TopicResponse(
-        topic=view.topic,
-        queries=view.queries,
-        query_fraction=interval(view.query_fraction),
-        corrected_query_fraction=interval(view.corrected),
-        addresses=dict(zip(names, view.addresses, strict=True)) if view.addresses else None,
-        address_fraction={
-            name: interval(estimate)
-            for name, estimate in zip(names, view.address_fractions, strict=True)
-        },
-        categories=view.categories,
-    )

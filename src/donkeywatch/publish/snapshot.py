@@ -6,53 +6,19 @@ import itertools
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from donkeywatch.counting.aggregates import THRESHOLDS, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import HOUR, SECOND, WEEK
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
-from donkeywatch.estimation.correction import Accuracy, corrected
-from donkeywatch.estimation.intervals import Estimate, address_fraction, query_fraction
+from donkeywatch.estimation.correction import Accuracy
+from donkeywatch.publish.window_views import WindowReader, WindowView
 from donkeywatch.store import counter_floors
 from donkeywatch.store.connection import STATE_ID
 from donkeywatch.store.database import DATABASE, connect
 
 NO_ACCURACIES: Mapping[str, Accuracy] = MappingProxyType({})
-TableRow = tuple[int | str | None, ...]
-"""A row of a table behind its key."""
-
-
-@dataclass(frozen=True, slots=True)
-class TopicView:
-    """One topic in one window; address figures are None until the window closes."""
-
-    topic: str
-    queries: int
-    addresses: tuple[int, int, int] | None
-    query_fraction: Estimate | None
-    address_fractions: tuple[Estimate | None, ...]
-    """For addresses with at least 1, 2 and 3 flagged queries."""
-    categories: dict[str, int]
-    corrected: Estimate | None = None
-    """The query fraction corrected for errors of the detector, where they are known."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowView:
-    """One window as it is shown; times in ms UTC, coverage from 0 to 1."""
-
-    kind: str
-    start: int
-    end: int
-    closed: bool
-    queries: int
-    addresses: int | None
-    late: int
-    coverage: float
-    topics: tuple[TopicView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +53,20 @@ class ClosedState:
     """Seconds for which the log was followed."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """What a page of windows consists of, and what changes when one of them does."""
+
+    end: int
+    """Where the page ends, ms UTC; its windows start before that."""
+    following: int | None
+    """Start of the first window behind it, ms UTC; None where there is none."""
+    is_closed: bool
+    """All its windows are closed."""
+    figures: tuple[float | None, ...]
+    """Sums over its closed windows and their topics."""
+
+
 class Snapshot:
     """Reads inside one transaction, so that all answers belong together."""
 
@@ -99,6 +79,7 @@ class Snapshot:
         self._db = connection
         self._topics = tuple(topics)
         self._accuracies = accuracies
+        self._reader = WindowReader(connection, topics, accuracies)
 
     def current(self) -> list[WindowView]:
         """The rolling windows, then the last closed hour and week, as far as there are any."""
@@ -116,9 +97,12 @@ class Snapshot:
             week = self.windows("week", "closed = 1 and start = ?", (start,), limit=1)
         return week[0] if week else None
 
-    def windows_between(self, kind: str, start: int, end: int, limit: int) -> list[WindowView]:
-        """Windows of a calendar kind that start in [start, end) ms UTC, oldest first."""
-        return self.windows(kind, "start >= ? and start < ?", (start, end), limit=limit)
+    def windows_between(self, kind: str, start: int, end: int, limit: int) -> Iterator[WindowView]:
+        """Windows of a calendar kind that start in [start, end) ms UTC, oldest first.
+
+        Their figures are read when they are asked for, while the snapshot is open.
+        """
+        return self._reader.read(kind, "start >= ? and start < ?", (start, end), limit=limit)
 
     def windows(
         self,
@@ -129,92 +113,8 @@ class Snapshot:
         limit: int,
         newest: bool = False,
     ) -> list[WindowView]:
-        """Windows that meet a condition of ours, with their topics."""
-        rows = self._db.execute(
-            "select start, until, queries, addresses, sum_qq, late, covered_seconds, closed"  # noqa: S608 - conditions are ours
-            f" from windows where kind = ? and {condition}"
-            f" order by start {'desc' if newest else 'asc'} limit ?",
-            (kind, *values, limit),
-        ).fetchall()
-        if not rows:
-            return []
-        starts = [row[0] for row in rows]
-        bounds = (kind, min(starts), max(starts))
-        topics = self._by_window("window_topics", bounds)
-        categories = self._by_window("window_categories", bounds)
-        return [self._view(kind, row, topics, categories) for row in rows]
-
-    def _by_window(
-        self, table: str, bounds: tuple[str, int, int]
-    ) -> dict[tuple[int, str], list[TableRow]]:
-        rows = self._db.execute(
-            f"select * from {table} where kind = ? and start between ? and ?",  # noqa: S608 - our own names
-            bounds,
-        )
-        grouped: dict[tuple[int, str], list[TableRow]] = {}
-        for _kind, start, topic, *other_label in rows:
-            grouped.setdefault((start, topic), []).append(tuple(other_label))
-        return grouped
-
-    def _view(
-        self,
-        kind: str,
-        row: tuple[int, ...],
-        topics: dict[tuple[int, str], list[TableRow]],
-        categories: dict[tuple[int, str], list[TableRow]],
-    ) -> WindowView:
-        start, end, queries, addresses, sum_qq, late, covered, closed = row
-        known = start >= self._comparable_since if self._accuracies else False
-        views = []
-        for topic in self._topics:
-            stored = topics.get((start, topic))
-            by_category = {str(name): int(n or 0) for name, n in categories.get((start, topic), [])}
-            view = self._topic(
-                topic, queries, addresses, sum_qq, stored if closed else None, by_category
-            )
-            accuracy = self._accuracies.get(topic) if known else None
-            if accuracy is not None and view.query_fraction is not None:
-                view = replace(view, corrected=corrected(view.query_fraction, queries, accuracy))
-            views.append(view)
-        length = (end - start) / SECOND
-        return WindowView(
-            kind, start, end, bool(closed), queries, addresses if closed else None, late,
-            min(1.0, covered / length), tuple(views),
-        )  # fmt: skip
-
-    @cached_property
-    def _comparable_since(self) -> int:
-        """Since when the lexicon and its comparison are those of now, ms UTC."""
-        row = self._db.execute(
-            "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
-        )
-        return int(row.fetchone()[0])
-
-    @staticmethod
-    def _topic(
-        topic: str,
-        queries: int,
-        addresses: int,
-        sum_qq: int,
-        stored: list[TableRow] | None,
-        categories: dict[str, int],
-    ) -> TopicView:
-        if stored is None or stored[0][0] is None:
-            none: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
-            return TopicView(topic, sum(categories.values()), None, None, none, categories)
-        flagged, sums, two, three, sum_qk, sum_kk = (int(value or 0) for value in stored[0][:6])
-        figures = WindowAggregate(
-            queries, addresses, sum_qq,
-            (TopicAggregate(flagged, (sums, two, three), sum_qk, sum_kk),),
-        )  # fmt: skip
-        return TopicView(
-            topic,
-            flagged,
-            (sums, two, three),
-            query_fraction(figures, 0),
-            tuple(address_fraction(figures, 0, least) for least in THRESHOLDS),
-            categories,
-        )
+        """Windows that meet a condition of ours, with their topics, oldest first or newest."""
+        return list(self._reader.read(kind, condition, values, limit=limit, newest=newest))
 
     def state_id(self) -> str:
         """What tells this database from others; empty in one of an older version."""
@@ -287,6 +187,47 @@ class Snapshot:
             (kind, newest - span),
         )
         return ClosedState(*row.fetchone())
+
+    def page_state(self, kind: str, start: int, end: int, limit: int) -> PageState:
+        """Tell of the first ``limit`` windows of a calendar kind that start in [start, end) ms.
+
+        Sums that are weighted with the hour tell where a query was, too.
+        """
+        row = self._db.execute(
+            "select start from windows where kind = ? and start >= ? and start < ?"
+            " order by start limit 1 offset ?",
+            (kind, start, end, limit),
+        ).fetchone()
+        following = None if row is None else int(row[0])
+        until = end if following is None else following
+        bounds = kind, start, until
+        is_open = self._db.execute(
+            "select 1 from windows where kind = ? and start >= ? and start < ? and closed = 0",
+            bounds,
+        ).fetchone()
+        of_windows = self._db.execute(
+            "select count(*), max(start), sum(queries), sum(late), sum(addresses), sum(sum_qq),"
+            " sum(covered_seconds), sum(start / ? * queries)"
+            " from windows where kind = ? and start >= ? and start < ? and closed = 1",
+            (HOUR, *bounds),
+        ).fetchone()
+        of_topics = self._db.execute(
+            "select count(*), sum(queries), sum(addresses_1), sum(addresses_2), sum(addresses_3),"
+            " sum(sum_qk), sum(sum_kk), sum(start / ? * queries)"
+            " from window_topics where kind = ? and start >= ? and start < ?",
+            (HOUR, *bounds),
+        ).fetchone()
+        return PageState(until, following, is_open is None, (*of_windows, *of_topics))
+
+    @property
+    def view_state(self) -> tuple[object, ...]:
+        """What windows are shown with, and changes how they are shown when it changes."""
+        since = self._reader.comparable_since if self._accuracies else 0
+        return self._topics, sorted(self._accuracies.items()), since
+
+    def categories(self) -> set[tuple[str, str]]:
+        """Topic and category of all that was ever counted by category."""
+        return set(self._db.execute("select distinct topic, category from window_categories"))
 
     def countries(self, kind: str, start: int) -> list[CountryView]:
         """Give the countries of one closed hour or week, most queries first."""

@@ -9,7 +9,8 @@ from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.estimation.level_shift import Score, level_shifts, logit_point
 from donkeywatch.publish.by_country import profile_hours, suppress_small_countries
 from donkeywatch.publish.hour_profile import HourProfile, profile
-from donkeywatch.publish.snapshot import CountryView, Snapshot, WindowView
+from donkeywatch.publish.snapshot import CountryView, Snapshot
+from donkeywatch.publish.window_views import WindowView
 
 MIN_COVERAGE = 0.95
 """Coverage from which on a window is compared with others; less is left out."""

@@ -18,6 +18,7 @@ from donkeywatch.settings.types import (
     check_host,
     check_host_name,
     check_network,
+    check_origin,
     check_rotated,
     check_time_zone,
     clean_root_path,
@@ -222,6 +223,11 @@ class Http(_Strict):
     )
     root_path: Annotated[str, AfterValidator(clean_root_path)] = Field(
         "", description="path under which a proxy shows it, such as `/donkeywatch`"
+    )
+    cors_origin: Annotated[str, AfterValidator(check_origin)] | None = Field(
+        None,
+        description="the one other origin whose pages may read the API, such as"
+        " `https://monitor.example.org`; none: no other",
     )
     tls_certificate: FilePath | None = Field(
         None, description="PEM file; with `tls_key` serves HTTPS"

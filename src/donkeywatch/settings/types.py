@@ -14,7 +14,9 @@ from pydantic import AfterValidator, SecretStr
 
 MAX_TOKEN = 4096
 """Characters; a request's head of 16 KiB has room for it, as a password in base64, too."""
-OWN_PATHS = {"api", "assets", "healthz", "metrics", "openapi.json", "readyz"}
+OWN_PATHS = {
+    "api", "assets", "docs", "favicon.ico", "healthz", "metrics", "openapi.json", "readyz",
+}  # fmt: skip
 """First parts of the paths of the application, which a root path cannot begin with."""
 MAX_PROCESSES = 8
 """Processes or threads that are worth while."""
@@ -22,6 +24,13 @@ HOST_NAME = re.compile(
     r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*"
     r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?"
 )
+ORIGIN = re.compile(
+    r"(https://(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?|\[[0-9a-f:.]+\])|http://localhost)"
+    r"(?::([1-9][0-9]{0,4}))?"
+)
+"""Scheme and host, and a port if there is one."""
+USUAL_PORTS = {"https": "443", "http": "80"}
+"""Ports that browsers leave out."""
 
 
 def check_time_zone(name: str) -> str:
@@ -77,6 +86,32 @@ def clean_root_path(path: str) -> str:
     if first in OWN_PATHS:
         raise ValueError(f"/{first} is a path of donkeywatch itself; take another one")
     return path
+
+
+def check_origin(origin: str) -> str:
+    """Lower the case of an origin as browsers send it (RFC 6454); ValueError where it is none.
+
+    Only what nobody on the way can put himself in the place of: HTTPS, or this machine.
+    """
+    match = ORIGIN.fullmatch(origin.lower())
+    if match is None or int(match[2] or 1) >= 1 << 16 or not _is_host(match[1].partition("//")[2]):
+        raise ValueError(
+            "give one origin, such as https://monitor.example.org or http://localhost:8080:"
+            " without a path, and no other host by plain HTTP"
+        )
+    port = None if match[2] == USUAL_PORTS[origin.lower().partition(":")[0]] else match[2]
+    return match[1] if port is None else f"{match[1]}:{port}"
+
+
+def _is_host(name: str) -> bool:
+    """Whether a host in a URL is an IPv6 address, where it is one in brackets."""
+    if not name.startswith("["):
+        return True
+    try:
+        ipaddress.IPv6Address(name[1:-1])
+    except ValueError:
+        return False
+    return True
 
 
 def check_network(address: str) -> str:

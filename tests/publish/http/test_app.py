@@ -6,103 +6,40 @@ import base64
 import csv
 import hmac
 import io
-import logging
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
+from asking import Asked, error, served
 from donkeywatch.counting.calendar import week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http import request_guard as module
-from donkeywatch.publish.http.app import create_app, parse_time
+from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.http.parameters import parse_time
 from donkeywatch.publish.http.request_guard import HEADERS
 from donkeywatch.publish.http.server import Server
-from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
-from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation.simulate import Simulation
 from support import NOW, START, TOPICS, Simulated, engine, simulated, without_zeros
 
-HOURS = 15 * 24
+pytestmark = pytest.mark.usefixtures("_silent_server")
 PATHS = (
     "/", "/metrics", "/healthz", "/readyz", "/openapi.json", "/api/v1/fractions", "/api/v1/hours",
-    "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries", "/assets/page.js",
+    "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries", "/assets/page.js", "/api/v1/",
+    "/docs", "/favicon.ico",
 )  # fmt: skip
-HIDDEN = {"/openapi.json", "/assets/page.js"}
+HIDDEN = {"/openapi.json", "/assets/page.js", "/docs", "/favicon.ico"}
+LIVE = {"/", "/metrics", "/healthz", "/readyz", "/api/v1/fractions"}
+"""Answers that are another one at the next moment."""
+TABLES = ("fractions", "hours", "weeks", "profile", "countries")
 FORMS = ("2026-11-23T10:00:00Z", "2026-11-23", "2026-W48")
 BAD_TOKENS = ("", "Bearer", "Bearer wrong", "Bearer s3cretX", "Basic s3cret", "s3cret")
-
-
-@pytest.fixture(autouse=True)
-def _quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing formats a traceback in the server's thread.
-
-    Python 3.11.7 cannot parse in two threads at once (python/cpython#106905), and pytest parses
-    when a test fails.
-    """
-    caplog.set_level(logging.CRITICAL + 1, logger="uvicorn.error")
-
-
-class Asked:
-    """A server that is asked without any proxy, each time on a new connection."""
-
-    def __init__(self, server: Simulated, settings: Settings, url: str) -> None:
-        self.server, self.settings, self.url = server, settings, url
-
-    def __call__(
-        self, path: str, method: str = "GET", headers: dict[str, str] | None = None
-    ) -> httpx.Response:
-        """The answer, whatever its status."""
-        return httpx.request(method, self.url + path, headers=headers, trust_env=False, timeout=20)
-
-    def json(self, path: str) -> Any:
-        """The body of an answer that must be good."""
-        answer = self(path)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-
-@contextmanager
-def served(
-    server: Simulated, status: Status, token: str | None = None, **more: object
-) -> Iterator[Asked]:
-    """The application with a status that stands still; ``more`` is of [http]."""
-    settings = loader.load(server.settings, {})
-    http = settings.http.model_copy(
-        update={"port": 0, "token": None if token is None else SecretStr(token), **more}
-    )
-    settings = settings.model_copy(update={"http": http})
-    running = Server(create_app(settings, lambda: status), http)
-    running.start()
-    try:
-        yield Asked(server, settings, running.url)
-    finally:
-        running.stop()
-
-
-@pytest.fixture(scope="module")
-def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status]:
-    """A simulation of two weeks and a day, counted, and the engine's status."""
-    sim = Simulation(seed=31, start=START, hours=HOURS, queries=15_000, addresses=3_000)
-    server = simulated(tmp_path_factory.mktemp("app"), sim)
-    with engine(server.settings) as opened:
-        backfill(opened, server.archive, None, lambda: NOW)
-        return server, opened.status()
-
-
-@pytest.fixture(scope="module")
-def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
-    """The application over that simulation, without a token."""
-    with served(*counted) as request:
-        yield request
 
 
 def pages(ask: Asked, path: str) -> Iterator[dict[str, Any]]:
@@ -226,8 +163,8 @@ def test_the_three_forms_of_a_time_mean_the_same(ask: Asked, first: str, last: s
 
 
 def test_an_empty_range_is_an_empty_page(ask: Asked) -> None:
-    """A range before all data, or turned round, has no window and no next page."""
-    for query in ("to=2020-01-01", "from=2030-W01", "from=2026-W41&to=2026-W40"):
+    """A range before or after all data, or of no length, has no window and no next page."""
+    for query in ("to=2020-01-01", "from=2030-W01", "from=2026-W41&to=2026-W41"):
         assert ask.json(f"/api/v1/hours?{query}") == {"windows": [], "breaks": [], "next": None}
 
 
@@ -362,25 +299,86 @@ def test_a_time_in_no_form_names_the_forms(ask: Asked, path: str, given: str) ->
     for name in ("from", "to"):
         answer = ask(f"{path}?{name}={given}")
         assert answer.status_code == 422
-        assert all(form in answer.json()["detail"] for form in FORMS)
+        assert all(form in error(answer)["remedy"] for form in FORMS)
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=10001", "limit=x", "format=xml"])
+@pytest.mark.parametrize("query", ["limit=0", "limit=30001", "limit=x", "format=xml"])
 def test_a_bad_parameter_is_named(ask: Asked, query: str) -> None:
     """422 names the parameter, and what it may be."""
     answer = ask(f"/api/v1/hours?{query}")
     assert answer.status_code == 422
-    (detail,) = answer.json()["detail"]
-    assert detail["loc"] == ["query", query.partition("=")[0]]
-    assert detail["msg"].startswith("Input should be")
+    name, _, given = query.partition("=")
+    message = error(answer)["message"]
+    assert message.startswith(f"parameter {name}: input should be ")
+    assert given not in message.split()
+
+
+def test_every_bad_parameter_is_named(ask: Asked) -> None:
+    """Two of them in one answer."""
+    message = error(ask("/api/v1/hours?limit=0&format=xml"))["message"]
+    assert "parameter limit: " in message
+    assert "parameter format: " in message
+
+
+@pytest.mark.parametrize("path", ["/api/v1/", "/api/v1", *(f"/api/v1/{name}" for name in TABLES)])
+def test_a_parameter_that_a_path_does_not_have_is_refused(ask: Asked, path: str) -> None:
+    """422 names those that it has, and does not repeat what was given."""
+    known = {
+        parameter["name"]
+        for parameter in ask.json("/openapi.json")["paths"]
+        .get(path, {"get": {}})["get"]
+        .get("parameters", [])
+    }
+    for query in ("form=2026-W40", "Limit=1", "%00=", "=", "nothing"):
+        answer = ask(f"{path}?{query}")
+        assert answer.status_code == 422
+        assert "no parameter of that name" in error(answer)["message"]
+        named = re.findall(r"[a-z]+", error(answer)["remedy"].partition(";")[0])
+        assert set(named) - {"it", "has", "none"} == known
+
+
+def test_the_stream_of_events_has_no_parameter(ask: Asked) -> None:
+    """It is refused before it takes a place."""
+    assert ask("/api/v1/events?last=1").status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/?theme=dark", "/metrics?name=x", "/healthz?1", "/readyz?x=1"])
+def test_other_paths_ignore_what_is_added(ask: Asked, path: str) -> None:
+    """A probe or a scraper may add something of its own."""
+    assert ask(path).status_code in (200, 503)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/hours", "/api/v1/weeks", "/api/v1/profile"])
+def test_a_range_that_is_turned_round_is_refused(ask: Asked, path: str) -> None:
+    """Not an empty page, which would be taken for a server without queries."""
+    answer = ask(f"{path}?from=2026-W41&to=2026-W40")
+    assert answer.status_code == 422
+    assert error(answer)["message"] == "`from` is after `to`"
+
+
+def test_every_refusal_has_one_form(ask: Asked, counted: tuple[Simulated, Status]) -> None:
+    """Its status, what is wrong and what to do, whoever in the application refuses it."""
+    answers = [
+        ask("/nothing"), ask("/assets/nothing"), ask("/api/v1/profile?topic=x"), ask("/", "POST"),
+        ask("/api/v1/countries?week=2020-W01"), ask("/api/v1/hours?limit=x"),
+        ask("/api/v1/hours?x=1"), ask("/api/v1/hours?from=x"), ask("/metrics/x"),
+        ask("/", headers={"Host": "evil.example"}), ask("/", headers={"X-Long": "x" * 17_000}),
+        httpx.request("GET", ask.url, content=b"x" * 17_000, trust_env=False),
+        httpx.request("GET", ask.url, content=iter([b"x"]), trust_env=False),
+    ]  # fmt: skip
+    with served(*counted, token="s3cret") as request:
+        answers.append(request("/"))
+    assert {a.status_code for a in answers} == {401, 404, 405, 411, 413, 421, 422, 431}
+    for answer in answers:
+        assert all(error(answer)[name] for name in ("message", "remedy"))
 
 
 def test_what_is_not_there_is_404(ask: Asked) -> None:
-    """An unknown topic is told the known ones; debugging and documentation pages do not exist."""
+    """An unknown topic is told the known ones; debugging pages do not exist."""
     answer = ask("/api/v1/profile?topic=nothing")
     assert answer.status_code == 404
-    assert answer.json()["detail"] == "no such topic; there are: pedophile, pornographic"
-    for path in ("/docs", "/redoc", "/favicon.ico", "/api/v1", "/metrics/x"):
+    assert error(answer)["remedy"] == "take one of those there are: pedophile, pornographic"
+    for path in ("/docs/oauth2-redirect", "/redoc", "/api/v2", "/api/v1/x", "/metrics/x"):
         assert ask(path).status_code == 404
 
 
@@ -441,8 +439,9 @@ def test_a_name_that_is_not_this_machines_is_refused(ask: Asked, host: str) -> N
     """Also where no URL could be made of it; the name itself is not repeated."""
     answer = ask("/api/v1/fractions", headers={"Host": host})
     assert answer.status_code == 421
-    message = "ask as 127.0.0.1, or add the name to `names` under [http]"
-    assert answer.json() == {"detail": message}
+    remedy = "ask as 127.0.0.1, or add the name to `names` under [http]"
+    assert error(answer)["remedy"] == remedy
+    assert "evil" not in answer.text
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
@@ -546,7 +545,8 @@ def test_with_a_token_nothing_is_told_without_it(counted: tuple[Simulated, Statu
             for answer in refused:
                 assert answer.status_code == 401
                 assert answer.headers["www-authenticate"] == "Bearer"
-                assert answer.json() == {"detail": "send the header Authorization: Bearer <token>"}
+                remedy = "send the header Authorization: Bearer <token>"
+                assert error(answer)["remedy"] == remedy
                 assert answer.headers["cache-control"] == "no-store"
             right = request(path, headers={"Authorization": "Bearer s3cret"})
             assert right.status_code == (503 if path == "/readyz" else 200)
@@ -797,11 +797,10 @@ def test_the_openapi_schema_is_whole(ask: Asked) -> None:
         assert operation["responses"]["200"]["description"]
         for parameter in operation.get("parameters", []):
             assert parameter["in"] == "query"
-            if parameter["name"] != "topic":
-                assert parameter["description"], (path, parameter["name"])
+            assert parameter["description"], (path, parameter["name"])
     assert len(ids) == len(schema["paths"])
     assert components["Health"]
-    assert {"/api/v1/hours", "/api/v1/weeks"} == {
+    assert {f"/api/v1/{name}" for name in TABLES} == {
         path
         for path, item in schema["paths"].items()
         if "text/csv" in item["get"]["responses"]["200"]["content"]
@@ -814,9 +813,9 @@ def test_every_answer_in_the_schema_has_examples(ask: Asked) -> None:
     ours = {name: m for name, m in components.items() if "Validation" not in name}
     assert set(ours) == {
         "BoxPlotResponse", "BreakResponse", "CountriesResponse", "CountryResponse",
-        "CountryTopic", "ErrorResponse", "FractionsResponse", "Health", "Interval",
-        "ProfileHour", "ProfileResponse", "SourceHealth", "TopicResponse", "WindowPage",
-        "WindowResponse",
+        "CountryTopic", "ErrorResponse", "FractionsResponse", "Health", "IndexPath",
+        "IndexResponse", "Interval", "ProfileHour", "ProfileResponse", "RequestError",
+        "SourceHealth", "TopicResponse", "WindowPage", "WindowResponse",
     }  # fmt: skip
     for name, model in ours.items():
         for key, field in model["properties"].items():

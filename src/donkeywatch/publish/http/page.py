@@ -14,7 +14,8 @@ from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.hour_profile import country_name
 from donkeywatch.publish.http.assets import text
 from donkeywatch.publish.responses import CountriesResponse, CountryResponse, Interval
-from donkeywatch.publish.snapshot import Snapshot, TopicView, WindowView
+from donkeywatch.publish.snapshot import Snapshot
+from donkeywatch.publish.window_views import TopicView, WindowView
 from donkeywatch.settings.schema import Settings
 
 NAMES = {

@@ -5,15 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
+from donkeywatch.publish.http.conditional_answers import static_response
 from donkeywatch.publish.http.connections import client_of
 from donkeywatch.publish.http.event_feed import MAX_STREAMS, PLACES_PER_CLIENT, EventFeed
 from donkeywatch.publish.http.page import render
+from donkeywatch.publish.http.refusals import REFUSED, RequestRefused, refuse_unknown_parameters
+from donkeywatch.publish.responses import ErrorResponse
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings.schema import Settings
 
@@ -35,23 +38,26 @@ def add_page_routes(
             return render(snapshot, status(), settings, time.time_ns() // 1_000_000)
 
     @app.get("/assets/{name}", include_in_schema=False)
-    def asset(name: str) -> Response:
+    def asset(request: Request, name: str) -> Response:
         """A file of the page: script, style or icon."""
         if name not in assets():
-            raise HTTPException(404, "no such file")
+            raise RequestRefused(404, "there is no such file", "ask / for the page")
         content_type, data = assets()[name]
-        return Response(data, headers={"Content-Type": content_type})
+        return static_response(request, data, content_type)
 
     @app.get(
         "/api/v1/events",
         response_class=StreamingResponse,
         responses={
             200: {"content": {"text/event-stream": {}}},
+            **REFUSED,
             503: {
+                "model": ErrorResponse,
                 "description": f"{MAX_STREAMS} listen already, or {PLACES_PER_CLIENT} from this"
-                " address"
+                " address",
             },
         },
+        dependencies=[Depends(refuse_unknown_parameters)],
     )
     async def events(request: Request) -> Response:
         """Server-sent events: `update` at once and after changes, once a second at most.
@@ -60,7 +66,9 @@ def add_page_routes(
         """
         client = client_of(request.client.host if request.client else "")
         if not feed.acquire(client):
-            raise HTTPException(503, "too many pages are open; try again", {"Retry-After": "10"})
+            raise RequestRefused(
+                503, "too many pages are open", "close some, or try again", {"Retry-After": "10"}
+            )
         stopping = getattr(request.app.state, "stopping", None)
         return EventStreamResponse(feed, client, lambda: stopping is not None and stopping.is_set())
 

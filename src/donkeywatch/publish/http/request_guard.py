@@ -10,12 +10,12 @@ import sqlite3
 from base64 import b64decode
 
 from fastapi import Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import SecretStr
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from donkeywatch.publish.http.encodings import accepts_gzip
+from donkeywatch.publish.http.refusals import error_response
 from donkeywatch.settings.schema import Http
 
 log = logging.getLogger("donkeywatch")
@@ -26,14 +26,17 @@ HEADERS = {
     " frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
 }
+NOT_KEPT = "no-store"
+"""What caches are told of an answer that does not say itself that it may be kept."""
 BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
 """What makes a browser ask for the token, since nobody can give it a header."""
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
 """A name or an address, and a port, as a client of ours writes them."""
 ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
 """What a request that was made for a proxy has before its path (RFC 9112, section 3.2.2)."""
+API = "/api/v1"
+"""What pages of another origin may read, where one is allowed."""
 PROBES = ("/healthz", "/readyz")
 """What a load balancer asks for, under any name or none."""
 MAX_HEAD_BYTES = 16 << 10
@@ -62,7 +65,10 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", NOT_KEPT)
+                self._allow_origin(inner, headers)
             await send(message)
 
         inner = self._as_get(scope)
@@ -92,21 +98,35 @@ class Guard:
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
         return {**scope, "method": method, "path": path, "root_path": root, "headers": headers}
 
+    def _allow_origin(self, request: Scope, headers: MutableHeaders) -> None:
+        """Let the pages of one other origin read the API, if there is one; never with a login.
+
+        It is the same for each request: who asks does not matter to a cache.
+        """
+        origin = self._http.cors_origin
+        path = request["path"].removeprefix(self._http.root_path)
+        if origin is not None and request["method"] == "GET" and path.startswith(API):
+            headers["Access-Control-Allow-Origin"] = origin
+            headers.add_vary_header("Origin")
+
     def _refuse(self, method: str, request: Request) -> Response | None:
         """The answer to a request that goes no further; None for one that does."""
         token = self._http.token
         path = request.scope["path"].removeprefix(self._http.root_path)
         if method not in ("GET", "HEAD"):
-            return JSONResponse({"detail": "GET and HEAD only"}, 405, {"Allow": "GET, HEAD"})
+            return error_response(
+                405, "only GET and HEAD are answered", "use GET", {"Allow": "GET, HEAD"}
+            )
         if token is None and path not in PROBES and _requested_host(request) not in self._names:
             # Without a token only this machine may ask: not a page that a browser of this
             # machine shows, under a name that its server lets point here.
-            detail = f"ask as {self._http.host}, or add the name to `names` under [http]"
-            return JSONResponse({"detail": detail}, 421)
+            remedy = f"ask as {self._http.host}, or add the name to `names` under [http]"
+            return error_response(421, "this is not the name of this server", remedy)
         if token is not None and path != "/healthz" and not _is_authorised(request, token):
-            return JSONResponse(
-                {"detail": "send the header Authorization: Bearer <token>"},
+            return error_response(
                 401,
+                "the token is missing or wrong",
+                "send the header Authorization: Bearer <token>",
                 {"WWW-Authenticate": BASIC if _is_browser(request) else "Bearer"},
             )
         if not path:
@@ -122,13 +142,15 @@ def _refuse_size(scope: Scope) -> Response | None:
     head = len(scope["raw_path"]) + len(scope["query_string"])
     head += sum(len(name) + len(value) + 4 for name, value in headers.raw)
     if head > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
-        detail = f"no more than {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers"
-        return JSONResponse({"detail": detail}, 431, CLOSE)
+        remedy = f"send no more than {MAX_HEAD_BYTES} bytes and {MAX_HEADERS} headers"
+        return error_response(431, "the request line and headers are too long", remedy, CLOSE)
     if "transfer-encoding" in headers:
-        return JSONResponse({"detail": "no body, or one of a told length"}, 411, CLOSE)
+        remedy = "send no body, or one with a Content-Length"
+        return error_response(411, "the length of the body is not told", remedy, CLOSE)
     length = headers.get("content-length", "0")
     if len(length) > 9 or int(length) > MAX_BODY_BYTES:
-        return JSONResponse({"detail": f"no more than {MAX_BODY_BYTES} bytes"}, 413, CLOSE)
+        remedy = f"send no more than {MAX_BODY_BYTES} bytes, or no body"
+        return error_response(413, "the body is too long", remedy, CLOSE)
     return None
 
 
@@ -167,9 +189,9 @@ def _failure(error: Exception) -> Response:
     """The answer to a request that failed; names the kind of the failure alone, as the log."""
     if isinstance(error, sqlite3.Error):
         log.warning("a request failed: %s", type(error).__name__)
-        return JSONResponse({"detail": "the database cannot be read now; try again"}, 503)
+        return error_response(503, "the database cannot be read now", "try again")
     log.error("a request failed: %s", type(error).__name__)
-    return JSONResponse({"detail": "this request failed; the daemon's log says when"}, 500)
+    return error_response(500, "this request failed", "look into the daemon's log for when")
 
 
 def _head_only(send: Send) -> tuple[Receive, Send]:

@@ -25,8 +25,9 @@ from donkeywatch.publish.metrics.catalogue import (
     WINDOWS,
     MetricSpec,
 )
-from donkeywatch.publish.snapshot import Snapshot, Snapshots, WindowView
+from donkeywatch.publish.snapshot import Snapshot, Snapshots
 from donkeywatch.publish.trends import TrendCache, Trends
+from donkeywatch.publish.window_views import WindowView
 
 
 class MetricsCollector(Collector):
