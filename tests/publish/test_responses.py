@@ -39,7 +39,7 @@ def test_no_address_can_be_in_an_answer() -> None:
         ("CountriesResponse", "week"), ("CountryResponse", "country"),
         ("CountryTopic", "topic"), ("IndexPath", "path"), ("IndexPath", "summary"),
         ("IndexResponse", "version"), ("RequestError", "message"), ("RequestError", "remedy"),
-        ("FractionsResponse", "lexicon"), ("Health", "reasons"),
+        ("FractionsResponse", "lexicon"), ("Health", "state"), ("Health", "reasons"),
         ("Health", "notices"), ("WindowPage", "next"),
         ("ProfileResponse", "topic"), ("ProfileResponse", "countries"),
         ("SourceHealth", "name"), ("SourceHealth", "error"),
