@@ -120,7 +120,7 @@ def _answering(directory: Path) -> Iterator[httpx.Client]:
     finally:
         engine.close()
     http = settings.http.model_copy(update={"port": 0})
-    server = Server(create_app(settings, lambda: status), http)
+    server = Server(create_app(lambda: settings, lambda: status), http)
     server.start()
     try:
         with httpx.Client(base_url=server.url, trust_env=False) as client:

@@ -60,7 +60,7 @@ def served(
         update={"port": 0, "token": None if token is None else SecretStr(token), **more}
     )
     settings = settings.model_copy(update={"http": http})
-    running = Server(create_app(settings, lambda: status), http)
+    running = Server(create_app(lambda: settings, lambda: status), http)
     running.start()
     try:
         yield Asked(server, settings, running.url)

@@ -78,7 +78,7 @@ def served(server: Simulated, status: Status, token: str | None = None) -> Itera
     secret = None if token is None else SecretStr(token)
     http = settings.http.model_copy(update={"port": 0, "token": secret})
     settings = settings.model_copy(update={"http": http})
-    running = Server(create_app(settings, lambda: status), http)
+    running = Server(create_app(lambda: settings, lambda: status), http)
     running.start()
     try:
         yield Site(running.url, server, status, running)

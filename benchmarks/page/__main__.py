@@ -160,7 +160,7 @@ def served(state: Path, now: int) -> Server:
     log = SourceStatus("main", True, True, 0, 0, now - 2_000, None)
     topics = tuple((topic, CATEGORIES if i == 0 else ("any",)) for i, topic in enumerate(TOPICS))
     status = Status(sources=(log,), last_commit=now, lexicon="9f3c2a0d5b61e774", topics=topics)
-    return Server(create_app(settings, lambda: status), settings.http)
+    return Server(create_app(lambda: settings, lambda: status), settings.http)
 
 
 def timed(url: str, path: str, runs: int) -> tuple[float, float, float]:

@@ -300,7 +300,7 @@ def test_tokens_are_compared_in_constant_time(
         return compare(given, known)
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
-    app = create_app(loader.load(settings, {}), Status)
+    app = create_app(lambda: loader.load(settings, {}), Status)
 
     async def ask_with(given: str) -> None:
         transport = httpx.ASGITransport(app)

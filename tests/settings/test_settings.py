@@ -170,7 +170,7 @@ def test_settings_are_refused_or_work(tables: dict[str, dict[str, Any]]) -> None
             for step in range(3):
                 engine.tick(NOW + 1000 * step)
                 engine.start_backup_if_due(NOW + 1000 * step, 1000 * step)
-            create_app(loaded, engine.status)
+            create_app(lambda: loaded, engine.status)
             engine.commit(NOW + 3000, 3000)
         finally:
             engine.close()

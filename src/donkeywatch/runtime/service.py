@@ -64,7 +64,9 @@ class Service:
         self._reload_good = True
         self._noticed: dict[str, date] = {}
         self._server = ListenRetry(
-            lambda: Server(create_app(self._settings, lambda: self._status), self._settings.http)
+            lambda: Server(
+                create_app(lambda: self._settings, lambda: self._status), self._settings.http
+            )
         )
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
         self._logged_status = self._status  # What the journal knows of.

@@ -725,7 +725,7 @@ def test_readiness_comes_with_the_log(tmp_path: Path) -> None:
     settings = settings.model_copy(update={"http": settings.http.model_copy(update={"port": 0})})
     with engine(server.settings) as opened:
         status = [Status()]
-        running = Server(create_app(settings, lambda: status[0]), settings.http)
+        running = Server(create_app(lambda: settings, lambda: status[0]), settings.http)
         running.start()
         try:
             ask = Asked(server, settings, running.url)

@@ -41,7 +41,7 @@ class Changing:
         self.over = False
         self.looks = 0
         self._clients = itertools.count(1)
-        self.feed = EventFeed(lambda: Snapshots(state, TOPICS), self._current, 1 << 20)
+        self.feed = EventFeed(lambda: Snapshots(state, TOPICS), self._current, lambda: 1 << 20)
 
     def _current(self) -> Status:
         self.looks += 1

@@ -15,6 +15,7 @@ import pytest
 
 from browsing import Site, copied
 from donkeywatch import __version__
+from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.publish.by_country import week_by_country
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
@@ -140,6 +141,18 @@ def test_the_page_says_which_server_it_is_about(site: Site, tmp_path: Path) -> N
     real = html_of(Site(site.url, operator_site, site.status))
     assert "<title>&lt;b&gt;</title>" in real
     assert "invented" not in text_of(real)
+
+
+def test_a_corrected_fraction_stands_beside_the_observed_one_and_is_called_so(site: Site) -> None:
+    """Only where a record of an evaluation says how often the detector errs."""
+    assert "corrected 0" not in text_of(html_of(site))
+    accuracies = {"pedophile": Accuracy(Rate(0.8, 500), Rate(0.0005, 2_000))}
+    with Snapshots(site.server.state, TOPICS, accuracies).open() as snapshot:
+        (day,) = (view for view in snapshot.current() if view.kind == "24h")
+        html = render(snapshot, site.status, loader.load(site.server.settings, {}), wall_ms())
+    corrected = day.topics[0].corrected
+    assert corrected is not None
+    assert f"corrected {corrected.value:.3%} {corrected.lower:.3%}" in text_of(html)
 
 
 def test_each_window_says_which_time_it_is_about(site: Site) -> None:

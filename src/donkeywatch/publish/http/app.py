@@ -22,9 +22,13 @@ from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings.schema import Settings
 
 
-def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
-    """The application over the database of ``settings`` and the engine's status."""
-    root = settings.http.root_path
+def create_app(settings: Callable[[], Settings], status: Callable[[], Status]) -> FastAPI:
+    """The application over the database of the settings and the engine's status.
+
+    Of the settings those of now count, but for the table `http` and the state directory.
+    """
+    http, state = settings().http, settings().state
+    root = http.root_path
     app = FastAPI(
         servers=[{"url": root}] if root else None,
         title="donkeywatch",
@@ -35,12 +39,12 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
 
     def snapshots() -> Snapshots:
         now = status()
-        return Snapshots(settings.state, [topic for topic, _ in now.topics], now.accuracies)
+        return Snapshots(state, [topic for topic, _ in now.topics], now.accuracies)
 
     exposition = ExpositionCache(MetricsCollector(snapshots, status), status)
     add_error_handlers(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
-    app.add_middleware(Guard, http=settings.http)
+    app.add_middleware(Guard, http=http)
     _add_health(app, settings, status)
     app.include_router(api_router(snapshots, status))
 
@@ -55,7 +59,9 @@ def create_app(settings: Settings, status: Callable[[], Status]) -> FastAPI:
     return app
 
 
-def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) -> None:
+def _add_health(
+    app: FastAPI, settings: Callable[[], Settings], status: Callable[[], Status]
+) -> None:
     @app.get("/healthz")
     def healthz() -> dict[str, bool]:
         """The process answers; says nothing about the log."""
@@ -65,7 +71,7 @@ def _add_health(app: FastAPI, settings: Settings, status: Callable[[], Status]) 
     def readyz(response: Response) -> Health:
         """Following, caught up to within `follow.ready_lag`, and the last commit was good."""
         current = status()
-        reasons = current.readiness_problems(settings.follow.ready_lag)
+        reasons = current.readiness_problems(settings().follow.ready_lag)
         response.status_code = 503 if reasons else 200
         sources = [source_health(source) for source in current.sources]
         notices = list(current.notices)

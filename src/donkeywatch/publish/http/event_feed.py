@@ -33,7 +33,10 @@ class EventFeed:
     """What the open pages are told; it lives in the event loop of the web server."""
 
     def __init__(
-        self, snapshots: Callable[[], Snapshots], status: Callable[[], Status], ready_lag: int
+        self,
+        snapshots: Callable[[], Snapshots],
+        status: Callable[[], Status],
+        ready_lag: Callable[[], int],
     ) -> None:
         self._snapshots, self._status, self._ready_lag = snapshots, status, ready_lag
         self._connection: sqlite3.Connection | None = None
@@ -99,7 +102,7 @@ class EventFeed:
             ).fetchone()
             (breaks,) = db.execute("select count(*) from breaks").fetchone()
         status = self._status()
-        reasons = [*status.readiness_problems(self._ready_lag), *status.notices]
+        reasons = [*status.readiness_problems(self._ready_lag()), *status.notices]
         topics = [topic for topic, _ in status.topics]
         return json.dumps(
             {"data": version, "history": [*(hour or ()), breaks, *topics], "health": reasons},

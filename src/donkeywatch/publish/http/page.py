@@ -145,8 +145,11 @@ def _one_in(estimate: Estimate | None) -> str:
 
 def _row(topic: TopicView, view: WindowView) -> str:
     flagged = topic.addresses[0] if topic.addresses else 0
+    of_queries = percent(topic.query_fraction)
+    if topic.corrected is not None:
+        of_queries += f'<small class="corrected">corrected {percent(topic.corrected)}</small>'
     cells = (
-        percent(topic.query_fraction),
+        of_queries,
         percent(topic.address_fractions[0]),
         f"{topic.queries:,}<small>of {view.queries:,}</small>",
         f"{flagged:,}<small>of {view.addresses or 0:,}</small>",

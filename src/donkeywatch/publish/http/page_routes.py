@@ -23,19 +23,18 @@ from donkeywatch.settings.schema import Settings
 
 def add_page_routes(
     app: FastAPI,
-    settings: Settings,
+    settings: Callable[[], Settings],
     snapshots: Callable[[], Snapshots],
     status: Callable[[], Status],
 ) -> None:
     """Add them to the application; ``app.state.stopping``, if set, ends the news."""
-    ready_lag = settings.follow.ready_lag
-    feed = EventFeed(snapshots, status, ready_lag)
+    feed = EventFeed(snapshots, status, lambda: settings().follow.ready_lag)
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
         """The current figures as a page, which the script keeps up to date and adds charts to."""
         with snapshots().open() as snapshot:
-            return render(snapshot, status(), settings, time.time_ns() // 1_000_000)
+            return render(snapshot, status(), settings(), time.time_ns() // 1_000_000)
 
     @app.get("/assets/{name}", include_in_schema=False)
     def asset(request: Request, name: str) -> Response:

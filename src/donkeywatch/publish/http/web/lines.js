@@ -40,19 +40,21 @@ function place(start, step, window, topic) {
     coverage: window?.coverage ?? 0,
     queries: followed ? figures.query_fraction : null,
     addresses: followed ? figures.address_fraction["1"] : null,
+    corrected: followed ? figures.corrected_query_fraction ?? null : null,
   };
 }
 
 function toColumns(places, breaks, step) {
   const rows = [];
-  const empty = (x, index) => rows.push([x, index, null, null, null, null, null, null]);
-  places.forEach(({ start, queries: q, addresses: a }, index) => {
+  const empty = (x, index) => rows.push([x, index, null, null, null, null, null, null, null]);
+  places.forEach(({ start, queries: q, addresses: a, corrected: c }, index) => {
     const broken = breaks.some(({ time }) => start <= time && time < start + step);
     if (broken) empty(start, index);
     rows.push([
       start + step / 2, index,
       q?.value ?? null, q?.lower ?? null, q?.upper ?? null,
       a?.value ?? null, a?.lower ?? null, a?.upper ?? null,
+      c?.value ?? null,
     ]);
     if (broken) empty(start + step - 1, index);
   });
@@ -68,6 +70,7 @@ export function lineOptions(data, colours) {
       { show: false },
       ...curve(one),
       ...curve(two, [6, 4]),
+      { stroke: one, width: 1, dash: [2, 3], points: { show: false } }, // corrected
     ],
     bands: [
       { series: [4, 3], fill: `color-mix(in srgb, ${one} 16%, transparent)` },
@@ -108,7 +111,7 @@ function alone(plot, series) {
 /** The top of the axis: the highest interval, unless a quiet hour's would flatten all others. */
 function top(columns) {
   const most = (column) => columns[column].reduce((high, value) => Math.max(high, value ?? 0), 0);
-  const value = Math.max(most(2), most(5));
+  const value = Math.max(most(2), most(5), most(8));
   const upper = Math.max(most(4), most(7));
   return value ? Math.min(upper, value * 1.5) * HEADROOM : Math.min(1, upper || 0.01);
 }
@@ -197,23 +200,29 @@ function write(plot, text, left, right, y, colours) {
 
 /** The name of one place, and a text for each key of the chart. */
 export function lineText({ places }, index) {
-  const { name, queries, addresses, coverage } = places[index];
-  if (queries) return [name, `of queries ${range(queries)}`, `of addresses ${range(addresses)}`, ""];
+  const { name, queries, addresses, corrected, coverage } = places[index];
+  const also = corrected ? `, corrected ${range(corrected)} (fine dots)` : "";
+  if (queries) return [name, `of queries ${range(queries)}${also}`, `of addresses ${range(addresses)}`, ""];
   const part = Math.floor(coverage * 100);
   return [name, "", "", part ? `followed for ${part}% of the time only` : "not followed"];
 }
 
 /** Heading and rows of the chart as a table, newest first, breaks among them. */
 export function lineTable({ places, breaks, step }) {
-  const rows = places.map(({ start, name, queries, addresses, coverage }) => ({
+  const isCorrected = places.some(({ corrected }) => corrected);
+  const rows = places.map(({ start, name, queries, addresses, corrected, coverage }) => ({
     start,
-    cells: [name, range(queries), range(addresses), `${Math.floor(coverage * 100)}%`],
+    cells: [
+      name, range(queries), ...(isCorrected ? [range(corrected)] : []), range(addresses),
+      `${Math.floor(coverage * 100)}%`,
+    ],
   }));
   const marks = breaks.map(({ time, kind }) => ({
     start: time,
-    cells: [hour(time), `break: new ${kind}`, "", ""],
+    cells: [hour(time), `break: new ${kind}`, ...(isCorrected ? [""] : []), "", ""],
   }));
   const all = [...rows, ...marks].sort((a, b) => b.start - a.start);
   const unit = step === WEEK ? "week" : "hour";
-  return { head: [unit, "of queries", "of addresses", "followed"], rows: all.map(({ cells }) => cells) };
+  const head = [unit, "of queries", ...(isCorrected ? ["corrected"] : []), "of addresses", "followed"];
+  return { head, rows: all.map(({ cells }) => cells) };
 }
