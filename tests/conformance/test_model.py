@@ -543,3 +543,13 @@ def test_a_log_that_is_replaced_and_emptied_while_commits_fail(world: World) -> 
     world.fail(100)
     world.truncate()
     world.check()
+
+
+def test_a_log_is_cut_short_after_the_last_line_of_the_one_before_was_read(world: World) -> None:
+    """That line came late, so its file was taken for the log before, and a search doubled."""
+    world.write_part("stamp", "query")
+    world.rename(create=True)
+    world.rewrite(more=700)
+    world.week()
+    world.truncate(keep=1)
+    world.check()
