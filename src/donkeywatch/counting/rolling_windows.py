@@ -11,7 +11,9 @@ from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, floor_to, wee
 from donkeywatch.counting.rows import Rows, merge
 
 ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
-"""Length of each rolling window by name, ms: add one here, and its name in the page's texts."""
+"""Length of each rolling window by name, ms. None is longer than a week: an address has one pseudonym
+in the week that runs and in the one before, and older ones are destroyed."""
+assert max(ROLLING_LENGTHS.values()) <= WEEK  # noqa: S101 - a longer one would count addresses twice
 Load = Callable[[int, int], Iterable[Rows]]
 """Gives the committed rows of the minutes in [start, end) ms, the oldest hour first."""
 

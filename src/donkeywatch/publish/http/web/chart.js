@@ -46,7 +46,10 @@ export class Chart {
     this.element.textContent = data ? "" : this.says.empty;
     this.element.classList.toggle("waiting", !data);
     this.details.hidden = !data;
-    if (!data) return;
+    if (!data) {
+      this.keys.forEach((key) => { key.hidden = true; }); // a line that stands for nothing
+      return;
+    }
     this.paint();
     this.fillTable();
   }
