@@ -11,7 +11,7 @@ from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, floor_to, wee
 from donkeywatch.counting.rows import Rows, merge
 
 ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
-"""Length of each rolling window by name, ms. None is longer than a week: an address has one pseudonym
+"""Length of each rolling window by name, ms. None is longer than a week: an address has a pseudonym
 in the week that runs and in the one before, and older ones are destroyed."""
 assert max(ROLLING_LENGTHS.values()) <= WEEK  # noqa: S101 - a longer one would count addresses twice
 Load = Callable[[int, int], Iterable[Rows]]
