@@ -449,6 +449,7 @@ def test_failures_leave_through_one_door(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`main` turns a failure into a message and its exit code, and Ctrl-C into 130."""
+    monkeypatch.setattr("donkeywatch.runtime.hardening.harden_process", lambda **_: None)
     monkeypatch.setattr(sys, "argv", ["donkeywatch", "check", "-c", "/nonexistent.toml"])
     with pytest.raises(SystemExit) as left:
         cli.main()

@@ -83,7 +83,7 @@ def printed(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
     """Runs the command in this process; its exit code and all that it says."""
-    monkeypatch.setattr("donkeywatch.cli.evaluate.harden_process", lambda: None)
+    monkeypatch.setattr("donkeywatch.runtime.hardening.harden_process", lambda **_: None)
 
     def run(*arguments: str | Path) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["donkeywatch", "evaluate", *map(str, arguments)])

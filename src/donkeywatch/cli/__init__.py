@@ -34,6 +34,11 @@ COMMANDS_BY_MODULE = {
     "files": ("files",),
 }
 """Modules of this package, and the verbs that each enters when it is loaded."""
+VERBS_FOR_OTHERS = ("files", "init", "report")
+"""Verbs that write what others may read if the umask lets them: units, settings, a report.
+
+What is secret of it has mode 0600 by itself.
+"""
 
 
 def load_commands(arguments: Sequence[str]) -> None:
@@ -67,9 +72,11 @@ def __getattr__(name: str) -> "Typer":
 
 
 def main() -> None:
-    """Run the command line; every failure is one message and an exit code."""
+    """Run the command line in a hardened process; a failure is one message and an exit code."""
     if sys.argv[1:] == ["--version"] and _print_version():
         return
+    private_files = not any(verb in VERBS_FOR_OTHERS for verb in sys.argv[1:2])
+    import_module("donkeywatch.runtime.hardening").harden_process(private_files=private_files)
     load_commands(sys.argv[1:])
     shared = import_module(f"{__name__}.shared_options")
     shared.main()

@@ -16,7 +16,6 @@ from donkeywatch.errors import printable
 from donkeywatch.runtime import backfill
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.settings import loader
 
@@ -45,7 +44,6 @@ def backfill_command(
     Safe to repeat: what was counted is recognised by its content and not counted twice. The
     daemon must not be running on the same state directory.
     """
-    harden_process()
     retain_freed_memory()
     engine = Engine(loader.load(config_path), wall_ms())
     last: dict[Path, backfill.Progress] = {}

@@ -13,7 +13,6 @@ from donkeywatch.cli.shared_options import Queries, Weeks, app, log_to_stderr, o
 from donkeywatch.errors import printable
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 
 LIVE_SEED = 1
@@ -37,7 +36,6 @@ def demo_command(
     from donkeywatch.runtime.service import Service
     from donkeywatch.simulation import demo
 
-    harden_process()
     log_to_stderr()
     settings = directory / demo.SETTINGS
     if not settings.exists():

@@ -23,7 +23,6 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.lexicon import digest as lexicon_digest
 from donkeywatch.ingest.normalisation import NORMALISATION
-from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings, Syntax
 
@@ -54,7 +53,6 @@ def evaluate(
     Prints counts and rates, never a query. With the record in [correction], the daemon shows the
     corrected fraction as long as the word list stays the same. See docs/evaluation.md.
     """
-    harden_process()
     key = None if record is None else _key(loader.load(config_path))
     words = lexicon_file.load(lexicon or loader.load(config_path).lexicon)
     rows, results = _results(path, words, syntax)

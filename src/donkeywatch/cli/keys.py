@@ -10,7 +10,6 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, keys_ap
 from donkeywatch.errors import UsageError
 from donkeywatch.runtime import due_key_destruction
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
-from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 
 
@@ -31,7 +30,6 @@ def destroy(
             "nothing is said about which keys to destroy",
             "add --due; to destroy all of them and every count, `donkeywatch reset`",
         )
-    harden_process()
     weeks = due_key_destruction.destroy_due(loader.load(config_path), wall_ms(), monotonic_ms())
     for week in weeks:
         out.print(f"destroyed the key of {week}", highlight=False)

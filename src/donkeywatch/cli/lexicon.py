@@ -12,7 +12,6 @@ from donkeywatch.counting.calendar import utc
 from donkeywatch.ingest import lexicon_file, lexicon_skeleton
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.runtime.clock_jumps import wall_ms
-from donkeywatch.runtime.hardening import harden_process
 
 
 @lexicon_app.command("check")
@@ -20,7 +19,6 @@ def lexicon_check(
     path: Annotated[Path, typer.Argument(help="the word list")],
 ) -> None:
     """Check a word list: all its faults, or its counts; places only, never an entry."""
-    harden_process()
     lexicon, faults = lexicon_file.read(path)
     for fault in faults:
         _print(f"{fault.problem} -> {fault.remedy}")

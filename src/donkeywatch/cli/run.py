@@ -8,7 +8,6 @@ from donkeywatch.cli.shared_options import (
     app,
     log_to_stderr,
 )
-from donkeywatch.runtime.hardening import harden_process
 from donkeywatch.settings import loader
 
 
@@ -21,6 +20,5 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     # The other verbs start faster without a web server.
     from donkeywatch.runtime.service import Service
 
-    harden_process()
     log_to_stderr()
     Service(config_path, loader.load(config_path)).run()

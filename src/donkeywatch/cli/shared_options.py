@@ -14,6 +14,7 @@ from rich.console import Console
 import donkeywatch
 from donkeywatch.cli import output_failures
 from donkeywatch.errors import DatabaseUnavailableError, DonkeywatchError, may_pass
+from donkeywatch.runtime.exception_hooks import SafeFormatter, write_exception
 from donkeywatch.runtime.log_handler import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 state or database; 4 state in use
@@ -67,7 +68,7 @@ def main() -> None:
         _refuse(error)
     except OSError as error:
         if not may_pass(error):
-            raise
+            _tell_defect(error)
         where = f"{error.filename}: " if error.filename else ""
         _refuse(
             DatabaseUnavailableError(
@@ -76,6 +77,14 @@ def main() -> None:
         )
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:  # typer has put a hook of its own, which prints the message.
+        _tell_defect(error)
+
+
+def _tell_defect(error: Exception) -> NoReturn:
+    """Tell where in the code a failure happened that no one expected, and end with code 1."""
+    write_exception(error)
+    sys.exit(1)
 
 
 def _refuse(error: DonkeywatchError) -> NoReturn:
@@ -97,6 +106,6 @@ def _version(
 def log_to_stderr() -> None:
     """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
     handler = Journal()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    handler.setFormatter(SafeFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -7,12 +7,17 @@ import os
 import resource
 import sys
 
+from donkeywatch.runtime.exception_hooks import install_exception_hooks
+
 PR_SET_DUMPABLE = 4
+PRIVATE_UMASK = 0o077
 
 
-def harden_process() -> None:
-    """Files for the owner only, and no core dump, whatever the surroundings allow."""
-    os.umask(0o077)
+def harden_process(*, private_files: bool = True) -> None:
+    """No core dump, no value in a traceback, and files for the owner only if ``private_files``."""
+    if private_files:
+        os.umask(PRIVATE_UMASK)
+    install_exception_hooks()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
