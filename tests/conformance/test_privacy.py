@@ -13,47 +13,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from canaries import ADDRESSES, LEXICON, WORDS, assert_none_in, contents, forms, needles
 from conformance.cases import TWO, Ask, Begun, Make, Prepared
 from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import Nobody, fill, refused, tmpfs
 from conformance.zygote import Zygote
 
-WORDS = ("zqcanaryalpha", "zqcanarybeta", "qvcanarygamma", "xkcanarydelta", "zqvcanaryé")
-ADDRESSES = (
-    "203.0.113.77", "198.51.100.201", "192.0.2.99", "2001:db8::ca:fe", "2001:db8:0:7::b0:0b",
-)  # fmt: skip
-LEXICON = f"""
-[topics.pedophile.groups]
-child = ["{WORDS[0]}"]
-sex = ["{WORDS[1]}"]
-[[topics.pedophile.categories]]
-id = "child_sex"
-all = ["child", "sex"]
-"""
 PATHS = ("/", "/metrics", "/api/v1/fractions", "/api/v1/hours", "/api/v1/weeks", "/readyz",
          "/api/v1/weeks?format=csv", "/api/v1/profile", "/openapi.json", "/healthz",
          f"/{WORDS[0]}", f"/api/v1/profile?topic={WORDS[1]}",
          f"/api/v1/hours?from={WORDS[2]}")  # fmt: skip
-
-
-def forms(address: str) -> Iterator[str]:
-    """All the ways in which a server may write an address."""
-    parsed = ipaddress.ip_address(address)
-    if parsed.version == 4:
-        whole = int(parsed)
-        yield from (address, f"{address}:4662", f"::ffff:{address}", f"[::ffff:{address}]:4662")
-        yield from (f"::FFFF:{address}", f"::ffff:{whole >> 16:x}:{whole & 0xFFFF:x}")
-    else:
-        exploded = parsed.exploded
-        yield from (address, f"[{address}]", f"[{address}]:4662", address.upper(), exploded)
-        yield from (f"[{exploded.upper()}]:1", f"{address}%eth0")
 
 
 def lines() -> tuple[bytes, int]:
@@ -81,33 +56,6 @@ def lines() -> tuple[bytes, int]:
             now + b"\t" + raw + b"\tERROR " + d + b"\xe2\x80\xa8WARNING " + raw,
         ]
     return b"\n".join(items) + b"\n", len(items)
-
-
-def traces(canary: str) -> Iterator[bytes]:
-    """The forms in which a canary might survive."""
-    for raw in {canary.encode(), canary.upper().encode(), canary.encode("utf-16-le")}:
-        yield raw
-        yield raw.hex().encode()
-        for cut in range(3):
-            whole = base64.b64encode(b"\0" * cut + raw)
-            yield whole[4 if cut else 0 : -4]
-        for algorithm in ("md5", "sha1", "sha256", "blake2b"):
-            digest = hashlib.new(algorithm, raw, usedforsecurity=False)
-            yield from (digest.digest(), digest.hexdigest().encode())
-
-
-def needles() -> set[bytes]:
-    """All canaries in all forms."""
-    mapping = {trace for word in WORDS for trace in traces(word)}
-    for address in ADDRESSES:
-        mapping |= {trace for form in forms(address) for trace in traces(form)}
-        packed = ipaddress.ip_address(address).packed
-        mapping |= {hashlib.sha256(packed).digest(), hashlib.md5(packed).digest()}
-        # Four bytes alone are found anywhere by chance.
-        mapping |= {packed, packed[::-1]} if len(packed) == 16 else {b"\xff\xff" + packed}
-        mapping.add(str(int.from_bytes(packed)).encode())
-    assert all(len(needle) > 5 for needle in mapping)
-    return mapping
 
 
 def place(reader: Daemon, case: Case) -> Site:
@@ -143,14 +91,9 @@ def leaked(ask: Ask, reader: Daemon) -> dict[str, bytes]:
 
 def assert_clean(directory: Path, more: dict[str, bytes]) -> None:
     """No canary in any file but the operator's own, nor in anything else."""
-    ours = {directory / "logs", directory / "archive"}
-    kept = [p for p in directory.rglob("*") if p.is_file() and not ours & set(p.parents)]
-    assert any(path.name == "donkeywatch.db" for path in kept)
-    haystacks = {str(path): path.read_bytes() for path in kept} | more
-    sought = needles()
-    for name, haystack in haystacks.items():
-        for needle in sought:
-            assert needle not in haystack, f"{needle!r} in {name}"
+    kept = contents(directory, (directory / "logs", directory / "archive"))
+    assert any(name.endswith("donkeywatch.db") for name in kept)
+    assert_none_in(kept | more)
 
 
 class Real(Zygote):

@@ -1,0 +1,1 @@
+"""What is promised of the handling of data, a module for each promise: docs/handling.md."""

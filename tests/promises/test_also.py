@@ -1,0 +1,188 @@
+"""What is promised besides: modes, hardening, exceptions, the own log, HTTP and words."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from donkeywatch import cli
+from donkeywatch.errors import ConfigError, SourceError
+from donkeywatch.publish.http import connections, request_guard
+from donkeywatch.publish.http.server import _settings
+from donkeywatch.runtime.exception_hooks import SafeFormatter, describe_exception
+from donkeywatch.runtime.log_handler import Journal
+from donkeywatch.sources.files import PlainFile
+from donkeywatch.store import backups, database
+
+ROOT = Path(__file__).resolve().parents[2]
+CANARY = "zqcanaryorv"
+VERBS = sorted(verb for verbs in cli.COMMANDS_BY_MODULE.values() for verb in verbs)
+LOOK = """
+import ctypes, importlib, os, resource, sys
+from donkeywatch import cli
+def look(*_):
+    mask = os.umask(0)
+    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+    print(sys.excepthook.__module__, dumpable, resource.getrlimit(resource.RLIMIT_CORE), oct(mask))
+cli.load_commands = look
+shared = importlib.import_module("donkeywatch.cli.shared_options")
+shared.main = lambda: None
+sys.argv = ["donkeywatch", "{verb}"]
+cli.main()
+"""
+"""A program that tells how it is hardened just before its verb is loaded."""
+RAISE = """
+import logging, sys, threading
+from donkeywatch.runtime.exception_hooks import install_exception_hooks
+install_exception_hooks()
+def fail():
+    int("zqcanaryorv")
+class Failing:
+    def __del__(self):
+        fail()
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+Failing()
+try:
+    fail()
+except ValueError:
+    logging.getLogger("asyncio").error("Task zqcanaryorv failed", exc_info=True)
+    logging.getLogger("uvicorn.error").error("about %s\\nzqcanaryorv", "zqcanaryorv", exc_info=True)
+    logging.getLogger("other").error("%d is no number", "zqcanaryorv")
+try:
+    fail()
+except ValueError as error:
+    raise KeyError("zqcanaryorv") from ExceptionGroup("zqcanaryorv", [error])
+"""
+
+
+def run(program: str, **environment: str) -> str:
+    """Run a program; all that it says."""
+    command, surroundings = [sys.executable, "-c", program], {**os.environ, **environment}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=surroundings)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_hardened_before_it_is_loaded(verb: str) -> None:
+    """No core dump, no value in a traceback; private files but where others are to read them."""
+    hook, dumpable, soft, hard, mask = run(LOOK.format(verb=verb)).split()
+    assert hook == "donkeywatch.runtime.exception_hooks"
+    assert (dumpable, soft, hard) == ("0", "(0,", "0)")
+    assert mask == "0o77" or verb in ("files", "init", "report")
+
+
+def test_no_hook_tells_a_message_or_a_value() -> None:
+    """Of the interpreter, a thread, a destructor and logging: types and frames are told."""
+    text = run(RAISE)
+    assert CANARY not in text
+    assert text.count("ValueError\n") == 5
+    assert "KeyError\n" in text
+    assert "ExceptionGroup\n" in text
+    assert re.search(r"<string>:\d+ in fail\n", text)
+    assert "asyncio\n" in text
+    assert "uvicorn.error: about %s\n" in text
+
+
+def test_a_failure_of_ours_is_told_whole() -> None:
+    """Its text holds no word and no address, and has the remedy."""
+    assert "mend it" in describe_exception(ConfigError("it is broken", "mend it"))
+    assert describe_exception(ValueError(CANARY)) == "ValueError"
+
+
+def test_the_own_log_has_no_value_of_a_library(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither its arguments nor what it had formatted before."""
+    handler = Journal()
+    handler.setFormatter(SafeFormatter())
+    for name in ("asyncio", "uvicorn.error", "donkeywatch"):
+        record = logging.LogRecord(name, logging.ERROR, "", 1, "it failed", (), None)
+        record.exc_text = CANARY
+        if name != "donkeywatch":
+            record.msg, record.args = f"%s failed\n{CANARY}", (CANARY,)
+        if name == "asyncio":
+            record.msg, record.args = f"Task {CANARY} failed", ()
+        handler.emit(record)
+    text = capsys.readouterr().err
+    assert CANARY not in text
+    assert "ERROR it failed" in text
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+def test_state_and_copies_are_for_their_owner_only(tmp_path: Path, umask: int) -> None:
+    """Directories 0700 and copies 0600, also where they were there before."""
+    before = os.umask(umask)
+    try:
+        state = tmp_path / "state"
+        database.ensure_state_directory(state)
+        assert state.stat().st_mode & 0o777 == 0o700
+        state.chmod(0o755)
+        database.ensure_state_directory(state)
+        assert state.stat().st_mode & 0o777 == 0o700
+        database.connect(state / database.DATABASE).close()
+        (state / database.DATABASE).chmod(0o600)
+        copy = backups.Backups(state / database.DATABASE, 1, 1).make(0)
+        assert copy is not None
+        assert copy.stat().st_mode & 0o777 == 0o600
+        assert copy.parent.stat().st_mode & 0o777 == 0o700
+    finally:
+        os.umask(before)
+
+
+def test_a_log_is_a_regular_file(tmp_path: Path) -> None:
+    """A pipe or a device is neither waited for nor read."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(SourceError):
+            PlainFile(path)
+
+
+def test_connections_heads_and_bodies_have_limits() -> None:
+    """In number, in bytes and in time."""
+    assert connections.max_connections() <= connections.MAX_CONNECTIONS == 512
+    assert connections.Connections(64, plain=True).client_limit == 32
+    assert request_guard.MAX_HEADERS == 100
+    assert request_guard.MAX_HEAD_BYTES == request_guard.MAX_BODY_BYTES == 16 << 10
+
+
+def test_the_server_has_no_debug_route_and_no_access_log() -> None:
+    """No interactive documentation, no log of requests, no name of the server."""
+    from donkeywatch.publish.engine_status import Status
+    from donkeywatch.publish.http.app import create_app
+    from donkeywatch.settings.schema import Http, Settings, Source
+
+    http = Http()
+    source = Source(path=Path("search.log"), format="tsv")
+    settings = Settings(lexicon=Path("lexicon.toml"), source=(source,), http=http)
+    app = create_app(settings, Status)
+    assert not app.debug
+    assert app.docs_url is None
+    assert app.redoc_url is None
+    paths = {str(getattr(route, "path", "")) for route in app.routes}
+    assert not [path for path in paths if re.search("debug|docs|trace|profiler", path)]
+    config = _settings(app, http, connections.Connections(1, plain=True))
+    assert config.access_log is False
+    assert config.server_header is False
+    assert config.log_config is None
+    assert config.h11_max_incomplete_event_size == request_guard.MAX_HEAD_BYTES
+    assert config.timeout_keep_alive <= 30
+
+
+def test_no_text_claims_that_data_are_anonymous() -> None:
+    """They are pseudonymised; the word stands in denials alone."""
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    texts += [*(ROOT / "src").rglob("*.py"), *(ROOT / "src").rglob("*.html")]
+    claims = []
+    for path in texts:
+        text = " ".join(path.read_text("utf-8").split())
+        for match in re.finditer(r"\banonym\w+", text, re.IGNORECASE):
+            before = text[max(0, match.start() - 40) : match.start()]
+            if not re.search(r"\b(?:not|no|nor|never)\b", before):
+                claims.append(f"{path.name}: {before}{match[0]}")
+    assert claims == []

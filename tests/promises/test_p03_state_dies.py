@@ -1,0 +1,173 @@
+"""P3: per-address state dies with its window: keys, rows, copies and what is left in the log."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.counting.calendar import HOUR, MINUTE, WEEK, iso_utc, week_name, week_start
+from donkeywatch.ingest.addresses import parse_address
+from donkeywatch.ingest.pseudonyms import pseudonyms
+from donkeywatch.runtime.engine import Engine
+from donkeywatch.settings import loader
+from donkeywatch.simulation import demo
+from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.store import backups
+from promises.stolen_state import as_column, stored_bytes
+from support import START
+
+MONDAY = week_start("2026-W41")
+ADDRESSES = [f"198.51.100.{host}" for host in range(40)]
+
+
+class Week:
+    """An engine over one week's searches of some addresses, stepped by hand."""
+
+    def __init__(self, directory: Path) -> None:
+        sim = Simulation(start=START, hours=1, queries=50, addresses=50)
+        path = demo.write_settings(sim, directory)
+        path.write_text(path.read_text() + "\n[backup]\ninterval = 1\n")
+        self.state, self.log = directory / "state", directory / "search.log"
+        self.now, self.log_number = MONDAY + HOUR, 0
+        self.log.touch()
+        self.settings = loader.load(path, {})
+        self.engine = Engine(self.settings, self.now)
+        self.step(addresses=ADDRESSES)
+        self.key_file = self.state / "keys" / f"{week_name(MONDAY)}.key"
+        self.key = self.key_file.read_bytes()
+
+    def step(self, ms: int = MINUTE, addresses: list[str] = ADDRESSES[:3]) -> None:
+        """Let the clock go on, write a search of each address, and look."""
+        self.now += ms
+        with self.log.open("a") as log:
+            log.writelines(f"{iso_utc(self.now)}\t{address}\tzqorv\n" for address in addresses)
+        self.engine.tick(self.now, self.now)
+
+    def run_until(self, time: int) -> None:
+        """Go on in steps of hours, each with some searches."""
+        while self.now < time:
+            self.step(6 * HOUR, [f"203.0.113.{self.now // HOUR % 200}"])
+            self.step(3 * MINUTE, ["203.0.113.7"])
+
+    def remaining(self) -> int:
+        """Give how many of the pseudonyms of the first week stand in any file."""
+        made = pseudonyms(as_column(map(parse_address, map(str.encode, ADDRESSES))), self.key)
+        stored = stored_bytes(self.state)
+        return sum(int(value).to_bytes(8, "little") in stored for value in made)
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Iterator[Week]:
+    """An engine that has counted the searches of one hour."""
+    made = Week(tmp_path)
+    yield made
+    made.engine.close()
+
+
+def test_nothing_of_a_week_is_left_when_the_next_is_over(week: Week) -> None:
+    """Key, rows, copies and bytes of the database and its log, free pages included."""
+    week.engine.start_backup_if_due(week.now, week.now)
+    week.engine.close()
+    week.engine = Engine(week.settings, week.now)
+    assert week.remaining() == len(ADDRESSES)
+    assert backups.list_backups(week.state / "backups")
+    week.run_until(MONDAY + 2 * WEEK - 7 * HOUR)
+    assert week.key_file.exists()
+    week.run_until(MONDAY + 2 * WEEK + 3 * HOUR)
+    assert not week.key_file.exists()
+    assert week.remaining() == 0
+    assert not list((week.state / "backups").glob("*"))
+    with closing(sqlite3.connect(week.state / "donkeywatch.db")) as db:
+        oldest = db.execute("select min(hour) from segments").fetchone()[0]
+    assert oldest >= MONDAY + WEEK
+
+
+def test_the_write_ahead_log_is_emptied_after_a_copy_and_not_beside_it(
+    week: Week, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy in the making reads the log, too: emptying it waits, and is made up for."""
+    started, release = threading.Event(), threading.Event()
+
+    def copy(self: backups.Backups, part: Path) -> None:
+        started.set()
+        release.wait(30)
+        raise OSError
+
+    truncated = []
+    store = week.engine.store
+    truncate = store.truncate_log
+    monkeypatch.setattr(backups.Backups, "_copy", copy)
+
+    def spy() -> bool:
+        truncated.append(truncate())
+        return truncated[-1]
+
+    monkeypatch.setattr(store, "truncate_log", spy)
+    week.engine.start_backup_if_due(week.now + WEEK, week.now + WEEK)
+    assert started.wait(30)
+    store.log_left = True
+    week.step()
+    assert truncated == []
+    release.set()
+    week.engine.window_closer._backups.finish()
+    week.step()
+    assert truncated == [True]
+    assert not store.log_left
+
+
+def test_a_copy_that_is_being_made_is_given_up_when_the_keys_go(
+    week: Week, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for, and nothing of it stays."""
+    week.run_until(MONDAY + 2 * WEEK - 7 * HOUR)
+    copies = week.engine.window_closer._backups
+    asked_for: list[Path] = []
+    make = copies.make
+
+    def make_slowly(now: int) -> Path | None:
+        started.set()
+        release.wait(30)
+        path = make(now)
+        asked_for.extend([path] if path else [])
+        return path
+
+    started, release = threading.Event(), threading.Event()
+    cancel = copies.cancel
+
+    def cancel_it() -> None:
+        release.set()
+        cancel()
+
+    monkeypatch.setattr(copies, "make", make_slowly)
+    monkeypatch.setattr(copies, "cancel", cancel_it)
+    copies.request_now()
+    copies.start_if_due(week.now, week.now)
+    assert started.wait(30)
+    week.run_until(MONDAY + 2 * WEEK + 3 * HOUR)
+    assert release.is_set()
+    assert not copies.busy
+    assert not list(copies.directory.glob("*"))
+
+
+def test_a_destroyed_key_is_overwritten_before_it_is_removed(
+    week: Week, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a disk may bring back of a removed file is not the key."""
+    kept = week.key_file.with_name("kept")
+    kept.hardlink_to(week.key_file)
+    week.run_until(MONDAY + 2 * WEEK + 3 * HOUR)
+    assert not week.key_file.exists()
+    assert kept.read_bytes() != week.key
+    kept.unlink()
+
+
+def test_deleted_rows_are_overwritten_and_sorted_in_memory(week: Week) -> None:
+    """SQLite's `secure_delete` is on, and no temporary file holds rows."""
+    pragma = week.engine.store.connection.execute
+    assert pragma("pragma secure_delete").fetchone() == (1,)
+    assert pragma("pragma temp_store").fetchone() == (2,)
