@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 
 from donkeywatch import cli
+from donkeywatch.cli import shared_options
 from donkeywatch.errors import ConfigError, SourceError
+from donkeywatch.evaluation.labels import LabelledQuery
+from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http import connections, request_guard
+from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import _settings
 from donkeywatch.runtime.exception_hooks import SafeFormatter, describe_exception
 from donkeywatch.runtime.log_handler import Journal
+from donkeywatch.runtime.service import Service
+from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.sources.files import PlainFile
 from donkeywatch.store import backups, database
 
@@ -151,22 +161,102 @@ def test_connections_heads_and_bodies_have_limits() -> None:
     assert request_guard.MAX_HEAD_BYTES == request_guard.MAX_BODY_BYTES == 16 << 10
 
 
-def test_the_server_has_no_debug_route_and_no_access_log() -> None:
-    """No interactive documentation, no log of requests, no name of the server."""
-    from donkeywatch.publish.engine_status import Status
-    from donkeywatch.publish.http.app import create_app
-    from donkeywatch.settings.schema import Http, Settings, Source
+def settings_of(directory: Path) -> Settings:
+    """Settings over a directory with nothing in it."""
+    source = Source(path=directory / "search.log", format="tsv")
+    lexicon = directory / "lexicon.toml"
+    return Settings(state=directory, lexicon=lexicon, source=(source,), http=Http())
 
-    http = Http()
-    source = Source(path=Path("search.log"), format="tsv")
-    settings = Settings(lexicon=Path("lexicon.toml"), source=(source,), http=http)
-    app = create_app(settings, Status)
+
+def ask(app: FastAPI, headers: list[tuple[str, str]], content: bytes = b"") -> httpx.Response:
+    """Ask for `/readyz` with other headers."""
+
+    async def request() -> httpx.Response:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            return await client.request("GET", "/readyz", headers=headers, content=content)
+
+    return asyncio.run(request())
+
+
+def test_a_head_or_body_beyond_its_limit_is_refused(tmp_path: Path) -> None:
+    """Too many headers, too long ones, a body that is too long or has no length."""
+    app = create_app(settings_of(tmp_path), Status)
+    assert ask(app, []).status_code in (200, 503)
+    assert ask(app, [(f"x-{number}", "") for number in range(120)]).status_code == 431
+    assert ask(app, [("x-long", "z" * (17 << 10))]).status_code == 431
+    assert ask(app, [], b"z" * (17 << 10)).status_code == 413
+    assert ask(app, [("transfer-encoding", "chunked")]).status_code == 411
+
+
+def test_only_get_and_head_are_answered(tmp_path: Path) -> None:
+    """Nothing can be written or deleted over HTTP."""
+    app = create_app(settings_of(tmp_path), Status)
+
+    async def codes() -> set[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            methods = ("POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
+            return {(await client.request(name, "/readyz")).status_code for name in methods}
+
+    assert asyncio.run(codes()) == {405}
+
+
+def test_a_request_that_fails_tells_the_kind_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the answer nor the log has the text of the exception."""
+
+    def fail() -> Status:
+        raise LookupError(CANARY)
+
+    answer = ask(create_app(settings_of(tmp_path), fail), [])
+    assert answer.status_code == 500
+    assert CANARY not in answer.text + caplog.text
+    assert "LookupError" in caplog.text
+
+
+def test_a_reload_that_fails_tells_the_kind_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever the settings or the lexicon broke."""
+    service = Service.__new__(Service)
+    service._reject_reload(LookupError(CANARY))
+    service._reject_reload(ConfigError("it is broken", "mend it"))
+    assert CANARY not in caplog.text
+    assert "LookupError" in caplog.text
+    assert "mend it" in caplog.text
+
+
+def test_the_daemon_logs_through_the_safe_formatter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its handler is the only one."""
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(logging, "basicConfig", lambda **named: given.update(named))
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "level", logging.NOTSET)
+    shared_options.log_to_stderr()
+    (handler,) = given["handlers"]
+    assert isinstance(handler, Journal)
+    assert isinstance(handler.formatter, SafeFormatter)
+
+
+def test_no_traceback_shows_locals() -> None:
+    """typer's own tracebacks, which show them, are off."""
+    assert shared_options.app.pretty_exceptions_enable is False
+
+
+def test_no_representation_shows_a_query() -> None:
+    """Where an object with a query is shown, the query is not."""
+    row = LabelledQuery(7, CANARY, frozenset({"one"}), "fr", "flagged", 1.0)
+    assert CANARY not in repr(row)
+
+
+def test_the_server_has_no_debug_route_and_no_access_log(tmp_path: Path) -> None:
+    """No interactive documentation, no log of requests, no name of the server."""
+    app = create_app(settings_of(tmp_path), Status)
     assert not app.debug
     assert app.docs_url is None
     assert app.redoc_url is None
     paths = {str(getattr(route, "path", "")) for route in app.routes}
     assert not [path for path in paths if re.search("debug|docs|trace|profiler", path)]
-    config = _settings(app, http, connections.Connections(1, plain=True))
+    config = _settings(app, Http(), connections.Connections(1, plain=True))
     assert config.access_log is False
     assert config.server_header is False
     assert config.log_config is None
