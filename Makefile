@@ -8,9 +8,11 @@ MINUTES ?= 10
 LINES ?= 5e6
 RUNS ?= 5
 BENCH ?=
+CHANGED ?=
+NAMES ?=
 SEED ?=
 
-.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers lint docs lock deb clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers mutants lint docs lock deb clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -29,6 +31,7 @@ help:
 	@echo 'make web                 take the chart library of the page from npm anew'
 	@echo 'make conformance         what happens to logs: 122 scenarios, real processes'
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
+	@echo 'make mutants             does a test notice when a mechanism of a promise is taken away? NAMES=p04'
 	@echo 'make soak                ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
 	@echo 'make lint                types and style alone'
 	@echo 'make docs                write the generated parts of docs/ and README.md anew'
@@ -76,7 +79,8 @@ system-packages:
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[fast,study]'
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-xdist
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-timeout \
+	  pytest-xdist
 	@touch $@
 
 test-lowest: .venv-lowest/test
@@ -127,6 +131,10 @@ conformance: .venv/test
 
 conformance-peers: .venv/test
 	PYTHONPATH=tests $(BIN)/python -m conformance.report
+
+# CHANGED=main: only of modules that differ from that revision.
+mutants: .venv/test
+	PYTHONPATH=tests $(BIN)/python -m mutants $(if $(CHANGED),--changed $(CHANGED)) $(NAMES)
 
 soak: .venv/test
 	PYTHONPATH=benchmarks $(BIN)/python -m soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,11 @@ settings.register_profile("untimed", deadline=None)
 # With other versions of what we build on: their interfaces are in question, not our own code.
 settings.register_profile("few", settings.get_profile("untimed"), max_examples=20)
 settings.load_profile("untimed")
+
+LONGER_RUNS = ("DONKEYWATCH_QUERIES", "DONKEYWATCH_EXAMPLES", "DONKEYWATCH_CLOCK_EXAMPLES")
+"""Who asks for more than the suite does waits for as long as it takes."""
+if not os.environ.keys().isdisjoint(LONGER_RUNS):
+    os.environ.setdefault("PYTEST_TIMEOUT", "0")
 
 TRACED = "COVERAGE_PROCESS_CONFIG"
 """By which coverage has processes traced that are started."""

@@ -69,6 +69,28 @@ def test_tests_and_modules_named_in_the_documentation_exist(path: Path) -> None:
         assert any((place / target).exists() for place in places), target
 
 
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_tests_that_are_named_one_by_one_exist(path: Path) -> None:
+    """Not only their files."""
+    for target, name in NAMED_TEST.findall(path.read_text("utf-8")):
+        source = (ROOT / target).read_text("utf-8")
+        assert re.search(rf"^def {name}\(", source, re.MULTILINE), f"{target}::{name}"
+
+
+def test_every_promise_names_its_mechanism_and_its_tests() -> None:
+    """P1 to P13 and the rest, each in a row of docs/handling.md."""
+    text = (ROOT / "docs" / "handling.md").read_text("utf-8")
+    rows = re.findall(r"^\| (P\d+|Also) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text, re.MULTILINE)
+    assert {row[0] for row in rows} == {*(f"P{number}" for number in range(1, 14)), "Also"}
+    for _, promise, mechanism, tests in rows:
+        assert promise.strip()
+        assert mechanism.strip()
+        assert NAMED_TEST.search(tests), promise
+
+
 def test_every_verb_is_documented() -> None:
     """No command is missing from the list that the documentation is made from."""
     from donkeywatch import cli

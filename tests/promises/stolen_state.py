@@ -58,5 +58,5 @@ def bare_hashes(content: bytes, keys: Iterable[bytes] = ()) -> Iterator[bytes]:
         yield keyed_hash(content, key)
         yield hmac.new(key, content, "sha256").digest()
         for derived in (b"fingerprints", b"donkeywatch key proof"):
-            own = hashlib.blake2b(derived, key=key, digest_size=32).digest()
-            yield keyed_hash(content, own)
+            derived_key = hashlib.blake2b(derived, key=key, digest_size=32).digest()
+            yield keyed_hash(content, derived_key)

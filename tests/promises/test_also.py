@@ -137,6 +137,8 @@ def test_state_and_copies_are_for_their_owner_only(tmp_path: Path, umask: int) -
         assert state.stat().st_mode & 0o777 == 0o700
         database.connect(state / database.DATABASE).close()
         (state / database.DATABASE).chmod(0o600)
+        (state / backups.DIRECTORY).mkdir()
+        (state / backups.DIRECTORY).chmod(0o755)
         copy = backups.Backups(state / database.DATABASE, 1, 1).make(0)
         assert copy is not None
         assert copy.stat().st_mode & 0o777 == 0o600

@@ -132,8 +132,8 @@ class Operator:
 
     def assert_clean(self, *, counted: bool = True) -> None:
         """No canary is in anything but the operator's own files."""
-        own = (self.log, self.archive, self.lexicon, self.labels)
-        kept = contents(self.directory, own)
+        operators_files = (self.log, self.archive, self.lexicon, self.labels)
+        kept = contents(self.directory, operators_files)
         assert any(name.endswith("donkeywatch.db") for name in kept) is counted
         assert_none_in(kept | self.output)
 

@@ -93,10 +93,10 @@ def test_a_record_of_another_lexicon_or_normalisation_corrects_nothing(
     change: dict[str, str],
 ) -> None:
     """It was made of other words, or of words that were compared in another way."""
-    good = record()
-    assert mismatch(good, DIGEST) is None
-    assert set(accuracies(good, DIGEST)) == {"one"}
-    other = good.model_copy(update=change)
+    fitting = record()
+    assert mismatch(fitting, DIGEST) is None
+    assert set(accuracies(fitting, DIGEST)) == {"one"}
+    other = fitting.model_copy(update=change)
     assert mismatch(other, DIGEST) is not None
     assert not accuracies(other, DIGEST)
 
