@@ -60,6 +60,7 @@ def needles() -> frozenset[bytes]:
         # Four bytes alone are found anywhere by chance.
         mapping |= {packed, packed[::-1]} if len(packed) == 16 else {b"\xff\xff" + packed}
         mapping.add(str(int.from_bytes(packed)).encode())
+        mapping.add(repr(packed if len(packed) == 16 else b"\xff\xff" + packed)[2:-1].encode())
     assert all(len(needle) > 5 for needle in mapping)
     return frozenset(mapping)
 

@@ -49,8 +49,9 @@ def copied_sources() -> Iterator[Path]:
 
 def run_tests(copy: Path, tests: Sequence[str]) -> tuple[int | None, str]:
     """Run tests on a copy of the sources: pytest's exit code, None at the limit, and its output."""
+    paths = [str(copy / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
-        **os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1",
+        **os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1",
         "HYPOTHESIS_STORAGE_DIRECTORY": str(copy / "examples"),
     }  # fmt: skip
     command = [sys.executable, *PYTEST, f"--basetemp={copy / 'tmp'}", *tests]

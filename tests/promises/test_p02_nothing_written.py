@@ -30,7 +30,7 @@ PATHS = ("/", "/metrics", "/readyz", "/api/v1/fractions", "/api/v1/hours", "/api
          f"/api/v1/profile?topic={ADDRESSES[0]}")  # fmt: skip
 COUNTED = re.compile(rb'outcome="query"[^}]*\} [1-9]')
 RAISES = """
-import sys
+import typer.main  # Before the hooks are there: typer goes back to those of that moment.
 from donkeywatch.{module} import {owner}
 def fail(self, *arguments, **named):
     raise {error}

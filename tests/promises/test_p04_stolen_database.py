@@ -15,6 +15,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo
 from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.sources.fingerprints import HEAD, TAIL
 from promises.stolen_state import bare_hashes, network, pseudonym_forms, stored_bytes, windows
 from support import START
 
@@ -65,14 +66,19 @@ class Theft:
         return hits
 
     def confirmed(self, *keys: bytes) -> list[int]:
-        """Give the lengths of the log's prefixes that somebody with some keys can confirm."""
+        """Give the places in the log up to which somebody with some keys can confirm lines.
+
+        The front of the log up to each line, and some bytes before its end.
+        """
         stored = windows(stored_bytes(self.state))
-        content = b"".join(self.lines)
-        ends = [sum(map(len, self.lines[:count])) for count in range(1, HOSTS)]
+        content = self.log.read_bytes()
+        ends = [at + 1 for at, byte in enumerate(content) if byte == ord("\n")]
+        contents = [(end, content[:end][:HEAD]) for end in ends]
+        contents += [(end, content[max(0, end - TAIL) : end]) for end in ends]
         return [
             end
-            for end in (*ends, len(self.lines[0]) - 1)
-            if any(made[:8] in stored for made in bare_hashes(content[:end], keys))
+            for end, part in contents
+            if any(made[:8] in stored for made in bare_hashes(part, (*keys, bytes(32))))
         ]
 
 
@@ -91,8 +97,9 @@ def test_no_address_of_a_network_is_found_without_the_key(theft: Theft) -> None:
 
 
 def test_no_first_line_is_confirmed_without_the_key(theft: Theft) -> None:
-    """Neither the first line nor any beginning of the log, with the lasting key and without."""
+    """Neither the first line nor any beginning of the log; with the week's key it is."""
     assert theft.confirmed(theft.lasting_key) == []
+    assert theft.confirmed(theft.week_key)
 
 
 def test_after_the_week_every_file_together_tells_nothing(theft: Theft) -> None:
@@ -103,7 +110,34 @@ def test_after_the_week_every_file_together_tells_nothing(theft: Theft) -> None:
     assert theft.week_key not in keys
     assert theft.known(*keys, bytes(32)) == 0
     assert theft.known(theft.week_key) == 0, "even a key that was copied finds nothing"
-    assert theft.confirmed(*keys) == []
+    assert theft.confirmed(theft.lasting_key, theft.week_key) == []
+    # The week that runs has one fingerprint, of all there is: no line of it can be tested alone.
+    assert set(theft.confirmed(*keys)) <= {theft.log.stat().st_size}
+
+
+def fingerprints(theft: Theft) -> list[tuple[int, int, bytes]]:
+    """Give week, length and hash of the front of each file, as the database has them."""
+    return theft.engine.store.connection.execute(
+        "select key_week, head_length, head_hash from generations"
+    ).fetchall()
+
+
+def test_a_fingerprint_is_made_anew_before_the_key_of_its_week_goes(theft: Theft) -> None:
+    """Also of a log that nobody writes to: else it would not be known again."""
+    while theft.now < MONDAY + 2 * WEEK + 6 * HOUR:
+        theft.now += 12 * HOUR
+        theft.engine.tick(theft.now)
+    ((week, length, _),) = fingerprints(theft)
+    assert week >= MONDAY + WEEK
+    assert length > 0
+
+
+def test_no_fingerprint_outlives_the_key_of_its_week(theft: Theft) -> None:
+    """One that was not made anew goes with the record of the key."""
+    ((week, length, _),) = fingerprints(theft)
+    assert (week, length > 0) == (MONDAY, True)
+    theft.engine.store.record_key_destruction(MONDAY + WEEK)
+    assert fingerprints(theft) == [(MONDAY, 0, b"")]
 
 
 def test_every_key_is_drawn_at_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
