@@ -65,7 +65,7 @@ def status_codes(app: FastAPI, host: str, headers: dict[str, str]) -> dict[str, 
 
 def test_nothing_is_told_without_the_token(settings: Settings) -> None:
     """Of every path that there is, events and assets included."""
-    app = create_app(with_http(settings, token=TOKEN), Status)
+    app = create_app(lambda: with_http(settings, token=TOKEN), Status)
     refused = status_codes(app, "127.0.0.1", {})
     assert {"/api/v1/events", "/metrics", "/", "/api/v1/fractions"} <= set(refused)
     assert {path for path, code in refused.items() if code != 401} == OPEN
@@ -77,7 +77,7 @@ def test_nothing_is_told_without_the_token(settings: Settings) -> None:
 
 def test_without_a_token_no_other_name_is_answered(settings: Settings) -> None:
     """A page of a stranger, whose name leads here, is refused: DNS rebinding."""
-    codes = status_codes(create_app(settings, Status), "stranger.example", {})
+    codes = status_codes(create_app(lambda: settings, Status), "stranger.example", {})
     assert {path for path, code in codes.items() if code != 421} == {*OPEN, "/readyz"}
 
 

@@ -20,8 +20,8 @@ from donkeywatch.evaluation.validation_record import (
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.publish.csv_tables import windows_csv
 from donkeywatch.publish.metrics.catalogue import ALL_METRICS
-from donkeywatch.publish.responses import window_response
-from donkeywatch.publish.snapshot import TopicView, WindowView
+from donkeywatch.publish.window_documents import window_document
+from donkeywatch.publish.window_views import TopicView, WindowView
 
 ACCURACY = Accuracy(Rate(0.74, 200), Rate(0.0001, 400_000))
 DIGEST = "0123456789abcdef"
@@ -66,10 +66,10 @@ def test_the_name_of_a_corrected_metric_says_so() -> None:
 
 def test_without_a_record_nothing_is_corrected() -> None:
     """No field, no cell: never the observed fraction in its place."""
-    response = window_response(shown(None)).model_dump()
+    response = window_document(shown(None))
     assert response["topics"][0]["query_fraction"] is not None
     assert response["topics"][0]["corrected_query_fraction"] is None
-    table = windows_csv([shown(None)])
+    table = b"".join(windows_csv(iter([shown(None)]), [])).decode()
     header, row = (line.split(",") for line in table.splitlines()[:2])
     cells = dict(zip(header, row, strict=True))
     assert [cells[name] for name in header if "corrected" in name] == ["", "", ""]
@@ -82,10 +82,10 @@ def test_the_observed_fraction_stays_beside_the_corrected_one() -> None:
     observed = query_fraction(window, 0)
     assert observed is not None
     estimate = corrected(observed, 1000, ACCURACY)
-    with_record = window_response(shown(estimate)).topics[0]
-    without = window_response(shown(None)).topics[0]
-    assert with_record.query_fraction == without.query_fraction
-    assert with_record.corrected_query_fraction != with_record.query_fraction
+    with_record = window_document(shown(estimate))["topics"][0]
+    without = window_document(shown(None))["topics"][0]
+    assert with_record["query_fraction"] == without["query_fraction"]
+    assert with_record["corrected_query_fraction"] != with_record["query_fraction"]
 
 
 @pytest.mark.parametrize("change", [{"lexicon": "f" * 16}, {"normalisation": "another"}])

@@ -9,7 +9,8 @@ import pytest
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, iso_utc, week_start
 from donkeywatch.counting.coverage import Coverage
-from donkeywatch.publish.snapshot import Snapshots, WindowView
+from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.publish.window_views import WindowView
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import demo
@@ -36,7 +37,7 @@ def hours(tmp_path: Path) -> list[WindowView]:
         engine.tick(now, now)
     engine.close()
     with Snapshots(settings.state, TOPICS).open() as snapshot:
-        return snapshot.windows_between("hour", NOON, NOON + 3 * HOUR, 10)
+        return list(snapshot.windows_between("hour", NOON, NOON + 3 * HOUR, 10))
 
 
 def test_the_coverage_is_the_time_for_which_the_log_was_followed(hours: list[WindowView]) -> None:
