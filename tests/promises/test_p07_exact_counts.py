@@ -5,6 +5,7 @@ Processes that are killed at every statement are in tests/conformance/test_kill.
 
 from __future__ import annotations
 
+import errno
 import re
 import sqlite3
 from contextlib import closing
@@ -14,6 +15,8 @@ from random import Random
 import pytest
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, iso_utc, week_start
+from donkeywatch.counting.observations import Observations
+from donkeywatch.ingest.pseudonymiser import JudgedQueries, Pseudonymiser
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
@@ -110,6 +113,53 @@ def fail_as_full_disk(*_arguments: object, **_named: object) -> None:
 def without_coverage(found_figures: list[object]) -> str:
     """Give figures without the seconds for which the log was followed, which may differ."""
     return re.sub(r"[0-9]+\.[0-9]+", "", repr(found_figures[0]))
+
+
+def test_what_was_read_before_a_failure_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of the second log cannot be written when lines of the first are read already."""
+    prepared(tmp_path)
+    path = tmp_path / demo.SETTINGS
+    path.write_text(
+        path.read_text() + '[[source]]\nname = "other"\npath = "other.log"\nformat = "tsv"\n'
+    )
+    settings = loader.load(path, {})
+    calls = []
+    pseudonymise = Pseudonymiser.pseudonymise
+
+    def fail_once(self: Pseudonymiser, judged: JudgedQueries, closed_until: int) -> Observations:
+        calls.append(closed_until)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pseudonymise(self, judged, closed_until)
+
+    monkeypatch.setattr(Pseudonymiser, "pseudonymise", fail_once)
+    engine = Engine(settings, BEGIN)
+    for turn in range(5):
+        for name in ("search.log", "other.log") if turn < 2 else ():
+            with (tmp_path / name).open("a") as log:
+                log.writelines(
+                    f"{iso_utc(BEGIN + turn * MINUTE)}\t192.0.2.{10 * len(name) + host}\tzqorv\n"
+                    for host in range(6)
+                )
+        engine.tick(BEGIN + turn * MINUTE, BEGIN + turn * MINUTE)
+    engine.close()
+    assert len(calls) == 6
+    assert outcomes(settings.state) == {"query": 24}
+
+
+def test_positions_are_stored_with_the_counts(tmp_path: Path) -> None:
+    """Where counting goes on is behind the last line that is counted."""
+    settings, log = prepared(tmp_path), tmp_path / "search.log"
+    engine = Engine(settings, BEGIN)
+    for time in range(BEGIN, BEGIN + 5 * MINUTE, MINUTE):
+        with log.open("a") as file:
+            file.write(f"{iso_utc(time)}\t192.0.2.1\tzqorv\n")
+        engine.tick(time, time)
+        db = engine.store.connection
+        assert db.execute('select "offset" from generations').fetchall() == [(log.stat().st_size,)]
+    engine.close()
 
 
 def test_a_transaction_is_stored_whole_or_not_at_all(tmp_path: Path) -> None:
