@@ -67,7 +67,7 @@ def test_nothing_is_told_without_the_token(settings: Settings) -> None:
     """Of every path that there is, events and assets included."""
     app = create_app(lambda: with_http(settings, token=TOKEN), Status)
     refused = status_codes(app, "127.0.0.1", {})
-    assert {"/api/v1/events", "/metrics", "/", "/api/v1/fractions"} <= set(refused)
+    assert {"/api/v1/events", "/metrics", "/", "/openapi.json"} <= set(refused)
     assert {path for path, code in refused.items() if code != 401} == OPEN
     wrong = status_codes(app, "127.0.0.1", {"Authorization": f"Bearer {TOKEN}x"})
     assert {path for path, code in wrong.items() if code != 401} == OPEN

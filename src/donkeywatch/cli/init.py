@@ -22,6 +22,8 @@ from donkeywatch.runtime.log_sample import tail_lines
 from donkeywatch.settings import file_template, loader
 from donkeywatch.settings.file_template import Answers
 from donkeywatch.settings.schema import EventTime, FormatName, Http, Source, WrapperName
+from donkeywatch.settings.types import check_host
+from donkeywatch.sources.files import is_compressed
 
 COUNTRY_FILES = (
     Path("/var/lib/GeoIP/GeoLite2-Country.mmdb"),
@@ -29,11 +31,12 @@ COUNTRY_FILES = (
     Path("/var/lib/GeoIP/dbip-country-lite.mmdb"),
 )
 """Where the usual updaters put a country database."""
-COUNTRY_HELP = """\
-The country of an address comes from a local file, .mmdb. Two are free: DB-IP Country Lite
-(db-ip.com, no account, CC BY 4.0: name them where you publish) and GeoLite2 Country (maxmind.com,
-an account, their own licence). Each newer file is a break in the series: it is drawn, and no trend
-crosses it. Without one every address counts as ZZ."""
+COUNTRY_HELP = (
+    "The country of an address comes from a local file, .mmdb. Two are free: DB-IP Country Lite"
+    " (db-ip.com, no account, CC BY 4.0: name them where you publish) and GeoLite2 Country"
+    " (maxmind.com, an account, their own licence). Each newer file is a break in the series: it is"
+    " drawn, and no trend crosses it. Without one every address counts as ZZ."
+)
 TOKEN_BYTES = 24
 """Random bytes of a new token."""
 
@@ -66,7 +69,9 @@ class _Options:
 @app.command("init")
 def init_command(
     config_path: ConfigOption = DEFAULT_CONFIG,
-    log: Annotated[Path | None, typer.Option(help="the search log of the server")] = None,
+    log: Annotated[
+        Path | None, typer.Option(help="the search log of the server", readable=False)
+    ] = None,
     format_name: Annotated[
         FormatName | None, typer.Option("--format", help="of its lines; else it is found out")
     ] = None,
@@ -125,15 +130,26 @@ def _ask(options: _Options, directory: Path, *, system: bool) -> Answers:
     source = _ask_source(options)
     title = options.ask("Name of the server, as the page shows it", "", options.title)
     if options.countries is None and not options.yes:
-        _print(COUNTRY_HELP)
+        out.print(COUNTRY_HELP, highlight=False, markup=False)
     known = next((str(path) for path in COUNTRY_FILES if path.exists()), "")
     countries = options.ask("Country database (empty: none)", known, options.countries)
+    if countries and not Path(countries).is_file():
+        raise UsageError(f"{countries}: no such file", "name a country database, or none")
     lexicon = options.ask("Word list", str(directory / "lexicon.toml"), options.lexicon)
     state = options.ask(
         "Directory of the database", str(directory / "donkeywatch-state"), options.state
     )
-    host = options.ask("Address that the page listens on", "127.0.0.1", options.host)
-    port = options.ask("Port of the page", "9461", options.port)
+    host, port = (
+        str(options.host or "127.0.0.1"),
+        str(9461 if options.port is None else options.port),
+    )
+    if not is_compressed(source.path):  # Nothing is served of an archive alone.
+        host = options.ask("Address that the page listens on", "127.0.0.1", options.host)
+        port = options.ask("Port of the page", "9461", options.port)
+    try:
+        check_host(host)
+    except ValueError as error:
+        raise UsageError(f"`{host}`: {error}", "give an address of this machine") from None
     if not port.isdecimal() or int(port) > 65535:
         raise UsageError(f"`{port}` is no port", "give a number up to 65535")
     needs_token = system or not Http.model_construct(host=host).loopback
@@ -238,17 +254,29 @@ def _write_new(path: Path, text: str, mode: int) -> None:
 
 
 def _tell_next(answers: Answers, config_path: Path, *, system: bool) -> None:
-    config = f"-c {config_path}"
-    start = "systemctl enable --now " + " ".join(system_setup.UNITS)
+    """Print what is left to do, each command on a line of its own."""
+    user = " ".join(system_setup.AS_USER) + " " if system else ""
+    config, donkeywatch = f"-c {config_path}", f"{user}donkeywatch"
     steps = [
-        f"put your words into {answers.lexicon}: donkeywatch lexicon check {answers.lexicon}",
-        f"count the logs of before, oldest or newest first: donkeywatch backfill {config} FILES",
-        f"start it: {start if system else f'donkeywatch run {config}'}",
-        f"look: http://{answers.host}:{answers.port}/ or donkeywatch status {config}",
-    ]
+        ("put your words in the place of the made-up ones, and see whether the list is sound",
+         f"donkeywatch lexicon check {answers.lexicon}"),
+        ("count the finished logs of before, if there are any, in any order",
+         f"{donkeywatch} backfill {config} FILES"),
+    ]  # fmt: skip
+    if is_compressed(answers.source.path):
+        steps.append(("make the report", f"donkeywatch report {config} --out report"))
+    else:
+        start = "systemctl enable --now " + " ".join(system_setup.UNITS)
+        shown = "127.0.0.1" if answers.host in ("0.0.0.0", "::") else answers.host  # noqa: S104 - a look-up
+        look = f"look at http://{shown}:{answers.port}/"
+        if answers.token_file is not None:
+            look += f" (any name, and as password what is in {answers.token_file})"
+        steps.append(("start it", start if system else f"{donkeywatch} run {config}"))
+        steps.append((look, f"{donkeywatch} status {config}"))
     _print("next:")
-    for number, step in enumerate(steps, 1):
-        _print(f"  {number}. {step}")
+    for number, (text, command) in enumerate(steps, 1):
+        _print(f"  {number}. {text}")
+        _print(f"       {command}")
 
 
 def _print(text: str) -> None:

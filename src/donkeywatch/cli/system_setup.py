@@ -17,6 +17,8 @@ from donkeywatch.errors import StateError, UsageError
 from donkeywatch.settings.file_template import Answers
 
 USER = "donkeywatch"
+AS_USER = ("runuser", "-u", USER, "--")
+"""What stands before a command that is to write as the daemon does."""
 DIRECTORY = Path("/etc/donkeywatch")
 SETTINGS = DIRECTORY / "donkeywatch.toml"
 LEXICON = DIRECTORY / "lexicon.toml"
@@ -26,6 +28,8 @@ UNIT_DIRECTORY = Path("/etc/systemd/system")
 PROGRAM_IN_UNITS = "/opt/donkeywatch/bin/donkeywatch"
 """Where the units that come with donkeywatch expect the program."""
 LOG_DIRECTORY_IN_UNITS = "/var/log/enode-go"
+HIDDEN_FROM_SERVICES = (Path("/home"), Path("/root"), Path("/run/user"))
+"""What `ProtectHome` hides from the unit: no program can be there."""
 UNITS = ("donkeywatch.service", "donkeywatch-keys.timer")
 """What is to be enabled."""
 PACKAGED_UNIT = Path("/lib/systemd/system/donkeywatch.service")
@@ -39,6 +43,12 @@ def require_root(*, dry_run: bool) -> None:
         raise UsageError(
             "--system makes a user and directories, which only root may",
             "run it as root, or look at the commands with --dry-run",
+        )
+    program = Path(sys.executable).absolute()
+    if any(program.is_relative_to(place) for place in HIDDEN_FROM_SERVICES):
+        raise UsageError(
+            f"{program.parent}: a service may not look into home directories",
+            "install the Debian package, or into /opt/donkeywatch (docs/deployment.md), and repeat",
         )
 
 
@@ -109,8 +119,7 @@ def finish(answers: Answers, config_path: Path) -> None:
         _run(["systemctl", "daemon-reload"])
     else:
         out.print("systemd does not run here: the units are in place for when it does")
-    check = ["runuser", "-u", USER, "--", program, "check", "--config", str(config_path)]
-    _run(check, may_fail=True)
+    _run([*AS_USER, program, "check", "--config", str(config_path)], may_fail=True)
 
 
 def _program() -> str:

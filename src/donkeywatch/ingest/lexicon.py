@@ -13,6 +13,12 @@ from donkeywatch.counting.calendar import to_ms
 
 NOTICE_DAYS = 30
 """How long before its end it is told that a list expires."""
+MADE_UP_TITLE = "made-up words: replace them"
+"""Title of the word list that `lexicon init` writes."""
+MADE_UP = (
+    "the word list has made-up words, so nothing is flagged but the topic to compare with -> put"
+    " yours into it, and give it another title"
+)
 AGE = "age"
 """Name of the group that ``ages`` defines."""
 ID_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
@@ -78,6 +84,10 @@ class Lexicon(_Strict):
 
     def notices(self, now: datetime) -> tuple[str, ...]:
         """Give the notice of a list that has expired, or will within 30 days; else nothing."""
+        made_up = (MADE_UP,) if self.title == MADE_UP_TITLE else ()
+        return made_up + self._expiry_notices(now)
+
+    def _expiry_notices(self, now: datetime) -> tuple[str, ...]:
         if self.expires is None:
             return ()
         days = (self.expires - now.date()).days

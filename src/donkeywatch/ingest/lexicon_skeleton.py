@@ -18,7 +18,7 @@ TEXT = """\
 # Each entry is one word of two letters or more. Case and accents do not matter; docs/lexicon.md has
 # the rest.
 
-title = "made-up words: replace them"
+title = "made-up words: replace them"   # while it says so, every command and the page remind you
 # expires = 2027-12-31        # the last day (UTC) on which it may be used
 
 [topics.pedophile.groups]     # a group is a name and its words

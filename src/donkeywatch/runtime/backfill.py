@@ -171,7 +171,10 @@ def _translate_source_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}", "name finished log files") from None
+        remedy = "name finished log files"
+        if "*" in path.name and isinstance(error, FileNotFoundError):
+            remedy += "; no name matches: where nothing is rotated yet there is nothing to count"
+        raise SourceError(f"{path}: {error.strerror}", remedy) from None
     except SourceError as error:
         raise SourceError(error.problem, "name finished log files") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -144,4 +145,9 @@ def _open(path: Path) -> CompressedFile | PlainFile:
     try:
         return open_file(path)
     except OSError as error:
-        raise SourceError(f"{path}: {error.strerror}", "name a readable log file") from None
+        remedy = "name a readable log file"
+        if error.errno == errno.EACCES:
+            remedy = (
+                "add the user to the group that owns the log (and log in again), or name another"
+            )
+        raise SourceError(f"{path}: {error.strerror}", remedy) from None

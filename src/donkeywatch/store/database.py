@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pwd
 import sqlite3
 import time
 from functools import cache
@@ -48,8 +49,10 @@ def ensure_state_directory(state: Path) -> None:
 def lock(state: Path) -> IO[str]:
     """Take the state directory for this process; StateLockedError when another one holds it.
 
-    A process that a killed daemon had just forked may still do so for a moment.
+    A process that a killed daemon had just forked may still do so for a moment. StateError for root
+    where the directory is somebody else's: the daemon could not open what root has made there.
     """
+    _refuse_root_in_others_state(state)
     try:
         held = (state / "lock").open("a")
     except OSError as error:
@@ -68,6 +71,22 @@ def lock(state: Path) -> IO[str]:
         f"another donkeywatch is at work on {state}",
         "stop it first, or set another `state` directory",
     )
+
+
+def _refuse_root_in_others_state(state: Path) -> None:
+    try:
+        owner = state.stat().st_uid
+    except OSError:
+        return  # That is told where it is opened.
+    if os.geteuid() == 0 and owner != 0:
+        try:
+            name = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            name = f"#{owner}"
+        raise StateError(
+            f"{state} belongs to {name}, and this is root",
+            f"run it as that user: runuser -u {name} -- donkeywatch ...",
+        )
 
 
 def _refused(problem: str, error: OSError, state: Path) -> StateError:

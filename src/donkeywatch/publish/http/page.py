@@ -27,6 +27,8 @@ NAMES = {
 }
 SILENT_AFTER = 15 * MINUTE
 """A log that has been silent for so long (ms) is told of."""
+MIN_COVERAGE = 0.95
+"""Coverage from which on a day is told as a whole."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
 """Headings of the table of windows, which a narrow screen shows beside each figure."""
 BANNER = '<p class="banner">Simulated server: all figures are invented.</p>\n'
@@ -119,11 +121,19 @@ def _headline(current: Sequence[WindowView], index: int, lateness: int) -> str:
         '<dl class="figures">'
         + _headline_number("queries", of_queries, topic.queries, view.queries)
         + _headline_number("addresses", of_addresses, flagged, view.addresses or 0)
-        + f'</dl><p class="lead">In the 24 hours up to {_clock(view.end)[:16]} UTC,'
+        + f'</dl><p class="lead">In {_followed(view)} up to {_clock(view.end)[:16]} UTC,'
         f" {topic.queries:,} of {view.queries:,} queries were flagged as <em>{name}</em>:"
         f" {_one_in(of_queries)}. They came from {flagged:,} of {view.addresses or 0:,}"
         f" addresses: {_one_in(of_addresses)}.</p>"
     )
+
+
+def _followed(view: WindowView) -> str:
+    """Which part of the last 24 hours the figures are about."""
+    if view.coverage >= MIN_COVERAGE:
+        return "the 24 hours"
+    followed = _span(round(view.coverage * (view.end - view.start)))
+    return f"the {followed} that were followed of the 24 hours"
 
 
 def _headline_number(what: str, estimate: Estimate | None, flagged: int, of: int) -> str:
