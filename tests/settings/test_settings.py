@@ -100,6 +100,7 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         ),
         "root_path": st.one_of(WORDS, st.sampled_from(["/donkeywatch", "/api", "/../x"])),
     },
+    "release": {"host": WORDS, "port": NUMBERS, "delay_hours": NUMBERS},
     "": {
         "title": WORDS,
         "demonstration": st.booleans(),

@@ -21,6 +21,7 @@ from donkeywatch.runtime.copy_exclusion import Deduplicator
 from donkeywatch.runtime.memory_tuning import return_free_memory
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.reference_data import ReferenceData
+from donkeywatch.runtime.releaser import Releaser
 from donkeywatch.runtime.rolling_view import RollingView
 from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.runtime.state_opening import open_state
@@ -82,12 +83,11 @@ class Engine:
         )
         self.scheduler = CommitScheduler(settings.checkpoint, settings.follow.scan_interval)
         self._rolling_view = RollingView(self.rolling, self.store)
+        self._releaser = Releaser(self.store, settings.release)
         self._engine_id = next(_ENGINE_IDS)
         self._work_remains = False
         self.timekeeper = Timekeeper(self.store, self.streams, rules)
         self._commits = CommitHealth()
-
-    # -- the daemon's step ---------------------------------------------------------------
 
     def tick(
         self, now: int, steady: int | None = None, should_stop: Callable[[], bool] = lambda: False
@@ -260,14 +260,15 @@ class Engine:
         if watermark is None:
             return
         closed = self.window_closer.closed_until
-        self.window_closer.close(
-            watermark, now, keeper.confirmed_time(watermark), confirmed=keeper.clocks.proven
-        )
+        confirmed = keeper.confirmed_time(watermark)
+        self.window_closer.close(watermark, now, confirmed, confirmed=keeper.clocks.proven)
         # The rolling windows, which the end of a week makes anew, come after it.
         caught_up = all(stream.caught_up for stream in self.streams)
         self._work_remains = self.window_closer.week_in_progress or self._rolling_view.show(
             watermark, caught_up=caught_up
         )
+        if caught_up and not self._work_remains:
+            self._work_remains = self._releaser.release_due(confirmed, now)
         if self.window_closer.closed_until > closed or (unfinished and not self._work_remains):
             return_free_memory()
 

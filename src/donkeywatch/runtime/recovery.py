@@ -19,7 +19,7 @@ from donkeywatch.sources.file_problems import MISSING
 from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.generation import OPEN
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
-from donkeywatch.store import backups, counter_floors, database, positions
+from donkeywatch.store import backups, counter_floors, database, positions, released
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,10 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
         marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
         quarantine = settings.state / backups.QUARANTINE / _timestamp_dirname(now)
         before = counter_floors.last_known(current)
+        last_written = _last_change(current)
         backups.restore(backup, current, quarantine)
         counter_floors.hold(current, before)
+        released.refuse_before(current, max(now, last_written))
         marker.unlink()
         return Recovery(backup, backups.created_at(backup), quarantine, tuple(_spans(settings)))
 
@@ -97,6 +99,13 @@ def reset(settings: Settings) -> list[Path]:
         for path in gone:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return [*gone, settings.key_directory]
+
+
+def _last_change(database_path: Path) -> int:
+    """When a database, or what is beside it, was last written to, ms UTC; 0 where there is none."""
+    names = (database_path.name + suffix for suffix in ("", "-wal"))
+    paths = [database_path.with_name(name) for name in names]
+    return max((path.stat().st_mtime_ns // 10**6 for path in paths if path.exists()), default=0)
 
 
 def _database_path(settings: Settings) -> Path:

@@ -8,6 +8,8 @@ from donkeywatch.settings.schema import Http, Settings
 
 RELOADED_HTTP = {"tls_certificate", "tls_key"}
 """What a reload takes of the table `http`: renewed certificates. The rest waits for a start."""
+LISTENING = {"host", "port"}
+"""What a reload does not take of the table `release`."""
 SOURCE = "source"
 
 
@@ -28,6 +30,8 @@ def changed_settings(old: Settings, new: Settings) -> list[str]:
 def needs_restart(name: str) -> bool:
     """Does a setting take effect at the next start only?"""
     table, _, field = name.partition(".")
+    if table == "release":
+        return field in LISTENING
     return table == "http" and field in Http.model_fields and field not in RELOADED_HTTP
 
 

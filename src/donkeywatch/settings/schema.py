@@ -243,6 +243,20 @@ class Http(_Strict):
             return self.host == "localhost"
 
 
+class Release(_Strict):
+    """What anyone may see, by a server of its own without a token; see release.md."""
+
+    host: Annotated[str, AfterValidator(check_host)] = Field(
+        "127.0.0.1", description="address to listen on; `::` is every one, IPv4 too"
+    )
+    port: int | None = Field(
+        None, ge=0, le=65535, description="port to listen on; 0 takes a free one; default: none"
+    )
+    delay_hours: int = Field(
+        24, ge=24, le=24 * 366, description="how long after its end a week is released, h"
+    )
+
+
 class Settings(_Strict):
     """Everything donkeywatch can be told."""
 
@@ -269,6 +283,7 @@ class Settings(_Strict):
     retention: Retention = Retention()
     correction: Correction = Correction()
     http: Http = Http()
+    release: Release = Release()
 
     @property
     def key_directory(self) -> Path:
@@ -287,6 +302,8 @@ class Settings(_Strict):
             )
         if (self.http.tls_certificate is None) != (self.http.tls_key is None):
             raise ValueError("http.tls_certificate and http.tls_key go together")
+        if self.release.port and self.release.port == self.http.port:
+            raise ValueError("release.port and http.port are the same: take another one")
         return self
 
 
@@ -300,5 +317,6 @@ TABLES: dict[str, type[BaseModel]] = {
     "retention": Retention,
     "correction": Correction,
     "http": Http,
+    "release": Release,
 }
 """Tables of the settings file by name."""

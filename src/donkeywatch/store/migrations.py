@@ -11,6 +11,7 @@ from donkeywatch.store.schema import (
     FINISHED_FILES,
     GENERATION_HINTS,
     PARTITION,
+    RELEASED,
     TABLES,
     TICKS,
     TOP,
@@ -104,6 +105,20 @@ def _names(db: Database) -> None:
     if "alone" in db.table("window_topics").columns_dict:
         db.execute(f"alter table window_topics rename column alone to {EXCLUSIVE.name}")
     db.execute("update counters set name = 'lost_bytes' where name = 'abandoned_bytes'")
+
+
+@migrations(name="0007_released")
+def _released(db: Database) -> None:
+    db.table(RELEASED.name).create(
+        {column.name: column.type for column in RELEASED.columns},
+        pk=RELEASED.key,
+        if_not_exists=True,
+    )
+    for change in ("update", "delete"):
+        db.execute(
+            f"create trigger if not exists released_no_{change} before {change} on {RELEASED.name}"
+            " begin select raise(abort, 'what was released is never changed'); end"
+        )
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -66,6 +66,20 @@ TOP = tuple(
 )
 FLAGGED = "distinct addresses with at least {} flagged quer{} in the window"
 
+RELEASED = Table(
+    "released",
+    "what anyone may see of the weeks that were decided (release.md); a row is never changed nor"
+    " deleted, which triggers refuse",
+    ("kind", "start", "topic", "country"),
+    (
+        Column("kind", str, "`hour` or `week` (calendar, UTC)"),
+        START,
+        Column("topic", str, "topic id from the lexicon; empty for the totals of the window"),
+        Column("country", str, "ISO 3166 code; empty for all countries together"),
+        Column("figures", str, "the figures, rounded, as a JSON object"),
+        Column("released_at", int, "when the week was decided, milliseconds since 1970-01-01 UTC"),
+    ),
+)
 FINISHED_FILES = Table(
     "finished_files",
     "rotated files that need not be opened while they stay as they are; nothing of their content",
@@ -258,6 +272,7 @@ TABLES = (
         ("name",),
         (Column("name", str, "name of the fact"), Column("value", str, "its value")),
     ),
+    RELEASED,
 )
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
@@ -268,6 +283,7 @@ MIGRATIONS = (
     "0004_alone_and_top",
     "0005_ticks",
     "0006_names",
+    "0007_released",
 )
 """What `migrations` has done to a database of this version."""
 

@@ -134,13 +134,25 @@ CREATE TABLE "settings" (
    "name" TEXT PRIMARY KEY,
    "value" TEXT
 );
+CREATE TABLE "released" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "topic" TEXT,
+   "country" TEXT,
+   "figures" TEXT,
+   "released_at" INTEGER,
+   PRIMARY KEY ("kind", "start", "topic", "country")
+);
 CREATE VIEW "hours" AS select * from windows where kind = 'hour' order by start;
 CREATE VIEW "weeks" AS select * from windows where kind = 'week' order by start;
 CREATE INDEX "idx_segments_hour_part"
     ON "segments" ("hour", "part");
+CREATE TRIGGER released_no_update before update on released begin select raise(abort, 'what was released is never changed'); end;
+CREATE TRIGGER released_no_delete before delete on released begin select raise(abort, 'what was released is never changed'); end;
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0001_tables', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0002_parts', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0003_places', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0004_alone_and_top', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0005_ticks', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0006_names', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0007_released', strftime('%Y-%m-%d %H:%M:%f', 'now'));
