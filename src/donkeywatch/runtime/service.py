@@ -20,6 +20,7 @@ from donkeywatch.evaluation.validation_record import ValidationRecord
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.listen_retry import ListenRetry
+from donkeywatch.publish.http.public_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.due_key_destruction import destroy_before_serving
@@ -68,6 +69,9 @@ class Service:
                 create_app(lambda: self._settings, lambda: self._status), self._settings.http
             )
         )
+        self._listeners = [self._server]
+        if (port := settings.release.port) is not None:
+            self._listeners.append(ListenRetry(lambda: make_public_server(self._settings, port)))
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
         self._logged_status = self._status  # What the journal knows of.
 
@@ -83,6 +87,8 @@ class Service:
         try:
             self._destroy_due()
             self._server.start(ready)
+            for public in self._listeners[1:]:
+                public.start(lambda _url: None)
             while not self._stopping:
                 self._step()
             if self._engine.final_commit(wall_ms(), monotonic_ms()):
@@ -93,7 +99,8 @@ class Service:
                 )
         finally:
             self._wakeup.close()
-            self._server.stop()
+            for listener in self._listeners:
+                listener.stop()
             self._engine.close()
 
     def _destroy_due(self) -> None:
@@ -114,7 +121,8 @@ class Service:
             )
 
     def _step(self) -> None:
-        self._server.check()
+        for listener in self._listeners:
+            listener.check()
         if self._reloading:
             self._reloading = False
             self._reload()
@@ -135,7 +143,8 @@ class Service:
     def _current_status(self) -> Status:
         words = self._engine.reference_data.lexicon
         status = self._engine.status()
-        status = replace(status, engine_problems=(*status.engine_problems, *self._server.problems))
+        problems = [problem for listener in self._listeners for problem in listener.problems]
+        status = replace(status, engine_problems=(*status.engine_problems, *problems))
         return replace(
             status,
             lexicon_expires=words.end,

@@ -13,7 +13,7 @@ from donkeywatch.settings.schema import Http
 TLS_REMEDY = "give a PEM certificate and its key, without a password"
 
 
-def bind(http: Http) -> socket.socket:
+def bind(http: Http, table: str = "http") -> socket.socket:
     """A socket that listens at the address in the settings.
 
     AddressUnavailable where that may succeed later: a name that is not resolved, an address that
@@ -28,21 +28,21 @@ def bind(http: Http) -> socket.socket:
         return socket.create_server((http.host, http.port), family=family, dualstack_ipv6=both)
     except socket.gaierror as error:
         raise AddressUnavailable(
-            f"http: there is no host {http.host} now ({error.strerror})",
-            "set `host` under [http] to an address of this machine",
+            f"{table}: there is no host {http.host} now ({error.strerror})",
+            f"set `host` under [{table}] to an address of this machine",
         ) from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else error.strerror
-        problem = f"http: cannot listen on {http.host} port {http.port} ({reason})"
+        problem = f"{table}: cannot listen on {http.host} port {http.port} ({reason})"
         if error.errno == errno.EADDRINUSE:
-            remedy = "stop what listens there, or set another `port` under [http]"
+            remedy = f"stop what listens there, or set another `port` under [{table}]"
             raise AddressUnavailable(problem, remedy) from None
         if error.errno == errno.EADDRNOTAVAIL or may_pass(error):
-            remedy = "wait for the address, or set `host` under [http] to one of this machine"
+            remedy = f"wait for the address, or set `host` under [{table}] to one of this machine"
             raise AddressUnavailable(problem, remedy) from None
         if error.errno == errno.EACCES:
-            raise ConfigError(problem, "set `port` under [http] to 1024 or more") from None
-        remedy = "set `host` and `port` under [http] to an address of this machine"
+            raise ConfigError(problem, f"set `port` under [{table}] to 1024 or more") from None
+        remedy = f"set `host` and `port` under [{table}] to an address of this machine"
         raise ConfigError(problem, remedy) from None
 
 

@@ -72,16 +72,16 @@ class Guard:
             await send(message)
 
         inner = self._as_get(scope)
-        answer = _refuse_size(scope) or self._refuse(scope["method"], Request(inner))
+        answer = refuse_size(scope) or self._refuse(scope["method"], Request(inner))
         try:
             if answer is not None:
                 await answer(scope, receive, secured)
             elif scope["method"] == "HEAD":
-                await self._app(inner, *_head_only(secured))
+                await self._app(inner, *head_only(secured))
             else:
                 await self._app(inner, receive, secured)
         except Exception as error:
-            failure = _failure(error)
+            failure = failure_answer(error)
             if not started:  # Else the server cuts the answer off.
                 await failure(scope, receive, secured)
 
@@ -137,7 +137,8 @@ class Guard:
         return None
 
 
-def _refuse_size(scope: Scope) -> Response | None:
+def refuse_size(scope: Scope) -> Response | None:
+    """The answer to a request that is too large; None for any other."""
     headers = Request(scope).headers
     head = len(scope["raw_path"]) + len(scope["query_string"])
     head += sum(len(name) + len(value) + 4 for name, value in headers.raw)
@@ -185,7 +186,7 @@ def _as_bearer(given: bytes) -> bytes:
     return b"Bearer " + name_and_token.partition(b":")[2]
 
 
-def _failure(error: Exception) -> Response:
+def failure_answer(error: Exception) -> Response:
     """The answer to a request that failed; names the kind of the failure alone, as the log."""
     if isinstance(error, sqlite3.Error):
         log.warning("a request failed: %s", type(error).__name__)
@@ -194,7 +195,7 @@ def _failure(error: Exception) -> Response:
     return error_response(500, "this request failed", "look into the daemon's log for when")
 
 
-def _head_only(send: Send) -> tuple[Receive, Send]:
+def head_only(send: Send) -> tuple[Receive, Send]:
     """Receiver and sender that end an answer behind its headers, also one without an end."""
     ended = asyncio.Event()
 

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, cast
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from donkeywatch.errors import AddressUnavailable, ConfigError
@@ -31,10 +31,14 @@ STARTUP_SECONDS = 10.0
 class Server:
     """Bound at construction, so that a port that is taken refuses the start."""
 
-    def __init__(self, app: FastAPI, http: Http) -> None:
+    def __init__(
+        self, app: Starlette, http: Http, *, table: str = "http", share: float = 1.0
+    ) -> None:
+        """Listen at an address that the settings' ``table`` tells, with a share of connections."""
         load_tls(http)
-        bound = bind(http)
-        connections = Connections(max_connections(), plain=http.tls_certificate is None)
+        bound = bind(http, table)
+        limit = max(1, round(max_connections() * share))
+        connections = Connections(limit, plain=http.tls_certificate is None)
         self._socket = LimitedListener(bound, connections)
         host = f"[{http.host}]" if ":" in http.host else http.host
         scheme = "https" if http.tls_certificate else "http"
@@ -48,7 +52,7 @@ class Server:
             self._socket.close()
             raise _config_error(error) from None
         self._failure: OSError | None = None
-        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=table, daemon=True)
 
     def _run(self) -> None:
         try:
@@ -175,7 +179,7 @@ class _RequestTimeoutProtocol(H11Protocol):
             self._deadline = None
 
 
-def _settings(app: FastAPI, http: Http, connections: Connections) -> uvicorn.Config:
+def _settings(app: Starlette, http: Http, connections: Connections) -> uvicorn.Config:
     protocol = partial(_RequestTimeoutProtocol, connections=connections)
     return uvicorn.Config(
         app,

@@ -1,0 +1,150 @@
+"""The public web application: the released figures for anyone, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from donkeywatch.counting.calendar import week_start
+from donkeywatch.publish.http.public_page import STYLE, render_chart, render_page
+from donkeywatch.publish.http.released_answers import to_csv, to_document
+from donkeywatch.publish.http.released_reader import ReleasedReader, ReleasedWindow
+from donkeywatch.publish.http.request_guard import (
+    HEADERS,
+    failure_answer,
+    head_only,
+    refuse_size,
+)
+from donkeywatch.publish.http.server import Server
+from donkeywatch.settings.schema import Http, Settings
+from donkeywatch.store.database import DATABASE
+
+CONNECTION_SHARE = 0.25
+"""Of the connections that the operator's server may have."""
+CACHED = "public, max-age=3600"
+"""A week is added once a week, and nothing is ever changed."""
+
+
+class PublicGuard:
+    """ASGI middleware: GET and HEAD, limits of size, and the same headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def secured(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                cached = headers.get("Cache-Control", HEADERS["Cache-Control"])
+                headers.update({**HEADERS, "Cache-Control": cached})
+            await send(message)
+
+        answer = refuse_size(scope)
+        if scope["method"] not in ("GET", "HEAD"):
+            refusal = {"detail": "GET and HEAD only"}
+            answer = answer or JSONResponse(refusal, 405, {"Allow": "GET, HEAD"})
+        try:
+            if answer is not None:
+                await answer(scope, receive, secured)
+            elif scope["method"] == "HEAD":
+                await self._app({**scope, "method": "GET"}, *head_only(secured))
+            else:
+                await self._app(scope, receive, secured)
+        except Exception as error:
+            failure = failure_answer(error)
+            if not started:  # Else the server cuts the answer off.
+                await failure(scope, receive, secured)
+
+
+def create_public_app(database: Path, title: str) -> Starlette:
+    """The application over the table `released` of a database."""
+    reader = ReleasedReader(database)
+
+    def page(request: Request) -> Response:
+        return _cached(request, render_page(title, reader.weeks()), "text/html; charset=utf-8")
+
+    def style(request: Request) -> Response:
+        return _cached(request, STYLE, "text/css; charset=utf-8")
+
+    def chart(request: Request) -> Response:
+        return _cached(request, render_chart(reader.weeks()), "image/svg+xml")
+
+    def weeks(request: Request) -> Response:
+        return _figures(request, "weeks", reader.weeks())
+
+    def of_week(name: str, read: Callable[[int], list[ReleasedWindow]]) -> Route:
+        """A path that answers for `week`, by default for the newest of the decided ones."""
+
+        def answer(request: Request) -> Response:
+            text = request.query_params.get("week")
+            try:
+                start = None if text is None else week_start(text)
+            except ValueError:
+                return JSONResponse({"detail": "give a week as 2026-W48"}, 422)
+            known = [week.start for week in reader.weeks()]
+            if start is not None and start not in known:
+                return JSONResponse({"detail": "no such released week"}, 404)
+            newest = known[-1] if known else None
+            chosen = newest if start is None else start
+            return _figures(request, name, [] if chosen is None else read(chosen))
+
+        return Route(f"/api/v1/{name}", answer)
+
+    routes = [
+        Route("/", page),
+        Route("/page.css", style),
+        Route("/chart.svg", chart),
+        Route("/api/v1/weeks", weeks),
+        of_week("hours", reader.hours),
+        of_week("countries", reader.countries),
+    ]
+    middleware = [Middleware(PublicGuard), Middleware(GZipMiddleware, minimum_size=1024)]
+    app = Starlette(routes=routes, middleware=middleware)
+    app.router.redirect_slashes = False  # It would repeat the name that a client asks for.
+    return app
+
+
+def make_public_server(settings: Settings, port: int) -> Server:
+    """The server of the released figures, at an address of its own."""
+    app = create_public_app(settings.state / DATABASE, settings.title)
+    http = Http(host=settings.release.host, port=port)
+    return Server(app, http, table="release", share=CONNECTION_SHARE)
+
+
+def _figures(request: Request, name: str, windows: Sequence[ReleasedWindow]) -> Response:
+    form = request.query_params.get("format", "json")
+    if form == "csv":
+        return _cached(request, to_csv(windows), "text/csv; charset=utf-8")
+    if form != "json":
+        return JSONResponse({"detail": "`format` is json or csv"}, 422)
+    return _cached(request, json.dumps(to_document(name, windows)), "application/json")
+
+
+def _cached(request: Request, text: str, content_type: str) -> Response:
+    """An answer that caches may keep; 304 where the client has it already (RFC 9110, 13.1.2)."""
+    body = text.encode()
+    tag = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": CACHED}
+    known = [part.strip() for part in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or tag.removeprefix("W/") in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, headers={**headers, "Content-Type": content_type})
