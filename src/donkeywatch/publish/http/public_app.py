@@ -12,16 +12,18 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from donkeywatch.counting.calendar import week_start
 from donkeywatch.publish.http.public_page import STYLE, render_chart, render_page
+from donkeywatch.publish.http.refusals import error_response
 from donkeywatch.publish.http.released_answers import to_csv, to_document
 from donkeywatch.publish.http.released_reader import ReleasedReader, ReleasedWindow
 from donkeywatch.publish.http.request_guard import (
     HEADERS,
+    NOT_KEPT,
     failure_answer,
     head_only,
     refuse_size,
@@ -54,14 +56,15 @@ class PublicGuard:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                cached = headers.get("Cache-Control", HEADERS["Cache-Control"])
-                headers.update({**HEADERS, "Cache-Control": cached})
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", NOT_KEPT)
             await send(message)
 
         answer = refuse_size(scope)
         if scope["method"] not in ("GET", "HEAD"):
-            refusal = {"detail": "GET and HEAD only"}
-            answer = answer or JSONResponse(refusal, 405, {"Allow": "GET, HEAD"})
+            answer = answer or error_response(
+                405, "only GET and HEAD are answered", "use GET", {"Allow": "GET, HEAD"}
+            )
         try:
             if answer is not None:
                 await answer(scope, receive, secured)
@@ -99,10 +102,10 @@ def create_public_app(database: Path, title: str) -> Starlette:
             try:
                 start = None if text is None else week_start(text)
             except ValueError:
-                return JSONResponse({"detail": "give a week as 2026-W48"}, 422)
+                return error_response(422, "this is no ISO week", "give a week as 2026-W48")
             known = [week.start for week in reader.weeks()]
             if start is not None and start not in known:
-                return JSONResponse({"detail": "no such released week"}, 404)
+                return error_response(404, "this week is not released", "see /api/v1/weeks")
             newest = known[-1] if known else None
             chosen = newest if start is None else start
             return _figures(request, name, [] if chosen is None else read(chosen))
@@ -135,7 +138,7 @@ def _figures(request: Request, name: str, windows: Sequence[ReleasedWindow]) -> 
     if form == "csv":
         return _cached(request, to_csv(windows), "text/csv; charset=utf-8")
     if form != "json":
-        return JSONResponse({"detail": "`format` is json or csv"}, 422)
+        return error_response(422, "there is no such format", "`format` is json or csv")
     return _cached(request, json.dumps(to_document(name, windows)), "application/json")
 
 
