@@ -28,7 +28,7 @@ from donkeywatch.ingest.layouts.tsv import TsvLayout
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
-from donkeywatch.ingest.term_matchers import AhoCorasickMatcher, HyperscanMatcher
+from donkeywatch.ingest.word_search import AhoCorasickMatcher, HyperscanMatcher
 from donkeywatch.runtime import ordered_work_queue, window_closer
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.clock_jumps import wall_ms

@@ -53,7 +53,7 @@ TRUNK = {
         "Store.delete_sealed", "Store.delete_some_sealed", "Store._expired_hours", "Store._destroy",
     ),
     "store/connection.py": ("Connection.transaction", "Connection.truncate_log"),
-    "store/window_aggregation.py": ("Aggregator.partial_aggregates",),
+    "store/segment_aggregation.py": ("Aggregator.partial_aggregates",),
     "store/window_tables.py": ("add", "close", "replace_rolling"),
     "store/positions.py": ("write",),
     "store/segments.py": ("insert", "expired_hours", "delete", "delete_previous_pseudonyms"),

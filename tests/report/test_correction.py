@@ -11,7 +11,7 @@ import pytest
 
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.normalisation import NORMALISATION
-from donkeywatch.report import plot_elements, tables, weekly_plots
+from donkeywatch.report import figure_csv, plot_elements, weekly_plots
 from donkeywatch.report.captions import caption
 from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.report.report_page import report_html
@@ -82,7 +82,7 @@ def test_figure_two_names_both_curves(fits: Findings) -> None:
 
 def test_the_weekly_table_has_columns_of_its_own_for_the_correction(fits: Findings) -> None:
     """Filled where the correction is known; the columns are there in any case."""
-    head, *rows = tables.TABLES["2"](fits)
+    head, *rows = figure_csv.TABLES["2"](fits)
     at = head.index("corrected_fraction")
     assert fits.corrected is not None
     ends = (fits.corrected.value, fits.corrected.lower, fits.corrected.upper)
@@ -120,7 +120,7 @@ def test_without_a_record_that_fits_nothing_is_corrected(
     for report in (findings, compute_findings(lexicon_known, Options(record=other))):
         assert report.corrected is None
         assert not any("corrected" in name for name in labels(report))
-        head, *rows = tables.TABLES["2"](report)
+        head, *rows = figure_csv.TABLES["2"](report)
         assert {row[head.index("corrected_fraction")] for row in rows} == {None}
     assert "it was made with another lexicon" in report_html(report, {})
     assert "there is no validation record" in report_html(findings, {})

@@ -18,10 +18,10 @@ from donkeywatch.counting.calendar import DAY
 from donkeywatch.errors import ConfigError
 from donkeywatch.report import (
     columns,
+    figure_csv,
     plot_elements,
     plots,
     report_files,
-    tables,
     weekly_plots,
 )
 from donkeywatch.report.findings import Findings, Options, compute_findings
@@ -138,7 +138,7 @@ def test_every_table_that_is_written_is_documented(written: Path) -> None:
 
 def test_no_number_is_less_than_nothing_or_none_at_all(written: Path) -> None:
     """Neither a negative zero nor a `nan` is in a table or on the page."""
-    assert tables.to_csv([[-0.0, -1e-300 * 1e-300, float("nan"), 0.5]]) == "0,0,,0.5\n"
+    assert figure_csv.to_csv([[-0.0, -1e-300 * 1e-300, float("nan"), 0.5]]) == "0,0,,0.5\n"
     page = re.sub(r'src="[^"]*"', "", (written / PAGE).read_text("utf-8"))
     texts = [page, *(path.read_text("utf-8") for path in written.glob("*.csv"))]
     for text in texts:
@@ -231,7 +231,7 @@ def test_the_weeks_that_growth_compares_are_marked(findings: Findings) -> None:
     boxes_shown: list[Any] = list(axes.patches)
     shaded = [edge for box in boxes_shown for edge in box.get_bbox().intervalx]
     assert shaded == pytest.approx(edges)
-    head, *rows = tables.TABLES["2"](findings)
+    head, *rows = figure_csv.TABLES["2"](findings)
     ends = [row[head.index("growth_weeks")] for row in rows]
     assert (ends.count("first"), ends.count("last")) == (12, 12)
 
@@ -287,7 +287,7 @@ def test_both_estimators_have_their_own_names(findings: Findings) -> None:
     message = " ".join(text.get_text() for text in legend.get_texts())
     assert "ratio of sums" in message
     assert "mean of hourly ratios" in message
-    assert {row[0] for row in tables.TABLES["6a"](findings)[1:]} == {
+    assert {row[0] for row in figure_csv.TABLES["6a"](findings)[1:]} == {
         "ratio_of_sums",
         "mean_of_ratios",
     }
@@ -318,7 +318,7 @@ def test_short_archives_have_figures_too(archive: Path, years: Years, hours: int
     with plot_elements.style():
         for number in NUMBERS:
             assert plots.FIGURES[number](findings).axes
-            assert tables.to_csv(tables.TABLES[number](findings))
+            assert figure_csv.to_csv(figure_csv.TABLES[number](findings))
 
 
 def test_spans_groups_rules_and_topics_can_be_chosen(archive: Path, tmp_path: Path) -> None:

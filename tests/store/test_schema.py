@@ -26,8 +26,8 @@ from donkeywatch.store.schema import (
     applied_migrations,
     schema_markdown,
 )
+from donkeywatch.store.segment_aggregation import Aggregator, OnAggregate
 from donkeywatch.store.store import TICKS_SINCE, UPGRADED, Store
-from donkeywatch.store.window_aggregation import Aggregator, OnAggregate
 
 
 def test_every_table_and_column_is_there_and_documented(tmp_path: Path) -> None:

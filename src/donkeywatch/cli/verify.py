@@ -14,7 +14,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
-from donkeywatch.store.audit import audit
+from donkeywatch.store.consistency import audit
 from donkeywatch.store.database import DATABASE, connect
 from donkeywatch.store.overdue_destruction import findings
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from donkeywatch.ingest.byte_columns import Bytes, Offsets
 from donkeywatch.ingest.lexicon import Ages
-from donkeywatch.ingest.term_matchers import WORD_BYTE
+from donkeywatch.ingest.word_search import WORD_BYTE
 
 NO_NUMBER, UNKNOWN = -1, -2
 """No number of one or two digits stands before a word; or what does is not known."""

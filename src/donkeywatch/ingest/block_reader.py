@@ -29,7 +29,7 @@ from donkeywatch.ingest.layouts.layout import BlockLayout
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
 from donkeywatch.ingest.normalisation import decode
 from donkeywatch.ingest.query_syntax import FILE_LINK
-from donkeywatch.ingest.term_matchers import WORD_BYTE
+from donkeywatch.ingest.word_search import WORD_BYTE
 
 MIN_COLUMNAR_LINES = 30
 """Below this many lines in its front the line reader is faster than the columns."""

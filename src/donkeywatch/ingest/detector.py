@@ -14,7 +14,7 @@ from donkeywatch.ingest.ages import AgeTerms
 from donkeywatch.ingest.byte_columns import Mask, Offsets
 from donkeywatch.ingest.lexicon import AGE, Ages, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import tokenise
-from donkeywatch.ingest.term_matchers import create_matcher
+from donkeywatch.ingest.word_search import create_matcher
 from donkeywatch.settings.schema import Matcher
 
 DIGITS = "0123456789"

@@ -6,7 +6,7 @@ import numpy as np
 
 from donkeywatch.ingest.byte_columns import MASKS, Mask, Offsets, pack_word
 from donkeywatch.ingest.packed_fields import PackedFields
-from donkeywatch.ingest.term_matchers import WORD_BYTE
+from donkeywatch.ingest.word_search import WORD_BYTE
 from donkeywatch.sources.wrappers import BYTE_ORDER_MARK
 
 MAX_SKIPPED = 8

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.report import columns, plot_elements, tables
+from donkeywatch.report import columns, figure_csv, plot_elements
 from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.report.plots import FIGURES
 from donkeywatch.report.published_values import comparison_rows
@@ -61,13 +61,13 @@ def _written(findings: Findings, out: Path, report: Callable[[str], None]) -> li
         files += [_write_file(out / f"figure-{name}.{kind}", forms[kind]) for kind in forms]
         pictures[name] = forms["svg"]
         document.add_figure(name, figure)
-        rows = tables.to_csv(tables.TABLES[name](findings))
+        rows = figure_csv.to_csv(figure_csv.TABLES[name](findings))
         files.append(_write_file(out / f"figure-{name}.csv", rows.encode()))
     report("page")
-    for name, table in tables.OTHER_TABLES.items():
-        files.append(_write_file(out / f"{name}.csv", tables.to_csv(table(findings)).encode()))
+    for name, table in figure_csv.OTHER_TABLES.items():
+        files.append(_write_file(out / f"{name}.csv", figure_csv.to_csv(table(findings)).encode()))
     comparison = [[*columns.STUDY], *(list(row) for row in comparison_rows(findings))]
-    files.append(_write_file(out / "study.csv", tables.to_csv(comparison).encode()))
+    files.append(_write_file(out / "study.csv", figure_csv.to_csv(comparison).encode()))
     files.append(_write_file(out / DOCUMENT, document.finish()))
     return [_write_file(out / PAGE, report_html(findings, pictures).encode()), *files]
 

@@ -12,7 +12,7 @@ from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.runtime.worker_processes import WorkerDied, WorkerPool
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
-from donkeywatch.store.window_aggregation import OnAggregate
+from donkeywatch.store.segment_aggregation import OnAggregate
 
 ParsedBlock = tuple[SourcePipeline, LineBlock, list[GenerationPosition], QueryColumns]
 

@@ -19,8 +19,8 @@ from donkeywatch.counting.rows import merge, to_columns
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.settings.schema import Retention
 from donkeywatch.store.backups import Backups
+from donkeywatch.store.segment_aggregation import Aggregator, PendingAggregate, SubmitAggregation
 from donkeywatch.store.store import Store
-from donkeywatch.store.window_aggregation import Aggregator, PendingAggregate, SubmitAggregation
 
 WEEK_SLICE_ROWS = 1 << 18
 """Rows of a week that are counted at a time."""

@@ -18,12 +18,12 @@ from donkeywatch.sources.files import (
     is_missing,
     open_file,
 )
+from donkeywatch.sources.files_before_first_start import SkippedFiles
 from donkeywatch.sources.fingerprints import Fingerprint, is_prefix
 from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile
-from donkeywatch.sources.skipped_files import SkippedFiles
 from donkeywatch.sources.unknown_files import UnknownFiles
 
 NEW_FILES_AFTER_ROTATION_MS = 15 * SECOND

@@ -15,7 +15,7 @@ from donkeywatch.counting.calendar import to_ms
 from donkeywatch.errors import StateError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.simulate import Simulation
-from donkeywatch.store.audit import audit
+from donkeywatch.store.consistency import audit
 from support import TOPICS, Simulated, engine, simulated
 
 SLIPS = {

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest.term_matchers import (
+from donkeywatch.ingest.word_search import (
     WORD_BYTE,
     AhoCorasickMatcher,
     HyperscanMatcher,
