@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.cli import shipped_files
+from donkeywatch.cli import shipped_files, system_setup
+from donkeywatch.errors import UsageError
 from donkeywatch.ingest import lexicon_file
+from donkeywatch.ingest.lexicon import MADE_UP_TITLE
 from donkeywatch.runtime.format_detection import detect_format
 from donkeywatch.runtime.log_sample import tail_lines
 from donkeywatch.settings import loader
@@ -155,6 +157,8 @@ def test_what_is_not_told_is_asked(tmp_path: Path) -> None:
         (("--yes", "--log", "none.log"), 5, "name its --format"),
         (("--yes", "--log", "strange.log"), 5, "no format reads a search in it"),
         (("--dry-run",), 2, "goes with --system"),
+        (("--yes", "--log", "good.log", "--countries", "none.mmdb"), 2, "no such file"),
+        (("--yes", "--log", "good.log", "--host", "my server"), 2, "give an address"),
     ],
 )
 def test_what_init_cannot_do_is_told(
@@ -162,6 +166,7 @@ def test_what_init_cannot_do_is_told(
 ) -> None:
     """And nothing is written."""
     (tmp_path / "strange.log").write_text("something happened\n" * 50)
+    (tmp_path / "good.log").write_text("".join(f"{line}\n" for line in tsv()))
     before = sorted(tmp_path.iterdir())
     result, text = donkeywatch("init", *arguments, cwd=tmp_path)
     assert result == code, text
@@ -184,6 +189,29 @@ def test_the_commands_for_a_service_are_shown_and_not_run(tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_program_in_a_home_directory_makes_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The unit may not look there, so it could not start."""
+    system_setup.require_root(dry_run=True)
+    monkeypatch.setattr(system_setup, "HIDDEN_FROM_SERVICES", [Path(sys.executable).parent])
+    with pytest.raises(UsageError, match="may not look into home directories"):
+        system_setup.require_root(dry_run=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be kept out")
+def test_root_does_not_write_into_the_state_of_another_user(tmp_path: Path) -> None:
+    """The daemon could not open what root has made there."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    donkeywatch("init", "--yes", "--log", log, cwd=tmp_path)
+    state = tmp_path / "donkeywatch-state"
+    state.mkdir(mode=0o700)
+    os.chown(state, 65534, 65534)
+    code, text = donkeywatch("backfill", log, cwd=tmp_path)
+    assert code == 3
+    assert "run it as that user: runuser -u" in text
+    assert list(state.iterdir()) == []
+
+
 def test_a_word_list_is_begun_and_never_overwritten(tmp_path: Path) -> None:
     """It is sound as it is, and its words are made up."""
     path = tmp_path / "words.toml"
@@ -192,6 +220,11 @@ def test_a_word_list_is_begun_and_never_overwritten(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     code, text = donkeywatch("lexicon", "check", path, cwd=tmp_path)
     assert code == 0, text
+    assert "the word list has made-up words" in text
+    own_words = path.read_text().replace(MADE_UP_TITLE, "ours")
+    path.write_text(own_words)
+    _, text = donkeywatch("lexicon", "check", path, cwd=tmp_path)
+    assert "made-up" not in text
     code, text = donkeywatch("lexicon", "init", path, cwd=tmp_path)
     assert code == 7
     assert "there is a file already" in text

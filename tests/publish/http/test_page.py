@@ -155,6 +155,13 @@ def test_a_corrected_fraction_stands_beside_the_observed_one_and_is_called_so(si
     assert f"corrected {corrected.value:.3%} {corrected.lower:.3%}" in text_of(html)
 
 
+def test_a_day_that_was_followed_in_part_is_told_as_such(site: Site, tmp_path: Path) -> None:
+    """The large figure is about that part."""
+    part = "update windows set covered_seconds = 5400 where kind = '24h'"
+    html = html_of(Site(site.url, copied(site, tmp_path, part), site.status))
+    assert "In the 90 min that were followed of the 24 hours up to" in text_of(html)
+
+
 def test_each_window_says_which_time_it_is_about(site: Site) -> None:
     """The last closed hour and week have a date; the others an end."""
     windows = {w["window"]: w for w in site.json("/api/v1/fractions")["windows"]}
