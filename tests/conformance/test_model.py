@@ -553,3 +553,15 @@ def test_a_log_is_cut_short_after_the_last_line_of_the_one_before_was_read(world
     world.week()
     world.truncate(keep=1)
     world.check()
+
+
+def test_a_log_that_went_on_while_commits_failed_is_rewritten(world: World) -> None:
+    """Its new line, which could not be read without a commit before it, was lost untold."""
+    world.write_part("stamp", "query")
+    world.recreate()
+    world.write()
+    world.week()
+    world.write()
+    world.fail(100, "checkpoint")
+    world.rewrite(more=0)
+    world.check()

@@ -242,11 +242,14 @@ class Generation:
         return self.state == SKIPPED or not self.changed()
 
     def note_front(self, keys: FingerprintKeys) -> None:
-        """Remember how an unread file begins and how long it is, as long as this process runs."""
-        if self.file is None or self.fingerprint.offset:
+        """Remember how an unread file begins and how long it is, as long as this process runs.
+
+        Of one that is read in part, its length alone, where it holds what was counted.
+        """
+        if self.file is None or (self.fingerprint.offset and not self.is_intact(keys)):
             return
         self.size = max(self.size, self.file.size() or 0)
-        if not self.fingerprint.head_length:
+        if not self.fingerprint.offset and not self.fingerprint.head_length:
             head, key = self.file.read_sound(0, HEAD), keys.key(IN_MEMORY)
             if head and key is not None:
                 self.fingerprint = Fingerprint(
