@@ -91,7 +91,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
     path.write_bytes(content)
     with pytest.raises(ConfigError, match="not usable") as message:
         CountryLookup(path)
-    assert message.value.exit_code == 2
+    assert message.value.exit_code == 7
 
 
 def test_a_missing_file_and_a_directory_are_refused(tmp_path: Path) -> None:
