@@ -72,7 +72,7 @@ def test_bad_settings_at_the_start(daemon: Make, zygote: Zygote, slip: str) -> N
     valid = reader.settings.read_text()
     reader.settings.write_text(SLIPS[slip](valid))
     assert reader.settings.read_text() != valid
-    assert verb(zygote, reader, "check") == 2
+    assert verb(zygote, reader, "check") == 7
     assert not (reader.state / "donkeywatch.db").exists()
     refused(reader, 7)
     assert not (reader.state / "donkeywatch.db").exists()

@@ -472,7 +472,7 @@ def test_check_tells_the_wrapper_and_the_rate(run: Run, diary: Diary, name: Wrap
     Wrapped(diary, name).write(60)
     code, message = run("check", "--format", "tsv", diary.log)
     assert code == 5
-    assert f'set `wrapper = "{name}"`' in message
+    assert f'`wrapper = "{name}"`' in message
     assert re.search(r"query\W+60\b", message)
     code, message = run("check", "--format", "tsv", "--wrapper", name, diary.log)
     assert code == 0, message

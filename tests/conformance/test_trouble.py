@@ -60,7 +60,7 @@ def test_what_can_never_work_is_told_at_load(
     old, new, message = NEVER[name]
     rewrite(reader, old, new)
     code, text = run("check", "-c", reader.settings)
-    assert (code, message in text) == (2, True), text
+    assert (code, message in text) == (7, True), text
     before = reader.log_text().count("not reloaded")
     reader.signal(signal.SIGHUP)
     reader.until(lambda: reader.log_text().count("not reloaded") > before)
@@ -349,7 +349,7 @@ def test_a_word_list_about_to_expire(daemon: Make, run: Run, tmp_path: Path, ask
     expire(reader, -1)
     reader.signal(signal.SIGHUP)
     reader.until(lambda: "not reloaded" in reader.log_text())
-    for verb, expected in (("check", 2), ("status", 0)):
+    for verb, expected in (("check", 7), ("status", 0)):
         code, text = run(verb, "-c", reader.settings)
         assert (code, "expired on" in text) == (expected, True), text
     reader.stop()
