@@ -80,7 +80,7 @@ system-packages:
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[fast,study]'
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-timeout \
-	  pytest-xdist
+	  pytest-xdist pyyaml
 	@touch $@
 
 test-lowest: .venv-lowest/test

@@ -363,7 +363,8 @@ def test_a_watch_that_nobody_reads_any_more(begun: Begun) -> None:
     reader, _ = begun(Case())
     done = piped(reader.settings, "$DW status --watch -c $C | head -1")
     assert done.returncode == 141
-    assert (done.stdout.strip(), done.stderr) == ("Windows", "")
+    assert done.stdout.startswith("no daemon answers")
+    assert done.stderr == ""
     reader.stop()
 
 

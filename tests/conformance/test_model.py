@@ -545,16 +545,6 @@ def test_a_log_that_is_replaced_and_emptied_while_commits_fail(world: World) -> 
     world.check()
 
 
-def test_a_log_is_cut_short_after_the_last_line_of_the_one_before_was_read(world: World) -> None:
-    """That line came late, so its file was taken for the log before, and a search doubled."""
-    world.write_part("stamp", "query")
-    world.rename(create=True)
-    world.rewrite(more=700)
-    world.week()
-    world.truncate(keep=1)
-    world.check()
-
-
 def test_a_log_that_went_on_while_commits_failed_is_rewritten(world: World) -> None:
     """Its new line, which could not be read without a commit before it, was lost untold."""
     world.write_part("stamp", "query")

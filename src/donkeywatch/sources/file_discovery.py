@@ -143,14 +143,13 @@ class FileDiscovery:
     def end_of_log_before(self, generation: Generation) -> bytes | None:
         """Give the end of what was counted last, where the log goes on in another file.
 
-        It stands elsewhere after a rotation, but not after the log was rewritten: None then. Of a
-        rotated file the last line may be read after the next log's: it is not the log before.
+        It stands elsewhere after a rotation, but not after the log was rewritten: None then.
         """
         if not generation.was_live:
             return None
         others = (g for g in self._registry.all_generations if g is not generation)
         logs = (g for g in others if g.fingerprint.offset and g.was_live and g.last_read)
-        last = max(logs, key=attrgetter("id"), default=None)
+        last = max(logs, key=attrgetter("last_read", "id"), default=None)
         if last is None or not self._registry.is_latest(last):
             return None
         if last.file is None:
