@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     app: Typer
 
-__all__ = ["MODULES", "app", "enter", "main"]
+__all__ = ["COMMANDS_BY_MODULE", "app", "load_commands", "main"]
 
 COMMANDS_BY_MODULE = {
     "init": ("init",),

@@ -9,8 +9,8 @@ from rich.text import Text
 from donkeywatch.publish.http.status_client import Answer, DaemonAnswer
 
 
-def daemon_status(answer: DaemonAnswer, state: str) -> Text:
-    """Whether this state's daemon runs, how far behind it is, and what it complains about.
+def describe_daemon(answer: DaemonAnswer, state: str) -> Text:
+    """Tell whether this state's daemon runs, how far behind it is, and what it complains about.
 
     ``state`` is the identifier of the state directory that is asked about.
     """

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from donkeywatch.cli import terminal_tables
-from donkeywatch.cli.daemon_text import daemon_status
+from donkeywatch.cli.daemon_text import describe_daemon
 from donkeywatch.cli.shared_options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -65,7 +65,7 @@ def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> Rende
             answer = status_client.ask_health(settings.http)
             windows = snapshot.current()
             parts: list[RenderableType] = [
-                daemon_status(answer, snapshot.state_id()),
+                describe_daemon(answer, snapshot.state_id()),
                 *(Text(finding) for finding in findings(settings.state, wall_ms())),
                 *lexicon.notices(utc(wall_ms())),
                 terminal_tables.source_table(snapshot.sources(), snapshot.counters(), names),
