@@ -135,14 +135,26 @@ def test_a_process_that_is_killed_is_noticed(pool: WorkerPool) -> None:
         ask()
 
 
-def test_signals_for_the_daemon_do_not_end_the_crew(pool: WorkerPool) -> None:
-    """Ctrl-C and a service manager's SIGTERM go to all processes: the daemon ends its pool."""
-    for worker in pool._workers:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(worker.pid, number)
+@pytest.mark.parametrize("signals", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_for_the_daemon_do_not_end_the_workers(
+    signals: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C and a service manager's SIGTERM go to all processes, new ones too."""
+    fork = os.fork
+
+    def fork_and_signal() -> int:
+        pid = fork()
+        if pid == 0:
+            os.kill(os.getpid(), signals)  # Before the first step of the worker.
+        return pid
+
+    monkeypatch.setattr(os, "fork", fork_and_signal)
+    pool = WorkerPool([BlockReader(READER)], 1)
+    os.kill(pool._workers[0].pid, signals)
     block = blocks(3)[2]
     pool.submit_block(0, block)
     assert same(pool.next_result(), BlockReader(READER).read(block))
+    pool.shutdown()
 
 
 def test_a_block_without_room_is_refused(pool: WorkerPool) -> None:

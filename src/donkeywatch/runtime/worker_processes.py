@@ -15,7 +15,7 @@ import os
 import resource
 import signal
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any, NamedTuple
 
@@ -36,6 +36,9 @@ SLOTS_PER_WORKER = 8
 """What each process holds: one block being read, and some to go on with during a commit."""
 COLUMN_ALIGNMENT = 8
 """Bytes of the widest item: every column begins at a multiple of it."""
+
+DAEMON_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that go to every process of a group: the daemon obeys them and ends its workers."""
 
 
 class WorkerDied(Exception):
@@ -58,12 +61,18 @@ class _Worker:
         self.cancelled = mmap.mmap(-1, SLOTS_PER_WORKER)
         """What need not be done any more, if it is not begun: a byte for each place."""
         self.pipe, other = Pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                _worker_main(other, self.memory, self.cancelled, readers)
-            finally:
-                os._exit(0)
+        # Held back until the worker ignores them: one that comes at once would end it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, DAEMON_SIGNALS)
+        try:
+            self.pid = os.fork()
+            if self.pid == 0:
+                try:
+                    _ignore_daemon_signals(before)
+                    _worker_main(other, self.memory, self.cancelled, readers)
+                finally:
+                    os._exit(0)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         other.close()
 
     def end(self) -> None:
@@ -159,6 +168,13 @@ class WorkerPool:
             worker.end()
 
 
+def _ignore_daemon_signals(mask: Iterable[int]) -> None:
+    """Ignore what a terminal or a service manager sends to all processes, and lift the block."""
+    for number in DAEMON_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
 def _worker_main(
     pipe: Connection,
     memory: Sequence[mmap.mmap],
@@ -166,9 +182,6 @@ def _worker_main(
     readers: Sequence[BlockReader],
 ) -> None:
     """The life of a worker: until its pipe is closed, be it by the end of the other process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _close_inherited_files(pipe.fileno())
     with contextlib.suppress(EOFError, OSError):
         while True:
