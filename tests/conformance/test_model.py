@@ -555,3 +555,13 @@ def test_a_log_that_went_on_while_commits_failed_is_rewritten(world: World) -> N
     world.fail(100, "checkpoint")
     world.rewrite(more=0)
     world.check()
+
+
+def test_the_last_line_of_a_rotated_log_is_read_behind_the_next_log(world: World) -> None:
+    """That made it the last log again, and what was left of the next one was counted twice."""
+    world.write_part("stamp", "query")
+    world.rename()
+    world.rewrite(more=700)
+    world.week()
+    world.truncate(keep=1)
+    world.check()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from operator import attrgetter
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
@@ -18,7 +17,7 @@ from donkeywatch.sources.fingerprints import (
     last_line_end,
 )
 from donkeywatch.sources.generation import OPEN, SKIPPED, Generation
-from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
+from donkeywatch.sources.generation_registry import BY_LAST_READ, GenerationRegistry, OpenFile
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.rotated_file_inspection import RotatedFiles
 
@@ -107,7 +106,7 @@ class FileDiscovery:
         for other in self._registry.open():
             if other.is_live and other is not generation:
                 self._mark_rotated(other, now)
-        generation.is_live = generation.was_live = True
+        self._registry.note_live(generation)
 
     def _mark_rotated(self, generation: Generation, now: int) -> None:
         generation.is_live, generation.last_change, generation.may_have_more = False, now, True
@@ -149,7 +148,7 @@ class FileDiscovery:
             return None
         others = (g for g in self._registry.all_generations if g is not generation)
         logs = (g for g in others if g.fingerprint.offset and g.was_live and g.last_read)
-        last = max(logs, key=attrgetter("last_read", "id"), default=None)
+        last = max(logs, key=BY_LAST_READ, default=None)
         if last is None or not self._registry.is_latest(last):
             return None
         if last.file is None:
@@ -188,7 +187,8 @@ class FileDiscovery:
         self._registry.inspected_files.clear()
         fresh = self._match_or_create(file)
         self._registry.attach(fresh, file, now)
-        fresh.is_live, fresh.was_live = live, fresh.was_live or live
+        if live:
+            self._registry.note_live(fresh)
         return fresh
 
     # -- archives --------------------------------------------------------------------------

@@ -39,6 +39,8 @@ class Generation:
         """At the log's own path, so that more will be written to it."""
         self.was_live = False
         """It was at the log's own path, so that somebody may still write to it."""
+        self.live_number = 0
+        """The higher, the later it came to stand there; 0: it never did."""
         self.is_archive = False
         """An archive, to which nothing will be added."""
         self.may_have_more = True

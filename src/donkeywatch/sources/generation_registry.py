@@ -15,7 +15,8 @@ from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 
 OpenFile = PlainFile | CompressedFile
-
+BY_LAST_READ = attrgetter("last_read", "id")
+"""Sorts generations by when they were read last."""
 
 COMPRESSING_MS = 10 * MINUTE
 """How long a rotated file that is gone may take to turn up again, compressed."""
@@ -35,6 +36,12 @@ class GenerationRegistry:
     ) -> None:
         self.all_generations = [Generation.restored(position) for position in stored]
         """Every generation that is not finished, oldest first."""
+        logs = sorted((g for g in self.all_generations if g.was_live), key=BY_LAST_READ)
+        for i, generation in enumerate(logs, 1):
+            generation.live_number = 2 * i
+        self._live_number = 2 * len(logs)
+        """Number of the last that came to stand at the log's path; odd ones are for those that
+        were missed in between."""
         self.finished = {(each.device, each.inode): each for each in finished}
         """Rotated files that need no look while they stay as they are, by device and inode."""
         # At the same moment, the archive was counted after the log.
@@ -44,11 +51,7 @@ class GenerationRegistry:
         self._latest_stored = self._latest
         """The same, of what is committed."""
         self._unstored: dict[tuple[int, int], FinishedFile] = {}
-        self._last_log = max(
-            (g for g in self.all_generations if g.was_live),
-            key=attrgetter("last_read", "id"),
-            default=None,
-        )
+        self._last_log = logs[-1] if logs else None
         if self._last_log is not None:
             self._last_log.is_last_log = True
         self.blocks_read = 0
@@ -140,11 +143,31 @@ class GenerationRegistry:
         return live is None or not live.read_attempted
 
     def note_last_read(self, generation: Generation) -> None:
-        """Note that a generation was read."""
+        """Note that a generation was read.
+
+        The rest of a log that has a successor is often read behind that one's first lines: it is
+        not the last log again.
+        """
+        last = self._last_log
+        if generation.was_live and last is not None and last.live_number > generation.live_number:
+            return
         self._latest += 1
         generation.last_read = self._latest
         if generation.was_live:
             self._note_last_log(generation)
+
+    def note_live(self, generation: Generation) -> None:
+        """Note that a generation has come to stand at the log's path."""
+        if not generation.is_live:
+            self._live_number += 2
+            generation.live_number = self._live_number
+        generation.is_live = generation.was_live = True
+
+    def note_missed_log(self, generation: Generation) -> None:
+        """Note that a generation was the log between two looks, before the one that is now."""
+        generation.was_live, generation.live_number = True, self._live_number + 1
+        if self.live is not None:
+            generation.live_number = self.live.live_number - 1
 
     def note_fronts(self) -> None:
         """Note how unread files begin: where they are gone at the next look, that is told."""
@@ -245,7 +268,7 @@ class GenerationRegistry:
             generation.roll_back()
         self._latest = self._latest_stored
         logs = (g for g in self.all_generations if g.was_live and g.fingerprint.offset)
-        self._note_last_log(max(logs, key=attrgetter("last_read", "id"), default=None))
+        self._note_last_log(max(logs, key=BY_LAST_READ, default=None))
 
     def committed(self, positions: Iterable[GenerationPosition]) -> None:
         """These positions are in the database; what has nothing else to wait for may rest."""

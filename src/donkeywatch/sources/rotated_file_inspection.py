@@ -222,7 +222,8 @@ class RotatedFiles:
                 was_log = False
             generation = self._registry.new(Fingerprint())
             unseen = signed.identity not in (self._last_present or ())
-            generation.was_live = was_log and unseen and self._registry.may_have_missed_log()
+            if was_log and unseen and self._registry.may_have_missed_log():
+                self._registry.note_missed_log(generation)
             self._events["rotations"] += 1
         self._registry.attach(generation, file, now)
         return True
