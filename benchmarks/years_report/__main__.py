@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from donkeywatch.counting.calendar import HOUR
-from donkeywatch.report.findings import Options, compute_findings
+from donkeywatch.report.analysis import Options, analyse_database
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
@@ -112,7 +112,7 @@ def main() -> None:
         database = directory / "state" / "donkeywatch.db"
         same = exact(years, weeks, database)
         seconds, cpu, memory = reported(database, directory / "report")
-        done = check_report(years, compute_findings(database, Options()))
+        done = check_report(years, analyse_database(database, Options()))
     inside = sum(item.inside for item in done) / len(done)
     queries = sum(int(week.queries.sum()) for week in weeks)
     print(f"{queries:,} queries simulated and counted in {took:.0f} s; every hour exact: {same}")

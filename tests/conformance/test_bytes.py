@@ -23,8 +23,8 @@ from conformance.readers import Daemon
 from conformance.site import Case
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.line_reader import ParsedQuery
+from donkeywatch.runtime.followed_source import line_reader
 from donkeywatch.runtime.reference_data import ReferenceData
-from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings.loader import load
 from donkeywatch.simulation import demo
 from donkeywatch.simulation.log_formats import FORMATS, go_quoted, searches

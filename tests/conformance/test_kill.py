@@ -23,15 +23,15 @@ TRUNK = {
         "Engine.commit_batch", "Engine._recover",
     ),
     "runtime/rolling_view.py": ("RollingView.show", "RollingView.record"),
-    "runtime/timekeeper.py": (
-        "Timekeeper.look", "Timekeeper.has_to_wait", "Timekeeper.advance_coverage",
+    "runtime/clock_trust.py": (
+        "ClockTrust.look", "ClockTrust.has_to_wait", "ClockTrust.advance_coverage",
     ),
     "runtime/ordered_work_queue.py": ("BlockQueue.drain",),
     "runtime/backfill_session.py": ("BackfillSession.commit",),
-    "runtime/source_pipeline.py": (
-        "SourcePipeline.cover_event_times", "SourcePipeline.advance_coverage",
-        "SourcePipeline.take_coverage", "SourcePipeline.committed",
-        "SourcePipeline.roll_back", "SourcePipeline.progress",
+    "runtime/followed_source.py": (
+        "FollowedSource.cover_event_times", "FollowedSource.advance_coverage",
+        "FollowedSource.take_coverage", "FollowedSource.committed",
+        "FollowedSource.roll_back", "FollowedSource.progress",
     ),
     "runtime/window_closer.py": (
         "WindowCloser.close", "WindowCloser._close_hours",

@@ -16,8 +16,8 @@ from donkeywatch.counting.rows import TICK_MS, Rows, group
 from donkeywatch.ingest.copied_lines import leave_out_counted
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.known_searches import MIN_MASKED, MIN_RUN, Recogniser, SearchOutcome
+from donkeywatch.ingest.lateness import TOO_LATE, JudgedQueries
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
-from donkeywatch.ingest.pseudonymiser import TOO_LATE, JudgedQueries
 from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.format_detection import reader_without_lexicon
 from donkeywatch.settings.schema import Source

@@ -22,9 +22,10 @@ from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.keyring import Keyring
+from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
-from donkeywatch.ingest.pseudonymiser import LatenessRules, Pseudonymiser
+from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.timestamps import TimestampParser
 
 MONDAY = week_start("2026-W40")
@@ -50,7 +51,7 @@ class Room:
         self, times: list[int], closed: int = 0, now: int = NOW, **more: list[int]
     ) -> Observations:
         """Observe queries at these times; hosts count from 1."""
-        judged = self.observer.judge(sightings(times, **more), self.frontier, now)
+        judged = RULES.judge(sightings(times, **more), self.frontier, now, self.keys.has_key)
         return self.observer.pseudonymise(judged, closed)
 
 
@@ -192,8 +193,8 @@ def test_a_stamp_of_the_year_1_stops_nothing(room: Room, stamp: str) -> None:
     line = f"{stamp}\t192.0.2.7\tzqorv\n".encode()
     valid = f"{NOW // 1000}\t192.0.2.7\tzqorv\n".encode()
     for block in (line + valid, valid + line, line * 40):
-        judged = room.observer.judge(
-            reader.read(block), EventTimeFrontier.restored(None, 0, 0), NOW
+        judged = RULES.judge(
+            reader.read(block), EventTimeFrontier.restored(None, 0, 0), NOW, room.keys.has_key
         )
         observed = room.observer.pseudonymise(judged, 0)
         assert observed.tally.total() == block.count(b"\n")

@@ -16,7 +16,7 @@ from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.timestamps import TimestampParser
-from donkeywatch.runtime.source_pipeline import line_reader, log_of
+from donkeywatch.runtime.followed_source import line_reader, log_of
 from donkeywatch.settings.schema import Source, WrapperName
 from donkeywatch.sources.wrappers import WRAPPERS, Piece
 

@@ -26,6 +26,7 @@ from donkeywatch.publish.http.server import _settings
 from donkeywatch.runtime.exception_hooks import SafeFormatter, describe_exception
 from donkeywatch.runtime.log_handler import Journal
 from donkeywatch.runtime.service import Service
+from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.sources.files import PlainFile
 from donkeywatch.store import backups, database
@@ -135,11 +136,11 @@ def test_state_and_copies_are_for_their_owner_only(tmp_path: Path, umask: int) -
         state.chmod(0o755)
         database.ensure_state_directory(state)
         assert state.stat().st_mode & 0o777 == 0o700
-        database.connect(state / database.DATABASE).close()
-        (state / database.DATABASE).chmod(0o600)
-        (state / backups.DIRECTORY).mkdir()
-        (state / backups.DIRECTORY).chmod(0o755)
-        copy = backups.Backups(state / database.DATABASE, 1, 1).make(0)
+        database.connect(state / state_files.DATABASE).close()
+        (state / state_files.DATABASE).chmod(0o600)
+        (state / state_files.BACKUPS).mkdir()
+        (state / state_files.BACKUPS).chmod(0o755)
+        copy = backups.Backups(state / state_files.DATABASE, 1, 1).make(0)
         assert copy is not None
         assert copy.stat().st_mode & 0o777 == 0o600
         assert copy.parent.stat().st_mode & 0o777 == 0o700

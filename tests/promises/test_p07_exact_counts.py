@@ -16,7 +16,8 @@ import pytest
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, iso_utc, week_start
 from donkeywatch.counting.observations import Observations
-from donkeywatch.ingest.pseudonymiser import JudgedQueries, Pseudonymiser
+from donkeywatch.ingest.lateness import JudgedQueries
+from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
 from report.archive import database
@@ -49,6 +49,6 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def findings(archive: Path) -> Findings:
+def analysis(archive: Path) -> Analysis:
     """What the report is made of."""
-    return compute_findings(archive, Options(until=YEARS.start_ms + YEARS.hours * HOUR))
+    return analyse_database(archive, Options(until=YEARS.start_ms + YEARS.hours * HOUR))

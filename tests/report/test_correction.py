@@ -12,8 +12,8 @@ import pytest
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.report import figure_csv, plot_elements, weekly_plots
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.captions import caption
-from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.report.report_page import report_html
 from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
@@ -47,21 +47,21 @@ def lexicon_known(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="module")
-def fits(lexicon_known: Path) -> Findings:
-    """Findings with a record of the last lexicon."""
-    return compute_findings(lexicon_known, Options(record=RECORD))
+def fits(lexicon_known: Path) -> Analysis:
+    """Analysis with a record of the last lexicon."""
+    return analyse_database(lexicon_known, Options(record=RECORD))
 
 
-def labels(findings: Findings) -> list[str]:
+def labels(analysis: Analysis) -> list[str]:
     """The legend of figure 2."""
     with plot_elements.style():
-        legend = weekly_plots.weekly_query_fraction(findings).axes[0].get_legend()
+        legend = weekly_plots.weekly_query_fraction(analysis).axes[0].get_legend()
     assert legend is not None
     return [text.get_text() for text in legend.get_texts()]
 
 
 def test_the_weeks_since_the_lexicon_changed_are_corrected(
-    fits: Findings, findings: Findings
+    fits: Analysis, analysis: Analysis
 ) -> None:
     """By Rogan and Gladen; the observed fraction stays as it is."""
     assert fits.corrected is not None
@@ -69,10 +69,10 @@ def test_the_weeks_since_the_lexicon_changed_are_corrected(
     assert known.tolist() == [28, 29, 30, 31]
     observed = fits.weeks.queries.value[known]
     assert fits.corrected.value[known] == pytest.approx((observed - 3e-5) / (0.74 - 3e-5))
-    assert (fits.weeks.queries.value[known] == findings.weeks.queries.value[known]).all()
+    assert (fits.weeks.queries.value[known] == analysis.weeks.queries.value[known]).all()
 
 
-def test_figure_two_names_both_curves(fits: Findings) -> None:
+def test_figure_two_names_both_curves(fits: Analysis) -> None:
     """Observed and corrected are told apart in the legend and under the figure."""
     names = labels(fits)
     assert any(name.startswith("observed") for name in names)
@@ -80,7 +80,7 @@ def test_figure_two_names_both_curves(fits: Findings) -> None:
     assert "another quantity than the observed fraction" in caption("2", fits)
 
 
-def test_the_weekly_table_has_columns_of_its_own_for_the_correction(fits: Findings) -> None:
+def test_the_weekly_table_has_columns_of_its_own_for_the_correction(fits: Analysis) -> None:
     """Filled where the correction is known; the columns are there in any case."""
     head, *rows = figure_csv.TABLES["2"](fits)
     at = head.index("corrected_fraction")
@@ -91,7 +91,7 @@ def test_the_weekly_table_has_columns_of_its_own_for_the_correction(fits: Findin
     assert all(np.isnan(float(str(row[at]))) for row in rows[:-4])
 
 
-def test_the_page_says_where_the_correction_comes_from(fits: Findings) -> None:
+def test_the_page_says_where_the_correction_comes_from(fits: Analysis) -> None:
     """With the day of the evaluation and the digest."""
     assert f"validation record of 2009-12-01, lexicon {DIGEST}" in report_html(fits, {})
 
@@ -99,7 +99,7 @@ def test_the_page_says_where_the_correction_comes_from(fits: Findings) -> None:
 def test_a_span_before_the_lexicon_is_not_corrected(lexicon_known: Path, years: Years) -> None:
     """The record is of the later lexicon: there is no curve, and the page says why."""
     until = years.start_ms + 9 * WEEK * HOUR
-    report = compute_findings(lexicon_known, Options(until=until, record=RECORD))
+    report = analyse_database(lexicon_known, Options(until=until, record=RECORD))
     assert report.corrected is None
     assert "the lexicon of this span is not recorded" in report_html(report, {})
 
@@ -107,20 +107,20 @@ def test_a_span_before_the_lexicon_is_not_corrected(lexicon_known: Path, years: 
 def test_a_topic_that_the_record_does_not_know_is_not_corrected(lexicon_known: Path) -> None:
     """The page says what is missing."""
     options = Options(record=RECORD, topic="pornographic", comparison="pedophile")
-    report = compute_findings(lexicon_known, options)
+    report = analyse_database(lexicon_known, options)
     assert report.corrected is None
     assert "does not tell precision and recall of this topic" in report_html(report, {})
 
 
 def test_without_a_record_that_fits_nothing_is_corrected(
-    lexicon_known: Path, findings: Findings
+    lexicon_known: Path, analysis: Analysis
 ) -> None:
     """No curve, empty cells, and the page says why."""
     other = RECORD.model_copy(update={"lexicon": "0" * 16})
-    for report in (findings, compute_findings(lexicon_known, Options(record=other))):
+    for report in (analysis, analyse_database(lexicon_known, Options(record=other))):
         assert report.corrected is None
         assert not any("corrected" in name for name in labels(report))
         head, *rows = figure_csv.TABLES["2"](report)
         assert {row[head.index("corrected_fraction")] for row in rows} == {None}
     assert "it was made with another lexicon" in report_html(report, {})
-    assert "there is no validation record" in report_html(findings, {})
+    assert "there is no validation record" in report_html(analysis, {})

@@ -14,6 +14,7 @@ import pytest
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, to_ms
 from donkeywatch.errors import StateError
 from donkeywatch.publish.hour_profile import local_hour_index
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.database_series import (
     BoolArray,
     Break,
@@ -22,7 +23,6 @@ from donkeywatch.report.database_series import (
     Windows,
     open_database,
 )
-from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.report.hour_exclusion import select_hours
 from donkeywatch.report.local_hours import EPOCH_ORDINAL, local_hours
 from donkeywatch.report.weekly_series import rolling_mean, segments_between_breaks, weekly
@@ -77,14 +77,14 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
 def test_what_cannot_be_read_is_told(tmp_path: Path, archive: Path) -> None:
     """No file, no database, no hour, no such topic: each with its remedy."""
     with pytest.raises(StateError, match="there is no database"):
-        compute_findings(tmp_path / "none.db", Options())
+        analyse_database(tmp_path / "none.db", Options())
     (tmp_path / "text.db").write_text("no database " * 100)
     with pytest.raises(StateError, match="cannot be read"):
-        compute_findings(tmp_path / "text.db", Options())
+        analyse_database(tmp_path / "text.db", Options())
     with pytest.raises(StateError, match="no closed hour"):
-        compute_findings(archive, Options(until=10))
+        analyse_database(archive, Options(until=10))
     with pytest.raises(StateError, match="use one of: pedophile, pornographic"):
-        compute_findings(archive, Options(topic="other"))
+        analyse_database(archive, Options(topic="other"))
 
 
 def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> None:
@@ -97,23 +97,23 @@ def test_databases_of_older_versions_are_read(archive: Path, tmp_path: Path) -> 
         copy.execute(f"alter table window_topics drop column {column}")
     copy.commit()
     copy.close()
-    findings = compute_findings(old, Options())
-    assert findings.compared_alone is None
-    assert findings.concentration.top_1 is None
-    assert findings.whole_compared is not None
+    analysis = analyse_database(old, Options())
+    assert analysis.compared_alone is None
+    assert analysis.concentration.top_1 is None
+    assert analysis.whole_compared is not None
 
 
 def test_the_default_rule_takes_away_gaps_and_outages_alone(
-    findings: Findings, years: Years
+    analysis: Analysis, years: Years
 ) -> None:
     """Exactly the hours that are not whole by plan; the study's rule takes quiet nights."""
-    assert findings.keep.tolist() == years.up.tolist()
-    paper = select_hours(findings.hours, "paper2pct")
-    stored = int(findings.hours.stored.sum())
+    assert analysis.keep.tolist() == years.up.tolist()
+    paper = select_hours(analysis.hours, "paper2pct")
+    stored = int(analysis.hours.stored.sum())
     assert (stored - paper.sum()) / stored == pytest.approx(0.02, abs=0.002)
-    nights = np.flatnonzero(findings.hours.stored & years.up & ~paper)
+    nights = np.flatnonzero(analysis.hours.stored & years.up & ~paper)
     assert len(nights) > 50
-    assert select_hours(findings.hours, "none").sum() == stored
+    assert select_hours(analysis.hours, "none").sum() == stored
 
 
 def test_a_server_that_is_down_while_its_log_is_followed_counts_as_an_outage() -> None:

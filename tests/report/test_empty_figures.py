@@ -7,22 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.report import plot_elements, plots
+from donkeywatch.report import plot_elements
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.captions import caption, empty_reason
-from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.hour_profiles import Curve
 from donkeywatch.simulation.three_years import Years
 from donkeywatch.simulation.truth import HOUR
 
 
 @pytest.fixture(scope="module")
-def short(archive: Path, years: Years) -> Findings:
+def short(archive: Path, years: Years) -> Analysis:
     """A hundred hours: no whole week."""
-    return compute_findings(archive, Options(until=years.start_ms + 100 * HOUR))
+    return analyse_database(archive, Options(until=years.start_ms + 100 * HOUR))
 
 
 @pytest.fixture(scope="module")
-def barren(short: Findings) -> Findings:
+def barren(short: Analysis) -> Analysis:
     """The same without an hour that counts, a group, a topic to compare with or a week."""
     whole = replace(short.whole, queries=blank(short.whole.queries))
     windows = replace(short.weeks.windows, stored=short.weeks.windows.stored & False)
@@ -37,17 +38,17 @@ def blank(curve: Curve) -> Curve:
     return replace(curve, value=curve.value * float("nan"))
 
 
-def words(findings: Findings, number: str) -> str:
+def words(analysis: Analysis, number: str) -> str:
     """All that is written into the axes of a figure, in one line."""
     with plot_elements.style():
-        figure = plots.FIGURES[number](findings)
+        figure = FIGURES[number](analysis)
     return " ".join(
         text.get_text().replace("\n", " ") for axes in figure.axes for text in axes.texts
     )
 
 
-@pytest.mark.parametrize("number", list(plots.FIGURES))
-def test_an_empty_figure_says_why(barren: Findings, number: str) -> None:
+@pytest.mark.parametrize("number", list(FIGURES))
+def test_an_empty_figure_says_why(barren: Analysis, number: str) -> None:
     """The same sentence stands in the figure and under it."""
     reason = empty_reason(number, barren)
     assert reason
@@ -55,14 +56,14 @@ def test_an_empty_figure_says_why(barren: Findings, number: str) -> None:
     assert f"Nothing to show: {reason}." in caption(number, barren)
 
 
-@pytest.mark.parametrize("number", list(plots.FIGURES))
-def test_a_figure_that_shows_something_does_not(findings: Findings, number: str) -> None:
+@pytest.mark.parametrize("number", list(FIGURES))
+def test_a_figure_that_shows_something_does_not(analysis: Analysis, number: str) -> None:
     """No such sentence where there are data."""
-    assert empty_reason(number, findings) is None
-    assert "Nothing to show" not in words(findings, number) + caption(number, findings)
+    assert empty_reason(number, analysis) is None
+    assert "Nothing to show" not in words(analysis, number) + caption(number, analysis)
 
 
-def test_countries_that_are_there_are_named(barren: Findings) -> None:
+def test_countries_that_are_there_are_named(barren: Analysis) -> None:
     """So that the reader knows what to ask for."""
     reason = empty_reason("8", barren)
     assert reason
@@ -70,7 +71,7 @@ def test_countries_that_are_there_are_named(barren: Findings) -> None:
     assert ", ".join(barren.countries) in reason
 
 
-def test_a_week_that_is_not_whole_leaves_the_fractions_empty(short: Findings) -> None:
+def test_a_week_that_is_not_whole_leaves_the_fractions_empty(short: Analysis) -> None:
     """Figures 2 and 3 say what a week needs to count."""
     for number in ("2", "3"):
         assert "95 % of it was followed" in words(short, number)

@@ -7,14 +7,14 @@ import pytest
 
 from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import query_fraction, wilson
-from donkeywatch.report.findings import Findings
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.simulation.interval_checks import check_report, coverage_by_group, table
 from donkeywatch.simulation.three_years import Years
 
 
-def test_what_was_planted_is_found(findings: Findings, years: Years) -> None:
+def test_what_was_planted_is_found(analysis: Analysis, years: Years) -> None:
     """Curves, ratios, peaks, shift, weeks: 93 % of all intervals or more hold the truth."""
-    done = check_report(years, findings)
+    done = check_report(years, analysis)
     assert len(done) > 350
     assert sum(item.inside for item in done) / len(done) >= 0.93, table(done)
     groups = coverage_by_group(done)
@@ -23,13 +23,13 @@ def test_what_was_planted_is_found(findings: Findings, years: Years) -> None:
         assert of < 20 or inside / of >= 0.79, (group, of, inside)
 
 
-def test_a_plan_that_was_not_followed_is_noticed(findings: Findings, years: Years) -> None:
+def test_a_plan_that_was_not_followed_is_noticed(analysis: Analysis, years: Years) -> None:
     """The same intervals do not hold the truth of other years."""
     other = Years(
         hours=years.hours, queries=years.queries, change=years.change, outages=years.outages,
         halves=years.halves, growth=(0.004, 0.004),
     )  # fmt: skip
-    groups = coverage_by_group(check_report(other, findings))
+    groups = coverage_by_group(check_report(other, analysis))
     of, inside = groups["weekly query fraction"]
     assert inside < of / 2
 

@@ -10,8 +10,8 @@ import yaml
 
 import donkeywatch
 from donkeywatch.counting.calendar import DAY
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.database_series import Instrument, open_database
-from donkeywatch.report.findings import Findings, Options, compute_findings
 from donkeywatch.report.provenance import AUTHORS, figure_settings, find_gaps
 from donkeywatch.report.report_page import report_html
 from donkeywatch.settings.schema import Settings
@@ -21,27 +21,27 @@ from donkeywatch.simulation.truth import HOUR
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_gaps_are_the_hours_that_were_planted(findings: Findings, years: Years) -> None:
+def test_gaps_are_the_hours_that_were_planted(analysis: Analysis, years: Years) -> None:
     """Outages and the half hour, with what was followed of them."""
     planted = {(at, length) for at, length in years.outages} | {(at, 1) for at in years.halves}
-    gaps = findings.provenance.gaps
+    gaps = analysis.provenance.gaps
     assert {((gap.start - years.start_ms) // HOUR, gap.hours) for gap in gaps} == planted
     assert sorted(gap.followed_hours for gap in gaps) == [0, 0, 0, 0.5]
-    assert findings.provenance.hours == years.hours
-    assert findings.provenance.followed_hours == years.hours - 83 - 0.5
-    assert find_gaps(findings.hours) == gaps
+    assert analysis.provenance.hours == years.hours
+    assert analysis.provenance.followed_hours == years.hours - 83 - 0.5
+    assert find_gaps(analysis.hours) == gaps
 
 
-def test_the_first_page_names_what_the_figures_rest_on(findings: Findings) -> None:
+def test_the_first_page_names_what_the_figures_rest_on(analysis: Analysis) -> None:
     """Version, date, span, gaps, digests, the rule that leaves hours out, and how to cite."""
-    text = report_html(findings, {})
+    text = report_html(analysis, {})
     for message in (
         f"version {donkeywatch.__version__}", "2010-01-11: the day of the newest commit",
         "2009-06-01T00:00:00Z to 2010-01-11T16:00:00Z: 5,392 hours, of which 5,308.5 were followed",
         "4 of 84 hours in all (gaps.csv)", "2009-09-13T04:00:00Z to 2009-09-15T16:00:00Z (60 h)",
         "since 2009-12-14T00:00:00Z", "rule coverage: hours followed for less than 95 %",
         "7 days, 2000 replicates, seed 2015", "settings</th>",
-        findings.provenance.cite("pedophile"),
+        analysis.provenance.cite("pedophile"),
     ):  # fmt: skip
         assert message in text, message
 
@@ -66,8 +66,8 @@ def test_the_date_is_that_of_the_newest_commit(archive: Path, tmp_path: Path, ye
         archive, tmp_path / "clock.db",
         f"insert into settings values ('clock', '{clock} 0 1 0 0')",
     )  # fmt: skip
-    assert compute_findings(path, Options(until=until)).provenance.date == "2012-02-26"
-    chosen = compute_findings(path, Options(until=until, date="2013-05-01"))
+    assert analyse_database(path, Options(until=until)).provenance.date == "2012-02-26"
+    chosen = analyse_database(path, Options(until=until, date="2013-05-01"))
     assert chosen.provenance.date == "2013-05-01"
     assert "(2013). donkeywatch" in chosen.provenance.cite("pedophile")
 
@@ -106,10 +106,10 @@ def test_the_citation_file_has_what_its_format_requires(key: str) -> None:
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))[key]
 
 
-def test_the_citation_file_agrees_with_the_report(findings: Findings) -> None:
+def test_the_citation_file_agrees_with_the_report(analysis: Analysis) -> None:
     """The same authors, title, version and licence, so that both lines name one thing."""
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     assert [author["name"] for author in citation["authors"]] == [AUTHORS]
-    line = findings.provenance.cite(findings.topic)
+    line = analysis.provenance.cite(analysis.topic)
     assert line.startswith(f"{AUTHORS} (2010). {citation['title']} (version {citation['version']})")
     assert f'license = "{citation["license"]}"' in (ROOT / "pyproject.toml").read_text("utf-8")

@@ -19,12 +19,13 @@ from donkeywatch.errors import ConfigError
 from donkeywatch.report import (
     columns,
     figure_csv,
+    hourly_plots,
     plot_elements,
-    plots,
     report_files,
     weekly_plots,
 )
-from donkeywatch.report.findings import Findings, Options, compute_findings
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
+from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.hour_profiles import boxes
 from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.report_files import PAGE, write
@@ -110,10 +111,10 @@ def test_the_whole_report_is_one_pdf(written: Path) -> None:
         assert b"matplotlib" not in path.read_bytes().lower()
 
 
-def test_a_picture_is_laid_out_once_for_all_its_forms(findings: Findings) -> None:
+def test_a_picture_is_laid_out_once_for_all_its_forms(analysis: Analysis) -> None:
     """With an engine for its layout every form would be drawn twice."""
     with plot_elements.style():
-        figure = plots.hourly_queries(findings)
+        figure = hourly_plots.hourly_queries(analysis)
         assert set(report_files.render_forms(figure)) == {"svg", "png", "pdf"}
         assert figure.get_layout_engine() is None
 
@@ -146,24 +147,24 @@ def test_no_number_is_less_than_nothing_or_none_at_all(written: Path) -> None:
         assert not re.search(r"\bnan\b", text)
 
 
-def test_a_ratio_without_bound_is_told_in_words(findings: Findings) -> None:
+def test_a_ratio_without_bound_is_told_in_words(analysis: Analysis) -> None:
     """Not as `inf`, which is no number to cite."""
-    curve = findings.whole.flagged
+    curve = analysis.whole.flagged
     replicates = curve.replicates.copy()
     replicates[:, 5] = 0
     flagged = replace(curve, replicates=replicates)
-    rows = comparison_rows(replace(findings, whole=replace(findings.whole, flagged=flagged)))
+    rows = comparison_rows(replace(analysis, whole=replace(analysis.whole, flagged=flagged)))
     shown = {row.what: row.this_database for row in rows}
     assert shown["flagged queries per hour: highest over lowest"].endswith("or more)")
     assert not any("inf" in row.this_database for row in rows)
 
 
-def test_no_hour_makes_no_nan_percent(findings: Findings) -> None:
+def test_no_hour_makes_no_nan_percent(analysis: Analysis) -> None:
     """Where nothing was asked, nothing is known."""
     none = replace(
-        findings.concentration, observed=float("nan"), capped=float("nan"), top_1=float("nan")
+        analysis.concentration, observed=float("nan"), capped=float("nan"), top_1=float("nan")
     )
-    rows = comparison_rows(replace(findings, concentration=none))
+    rows = comparison_rows(replace(analysis, concentration=none))
     assert not any("nan" in row.this_database for row in rows)
 
 
@@ -184,16 +185,16 @@ def lines(figure: Any) -> list[tuple[Any, Any]]:
     return [line.get_data() for line in figure.axes[0].lines]
 
 
-def test_no_line_goes_across_a_gap_or_a_break(findings: Findings) -> None:
+def test_no_line_goes_across_a_gap_or_a_break(analysis: Analysis) -> None:
     """Weeks that do not count are NaN in the line, and so is the place of the break."""
     with plot_elements.style():
-        x, y = lines(weekly_plots.weekly_query_fraction(findings))[0]
-    missing = int(np.isnan(findings.weeks.queries.value).sum())
+        x, y = lines(weekly_plots.weekly_query_fraction(analysis))[0]
+    missing = int(np.isnan(analysis.weeks.queries.value).sum())
     assert missing >= 2
     assert np.isnan(y).sum() == missing + 1
     gap = np.flatnonzero(np.isnan(y))
-    assert any(np.isnan(y[at]) and findings.weeks.contains_break.sum() == 0 for at in gap)
-    edge = (findings.breaks[0].time) / DAY
+    assert any(np.isnan(y[at]) and analysis.weeks.contains_break.sum() == 0 for at in gap)
+    edge = (analysis.breaks[0].time) / DAY
     known = x[np.isfinite(y)]
     before, after = known[known < edge].max(), known[known > edge].min()
     between = [at for at in range(len(x)) if np.isnan(y[at]) and np.isnan(x[at])]
@@ -202,45 +203,45 @@ def test_no_line_goes_across_a_gap_or_a_break(findings: Findings) -> None:
     assert x[between[0] + 1] == after
 
 
-def test_dates_have_their_year(findings: Findings, archive: Path, years: Years) -> None:
+def test_dates_have_their_year(analysis: Analysis, archive: Path, years: Years) -> None:
     """Each label of the axis of weeks, over months and over few weeks."""
     until = years.start_ms + 6 * WEEK * HOUR
-    for report in (findings, compute_findings(archive, Options(until=until))):
+    for report in (analysis, analyse_database(archive, Options(until=until))):
         with plot_elements.style():
             for number in ("1a", "2", "3"):
-                figure = plots.FIGURES[number](report)
+                figure = FIGURES[number](report)
                 figure.draw_without_rendering()
                 shown = [text.get_text() for text in figure.axes[0].get_xticklabels()]
                 assert len(shown) > 2
                 assert all(re.search(r"\b20(09|10)$", text) for text in shown), shown
 
 
-def test_the_weeks_that_growth_compares_are_marked(findings: Findings) -> None:
+def test_the_weeks_that_growth_compares_are_marked(analysis: Analysis) -> None:
     """The first and last 12 whole weeks of a stretch are shaded, each with its mean."""
-    (weeks,) = (each.growth_weeks for each in findings.weeks.trends if each.growth_weeks)
+    (weeks,) = (each.growth_weeks for each in analysis.weeks.trends if each.growth_weeks)
     assert [len(end) for end in weeks] == [12, 12]
     with plot_elements.style():
-        axes = weekly_plots.weekly_query_fraction(findings).axes[0]
-    means = [findings.weeks.queries.value[end].mean() * 100 for end in weeks]
+        axes = weekly_plots.weekly_query_fraction(analysis).axes[0]
+    means = [analysis.weeks.queries.value[end].mean() * 100 for end in weeks]
     assert {f"{mean:.3f} %" for mean in means} <= {text.get_text() for text in axes.texts}
-    rows_of = {row.what: row.this_database for row in comparison_rows(findings)}
+    rows_of = {row.what: row.this_database for row in comparison_rows(analysis)}
     shown = ", ".join(f"{mean:.3f} %" for mean in means)
     assert rows_of["queries flagged, first and last weeks"].startswith(shown)
-    starts = findings.weeks.windows.start
+    starts = analysis.weeks.windows.start
     edges = [edge for end in weeks for edge in (starts[end[0]] / DAY, starts[end[-1]] / DAY + 7)]
     boxes_shown: list[Any] = list(axes.patches)
     shaded = [edge for box in boxes_shown for edge in box.get_bbox().intervalx]
     assert shaded == pytest.approx(edges)
-    head, *rows = figure_csv.TABLES["2"](findings)
+    head, *rows = figure_csv.TABLES["2"](analysis)
     ends = [row[head.index("growth_weeks")] for row in rows]
     assert (ends.count("first"), ends.count("last")) == (12, 12)
 
 
-def test_a_legend_is_never_wider_than_its_figure(findings: Findings) -> None:
+def test_a_legend_is_never_wider_than_its_figure(analysis: Analysis) -> None:
     """Long labels stand below each other; otherwise they would squeeze the plot."""
     with plot_elements.style():
-        for draw in plots.FIGURES.values():
-            figure = draw(findings)
+        for draw in FIGURES.values():
+            figure = draw(analysis)
             figure.draw_without_rendering()
             for axes in figure.axes:
                 legend = axes.get_legend()
@@ -249,45 +250,45 @@ def test_a_legend_is_never_wider_than_its_figure(findings: Findings) -> None:
                 assert axes.get_position().width > 0.85
 
 
-def test_a_week_between_gaps_is_shown(findings: Findings) -> None:
+def test_a_week_between_gaps_is_shown(analysis: Analysis) -> None:
     """With no neighbour there is no line: a mark and a bar take its place."""
-    value = findings.weeks.queries.value.copy()
+    value = analysis.weeks.queries.value.copy()
     value[[9, 11]] = np.nan
-    queries = replace(findings.weeks.queries, value=value)
-    lonely = replace(findings, weeks=replace(findings.weeks, queries=queries))
+    queries = replace(analysis.weeks.queries, value=value)
+    lonely = replace(analysis, weeks=replace(analysis.weeks, queries=queries))
     with plot_elements.style():
         axes = weekly_plots.weekly_query_fraction(lonely).axes[0]
     bars: list[Any] = list(axes.containers)
     assert any(len(bar.lines[0].get_xdata()) == 1 for bar in bars)
 
 
-def test_breaks_are_marked_in_every_weekly_figure(findings: Findings) -> None:
+def test_breaks_are_marked_in_every_weekly_figure(analysis: Analysis) -> None:
     """With what has changed."""
     with plot_elements.style():
         for number in ("1a", "2", "3"):
-            message = [text.get_text() for text in plots.FIGURES[number](findings).axes[0].texts]
+            message = [text.get_text() for text in FIGURES[number](analysis).axes[0].texts]
             assert "new lexicon" in message, number
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_axes_are_labelled(findings: Findings, number: str) -> None:
+def test_axes_are_labelled(analysis: Analysis, number: str) -> None:
     """Both axes say what they show."""
     with plot_elements.style():
-        figure = plots.FIGURES[number](findings)
+        figure = FIGURES[number](analysis)
         for axes in figure.axes:
             assert axes.get_ylabel()
         assert figure.axes[-1].get_xlabel()
 
 
-def test_both_estimators_have_their_own_names(findings: Findings) -> None:
+def test_both_estimators_have_their_own_names(analysis: Analysis) -> None:
     """Mean of hourly ratios and ratio of sums are told apart in legend and table."""
     with plot_elements.style():
-        legend = plots.hourly_query_fraction(findings).axes[0].get_legend()
+        legend = hourly_plots.hourly_query_fraction(analysis).axes[0].get_legend()
     assert legend is not None
     message = " ".join(text.get_text() for text in legend.get_texts())
     assert "ratio of sums" in message
     assert "mean of hourly ratios" in message
-    assert {row[0] for row in figure_csv.TABLES["6a"](findings)[1:]} == {
+    assert {row[0] for row in figure_csv.TABLES["6a"](analysis)[1:]} == {
         "ratio_of_sums",
         "mean_of_ratios",
     }
@@ -311,14 +312,14 @@ def test_boxes_are_those_of_matplotlib() -> None:
 def test_short_archives_have_figures_too(archive: Path, years: Years, hours: int) -> None:
     """From the first hour on; what cannot be known is told, not drawn."""
     until = years.start_ms + hours * HOUR
-    findings = compute_findings(archive, Options(until=until))
-    text = report_html(findings, {})
+    analysis = analyse_database(archive, Options(until=until))
+    text = report_html(analysis, {})
     assert "not known" in text
     assert "Sen's slope" not in text
     with plot_elements.style():
         for number in NUMBERS:
-            assert plots.FIGURES[number](findings).axes
-            assert figure_csv.to_csv(figure_csv.TABLES[number](findings))
+            assert FIGURES[number](analysis).axes
+            assert figure_csv.to_csv(figure_csv.TABLES[number](analysis))
 
 
 def test_spans_groups_rules_and_topics_can_be_chosen(archive: Path, tmp_path: Path) -> None:
@@ -360,7 +361,7 @@ def test_what_cannot_be_done_is_told(
 
 
 def test_a_place_that_cannot_be_written_is_told(
-    findings: Findings, tmp_path: Path, archive: Path
+    analysis: Analysis, tmp_path: Path, archive: Path
 ) -> None:
     """A file where the directory should be."""
     (tmp_path / "out").touch()
@@ -398,24 +399,24 @@ def test_the_daemon_imports_nothing_of_the_study() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_nothing_is_said_that_cannot_be_known(findings: Findings) -> None:
+def test_nothing_is_said_that_cannot_be_known(analysis: Analysis) -> None:
     """Distinct addresses over years cannot be had; corrected fractions are not mixed in."""
-    rows = {row.what: row for row in comparison_rows(findings)}
+    rows = {row.what: row for row in comparison_rows(analysis)}
     assert "cannot be had" in rows["distinct addresses"].this_database
-    assert findings.corrected is None
+    assert analysis.corrected is None
     assert rows["growth, last 12 weeks over first 12"].this_database.startswith("by ")
 
 
-def test_the_study_s_figures_are_found_in_a_simulation_of_them(findings: Findings) -> None:
+def test_the_study_s_figures_are_found_in_a_simulation_of_them(analysis: Analysis) -> None:
     """Hours of the extremes and their ratio are the study's, which the plan follows."""
-    rows = {row.what: row.this_database for row in comparison_rows(findings)}
+    rows = {row.what: row.this_database for row in comparison_rows(analysis)}
     assert "at 5 (" in rows["queries per hour: lowest local hour"]
     assert rows["queries per hour: highest local hour"].split(" (")[0].endswith("at 19")
-    assert findings.concentration.capped < findings.concentration.observed
+    assert analysis.concentration.capped < analysis.concentration.observed
 
 
 def test_a_report_reads_only(archive: Path) -> None:
     """The database's bytes are those of before."""
     before = archive.read_bytes()
-    compute_findings(archive, Options(since=0, until=Years().start_ms + 10 * WEEK * HOUR))
+    analyse_database(archive, Options(since=0, until=Years().start_ms + 10 * WEEK * HOUR))
     assert archive.read_bytes() == before

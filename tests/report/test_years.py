@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from donkeywatch.counting.calendar import HOUR
+from donkeywatch.report.analysis import Options, analyse_database
 from donkeywatch.report.database_series import Break
-from donkeywatch.report.findings import Options, compute_findings
 from donkeywatch.simulation.three_years import WEEK, Years, drawn, lexicons
 
 PROOF = Path(__file__).resolve().parents[2] / "benchmarks" / "years_report" / "__main__.py"
@@ -45,9 +45,9 @@ def test_a_simulated_log_is_counted_exactly(tmp_path: Path) -> None:
     assert made.exact(TWO_WEEKS, weeks, database)
     assert not made.exact(TWO_WEEKS, weeks[::-1], database)
     assert not list(tmp_path.glob("*.log"))
-    findings = compute_findings(database, Options())
-    assert findings.keep[: TWO_WEEKS.hours].tolist() == TWO_WEEKS.up.tolist()
-    assert findings.breaks == (Break(TWO_WEEKS.start_ms + WEEK * HOUR, "lexicon"),)
+    analysis = analyse_database(database, Options())
+    assert analysis.keep[: TWO_WEEKS.hours].tolist() == TWO_WEEKS.up.tolist()
+    assert analysis.breaks == (Break(TWO_WEEKS.start_ms + WEEK * HOUR, "lexicon"),)
 
 
 def test_what_is_drawn_is_what_is_planned() -> None:

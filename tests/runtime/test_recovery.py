@@ -16,7 +16,7 @@ from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.recovery import UncountedRange
-from donkeywatch.settings import loader
+from donkeywatch.settings import loader, state_files
 from donkeywatch.store import backups
 from support import outcomes
 
@@ -241,7 +241,7 @@ def test_no_backup_outlives_the_key_of_its_week(tmp_path: Path) -> None:
         place.reader.tick()
         place.engine.start_backup_if_due(place.reader.now, place.reader.now)
         place.engine.backups.finish()
-        (place.reader.state / backups.QUARANTINE / "then").mkdir(parents=True, exist_ok=True)
+        (place.reader.state / state_files.QUARANTINE / "then").mkdir(parents=True, exist_ok=True)
     place.reader.tick(HOUR)
     sealed = {
         week for week, (_, destroyed) in place.engine.store.weekly_keys().items() if destroyed

@@ -14,7 +14,7 @@ from donkeywatch.counting.calendar import DAY, HOUR, SECOND, WEEK, iso_utc, to_m
 from donkeywatch.publish.http.public_app import make_public_server
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.store.database import DATABASE
+from donkeywatch.settings.state_files import DATABASE
 
 START = to_ms(datetime(2026, 10, 5, tzinfo=UTC))
 PATHS = ("/", "/chart.svg", "/api/v1/weeks", "/api/v1/hours", "/api/v1/weeks?format=csv")

@@ -14,8 +14,9 @@ from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import DAY, FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.runtime.releaser import Releaser
 from donkeywatch.settings.schema import Release
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import released
-from donkeywatch.store.database import DATABASE, ensure_state_directory
+from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import BACKFILLED, Store
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_of
+from donkeywatch.settings import state_files
 from donkeywatch.store import backups
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
@@ -158,11 +159,11 @@ def test_copies_and_quarantine_go_with_the_keys(store: Store, tmp_path: Path) ->
     kept = copies(store)
     kept.make(NOW)
     (kept.directory / "left.part").touch()
-    backups.quarantine_database(store.path, tmp_path / backups.QUARANTINE / "then")
-    assert (tmp_path / backups.QUARANTINE / "then" / "donkeywatch.db").exists()
+    backups.quarantine_database(store.path, tmp_path / state_files.QUARANTINE / "then")
+    assert (tmp_path / state_files.QUARANTINE / "then" / "donkeywatch.db").exists()
     kept.destroy()
     assert not list(kept.directory.iterdir())
-    assert not (tmp_path / backups.QUARANTINE).exists()
+    assert not (tmp_path / state_files.QUARANTINE).exists()
 
 
 def test_a_crash_before_they_went_is_made_good(store: Store) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import counter_floors
-from donkeywatch.store.database import DATABASE, connect
+from donkeywatch.store.database import connect
 from donkeywatch.store.store import Store
 
 LINES, ODD = ("lines", "main", "query"), ("rotations", "main", "")

@@ -15,9 +15,9 @@ from donkeywatch.counting.batch import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.observations import Observations
 from donkeywatch.errors import StateError
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import migrations
-from donkeywatch.store.database import DATABASE
 from donkeywatch.store.schema import (
     GENERATION_HINTS,
     MIGRATIONS,

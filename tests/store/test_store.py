@@ -15,9 +15,10 @@ from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.rows import Rows
 from donkeywatch.errors import StateError, StateLockedError
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import segments
-from donkeywatch.store.database import DATABASE, connect, ensure_state_directory, lock
+from donkeywatch.store.database import connect, ensure_state_directory, lock
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from donkeywatch.store.database import DATABASE
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store.schema import MIGRATIONS, TABLES, applied_migrations
 from donkeywatch.store.store import Store
 

@@ -18,13 +18,13 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.followed_source import line_reader
 from donkeywatch.runtime.format_detection import (
     TRIED_LINES,
     detect_format,
     reader_without_lexicon,
 )
 from donkeywatch.runtime.log_sample import file_lines, has_columns, line_limit, read_sample
-from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import EventTime, FormatName, Settings, Source, WrapperName
 from donkeywatch.sources.wrappers import SPLIT_LINE

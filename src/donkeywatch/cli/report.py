@@ -13,12 +13,12 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, er
 from donkeywatch.counting.calendar import WEEK_NAME, to_ms, week_start
 from donkeywatch.errors import UsageError
 from donkeywatch.evaluation import validation_record
-from donkeywatch.report.findings import FOREVER, Options
+from donkeywatch.report.analysis import FOREVER, Options
 from donkeywatch.report.hour_exclusion import Rule
 from donkeywatch.report.hour_profiles import Estimator
 from donkeywatch.report.provenance import figure_settings
 from donkeywatch.settings import loader
-from donkeywatch.store.database import DATABASE
+from donkeywatch.settings.state_files import DATABASE
 
 
 @app.command()

@@ -28,8 +28,8 @@ from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import database
-from donkeywatch.store.database import DATABASE
 from donkeywatch.store.overdue_destruction import findings
 
 

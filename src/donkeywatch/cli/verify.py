@@ -10,12 +10,13 @@ from donkeywatch.errors import SourceError, StateError
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.clock_jumps import wall_ms
-from donkeywatch.settings import loader
+from donkeywatch.settings import loader, state_files
 from donkeywatch.settings.schema import Settings
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.consistency import audit
-from donkeywatch.store.database import DATABASE, connect
+from donkeywatch.store.database import connect
 from donkeywatch.store.overdue_destruction import findings
 
 
@@ -63,7 +64,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
             db.close()
     except sqlite3.DatabaseError as error:
         yield "the database can be read", f"no ({error})"
-    for copy in backups.list_backups(settings.state / backups.DIRECTORY):
+    for copy in backups.list_backups(settings.state / state_files.BACKUPS):
         yield f"backup {copy.name}", backups.find_damage(copy)
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from donkeywatch.counting.observations import LEFT_OUT
 from donkeywatch.ingest.known_searches import Recogniser, SearchOutcome, SearchOutcomes
+from donkeywatch.ingest.lateness import ACCEPTED, TIME_REJECTIONS, JudgedQueries, Verdicts
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
-from donkeywatch.ingest.pseudonymiser import ACCEPTED, TIME_REJECTIONS, JudgedQueries, Verdicts
 
 NEWEST_SEARCH_BYTES = 1 << 14
 """Bytes at the end of a log among which its newest search is looked for."""

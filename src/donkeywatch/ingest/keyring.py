@@ -65,6 +65,10 @@ class Keyring:
             self._weeks[week] = key
         return self._weeks[week]
 
+    def has_key(self, week: int) -> bool:
+        """Tell whether a week has a key, which is made if it never had one; no once destroyed."""
+        return self.key(week) is not None
+
     def active_weeks(self) -> list[int]:
         """Weeks whose keys exist, oldest first."""
         return sorted(self._weeks)

@@ -14,9 +14,10 @@ from donkeywatch.counting.calendar import HOUR, SECOND, WEEK
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.publish.window_views import WindowReader, WindowView
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import counter_floors
 from donkeywatch.store.connection import STATE_ID
-from donkeywatch.store.database import DATABASE, connect
+from donkeywatch.store.database import connect
 
 NO_ACCURACIES: Mapping[str, Accuracy] = MappingProxyType({})
 

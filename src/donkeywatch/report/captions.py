@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from donkeywatch.report.analysis import GROUPS, Analysis
 from donkeywatch.report.database_series import FloatArray
-from donkeywatch.report.findings import GROUPS, Findings
 from donkeywatch.report.hour_profiles import Profile
 from donkeywatch.report.statistics.trend import GROWTH_WEEKS
 
@@ -47,41 +47,41 @@ GROWTH = (
 NO_WEEK = "no week counts yet: one does when 95 % of it was followed and no break lies inside"
 
 
-def caption(name: str, findings: Findings) -> str:
+def caption(name: str, analysis: Analysis) -> str:
     """The text under a figure; it says what is in this one, and why it is empty if it is."""
     text = CAPTIONS[name]
     if name == "2":
-        text += GROWTH if any(trend.growth_weeks for trend in findings.weeks.trends) else ""
-        text += CORRECTED if findings.corrected is not None else ""
-    reason = empty_reason(name, findings)
+        text += GROWTH if any(trend.growth_weeks for trend in analysis.weeks.trends) else ""
+        text += CORRECTED if analysis.corrected is not None else ""
+    reason = empty_reason(name, analysis)
     return f"{text} Nothing to show: {reason}." if reason else text
 
 
-def empty_reason(name: str, findings: Findings) -> str | None:
+def empty_reason(name: str, analysis: Analysis) -> str | None:
     """Why a figure, or a part of it, shows nothing; None where it does."""
-    weeks = findings.weeks
+    weeks = analysis.weeks
     if name == "1a":
         closed = weeks.windows.stored & (weeks.windows.queries > 0)
         return None if closed.any() else "no week is closed yet"
     if name == "1b":
         few = "there are fewer than three whole weeks, or all are alike"
-        return few if findings.cycle is None else None
+        return few if analysis.cycle is None else None
     if name in ("2", "3"):
         return None if _is_known(weeks.queries.value) else NO_WEEK
     if name == "8":
-        return _empty_countries(findings)
-    if not _has_hours(findings.whole):
-        return f"no whole hour counts by the rule {findings.options.rule}"
-    if name == "9" and findings.whole_compared is None:
+        return _empty_countries(analysis)
+    if not _has_hours(analysis.whole):
+        return f"no whole hour counts by the rule {analysis.options.rule}"
+    if name == "9" and analysis.whole_compared is None:
         return "there is no topic to compare with"
     return None
 
 
-def _empty_countries(findings: Findings) -> str | None:
-    if any(_has_hours(group) for group in findings.groups.values()):
+def _empty_countries(analysis: Analysis) -> str | None:
+    if any(_has_hours(group) for group in analysis.groups.values()):
         return None
-    groups = " or ".join(name.replace("+", ", ") for name in findings.options.groups or GROUPS)
-    there = ", ".join(findings.countries) or "no country at all"
+    groups = " or ".join(name.replace("+", ", ") for name in analysis.options.groups or GROUPS)
+    there = ", ".join(analysis.countries) or "no country at all"
     return (
         f"no whole hour has queries from {groups}; there are queries from {there}"
         " (--countries chooses)"

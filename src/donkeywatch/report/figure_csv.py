@@ -12,8 +12,8 @@ import numpy as np
 
 from donkeywatch.counting.calendar import iso_utc, week_name
 from donkeywatch.report import columns
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.database_series import FloatArray
-from donkeywatch.report.findings import Findings
 from donkeywatch.report.hour_profiles import Curve, Estimator, boxes, hourly_ratios
 from donkeywatch.report.weekly_series import Fractions, Trend
 
@@ -38,25 +38,25 @@ def _format_cell(cell: Value) -> str:
     return f"{cell:z.{DIGITS}g}" if isinstance(cell, float) else str(cell)
 
 
-def weekly_queries(findings: Findings) -> Rows:
+def weekly_queries(analysis: Analysis) -> Rows:
     """Queries, coverage, whether the week counts, and the mean over five."""
-    weeks = findings.weeks.windows
-    mean = findings.weeks.rolling(findings.breaks)
+    weeks = analysis.weeks.windows
+    mean = analysis.weeks.rolling(analysis.breaks)
     rows: Rows = [[*columns.WEEKLY_QUERIES]]
     for at in np.flatnonzero(weeks.stored).tolist():
         rows.append(
             [
-                *_week(findings, at), int(weeks.queries[at]), float(weeks.coverage[at]),
-                int(findings.weeks.whole[at]), float(mean[at]),
+                *_week(analysis, at), int(weeks.queries[at]), float(weeks.coverage[at]),
+                int(analysis.weeks.whole[at]), float(mean[at]),
             ]
         )  # fmt: skip
     return rows
 
 
-def autocorrelation(findings: Findings) -> Rows:
+def autocorrelation(analysis: Analysis) -> Rows:
     """r by lag, of how many pairs, and the half widths of the bands."""
     rows: Rows = [[*columns.AUTOCORRELATION]]
-    cycle = findings.cycle
+    cycle = analysis.cycle
     if cycle is None:
         return rows
     for h in range(len(cycle.r)):
@@ -69,20 +69,20 @@ def autocorrelation(findings: Findings) -> Rows:
     return rows
 
 
-def weekly_query_fraction(findings: Findings) -> Rows:
+def weekly_query_fraction(analysis: Analysis) -> Rows:
     """Observed and corrected fraction of queries by whole week; trend and season of a stretch.
 
     What is not known is empty: a correction without a record, a season of a short stretch.
     """
     rows: Rows = [[*columns.WEEKLY_QUERY_FRACTION]]
-    weeks = findings.weeks.windows
-    for number, trend in enumerate(findings.weeks.trends, 1):
+    weeks = analysis.weeks.windows
+    for number, trend in enumerate(analysis.weeks.trends, 1):
         for at in range(trend.first, trend.last):
-            if math.isnan(findings.weeks.queries.value[at]):
+            if math.isnan(analysis.weeks.queries.value[at]):
                 continue
-            row = [*_week(findings, at), int(weeks.queries[at]), int(weeks.flagged[at])]
-            row += _fraction(findings.weeks.queries, at)
-            row += _fraction(findings.corrected, at)[:3] if findings.corrected else [None] * 3
+            row = [*_week(analysis, at), int(weeks.queries[at]), int(weeks.flagged[at])]
+            row += _fraction(analysis.weeks.queries, at)
+            row += _fraction(analysis.corrected, at)[:3] if analysis.corrected else [None] * 3
             row += [number, _growth_end(trend, at), int(at in trend.alarms)]
             rows.append([*row, *_season(trend, at - trend.first)])
     return rows
@@ -100,20 +100,20 @@ def _season(trend: Trend, place: int) -> list[Value]:
     return [float(part[place]) for part in parts]
 
 
-def weekly_address_fraction(findings: Findings) -> Rows:
+def weekly_address_fraction(analysis: Analysis) -> Rows:
     """Observed fractions of addresses by whole week, at three thresholds."""
     rows: Rows = [[*columns.WEEKLY_ADDRESS_FRACTION]]
-    weeks = findings.weeks.windows
-    for at in np.flatnonzero(~np.isnan(findings.weeks.queries.value)).tolist():
-        for least, fractions in enumerate(findings.weeks.addresses, 1):
+    weeks = analysis.weeks.windows
+    for at in np.flatnonzero(~np.isnan(analysis.weeks.queries.value)).tolist():
+        for least, fractions in enumerate(analysis.weeks.addresses, 1):
             flagged = int(weeks.flagged_addresses[least - 1, at])
-            row = [*_week(findings, at), int(weeks.addresses[at]), least, flagged]
+            row = [*_week(analysis, at), int(weeks.addresses[at]), least, flagged]
             rows.append([*row, *_fraction(fractions, at)[:3]])
     return rows
 
 
-def _week(findings: Findings, at: int) -> list[Value]:
-    start = int(findings.weeks.windows.start[at])
+def _week(analysis: Analysis, at: int) -> list[Value]:
+    start = int(analysis.weeks.windows.start[at])
     return [week_name(start), iso_utc(start)]
 
 
@@ -144,9 +144,9 @@ def box_plot_table(table: FloatArray) -> Rows:
     return rows
 
 
-def local_hours_table(findings: Findings) -> Rows:
+def local_hours_table(analysis: Analysis) -> Rows:
     """Each local hour of each day with its counts: all that the profiles are made of."""
-    local = findings.whole.local
+    local = analysis.whole.local
     rows: Rows = [[*columns.LOCAL_HOURS]]
     parts = (local.queries, local.flagged, local.addresses, local.flagged_addresses)
     for day, hour in zip(*np.nonzero(~np.isnan(local.queries)), strict=True):
@@ -159,37 +159,37 @@ def _named(curves: Mapping[Estimator, Curve]) -> dict[str, Curve]:
     return {str(name): curve for name, curve in curves.items()}
 
 
-def _days(findings: Findings) -> list[int]:
-    return [int(n) for n in findings.whole.days]
+def _days(analysis: Analysis) -> list[int]:
+    return [int(n) for n in analysis.whole.days]
 
 
-def countries(findings: Findings) -> Rows:
+def countries(analysis: Analysis) -> Rows:
     """Both estimators of each group of countries by local hour."""
     rows: Rows = []
-    for group, group_findings in findings.groups.items():
+    for group, group_findings in analysis.groups.items():
         named = {f"{group} {name}": curve for name, curve in group_findings.query_fraction.items()}
         rows += hours(named, [int(n) for n in group_findings.days])[1 if rows else 0 :]
     return rows or hours({}, [])
 
 
-def comparison(findings: Findings) -> Rows:
+def comparison(analysis: Analysis) -> Rows:
     """Both estimators of the topic and of the one it is compared with, by local hour."""
-    named = {f"{findings.topic} {name}": c for name, c in findings.whole.query_fraction.items()}
-    if findings.whole_compared is not None:
-        other = findings.whole_compared.query_fraction
-        named |= {f"{findings.comparison} {name}": curve for name, curve in other.items()}
-    if findings.compared_alone is not None:
-        exclusive = findings.compared_alone.query_fraction
+    named = {f"{analysis.topic} {name}": c for name, c in analysis.whole.query_fraction.items()}
+    if analysis.whole_compared is not None:
+        other = analysis.whole_compared.query_fraction
+        named |= {f"{analysis.comparison} {name}": curve for name, curve in other.items()}
+    if analysis.compared_alone is not None:
+        exclusive = analysis.compared_alone.query_fraction
         named |= {
-            f"{findings.comparison} not {findings.topic} {n}": c for n, c in exclusive.items()
+            f"{analysis.comparison} not {analysis.topic} {n}": c for n, c in exclusive.items()
         }
-    return hours(named, _days(findings))
+    return hours(named, _days(analysis))
 
 
-def differences(findings: Findings) -> Rows:
+def differences(analysis: Analysis) -> Rows:
     """Each hour of the day against the one with the highest fraction, paired by day."""
     rows: Rows = [[*columns.HOUR_DIFFERENCES]]
-    for hour, difference in sorted(findings.hour_differences.items()):
+    for hour, difference in sorted(analysis.hour_differences.items()):
         rows.append(
             [
                 hour,
@@ -203,36 +203,36 @@ def differences(findings: Findings) -> Rows:
     return rows
 
 
-def gaps(findings: Findings) -> Rows:
+def gaps(analysis: Analysis) -> Rows:
     """When the log was not followed in full."""
     rows: Rows = [[*columns.GAPS]]
-    for gap in findings.provenance.gaps:
+    for gap in analysis.provenance.gaps:
         rows.append([iso_utc(gap.start), iso_utc(gap.end), gap.hours, gap.followed_hours])
     return rows
 
 
-TABLES: dict[str, Callable[[Findings], Rows]] = {
+TABLES: dict[str, Callable[[Analysis], Rows]] = {
     "1a": weekly_queries,
     "1b": autocorrelation,
     "2": weekly_query_fraction,
     "3": weekly_address_fraction,
-    "4a": lambda findings: hours({"queries": findings.whole.queries}, _days(findings)),
-    "4b": lambda findings: box_plot_table(findings.whole.local.queries),
-    "5a": lambda findings: hours({"flagged_queries": findings.whole.flagged}, _days(findings)),
-    "5b": lambda findings: box_plot_table(findings.whole.local.flagged),
-    "6a": lambda findings: hours(_named(findings.whole.query_fraction), _days(findings)),
-    "6b": lambda findings: box_plot_table(
-        hourly_ratios(findings.whole.local.flagged, findings.whole.local.queries)
+    "4a": lambda analysis: hours({"queries": analysis.whole.queries}, _days(analysis)),
+    "4b": lambda analysis: box_plot_table(analysis.whole.local.queries),
+    "5a": lambda analysis: hours({"flagged_queries": analysis.whole.flagged}, _days(analysis)),
+    "5b": lambda analysis: box_plot_table(analysis.whole.local.flagged),
+    "6a": lambda analysis: hours(_named(analysis.whole.query_fraction), _days(analysis)),
+    "6b": lambda analysis: box_plot_table(
+        hourly_ratios(analysis.whole.local.flagged, analysis.whole.local.queries)
     ),
-    "7a": lambda findings: hours(_named(findings.whole.address_fraction), _days(findings)),
-    "7b": lambda findings: box_plot_table(
-        hourly_ratios(findings.whole.local.flagged_addresses, findings.whole.local.addresses)
+    "7a": lambda analysis: hours(_named(analysis.whole.address_fraction), _days(analysis)),
+    "7b": lambda analysis: box_plot_table(
+        hourly_ratios(analysis.whole.local.flagged_addresses, analysis.whole.local.addresses)
     ),
     "8": countries,
     "9": comparison,
 }
 """The table of each figure, by the study's numbers."""
-OTHER_TABLES: dict[str, Callable[[Findings], Rows]] = {
+OTHER_TABLES: dict[str, Callable[[Analysis], Rows]] = {
     "hours": local_hours_table,
     "hours-against-the-highest": differences,
     "gaps": gaps,

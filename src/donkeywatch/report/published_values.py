@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from donkeywatch.counting.calendar import week_name
-from donkeywatch.report.findings import Findings
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.hour_profiles import Curve
 from donkeywatch.report.statistics.extremes import Extremes, extremes
 from donkeywatch.report.statistics.trend import GROWTH_WEEKS
@@ -28,18 +28,18 @@ class Row(NamedTuple):
 UNKNOWN = "not known"
 
 
-def comparison_rows(findings: Findings) -> list[Row]:
+def comparison_rows(analysis: Analysis) -> list[Row]:
     """All rows, in the order of the study's figures."""
     return [
-        *_totals(findings), *_weeks(findings), *_fractions(findings), *_counts(findings),
-        *_shares(findings),
-        *_countries(findings), *_comparison(findings),
+        *_totals(analysis), *_weeks(analysis), *_fractions(analysis), *_counts(analysis),
+        *_shares(analysis),
+        *_countries(analysis), *_comparison(analysis),
     ]  # fmt: skip
 
 
-def _totals(findings: Findings) -> list[Row]:
-    hours = findings.hours
-    kept, stored = int(findings.keep.sum()), int(hours.stored.sum())
+def _totals(analysis: Analysis) -> list[Row]:
+    hours = analysis.hours
+    kept, stored = int(analysis.keep.sum()), int(hours.stored.sum())
     queries = int(hours.queries[hours.stored].sum())
     return [
         Row("", "queries", "1,290,377,956", f"{queries:,}"),
@@ -48,8 +48,8 @@ def _totals(findings: Findings) -> list[Row]:
     ]
 
 
-def _weeks(findings: Findings) -> list[Row]:
-    queries, weeks = findings.weeks.queries_or_nan, findings.weeks.windows
+def _weeks(analysis: Analysis) -> list[Row]:
+    queries, weeks = analysis.weeks.queries_or_nan, analysis.weeks.windows
     rows = []
     known = not np.isnan(queries).all() if len(queries) else False
     for what, study, at in (
@@ -65,7 +65,7 @@ def _weeks(findings: Findings) -> list[Row]:
             name, covered = week_name(int(weeks.start[at])), weeks.coverage[at]
             here = f"{queries[at]:,.0f} ({name}, covered {_percent(covered, 1)})"
         rows.append(Row("1a", what, study, here))
-    cycle, here = findings.cycle, "fewer than 53 weeks"
+    cycle, here = analysis.cycle, "fewer than 53 weeks"
     if cycle is not None and len(cycle.r) > 52:
         here = (
             f"r = {cycle.r[52]:z.2f} of {cycle.pairs[52]} pairs; 99 % band of white noise"
@@ -75,40 +75,40 @@ def _weeks(findings: Findings) -> list[Row]:
     return rows
 
 
-def _fractions(findings: Findings) -> list[Row]:
+def _fractions(analysis: Analysis) -> list[Row]:
     grown = [
         f"by {t.growth.value:z.2f} ({t.growth.lower:z.2f} to {t.growth.upper:z.2f})"
         f" over weeks {t.first + 1} to {t.last}"
-        for t in findings.weeks.trends
+        for t in analysis.weeks.trends
         if t.growth is not None
     ]
     growth_text = (
         "; ".join(grown) or f"no stretch of {2 * GROWTH_WEEKS} whole weeks without a break"
     )
-    queries, addresses = findings.weeks.queries, findings.weeks.addresses[0]
+    queries, addresses = analysis.weeks.queries, analysis.weeks.addresses[0]
     return [
         Row(
             "2",
             "queries flagged, first and last weeks",
             "below 0.2 %, 0.45 %",
-            _first_and_last(queries, findings.weeks.trends),
+            _first_and_last(queries, analysis.weeks.trends),
         ),
         Row("2", "growth, last 12 weeks over first 12", "0.45 over less than 0.2", growth_text),
         Row(
             "3",
             "addresses flagged, first and last weeks",
             "0.25 %, 0.7 %",
-            _first_and_last(addresses, findings.weeks.trends),
+            _first_and_last(addresses, analysis.weeks.trends),
         ),
         Row("3", "highest week", "0.8 %", _highest(addresses)),
     ]
 
 
-def _counts(findings: Findings) -> list[Row]:
+def _counts(analysis: Analysis) -> list[Row]:
     rows = []
     for figure, what, curve, study in (
-        ("4", "queries per hour", findings.whole.queries, ("21,851 at 5", "80,518 at 19", "3.68")),
-        ("5", "flagged queries per hour", findings.whole.flagged,
+        ("4", "queries per hour", analysis.whole.queries, ("21,851 at 5", "80,518 at 19", "3.68")),
+        ("5", "flagged queries per hour", analysis.whole.flagged,
          ("118.0 at 5", "226.7 at 18", "1.92")),
     ):  # fmt: skip
         extreme = extremes(curve.value, curve.replicates, curve.levels)
@@ -121,9 +121,9 @@ def _counts(findings: Findings) -> list[Row]:
     return rows
 
 
-def _shares(findings: Findings) -> list[Row]:
+def _shares(analysis: Analysis) -> list[Row]:
     rows = []
-    for name, curve in findings.whole.query_fraction.items():
+    for name, curve in analysis.whole.query_fraction.items():
         extreme = extremes(curve.value, curve.replicates, curve.levels)
         low, high = _extreme(curve, extreme, "{:z.3f} %", 100)
         published = "0.649 % at 5" if name == "mean_of_ratios" else "not given"
@@ -135,7 +135,7 @@ def _shares(findings: Findings) -> list[Row]:
             Row("6", f"queries flagged, {label}: highest over lowest", "2.62 (0.649 over 0.248)"
                 if name == "mean_of_ratios" else "not given", _ratio(extreme)),
         ]  # fmt: skip
-    for name, curve in findings.whole.address_fraction.items():
+    for name, curve in analysis.whole.address_fraction.items():
         extreme = extremes(curve.value, curve.replicates, curve.levels)
         _, high = _extreme(curve, extreme, "{:z.3f} %", 100)
         label = name.replace("_", " ")
@@ -143,15 +143,15 @@ def _shares(findings: Findings) -> list[Row]:
     return rows
 
 
-def _countries(findings: Findings) -> list[Row]:
+def _countries(analysis: Analysis) -> list[Row]:
     rows = []
-    for group, findings_of_group in findings.groups.items():
-        curve = findings_of_group.query_fraction[findings.options.estimator]
+    for group, findings_of_group in analysis.groups.items():
+        curve = findings_of_group.query_fraction[analysis.options.estimator]
         _, high = _extreme(
             curve, extremes(curve.value, curve.replicates, curve.levels), "{:z.3f} %", 100
         )
         rows.append(Row("8", f"{group}: highest local hour", "not given", high))
-    for pair in findings.pairs:
+    for pair in analysis.pairs:
         late = pair.lag
         what = f"day of {pair.first} later than that of {pair.second}, local hours"
         here = f"{late.value:+z.2f} ({late.lower:+z.2f} to {late.upper:+z.2f})"
@@ -169,18 +169,18 @@ def _countries(findings: Findings) -> list[Row]:
     return rows
 
 
-def _comparison(findings: Findings) -> list[Row]:
+def _comparison(analysis: Analysis) -> list[Row]:
     rows = []
-    if findings.whole_compared is not None:
-        curve = findings.whole_compared.query_fraction[findings.options.estimator]
+    if analysis.whole_compared is not None:
+        curve = analysis.whole_compared.query_fraction[analysis.options.estimator]
         extreme = extremes(curve.value, curve.replicates, curve.levels)
         low, high = _extreme(curve, extreme, "{:z.3f} %", 100)
-        name = findings.comparison
+        name = analysis.comparison
         rows += [
             Row("9", f"{name}: highest local hour", "not given", high),
             Row("9", f"{name}: lowest local hour", "not given", low),
         ]
-    shares = findings.concentration
+    shares = analysis.concentration
     rows.append(
         Row(
             "", "queries flagged, an address counted once an hour (capped)", "not given",

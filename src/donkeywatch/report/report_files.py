@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.report import columns, figure_csv, plot_elements
-from donkeywatch.report.findings import Findings, Options, compute_findings
-from donkeywatch.report.plots import FIGURES
+from donkeywatch.report.analysis import Analysis, Options, analyse_database
+from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.report_page import report_html
 from donkeywatch.report.report_pdf import UNDATED, ReportPdf
@@ -42,34 +42,34 @@ def write(
     database to report on. ``report`` is told before each of the `STEPS`.
     """
     with plot_elements.style():
-        findings = compute_findings(database, options, report)
+        analysis = analyse_database(database, options, report)
         try:
-            return _written(findings, out, report)
+            return _written(analysis, out, report)
         except OSError as error:
             raise ConfigError(
                 f"{out} cannot be written ({error.strerror})", "name another directory with --out"
             ) from None
 
 
-def _written(findings: Findings, out: Path, report: Callable[[str], None]) -> list[Path]:
+def _written(analysis: Analysis, out: Path, report: Callable[[str], None]) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
-    files, pictures, document = [], {}, ReportPdf(findings)
+    files, pictures, document = [], {}, ReportPdf(analysis)
     for name, draw in FIGURES.items():
         report(f"figure {name}")
-        figure = draw(findings)
+        figure = draw(analysis)
         forms = render_forms(figure)
         files += [_write_file(out / f"figure-{name}.{kind}", forms[kind]) for kind in forms]
         pictures[name] = forms["svg"]
         document.add_figure(name, figure)
-        rows = figure_csv.to_csv(figure_csv.TABLES[name](findings))
+        rows = figure_csv.to_csv(figure_csv.TABLES[name](analysis))
         files.append(_write_file(out / f"figure-{name}.csv", rows.encode()))
     report("page")
     for name, table in figure_csv.OTHER_TABLES.items():
-        files.append(_write_file(out / f"{name}.csv", figure_csv.to_csv(table(findings)).encode()))
-    comparison = [[*columns.STUDY], *(list(row) for row in comparison_rows(findings))]
+        files.append(_write_file(out / f"{name}.csv", figure_csv.to_csv(table(analysis)).encode()))
+    comparison = [[*columns.STUDY], *(list(row) for row in comparison_rows(analysis))]
     files.append(_write_file(out / "study.csv", figure_csv.to_csv(comparison).encode()))
     files.append(_write_file(out / DOCUMENT, document.finish()))
-    return [_write_file(out / PAGE, report_html(findings, pictures).encode()), *files]
+    return [_write_file(out / PAGE, report_html(analysis, pictures).encode()), *files]
 
 
 def render_forms(figure: Figure) -> dict[str, bytes]:

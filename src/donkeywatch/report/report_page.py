@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from html import escape as escape_html
 
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.captions import caption
-from donkeywatch.report.findings import Findings
 from donkeywatch.report.report_text import Section, closing, opening, title
 
 escape = partial(escape_html, quote=False)
@@ -25,13 +25,13 @@ th[scope=row]{white-space:normal}}
 """
 
 
-def report_html(findings: Findings, pictures: Mapping[str, bytes]) -> str:
+def report_html(analysis: Analysis, pictures: Mapping[str, bytes]) -> str:
     """The page with its pictures (SVG, by figure) inside; its only date is the report's."""
     parts = [
-        f"<h1>{escape(title(findings))}</h1>",
-        *(_section(section) for section in opening(findings)),
+        f"<h1>{escape(title(analysis))}</h1>",
+        *(_section(section) for section in opening(analysis)),
         "<h2>Figures</h2>",
-        *(_figure(name, pictures[name], findings) for name in pictures),
+        *(_figure(name, pictures[name], analysis) for name in pictures),
         _section(closing()),
     ]
     return (
@@ -66,10 +66,10 @@ def _table(section: Section) -> str:
     return f"<table>{top}<tbody>{body}</tbody></table>"
 
 
-def _figure(name: str, picture: bytes, findings: Findings) -> str:
+def _figure(name: str, picture: bytes, analysis: Analysis) -> str:
     data = b64encode(picture).decode("ascii")
     return (
         f'<figure id="figure-{name}"><img alt="Figure {name}"'
         f' src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption><b>Figure {name}.</b> {escape(caption(name, findings))}</figcaption></figure>"
+        f"<figcaption><b>Figure {name}.</b> {escape(caption(name, analysis))}</figcaption></figure>"
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.captions import caption
-from donkeywatch.report.findings import Findings
 from donkeywatch.report.report_text import closing, opening, title
 from donkeywatch.report.text_pages import MARGIN, PAGE, TITLE_SIZE, TextPages
 
@@ -22,14 +22,14 @@ CAPTION_HEIGHT = 0.7
 class ReportPdf:
     """Writes pages one after the other; `finish` gives the bytes."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, analysis: Analysis) -> None:
         from matplotlib.backends.backend_pdf import PdfPages
 
-        self._findings, self._file = findings, io.BytesIO()
-        self._pages = PdfPages(self._file, metadata={**UNDATED, "Title": title(findings)})
+        self._findings, self._file = analysis, io.BytesIO()
+        self._pages = PdfPages(self._file, metadata={**UNDATED, "Title": title(analysis)})
         pages = TextPages(self._pages.savefig)
-        pages.write(title(findings), TITLE_SIZE, "bold")
-        for section in opening(findings):
+        pages.write(title(analysis), TITLE_SIZE, "bold")
+        for section in opening(analysis):
             pages.write_section(section)
         pages.finish_page()
 

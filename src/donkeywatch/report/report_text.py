@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.evaluation.validation_record import mismatch
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.database_series import Instrument
-from donkeywatch.report.findings import Findings
 from donkeywatch.report.hour_exclusion import COVERED, NEIGHBOUR_WEEKS, OUTAGE_SHARE, PAPER_SHARE
 from donkeywatch.report.provenance import THE_STUDY, Gap
 from donkeywatch.report.published_values import comparison_rows
@@ -45,20 +45,20 @@ class Section:
     widths: tuple[float, ...] = ()
 
 
-def title(findings: Findings) -> str:
+def title(analysis: Analysis) -> str:
     """The title of the report."""
-    return f"Report: topic {findings.topic}"
+    return f"Report: topic {analysis.topic}"
 
 
-def opening(findings: Findings) -> list[Section]:
+def opening(analysis: Analysis) -> list[Section]:
     """What stands before the figures."""
     table = (
         ("figure", "what", "the study (2009-2012)", "this database"),
-        *(tuple(row) for row in comparison_rows(findings)),
+        *(tuple(row) for row in comparison_rows(analysis)),
     )
-    trends = tuple(_trend_sentence(findings, trend) for trend in findings.weeks.trends)
+    trends = tuple(_trend_sentence(analysis, trend) for trend in analysis.weeks.trends)
     return [
-        Section("About this report", (), (("", ""), *_about(findings)), (0.2, 0.8)),
+        Section("About this report", (), (("", ""), *_about(analysis)), (0.2, 0.8)),
         Section("Trend", trends or ("No week is closed yet.",)),
         Section("The study's figures beside these", (), table, (0.06, 0.32, 0.2, 0.42)),
     ]
@@ -69,12 +69,12 @@ def closing() -> Section:
     return Section("What must not be concluded", (CONCLUSIONS,))
 
 
-def _about(findings: Findings) -> list[tuple[str, str]]:
-    origin, weeks = findings.provenance, findings.weeks
+def _about(analysis: Analysis) -> list[tuple[str, str]]:
+    origin, weeks = analysis.provenance, analysis.weeks
     followed = origin.followed_hours / origin.hours
     rows = [
         ("donkeywatch", f"version {origin.version}"),
-        ("date", f"{origin.date}: " + ("as asked for" if findings.options.date else
+        ("date", f"{origin.date}: " + ("as asked for" if analysis.options.date else
          "the day of the newest commit in the database")),
         ("span", f"{iso_utc(origin.start)} to {iso_utc(origin.end)}: {origin.hours:,} hours, of"
          f" which {origin.followed_hours:,.1f} were followed ({followed * 100:.1f} %)"),
@@ -83,14 +83,14 @@ def _about(findings: Findings) -> list[tuple[str, str]]:
         ("lexicon", "keyed digest " + _instrument_text(origin.lexicon)),
         ("country data", "digest " + _instrument_text(origin.countries)),
         ("normalisation", _instrument_text(origin.normalisation)),
-        ("breaks", _break_text(findings)),
-        ("left out", _exclusion_text(findings)),
-        ("fractions by hour", f"figures 8 and 9: {findings.options.estimator.replace('_', ' ')}"),
+        ("breaks", _break_text(analysis)),
+        ("left out", _exclusion_text(analysis)),
+        ("fractions by hour", f"figures 8 and 9: {analysis.options.estimator.replace('_', ' ')}"),
         ("intervals", "95 %; those of profiles by moving-block bootstrap over days, blocks of"
          f" {BLOCK} days, {REPLICATES} replicates, seed {SEED}"),
-        ("settings", _settings_text(findings)),
-        ("correction", _correction_text(findings)),
-        ("cite", origin.cite(findings.topic)),
+        ("settings", _settings_text(analysis)),
+        ("correction", _correction_text(analysis)),
+        ("cite", origin.cite(analysis.topic)),
         ("method", f"docs/method.md of donkeywatch, after {THE_STUDY}"),
     ]  # fmt: skip
     return rows
@@ -118,42 +118,42 @@ def _instrument_text(instrument: Instrument) -> str:
     return f"{digest}, since {iso_utc(instrument.since)}"
 
 
-def _break_text(findings: Findings) -> str:
-    if not findings.breaks:
+def _break_text(analysis: Analysis) -> str:
+    if not analysis.breaks:
         return "none in this span"
-    marks = "; ".join(f"{iso_utc(each.time)} new {each.kind}" for each in findings.breaks)
-    span = " to ".join(map(iso_utc, findings.span))
+    marks = "; ".join(f"{iso_utc(each.time)} new {each.kind}" for each in analysis.breaks)
+    span = " to ".join(map(iso_utc, analysis.span))
     return (
         f"{marks}. No line or trend goes across them; profiles by hour of day are of the longest"
         f" stretch between them, {span}"
     )
 
 
-def _exclusion_text(findings: Findings) -> str:
-    rule, stored = findings.options.rule, int(findings.hours.stored.sum())
-    left_out = stored - int(findings.keep.sum())
-    missing = len(findings.hours) - stored
+def _exclusion_text(analysis: Analysis) -> str:
+    rule, stored = analysis.options.rule, int(analysis.hours.stored.sum())
+    left_out = stored - int(analysis.keep.sum())
+    missing = len(analysis.hours) - stored
     return (
         f"rule {rule}: {RULES[rule]}. {left_out:,} of {stored:,} closed hours are left out, and for"
         f" {missing:,} more there is nothing"
     )
 
 
-def _settings_text(findings: Findings) -> str:
-    settings = findings.options.settings
+def _settings_text(analysis: Analysis) -> str:
+    settings = analysis.options.settings
     if settings is None:
         return "not known: a database was named in place of the settings"
     return "; ".join(f"{name} = {value}" for name, value in settings)
 
 
-def _correction_text(findings: Findings) -> str:
-    record = findings.options.record
+def _correction_text(analysis: Analysis) -> str:
+    record = analysis.options.record
     if record is None:
         return "none: there is no validation record, so all fractions are as observed"
     origin = f"validation record of {record.evaluated_on}, lexicon {record.lexicon}"
-    if findings.corrected is not None:
+    if analysis.corrected is not None:
         return f"figure 2 has a corrected curve, from the {origin}"
-    lexicon = findings.provenance.lexicon.digest
+    lexicon = analysis.provenance.lexicon.digest
     reason = "the lexicon of this span is not recorded"
     if lexicon is not None:
         reason = mismatch(record, lexicon) or (
@@ -163,8 +163,8 @@ def _correction_text(findings: Findings) -> str:
     return f"none, in spite of the {origin}: {reason}"
 
 
-def _trend_sentence(findings: Findings, trend: Trend) -> str:
-    starts = findings.weeks.windows.start
+def _trend_sentence(analysis: Analysis, trend: Trend) -> str:
+    starts = analysis.weeks.windows.start
     span = (
         f"{iso_utc(int(starts[trend.first]))[:10]} to {iso_utc(int(starts[trend.last - 1]))[:10]}"
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from donkeywatch.errors import SourceError, StateError, UsageError
 from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.source_pipeline import SourcePipeline
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.files import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.sources.generation import Generation
@@ -117,7 +117,7 @@ class _Counted:
 
 def _count_all(
     engine: Engine,
-    stream: SourcePipeline,
+    stream: FollowedSource,
     files: Sequence[Path],
     clock: Callable[[], int],
     report: Callable[[Progress], None],
@@ -154,7 +154,7 @@ def _translate_database_errors(engine: Engine) -> Iterator[None]:
         raise database.commit_error(engine.store.path, error) from None
 
 
-def _stream(engine: Engine, name: str | None) -> SourcePipeline:
+def _stream(engine: Engine, name: str | None) -> FollowedSource:
     streams = {stream.source.name: stream for stream in engine.streams}
     if name is None:
         return engine.streams[0]
@@ -190,7 +190,7 @@ class _ArchiveProbe:
     """It has no content at all."""
 
 
-def _probe(stream: SourcePipeline, path: Path) -> _ArchiveProbe:
+def _probe(stream: FollowedSource, path: Path) -> _ArchiveProbe:
     """A look at it, so that weeks close in order and a mistaken format is found in time.
 
     SourceError for what cannot be read as a log at all.
@@ -216,7 +216,7 @@ def _is_whole(file: File) -> bool:
     return True
 
 
-def _reject_wrong_format(stream: SourcePipeline, fronts: Collection[_ArchiveProbe]) -> None:
+def _reject_wrong_format(stream: FollowedSource, fronts: Collection[_ArchiveProbe]) -> None:
     lines = sum(front.lines for front in fronts)
     if lines >= MIN_PROBE_LINES and not any(front.has_search for front in fronts):
         raise SourceError(
@@ -230,7 +230,7 @@ def _reject_wrong_format(stream: SourcePipeline, fronts: Collection[_ArchiveProb
 def _count(
     engine: Engine,
     archive: BackfillSession,
-    stream: SourcePipeline,
+    stream: FollowedSource,
     path: Path,
     clock: Callable[[], int],
     report: Callable[[Progress], None],

@@ -5,15 +5,15 @@ from __future__ import annotations
 from donkeywatch.counting.calendar import MINUTE, SECOND, floor_to
 from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.memory_tuning import transient_allocations
-from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.store.store import BACKFILLED
 
 
 class BackfillSession:
     """What is taken of a stream from now on until the end; ``now`` is the wall clock, ms UTC."""
 
-    def __init__(self, engine: Engine, stream: SourcePipeline) -> None:
+    def __init__(self, engine: Engine, stream: FollowedSource) -> None:
         self._engine, self._stream = engine, stream
         self._frontier = stream.backfill_frontier = EventTimeFrontier()
         engine.store.hurry(hurried=True)
@@ -46,7 +46,7 @@ class BackfillSession:
                 engine.drain(now)
                 closed()
                 # It finds all closed; what is due is destroyed, in part at the next commits.
-                confirmed = engine.timekeeper.clocks.proven
+                confirmed = engine.clock_trust.clocks.proven
                 engine.window_closer.close(
                     watermark, now, watermark, confirmed=confirmed, is_archive=True
                 )

@@ -19,8 +19,8 @@ from donkeywatch.publish.http.status_client import Answer
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.format_detection import detect_format, reader_without_lexicon
 from donkeywatch.runtime.log_sample import Sample, read_sample, tail_lines
+from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Http, Settings, Source
-from donkeywatch.store import backups
 
 MIN_TAIL_LINES = 100
 """Lines of a log without a search among them, and in no other format, after which it is told."""
@@ -45,7 +45,7 @@ def run_checks(settings: Settings, *, with_logs: bool = True) -> Iterator[CheckR
             "correction record", lambda: validation_record.load(settings.correction.record)
         )
     yield _check("state directory", lambda: _check_writable(settings.state))
-    yield _check("backup directory", lambda: _check_writable(settings.state / backups.DIRECTORY))
+    yield _check("backup directory", lambda: _check_writable(settings.state / state_files.BACKUPS))
     yield _check("key directory", lambda: _check_key_directory(settings.key_directory))
     yield _check("web server", lambda: _bindable(settings.http))
     latest = wall_ms() + round(settings.time.future * SECOND)

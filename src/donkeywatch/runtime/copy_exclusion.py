@@ -9,8 +9,8 @@ from donkeywatch.counting.calendar import HOUR
 from donkeywatch.ingest.copied_lines import leave_out_counted, newest_search
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.known_searches import Recogniser
-from donkeywatch.ingest.pseudonymiser import JudgedQueries
-from donkeywatch.runtime.source_pipeline import SourcePipeline
+from donkeywatch.ingest.lateness import JudgedQueries
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.store.store import TICKS_SINCE, Store
 
@@ -26,7 +26,7 @@ class Deduplicator:
     """Searches at the times of counted ones, with other addresses, are not counted."""
 
     def new_lines(
-        self, stream: SourcePipeline, block: LineBlock, judged: JudgedQueries
+        self, stream: FollowedSource, block: LineBlock, judged: JudgedQueries
     ) -> tuple[JudgedQueries, int]:
         """Give what is new of a block, and how many lines of it that were too long are new."""
         if not block.compare_until:
@@ -51,7 +51,7 @@ class Deduplicator:
             self.ledger.count_left_out(stream.source.name, reason, lines)
         return kept, too_long
 
-    def _recogniser(self, stream: SourcePipeline, block: LineBlock) -> Recogniser:
+    def _recogniser(self, stream: FollowedSource, block: LineBlock) -> Recogniser:
         return Recogniser(
             lambda hour: self.store.segments(hour, hour + HOUR),
             self.keyring,

@@ -12,6 +12,7 @@ from donkeywatch.runtime.clock_jumps import ClockJumpDetector, StoredClock
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.window_closer import WindowCloser
+from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
@@ -24,16 +25,16 @@ def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
     Lines that were logged before are counted first, as far as they can be read.
     """
     engine.look_at_clock(now, steady)
-    time = engine.timekeeper.time
+    time = engine.clock_trust.time
     if time is None:
         return True
     overdue = engine.window_closer.overdue(time)
     if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in engine.streams):
         engine.tick(now, steady)
         return False
-    sure = engine.timekeeper.confirmed_time(time - round(engine.settings.time.lateness * SECOND))
+    sure = engine.clock_trust.confirmed_time(time - round(engine.settings.time.lateness * SECOND))
     if sure is not None:
-        engine.window_closer.destroy_due(sure, time, confirmed=engine.timekeeper.clocks.proven)
+        engine.window_closer.destroy_due(sure, time, confirmed=engine.clock_trust.clocks.proven)
     return True
 
 
@@ -44,7 +45,7 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
     StateError where the clock is not believed, or where another program reads what is to be
     destroyed.
     """
-    path = settings.state / database.DATABASE
+    path = settings.state / state_files.DATABASE
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     with database.lock(settings.state), closing(Store(settings.state, _topics(settings))) as store:
@@ -77,7 +78,7 @@ def _require_clock(store: Store, now: int, steady: int) -> None:
 
 def _topics(settings: Settings) -> list[str]:
     """The topics of the newest rows: a word list that has expired must not keep keys alive."""
-    db = database.connect(settings.state / database.DATABASE, read_only=True)
+    db = database.connect(settings.state / state_files.DATABASE, read_only=True)
     with closing(db):
         newest = db.execute("select topics from segments order by id desc limit 1").fetchone()
     return [] if newest is None else str(newest[0]).split(",")

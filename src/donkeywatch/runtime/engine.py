@@ -12,21 +12,23 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.rolling_windows import RollingWindows
 from donkeywatch.errors import DatabaseUnavailableError
 from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
-from donkeywatch.ingest.pseudonymiser import LatenessRules, Pseudonymiser
+from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
-from donkeywatch.runtime import keys_and_breaks, pipeline_set
+from donkeywatch.runtime import all_sources, keys_and_breaks
+from donkeywatch.runtime.clock_trust import ClockTrust
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.copy_exclusion import Deduplicator
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.memory_tuning import return_free_memory
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.releaser import Releaser
 from donkeywatch.runtime.rolling_view import RollingView
-from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.runtime.state_opening import open_state
-from donkeywatch.runtime.timekeeper import Timekeeper
 from donkeywatch.runtime.window_closer import WindowCloser
+from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
@@ -55,7 +57,7 @@ class Engine:
             self._open(settings, now)
         except (sqlite3.OperationalError, OSError) as error:
             self._lock.close()
-            raise database.unavailable_error(settings.state / database.DATABASE, error) from None
+            raise database.unavailable_error(settings.state / state_files.DATABASE, error) from None
         except BaseException:
             self._lock.close()
             raise
@@ -68,10 +70,8 @@ class Engine:
         )
         self.store, self.backups, self.streams = state.store, state.backups, state.streams
         self._keys, self._digest, self._state_id = state.keys, state.lexicon_digest, state.state_id
-        rules = LatenessRules(
-            round(settings.time.lateness * SECOND), round(settings.time.future * SECOND)
-        )
-        self._pseudonymiser = Pseudonymiser(self.reference_data.countries, self._keys, rules)
+        lateness = LatenessRules.of_seconds(settings.time.lateness, settings.time.future)
+        self._pseudonymiser = Pseudonymiser(self.reference_data.countries, self._keys, lateness)
         self.topics = detector.topics
         self._batch_builder = BatchBuilder(detector.topics)
         self.deduplicator = Deduplicator(self.store, self._keys, self._batch_builder)
@@ -86,7 +86,7 @@ class Engine:
         self._releaser = Releaser(self.store, settings.release)
         self._engine_id = next(_ENGINE_IDS)
         self._work_remains = False
-        self.timekeeper = Timekeeper(self.store, self.streams, rules)
+        self.clock_trust = ClockTrust(self.store, self.streams, lateness)
         self._commits = CommitHealth()
 
     def tick(
@@ -110,7 +110,7 @@ class Engine:
             busy = self._read(time, steady, should_stop)
             if not busy:
                 self._block_queue.stop_workers()
-            self.timekeeper.advance_coverage()
+            self.clock_trust.advance_coverage()
             if self.scheduler.commit_due(steady):
                 self.commit(time, steady)
             elif self._work_remains:
@@ -135,7 +135,7 @@ class Engine:
         budget = TICK_BYTES
         while True:
             for stream in self.streams:
-                ready = self.timekeeper.may_read(stream, steady)
+                ready = self.clock_trust.may_read(stream, steady)
                 while ready and budget > 0 and not stream.is_putting_back:
                     block = stream.follower.read(steady)
                     if block is None:
@@ -146,9 +146,9 @@ class Engine:
             if not any(stream.is_putting_back for stream in self.streams):
                 return budget <= 0
             self.commit_batch(self.counted_positions(), now)
-            self.timekeeper.roll_back_waiting(steady)
+            self.clock_trust.roll_back_waiting(steady)
 
-    def ingest_block(self, stream: SourcePipeline, block: LineBlock, now: int) -> None:
+    def ingest_block(self, stream: FollowedSource, block: LineBlock, now: int) -> None:
         """Take one block of a source to be counted; not yet stored."""
         for done in self._block_queue.submit(stream, block):
             self._record(*done, now)
@@ -164,17 +164,17 @@ class Engine:
 
     def _record(
         self,
-        stream: SourcePipeline,
+        stream: FollowedSource,
         block: LineBlock,
         positions: list[GenerationPosition],
         read: QueryColumns,
         now: int,
     ) -> None:
-        if self.timekeeper.has_to_wait(stream, block.generation, read):
+        if self.clock_trust.has_to_wait(stream, block.generation, read):
             return
         stream.counted_positions = positions
         frontier = stream.frontier_of(block.generation)
-        judged = self._pseudonymiser.judge(read, frontier, now)
+        judged = self._pseudonymiser.rules.judge(read, frontier, now, self._keys.has_key)
         stream.note_judged(block.generation, judged)
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
         observations = self._pseudonymiser.pseudonymise(judged, self.window_closer.closed_until)
@@ -202,16 +202,16 @@ class Engine:
 
     def look_at_clock(self, now: int, steady: int) -> int | None:
         """Give the believed time, ms UTC, or None; one that proved to be ahead is taken back."""
-        if self.timekeeper.look(now, steady) and (time := self.timekeeper.time) is not None:
+        if self.clock_trust.look(now, steady) and (time := self.clock_trust.time) is not None:
             self.rolling.reset()
             self.window_closer.take_back(time)
             self.commit_batch(self.counted_positions(), time)
-        return self.timekeeper.time
+        return self.clock_trust.time
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return pipeline_set.watermark_of(self.streams, now, lateness)
+        return all_sources.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -241,7 +241,7 @@ class Engine:
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        time = self.timekeeper.believed_time(now, steady)
+        time = self.clock_trust.believed_time(now, steady)
         if time is None:
             return
         now, positions = time, self.counted_positions()
@@ -256,12 +256,12 @@ class Engine:
     def _close(self, now: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
         unfinished, self._work_remains = self._work_remains, False
-        watermark, keeper = self.watermark(now), self.timekeeper
+        watermark, clock = self.watermark(now), self.clock_trust
         if watermark is None:
             return
         closed = self.window_closer.closed_until
-        confirmed = keeper.confirmed_time(watermark)
-        self.window_closer.close(watermark, now, confirmed, confirmed=keeper.clocks.proven)
+        confirmed = clock.confirmed_time(watermark)
+        self.window_closer.close(watermark, now, confirmed, confirmed=clock.clocks.proven)
         # The rolling windows, which the end of a week makes anew, come after it.
         caught_up = all(stream.caught_up for stream in self.streams)
         self._work_remains = self.window_closer.week_in_progress or self._rolling_view.show(
@@ -274,13 +274,13 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = pipeline_set.take_events(self.streams, self._batch_builder)
+        covered = all_sources.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
-        clocks = self.timekeeper.clocks
+        clocks = self.clock_trust.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = pipeline_set.first_looks(self.streams)
+        followed = all_sources.first_looks(self.streams)
         clock = {keys_and_breaks.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(
@@ -313,7 +313,7 @@ class Engine:
         Not before the first commit: a copy that says that nothing was ever followed would, when
         it is restored, leave out what was rotated away since.
         """
-        if all(stream.never_followed for stream in self.streams) or self.timekeeper.clocks.doubted:
+        if all(stream.never_followed for stream in self.streams) or self.clock_trust.clocks.doubted:
             return  # By the dates of a wrong clock the wrong copies would be deleted.
         self.backups.start_if_due(now, steady)
         if self.backups.errors:
@@ -335,9 +335,9 @@ class Engine:
             lexicon=self._digest,
             change_counter=(self._engine_id, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
-            overdue=tuple(self.window_closer.overdue(self.timekeeper.time or 0)),
+            overdue=tuple(self.window_closer.overdue(self.clock_trust.time or 0)),
             log_blocked=self.store.log_blocked,
-            engine_problems=tuple(filter(None, (self.timekeeper.clocks.problem,))),
+            engine_problems=tuple(filter(None, (self.clock_trust.clocks.problem,))),
         )
 
     def close(self) -> None:

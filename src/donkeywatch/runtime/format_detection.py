@@ -14,8 +14,8 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.timestamps import Timestamp, TimestampParser
+from donkeywatch.runtime.followed_source import line_reader
 from donkeywatch.runtime.log_sample import Line, Sample, read_sample
-from donkeywatch.runtime.source_pipeline import line_reader
 from donkeywatch.settings.schema import FormatName, Source, WrapperName
 from donkeywatch.sources.wrappers import WRAPPERS, unwrap
 

@@ -10,8 +10,8 @@ from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.runtime.clock_jumps import StoredClock
+from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
-from donkeywatch.store import database
 from donkeywatch.store.connection import STATE_ID
 from donkeywatch.store.store import Store
 
@@ -23,7 +23,7 @@ INSTALLED_KEY = "installed"
 
 def refuse_orphaned_keys(settings: Settings) -> None:
     """A database that has vanished is never begun anew silently: all would count again."""
-    path = settings.state / database.DATABASE
+    path = settings.state / state_files.DATABASE
     empty = not path.exists() or path.stat().st_size == 0
     if empty and keyring.has_week_keys(settings.key_directory):
         raise StateError(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.ingest.line_reader import QueryColumns
-from donkeywatch.runtime.source_pipeline import SourcePipeline
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.worker_processes import WorkerDied, WorkerPool
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store.segment_aggregation import OnAggregate
 
-ParsedBlock = tuple[SourcePipeline, LineBlock, list[GenerationPosition], QueryColumns]
+ParsedBlock = tuple[FollowedSource, LineBlock, list[GenerationPosition], QueryColumns]
 
 MAX_LOCAL_BLOCKS = 4
 """Blocks that may be read here and wait until those before them are done."""
@@ -24,7 +24,7 @@ MAX_LOCAL_BLOCKS = 4
 class _PendingBlock:
     """A block, the positions of its source when it had been read, and what was read in it here."""
 
-    stream: SourcePipeline
+    stream: FollowedSource
     block: LineBlock
     positions: list[GenerationPosition]
     queries: QueryColumns | None = None
@@ -69,7 +69,7 @@ class BlockQueue:
     what it had is done here. So is what the pool has no room for, rather than to wait for it.
     """
 
-    def __init__(self, streams: Sequence[SourcePipeline]) -> None:
+    def __init__(self, streams: Sequence[FollowedSource]) -> None:
         self._streams = streams
         self._pool: WorkerPool | None = None
         self._waiting: deque[_PendingBlock | _PendingAggregation] = deque()
@@ -87,7 +87,7 @@ class BlockQueue:
             self._pool.shutdown()
             self._pool = None
 
-    def submit(self, stream: SourcePipeline, block: LineBlock) -> Iterator[ParsedBlock]:
+    def submit(self, stream: FollowedSource, block: LineBlock) -> Iterator[ParsedBlock]:
         """Take one block; gives out what is done and makes room."""
         yield from self._dispatch_all()
         taken = _PendingBlock(stream, block, stream.follower.positions())
@@ -190,7 +190,7 @@ class BlockQueue:
             self.stop_workers()
             return None
 
-    def has_pending(self, stream: SourcePipeline) -> bool:
+    def has_pending(self, stream: FollowedSource) -> bool:
         """Tell whether any block of a source is still here."""
         return any(
             isinstance(pending, _PendingBlock) and pending.stream is stream

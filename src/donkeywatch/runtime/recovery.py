@@ -13,7 +13,8 @@ from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import ConfigError, SourceError, StateError, printable
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.fingerprint_keys import StoredKeys
-from donkeywatch.runtime.source_pipeline import log_of
+from donkeywatch.runtime.followed_source import log_of
+from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.file_problems import MISSING
 from donkeywatch.sources.follower import Follower
@@ -61,7 +62,7 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
     """
     current = _database_path(settings)
     with database.lock(settings.state):
-        marker = settings.state / database.DAMAGED_MARKER
+        marker = settings.state / state_files.DAMAGED_MARKER
         if not force and not marker.exists() and backups.find_damage(current) is None:
             raise StateError(
                 f"the database {current} is not damaged",
@@ -69,7 +70,7 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
             )
         backup = _newest_good(settings)
         marker.touch(mode=0o600)  # A crash on the way leaves a state that refuses to count.
-        quarantine = settings.state / backups.QUARANTINE / _timestamp_dirname(now)
+        quarantine = settings.state / state_files.QUARANTINE / _timestamp_dirname(now)
         before = counter_floors.last_known(current)
         last_written = _last_change(current)
         backups.restore(backup, current, quarantine)
@@ -89,9 +90,9 @@ def reset(settings: Settings) -> list[Path]:
         places = [
             *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
             current.with_suffix(".part"),  # What a recovery that was interrupted leaves.
-            settings.state / backups.DIRECTORY,
-            settings.state / backups.QUARANTINE,
-            settings.state / database.DAMAGED_MARKER,
+            settings.state / state_files.BACKUPS,
+            settings.state / state_files.QUARANTINE,
+            settings.state / state_files.DAMAGED_MARKER,
             settings.state / counter_floors.COPY,
         ]
         gone = [path for path in places if path.exists()]
@@ -113,7 +114,7 @@ def _database_path(settings: Settings) -> Path:
         raise StateError(
             f"there is no state directory {settings.state}", "check `state` in the settings"
         )
-    return settings.state / database.DATABASE
+    return settings.state / state_files.DATABASE
 
 
 def _timestamp_dirname(now: int) -> str:
@@ -122,14 +123,14 @@ def _timestamp_dirname(now: int) -> str:
 
 def _newest_good(settings: Settings) -> Path:
     rejected = []
-    for path in backups.list_backups(settings.state / backups.DIRECTORY):
+    for path in backups.list_backups(settings.state / state_files.BACKUPS):
         reason = backups.find_damage(path) or _keys_missing(settings, path)
         if reason is None:
             return path
         rejected.append(f"{path.name}: {reason}")
     reasons = "; ".join(rejected) or "there is none"
     raise StateError(
-        f"no backup in {settings.state / backups.DIRECTORY} can be used ({reasons})",
+        f"no backup in {settings.state / state_files.BACKUPS} can be used ({reasons})",
         "put a good copy there under one of these names (donkeywatch-YYYYMMDDThhmmssZ.db),"
         " or begin anew with `donkeywatch reset`",
     )
@@ -170,7 +171,7 @@ def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
 
 def _spans(settings: Settings) -> Iterator[UncountedRange]:
     """Give what lies between the restored positions and the ends of the files there are."""
-    db = database.connect(settings.state / database.DATABASE, read_only=True)
+    db = database.connect(settings.state / state_files.DATABASE, read_only=True)
     try:
         for follower in followers(settings, db):
             yield from uncounted_ranges(follower)

@@ -10,9 +10,9 @@ from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import keys_and_breaks, pipeline_set
+from donkeywatch.runtime import all_sources, keys_and_breaks
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.reference_data import ReferenceData
-from donkeywatch.runtime.source_pipeline import SourcePipeline
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
@@ -27,7 +27,7 @@ class OpenState:
     state_id: str
     lexicon_digest: str
     backups: Backups
-    streams: list[SourcePipeline]
+    streams: list[FollowedSource]
 
 
 def open_state(
@@ -59,8 +59,8 @@ def open_state(
         backups.destroy_expired(keys.destroyed_weeks())
         content_keys = ContentKeys(keys, install, clock)
         if lost := keys.lost:
-            pipeline_set.adopt_logs(settings, store, detector, moment, content_keys, lost)
-        streams = pipeline_set.open_pipelines(settings, store, detector, content_keys, begin)
+            all_sources.adopt_logs(settings, store, detector, moment, content_keys, lost)
+        streams = all_sources.open_sources(settings, store, detector, content_keys, begin)
     except BaseException:
         store.close()
         raise

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings.schema import Settings, Source
-from donkeywatch.store.backups import DIRECTORY, QUARANTINE
-from donkeywatch.store.database import DAMAGED_MARKER, DATABASE
+from donkeywatch.settings.state_files import BACKUPS, DAMAGED_MARKER, DATABASE, LOCK, QUARANTINE
 
-OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", "lock", DAMAGED_MARKER)
+OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, DAMAGED_MARKER)
 """Files in the state directory."""
 
 
@@ -61,7 +60,7 @@ def _refuse_our_own_files(settings: Settings) -> None:
 
 def _refuse_keys_elsewhere(settings: Settings) -> None:
     keys, state = _resolved(settings.key_directory), _resolved(settings.state)
-    forbidden = (state / DIRECTORY, state / QUARANTINE)
+    forbidden = (state / BACKUPS, state / QUARANTINE)
     if keys == state or any(keys.is_relative_to(path) for path in forbidden):
         raise ConfigError(
             f"`keys` {settings.key_directory} is the state directory or among its backups",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from donkeywatch.ingest.setting_trials import check_directives, try_pattern, try_time_format
+from donkeywatch.settings.trials import check_directives, try_pattern, try_time_format
 from donkeywatch.settings.types import (
     DirectoryPath,
     FilePath,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.report.findings import Findings
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.hour_profiles import Curve, Profile
 from donkeywatch.report.statistics.extremes import Extremes, extremes
 from donkeywatch.simulation.simulate import Floats
@@ -34,21 +34,21 @@ def between(
     )
 
 
-def check_report(years: Years, findings: Findings) -> list[CoverageCheck]:
+def check_report(years: Years, analysis: Analysis) -> list[CoverageCheck]:
     """Everything that can be planted and is reported with an interval."""
-    span = tuple((time - years.start_ms) // HOUR for time in findings.span)
+    span = tuple((time - years.start_ms) // HOUR for time in analysis.span)
     stretch = (span[0], span[1])
-    done = list(_weeks(years, findings))
-    done += _profile("all countries", findings.whole, cells(years, COUNTRIES, stretch))
-    for name, group_findings in findings.groups.items():
+    done = list(_weeks(years, analysis))
+    done += _profile("all countries", analysis.whole, cells(years, COUNTRIES, stretch))
+    for name, group_findings in analysis.groups.items():
         done += _profile(name, group_findings, cells(years, name.split("+"), stretch))
-    if findings.whole_compared is not None:
+    if analysis.whole_compared is not None:
         cell = cells(years, COUNTRIES, stretch)
         planted = _over(cell, "compared", "queries")
-        curve = findings.whole_compared.query_fraction["ratio_of_sums"]
+        curve = analysis.whole_compared.query_fraction["ratio_of_sums"]
         done += _curve("comparison by hour of day", curve, planted)
         done += _ratio("comparison, highest over lowest hour", curve, planted)
-    done += _shifts(years, findings, stretch)
+    done += _shifts(years, analysis, stretch)
     return done
 
 
@@ -77,34 +77,34 @@ def table(done: Sequence[CoverageCheck]) -> str:
     return "\n".join(lines)
 
 
-def _weeks(years: Years, findings: Findings) -> Iterator[CoverageCheck]:
+def _weeks(years: Years, analysis: Analysis) -> Iterator[CoverageCheck]:
     flagged = years.expected * years.flagged * years.up
     queries = years.expected * years.up
     size = -(-years.hours // WEEK)
     q, k = (_by_week(part.sum(axis=0), size) for part in (queries, flagged))
     m = _by_week((years.expected * years.compared * years.up).sum(axis=0), size)
     for series, planted, name in (
-        (findings.weeks, k / q, "weekly query fraction"),
-        (findings.compared, m / q, "weekly fraction of the comparison"),
+        (analysis.weeks, k / q, "weekly query fraction"),
+        (analysis.compared, m / q, "weekly fraction of the comparison"),
     ):
         if series is not None:
             part = series.queries
             for at in np.flatnonzero(~np.isnan(part.value)).tolist():
                 values = (part.value[at], part.lower[at], part.upper[at])
                 yield between(name, float(planted[at]), *map(float, values))
-    yield from _growth(findings, k / q)
-    if findings.cycle is not None and len(findings.cycle.r) > 52:
-        whole = np.where(findings.weeks.whole, q[: len(findings.weeks.whole)], np.nan)
-        r, reach = float(findings.cycle.r[52]), float(findings.cycle.bartlett[52])
+    yield from _growth(analysis, k / q)
+    if analysis.cycle is not None and len(analysis.cycle.r) > 52:
+        whole = np.where(analysis.weeks.whole, q[: len(analysis.weeks.whole)], np.nan)
+        r, reach = float(analysis.cycle.r[52]), float(analysis.cycle.bartlett[52])
         yield between("yearly cycle, r at lag 52", _cycle(whole, 52), r, r - reach, r + reach)
 
 
-def _growth(findings: Findings, planted: Floats) -> Iterator[CoverageCheck]:
-    for trend in findings.weeks.trends:
+def _growth(analysis: Analysis, planted: Floats) -> Iterator[CoverageCheck]:
+    for trend in analysis.weeks.trends:
         known = [
             at
             for at in range(trend.first, trend.last)
-            if not np.isnan(findings.weeks.queries.value[at])
+            if not np.isnan(analysis.weeks.queries.value[at])
         ]
         if trend.growth is not None:
             ratio = float(planted[known[-12:]].mean() / planted[known[:12]].mean())
@@ -200,10 +200,10 @@ def _hours(group: str, extreme: Extremes, planted: Floats) -> list[CoverageCheck
     ]
 
 
-def _shifts(years: Years, findings: Findings, stretch: tuple[int, int]) -> list[CoverageCheck]:
+def _shifts(years: Years, analysis: Analysis, stretch: tuple[int, int]) -> list[CoverageCheck]:
     """Country shift: by how much one group's day is later than another's."""
     done = []
-    for pair in findings.pairs:
+    for pair in analysis.pairs:
         angles = []
         for name in (pair.first, pair.second):
             curve = _over(cells(years, name.split("+"), stretch), "queries")

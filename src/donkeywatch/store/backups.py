@@ -13,11 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_of
+from donkeywatch.settings.state_files import BACKUPS, QUARANTINE
 from donkeywatch.store import schema
 
-DIRECTORY = "backups"
-QUARANTINE = "quarantine"
-"""Where a damaged database is kept, until the keys of its weeks are destroyed."""
 PATTERN = "donkeywatch-*.db"
 NAME_PATTERN = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")
 """What we call a copy, with a time that there is."""
@@ -34,7 +32,7 @@ class Backups:
 
     def __init__(self, database: Path, interval: int, keep: int) -> None:
         self._database = database
-        self.directory = database.parent / DIRECTORY
+        self.directory = database.parent / BACKUPS
         self._interval, self._keep = interval, keep
         self._last_started: int | None = None
         self._thread: threading.Thread | None = None

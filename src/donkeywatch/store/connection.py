@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from donkeywatch.errors import StateError
+from donkeywatch.settings import state_files
 from donkeywatch.store import database
 from donkeywatch.store.overdue_destruction import LOG_BLOCKED
 
@@ -23,12 +24,12 @@ class Connection:
     """One connection to the database of a state directory, for as long as it is taken."""
 
     def __init__(self, state: Path) -> None:
-        self.path = state / database.DATABASE
+        self.path = state / state_files.DATABASE
         self._aside, self._hurried = ThreadPoolExecutor(1), False
         self.log_left = True
         """Destroyed pages may live on in the write-ahead log; so they may at a start."""
         self._blocked = 0
-        if (state / database.DAMAGED_MARKER).exists():
+        if (state / state_files.DAMAGED_MARKER).exists():
             raise database.damaged_error(self.path)
         try:
             database.check_integrity(self.path)

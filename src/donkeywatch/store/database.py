@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from donkeywatch.errors import DatabaseUnavailableError, StateError, StateLockedError, may_pass
+from donkeywatch.settings.state_files import DAMAGED_MARKER, LOCK
 from donkeywatch.store import schema
 
-DATABASE = "donkeywatch.db"
-DAMAGED_MARKER = "damaged"
-"""A file in the state directory that says: nothing opens this database to write any more."""
 WAL_AUTOCHECKPOINT_PAGES = 8000
 """Pages of the write-ahead log before a commit copies it back: the default is a quarter of what
 a busy hour needs, and a page that is copied once for many commits costs less."""
@@ -38,7 +36,7 @@ def ensure_state_directory(state: Path) -> None:
         state.chmod(0o700)
         if not os.access(state, os.W_OK | os.X_OK):
             # Also where the whole file system is mounted read-only, which only writing tells.
-            (state / "lock").open("a").close()
+            (state / LOCK).open("a").close()
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except FileExistsError:
         raise StateError(f"{state} is not a directory", "set `state` to a directory") from None
@@ -54,7 +52,7 @@ def lock(state: Path) -> IO[str]:
     """
     _refuse_root_in_others_state(state)
     try:
-        held = (state / "lock").open("a")
+        held = (state / LOCK).open("a")
     except OSError as error:
         raise _refused(f"{state / 'lock'} cannot be opened", error, state) from None
     try:

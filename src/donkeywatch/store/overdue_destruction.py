@@ -8,7 +8,8 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.counting.key_lifetime import is_outlived
-from donkeywatch.store.database import DATABASE, connect
+from donkeywatch.settings.state_files import DATABASE
+from donkeywatch.store.database import connect
 
 LOG_BLOCKED = "log_blocked"
 """Setting that says that another program keeps destroyed rows in the write-ahead log."""

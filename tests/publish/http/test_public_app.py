@@ -21,8 +21,9 @@ from donkeywatch.publish.http.released_reader import open_released
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.release import release_week
 from donkeywatch.settings.schema import Http, Release, Settings, Source
+from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import released
-from donkeywatch.store.database import DATABASE, ensure_state_directory
+from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.released import ExactCounts, WeekCounts
 from donkeywatch.store.schema import TABLES
 from donkeywatch.store.store import Store

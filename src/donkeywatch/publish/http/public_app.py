@@ -30,7 +30,7 @@ from donkeywatch.publish.http.request_guard import (
 )
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Settings
-from donkeywatch.store.database import DATABASE
+from donkeywatch.settings.state_files import DATABASE
 
 CONNECTION_SHARE = 0.25
 """Of the connections that the operator's server may have."""

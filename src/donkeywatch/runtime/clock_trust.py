@@ -1,9 +1,8 @@
-"""Which time the sources are counted by: what waits for a doubted clock, what one took back."""
+"""How far the wall clock is trusted: which lines wait for it, and what a wrong one changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,22 +10,22 @@ import numpy.typing as npt
 from donkeywatch.counting.calendar import DAY, HOUR, SECOND, floor_to
 from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.errors import StateError
+from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
-from donkeywatch.ingest.pseudonymiser import LatenessRules
 from donkeywatch.runtime import keys_and_breaks
 from donkeywatch.runtime.clock_jumps import MAX_STOP_MS, ClockJumpDetector
-from donkeywatch.runtime.source_pipeline import SourcePipeline
+from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.store.store import Store
 
 RETRY_MS = 10 * SECOND
 """After so long it is tried whether lines have still to wait for the clock (ms)."""
 
 
-class Timekeeper:
+class ClockTrust:
     """The clocks beside the sources and the database; all times in ms."""
 
     def __init__(
-        self, store: Store, streams: Sequence[SourcePipeline], rules: LatenessRules
+        self, store: Store, streams: Sequence[FollowedSource], rules: LatenessRules
     ) -> None:
         self.clocks = ClockJumpDetector(keys_and_breaks.stored_clock(store))
         self._store, self._streams, self._rules = store, streams, rules
@@ -71,13 +70,13 @@ class Timekeeper:
                 " it is ready",
             )
 
-    def may_read(self, stream: SourcePipeline, steady: int) -> bool:
+    def may_read(self, stream: FollowedSource, steady: int) -> bool:
         """May a source be read? One whose lines wait is tried now and then."""
         if steady - stream.waiting_since >= RETRY_MS:
             stream.stop_waiting()
         return not stream.is_waiting_for_clock
 
-    def has_to_wait(self, stream: SourcePipeline, generation: int, read: QueryColumns) -> bool:
+    def has_to_wait(self, stream: FollowedSource, generation: int, read: QueryColumns) -> bool:
         """Has a block to wait, since a line in it is decided by a clock that is not confirmed?
 
         What is read after such a block will be read again with it.
@@ -91,23 +90,21 @@ class Timekeeper:
         if stream.backfill_frontier is not None or clocks.proven:
             return False
         doubtful = clocks.doubtful(read.time, self._rules.future)
-        if doubtful.any() or self._undecided(stream.frontier_of(generation), read).any():
+        if doubtful.any() or self._depend_on_clock(stream.frontier_of(generation), read).any():
             reached = (stream.last_committed.newest or 0) - self._rules.max_lateness
             stream.wait_for_clock(generation, is_behind=int(read.time[0]) < reached)
         return stream.is_putting_back
 
-    def _undecided(self, frontier: EventTimeFrontier, read: QueryColumns) -> npt.NDArray[np.bool_]:
+    def _depend_on_clock(
+        self, frontier: EventTimeFrontier, read: QueryColumns
+    ) -> npt.NDArray[np.bool_]:
         """Which lines are too late for those before them, or ahead, by no confirmed clock."""
-        times, keep, sure = read.time, self._rules.max_lateness, self.clocks.sure
+        sure = self.clocks.sure
         if sure is None or self.time is None:
-            return np.zeros(len(times), bool)
-        past = times <= self.time + self._rules.future
-        late = np.zeros(len(times), bool)
-        other = read.alternative[past] if (read.alternative != times).any() else None
-        _, newest = replace(frontier).advance(times[past], other)
-        late[past] = (times[past] < newest - keep) & (times[past] >= sure - keep)
-        ahead = (times > self.time + self._rules.future) & (times <= self.time + MAX_STOP_MS)
-        return late | ahead
+            return np.zeros(len(read.time), bool)
+        late = self._rules.depend_on_clock(read, frontier, self.time, sure)
+        future = self.time + self._rules.future
+        return late | ((read.time > future) & (read.time <= self.time + MAX_STOP_MS))
 
     def roll_back_waiting(self, steady: int) -> None:
         """Go back to before the blocks that wait; what was counted before them is stored."""

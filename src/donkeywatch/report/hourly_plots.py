@@ -1,16 +1,16 @@
-"""The study's nine figures by their numbers; those by hour of the day are drawn here."""
+"""Drawing the figures by local hour of day: figures 4 to 9 of the study."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from donkeywatch.report import plot_elements, weekly_plots
+from donkeywatch.report import plot_elements
+from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.captions import empty_reason
 from donkeywatch.report.database_series import FloatArray
-from donkeywatch.report.findings import Findings
 from donkeywatch.report.hour_profiles import Curve, Profile, boxes, hourly_ratios
 from donkeywatch.report.plot_elements import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
 
@@ -26,88 +26,88 @@ HALF_BOX, CAP = 0.31, 0.16
 """Half the width of a box and of the end of its whisker, in hours."""
 
 
-def hourly_queries(findings: Findings) -> Figure:
+def hourly_queries(analysis: Analysis) -> Figure:
     """4a: mean queries by local hour of day."""
-    curves = {"mean over days": findings.whole.queries}
-    return _curves(curves, "queries per hour", empty_reason("4a", findings))
+    curves = {"mean over days": analysis.whole.queries}
+    return _curves(curves, "queries per hour", empty_reason("4a", analysis))
 
 
-def hourly_queries_boxes(findings: Findings) -> Figure:
+def hourly_queries_boxes(analysis: Analysis) -> Figure:
     """4b: how the queries of an hour scatter over days."""
     return _draw_boxes(
-        findings.whole.local.queries, "queries per hour", empty_reason("4b", findings)
+        analysis.whole.local.queries, "queries per hour", empty_reason("4b", analysis)
     )
 
 
-def hourly_flagged(findings: Findings) -> Figure:
+def hourly_flagged(analysis: Analysis) -> Figure:
     """5a: mean flagged queries by local hour of day."""
-    curves = {"mean over days": findings.whole.flagged}
-    return _curves(curves, "flagged queries per hour", empty_reason("5a", findings))
+    curves = {"mean over days": analysis.whole.flagged}
+    return _curves(curves, "flagged queries per hour", empty_reason("5a", analysis))
 
 
-def hourly_flagged_boxes(findings: Findings) -> Figure:
+def hourly_flagged_boxes(analysis: Analysis) -> Figure:
     """5b: how the flagged queries of an hour scatter over days."""
     return _draw_boxes(
-        findings.whole.local.flagged, "flagged queries per hour", empty_reason("5b", findings)
+        analysis.whole.local.flagged, "flagged queries per hour", empty_reason("5b", analysis)
     )
 
 
-def hourly_query_fraction(findings: Findings) -> Figure:
+def hourly_query_fraction(analysis: Analysis) -> Figure:
     """6a: flagged queries over queries by local hour, by two estimators."""
-    curves = {NAMES[name]: curve for name, curve in findings.whole.query_fraction.items()}
+    curves = {NAMES[name]: curve for name, curve in analysis.whole.query_fraction.items()}
     label = "flagged queries (% of queries)"
-    return _curves(curves, label, empty_reason("6a", findings), PERCENT)
+    return _curves(curves, label, empty_reason("6a", analysis), PERCENT)
 
 
-def hourly_query_fraction_boxes(findings: Findings) -> Figure:
+def hourly_query_fraction_boxes(analysis: Analysis) -> Figure:
     """6b: how the fraction of a single hour scatters over days."""
-    local = findings.whole.local
+    local = analysis.whole.local
     table = hourly_ratios(local.flagged, local.queries) * PERCENT
     label = "flagged queries (% of the hour's queries)"
-    return _draw_boxes(table, label, empty_reason("6b", findings))
+    return _draw_boxes(table, label, empty_reason("6b", analysis))
 
 
-def hourly_address_fraction(findings: Findings) -> Figure:
+def hourly_address_fraction(analysis: Analysis) -> Figure:
     """7a: flagged addresses over addresses by local hour, by two estimators."""
-    curves = {NAMES[name]: curve for name, curve in findings.whole.address_fraction.items()}
+    curves = {NAMES[name]: curve for name, curve in analysis.whole.address_fraction.items()}
     label = "flagged addresses (% of addresses)"
-    return _curves(curves, label, empty_reason("7a", findings), PERCENT)
+    return _curves(curves, label, empty_reason("7a", analysis), PERCENT)
 
 
-def hourly_address_fraction_boxes(findings: Findings) -> Figure:
+def hourly_address_fraction_boxes(analysis: Analysis) -> Figure:
     """7b: how the fraction of addresses of a single hour scatters over days."""
-    local = findings.whole.local
+    local = analysis.whole.local
     table = hourly_ratios(local.flagged_addresses, local.addresses) * PERCENT
     label = "flagged addresses (% of the hour's addresses)"
-    return _draw_boxes(table, label, empty_reason("7b", findings))
+    return _draw_boxes(table, label, empty_reason("7b", analysis))
 
 
-def countries(findings: Findings) -> Figure:
+def countries(analysis: Analysis) -> Figure:
     """8: the fraction by local hour in groups of countries."""
     curves = {
-        name.replace("+", " + "): group.query_fraction[findings.options.estimator]
-        for name, group in findings.groups.items()
+        name.replace("+", " + "): group.query_fraction[analysis.options.estimator]
+        for name, group in analysis.groups.items()
     }
-    label = f"flagged queries (% of queries)\n{NAMES[findings.options.estimator]}"
-    return _curves(curves, label, empty_reason("8", findings), PERCENT)
+    label = f"flagged queries (% of queries)\n{NAMES[analysis.options.estimator]}"
+    return _curves(curves, label, empty_reason("8", analysis), PERCENT)
 
 
-def comparison(findings: Findings) -> Figure:
+def comparison(analysis: Analysis) -> Figure:
     """9: the topic beside the one it is compared with, by local hour."""
-    name, empty = NAMES[findings.options.estimator], empty_reason("9", findings)
+    name, empty = NAMES[analysis.options.estimator], empty_reason("9", analysis)
     figure, (above, below) = plot_elements.new_figure(2, (7.0, 5.0))
     shown: dict[Axes, dict[str, Profile | None]] = {
-        above: {f"{findings.comparison}": findings.whole_compared,
-                f"not also {findings.topic}": findings.compared_alone},
-        below: {findings.topic: findings.whole},
+        above: {f"{analysis.comparison}": analysis.whole_compared,
+                f"not also {analysis.topic}": analysis.compared_alone},
+        below: {analysis.topic: analysis.whole},
     }  # fmt: skip
     for axes, styles in ((above, (SERIES[1], SERIES[2])), (below, (SERIES[0],))):
         axes.set_ylabel(f"queries (% of all)\n{name}")
-        if empty is not None and (axes is above or findings.comparison is not None):
+        if empty is not None and (axes is above or analysis.comparison is not None):
             plot_elements.draw_placeholder(axes, empty)
             continue
         curves = {
-            label: curve.query_fraction[findings.options.estimator]
+            label: curve.query_fraction[analysis.options.estimator]
             for label, curve in shown[axes].items()
             if curve is not None
         }
@@ -194,22 +194,3 @@ def _draw_boxes(table: FloatArray, label: str, empty: str | None) -> Figure:
     plot_elements.from_zero(axes)
     plot_elements.legend(axes)
     return figure
-
-
-FIGURES: dict[str, Callable[[Findings], Figure]] = {
-    "1a": weekly_plots.weekly_queries,
-    "1b": weekly_plots.autocorrelation,
-    "2": weekly_plots.weekly_query_fraction,
-    "3": weekly_plots.weekly_address_fraction,
-    "4a": hourly_queries,
-    "4b": hourly_queries_boxes,
-    "5a": hourly_flagged,
-    "5b": hourly_flagged_boxes,
-    "6a": hourly_query_fraction,
-    "6b": hourly_query_fraction_boxes,
-    "7a": hourly_address_fraction,
-    "7b": hourly_address_fraction_boxes,
-    "8": countries,
-    "9": comparison,
-}
-"""All figures by the study's numbers."""

@@ -1,4 +1,4 @@
-"""Everything the report shows, computed from one consistent view of a database."""
+"""Everything the report shows, computed from the series of one database."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class Analysis:
     """All that is shown. ``span`` are the bounds (ms) of the hours that profiles are made of.
 
     ``corrected`` is None unless a validation record fits the lexicon that was used last, and a
@@ -108,9 +108,9 @@ class Findings:
     pairs: tuple[Pair, ...]
 
 
-def compute_findings(
+def analyse_database(
     path: Path, options: Options, report: Callable[[str], None] = lambda _step: None
-) -> Findings:
+) -> Analysis:
     """Read a database and compute everything; ``report`` is told before each step.
 
     StateError when there is no database, no closed hour in the span, or no such topic.
@@ -119,7 +119,7 @@ def compute_findings(
         return _compute(database, options, report)
 
 
-def _compute(database: Database, options: Options, report: Callable[[str], None]) -> Findings:
+def _compute(database: Database, options: Options, report: Callable[[str], None]) -> Analysis:
     report("hours and weeks")
     bounds = (options.since, options.until)
     topic, comparison = _topics(database, options)
@@ -163,7 +163,7 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
         part = database.windows("hour", comparison, *bounds)
         if (part.exclusive[stretch][chosen] >= 0).all():
             exclusive = profile(local_hours(_exclusive(country, part, stretch), grid, chosen, ()))
-    return Findings(
+    return Analysis(
         options, trace(database, hours, options.date), topic, comparison, breaks, hours, keep,
         weeks, corrected_fraction, compared,
         (int(grid[0]), int(grid[-1]) + hours.length), overall, other, exclusive,

@@ -1,4 +1,4 @@
-"""One source on its way: its files, its reader, and where it stands in event time."""
+"""What is known of one source while it is counted: its files, event time, coverage, outcomes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.known_searches import Recogniser
+from donkeywatch.ingest.lateness import ACCEPTED, JudgedQueries
 from donkeywatch.ingest.line_reader import LineReader
-from donkeywatch.ingest.pseudonymiser import ACCEPTED, JudgedQueries
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.settings.schema import Source
@@ -35,8 +35,8 @@ FORMAT_WARNING_LINES = 1_000
 
 
 @dataclass(slots=True)
-class SourcePipeline:
-    """One source on its way: its files, its reader, and where it stands in event time."""
+class FollowedSource:
+    """One source: its files, its reader, and how far it is counted."""
 
     source: Source
     follower: Follower

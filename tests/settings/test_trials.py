@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from donkeywatch.ingest.setting_trials import check_directives, try_pattern, try_time_format
+from donkeywatch.settings.trials import check_directives, try_pattern, try_time_format
 
 PARIS = ZoneInfo("Europe/Paris")
 

@@ -14,9 +14,9 @@ from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.runtime.source_pipeline import (
+from donkeywatch.runtime.followed_source import (
     FOLLOWED_KEY_PREFIX,
-    SourcePipeline,
+    FollowedSource,
     line_reader,
     log_of,
 )
@@ -28,14 +28,14 @@ from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store.store import BACKFILLED, UPGRADED, Store
 
 
-def watermark_of(streams: Sequence[SourcePipeline], now: int, lateness: int) -> int | None:
+def watermark_of(streams: Sequence[FollowedSource], now: int, lateness: int) -> int | None:
     """Event time up to which all sources are counted, less the lateness; all ms UTC."""
     times = [now if stream.caught_up else stream.frontier.max_time for stream in streams]
     known = [time for time in times if time is not None]
     return None if len(known) < len(times) else min(known) - lateness
 
 
-def take_events(streams: Sequence[SourcePipeline], ledger: BatchBuilder) -> Mapping[int, float]:
+def take_events(streams: Sequence[FollowedSource], ledger: BatchBuilder) -> Mapping[int, float]:
     """Count what happened to the logs; gives the seconds covered since the last call, by hour."""
     covered: defaultdict[int, float] = defaultdict(float)
     for stream in streams:
@@ -46,7 +46,7 @@ def take_events(streams: Sequence[SourcePipeline], ledger: BatchBuilder) -> Mapp
     return covered
 
 
-def first_looks(streams: Sequence[SourcePipeline]) -> dict[str, str]:
+def first_looks(streams: Sequence[FollowedSource]) -> dict[str, str]:
     """Settings to store: which logs were looked at for the first time, or since an upgrade."""
     facts = {
         FOLLOWED_KEY_PREFIX + stream.source.name: "1"
@@ -89,13 +89,13 @@ def adopt_logs(
         store.replace_positions(adopt(log, positions, keys, newest, newest_in), now)
 
 
-def open_pipelines(
+def open_sources(
     settings: Settings,
     store: Store,
     detector: Detector,
     keys: FingerprintKeys,
     begin: Callable[[], int],
-) -> list[SourcePipeline]:
+) -> list[FollowedSource]:
     """Open every source where the database says it stands.
 
     ``begin`` is called before a file is read that may be a copy, as `Follower` tells.
@@ -122,7 +122,7 @@ def open_pipelines(
             begin=begin,
         )
         streams.append(
-            SourcePipeline(
+            FollowedSource(
                 source,
                 follower,
                 BlockReader(line_reader(source, detector)),

@@ -1,0 +1,10 @@
+"""Names of what a state directory holds."""
+
+DATABASE = "donkeywatch.db"
+LOCK = "lock"
+"""A file that the process which writes to the state holds locked."""
+DAMAGED_MARKER = "damaged"
+"""A file that says: nothing opens this database to write any more."""
+BACKUPS = "backups"
+QUARANTINE = "quarantine"
+"""Where a damaged database is kept, until the keys of its weeks are destroyed."""
