@@ -386,6 +386,8 @@ class World:
         """A server that was not told of the rotation logs into the file it has open."""
         old = [f for f in self._files if f is not self.log and not f.over]
         if old:
+            # Its fingerprint goes with the keys of its week; then its searches alone are known.
+            self._copies += week_of(self.now) > week_of(old[-1].left)
             self._finish()
             self._append(old[-1], b"".join(self._line("query") for _ in range(count)))
 
