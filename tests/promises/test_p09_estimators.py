@@ -69,7 +69,7 @@ def test_without_a_record_nothing_is_corrected() -> None:
     response = window_document(shown(None))
     assert response["topics"][0]["query_fraction"] is not None
     assert response["topics"][0]["corrected_query_fraction"] is None
-    table = b"".join(windows_csv(iter([shown(None)]), [])).decode()
+    table = windows_csv([shown(None)], []).decode()
     header, row = (line.split(",") for line in table.splitlines()[:2])
     cells = dict(zip(header, row, strict=True))
     assert [cells[name] for name in header if "corrected" in name] == ["", "", ""]

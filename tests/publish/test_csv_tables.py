@@ -22,7 +22,7 @@ from donkeywatch.publish.responses import (
     ProfileHour,
     ProfileResponse,
 )
-from donkeywatch.publish.window_views import CHUNK_WINDOWS, TopicView, WindowView
+from donkeywatch.publish.window_views import TopicView, WindowView
 
 MONDAY = week_start("2026-W48")
 FIRST_COLUMNS = [
@@ -62,7 +62,7 @@ def window(kind: str, *topics: TopicView, **changes: Any) -> WindowView:
 
 def table(*views: WindowView) -> list[dict[str, str]]:
     """The rows of a table of windows."""
-    return rows(b"".join(csv_tables.windows_csv(iter(views), CATEGORIES)))
+    return rows(csv_tables.windows_csv(views, CATEGORIES))
 
 
 def cells(estimate: Estimate | None) -> list[float | None]:
@@ -72,7 +72,7 @@ def cells(estimate: Estimate | None) -> list[float | None]:
 
 def test_columns_stay_where_they_are() -> None:
     """New ones come behind those that are there, and categories behind them all."""
-    text = b"".join(csv_tables.windows_csv(iter([]), CATEGORIES)).decode()
+    text = csv_tables.windows_csv([], CATEGORIES).decode()
     (names,) = csv.reader(io.StringIO(text))
     assert names[: len(FIRST_COLUMNS)] == FIRST_COLUMNS
     assert names[:-3] == list(csv_tables.WINDOW_COLUMNS)
@@ -123,7 +123,7 @@ def test_a_table_opens_in_pandas_without_options() -> None:
     pandas = pytest.importorskip("pandas")
     estimate = Estimate(0.75, 0.5, 1.0, 1.5)
     topic = TopicView("pedophile", 2, (2, 1, 0), estimate, (estimate, None, None), {}, estimate)
-    text = b"".join(csv_tables.windows_csv(iter([window("hour", topic)]), CATEGORIES))
+    text = csv_tables.windows_csv([window("hour", topic)], CATEGORIES)
     frame = pandas.read_csv(io.BytesIO(text))
     assert pandas.to_datetime(frame["start"])[0].isoformat() == "2026-11-23T00:00:00+00:00"
     assert frame["corrected_query_fraction"][0] == 0.75
@@ -142,15 +142,6 @@ def test_each_category_is_a_column() -> None:
     ]  # fmt: skip
     rolling = table(window("24h", flagged._replace(categories={})))
     assert [rolling[0][name] for name in names] == ["", "", ""]
-
-
-def test_a_long_table_is_written_in_parts() -> None:
-    """A chunk at a time, each line once."""
-    topic = TopicView("pedophile", 2, None, None, (None, None, None), {})
-    views = [window("hour", topic, queries=i) for i in range(2 * CHUNK_WINDOWS + 1)]
-    parts = list(csv_tables.windows_csv(iter(views), CATEGORIES))
-    assert max(part.count(b"\n") for part in parts) == CHUNK_WINDOWS
-    assert [row["queries"] for row in rows(b"".join(parts))] == [str(i) for i in range(len(views))]
 
 
 def test_the_profile_has_a_row_per_hour() -> None:

@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
-from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, to_ms, week_of
+from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
+from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, week_of
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.snapshot import CountryHour, Snapshot, Snapshots
 from donkeywatch.store.database import ensure_state_directory
-from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
-
-TEN = to_ms(datetime(2026, 11, 23, 10, tzinfo=UTC))
-TOPICS = ("one", "two")
-FIGURES = WindowAggregate(
-    8, 4, 18,
-    (TopicAggregate(2, (1, 1, 0), 6, 4), TopicAggregate(0, (0, 0, 0), 0, 0)),
-    {"FR": CountryAggregate(6, 3, ((2, 1), (0, 0))),
-     "ZZ": CountryAggregate(2, 1, ((0, 0), (0, 0)))},
-)  # fmt: skip
-"""Four addresses with 3, 2, 2 and 1 queries; the first sent the two flagged ones."""
+from stored_windows import FIGURES, TEN, TOPICS, count
 
 
 @pytest.fixture
@@ -38,16 +25,6 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store(tmp_path, TOPICS)
     yield opened
     opened.close()
-
-
-def count(store: Store, hour: int, queries: int = 8, seconds: float = 3600.0) -> None:
-    """Commit queries of an hour, two of them flagged."""
-    flagged = {("one", "first"): 2} if queries else {}
-    counts = HourCounts(queries, 0, Counter(flagged))
-    lines = Counter({("lines", "main", "query"): queries, ("flagged", "one", "first"): 2})
-    progress = [SourceProgress("main", hour + HOUR - 1, 0, 0, hour + HOUR)]
-    batch = Batch([], {hour: counts}, lines)
-    store.checkpoint(batch, [], progress, {hour: seconds}, hour + HOUR)
 
 
 @pytest.fixture

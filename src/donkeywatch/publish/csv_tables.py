@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pydantic_core import to_json
 
@@ -16,7 +15,7 @@ from donkeywatch.counting.calendar import week_name
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.responses import CountriesResponse, Interval, ProfileResponse
 from donkeywatch.publish.window_documents import iso_time
-from donkeywatch.publish.window_views import CHUNK_WINDOWS, WindowView
+from donkeywatch.publish.window_views import WindowView
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 WINDOW_COLUMNS = {
@@ -94,10 +93,19 @@ COUNTRY_COLUMNS = {
 Row = Sequence[object]
 
 
-def windows_csv(
-    views: Iterator[WindowView], categories: Iterable[tuple[str, str]]
-) -> Iterator[bytes]:
-    """Give the table of windows in parts: one row per window and topic.
+def windows_csv(views: Sequence[WindowView], categories: Collection[tuple[str, str]]) -> bytes:
+    """The table of windows: one row per window and topic."""
+    return windows_header(categories) + windows_rows(views, categories)
+
+
+def windows_header(categories: Iterable[tuple[str, str]]) -> bytes:
+    """The names of the columns of windows, with one for each category of any topic."""
+    names = sorted({category for _, category in categories})
+    return _lines([[*WINDOW_COLUMNS, *(CATEGORY_COLUMN + name for name in names)]])
+
+
+def windows_rows(views: Sequence[WindowView], categories: Iterable[tuple[str, str]]) -> bytes:
+    """The rows of windows.
 
     Each of ``categories`` (topic and category) is a column, in which a topic that has no such
     category has an empty cell, and so has a rolling window.
@@ -109,29 +117,27 @@ def windows_csv(
         for topic in {topic for topic, _ in known}
     }
     unknown: dict[str, object] = dict.fromkeys(names, "")
-    yield _lines([[*WINDOW_COLUMNS, *(CATEGORY_COLUMN + name for name in names)]])
-    while chunk := list(itertools.islice(views, CHUNK_WINDOWS)):
-        rows: list[Row] = []
-        for view in chunk:
-            is_calendar = view.kind in CALENDAR_KINDS
-            start, end = iso_time(view.start), iso_time(view.end)
-            week = week_name(view.start) if view.kind == "week" else ""
-            for topic in view.topics:
-                counts = none.get(topic.topic, unknown) | topic.categories
-                rows.append(
-                    (
-                        view.kind, start, end, int(view.closed), view.coverage, view.queries,
-                        "" if view.addresses is None else view.addresses, view.late,
-                        topic.topic, topic.queries,
-                        *_bounds(topic.query_fraction), *(topic.addresses or NO_FIGURES),
-                        *_bounds(topic.address_fractions[0]), *_bounds(topic.corrected), week,
-                        topic.query_fraction.design_effect if topic.query_fraction else "",
-                        *_bounds(topic.address_fractions[1]),
-                        *_bounds(topic.address_fractions[2]),
-                        *(counts.values() if is_calendar else unknown.values()),
-                    )
-                )  # fmt: skip
-        yield _plain_lines(rows)
+    rows: list[Row] = []
+    for view in views:
+        is_calendar = view.kind in CALENDAR_KINDS
+        start, end = iso_time(view.start), iso_time(view.end)
+        week = week_name(view.start) if view.kind == "week" else ""
+        for topic in view.topics:
+            counts = none.get(topic.topic, unknown) | topic.categories
+            rows.append(
+                (
+                    view.kind, start, end, int(view.closed), view.coverage, view.queries,
+                    "" if view.addresses is None else view.addresses, view.late,
+                    topic.topic, topic.queries,
+                    *_bounds(topic.query_fraction), *(topic.addresses or NO_FIGURES),
+                    *_bounds(topic.address_fractions[0]), *_bounds(topic.corrected), week,
+                    topic.query_fraction.design_effect if topic.query_fraction else "",
+                    *_bounds(topic.address_fractions[1]),
+                    *_bounds(topic.address_fractions[2]),
+                    *(counts.values() if is_calendar else unknown.values()),
+                )
+            )  # fmt: skip
+    return _plain_lines(rows)
 
 
 def profile_csv(answer: ProfileResponse) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from donkeywatch.counting.calendar import HOUR, SECOND, WEEK
+from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, SECOND, WEEK
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.publish.window_views import WindowReader, WindowView
@@ -19,6 +19,10 @@ from donkeywatch.store import counter_floors
 from donkeywatch.store.connection import STATE_ID
 from donkeywatch.store.database import connect
 
+NO_LIMIT = -1
+"""All rows, as SQLite has it."""
+BLOCK_MS = {"hour": 4 * WEEK, "week": 52 * WEEK}
+"""How long the blocks are of which pages of windows consist, by kind; they begin on Mondays."""
 NO_ACCURACIES: Mapping[str, Accuracy] = MappingProxyType({})
 
 
@@ -55,17 +59,30 @@ class ClosedState:
 
 
 @dataclass(frozen=True, slots=True)
-class PageState:
-    """What a page of windows consists of, and what changes when one of them does."""
+class BlockState:
+    """Some weeks of a calendar kind, and what changes when one of their windows does."""
 
+    start: int
     end: int
-    """Where the page ends, ms UTC; its windows start before that."""
-    following: int | None
-    """Start of the first window behind it, ms UTC; None where there is none."""
+    """Its windows start in [start, end) ms UTC."""
     is_closed: bool
     """All its windows are closed."""
     figures: tuple[float | None, ...]
     """Sums over its closed windows and their topics."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """What a page of windows consists of."""
+
+    blocks: tuple[BlockState, ...]
+    following: int | None
+    """Start of the first window behind it, ms UTC; None where there is none."""
+
+    @property
+    def is_closed(self) -> bool:
+        """All its windows are closed."""
+        return all(block.is_closed for block in self.blocks)
 
 
 class Snapshot:
@@ -98,12 +115,11 @@ class Snapshot:
             week = self.windows("week", "closed = 1 and start = ?", (start,), limit=1)
         return week[0] if week else None
 
-    def windows_between(self, kind: str, start: int, end: int, limit: int) -> Iterator[WindowView]:
-        """Windows of a calendar kind that start in [start, end) ms UTC, oldest first.
-
-        Their figures are read when they are asked for, while the snapshot is open.
-        """
-        return self._reader.read(kind, "start >= ? and start < ?", (start, end), limit=limit)
+    def windows_between(
+        self, kind: str, start: int, end: int, limit: int = NO_LIMIT
+    ) -> list[WindowView]:
+        """Windows of a calendar kind that start in [start, end) ms UTC, oldest first."""
+        return self.windows(kind, "start >= ? and start < ?", (start, end), limit=limit)
 
     def windows(
         self,
@@ -115,7 +131,7 @@ class Snapshot:
         newest: bool = False,
     ) -> list[WindowView]:
         """Windows that meet a condition of ours, with their topics, oldest first or newest."""
-        return list(self._reader.read(kind, condition, values, limit=limit, newest=newest))
+        return self._reader.read(kind, condition, values, limit=limit, newest=newest)
 
     def state_id(self) -> str:
         """What tells this database from others; empty in one of an older version."""
@@ -201,24 +217,32 @@ class Snapshot:
         ).fetchone()
         following = None if row is None else int(row[0])
         until = end if following is None else following
-        bounds = kind, start, until
-        is_open = self._db.execute(
-            "select 1 from windows where kind = ? and start >= ? and start < ? and closed = 0",
-            bounds,
-        ).fetchone()
-        of_windows = self._db.execute(
-            "select count(*), max(start), sum(queries), sum(late), sum(addresses), sum(sum_qq),"
-            " sum(covered_seconds), sum(start / ? * queries)"
-            " from windows where kind = ? and start >= ? and start < ? and closed = 1",
-            (HOUR, *bounds),
-        ).fetchone()
-        of_topics = self._db.execute(
-            "select count(*), sum(queries), sum(addresses_1), sum(addresses_2), sum(addresses_3),"
-            " sum(sum_qk), sum(sum_kk), sum(start / ? * queries)"
-            " from window_topics where kind = ? and start >= ? and start < ?",
-            (HOUR, *bounds),
-        ).fetchone()
-        return PageState(until, following, is_open is None, (*of_windows, *of_topics))
+        return PageState(tuple(self._blocks(kind, start, until)), following)
+
+    def _blocks(self, kind: str, start: int, end: int) -> Iterator[BlockState]:
+        """Blocks of the windows that start in [start, end) ms UTC, oldest first."""
+        length, bounds = BLOCK_MS[kind], (kind, start, end)
+        of_topics = {
+            row[0]: row[1:]
+            for row in self._db.execute(
+                "select (start - ?) / ? as block, count(*), sum(queries), sum(addresses_1),"
+                " sum(addresses_2), sum(addresses_3), sum(sum_qk), sum(sum_kk),"
+                " sum(start / ? * queries)"
+                " from window_topics where kind = ? and start >= ? and start < ? group by block",
+                (FIRST_MONDAY, length, HOUR, *bounds),
+            )
+        }
+        for number, is_open, *of_windows in self._db.execute(
+            "select (start - ?) / ? as block, count(*) - sum(closed), sum(closed),"
+            " max(start * closed), sum(queries * closed), sum(late * closed),"
+            " sum(addresses * closed), sum(sum_qq * closed), sum(covered_seconds * closed),"
+            " sum(start / ? * queries * closed)"
+            " from windows where kind = ? and start >= ? and start < ? group by block",
+            (FIRST_MONDAY, length, HOUR, *bounds),
+        ):
+            first = FIRST_MONDAY + number * length
+            figures = (*of_windows, *of_topics.get(number, ()))
+            yield BlockState(max(first, start), min(first + length, end), not is_open, figures)
 
     @property
     def view_state(self) -> tuple[object, ...]:

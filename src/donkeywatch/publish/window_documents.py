@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +10,7 @@ from pydantic_core import to_json
 
 from donkeywatch.counting.calendar import iso_utc, week_name
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.window_views import CHUNK_WINDOWS, TopicView, WindowView
+from donkeywatch.publish.window_views import TopicView, WindowView
 
 Document = dict[str, Any]
 
@@ -60,17 +59,22 @@ def _interval_document(estimate: Estimate | None) -> Document | None:
     return {"value": value, "lower": lower, "upper": upper, "design_effect": effect}
 
 
+def windows_json(views: Sequence[WindowView]) -> bytes:
+    """Give the text of windows, with commas between them."""
+    return to_json([window_document(view) for view in views])[1:-1]
+
+
 def window_page_json(
-    views: Iterator[WindowView], breaks: Sequence[tuple[int, str]], following: int | None
+    windows: Iterable[bytes], breaks: Sequence[tuple[int, str]], following: int | None
 ) -> Iterator[bytes]:
-    """Give the text of a `WindowPage` in parts.
+    """Give the text of a `WindowPage` in parts, of the texts of its windows.
 
     ``breaks`` have their time (ms UTC) and kind; ``following`` is the start of the next page.
     """
     yield b'{"windows":['
     separator = b""
-    while chunk := [window_document(view) for view in itertools.islice(views, CHUNK_WINDOWS)]:
-        yield separator + to_json(chunk)[1:-1]
+    for text in filter(None, windows):
+        yield separator + text
         separator = b","
     changes = [{"time": iso_utc(time), "kind": kind} for time, kind in breaks]
     yield b'],"breaks":' + to_json(changes)

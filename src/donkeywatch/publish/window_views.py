@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
@@ -20,8 +20,6 @@ from donkeywatch.estimation.intervals import (
     query_fractions,
 )
 
-CHUNK_WINDOWS = 500
-"""Windows whose figures are in memory at once."""
 NO_FRACTIONS: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
 
 WindowRow = tuple[int, ...]
@@ -77,7 +75,7 @@ class WindowReader:
         *,
         limit: int,
         newest: bool = False,
-    ) -> Iterator[WindowView]:
+    ) -> list[WindowView]:
         """Windows that meet a condition of ours, oldest or newest first."""
         rows: list[WindowRow] = self._db.execute(
             "select start, until, queries, addresses, sum_qq, late, covered_seconds, closed"  # noqa: S608 - conditions are ours
@@ -85,8 +83,7 @@ class WindowReader:
             f" order by start {'desc' if newest else 'asc'} limit ?",
             (kind, *values, limit),
         ).fetchall()
-        for first in range(0, len(rows), CHUNK_WINDOWS):
-            yield from self._views(kind, rows[first : first + CHUNK_WINDOWS])
+        return self._views(kind, rows) if rows else []
 
     def _views(self, kind: str, rows: Sequence[WindowRow]) -> list[WindowView]:
         starts = [row[0] for row in rows]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic_core import to_json
@@ -31,7 +32,8 @@ from donkeywatch.publish.responses import (
     box_answer,
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots
-from donkeywatch.publish.window_documents import window_document, window_page_json
+from donkeywatch.publish.window_documents import window_document, window_page_json, windows_json
+from donkeywatch.publish.window_texts import WindowTexts
 
 JSON = "application/json"
 CSV: ResponseDocs = {200: {"content": {"text/csv": {}}}}
@@ -59,7 +61,7 @@ def _add_fractions(
             views = snapshot.current()
             categories = _categories(snapshot, status())
         if form == "csv":
-            table = b"".join(csv_tables.windows_csv(iter(views), categories))
+            table = csv_tables.windows_csv(views, categories)
             return Response(table, media_type=csv_tables.MEDIA_TYPE)
         windows = [window_document(view) for view in views]
         document = {"lexicon": status().lexicon, "windows": windows}
@@ -69,25 +71,32 @@ def _add_fractions(
 def _add_calendar(
     router: APIRouter, snapshots: Callable[[], Snapshots], status: Callable[[], Status]
 ) -> None:
+    texts = WindowTexts()
+
     def calendar(
         kind: str, request: Request, start: str | None, end: str | None, limit: int, form: str
     ) -> Response:
         first, last = parse_range(start, end)
         with snapshots().open() as snapshot:
             page = snapshot.page_state(kind, first, last, limit)
-            views = snapshot.windows_between(kind, first, page.end, limit)
             breaks = snapshot.breaks(first, last)
             state: list[object] = [page, breaks, snapshot.view_state]
             headers = {}
             if form == "csv":
                 categories = _categories(snapshot, status())
-                parts = csv_tables.windows_csv(views, categories)
+                parts: Iterator[bytes]
+                rows = texts.write(
+                    snapshot, kind, page.blocks, tuple(categories),
+                    lambda views: csv_tables.windows_rows(views, categories),
+                )  # fmt: skip
+                parts = chain([csv_tables.windows_header(categories)], rows)
                 media_type = csv_tables.MEDIA_TYPE
                 state.append(categories)
                 if page.following is not None:
                     headers["Link"] = _next_link(request, page.following)
             else:
-                parts = window_page_json(views, breaks, page.following)
+                windows = texts.write(snapshot, kind, page.blocks, form, windows_json)
+                parts = window_page_json(windows, breaks, page.following)
                 media_type = JSON
             if page.is_closed:
                 return conditional_response(request, state, parts, media_type, headers)
@@ -143,7 +152,8 @@ def _add_profile(
         first, last = parse_range(start, to)
         with snapshots().open() as snapshot:
             pages = [snapshot.page_state(k, first, last, END_OF_TIME) for k in ("hour", "week")]
-            state = topic, countries, form, [page.figures for page in pages]
+            figures = [[block.figures for block in page.blocks] for page in pages]
+            state = topic, countries, form, figures
 
             def body() -> bytes:
                 inputs = profile_hours(snapshot, topic, countries, first, last)
