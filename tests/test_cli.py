@@ -71,13 +71,34 @@ def test_every_verb_is_in_the_module_that_is_said() -> None:
         verbs: subprocess.run(
             [sys.executable, "-c", code, *verbs[:1]], capture_output=True, text=True, check=True
         ).stdout.split()
-        for verbs in [(), *cli.COMMANDS_BY_MODULE.values()]
+        for verbs in [(), *((verb,) for verb in cli.SUMMARIES)]
     }
     for verbs, entered in completed.items():
-        everything = [verb for ours in cli.COMMANDS_BY_MODULE.values() for verb in ours]
         # The verbs for lexicon and keys are groups of their own, and the demo needs a backfill.
         groups = {"lexicon", "keys", "backfill"}
-        assert set(entered) - {"backfill"} == set(verbs or everything) - groups
+        assert set(entered) - {"backfill"} == set(verbs or cli.SUMMARIES) - groups
+
+
+def test_the_list_of_verbs_is_that_of_the_verbs_themselves() -> None:
+    """It is given without loading them, whole in 80 columns, and says the same in one line."""
+    code = (
+        "import inspect\n"
+        "from donkeywatch import cli\n"
+        "cli.load_commands([])\n"
+        "for c in cli.app.registered_commands:\n"
+        "    first = inspect.getdoc(c.callback).split('\\n\\n')[0]\n"
+        "    print(c.name or c.callback.__name__, first.replace('\\n', ' '))\n"
+        "for group in cli.app.registered_groups:\n"
+        "    print(group.name, group.typer_instance.info.help)\n"
+    )
+    lines = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert dict(line.split(" ", 1) for line in lines) == cli.SUMMARIES
+    for arguments in (["--help"], []):
+        _, text = donkeywatch(*arguments, columns="80")
+        listed = text.partition("Commands:\n")[2].splitlines()
+        assert dict(line.split(maxsplit=1) for line in listed) == cli.SUMMARIES
 
 
 def test_the_version_is_told() -> None:

@@ -70,12 +70,19 @@ def test_files_that_were_counted_before_are_shown_as_such() -> None:
     ]
 
 
-def test_a_terminal_gets_one_bar() -> None:
-    """With the file at work, and its share of the whole."""
+def test_a_terminal_gets_one_bar_in_80_columns() -> None:
+    """With the file at work, the amount of the whole, and how fast it goes, however large."""
     clock = Clock()
     shown, printed = display(clock, terminal=True)
     with shown:
         clock.seconds = 1.0
-        shown.show("a.log", 750_000, 100)
-    assert "1 of 2: a.log" in printed.getvalue()
-    assert "25 %" in printed.getvalue()
+        shown.show("a.log", 750_000, 1_000)
+    assert "1/2 a.log" in printed.getvalue()
+    assert "0.8/3.0 MB 0.8 MB/s 1k lines/s" in printed.getvalue()
+    printed = io.StringIO()
+    console = Console(file=printed, force_terminal=True, width=80, color_system=None)
+    clock.seconds = 0.0
+    with ProgressDisplay(console, 999_999_000_000, 1_000, "counted", clock) as shown:
+        clock.seconds = 1_000.0
+        shown.show("a-name-of-a-log-that-is-long.gz", 123_456_000_000, 1_500_000_000)
+    assert "123,456/999,999 MB 123.5 MB/s 1,500k lines/s" in printed.getvalue()

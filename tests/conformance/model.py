@@ -42,7 +42,8 @@ from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.fingerprints import HEAD
-from donkeywatch.sources.follower import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
+from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
+from donkeywatch.sources.generation_registry import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY
 from donkeywatch.sources.unknown_files import UNCHANGED_MS
 
 MONDAY = to_ms(datetime(2026, 11, 23, tzinfo=UTC))

@@ -24,7 +24,8 @@ from hypothesis.stateful import (
 from conformance.model import Cut, Kind, Point, World
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND
 from donkeywatch.runtime import clock_jumps
-from donkeywatch.sources.follower import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY, MISSING_FILE_TIMEOUT
+from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
+from donkeywatch.sources.generation_registry import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY
 
 WHICH = st.integers(0, 7)
 KINDS: list[Kind] = [
@@ -564,4 +565,16 @@ def test_the_last_line_of_a_rotated_log_is_read_behind_the_next_log(world: World
     world.rewrite(more=700)
     world.week()
     world.truncate(keep=1)
+    world.check()
+
+
+def test_copies_of_several_files_that_are_given_up_at_one_look(world: World) -> None:
+    """What was known of the second one's copy was forgotten with the first, and it counted anew."""
+    world.rename(create=False)
+    world.write()
+    world.step(SECOND)
+    world.replace(count=0)
+    world.copytruncate()
+    world.write()
+    world.copytruncate()
     world.check()

@@ -33,7 +33,7 @@ from donkeywatch.store import backups, database
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "zqcanaryorv"
-VERBS = sorted(verb for verbs in cli.COMMANDS_BY_MODULE.values() for verb in verbs)
+VERBS = sorted(cli.SUMMARIES)
 LOOK = """
 import ctypes, importlib, os, resource, sys
 from donkeywatch import cli

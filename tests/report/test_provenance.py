@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 import donkeywatch
-from donkeywatch.counting.calendar import DAY
+from donkeywatch.counting.calendar import DAY, week_name
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.database_series import Instrument, open_database
 from donkeywatch.report.provenance import AUTHORS, figure_settings, find_gaps
 from donkeywatch.report.report_page import report_html
+from donkeywatch.report.report_text import opening
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
@@ -70,6 +71,16 @@ def test_the_date_is_that_of_the_newest_commit(archive: Path, tmp_path: Path, ye
     chosen = analyse_database(path, Options(until=until, date="2013-05-01"))
     assert chosen.provenance.date == "2013-05-01"
     assert "(2013). donkeywatch" in chosen.provenance.cite("pedophile")
+
+
+def test_weeks_that_do_not_count_are_named(analysis: Analysis, years: Years) -> None:
+    """Those with outages, and the week that had not ended, in no figure by week."""
+    page = dict(row for section in opening(analysis) for row in section.rows if len(row) == 2)
+    text = page["weeks"]
+    left_out = week_name(years.start_ms + 510 * HOUR)
+    assert f"left out: {left_out}" in text
+    last = week_name(years.start_ms + years.hours * HOUR)
+    assert f"; {last} was not over, and is in no figure by week" in text
 
 
 def test_instruments_are_those_of_the_span(archive: Path, tmp_path: Path, years: Years) -> None:

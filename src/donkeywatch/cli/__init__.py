@@ -14,26 +14,28 @@ if TYPE_CHECKING:
 
     app: Typer
 
-__all__ = ["COMMANDS_BY_MODULE", "app", "load_commands", "main"]
+__all__ = ["SUMMARIES", "app", "load_commands", "main"]
 
-COMMANDS_BY_MODULE = {
-    "init": ("init",),
-    "run": ("run",),
-    "status": ("status",),
-    "check": ("check",),
-    "lexicon": ("lexicon",),
-    "backfill": ("backfill",),
-    "verify": ("verify",),
-    "recover": ("recover",),
-    "reset": ("reset",),
-    "keys": ("keys",),
-    "report": ("report",),
-    "evaluate": ("evaluate",),
-    "simulate": ("simulate",),
-    "demo": ("demo",),
-    "files": ("files",),
+SUMMARIES = {
+    "init": "Write settings for a log and a word list to begin with.",
+    "run": "Follow the logs and serve the figures, until SIGTERM or Ctrl-C.",
+    "status": "Show the current fractions and how far each log is counted.",
+    "check": "Check settings, lexicon, keys, and how the logs are read.",
+    "lexicon": "Work on the word list.",
+    "backfill": "Count finished log files, oldest first whatever their order.",
+    "verify": "Check the database, its backups, and the positions in the logs.",
+    "recover": "Go on from the newest good backup of a damaged database.",
+    "reset": "Begin anew: remove the database, its backups and all keys.",
+    "keys": "Work on the weekly keys.",
+    "report": "Draw the study's nine figures, with numbers and a page.",
+    "evaluate": "Run the detector over labelled queries: precision and recall.",
+    "simulate": "Simulate a server: logs, a nonsense lexicon, the exact truth.",
+    "demo": "Look at donkeywatch on a simulated server, followed live.",
+    "files": "Copy units, alerts, dashboards and docs out of the package.",
 }
-"""Modules of this package, and the verbs that each enters when it is loaded."""
+"""Verbs, which are also the modules of this package that enter them, and what each does."""
+COMPLETION_VARIABLE = "_DONKEYWATCH_COMPLETE"
+"""Set by a shell that completes a command line, and needs every option of every verb."""
 VERBS_FOR_OTHERS = ("files", "init", "report")
 """Verbs that write what others may read if the umask lets them: units, settings, a report.
 
@@ -47,19 +49,23 @@ def load_commands(arguments: Sequence[str]) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     gc.disable()  # What is loaded stays; to look for garbage in it takes a tenth of a start.
     app = __getattr__("app")
-    modules = [
-        name
-        for name, verbs in COMMANDS_BY_MODULE.items()
-        if arguments[:1] and arguments[0] in verbs
-    ]
-    for name in modules or COMMANDS_BY_MODULE:
+    for name in arguments[:1] if arguments[:1] and arguments[0] in SUMMARIES else SUMMARIES:
         import_module(f"{__name__}.{name}")
-    order = [verb for verbs in COMMANDS_BY_MODULE.values() for verb in verbs]
+    order = list(SUMMARIES)
     app.registered_commands.sort(
         key=lambda c: order.index(str(c.name or getattr(c.callback, "__name__", "")))
     )
     gc.freeze()
     gc.enable()
+
+
+def list_commands() -> None:
+    """Enter the verbs by their summaries alone, for who asks which there are."""
+    app = __getattr__("app")
+    groups = [group.name for group in app.registered_groups]
+    for verb, summary in SUMMARIES.items():
+        if verb not in groups:
+            app.command(verb, help=summary)(lambda: None)
 
 
 def __getattr__(name: str) -> "Typer":
@@ -77,7 +83,10 @@ def main() -> None:
         return
     private_files = not any(verb in VERBS_FOR_OTHERS for verb in sys.argv[1:2])
     import_module("donkeywatch.runtime.hardening").harden_process(private_files=private_files)
-    load_commands(sys.argv[1:])
+    if sys.argv[1:] in ([], ["--help"]) and COMPLETION_VARIABLE not in os.environ:
+        list_commands()
+    else:
+        load_commands(sys.argv[1:])
     shared = import_module(f"{__name__}.shared_options")
     shared.main()
 

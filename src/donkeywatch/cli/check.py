@@ -45,7 +45,7 @@ def check_command(
         WrapperName | None, typer.Option(help="what stands around its lines, without settings")
     ] = None,
 ) -> None:
-    """Check settings, lexicon, keys and logs, and how the lines of a sample are understood.
+    """Check settings, lexicon, keys, and how the logs are read.
 
     Prints counts by outcome and the byte offsets of the first rejected lines; never a line.
     With --format alone no settings file is needed.

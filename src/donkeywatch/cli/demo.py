@@ -27,9 +27,10 @@ def demo_command(
     rate: Annotated[float, typer.Option(min=0.01, help="live lines a second")] = 1.0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="port of the page")] = 9461,
 ) -> None:
-    """Look at donkeywatch on a simulated server: eight weeks of archive, then a live log.
+    """Look at donkeywatch on a simulated server, followed live.
 
-    A second start goes on with the same directory, also where the first was interrupted.
+    Eight weeks of archive are counted first. A second start goes on with the same directory, also
+    where the first was interrupted.
     """
     # The other verbs start faster without a web server.
     from donkeywatch.cli.simulate import simulate

@@ -48,7 +48,7 @@ def evaluate(
     ] = None,
     config_path: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Run the detector over labelled queries: precision, recall, and a validation record.
+    """Run the detector over labelled queries: precision and recall.
 
     Prints counts and rates, never a query. With the record in [correction], the daemon shows the
     corrected fraction as long as the word list stays the same. See docs/evaluation.md.

@@ -17,7 +17,7 @@ from donkeywatch.errors import UsageError
 def files_command(
     directory: Annotated[Path, typer.Option("--out", help="where to copy them to")],
 ) -> None:
-    """Copy units, alerts, dashboards, Compose files and the documentation out of the package."""
+    """Copy units, alerts, dashboards and docs out of the package."""
     root = shipped_files.root()
     try:
         for part in shipped_files.PARTS:

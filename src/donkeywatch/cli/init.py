@@ -95,9 +95,9 @@ def init_command(
         bool, typer.Option("--dry-run", help="with --system: show the commands, run none")
     ] = False,
 ) -> None:
-    """Write settings for a log, after a look at it, and a word list to begin with; then check them.
+    """Write settings for a log and a word list to begin with.
 
-    Asks for what no option tells. Nothing that exists is overwritten.
+    Asks for what no option tells, and checks what it wrote. Nothing that exists is overwritten.
     """
     if system:
         config_path = system_setup.SETTINGS if config_path == DEFAULT_CONFIG else config_path

@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 PLAIN_INTERVAL_SECONDS = 10.0
 """Time between two plain lines of one file."""
 MEGABYTE = 1_000_000
+BAR_COLUMNS, NAME_COLUMNS = 8, 20
+"""Width of the bar itself and of the name of a file on a terminal."""
 
 
 @contextmanager
@@ -56,10 +58,9 @@ class ProgressDisplay:
         if console.is_terminal:
             columns = (
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.percentage:>3.0f} %"),
+                BarColumn(BAR_COLUMNS),
                 TextColumn("{task.fields[amount]}", markup=False),
-                TimeRemainingColumn(),
+                TimeRemainingColumn(compact=True),
             )
             self._bar = Progress(*columns, console=console)
             self._task = self._bar.add_task("", total=max(1, total_bytes), amount="")
@@ -87,8 +88,9 @@ class ProgressDisplay:
         number = min(self._finished_files + 1, self._files)
         if self._bar is not None:
             self._bar.update(
-                self._task, completed=done, total=max(1, self._total), amount=amount,
-                description=f"{number} of {self._files}: {name}",
+                self._task, completed=done, total=max(1, self._total),
+                amount=self._short_amount(done, self._finished_lines + lines_done),
+                description=f"{number}/{self._files} {name}"[:NAME_COLUMNS],
             )  # fmt: skip
         elif self._clock() - self._last_line >= PLAIN_INTERVAL_SECONDS:
             self._last_line = self._clock()
@@ -119,6 +121,16 @@ class ProgressDisplay:
             f"{bytes_done / MEGABYTE:,.1f} of {self._total / MEGABYTE:,.1f} MB,"
             f" {lines:,} lines, {lines / seconds:,.0f} lines/s,"
             f" {bytes_done / MEGABYTE / seconds:,.1f} MB/s"
+        )
+
+    def _short_amount(self, bytes_done: int, lines: int) -> str:
+        """Give the amount in 41 columns at the most: a bar is to fit into 80."""
+        seconds = max(self._clock() - self._start, 0.001)
+        done, total = bytes_done / MEGABYTE, self._total / MEGABYTE
+        digits = 0 if total >= 1000 else 1
+        return (
+            f"{done:,.{digits}f}/{total:,.{digits}f} MB {done / seconds:,.1f} MB/s"
+            f" {lines / seconds / 1000:,.0f}k lines/s"
         )
 
     def _print(self, text: str) -> None:

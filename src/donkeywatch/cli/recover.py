@@ -21,7 +21,7 @@ def recover(
         bool, typer.Option("--force", help="even if the database is not damaged")
     ] = False,
 ) -> None:
-    """Go on from the newest good backup after the database was damaged.
+    """Go on from the newest good backup of a damaged database.
 
     The damaged database is kept in `quarantine` beside it. Tells which bytes of which files the
     next start will read again; what is in no file any more is lost, and named too.

@@ -45,7 +45,7 @@ def report(
         str | None, typer.Option(help="day of the report; default that of the newest commit")
     ] = None,
 ) -> None:
-    """Draw the study's nine figures from the database, with intervals, numbers and a page.
+    """Draw the study's nine figures, with numbers and a page.
 
     Reads only, and may be used while the daemon runs. Needs the extra [study]. What each
     figure means and what not, and the columns of the CSV files, are in docs/method.md.

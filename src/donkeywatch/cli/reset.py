@@ -17,7 +17,10 @@ def reset(
     config_path: ConfigOption = DEFAULT_CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
-    """Begin anew: remove the database, its backups and all keys. Every count is lost."""
+    """Begin anew: remove the database, its backups and all keys.
+
+    Every count is lost.
+    """
     settings = loader.load(config_path)
     if not yes:
         typer.confirm(

@@ -34,7 +34,7 @@ def simulate(
     ] = False,
     rate: Annotated[float, typer.Option(min=0.01, help="lines a second when live")] = 5.0,
 ) -> None:
-    """Simulate a server: logs, a nonsense lexicon, countries, settings, and the exact truth.
+    """Simulate a server: logs, a nonsense lexicon, the exact truth.
 
     Everything is invented: no real word, no real address.
     """

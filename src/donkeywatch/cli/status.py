@@ -38,7 +38,10 @@ def status(
     config_path: ConfigOption = DEFAULT_CONFIG,
     watch: Annotated[bool, typer.Option(help="repeat every 2 s until Ctrl-C")] = False,
 ) -> None:
-    """Show the current fractions, how far each log is counted, and errors so far."""
+    """Show the current fractions and how far each log is counted.
+
+    And whether the daemon runs, how it is, and errors so far.
+    """
     settings = loader.load(config_path)
     if not (settings.state / DATABASE).exists():
         raise StateError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
@@ -10,7 +11,9 @@ from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.window_views import WindowView
-from donkeywatch.runtime.log_sample import Sample
+
+if TYPE_CHECKING:
+    from donkeywatch.runtime.log_sample import Sample
 
 NAMES = {"hour": "hour*", "week": "week*"}
 """Windows that are calendar hours and weeks: their figures are final."""

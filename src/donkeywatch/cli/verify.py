@@ -22,7 +22,7 @@ from donkeywatch.store.overdue_destruction import findings
 
 @app.command()
 def verify(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Check the database, every hour and week in it, the backups, and the positions in the logs.
+    """Check the database, its backups, and the positions in the logs.
 
     Changes nothing, and may be used while the daemon runs.
     """

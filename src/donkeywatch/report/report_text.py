@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from donkeywatch.counting.calendar import iso_utc
+from donkeywatch.counting.calendar import WEEK, iso_utc, week_name, week_of
 from donkeywatch.evaluation.validation_record import mismatch
 from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.database_series import Instrument
@@ -22,6 +22,8 @@ RULES = {
     "paper2pct": f"the {PAPER_SHARE * 100:.0f} % of hours with the fewest queries",
     "none": "only hours that were not followed at all",
 }
+SHOWN_WEEKS = 6
+"""Weeks that are named because they do not count, the first ones."""
 SHOWN_GAPS = 6
 """Gaps that the first page names, the longest ones; all are in gaps.csv."""
 CONCLUSIONS = (
@@ -70,7 +72,7 @@ def closing() -> Section:
 
 
 def _about(analysis: Analysis) -> list[tuple[str, str]]:
-    origin, weeks = analysis.provenance, analysis.weeks
+    origin = analysis.provenance
     followed = origin.followed_hours / origin.hours
     rows = [
         ("donkeywatch", f"version {origin.version}"),
@@ -79,7 +81,7 @@ def _about(analysis: Analysis) -> list[tuple[str, str]]:
         ("span", f"{iso_utc(origin.start)} to {iso_utc(origin.end)}: {origin.hours:,} hours, of"
          f" which {origin.followed_hours:,.1f} were followed ({followed * 100:.1f} %)"),
         ("gaps", _gap_text(origin.gaps)),
-        ("weeks", f"{int(weeks.whole.sum())} of {len(weeks.windows)} count; ISO weeks in UTC"),
+        ("weeks", _week_text(analysis)),
         ("lexicon", "keyed digest " + _instrument_text(origin.lexicon)),
         ("country data", "digest " + _instrument_text(origin.countries)),
         ("normalisation", _instrument_text(origin.normalisation)),
@@ -94,6 +96,20 @@ def _about(analysis: Analysis) -> list[tuple[str, str]]:
         ("method", f"docs/method.md of donkeywatch, after {THE_STUDY}"),
     ]  # fmt: skip
     return rows
+
+
+def _week_text(analysis: Analysis) -> str:
+    """Tell how many weeks count, and which do not."""
+    weeks, end = analysis.weeks, analysis.provenance.end
+    starts = weeks.windows.start[~weeks.whole].tolist()
+    left_out = [week_name(start) for start in starts if start + WEEK <= end][:SHOWN_WEEKS]
+    more = len(starts) - len(left_out)
+    text = f"{int(weeks.whole.sum())} of {len(weeks.windows)} count; ISO weeks in UTC"
+    if left_out:
+        text += f"; left out: {', '.join(left_out)}" + (f" and {more} more" if more > 0 else "")
+    if week_of(end) < end:
+        text += f"; {week_name(end)} was not over, and is in no figure by week"
+    return text
 
 
 def _gap_text(gaps: tuple[Gap, ...]) -> str:

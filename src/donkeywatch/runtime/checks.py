@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +18,7 @@ from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.publish.http import status_client
 from donkeywatch.publish.http.listen_sockets import bind, load_tls
 from donkeywatch.publish.http.status_client import Answer
+from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.runtime.format_detection import detect_format, reader_without_lexicon
 from donkeywatch.runtime.log_sample import Sample, read_sample, tail_lines
@@ -47,7 +50,9 @@ def run_checks(settings: Settings, *, with_logs: bool = True) -> Iterator[CheckR
     yield _check("state directory", lambda: _check_writable(settings.state))
     yield _check("backup directory", lambda: _check_writable(settings.state / state_files.BACKUPS))
     yield _check("key directory", lambda: _check_key_directory(settings.key_directory))
-    yield _check("web server", lambda: _bindable(settings.http))
+    yield _check("web server", lambda: _check_web_server(settings))
+    if settings.release.port is not None:
+        yield _check("public server", lambda: _check_public_server(settings))
     latest = wall_ms() + round(settings.time.future * SECOND)
     for source in settings.source if with_logs else ():
         yield _check(f"source {source.name}", partial(_try_source, source, latest))
@@ -97,14 +102,40 @@ def _check_key_directory(directory: Path) -> None:
         keyring.ensure_directory(directory)
 
 
-def _bindable(http: Http) -> None:
-    """Can the TLS files be loaded, and the address be taken, or is it ours already?"""
-    load_tls(http)
+def _check_web_server(settings: Settings) -> None:
+    """Can the TLS files be loaded, and the address be taken, or is it this daemon's already?"""
+    load_tls(settings.http)
     try:
-        bind(http).close()
+        bind(settings.http).close()
+    except AddressUnavailable as error:
+        if _is_running(settings):
+            return
+        if status_client.ask_health(settings.http).kind is Answer.DAEMON:
+            raise AddressUnavailable(
+                f"{error.problem}: the daemon of another state directory answers there",
+                error.remedy,
+            ) from None
+        raise
+
+
+def _check_public_server(settings: Settings) -> None:
+    """Can the address of the released figures be taken, or is it this daemon's already?"""
+    release = settings.release
+    try:
+        bind(Http(host=release.host, port=release.port or 0), "release").close()
     except AddressUnavailable:
-        if status_client.ask_health(http).kind is not Answer.DAEMON:
+        if not _is_running(settings):
             raise
+
+
+def _is_running(settings: Settings) -> bool:
+    """Tell whether the daemon of this state directory answers."""
+    health = status_client.ask_health(settings.http).health
+    if health is None or not (settings.state / state_files.DATABASE).exists():
+        return False
+    with contextlib.suppress(sqlite3.Error), Snapshots(settings.state, ()).open() as snapshot:
+        return snapshot.state_id() == health.state
+    return False
 
 
 def check_source(source: Source, latest: int) -> Sample:

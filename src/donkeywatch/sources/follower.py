@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from donkeywatch.counting.calendar import MINUTE, SECOND
+from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.file_discovery import FileDiscovery
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
@@ -16,21 +16,15 @@ from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, 
 from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.generation import DONE, LOST, OPEN, SKIPPED, Generation
 from donkeywatch.sources.generation_reader import read_lines
-from donkeywatch.sources.generation_registry import GenerationRegistry
+from donkeywatch.sources.generation_registry import LAST_LINE_DELAY, GenerationRegistry
 from donkeywatch.sources.line_blocks import READ_BYTES, LineBlock
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 
-LAST_LINE_DELAY = 5 * SECOND
-"""A rotated file that has not grown for so long has written its last line (ms)."""
 MISSING_FILE_TIMEOUT = 15 * SECOND
 """How long a generation's missing bytes are looked for before they count as lost (ms)."""
-DESCRIPTOR_HOLD_TIME = MINUTE
-"""A drained rotated file keeps its descriptor for so long, and longer if nothing names it (ms)."""
 MAX_BYTES_BEFORE_LIVE = 4 << 20
 """Bytes of rotated files that are read before the live log has a turn."""
-MAX_DRAINED_OPEN = 32
-"""Fully read rotated files that are kept open; more than these are closed early."""
 MAX_RESCANS = 3
 """How often in one look a file is begun anew that changes while it is read."""
 
@@ -204,10 +198,8 @@ class Follower:
             None,
             self.registry.blocks_read,
         ):
-            generation.compare_until, generation.is_past_log_before = (
-                None,
-                False,
-            )  # Another was read since.
+            # Another was read since.
+            generation.compare_until, generation.is_past_log_before = None, False
         unsure = generation.compare_until is None
         try:
             if unsure:
@@ -304,13 +296,10 @@ class Follower:
 
     def _close_drained(self, now: int) -> None:
         """Close files that are read out, unless they are the last way to uncommitted lines."""
-        opened = self.registry.open()
-        drained = [g for g in opened if g.state == DONE and not g.is_live and not g.changed()]
-        excess = len(drained) - MAX_DRAINED_OPEN
-        for i, generation in enumerate(drained):
-            hold_time = DESCRIPTOR_HOLD_TIME if generation.was_live else LAST_LINE_DELAY
-            if now - generation.last_change >= hold_time:
-                self._rotated.release(generation, now, force=i < excess)
+        due = self.registry.drained(now)
+        self._rotated.finish_copies([generation for generation, _ in due])
+        for generation, force in due:
+            self._rotated.release(generation, now, force=force)
 
     def positions(self) -> list[GenerationPosition]:
         """Rows that changed since the last commit."""

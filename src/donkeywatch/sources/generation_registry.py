@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
-from donkeywatch.counting.calendar import MINUTE
+from donkeywatch.counting.calendar import MINUTE, SECOND
 from donkeywatch.sources.files import CompressedFile, PlainFile
 from donkeywatch.sources.fingerprints import LASTING, Fingerprint, FingerprintKeys
 from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
@@ -18,6 +18,12 @@ OpenFile = PlainFile | CompressedFile
 BY_LAST_READ = attrgetter("last_read", "id")
 """Sorts generations by when they were read last."""
 
+LAST_LINE_DELAY = 5 * SECOND
+"""A rotated file that has not grown for so long has written its last line (ms)."""
+DESCRIPTOR_HOLD_TIME = MINUTE
+"""A drained rotated file keeps its descriptor for so long, and longer if nothing names it (ms)."""
+MAX_DRAINED_OPEN = 32
+"""Fully read rotated files that are kept open; more than these are closed early."""
 COMPRESSING_MS = 10 * MINUTE
 """How long a rotated file that is gone may take to turn up again, compressed."""
 
@@ -204,6 +210,20 @@ class GenerationRegistry:
         """Have a generation looked at again when something is stored."""
         if generation not in self.active:
             insort(self.active, generation, key=attrgetter("id"))
+
+    def drained(self, now: int) -> list[tuple[Generation, bool]]:
+        """Give rotated files that are read to their end and may be closed.
+
+        True where one has to be, though a scan might not come upon it: there are too many.
+        """
+        done = [g for g in self.open() if g.state == DONE and not g.is_live and not g.changed()]
+        excess = len(done) - MAX_DRAINED_OPEN
+        return [
+            (generation, i < excess)
+            for i, generation in enumerate(done)
+            if now - generation.last_change
+            >= (DESCRIPTOR_HOLD_TIME if generation.was_live else LAST_LINE_DELAY)
+        ]
 
     def attach(self, generation: Generation, file: OpenFile, now: int) -> None:
         """Read a generation from this file from now on."""

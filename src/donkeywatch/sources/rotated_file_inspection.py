@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND
@@ -293,7 +293,6 @@ class RotatedFiles:
         if not isinstance(file, PlainFile):
             if file is not None and (named := self._named(file.identity)) is not None:
                 self._finish(named[1])
-                self._finish_copies(generation)
             self._registry.detach(generation, now)
             return
         state = file.stat()
@@ -302,17 +301,17 @@ class RotatedFiles:
             return
         current = file_state(state)
         if force or state.st_nlink == 0 or self.is_named(current.identity):
-            self._finish_copies(generation)
             self._registry.detach(generation, now)
             if state.st_nlink and not force:
                 self._finish(current)
 
-    def _finish_copies(self, generation: Generation) -> None:
-        """Note that files are counted that were left alone as copies of one that is given up.
+    def finish_copies(self, generations: Sequence[Generation]) -> None:
+        """Note that files are counted that were left alone as copies of some that are given up.
 
-        They may never be asked again: the next start does not know their content any more.
+        They may never be asked again: the next start does not know their content any more. To be
+        called before any is given up: then all files are to be asked again.
         """
-        for path, state in self._log.rotated_files():
+        for path, state in self._log.rotated_files() if generations else ():
             current = file_state(state)
             if self._registry.inspected_files.get(current.identity) != current.state:
                 continue
@@ -323,8 +322,8 @@ class RotatedFiles:
                 contextlib.suppress(OSError, SourceError, DamagedArchiveError),
                 contextlib.closing(open_file(path)) as file,
             ):
-                is_same = self._identity.match(file, [generation]) is generation
-                if is_same and generation.has_no_more_in(file):
+                original = self._identity.match(file, generations)
+                if original is not None and original.has_no_more_in(file):
                     self._finish(current)
 
     def is_named(self, identity: tuple[int, int]) -> bool:
