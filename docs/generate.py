@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import tempfile
@@ -194,7 +195,35 @@ def speed() -> str:
     )
 
 
+PACKAGES = (
+    "settings", "counting", "sources", "ingest", "estimation", "store", "publish", "evaluation",
+    "runtime", "report", "simulation", "cli",
+)  # fmt: skip
+"""In the order of the data."""
+
+
+def modules() -> str:
+    """A table for each package: its modules, and what the first line of each says."""
+    parts = []
+    root = ROOT / "src" / "donkeywatch"
+    for package in PACKAGES:
+        parts.append(f"## `{package}/`\n\n{_first_line(root / package / '__init__.py')}\n")
+        rows = [
+            f"| `{path.relative_to(root)}` | {_first_line(path)} |"
+            for path in sorted((root / package).rglob("*.py"))
+            if path.name != "__init__.py"
+        ]
+        parts.append("\n".join(["| module | what is in it |", "|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _first_line(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    return text.partition("\n\n")[0].replace("\n", " ")
+
+
 SECTIONS = {
+    "modules": modules,
     "speed": speed,
     "commands": commands,
     "api": api,

@@ -91,6 +91,33 @@ def test_every_promise_names_its_mechanism_and_its_tests() -> None:
         assert NAMED_TEST.search(tests), promise
 
 
+def test_every_package_is_on_the_map() -> None:
+    """In the order in which the layers are."""
+    from test_architecture import LAYERS
+
+    assert LAYERS[1:] == generator().PACKAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_metrics_that_are_named_exist(name: str) -> None:
+    """A metric in a document is one of the catalogue."""
+    from donkeywatch.publish.metrics import catalogue
+
+    known = set(re.findall(r"`(donkeywatch_\w+)`", catalogue.metrics_markdown()))
+    named = re.findall(r"\bdonkeywatch_[a-z_]+[a-z]\b", (ROOT / name).read_text("utf-8"))
+    families = {re.sub(r"_(bucket|sum|count|info|total)$", "", each) for each in known} | known
+    assert {each for each in named if each not in families} == set()
+
+
+def test_every_decision_is_in_their_list() -> None:
+    """With its own title."""
+    directory = ROOT / "docs" / "decisions"
+    listed = (directory / "README.md").read_text("utf-8")
+    for path in sorted(directory.glob("0*.md")):
+        number, _, title = path.read_text("utf-8").partition("\n")[0][2:].partition(": ")
+        assert f"| [{number}]({path.name}) | {title} |" in listed
+
+
 def test_every_verb_is_documented() -> None:
     """No command is missing from the list that the documentation is made from."""
     from donkeywatch import cli
