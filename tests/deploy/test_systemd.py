@@ -115,7 +115,9 @@ def counted(url: str, queries: int) -> None:
 def test_the_daemon_runs_as_its_own_user_with_a_state_directory_of_its_own() -> None:
     """User, private state, the check before a reload, and the token are as promised."""
     unit = directives()
-    assert unit["Type"] == ["exec"]
+    assert unit["Type"] == ["notify"]
+    assert unit["NotifyAccess"] == ["main"]
+    assert unit["WatchdogSec"] == ["5min"]
     assert unit["User"] == ["donkeywatch"]
     assert (unit["StateDirectory"], unit["StateDirectoryMode"]) == (["donkeywatch"], ["0700"])
     assert unit["LoadCredential"][0].startswith("token:")
@@ -212,7 +214,7 @@ def test_the_timer_destroys_keys_as_the_daemon_would() -> None:
     assert (keys["PrivateNetwork"], keys["RestrictAddressFamilies"]) == (["yes"], ["AF_UNIX"])
     ours = {
         "Description", "After", "Type", "ExecStart", "ReadOnlyPaths", "RestrictAddressFamilies",
-        "SystemCallFilter",
+        "SystemCallFilter", "TimeoutStartSec",
     }  # fmt: skip
     shared = (set(keys) & set(daemon)) - ours
     assert {name: keys[name] for name in shared} == {name: daemon[name] for name in shared}

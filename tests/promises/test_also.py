@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import re
@@ -23,7 +24,7 @@ from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http import connections, request_guard
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import _settings
-from donkeywatch.runtime.exception_hooks import SafeFormatter, describe_exception
+from donkeywatch.runtime.exception_hooks import JsonFormatter, SafeFormatter, describe_exception
 from donkeywatch.runtime.log_handler import Journal
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import state_files
@@ -238,6 +239,35 @@ def test_the_daemon_logs_through_the_safe_formatter(monkeypatch: pytest.MonkeyPa
     (handler,) = given["handlers"]
     assert isinstance(handler, Journal)
     assert isinstance(handler.formatter, SafeFormatter)
+
+
+@pytest.mark.parametrize("formatter", [SafeFormatter(), JsonFormatter()])
+@pytest.mark.parametrize("name", ["donkeywatch", "uvicorn.error", "asyncio"])
+def test_no_form_of_the_log_shows_a_value(formatter: SafeFormatter, name: str) -> None:
+    """Of an exception types and places, of a library's message its template."""
+    try:
+        int(CANARY)
+    except ValueError:
+        failure = sys.exc_info()
+    values = (CANARY,) if name != "donkeywatch" else ("one",)
+    record = logging.LogRecord(name, logging.ERROR, "", 1, "it failed: %s", values, failure)
+    text = formatter.format(record)
+    assert CANARY not in text
+    assert "ValueError" in text
+    assert "test_also.py" in text
+
+
+def test_a_log_of_objects_has_one_on_each_line() -> None:
+    """With the time in UTC, the level, the logger and the message."""
+    record = logging.LogRecord(
+        "donkeywatch", logging.INFO, "", 1, "listening on %s", ("a\nb",), None
+    )
+    record.created = 1795387800.0
+    assert json.loads(JsonFormatter().format(record)) == {
+        "time": "2026-11-22T22:50:00Z", "level": "INFO", "logger": "donkeywatch",
+        "message": "listening on a\nb",
+    }  # fmt: skip
+    assert "\n" not in JsonFormatter().format(record)
 
 
 def test_no_traceback_shows_locals() -> None:

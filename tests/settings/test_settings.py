@@ -103,6 +103,7 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "release": {"host": WORDS, "port": NUMBERS, "delay_hours": NUMBERS},
     "": {
         "title": WORDS,
+        "log_format": st.sampled_from(["text", "json", "xml"]),
         "demonstration": st.booleans(),
         "keys": PATHS,
         "countries": PATHS,

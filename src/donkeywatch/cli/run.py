@@ -20,5 +20,6 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     # The other verbs start faster without a web server.
     from donkeywatch.runtime.service import Service
 
-    log_to_stderr()
-    Service(config_path, loader.load(config_path)).run()
+    settings = loader.load(config_path)
+    log_to_stderr(settings.log_format)
+    Service(config_path, settings).run()

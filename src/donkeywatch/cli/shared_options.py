@@ -14,7 +14,7 @@ from rich.console import Console
 import donkeywatch
 from donkeywatch.cli import output_failures
 from donkeywatch.errors import DatabaseUnavailableError, DonkeywatchError, may_pass
-from donkeywatch.runtime.exception_hooks import SafeFormatter, write_exception
+from donkeywatch.runtime.exception_hooks import JsonFormatter, SafeFormatter, write_exception
 from donkeywatch.runtime.log_handler import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 state or database; 4 state in use
@@ -103,9 +103,12 @@ def _version(
         raise typer.Exit
 
 
-def log_to_stderr() -> None:
-    """The daemon's own log: counts, paths and byte offsets only; journald adds the time."""
+def log_to_stderr(log_format: str = "text") -> None:
+    """The daemon's own log: counts, paths and byte offsets only; journald adds the time.
+
+    ``log_format`` is `text`, or `json` for an object a line.
+    """
     handler = Journal()
-    handler.setFormatter(SafeFormatter())
+    handler.setFormatter(JsonFormatter() if log_format == "json" else SafeFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

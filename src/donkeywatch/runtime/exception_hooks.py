@@ -5,14 +5,18 @@ The text of an exception may quote what it was raised over: ``int(line)`` has th
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import threading
 import traceback
 from collections.abc import Iterator
 
+from donkeywatch.counting.calendar import SECOND, iso_utc
 from donkeywatch.errors import DonkeywatchError
 
+OUR_LOGGERS = ("donkeywatch", "root", None)
+"""Loggers whose messages hold nothing but counts, paths and byte offsets."""
 MAX_NESTED = 8
 """Causes, and members of groups, that are told of one exception."""
 
@@ -67,7 +71,7 @@ class SafeFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Give level and text; of a library its name, and the first line of its template."""
-        if record.name == "donkeywatch" or record.name == "root":
+        if record.name in OUR_LOGGERS:
             return super().formatMessage(record)
         template = str(record.msg).partition("\n")[0]
         text = "" if record.name.startswith("asyncio") else f": {template}"
@@ -85,6 +89,26 @@ class SafeFormatter(logging.Formatter):
             return super().format(record)
         finally:
             record.exc_text = None
+
+
+class JsonFormatter(SafeFormatter):
+    """Formats the same as one JSON object a line: time (ISO 8601, UTC), level, logger, message.
+
+    Where an exception is told, its types and places stand under ``exception``.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record as an object."""
+        record.message = record.getMessage() if record.name in OUR_LOGGERS else ""
+        entry = {
+            "time": iso_utc(round(record.created * SECOND)),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self.formatMessage(record).partition(" ")[2],
+        }
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry)
 
 
 def install_exception_hooks() -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from donkeywatch.counting.calendar import utc, week_name
+from donkeywatch.counting.calendar import SECOND, utc, week_name
 from donkeywatch.errors import ConfigError, DatabaseUnavailableError, DonkeywatchError
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.evaluation import validation_record
@@ -28,6 +28,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.log_handler import ANSWER
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.reference_data import ReferenceData
+from donkeywatch.runtime.service_manager import ServiceManager
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 from donkeywatch.settings import loader
 from donkeywatch.settings.changes import changed_settings, needs_restart
@@ -62,6 +63,7 @@ class Service:
             self._engine.start_workers()
         self._wakeup = self._start_watcher()
         self._stopping = self._reloading = False
+        self._manager = ServiceManager()
         self._reload_good = True
         self._noticed: dict[str, date] = {}
         self._server = ListenRetry(
@@ -89,8 +91,10 @@ class Service:
             self._server.start(ready)
             for public in self._listeners[1:]:
                 public.start(lambda _url: None)
+            self._manager.ready(monotonic_ms() / SECOND)
             while not self._stopping:
                 self._step()
+            self._manager.stopping()
             if self._engine.final_commit(wall_ms(), monotonic_ms()):
                 log.info("stopped, all that was read is stored")
             else:
@@ -125,13 +129,16 @@ class Service:
             listener.check()
         if self._reloading:
             self._reloading = False
+            self._manager.reloading(monotonic_ms() / SECOND)
             self._reload()
+            self._manager.ready(monotonic_ms() / SECOND)
         end = monotonic_ms() + TICK_BUDGET_MS
         busy = self._engine.tick(wall_ms(), monotonic_ms(), lambda: monotonic_ms() > end)
         self._engine.start_backup_if_due(wall_ms(), monotonic_ms())
         before, self._logged_status = self._logged_status, self._current_status()
         self._status = self._logged_status
         self._log_changes(before, self._logged_status)
+        self._manager.alive(monotonic_ms() / SECOND, self._state_text())
         self._remind(self._logged_status.notices, utc(wall_ms()).date())
         if busy is not self._busy:
             (retain_freed_memory if busy else release_freed_memory)()
@@ -139,6 +146,13 @@ class Service:
         if not busy:
             self._wakeup.sleep(self._engine.scheduler.coalesce_seconds(monotonic_ms()))
             self._wakeup.wait(self._engine.scheduler.sleep_seconds(monotonic_ms()))
+
+    def _state_text(self) -> str:
+        """Tell in a line how the daemon is, for who asks the service manager."""
+        problems = self._logged_status.readiness_problems(self._settings.follow.ready_lag)
+        if problems:
+            return f"not ready: {_without_byte_count(problems[0])}"
+        return f"ready: {len(self._logged_status.sources)} source(s) followed and caught up"
 
     def _current_status(self) -> Status:
         words = self._engine.reference_data.lexicon

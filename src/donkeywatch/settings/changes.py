@@ -30,6 +30,8 @@ def changed_settings(old: Settings, new: Settings) -> list[str]:
 def needs_restart(name: str) -> bool:
     """Does a setting take effect at the next start only?"""
     table, _, field = name.partition(".")
+    if name == "log_format":
+        return True
     if table == "release":
         return field in LISTENING
     return table == "http" and field in Http.model_fields and field not in RELOADED_HTTP

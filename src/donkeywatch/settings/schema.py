@@ -266,6 +266,9 @@ class Settings(_Strict):
     demonstration: bool = Field(
         False, description="the log is simulated: the page says that its figures are invented"
     )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="form of the daemon's own log: `text`, or `json` for an object a line"
+    )
     state: DirectoryPath = Field(Path("donkeywatch-state"), description="directory of the database")
     keys: DirectoryPath | None = Field(
         None, description="directory of the keys; default `keys` in `state`"
