@@ -240,6 +240,9 @@ class World:
         """Rotated files of which nothing had been read at the start, and copies of what was not
         read yet: nothing tells that they were the log."""
         self._first_seen: dict[File, int] = {}
+        self._foreign: set[File] = set()
+        """Of these, what was written to after it was seen: another program's, for all that anybody
+        can tell, and to be told."""
         self._copies = 0
         """How often lines were left standing twice, or where others of their file had stood."""
         """Lines that were read and could not be stored, so that they must be read again."""
@@ -389,6 +392,8 @@ class World:
         if old:
             # Its fingerprint goes with the keys of its week; then its searches alone are known.
             self._copies += week_of(self.now) > week_of(old[-1].left)
+            if old[-1] in self._first_seen and self.must.lines.keys().isdisjoint(old[-1].lines):
+                self._foreign.add(old[-1])
             self._finish()
             self._append(old[-1], b"".join(self._line("query") for _ in range(count)))
 
@@ -621,6 +626,8 @@ class World:
         packed.over = True
         if file in self._unknown:
             self._unknown.add(packed)
+        if file in self._foreign:
+            self._foreign.add(packed)
         return path.name
 
     def compress(self, which: int = 0, keep: bool = False) -> None:
@@ -790,6 +797,7 @@ class World:
             for file in readable
             for line in file.lines
             if line not in done
+            and file not in self._foreign
             # One that may be another program's has to stay as it is for a while first.
             and self.now - self._first_seen.get(file, 0) >= UNCHANGED_MS
         ]
@@ -861,8 +869,11 @@ class World:
             31 * SECOND,
         ):
             self.step(ms)
+        assert self.engine is not None
+        (source,) = self.engine.status().sources
         for file in self.names.values():
-            self.must_have(file.all())
+            if file not in self._foreign or source.error is None:  # Counted, or told.
+                self.must_have(file.all())
         self._check_counters()
         self._check_addresses()
         self._check_windows(("1h", "24h", "7d"), closed=False)

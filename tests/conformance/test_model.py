@@ -578,3 +578,17 @@ def test_copies_of_several_files_that_are_given_up_at_one_look(world: World) -> 
     world.write()
     world.copytruncate()
     world.check()
+
+
+def test_a_file_that_is_left_alone_as_another_programs_is_told_at_each_look() -> None:
+    """At the second look all seemed well: nothing said that its lines are not counted."""
+    world = World(link=True)
+    world.swap()
+    world.rewrite(more=700)
+    world.step(100)
+    world.stop()
+    world.write_old()
+    world.start()
+    world.write_old()
+    world.check()
+    world.close()

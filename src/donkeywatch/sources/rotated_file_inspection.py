@@ -133,9 +133,11 @@ class RotatedFiles:
 
     def _is_settled(self, path: Path, file: FileState) -> bool:
         """Tell whether a file need not be opened, since it is as it was when that was decided."""
-        if self._registry.inspected_files.get(file.identity) == file.state:
-            return True
         before = self._registry.finished.get(file.identity)
+        if self._registry.inspected_files.get(file.identity) == file.state:
+            if before is not None and (before.size, before.modified) == NO_STATE:
+                self.problems.foreign(path)
+            return True
         if before is None:
             if file.state[1] >= self._finished_before:
                 return False

@@ -1,0 +1,78 @@
+"""Reading files that nobody else may read: the lexicon, the keys, tokens."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from donkeywatch.errors import ConfigError, DatabaseUnavailableError, may_pass
+
+
+def read_private_file(path: Path, name: str, exposure_remedy: str = "") -> bytes:
+    """The content of a regular file of mode 0600 or less; ConfigError otherwise.
+
+    ``name`` begins every message; ``exposure_remedy`` is what else to do when others could read it.
+    Unavailable where the disk or a limit forbids reading now.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if may_pass(error):
+            raise _unavailable(name, error) from None
+        kind = "a symbolic link" if path.is_symlink() else f"not readable ({error.strerror})"
+        raise ConfigError(
+            f"{name}: {kind}", "name a regular file that the user of donkeywatch owns"
+        ) from None
+    state = os.fstat(descriptor)
+    mode = state.st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        raise ConfigError(f"{name}: not a regular file", "name a regular file")
+    with os.fdopen(descriptor, "rb") as file:
+        refuse_foreign(path, state, name)
+        if mode & 0o077:
+            raise ConfigError(
+                f"{name}: others can read it (mode {mode & 0o777:03o})",
+                f"run: chmod 600 {path}{exposure_remedy}",
+            )
+        try:
+            return file.read()
+        except OSError as error:
+            raise _unavailable(name, error) from None
+
+
+def refuse_foreign(path: Path, state: os.stat_result, name: str) -> None:
+    """ConfigError where somebody else may put another content in the place of a file.
+
+    Root, who may read what is the daemon's, is not asked for the owner.
+    """
+    user = os.geteuid()
+    if user and state.st_uid not in (0, user):
+        raise ConfigError(
+            f"{name}: it belongs to another user (uid {state.st_uid})",
+            f"run as root: chown {user} {path}",
+        )
+    directory = path.absolute().parent
+    mode = directory.stat().st_mode
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        raise ConfigError(
+            f"{name}: everybody can write to its directory (mode {mode & 0o777:03o})",
+            f"run: chmod o-w {directory}",
+        )
+
+
+def refuse_readable_by_others(path: Path, state: os.stat_result, name: str, remedy: str) -> None:
+    """ConfigError where everybody can read a file with a secret; its group may."""
+    if state.st_mode & stat.S_IROTH:
+        raise ConfigError(
+            f"{name}: everybody can read it (mode {state.st_mode & 0o777:03o})", remedy
+        )
+    refuse_foreign(path, state, name)
+
+
+def _unavailable(name: str, error: OSError) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(
+        f"{name}: cannot be read now ({error.strerror})",
+        "see to the disk or the limit, and try again; the file is left as it is",
+    )
