@@ -130,4 +130,4 @@ def test_every_verb_is_documented() -> None:
         if command.callback
     }
     documented = {verb[0] for verb in made.VERBS if verb}
-    assert documented == verbs | {"lexicon", "keys"}
+    assert documented == verbs | {"lexicon", "keys", "token"}

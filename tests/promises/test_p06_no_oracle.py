@@ -90,6 +90,7 @@ def test_other_machines_are_served_with_a_token_only(tmp_path: Path, host: str) 
     with pytest.raises(ConfigError, match="token"):
         loader.load(path, {})
     path.write_text(path.read_text() + f'token = "{TOKEN}"\n')
+    path.chmod(0o600)
     assert loader.load(path, {}).http.token is not None
 
 

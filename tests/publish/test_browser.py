@@ -245,8 +245,8 @@ def test_hours_of_the_day_are_in_utc_until_a_week_has_closed(
 
 def test_a_browser_is_asked_for_the_token(site: Site, browser: Browser) -> None:
     """With a token the browser shows its own question; the token as password opens everything."""
-    given = {"username": "", "password": "s3cret"}
-    with served(site.server, site.status, "s3cret") as guarded:
+    given = {"username": "", "password": "s3cret-word"}
+    with served(site.server, site.status, "s3cret-word") as guarded:
         with view(browser, http_credentials=given) as observed:
             observed.open(guarded.url)
             assert observed.rows() == expected_rows(site)

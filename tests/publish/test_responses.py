@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from donkeywatch.publish import responses
+from donkeywatch.publish import health, responses
 
 MODELS = [
     model
-    for model in vars(responses).values()
+    for model in {**vars(responses), **vars(health)}.values()
     if isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel
 ]
 

@@ -18,6 +18,7 @@ def settings(directory: Path, text: str) -> Settings:
     """Settings out of a file with this text."""
     path = directory / "donkeywatch.toml"
     path.write_text(text, "utf-8")
+    path.chmod(0o600)
     return loader.load(path, {})
 
 
@@ -29,7 +30,7 @@ def settings(directory: Path, text: str) -> Settings:
         (BASE.replace("one.log", "two.log"), ["source one: path"]),
         (BASE.replace('"one"', '"two"'), ["source two (new)", "source one (gone)"]),
         (BASE + "[time]\nlateness = 60\n", ["time.lateness"]),
-        (BASE + '[http]\nport = 1\ntoken = "secret"\n', ["http.port", "http.token"]),
+        (BASE + '[http]\nport = 1\ntoken = "zqorvtoken"\n', ["http.port", "http.token"]),
         (BASE + "[retention]\nhourly_weeks = 9\n", ["retention.hourly_weeks"]),
     ],
 )

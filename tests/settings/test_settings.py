@@ -87,6 +87,7 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "retention": dict.fromkeys(("hourly_weeks", "weekly_weeks"), NUMBERS),
     "correction": {"record": PATHS},
     "http": {
+        "tokens": PATHS,
         "host": st.one_of(WORDS, st.sampled_from(["127.0.0.1", "::1", "localhost", "x" * 64])),
         "port": NUMBERS,
         "token": WORDS,

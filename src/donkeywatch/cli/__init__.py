@@ -27,6 +27,7 @@ SUMMARIES = {
     "recover": "Go on from the newest good backup of a damaged database.",
     "reset": "Begin anew: remove the database, its backups and all keys.",
     "keys": "Work on the weekly keys.",
+    "token": "Work on the tokens of who may read the figures.",
     "report": "Draw the study's nine figures, with numbers and a page.",
     "evaluate": "Run the detector over labelled queries: precision and recall.",
     "simulate": "Simulate a server: logs, a nonsense lexicon, the exact truth.",

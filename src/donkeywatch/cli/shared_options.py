@@ -39,6 +39,11 @@ app.add_typer(lexicon_app, name="lexicon")
 keys_app = typer.Typer(help="Work on the weekly keys.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
+token_app = typer.Typer(
+    help="Work on the tokens of who may read the figures.", no_args_is_help=True
+)
+app.add_typer(token_app, name="token")
+
 
 @keys_app.callback()
 def _keys() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.ingest import private_file_reader
+from donkeywatch.settings import private_files
 
 REQUIRED = ("text", "label", "language", "stratum")
 WEIGHTS = ("weight", "probability")
@@ -87,7 +87,7 @@ def _rows(path: Path, topics: Collection[str]) -> Iterator[LabelledQuery]:
 
 
 def _text(path: Path) -> str:
-    data = private_file_reader.read_private_file(path, f"labels {path}")
+    data = private_files.read_private_file(path, f"labels {path}")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

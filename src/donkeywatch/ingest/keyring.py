@@ -10,7 +10,7 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest import private_file_reader
+from donkeywatch.settings import private_files
 
 KEY_BYTES = 32
 """Bytes of a key: AES-256."""
@@ -203,7 +203,7 @@ def _key(path: Path) -> bytes | None:
     """The key in a file; None when there is no such file."""
     if not os.path.lexists(path):
         return None
-    key = private_file_reader.read_private_file(
+    key = private_files.read_private_file(
         path, str(path), "; if others may have read it, start a new state directory"
     )
     if len(key) != KEY_BYTES:

@@ -11,9 +11,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest import private_file_reader
 from donkeywatch.ingest.lexicon import AGE, Ages, Category, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import tokenise
+from donkeywatch.settings import private_files
 
 
 def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False) -> Lexicon:
@@ -71,7 +71,7 @@ def _form_faults(path: Path, error: ValidationError) -> Iterator[ConfigError]:
 
 def _text(path: Path) -> str:
     try:
-        return private_file_reader.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
+        return private_files.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings import path_conflicts
+from donkeywatch.settings.private_files import refuse_readable_by_others
 from donkeywatch.settings.schema import TABLES, TOKEN_VARIABLE, Correction, Settings
 
 STATE_VARIABLE = "DONKEYWATCH_STATE"
@@ -42,7 +42,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None
     if STATE_VARIABLE in environ:
         raw["state"] = environ[STATE_VARIABLE]
-    _add_token(raw, path.parent, environ)
+    _add_token(raw, path, environ)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
@@ -54,33 +54,34 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
-def _add_token(raw: dict[str, object], base: Path, environ: Mapping[str, str]) -> None:
+def _add_token(raw: dict[str, object], settings: Path, environ: Mapping[str, str]) -> None:
     """A secret from the environment or a file; systemd passes a directory of credentials."""
     http = raw.setdefault("http", {})
     if not isinstance(http, dict):
         return
+    if "token" in http:
+        remedy = f"run: chmod o-r {settings}, or put the token into a `token_file` of mode 0600"
+        name = f"settings {settings} with a token"
+        refuse_readable_by_others(settings, settings.stat(), name, remedy)
     if TOKEN_VARIABLE in environ:
         http["token"] = environ[TOKEN_VARIABLE]
         return
     credentials = environ.get("CREDENTIALS_DIRECTORY")
     if named := http.get("token_file"):
-        http["token"] = _token(base / str(named), "http.token_file")
-    elif credentials and (file := base / credentials / "token").exists():
+        http["token"] = _token(settings.parent / str(named), "http.token_file")
+    elif credentials and (file := settings.parent / credentials / "token").exists():
         http["token"] = _token(file, "the credential token,")
 
 
 def _token(file: Path, name: str) -> str:
     try:
         with open(file, encoding="utf-8-sig", opener=_without_waiting) as opened:
-            mode = os.fstat(opened.fileno()).st_mode
+            state = os.fstat(opened.fileno())
             text = opened.read(MAX_TOKEN + 1).strip()
     except (OSError, ValueError):
         raise ConfigError(f"{name} {file}: not readable", "mend its path or mode") from None
-    if mode & stat.S_IROTH:
-        raise ConfigError(
-            f"{name} {file}: everybody can read it (mode {mode & 0o777:03o})",
-            f"run: chmod 600 {file} (a secret of Docker: give it `mode: 0400`)",
-        )
+    remedy = f"run: chmod 600 {file} (a secret of Docker: give it `mode: 0400`)"
+    refuse_readable_by_others(file, state, f"{name} {file}", remedy)
     if len(text.split()) != 1 or len(text) > MAX_TOKEN:
         raise ConfigError(
             f"{name} {file}: {'not one word' if text else 'empty'}",
@@ -102,6 +103,7 @@ def _resolve_paths(settings: Settings, base: Path) -> Settings:
         update={
             "tls_certificate": resolve(settings.http.tls_certificate),
             "tls_key": resolve(settings.http.tls_key),
+            "tokens": resolve(settings.http.tokens),
         }
     )
     return settings.model_copy(

@@ -215,6 +215,9 @@ class Http(_Strict):
         None, description=f"bearer token; better set the variable {TOKEN_VARIABLE}"
     )
     token_file: FilePath | None = Field(None, description="file with the bearer token")
+    tokens: FilePath | None = Field(
+        None, description="file with named tokens and what each may read: `donkeywatch token add`"
+    )
     names: tuple[Annotated[str, AfterValidator(check_host_name)], ...] = Field(
         (), description="more names (`Host`) to answer to without a token, such as a proxy's"
     )
@@ -233,6 +236,11 @@ class Http(_Strict):
         None, description="PEM file; with `tls_key` serves HTTPS"
     )
     tls_key: FilePath | None = Field(None, description="PEM file of the key")
+
+    @property
+    def asks_for_token(self) -> bool:
+        """Is nothing told without a token?"""
+        return self.token is not None or self.tokens is not None
 
     @property
     def loopback(self) -> bool:
@@ -298,7 +306,7 @@ class Settings(_Strict):
         names = [source.name for source in self.source]
         if len(set(names)) < len(names):
             raise ValueError("two sources have the same name")
-        if not self.http.loopback and self.http.token is None:
+        if not self.http.loopback and not self.http.asks_for_token:
             raise ValueError(
                 f"http.host {self.http.host} is not loopback and there is no token:"
                 f" set {TOKEN_VARIABLE} or http.token_file, or listen on 127.0.0.1"

@@ -14,6 +14,8 @@ from pydantic import AfterValidator, SecretStr
 
 MAX_TOKEN = 4096
 """Characters; a request's head of 16 KiB has room for it, as a password in base64, too."""
+MIN_TOKEN = 8
+"""Characters of a token that nobody guesses by chance."""
 OWN_PATHS = {
     "api", "assets", "docs", "favicon.ico", "healthz", "metrics", "openapi.json", "readyz",
 }  # fmt: skip
@@ -66,6 +68,10 @@ def clean_token(token: SecretStr) -> SecretStr:
         raise ValueError(
             "no HTTP header can hold it: it has a space or a control character, or more than"
             f" {MAX_TOKEN} characters; give one long random word"
+        )
+    if len(text) < MIN_TOKEN:
+        raise ValueError(
+            f"shorter than {MIN_TOKEN} characters, so it can be guessed; give a long random word"
         )
     return SecretStr(text)
 

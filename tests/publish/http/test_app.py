@@ -19,7 +19,7 @@ from asking import Asked, error, served
 from donkeywatch.counting.calendar import week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.engine_status import SourceStatus, Status
-from donkeywatch.publish.http import request_guard as module
+from donkeywatch.publish.http import authorisation
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.parameters import parse_time
 from donkeywatch.publish.http.request_guard import HEADERS
@@ -39,7 +39,7 @@ LIVE = {"/", "/metrics", "/healthz", "/readyz", "/api/v1/fractions"}
 """Answers that are another one at the next moment."""
 TABLES = ("fractions", "hours", "weeks", "profile", "countries")
 FORMS = ("2026-11-23T10:00:00Z", "2026-11-23", "2026-W48")
-BAD_TOKENS = ("", "Bearer", "Bearer wrong", "Bearer s3cretX", "Basic s3cret", "s3cret")
+BAD_TOKENS = ("", "Bearer", "Bearer wrong", "Bearer s3cretX", "Basic s3cret-word", "s3cret-word")
 
 
 def pages(ask: Asked, path: str) -> Iterator[dict[str, Any]]:
@@ -366,7 +366,7 @@ def test_every_refusal_has_one_form(ask: Asked, counted: tuple[Simulated, Status
         httpx.request("GET", ask.url, content=b"x" * 17_000, trust_env=False),
         httpx.request("GET", ask.url, content=iter([b"x"]), trust_env=False),
     ]  # fmt: skip
-    with served(*counted, token="s3cret") as request:
+    with served(*counted, token="s3cret-word") as request:
         answers.append(request("/"))
     assert {a.status_code for a in answers} == {401, 404, 405, 411, 413, 421, 422, 431}
     for answer in answers:
@@ -488,7 +488,7 @@ def test_all_is_found_under_the_root_path_and_without_it(
 
 def test_the_token_is_needed_under_the_root_path(counted: tuple[Simulated, Status]) -> None:
     """Health alone is open there, too; a path that only looks like it is not."""
-    with served(*counted, token="s3cret", root_path="/dw") as request:
+    with served(*counted, token="s3cret-word", root_path="/dw") as request:
         assert request("/dw/healthz").status_code == request("/healthz").status_code == 200
         for path in ("/dw", "/dw/", "/dw/metrics", "/metrics", "/dw/dw/healthz", "/x/healthz"):
             assert request(path).status_code == 401
@@ -536,9 +536,12 @@ def test_an_answer_that_fails_has_the_headers_too(
 # -- token -------------------------------------------------------------------------------
 
 
-def test_with_a_token_nothing_is_told_without_it(counted: tuple[Simulated, Status]) -> None:
+def test_with_a_token_nothing_is_told_without_it(
+    counted: tuple[Simulated, Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """401 without or with a wrong token, and the figures with the right one, on every path."""
-    with served(*counted, token="s3cret") as request:
+    monkeypatch.setattr(authorisation, "MAX_FAILURES", 10_000)
+    with served(*counted, token="s3cret-word") as request:
         for path in set(PATHS) - {"/healthz"}:
             refused = [request(path)]
             refused += [request(path, headers={"Authorization": given}) for given in BAD_TOKENS]
@@ -548,7 +551,7 @@ def test_with_a_token_nothing_is_told_without_it(counted: tuple[Simulated, Statu
                 remedy = "send the header Authorization: Bearer <token>"
                 assert error(answer)["remedy"] == remedy
                 assert answer.headers["cache-control"] == "no-store"
-            right = request(path, headers={"Authorization": "Bearer s3cret"})
+            right = request(path, headers={"Authorization": "Bearer s3cret-word"})
             assert right.status_code == (503 if path == "/readyz" else 200)
 
 
@@ -556,7 +559,7 @@ def test_an_unknown_path_cannot_be_probed_without_the_token(
     counted: tuple[Simulated, Status],
 ) -> None:
     """Strangers get 401 for what exists and for what does not; health alone is open."""
-    with served(*counted, token="s3cret") as request:
+    with served(*counted, token="s3cret-word") as request:
         assert request("/nothing").status_code == 401
         assert request("/healthz/").status_code == 401
         assert request("/healthz").json() == {"healthy": True}
@@ -566,13 +569,13 @@ def test_a_browser_is_asked_for_the_token_and_may_give_it_as_password(
     counted: tuple[Simulated, Status],
 ) -> None:
     """Basic authentication with any name and the token; only what asks for HTML is offered it."""
-    with served(*counted, token="s3cret") as request:
+    with served(*counted, token="s3cret-word") as request:
         offered = request("/", headers={"Accept": "text/html"}).headers["www-authenticate"]
         assert offered.startswith("Basic realm=")
         for name in ("", "anyone"):
-            given = base64.b64encode(f"{name}:s3cret".encode()).decode()
+            given = base64.b64encode(f"{name}:s3cret-word".encode()).decode()
             assert request("/", headers={"Authorization": f"Basic {given}"}).status_code == 200
-        for wrong in (":", ":s3cret2", "s3cret:", "s3cret"):
+        for wrong in (":", ":s3cret2", "s3cret-word:", "s3cret-word"):
             given = base64.b64encode(wrong.encode()).decode()
             assert request("/", headers={"Authorization": f"Basic {given}"}).status_code == 401
 
@@ -580,7 +583,7 @@ def test_a_browser_is_asked_for_the_token_and_may_give_it_as_password(
 def test_tokens_are_compared_in_constant_time(
     counted: tuple[Simulated, Status], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """hmac.compare_digest decides, over the whole header."""
+    """hmac.compare_digest decides, over the whole token."""
     observed: list[tuple[bytes, bytes]] = []
 
     def compare(given: bytes, right: bytes) -> bool:
@@ -590,19 +593,19 @@ def test_tokens_are_compared_in_constant_time(
     class Watched:
         compare_digest = staticmethod(compare)
 
-    monkeypatch.setattr(module, "hmac", Watched)
-    with served(*counted, token="s3cret") as request:
+    monkeypatch.setattr(authorisation, "hmac", Watched)
+    with served(*counted, token="s3cret-word") as request:
         request("/metrics", headers={"Authorization": "Bearer guess"})
         request("/metrics")
-    assert observed == [(b"Bearer guess", b"Bearer s3cret"), (b"", b"Bearer s3cret")]
+    assert observed == [(b"guess", b"s3cret-word")]
 
 
 def test_a_token_may_have_letters_beyond_ascii(counted: tuple[Simulated, Status]) -> None:
     """A token of any letters, sent as UTF-8, is accepted."""
-    with served(*counted, token="géheim") as request:
+    with served(*counted, token="géheimes") as request:
         answer = httpx.get(
             f"{request.url}/api/v1/fractions", trust_env=False,
-            headers={b"Authorization": "Bearer géheim".encode()},
+            headers={b"Authorization": "Bearer géheimes".encode()},
         )  # fmt: skip
         assert answer.status_code == 200
 
@@ -622,7 +625,7 @@ def test_an_open_address_needs_a_token(tmp_path: Path, host: str) -> None:
     path.write_text(settings_text(host), "utf-8")
     with pytest.raises(ConfigError, match="is not loopback and there is no token: set DONKEYWATCH"):
         loader.load(path, {})
-    assert loader.load(path, {"DONKEYWATCH_TOKEN": "s3cret"}).http.token
+    assert loader.load(path, {"DONKEYWATCH_TOKEN": "s3cret-word"}).http.token
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
@@ -646,8 +649,29 @@ def test_an_empty_token_in_the_settings_is_no_token(tmp_path: Path) -> None:
     """Neither does `token = ""`."""
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("0.0.0.0", 'token = ""\n'), "utf-8")
-    with pytest.raises(ConfigError):
+    path.chmod(0o600)
+    with pytest.raises(ConfigError, match="empty"):
         loader.load(path, {})
+
+
+def test_a_short_token_is_refused(tmp_path: Path) -> None:
+    """A letter is guessed at once."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0"), "utf-8")
+    with pytest.raises(ConfigError, match="shorter than 8 characters"):
+        loader.load(path, {"DONKEYWATCH_TOKEN": "a"})
+
+
+def test_settings_with_a_token_that_everybody_can_read_are_refused(tmp_path: Path) -> None:
+    """With what to do; without a token they may be read by all."""
+    path = tmp_path / "donkeywatch.toml"
+    path.write_text(settings_text("0.0.0.0", 'token = "s3cret-word"\n'), "utf-8")
+    path.chmod(0o644)
+    with pytest.raises(ConfigError, match="with a token: everybody can read it") as caught:
+        loader.load(path, {})
+    assert "token_file" in caught.value.remedy
+    path.chmod(0o640)
+    assert loader.load(path, {}).http.token is not None
 
 
 @pytest.mark.parametrize(
@@ -657,6 +681,7 @@ def test_a_token_that_no_header_holds_is_refused(tmp_path: Path, token: str) -> 
     """At the load, with the reason, and without the token."""
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("0.0.0.0", f'token = "{token}"\n'), "utf-8")
+    path.chmod(0o600)
     with pytest.raises(ConfigError, match="no HTTP header can hold it") as caught:
         loader.load(path, {})
     assert token not in str(caught.value)
@@ -667,17 +692,17 @@ def test_a_token_of_the_environment_that_is_no_text_is_refused(tmp_path: Path) -
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("0.0.0.0"), "utf-8")
     with pytest.raises(ConfigError, match="no HTTP header can hold it"):
-        loader.load(path, {"DONKEYWATCH_TOKEN": "s3cret\udcff"})
+        loader.load(path, {"DONKEYWATCH_TOKEN": "s3cret-word\udcff"})
 
 
-@pytest.mark.parametrize("token", [" s3cret", "s3cret\n", "\t s3cret \r\n"])
+@pytest.mark.parametrize("token", [" s3cret-word", "s3cret-word\n", "\t s3cret-word \r\n"])
 def test_white_space_around_a_token_is_none_of_it(tmp_path: Path, token: str) -> None:
     """As editors and `echo` leave it."""
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("0.0.0.0"), "utf-8")
     result = loader.load(path, {"DONKEYWATCH_TOKEN": token}).http.token
     assert result is not None
-    assert result.get_secret_value() == "s3cret"
+    assert result.get_secret_value() == "s3cret-word"
 
 
 @pytest.mark.parametrize(

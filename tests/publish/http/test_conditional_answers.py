@@ -160,8 +160,8 @@ def test_a_page_with_an_open_window_is_live(database: tuple[Asked, sqlite3.Conne
 
 def test_with_a_token_304_needs_it_too(counted: tuple[Simulated, Status]) -> None:
     """A stranger learns nothing of a tag."""
-    with served(*counted, token="s3cret") as request:
-        right = {"Authorization": "Bearer s3cret"}
+    with served(*counted, token="s3cret-word") as request:
+        right = {"Authorization": "Bearer s3cret-word"}
         tag = request(KEPT[0], headers=right).headers["etag"]
         assert request(KEPT[0], headers={"If-None-Match": tag}).status_code == 401
         assert request(KEPT[0], headers={"If-None-Match": tag, **right}).status_code == 304

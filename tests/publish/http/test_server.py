@@ -174,6 +174,7 @@ def certificate(directory: Path) -> tuple[Path, Path]:
             serialization.NoEncryption(),
         )
     )
+    paths[1].chmod(0o600)
     return paths
 
 
@@ -201,6 +202,18 @@ def test_tls_files_that_cannot_be_used_refuse_the_start(tmp_path: Path, wrong: s
         _, key = certificate(tmp_path / "other")
     with pytest.raises(ConfigError, match="TLS files cannot be used"):
         Server(hello(), Http(port=0, tls_certificate=cert, tls_key=key))
+
+
+def test_a_tls_key_that_everybody_can_read_refuses_the_start(tmp_path: Path) -> None:
+    """With what to do about it; its group may read it."""
+    cert, key = certificate(tmp_path)
+    key.chmod(0o644)
+    with pytest.raises(ConfigError, match="everybody can read it") as caught:
+        Server(hello(), Http(port=0, tls_certificate=cert, tls_key=key))
+    assert caught.value.remedy == f"run: chmod o-r {key}"
+    key.chmod(0o640)
+    with running(Http(port=0, tls_certificate=cert, tls_key=key)) as server:
+        assert server.url.startswith("https://")
 
 
 def sent(url: str, data: bytes, seconds: float = 5.0) -> bytes:

@@ -8,6 +8,7 @@ import socket
 import ssl
 
 from donkeywatch.errors import AddressUnavailable, ConfigError, may_pass
+from donkeywatch.settings.private_files import refuse_readable_by_others
 from donkeywatch.settings.schema import Http
 
 TLS_REMEDY = "give a PEM certificate and its key, without a password"
@@ -54,6 +55,12 @@ def load_tls(http: Http, *contexts: ssl.SSLContext) -> None:
     if not http.tls_certificate or not http.tls_key:
         return
     try:
+        refuse_readable_by_others(
+            http.tls_key,
+            http.tls_key.stat(),
+            f"http.tls_key {http.tls_key}",
+            f"run: chmod o-r {http.tls_key}",
+        )
         for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *contexts):
             # Without a password it would ask for one at the terminal.
             context.load_cert_chain(http.tls_certificate, http.tls_key, password="")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
 import sqlite3
-from base64 import b64decode
 
 from fastapi import Request, Response
-from pydantic import SecretStr
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from donkeywatch.publish.http.authorisation import Authorisation
 from donkeywatch.publish.http.encodings import accepts_gzip
 from donkeywatch.publish.http.refusals import error_response
 from donkeywatch.settings.schema import Http
@@ -29,8 +27,6 @@ HEADERS = {
 }
 NOT_KEPT = "no-store"
 """What caches are told of an answer that does not say itself that it may be kept."""
-BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
-"""What makes a browser ask for the token, since nobody can give it a header."""
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.IGNORECASE)
 """A name or an address, and a port, as a client of ours writes them."""
 ABSOLUTE = re.compile(r"^https?://[^/]*", re.IGNORECASE)
@@ -52,6 +48,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, http: Http) -> None:
         self._app, self._http = app, http
+        self._authorisation = Authorisation(http)
         self._names = {"localhost", "127.0.0.1", "::1", http.host.lower(), *http.names}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +69,7 @@ class Guard:
             await send(message)
 
         inner = self._as_get(scope)
-        answer = refuse_size(scope) or self._refuse(scope["method"], Request(inner))
+        answer = refuse_size(scope) or await self._refuse(scope["method"], Request(inner))
         try:
             if answer is not None:
                 await answer(scope, receive, secured)
@@ -109,26 +106,21 @@ class Guard:
             headers["Access-Control-Allow-Origin"] = origin
             headers.add_vary_header("Origin")
 
-    def _refuse(self, method: str, request: Request) -> Response | None:
+    async def _refuse(self, method: str, request: Request) -> Response | None:
         """The answer to a request that goes no further; None for one that does."""
-        token = self._http.token
         path = request.scope["path"].removeprefix(self._http.root_path)
         if method not in ("GET", "HEAD"):
             return error_response(
                 405, "only GET and HEAD are answered", "use GET", {"Allow": "GET, HEAD"}
             )
-        if token is None and path not in PROBES and _requested_host(request) not in self._names:
+        is_open = not self._http.asks_for_token
+        if is_open and path not in PROBES and _requested_host(request) not in self._names:
             # Without a token only this machine may ask: not a page that a browser of this
             # machine shows, under a name that its server lets point here.
             remedy = f"ask as {self._http.host}, or add the name to `names` under [http]"
             return error_response(421, "this is not the name of this server", remedy)
-        if token is not None and path != "/healthz" and not _is_authorised(request, token):
-            return error_response(
-                401,
-                "the token is missing or wrong",
-                "send the header Authorization: Bearer <token>",
-                {"WWW-Authenticate": BASIC if _is_browser(request) else "Bearer"},
-            )
+        if (refused := await self._authorisation.refuse(request, path)) is not None:
+            return refused
         if not path:
             # Relative, so that it holds whatever the proxy calls this server.
             return Response(
@@ -163,27 +155,6 @@ def _requested_host(request: Request) -> str | None:
     host_headers = request.headers.getlist("host")
     host = HOST.fullmatch(host_headers[0]) if len(host_headers) == 1 else None
     return host["name"].strip("[]").lower().removesuffix(".") if host else None
-
-
-def _is_authorised(request: Request, token: SecretStr) -> bool:
-    given = _as_bearer(request.headers.get("authorization", "").encode("latin-1"))
-    return hmac.compare_digest(given, f"Bearer {token.get_secret_value()}".encode())
-
-
-def _is_browser(request: Request) -> bool:
-    return "text/html" in request.headers.get("accept", "")
-
-
-def _as_bearer(given: bytes) -> bytes:
-    """A browser sends the token as the password of Basic authentication (RFC 7617)."""
-    scheme, _, coded = given.partition(b" ")
-    if scheme.lower() != b"basic":
-        return given
-    try:
-        name_and_token = b64decode(coded, validate=True)
-    except ValueError:
-        return given
-    return b"Bearer " + name_and_token.partition(b":")[2]
 
 
 def failure_answer(error: Exception) -> Response:

@@ -59,7 +59,7 @@ def ask_health(http: Http) -> DaemonAnswer:
     except urllib.error.HTTPError as error:
         with error:
             text = error.read()
-        if error.code in (401, 403):
+        if error.code in (401, 403, 429):
             return DaemonAnswer(Answer.REFUSED)
     except HTTPException:
         return DaemonAnswer(Answer.OTHER)
