@@ -1,4 +1,4 @@
-"""What a timer does while the daemon does not run: keys destroy."""
+"""The weekly keys while the daemon does not run: keys status, keys destroy, keys rotate."""
 
 from __future__ import annotations
 
@@ -8,30 +8,80 @@ import typer
 
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, keys_app, out
 from donkeywatch.errors import UsageError
-from donkeywatch.runtime import due_key_destruction
+from donkeywatch.runtime import key_destruction
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
+from donkeywatch.runtime.key_status import describe_keys
 from donkeywatch.settings import loader
+
+YesOption = Annotated[bool, typer.Option("--yes", help="do it; it cannot be undone")]
+
+
+@keys_app.command("status")
+def keys_status(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Tell of each week whether its key is there, when it goes, and whether rows are left of it."""
+    settings = loader.load(config_path)
+    lines = describe_keys(settings.state, settings.key_directory, wall_ms())
+    for line in lines:
+        _print(line)
+    if not lines:
+        _print("no key was made yet")
 
 
 @keys_app.command("destroy")
-def destroy(
+def keys_destroy(
     config_path: ConfigOption = DEFAULT_CONFIG,
-    due: Annotated[
-        bool, typer.Option("--due", help="those that nothing needs any more; the only choice")
+    due: Annotated[bool, typer.Option("--due", help="those that nothing needs any more")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="every key: an emergency; needs --yes")
     ] = False,
+    yes: YesOption = False,
 ) -> None:
-    """Destroy the keys whose time is over, and what was made with them, without a daemon.
+    """Destroy keys, and what was made with them, without a daemon.
 
-    The daemon does so by itself: while it runs this is refused. Lines of these weeks that a log
-    still holds and that are not counted are `too_late` afterwards.
+    --due: those whose time is over, which the daemon destroys by itself: while it runs this is
+    refused. Lines of these weeks that a log still holds and that are not counted are `too_late`
+    afterwards.
+
+    --all: every key, every row of an address, and the backups. Counts stay, those of this hour and
+    week as they are. What comes this week is not counted any more: nobody could tell it from what
+    was.
     """
-    if not due:
+    if due == everything:
         raise UsageError(
-            "nothing is said about which keys to destroy",
-            "add --due; to destroy all of them and every count, `donkeywatch reset`",
+            "it is not said which keys to destroy",
+            "add --due or --all; to destroy every count as well, `donkeywatch reset`",
         )
-    weeks = due_key_destruction.destroy_due(loader.load(config_path), wall_ms(), monotonic_ms())
+    settings = loader.load(config_path)
+    if everything:
+        _require_yes(yes=yes, what="every key and every row of an address")
+        weeks = key_destruction.destroy_all(settings, wall_ms())
+    else:
+        weeks = key_destruction.destroy_due(settings, wall_ms(), monotonic_ms())
     for week in weeks:
-        out.print(f"destroyed the key of {week}", highlight=False)
+        _print(f"destroyed the key of {week}")
     if not weeks:
-        out.print("no key is due", highlight=False)
+        _print("no key is due" if due else "there is no key")
+
+
+@keys_app.command("rotate")
+def keys_rotate(config_path: ConfigOption = DEFAULT_CONFIG, yes: YesOption = False) -> None:
+    """Destroy the keys of the weeks that are being counted: the next start makes others.
+
+    For keys that somebody may have seen. Counts and rows stay, and nobody can test an address
+    against those rows any more. A break marks it, since an address of before counts as another.
+    """
+    _require_yes(yes=yes, what="the keys of the weeks that are being counted")
+    weeks = key_destruction.rotate_keys(loader.load(config_path))
+    for week in weeks:
+        _print(f"destroyed the key of {week}; the next start makes another")
+    if not weeks:
+        _print("there is no key")
+
+
+def _require_yes(*, yes: bool, what: str) -> None:
+    if not yes:
+        raise UsageError(f"this destroys {what}, and cannot be undone", "repeat it with --yes")
+
+
+def _print(text: str) -> None:
+    out.print(text, highlight=False, markup=False, soft_wrap=True)

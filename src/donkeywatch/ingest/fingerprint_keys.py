@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from donkeywatch.counting.calendar import week_of
+from donkeywatch.counting.calendar import WEEK, week_of
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.sources.fingerprints import IN_MEMORY, LASTING
 
@@ -26,9 +26,14 @@ class ContentKeys:
     now: Callable[[], int]
 
     def current(self) -> int:
-        """Start of the newest week that has a key and has begun; of this week where none has."""
+        """Start of the newest week that has a key and has begun; of this week where none has.
+
+        Of the next one where an operator has destroyed the key of this one.
+        """
         this = week_of(self.now())  # Keys of weeks to come go when a clock turns out to be ahead.
-        return max((week for week in self.keyring.active_weeks() if week <= this), default=this)
+        living = (week for week in self.keyring.active_weeks() if week <= this)
+        without = this + WEEK if this in self.keyring.destroyed_weeks() else this
+        return max(living, default=without)
 
     def key(self, week: int) -> bytes | None:
         """The key of a week's fingerprints, None once it is destroyed."""

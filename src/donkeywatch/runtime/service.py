@@ -23,8 +23,8 @@ from donkeywatch.publish.http.listen_retry import ListenRetry
 from donkeywatch.publish.http.public_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
-from donkeywatch.runtime.due_key_destruction import destroy_before_serving
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.log_handler import ANSWER
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.reference_data import ReferenceData

@@ -6,13 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from donkeywatch.counting.aggregates import Window, WindowAggregate, aggregate, empty_aggregate
-from donkeywatch.counting.calendar import (
-    DAY,
-    HOUR,
-    WEEK,
-    floor_to,
-    week_of,
-)
+from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, week_of
 from donkeywatch.counting.key_lifetime import first_living_week, is_outlived
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.counting.rows import merge, to_columns
@@ -259,6 +253,8 @@ class WindowCloser:
         it are destroyed; when their time comes, they get others.
         """
         hour, week = floor_to(now + DAY, HOUR) + HOUR, week_of(now + DAY) + WEEK
+        if week_of(now) in self._keys.destroyed_weeks():
+            week += WEEK  # An operator destroyed this one's: fingerprints are under the next one's.
         if self._store.newest_hour() >= hour or max(self._keys.active_weeks(), default=0) >= week:
             self._store.take_back(hour, week)
             self._keys.discard(week)

@@ -91,6 +91,11 @@ def forget_fingerprints(db: sqlite3.Connection, week: int) -> None:
     )
 
 
+def forget_unknown(db: sqlite3.Connection) -> None:
+    """Forget files that nothing tells any more: each is a new one at the next look."""
+    db.execute("delete from generations where head_length = 0")
+
+
 def _of_others(sources: Sequence[str]) -> str:
     places = ", ".join("?" * len(sources))
     return f"from generations where state != 'skipped' and source not in ({places})"
