@@ -41,6 +41,7 @@ VERBS = (
     ("init",),
     ("run",),
     ("backfill",),
+    ("reload",),
     ("status",),
     ("check",),
     ("verify",),

@@ -123,6 +123,7 @@ def test_nothing_is_asked_with_yes(tmp_path: Path) -> None:
     settings = loader.load(tmp_path / "donkeywatch.toml", {})
     assert settings.title == 'a "b"'
     assert settings.source[0].path == log
+    assert settings.lexicon is not None
     assert stat.S_IMODE(settings.lexicon.stat().st_mode) == 0o600
     assert {"pedophile", "pornographic"} == set(lexicon_file.load(settings.lexicon).topics)
     assert "source main: ok" in text

@@ -133,6 +133,7 @@ def test_keys_are_destroyed_without_a_daemon(daemon: Daemons, diary: Diary, run:
     assert code == 2
     assert "add --due" in message
     lexicon = loader.load(monitor.settings, {}).lexicon
+    assert lexicon is not None
     lexicon.chmod(0o644)  # It is not read.
     command = ("keys", "destroy", "--due", "--config", monitor.settings)
     code, message = run(*command)

@@ -252,7 +252,7 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert done.returncode == 0, done
     made = ValidationRecord.model_validate_json(record.read_bytes())
     install = keyring.install_key(settings.key_directory, fresh=False)
-    assert made.lexicon == lexicon.digest(lexicon_file.load(settings.lexicon), install)
+    assert made.lexicon == lexicon.digest(lexicon_file.load_configured(settings), install)
     assert (made.languages, str(made.sampled_to)) == (("fr",), "2026-09-22")
     topic = made.topics["pedophile"]
     assert (topic.labelled, topic.true_positives, topic.false_positives) == (1500, 985, 15)
@@ -265,6 +265,7 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert all(0 <= v["lower"] <= v["value"] <= v["upper"] <= 1 for v in shown)
 
     message = server.directory / "said"
+    assert settings.lexicon is not None
     text = settings.lexicon.read_text("utf-8")
     settings.lexicon.write_text(text.replace('explicit = ["', 'explicit = ["zqorvik", "', 1))
     process.send_signal(signal.SIGHUP)

@@ -111,6 +111,7 @@ def test_a_reload_says_what_it_took_and_what_waits_for_a_start(
     more = later + "[time]\nlateness = 60\n"
     assert reload_messages(more) == ["settings reloaded: time.lateness"]
     words = service._settings.lexicon
+    assert words is not None
     words.write_text(words.read_text("utf-8").replace('title = "', 'title = "other ', 1), "utf-8")
     (line,) = reload_messages(more)
     assert line == "settings reloaded: the word list, so a new stretch of the series begins"

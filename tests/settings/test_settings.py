@@ -104,6 +104,7 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "release": {"host": WORDS, "port": NUMBERS, "delay_hours": NUMBERS},
     "": {
         "title": WORDS,
+        "lexicon_command": st.lists(WORDS, max_size=2),
         "log_format": st.sampled_from(["text", "json", "xml"]),
         "demonstration": st.booleans(),
         "keys": PATHS,

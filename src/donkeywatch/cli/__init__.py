@@ -19,6 +19,7 @@ __all__ = ["SUMMARIES", "app", "load_commands", "main"]
 SUMMARIES = {
     "init": "Write settings for a log and a word list to begin with.",
     "run": "Follow the logs and serve the figures, until SIGTERM or Ctrl-C.",
+    "reload": "Have the daemon take new settings, word list and certificates.",
     "status": "Show the current fractions and how far each log is counted.",
     "check": "Check settings, lexicon, keys, and how the logs are read.",
     "lexicon": "Work on the word list.",

@@ -63,7 +63,7 @@ def check_command(
     findings = show_checks(settings, with_logs=sample is None)
     if sample is not None and not any(isinstance(finding, ConfigError) for finding in findings):
         chosen = _source(settings, source)
-        detector = Detector(lexicon_file.load(settings.lexicon))
+        detector = Detector(lexicon_file.load_configured(settings))
         _show_sample(sample, line_reader(chosen, detector), chosen, settings.time)
     exit_with(findings)
 

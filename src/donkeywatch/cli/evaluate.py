@@ -54,7 +54,11 @@ def evaluate(
     corrected fraction as long as the word list stays the same. See docs/evaluation.md.
     """
     key = None if record is None else _key(loader.load(config_path))
-    words = lexicon_file.load(lexicon or loader.load(config_path).lexicon)
+    words = (
+        lexicon_file.load(lexicon)
+        if lexicon is not None
+        else lexicon_file.load_configured(loader.load(config_path))
+    )
     rows, results = _results(path, words, syntax)
     for result in results:
         _print_evaluation(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -13,12 +13,15 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, er
 from donkeywatch.counting.calendar import WEEK_NAME, to_ms, week_start
 from donkeywatch.errors import UsageError
 from donkeywatch.evaluation import validation_record
+from donkeywatch.report import released_report
 from donkeywatch.report.analysis import FOREVER, Options
 from donkeywatch.report.hour_exclusion import Rule
 from donkeywatch.report.hour_profiles import Estimator
 from donkeywatch.report.provenance import figure_settings
 from donkeywatch.settings import loader
 from donkeywatch.settings.state_files import DATABASE
+
+Release = Literal["live", "guarded"]
 
 
 @app.command()
@@ -44,12 +47,25 @@ def report(
     date: Annotated[
         str | None, typer.Option(help="day of the report; default that of the newest commit")
     ] = None,
+    release: Annotated[
+        Release, typer.Option(help="`guarded`: only what is released, which anyone may see")
+    ] = "live",
 ) -> None:
     """Draw the study's nine figures, with numbers and a page.
 
     Reads only, and may be used while the daemon runs. Needs the extra [study]. What each
-    figure means and what not, and the columns of the CSV files, are in docs/method.md.
+    figure means and what not, and the columns of the CSV files, are in docs/method.md. With
+    `--release guarded` it is a page and tables of released figures, see docs/release.md.
     """
+    if release == "guarded":
+        chosen = (since, until, countries, topic, comparison, date)
+        if any(chosen) or exclude != "coverage" or estimator != "ratio_of_sums":
+            raise UsageError(
+                "what is released is decided, and cannot be chosen from",
+                "leave out all options but --out, --database and --config",
+            )
+        _write_released(directory, config_path, database)
+        return
     record, daemon_settings = None, None
     if database is None:
         settings = loader.load(config_path)
@@ -85,6 +101,15 @@ def report(
 
         files = reports.write(database, directory, options, step)
         bar.update(task, completed=reports.STEPS, description="done")
+    out.print(f"{len(files)} files; look at {files[0]}", highlight=False, soft_wrap=True)
+
+
+def _write_released(directory: Path, config_path: Path, database: Path | None) -> None:
+    title = ""
+    if database is None:
+        settings = loader.load(config_path)
+        database, title = settings.state / DATABASE, settings.title
+    files = released_report.write(database, directory, title)
     out.print(f"{len(files)} files; look at {files[0]}", highlight=False, soft_wrap=True)
 
 

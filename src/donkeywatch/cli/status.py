@@ -47,7 +47,7 @@ def status(
         raise StateError(
             f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
         )
-    lexicon = lexicon_file.load(settings.lexicon, allow_expired=True)
+    lexicon = lexicon_file.load_configured(settings, allow_expired=True)
     snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.public_topics()])
     if not watch:
         out.print(_status(snapshots, settings, lexicon))

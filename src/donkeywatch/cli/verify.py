@@ -46,7 +46,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     topics = [
         topic.id
-        for topic in lexicon_file.load(settings.lexicon, allow_expired=True).public_topics()
+        for topic in lexicon_file.load_configured(settings, allow_expired=True).public_topics()
     ]
     try:
         db = connect(path, read_only=True)

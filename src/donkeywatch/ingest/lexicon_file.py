@@ -11,9 +11,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from donkeywatch.errors import ConfigError
+from donkeywatch.ingest import lexicon_command
 from donkeywatch.ingest.lexicon import AGE, Ages, Category, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.settings import private_files
+from donkeywatch.settings.schema import Settings
 
 
 def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False) -> Lexicon:
@@ -21,10 +23,17 @@ def load(path: Path, now: datetime | None = None, *, allow_expired: bool = False
 
     One that has expired is refused unless ``allow_expired``: what was counted may be looked at.
     """
-    lexicon, faults = read(path, now, allow_expired=allow_expired)
-    if faults or lexicon is None:
-        raise faults[0]
-    return lexicon
+    return _without_faults(*read(path, now, allow_expired=allow_expired))
+
+
+def load_configured(
+    settings: Settings, now: datetime | None = None, *, allow_expired: bool = False
+) -> Lexicon:
+    """Read and check the lexicon of the settings, a file or what a command writes; as `load`."""
+    if settings.lexicon is not None:
+        return load(settings.lexicon, now, allow_expired=allow_expired)
+    data, name = lexicon_command.command_output(settings.lexicon_command), lexicon_command.NAME
+    return _without_faults(*_parse(data, name, now, allow_expired=allow_expired))
 
 
 def read(
@@ -34,13 +43,31 @@ def read(
 
     ConfigError where there is nothing to look for faults in.
     """
+    name = f"lexicon {path}"
+    data = private_files.read_private_file(path, name)
+    return _parse(data, name, now, allow_expired=allow_expired)
+
+
+def _without_faults(lexicon: Lexicon | None, faults: list[ConfigError]) -> Lexicon:
+    if faults or lexicon is None:
+        raise faults[0]
+    return lexicon
+
+
+def _parse(
+    data: bytes, source: str, now: datetime | None, *, allow_expired: bool
+) -> tuple[Lexicon | None, list[ConfigError]]:
     try:
-        lexicon = Lexicon.model_validate(tomllib.loads(_text(path)))
+        lexicon = Lexicon.model_validate(tomllib.loads(data.decode("utf-8-sig")))
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{source}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
+        ) from None
     except ValidationError as error:
-        return None, list(_form_faults(path, error))
+        return None, list(_form_faults(source, error))
     except (ValueError, RecursionError) as error:
         raise ConfigError(
-            f"lexicon {path}: not valid TOML near line {_line(error)}",
+            f"{source}: not valid TOML near line {_line(error)}",
             "mend the syntax there; words stand in double quotes",
         ) from None
     faults = []
@@ -48,34 +75,25 @@ def read(
     if lexicon.expires is not None and today > lexicon.expires and not allow_expired:
         faults.append(
             ConfigError(
-                f"lexicon {path}: expired on {lexicon.expires}",
+                f"{source}: expired on {lexicon.expires}",
                 "have it reviewed, set a new `expires` date in it, and start donkeywatch again",
             )
         )
     for name, topic in lexicon.topics.items():
-        faults += _topic_faults(path, name, topic)
+        faults += _topic_faults(source, name, topic)
     return lexicon, faults
 
 
-def _form_faults(path: Path, error: ValidationError) -> Iterator[ConfigError]:
+def _form_faults(source: str, error: ValidationError) -> Iterator[ConfigError]:
     for detail in error.errors(include_input=False, include_context=False):
         message = detail["msg"]
         close = difflib.get_close_matches(str(detail["loc"][-1]), SCHEMA_KEYS, 1)
         if detail["type"] == "extra_forbidden" and close:
             message = f"not a name of the form; did you mean `{close[0]}`?"
         yield ConfigError(
-            f"lexicon {path}: {_redacted_location(detail['loc'])}: {message}",
+            f"{source}: {_redacted_location(detail['loc'])}: {message}",
             "see docs/lexicon.md for the form of the file",
         )
-
-
-def _text(path: Path) -> str:
-    try:
-        return private_files.read_private_file(path, f"lexicon {path}").decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"lexicon {path}: not UTF-8 at byte {error.start}", "save the file as UTF-8"
-        ) from None
 
 
 def _line(error: Exception) -> str:
@@ -104,8 +122,8 @@ SCHEMA_KEYS = {
 }
 
 
-def _topic_faults(path: Path, name: str, topic: TopicRules) -> Iterator[ConfigError]:
-    where = f"lexicon {path}: topics.{name}"
+def _topic_faults(source: str, name: str, topic: TopicRules) -> Iterator[ConfigError]:
+    where = f"{source}: topics.{name}"
     if not _is_id(name):
         yield ConfigError(f"{where}: not a valid id", "use lower-case letters, digits and _")
     if AGE in topic.groups:

@@ -40,7 +40,7 @@ class CheckResult:
 
 def run_checks(settings: Settings, *, with_logs: bool = True) -> Iterator[CheckResult]:
     """Try each thing the daemon needs, perhaps without its logs; nothing is written."""
-    yield _check("lexicon", lambda: lexicon_file.load(settings.lexicon))
+    yield _check("lexicon", lambda: lexicon_file.load_configured(settings))
     if settings.countries is not None:
         yield _check("countries", lambda: CountryLookup(settings.countries))
     if settings.correction.record is not None:
@@ -61,7 +61,7 @@ def run_checks(settings: Settings, *, with_logs: bool = True) -> Iterator[CheckR
 def notices(settings: Settings) -> tuple[str, ...]:
     """Give what has to be done before it is too late, though nothing is wrong yet."""
     try:
-        return lexicon_file.load(settings.lexicon).notices(utc(wall_ms()))
+        return lexicon_file.load_configured(settings).notices(utc(wall_ms()))
     except DonkeywatchError:
         return ()  # It is told among the problems.
 

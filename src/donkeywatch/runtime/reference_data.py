@@ -20,4 +20,4 @@ class ReferenceData:
     @classmethod
     def load(cls, settings: Settings) -> ReferenceData:
         """Read them all."""
-        return cls(lexicon_file.load(settings.lexicon), CountryLookup(settings.countries))
+        return cls(lexicon_file.load_configured(settings), CountryLookup(settings.countries))

@@ -23,6 +23,7 @@ from donkeywatch.publish.http.listen_retry import ListenRetry
 from donkeywatch.publish.http.public_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
+from donkeywatch.runtime.daemon_process import registered
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.log_handler import ANSWER
@@ -92,8 +93,9 @@ class Service:
             for public in self._listeners[1:]:
                 public.start(lambda _url: None)
             self._manager.ready(monotonic_ms() / SECOND)
-            while not self._stopping:
-                self._step()
+            with registered(self._settings.state):
+                while not self._stopping:
+                    self._step()
             self._manager.stopping()
             if self._engine.final_commit(wall_ms(), monotonic_ms()):
                 log.info("stopped, all that was read is stored")

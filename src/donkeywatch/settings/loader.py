@@ -43,6 +43,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     if STATE_VARIABLE in environ:
         raw["state"] = environ[STATE_VARIABLE]
     _add_token(raw, path, environ)
+    _add_lexicon(raw, environ)
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
@@ -71,6 +72,15 @@ def _add_token(raw: dict[str, object], settings: Path, environ: Mapping[str, str
         http["token"] = _token(settings.parent / str(named), "http.token_file")
     elif credentials and (file := settings.parent / credentials / "token").exists():
         http["token"] = _token(file, "the credential token,")
+
+
+def _add_lexicon(raw: dict[str, object], environ: Mapping[str, str]) -> None:
+    """The word list as a credential of systemd, where the settings name none."""
+    directory = environ.get("CREDENTIALS_DIRECTORY")
+    if directory and "lexicon" not in raw and "lexicon_command" not in raw:
+        path = Path(directory) / "lexicon"
+        if path.exists():
+            raw["lexicon"] = str(path)
 
 
 def _token(file: Path, name: str) -> str:
@@ -110,7 +120,7 @@ def _resolve_paths(settings: Settings, base: Path) -> Settings:
         update={
             "state": base / settings.state,
             "keys": resolve(settings.keys),
-            "lexicon": base / settings.lexicon,
+            "lexicon": resolve(settings.lexicon),
             "countries": resolve(settings.countries),
             "source": tuple(
                 source.model_copy(update={"path": base / source.path}) for source in settings.source

@@ -7,9 +7,16 @@ from pathlib import Path
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings.schema import Settings, Source
-from donkeywatch.settings.state_files import BACKUPS, DAMAGED_MARKER, DATABASE, LOCK, QUARANTINE
+from donkeywatch.settings.state_files import (
+    BACKUPS,
+    DAEMON_PID,
+    DAMAGED_MARKER,
+    DATABASE,
+    LOCK,
+    QUARANTINE,
+)
 
-OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, DAMAGED_MARKER)
+OURS = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", LOCK, DAEMON_PID, DAMAGED_MARKER)
 """Files in the state directory."""
 
 
@@ -48,7 +55,8 @@ def _refuse_one_file_twice(settings: Settings) -> None:
 
 
 def _refuse_our_own_files(settings: Settings) -> None:
-    ours = [settings.lexicon, *(settings.state / name for name in OURS)]
+    ours = [settings.state / name for name in OURS]
+    ours += [settings.lexicon] if settings.lexicon is not None else []
     for source in settings.source:
         for path in ours:
             if _identities(source.path) & _identities(path):

@@ -281,7 +281,16 @@ class Settings(_Strict):
     keys: DirectoryPath | None = Field(
         None, description="directory of the keys; default `keys` in `state`"
     )
-    lexicon: FilePath = Field(description="the operator's word list, mode 0600")
+    lexicon: FilePath | None = Field(
+        None,
+        description="the operator's word list, mode 0600; by default the systemd credential"
+        " `lexicon`, where there is one",
+    )
+    lexicon_command: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        (),
+        description="in the place of a file: a command that writes the word list to its standard"
+        ' output, such as `["age", "-d", "-i", "key.txt", "lexicon.age"]`; no shell',
+    )
     countries: FilePath | None = Field(
         None, description="country database, .mmdb; none: country ZZ"
     )
@@ -311,6 +320,8 @@ class Settings(_Strict):
                 f"http.host {self.http.host} is not loopback and there is no token:"
                 f" set {TOKEN_VARIABLE} or http.token_file, or listen on 127.0.0.1"
             )
+        if (self.lexicon is None) != bool(self.lexicon_command):
+            raise ValueError("give `lexicon` or `lexicon_command`, one of the two")
         if (self.http.tls_certificate is None) != (self.http.tls_key is None):
             raise ValueError("http.tls_certificate and http.tls_key go together")
         if self.release.port and self.release.port == self.http.port:

@@ -3,6 +3,8 @@
 DATABASE = "donkeywatch.db"
 LOCK = "lock"
 """A file that the process which writes to the state holds locked."""
+DAEMON_PID = "daemon.pid"
+"""A file that the daemon holds locked, with its process id."""
 DAMAGED_MARKER = "damaged"
 """A file that says: nothing opens this database to write any more."""
 BACKUPS = "backups"

@@ -7,56 +7,35 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK, week_name
+from donkeywatch.counting.calendar import WEEK, week_name
 from donkeywatch.errors import AddressUnavailable
 from donkeywatch.publish.http.public_app import create_public_app, make_public_server
 from donkeywatch.publish.http.released_answers import COLUMNS
 from donkeywatch.publish.http.released_reader import open_released
 from donkeywatch.publish.http.server import Server
-from donkeywatch.publish.release import release_week
 from donkeywatch.settings.schema import Http, Release, Settings, Source
 from donkeywatch.settings.state_files import DATABASE
-from donkeywatch.store import released
 from donkeywatch.store.database import ensure_state_directory
-from donkeywatch.store.released import ExactCounts, WeekCounts
 from donkeywatch.store.schema import TABLES
 from donkeywatch.store.store import Store
+from released_weeks import START, decide_weeks
 
-START = FIRST_MONDAY + 2900 * WEEK
 PATHS = (
     "/", "/page.css", "/chart.svg", "/api/v1/weeks", "/api/v1/hours", "/api/v1/countries",
     "/api/v1/weeks?format=csv", f"/api/v1/hours?week={week_name(START)}",
 )  # fmt: skip
 
 
-def week_at(start: int, flagged: int) -> WeekCounts:
-    """A week of two countries and three hours."""
-
-    def cell(addresses: int, who: int) -> ExactCounts:
-        return ExactCounts(9 * addresses, addresses, {"<one>": (3 * who, who)})
-
-    hours = {start + n * HOUR: cell(300, flagged // 2) for n in range(3)}
-    countries = {"FR": cell(500, flagged - 20), "DE": cell(200, 20)}
-    return WeekCounts(start, cell(700, flagged), hours, countries)
-
-
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """Three decided weeks; of the last nothing may be told."""
-    ensure_state_directory(tmp_path)
-    with closing(Store(tmp_path, ("<one>",))) as store:
-        for number, flagged in enumerate((60, 80)):
-            rows = release_week(week_at(START + number * WEEK, flagged), ("<one>",))
-            released.insert(store, rows, START + 9 * WEEK)
-        small = WeekCounts(START + 2 * WEEK, ExactCounts(9, 3, {}), {}, {})
-        released.insert(store, release_week(small, ("<one>",)), START + 9 * WEEK)
-    return tmp_path
+    return decide_weeks(tmp_path)
 
 
 @contextmanager

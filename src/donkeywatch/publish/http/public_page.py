@@ -33,8 +33,16 @@ LINKS = " · ".join(
 )
 
 
-def render_page(title: str, weeks: Sequence[ReleasedWindow]) -> str:
-    """The page over the decided weeks, which are given oldest first."""
+SHEET = '<link rel="stylesheet" href="page.css">'
+
+
+def render_page(
+    title: str, weeks: Sequence[ReleasedWindow], *, links: str = LINKS, sheet: str = SHEET
+) -> str:
+    """The page over the decided weeks, which are given oldest first.
+
+    ``links`` and ``sheet`` are HTML: where the tables are, and how the page looks.
+    """
     name = escape(title) or "Search log of an eDonkey server"
     rows = "".join(_rows(week) for week in reversed(weeks[-MAX_WEEKS:]))
     table = (
@@ -44,9 +52,9 @@ def render_page(title: str, weeks: Sequence[ReleasedWindow]) -> str:
     chart = '<p><img src="chart.svg" alt="Fraction of flagged addresses by week"></p>'
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'
-        '<meta name="viewport" content="width=device-width"><link rel="stylesheet"'
-        f' href="page.css"></head><body><h1>{name}</h1>{INTRODUCTION}'
-        f"{chart + table if weeks else '<p>No week is released yet.</p>'}<p>{LINKS}</p>"
+        f'<meta name="viewport" content="width=device-width">{sheet}</head>'
+        f"<body><h1>{name}</h1>{INTRODUCTION}"
+        f"{chart + table if weeks else '<p>No week is released yet.</p>'}<p>{links}</p>"
         "</body></html>\n"
     )
 

@@ -1,0 +1,46 @@
+"""Which process is the daemon of a state directory: it holds a file locked that has its number."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from donkeywatch.settings.state_files import DAEMON_PID
+
+
+@contextlib.contextmanager
+def registered(state: Path) -> Iterator[None]:
+    """Say that this process is the daemon, for as long as the block lasts.
+
+    To be entered once it obeys signals. A disk that takes nothing is no reason not to start.
+    """
+    path = state / DAEMON_PID
+    try:
+        file = path.open("w", encoding="ascii")
+    except OSError:
+        yield
+        return
+    with file:
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        yield
+        path.unlink(missing_ok=True)
+
+
+def find_daemon(state: Path) -> int | None:
+    """Give the process id of the daemon that works on a state directory; None where none does."""
+    try:
+        with (state / DAEMON_PID).open(encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                text = file.read().strip()
+                return int(text) if text.isdigit() else None
+    except OSError:
+        pass
+    return None

@@ -1,0 +1,104 @@
+"""Who asks for the daemon of a state directory finds that one, or none."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from donkeywatch.runtime.daemon_process import find_daemon, registered
+from donkeywatch.settings.state_files import DAEMON_PID
+from donkeywatch.simulation.simulate import Simulation
+from support import START, Simulated, simulated
+
+
+def test_a_daemon_is_found_as_long_as_it_runs(tmp_path: Path) -> None:
+    """Before and after it nobody is."""
+    assert find_daemon(tmp_path) is None
+    with registered(tmp_path):
+        assert find_daemon(tmp_path) == os.getpid()
+    assert find_daemon(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_daemon_left_is_no_daemon(tmp_path: Path) -> None:
+    """Its number may be another process's by now."""
+    (tmp_path / DAEMON_PID).write_text(f"{os.getpid()}\n", "ascii")
+    assert find_daemon(tmp_path) is None
+
+
+def test_a_disk_that_takes_nothing_stops_no_start(tmp_path: Path) -> None:
+    """The daemon works, and is not found."""
+    with registered(tmp_path / "missing"):
+        assert find_daemon(tmp_path / "missing") is None
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Simulated:
+    """A small simulated server."""
+    sim = Simulation(seed=4, start=START, hours=24, queries=500, addresses=50)
+    made = simulated(tmp_path / "server", sim, files=1)
+    made.archive[0].rename(made.log)
+    with made.settings.open("a", encoding="utf-8") as settings:
+        settings.write("\n[http]\nport = 0\n")
+    return made
+
+
+@pytest.fixture
+def daemon(server: Simulated) -> Iterator[Path]:
+    """One that runs; the file with what it says."""
+    log = server.directory / "errors.txt"
+    command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(server.settings)]
+    with log.open("wb") as errors, subprocess.Popen(command, stderr=errors) as process:
+        try:
+            until(log, "listening on")
+            yield log
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+
+
+def until(log: Path, text: str) -> None:
+    """Wait for a text in a log."""
+    for _ in range(600):
+        if text in log.read_text("utf-8"):
+            return
+        time.sleep(0.1)
+    raise AssertionError(log.read_text("utf-8"))
+
+
+def reload(server: Simulated) -> tuple[int, str]:
+    """Ask the daemon to read its settings again."""
+    done = subprocess.run(
+        [sys.executable, "-m", "donkeywatch", "reload", "-c", str(server.settings)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_reload_reaches_the_daemon_if_it_would_be_taken(server: Simulated, daemon: Path) -> None:
+    """A mistake is told to who asks, and the daemon hears nothing of it."""
+    sound = server.settings.read_text("utf-8")
+    server.settings.write_text(sound + "\n[time]\nlateness = 60\n", "utf-8")
+    code, message = reload(server)
+    assert code == 0, message
+    until(daemon, "settings reloaded: time.lateness")
+    server.settings.write_text(sound + "\n[time]\nlateness = -1\n", "utf-8")
+    code, message = reload(server)
+    assert code == 7
+    assert "time.lateness" in message
+    assert "not reloaded" not in daemon.read_text("utf-8")
+
+
+def test_without_a_daemon_a_reload_says_so(server: Simulated) -> None:
+    """With the exit code of the state."""
+    server.state.mkdir(mode=0o700)
+    code, message = reload(server)
+    assert code == 3
+    assert "no daemon works on" in message
