@@ -47,7 +47,7 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "`source` is missing"),
-        (SMALLEST.partition("\n")[2], "give `lexicon` or `lexicon_command`"),
+        (SMALLEST.replace("lexicon", "countries"), "give `lexicon` or `lexicon_command`"),
         ('lexicon = "x"', "`source` is missing"),
         ('lexicn = "x"\n' + SMALLEST, "did you mean `lexicon`?"),
         (SMALLEST + "[checkpoint]\nintervall = 2\n", "did you mean `interval`?"),
