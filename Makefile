@@ -12,7 +12,7 @@ CHANGED ?=
 NAMES ?=
 SEED ?=
 
-.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page profile web soak conformance conformance-peers mutants lint docs lock deb clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak conformance conformance-peers mutants lint docs lock deb clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
 	@echo 'make profile             where the time of a line goes, stage by stage'
 	@echo 'make bench-page          three years of hours: how fast are /metrics and the page?'
+	@echo 'make oracle              what a searcher could learn of the word list from what is shown'
 	@echo 'make web                 take the chart library of the page from npm anew'
 	@echo 'make conformance         what happens to logs: 122 scenarios, real processes'
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
@@ -122,6 +123,9 @@ profile: .venv-bench/done
 
 bench-page: .venv/test
 	PYTHONPATH=benchmarks $(BIN)/python -m page
+
+oracle: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m oracle
 
 web:
 	cd web && npm ci --ignore-scripts && npm run vendor
