@@ -183,6 +183,15 @@ def ask(app: FastAPI, headers: list[tuple[str, str]], content: bytes = b"") -> h
     return asyncio.run(request())
 
 
+def test_by_https_a_browser_is_told_to_ask_by_https_alone(tmp_path: Path) -> None:
+    """For a year; by HTTP the header means nothing, and is not sent."""
+    settings, name = settings_of(tmp_path), "strict-transport-security"
+    assert name not in ask(create_app(lambda: settings, Status), []).headers
+    http = settings.http.model_copy(update={"tls_certificate": tmp_path / "cert.pem"})
+    secure = settings.model_copy(update={"http": http})
+    assert ask(create_app(lambda: secure, Status), []).headers[name] == "max-age=31536000"
+
+
 def test_a_head_or_body_beyond_its_limit_is_refused(tmp_path: Path) -> None:
     """Too many headers, too long ones, a body that is too long or has no length."""
     app = create_app(lambda: settings_of(tmp_path), Status)

@@ -519,6 +519,33 @@ def test_security_headers_are_on_every_answer(ask: Asked) -> None:
     assert not re.search(r"https?:|\*", policy)
 
 
+OWASP = {
+    "x-frame-options": "deny",
+    "x-content-type-options": "nosniff",
+    "x-permitted-cross-domain-policies": "none",
+    "x-dns-prefetch-control": "off",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+"""The proposal of the OWASP Secure Headers Project, for a server that answers by HTTP; the policy
+of contents is tested above, and features of the browser are switched off one by one."""
+TELLING = ("server", "x-powered-by", "x-aspnet-version", "via", "x-generator", "host-header")
+"""What that project wants to be removed."""
+
+
+def test_the_headers_are_those_of_the_owasp_list(ask: Asked) -> None:
+    """On a figure, an error and a probe; nothing tells what serves them."""
+    for path in ("/api/v1/fractions", "/nothing", "/healthz"):
+        headers = ask(path).headers
+        assert {name: headers.get(name) for name in OWASP} == OWASP, path
+        assert "camera=()" in headers["permissions-policy"]
+        assert not [name for name in TELLING if name in headers]
+        assert "strict-transport-security" not in headers  # It would mean nothing by HTTP.
+
+
 def test_an_answer_that_fails_has_the_headers_too(
     tmp_path: Path, counted: tuple[Simulated, Status]
 ) -> None:

@@ -18,6 +18,7 @@ from donkeywatch.errors import AddressUnavailable
 from donkeywatch.publish.http.public_app import create_public_app, make_public_server
 from donkeywatch.publish.http.released_answers import COLUMNS
 from donkeywatch.publish.http.released_reader import open_released
+from donkeywatch.publish.http.request_guard import HEADERS
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Release, Settings, Source
 from donkeywatch.settings.state_files import DATABASE
@@ -206,3 +207,13 @@ def test_one_port_cannot_serve_both(tmp_path: Path) -> None:
     source = Source(path=Path("search.log"), format="tsv")
     with pytest.raises(ValueError, match="the same"):
         Settings(state=tmp_path, lexicon=Path("l"), source=(source,), release=Release(port=9461))
+
+
+def test_its_chart_may_be_shown_elsewhere_and_its_page_may_not_be_framed(
+    client: httpx.Client,
+) -> None:
+    """All other headers are those of the operator's server."""
+    answer = client.get("/chart.svg")
+    expected = HEADERS | {"Cross-Origin-Resource-Policy": "cross-origin"}
+    assert {name: answer.headers.get(name) for name in expected} == expected
+    assert answer.headers["X-Frame-Options"] == "deny"

@@ -34,6 +34,8 @@ from donkeywatch.settings.state_files import DATABASE
 
 CONNECTION_SHARE = 0.25
 """Of the connections that the operator's server may have."""
+FOR_ANYONE = {"Cross-Origin-Resource-Policy": "cross-origin"}
+"""The chart may be shown in other sites' pages."""
 CACHED = "public, max-age=3600"
 """A week is added once a week, and nothing is ever changed."""
 
@@ -56,7 +58,7 @@ class PublicGuard:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
+                headers.update(HEADERS | FOR_ANYONE)
                 headers.setdefault("Cache-Control", NOT_KEPT)
             await send(message)
 
