@@ -20,7 +20,7 @@ from random import Random
 import httpx
 
 from donkeywatch.counting.calendar import DAY, HOUR, SECOND, WEEK, iso_utc, week_start
-from donkeywatch.publish.http.public_app import make_public_server
+from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
@@ -103,9 +103,9 @@ def find_pair(words: Sequence[str], server: Server) -> set[str]:
     still has, which ends in one of them, and the other by halves.
     """
     size = WORDS_PER_LINE // 2
-    blocks = [words[first : first + size] for first in range(0, len(words), size)]
-    for one, other in combinations(blocks, 2):
-        both = [*one, *other]
+    blocks = [words[begin : begin + size] for begin in range(0, len(words), size)]
+    for first, second in combinations(blocks, 2):
+        both = [*first, *second]
         if server.is_flagged(both):
             break
     low, high = 1, len(both)
@@ -141,7 +141,7 @@ def public_answers(settings: Settings) -> tuple[bytes, ...]:
 
 def measure_guarded(directory: Path, words: Sequence[str], truth: str, probes: int) -> str:
     """Send probes of a week and look in between and after its close; what could be told apart."""
-    seen: set[tuple[bytes, ...]] = set()
+    before_close: set[tuple[bytes, ...]] = set()
     after: set[tuple[bytes, ...]] = set()
     for name, flooding in (("with", truth), ("without", words[1])):
         server = Server(directory / name, (truth,), ONE_WORD)
@@ -152,15 +152,15 @@ def measure_guarded(directory: Path, words: Sequence[str], truth: str, probes: i
                 server.now += (6 * DAY) // probes
                 if number % (probes // 20) == 0:
                     server.step(PROBE_MS)
-                    seen.add(public_answers(server.settings))
+                    before_close.add(public_answers(server.settings))
             server.step(PROBE_MS)
-            seen.add(public_answers(server.settings))
+            before_close.add(public_answers(server.settings))
             while server.now < START + WEEK + 2 * DAY:
                 server.step(2 * HOUR)
             after.add(public_answers(server.settings))
     return (
-        f"{math.log2(len(seen)):.0f} bits before the close, {math.log2(len(after)):.0f} bits after"
-        f" it, of {probes:,} probes by {FLOOD} addresses"
+        f"{math.log2(len(before_close)):.0f} bits before the close,"
+        f" {math.log2(len(after)):.0f} bits after it, of {probes:,} probes by {FLOOD} addresses"
     )
 
 

@@ -23,8 +23,8 @@ TRUNK = {
         "Engine.commit_batch", "Engine._recover",
     ),
     "runtime/rolling_view.py": ("RollingView.show", "RollingView.record"),
-    "runtime/clock_trust.py": (
-        "ClockTrust.look", "ClockTrust.has_to_wait", "ClockTrust.advance_coverage",
+    "runtime/clock_gate.py": (
+        "ClockGate.look", "ClockGate.has_to_wait", "ClockGate.advance_coverage",
     ),
     "runtime/ordered_work_queue.py": ("BlockQueue.drain",),
     "runtime/backfill_session.py": ("BackfillSession.commit",),

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, LineFormat, RawQuery
 from donkeywatch.ingest.formats.regex import Regex
+from donkeywatch.ingest.formats.registry import create_format
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery

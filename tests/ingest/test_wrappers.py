@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.formats import create_format
 from donkeywatch.ingest.formats.regex import Regex
+from donkeywatch.ingest.formats.registry import create_format
 from donkeywatch.ingest.lexicon import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.timestamps import TimestampParser

@@ -29,7 +29,7 @@ from donkeywatch.runtime.log_handler import Journal
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Http, Settings, Source
-from donkeywatch.sources.files import PlainFile
+from donkeywatch.sources.file_access import PlainFile
 from donkeywatch.store import backups, database
 
 ROOT = Path(__file__).resolve().parents[2]

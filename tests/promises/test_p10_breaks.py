@@ -14,7 +14,7 @@ from donkeywatch.ingest.lexicon import digest
 from donkeywatch.ingest.lexicon_file import load
 from donkeywatch.report.database_series import Windows
 from donkeywatch.report.weekly_series import segments_between_breaks
-from donkeywatch.runtime import keys_and_breaks
+from donkeywatch.runtime import state_identity
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
@@ -105,7 +105,7 @@ def test_other_country_data_are_a_break(path: Path) -> None:
 
 def test_another_normalisation_is_a_break(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that folds words in another way finds others."""
-    monkeypatch.setattr(keys_and_breaks, "NORMALISATION", "another")
+    monkeypatch.setattr(state_identity, "NORMALISATION", "another")
     assert start(path) == ["normalisation"]
 
 

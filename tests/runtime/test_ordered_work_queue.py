@@ -23,7 +23,7 @@ from donkeywatch.runtime.ordered_work_queue import MAX_LOCAL_BLOCKS
 from donkeywatch.runtime.worker_processes import SLOTS_PER_WORKER
 from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.simulate import Simulation
-from donkeywatch.sources.files import PlainFile
+from donkeywatch.sources.file_access import PlainFile
 from donkeywatch.store import partitions, segments
 from support import (
     NOW,

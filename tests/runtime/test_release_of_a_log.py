@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from donkeywatch.counting.calendar import DAY, HOUR, SECOND, WEEK, iso_utc, to_ms
-from donkeywatch.publish.http.public_app import make_public_server
+from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.state_files import DATABASE

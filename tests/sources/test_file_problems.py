@@ -10,6 +10,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.sources.file_access import DamagedArchiveError
 from donkeywatch.sources.file_problems import (
     MAX_REPORTED,
     RETRY_INTERVAL,
@@ -17,7 +18,6 @@ from donkeywatch.sources.file_problems import (
     FileProblems,
     FileState,
 )
-from donkeywatch.sources.files import DamagedArchiveError
 
 DENIED = OSError(errno.EACCES, os.strerror(errno.EACCES))
 LOG = Path("search.log")

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from donkeywatch.sources.files import CompressedFile, PlainFile
+from donkeywatch.sources.file_access import CompressedFile, PlainFile
 from donkeywatch.sources.fingerprints import HEAD
 from donkeywatch.sources.follower import MAX_BYTES_BEFORE_LIVE, MISSING_FILE_TIMEOUT, Follower
 from donkeywatch.sources.generation import OPEN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.sources.files import ContentChangedError, PlainFile
+from donkeywatch.sources.file_access import ContentChangedError, PlainFile
 from donkeywatch.sources.fingerprints import (
     HEAD,
     TAIL,

@@ -48,7 +48,7 @@ def backfill_command(
     engine = Engine(loader.load(config_path), wall_ms())
     last: dict[Path, backfill.Progress] = {}
     try:
-        engine.clock_trust.require_believed_clock(wall_ms(), monotonic_ms())
+        engine.clock_gate.require_believed_clock(wall_ms(), monotonic_ms())
         lines = backfill_with_progress(
             engine, files, source, last, anyway=anyway, overlapping=overlapping
         )

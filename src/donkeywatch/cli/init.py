@@ -23,7 +23,7 @@ from donkeywatch.settings import file_template, loader
 from donkeywatch.settings.file_template import Answers
 from donkeywatch.settings.schema import EventTime, FormatName, Http, Source, WrapperName
 from donkeywatch.settings.types import check_host
-from donkeywatch.sources.files import is_compressed
+from donkeywatch.sources.file_access import is_compressed
 
 COUNTRY_FILES = (
     Path("/var/lib/GeoIP/GeoLite2-Country.mmdb"),

@@ -30,7 +30,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import database
-from donkeywatch.store.overdue_destruction import findings
+from donkeywatch.store.operator_notices import findings
 
 
 @app.command()

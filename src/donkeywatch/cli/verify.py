@@ -17,7 +17,7 @@ from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.consistency import audit
 from donkeywatch.store.database import connect
-from donkeywatch.store.overdue_destruction import findings
+from donkeywatch.store.operator_notices import findings
 
 
 @app.command()

@@ -13,6 +13,11 @@ def first_living_week(time: int) -> int:
     return week_of(time) - WEEK
 
 
+def end_of_life(week: int) -> int:
+    """Give the time from which the key of a week is needed no more; both ms UTC."""
+    return week + 2 * WEEK
+
+
 def is_outlived(week: int, time: int) -> bool:
     """Tell whether the key of a week is needed no more at a time; both ms UTC."""
     return week < first_living_week(time)

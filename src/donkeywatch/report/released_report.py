@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from donkeywatch.errors import StateError
-from donkeywatch.publish.http.public_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_answers import to_csv, to_document
+from donkeywatch.publish.http.released_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_reader import ReleasedReader
 
 LINKS = " · ".join(

@@ -14,8 +14,8 @@ from donkeywatch.errors import SourceError, StateError, UsageError
 from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.followed_source import FollowedSource
+from donkeywatch.sources.file_access import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES, READ_BYTES
 from donkeywatch.store import database

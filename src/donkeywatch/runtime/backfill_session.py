@@ -46,7 +46,7 @@ class BackfillSession:
                 engine.drain(now)
                 closed()
                 # It finds all closed; what is due is destroyed, in part at the next commits.
-                confirmed = engine.clock_trust.clocks.proven
+                confirmed = engine.clock_gate.clocks.proven
                 engine.window_closer.close(
                     watermark, now, watermark, confirmed=confirmed, is_archive=True
                 )

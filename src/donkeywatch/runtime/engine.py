@@ -16,8 +16,8 @@ from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
-from donkeywatch.runtime import all_sources, keys_and_breaks
-from donkeywatch.runtime.clock_trust import ClockTrust
+from donkeywatch.runtime import source_opening, state_identity
+from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.copy_exclusion import Deduplicator
 from donkeywatch.runtime.followed_source import FollowedSource
@@ -86,7 +86,7 @@ class Engine:
         self._releaser = Releaser(self.store, settings.release)
         self._engine_id = next(_ENGINE_IDS)
         self._work_remains = False
-        self.clock_trust = ClockTrust(self.store, self.streams, lateness)
+        self.clock_gate = ClockGate(self.store, self.streams, lateness)
         self._commits = CommitHealth()
 
     def tick(
@@ -110,7 +110,7 @@ class Engine:
             busy = self._read(time, steady, should_stop)
             if not busy:
                 self._block_queue.stop_workers()
-            self.clock_trust.advance_coverage()
+            self.clock_gate.advance_coverage()
             if self.scheduler.commit_due(steady):
                 self.commit(time, steady)
             elif self._work_remains:
@@ -135,7 +135,7 @@ class Engine:
         budget = TICK_BYTES
         while True:
             for stream in self.streams:
-                ready = self.clock_trust.may_read(stream, steady)
+                ready = self.clock_gate.may_read(stream, steady)
                 while ready and budget > 0 and not stream.is_putting_back:
                     block = stream.follower.read(steady)
                     if block is None:
@@ -146,7 +146,7 @@ class Engine:
             if not any(stream.is_putting_back for stream in self.streams):
                 return budget <= 0
             self.commit_batch(self.counted_positions(), now)
-            self.clock_trust.roll_back_waiting(steady)
+            self.clock_gate.roll_back_waiting(steady)
 
     def ingest_block(self, stream: FollowedSource, block: LineBlock, now: int) -> None:
         """Take one block of a source to be counted; not yet stored."""
@@ -170,7 +170,7 @@ class Engine:
         read: QueryColumns,
         now: int,
     ) -> None:
-        if self.clock_trust.has_to_wait(stream, block.generation, read):
+        if self.clock_gate.has_to_wait(stream, block.generation, read):
             return
         stream.counted_positions = positions
         frontier = stream.frontier_of(block.generation)
@@ -202,16 +202,16 @@ class Engine:
 
     def look_at_clock(self, now: int, steady: int) -> int | None:
         """Give the believed time, ms UTC, or None; one that proved to be ahead is taken back."""
-        if self.clock_trust.look(now, steady) and (time := self.clock_trust.time) is not None:
+        if self.clock_gate.look(now, steady) and (time := self.clock_gate.time) is not None:
             self.rolling.reset()
             self.window_closer.take_back(time)
             self.commit_batch(self.counted_positions(), time)
-        return self.clock_trust.time
+        return self.clock_gate.time
 
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return all_sources.watermark_of(self.streams, now, lateness)
+        return source_opening.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -241,7 +241,7 @@ class Engine:
 
     def commit(self, now: int, steady: int) -> None:
         """Store everything read so far in one transaction, then close and show what is due."""
-        time = self.clock_trust.believed_time(now, steady)
+        time = self.clock_gate.believed_time(now, steady)
         if time is None:
             return
         now, positions = time, self.counted_positions()
@@ -256,7 +256,7 @@ class Engine:
     def _close(self, now: int) -> None:
         """Close and show what is due; what takes long is done a piece at a time."""
         unfinished, self._work_remains = self._work_remains, False
-        watermark, clock = self.watermark(now), self.clock_trust
+        watermark, clock = self.watermark(now), self.clock_gate
         if watermark is None:
             return
         closed = self.window_closer.closed_until
@@ -274,14 +274,14 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = all_sources.take_events(self.streams, self._batch_builder)
+        covered = source_opening.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
-        clocks = self.clock_trust.clocks
+        clocks = self.clock_gate.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = all_sources.first_looks(self.streams)
-        clock = {keys_and_breaks.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
+        followed = source_opening.first_looks(self.streams)
+        clock = {state_identity.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(
             batch, positions, progress, covered, now, followed | clock, list(chain(*finished))
@@ -313,7 +313,7 @@ class Engine:
         Not before the first commit: a copy that says that nothing was ever followed would, when
         it is restored, leave out what was rotated away since.
         """
-        if all(stream.never_followed for stream in self.streams) or self.clock_trust.clocks.doubted:
+        if all(stream.never_followed for stream in self.streams) or self.clock_gate.clocks.doubted:
             return  # By the dates of a wrong clock the wrong copies would be deleted.
         self.backups.start_if_due(now, steady)
         if self.backups.errors:
@@ -335,9 +335,9 @@ class Engine:
             lexicon=self._digest,
             change_counter=(self._engine_id, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
-            overdue=tuple(self.window_closer.overdue(self.clock_trust.time or 0)),
+            overdue=tuple(self.window_closer.overdue(self.clock_gate.time or 0)),
             log_blocked=self.store.log_blocked,
-            engine_problems=tuple(filter(None, (self.clock_trust.clocks.problem,))),
+            engine_problems=tuple(filter(None, (self.clock_gate.clocks.problem,))),
         )
 
     def close(self) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_name, week_of
+from donkeywatch.counting.key_lifetime import end_of_life
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
-from donkeywatch.runtime import keys_and_breaks
+from donkeywatch.runtime import state_identity
 from donkeywatch.runtime.clock_jumps import ClockJumpDetector, StoredClock
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
@@ -26,16 +27,16 @@ def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
     Lines that were logged before are counted first, as far as they can be read.
     """
     engine.look_at_clock(now, steady)
-    time = engine.clock_trust.time
+    time = engine.clock_gate.time
     if time is None:
         return True
     overdue = engine.window_closer.overdue(time)
     if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in engine.streams):
         engine.tick(now, steady)
         return False
-    sure = engine.clock_trust.confirmed_time(time - round(engine.settings.time.lateness * SECOND))
+    sure = engine.clock_gate.confirmed_time(time - round(engine.settings.time.lateness * SECOND))
     if sure is not None:
-        engine.window_closer.destroy_due(sure, time, confirmed=engine.clock_trust.clocks.proven)
+        engine.window_closer.destroy_due(sure, time, confirmed=engine.clock_gate.clocks.proven)
     return True
 
 
@@ -61,7 +62,7 @@ def destroy_all(settings: Settings, now: int) -> list[str]:
     """
     with _opened(settings) as store:
         forever = Retention(hourly_weeks=None, weekly_weeks=None)
-        end = max(week_of(now), store.newest_hour()) + 2 * WEEK
+        end = end_of_life(max(week_of(now), week_of(store.newest_hour())))
         weeks = _destroy(store, settings, forever, end, end, confirmed=False)
         with store.transaction() as db:
             positions.forget_unknown(db)
@@ -115,13 +116,13 @@ def _destroy(
 
 
 def _require_clock(store: Store, now: int, steady: int) -> None:
-    clocks = ClockJumpDetector(keys_and_breaks.stored_clock(store))
+    clocks = ClockJumpDetector(state_identity.stored_clock(store))
     clocks.observe(now, steady)
     if clocks.problem:
         raise StateError(clocks.problem, "set the clock right and repeat the command")
     if stored := clocks.stored():
         # A stop from now on is no longer one: whoever asks for this vouches for the clock.
-        store.set(keys_and_breaks.CLOCK, str(StoredClock(now, stored.even)))
+        store.set(state_identity.CLOCK, str(StoredClock(now, stored.even)))
 
 
 def _topics(settings: Settings) -> list[str]:

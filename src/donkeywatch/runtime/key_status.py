@@ -8,11 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 from donkeywatch.counting.calendar import WEEK, iso_utc, week_name
-from donkeywatch.counting.key_lifetime import is_outlived
+from donkeywatch.counting.key_lifetime import end_of_life, is_outlived
 from donkeywatch.errors import StateError
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import database
-from donkeywatch.store.overdue_destruction import findings
+from donkeywatch.store.operator_notices import findings
 
 SHOWN_DESTROYED = 8
 """Destroyed weeks that are listed, the newest."""
@@ -53,5 +53,4 @@ def _state(db: sqlite3.Connection, directory: Path, week: int, now: int, *, dest
         return "lost: the next start goes on under another one"
     if is_outlived(week, now):
         return "overdue"
-    # Outlived when the week after the next one begins.
-    return f"in use, destroyed after {iso_utc(week + 2 * WEEK)}"
+    return f"in use, destroyed after {iso_utc(end_of_life(week))}"

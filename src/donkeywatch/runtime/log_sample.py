@@ -1,4 +1,4 @@
-"""A look at a log: how many of its lines mean what, and never a line."""
+"""Counting the lines of a part of a log by outcome, for checks; no line is shown."""
 
 from __future__ import annotations
 
@@ -14,8 +14,13 @@ from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.errors import SourceError
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
+from donkeywatch.sources.file_access import (
+    CompressedFile,
+    DamagedArchiveError,
+    PlainFile,
+    open_file,
+)
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import CompressedFile, DamagedArchiveError, PlainFile, open_file
 from donkeywatch.sources.line_blocks import READ_BYTES, split_lines
 from donkeywatch.sources.wrappers import longest_line
 

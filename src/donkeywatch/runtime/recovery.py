@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.generation import OPEN
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store import backups, counter_floors, database, positions, released
+from donkeywatch.store.erasure import erase_directory, erase_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def reset(settings: Settings) -> list[Path]:
         gone = [path for path in places if path.exists()]
         keyring.destroy_all(settings.key_directory)
         for path in gone:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            erase_directory(path) if path.is_dir() else erase_file(path)
         return [*gone, settings.key_directory]
 
 

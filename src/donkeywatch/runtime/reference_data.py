@@ -1,4 +1,4 @@
-"""The files an engine works with, beside its settings."""
+"""The word list and the country database of an engine, loaded and checked."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from donkeywatch.evaluation.validation_record import ValidationRecord
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.listen_retry import ListenRetry
-from donkeywatch.publish.http.public_app import make_public_server
+from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.daemon_process import registered

@@ -10,7 +10,7 @@ from donkeywatch.ingest import keyring, lexicon
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import all_sources, keys_and_breaks
+from donkeywatch.runtime import source_opening, state_identity
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings.schema import Settings
@@ -44,23 +44,23 @@ def open_state(
     tells. StateError where the keys and the database do not belong together.
     """
     keyring.ensure_directory(settings.key_directory)
-    keys_and_breaks.refuse_orphaned_keys(settings)
+    state_identity.refuse_orphaned_keys(settings)
     store = Store(settings.state, [topic.id for topic in detector.topics])
     try:
-        moment = keys_and_breaks.plausible_time(store, now)
-        install = keys_and_breaks.load_install_key(settings, store)
-        state_id = keys_and_breaks.state_id(store)
-        keys = keys_and_breaks.open_keys(settings, store, moment)
+        moment = state_identity.plausible_time(store, now)
+        install = state_identity.load_install_key(settings, store)
+        state_id = state_identity.state_id(store)
+        keys = state_identity.open_keys(settings, store, moment)
         digest = lexicon.digest(materials.lexicon, install)
         countries = materials.countries.digest
-        keys_and_breaks.record_measurement_changes(store, settings, digest, countries, moment)
+        state_identity.record_measurement_changes(store, settings, digest, countries, moment)
         interval = round(settings.backup.interval * SECOND)
         backups = Backups(store.path, interval, settings.backup.keep)
         backups.destroy_expired(keys.destroyed_weeks())
         content_keys = ContentKeys(keys, install, clock)
         if lost := keys.lost:
-            all_sources.adopt_logs(settings, store, detector, moment, content_keys, lost)
-        streams = all_sources.open_sources(settings, store, detector, content_keys, begin)
+            source_opening.adopt_logs(settings, store, detector, moment, content_keys, lost)
+        streams = source_opening.open_sources(settings, store, detector, content_keys, begin)
     except BaseException:
         store.close()
         raise

@@ -1,4 +1,4 @@
-"""What was planted in simulated years, beside what a report found, interval by interval."""
+"""Checks whether the intervals of a report contain the true values of simulated years."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.files import DamagedArchiveError, File, open_file
+from donkeywatch.sources.file_access import DamagedArchiveError, File, open_file
 from donkeywatch.sources.fingerprints import (
     HEAD,
     Fingerprint,

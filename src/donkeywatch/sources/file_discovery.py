@@ -7,7 +7,7 @@ from pathlib import Path
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.content_matcher import ContentMatcher
-from donkeywatch.sources.files import PlainFile, is_missing, open_file
+from donkeywatch.sources.file_access import PlainFile, is_missing, open_file
 from donkeywatch.sources.fingerprints import (
     Fingerprint,
     FingerprintKeys,

@@ -1,4 +1,4 @@
-"""Marks: how far a log is counted, and by which content it is known again."""
+"""Fingerprints: how far a log is counted, and by which content it is known again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from donkeywatch.sources.files import File
+from donkeywatch.sources.file_access import File
 
 HEAD, TAIL = 4096, 256
 """Bytes at the front and just before the offset that a generation is known by."""

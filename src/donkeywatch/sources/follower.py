@@ -10,9 +10,14 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError, printable
+from donkeywatch.sources.file_access import (
+    ContentChangedError,
+    DamagedArchiveError,
+    NotText,
+    PlainFile,
+)
 from donkeywatch.sources.file_discovery import FileDiscovery
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import ContentChangedError, DamagedArchiveError, NotText, PlainFile
 from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.generation import DONE, LOST, OPEN, SKIPPED, Generation
 from donkeywatch.sources.generation_reader import read_lines

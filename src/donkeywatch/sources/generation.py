@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from donkeywatch.sources.files import File, PlainFile
+from donkeywatch.sources.file_access import File, PlainFile
 from donkeywatch.sources.fingerprints import (
     HEAD,
     IN_MEMORY,

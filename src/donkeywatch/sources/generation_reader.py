@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import (
+from donkeywatch.sources.file_access import (
     CompressedFile,
     ContentChangedError,
     DamagedArchiveError,
     File,
     NotText,
 )
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.fingerprints import (
     HEAD,
     TAIL,

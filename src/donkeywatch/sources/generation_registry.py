@@ -8,7 +8,7 @@ from dataclasses import replace
 from operator import attrgetter
 
 from donkeywatch.counting.calendar import MINUTE, SECOND
-from donkeywatch.sources.files import CompressedFile, PlainFile
+from donkeywatch.sources.file_access import CompressedFile, PlainFile
 from donkeywatch.sources.fingerprints import LASTING, Fingerprint, FingerprintKeys
 from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.line_blocks import LineBlock

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from donkeywatch.sources.files import is_missing
+from donkeywatch.sources.file_access import is_missing
 from donkeywatch.sources.listing import Listing
 from donkeywatch.sources.wrappers import Wrapper
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.files import DamagedArchiveError, File, open_file
+from donkeywatch.sources.file_access import DamagedArchiveError, File, open_file
 from donkeywatch.sources.fingerprints import FingerprintKeys, content_length, fingerprint_at
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import GenerationPosition

@@ -10,14 +10,14 @@ from pathlib import Path
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.content_matcher import ContentMatcher
-from donkeywatch.sources.file_problems import FileProblems, FileState, file_state
-from donkeywatch.sources.files import (
+from donkeywatch.sources.file_access import (
     DamagedArchiveError,
     PlainFile,
     is_compressed,
     is_missing,
     open_file,
 )
+from donkeywatch.sources.file_problems import FileProblems, FileState, file_state
 from donkeywatch.sources.files_before_first_start import SkippedFiles
 from donkeywatch.sources.fingerprints import Fingerprint, is_prefix
 from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation

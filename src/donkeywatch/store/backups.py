@@ -15,6 +15,7 @@ from pathlib import Path
 from donkeywatch.counting.calendar import SECOND, WEEK, week_of
 from donkeywatch.settings.state_files import BACKUPS, QUARANTINE
 from donkeywatch.store import schema
+from donkeywatch.store.erasure import erase_directory, erase_file
 
 PATTERN = "donkeywatch-*.db"
 NAME_PATTERN = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")
@@ -93,20 +94,20 @@ class Backups:
         except (OSError, sqlite3.Error):
             self.errors += 1
             with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+                erase_file(part)
             return None
         self.last = now
         for old in list_backups(self.directory)[self._keep :]:
-            old.unlink(missing_ok=True)
+            erase_file(old)
         return target
 
     def destroy(self) -> None:
         """Remove all copies and what is in quarantine; OSError when that fails."""
         self.cancel()
         for path in self.directory.glob("*"):
-            path.unlink(missing_ok=True)
+            erase_file(path)
         if (quarantine := self._database.parent / QUARANTINE).exists():
-            shutil.rmtree(quarantine)
+            erase_directory(quarantine)
         self.last = None
         self._last_started = None
 
@@ -116,20 +117,20 @@ class Backups:
         A crash may have come between the destruction of the keys and that of the copies.
         """
         for path in self.directory.glob("*.part"):
-            path.unlink(missing_ok=True)
+            erase_file(path)
         for path in self.directory.glob("*.db"):
             weeks = weeks_with_keys(path)
             if weeks is None and _is_ours(path):  # Damaged, but the rows are in it.
                 weeks = {week_of(created_at(path)), week_of(created_at(path)) - WEEK}
             if destroyed & (weeks or set()):
-                path.unlink(missing_ok=True)
+                erase_file(path)
 
     def _copy(self, part: Path) -> None:
         """A compact copy without deleted pages, from one moment; writers go on meanwhile."""
         size = self._database.stat().st_size
         if shutil.disk_usage(part.parent).free < FREE_SPACE_FACTOR * size:
             raise OSError("not enough room for a copy")
-        part.unlink(missing_ok=True)
+        erase_file(part)
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with _read_only(self._database) as self._reading:
             self._reading.execute("vacuum into ?", (str(part),))
@@ -183,7 +184,7 @@ def weeks_with_keys(path: Path) -> set[int] | None:
 def restore(copy: Path, database: Path, quarantine: Path) -> None:
     """Put a copy in the database's place; what stood there is kept in ``quarantine``."""
     part = database.with_suffix(".part")
-    part.unlink(missing_ok=True)
+    erase_file(part)
     shutil.copyfile(copy, part)
     part.chmod(0o600)
     _fsync(part)

@@ -11,7 +11,7 @@ from pathlib import Path
 from donkeywatch.errors import StateError
 from donkeywatch.settings import state_files
 from donkeywatch.store import database
-from donkeywatch.store.overdue_destruction import LOG_BLOCKED
+from donkeywatch.store.operator_notices import LOG_BLOCKED
 
 STATE_ID = "state_id"
 """Setting that tells a database from others."""

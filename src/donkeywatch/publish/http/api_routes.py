@@ -11,6 +11,7 @@ from pydantic_core import to_json
 from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.publish import csv_tables
 from donkeywatch.publish.by_country import profile_hours, week_by_country
+from donkeywatch.publish.closed_window_cache import ClosedWindowCache
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.hour_profile import HourProfile, profile
 from donkeywatch.publish.http import parameters
@@ -33,7 +34,6 @@ from donkeywatch.publish.responses import (
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots
 from donkeywatch.publish.window_documents import window_document, window_page_json, windows_json
-from donkeywatch.publish.window_texts import WindowTexts
 
 JSON = "application/json"
 CSV: ResponseDocs = {200: {"content": {"text/csv": {}}}}
@@ -71,7 +71,7 @@ def _add_fractions(
 def _add_calendar(
     router: APIRouter, snapshots: Callable[[], Snapshots], status: Callable[[], Status]
 ) -> None:
-    texts = WindowTexts()
+    texts = ClosedWindowCache()
 
     def calendar(
         kind: str, request: Request, start: str | None, end: str | None, limit: int, form: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
+from donkeywatch.publish.by_country import MIN_ADDRESSES
 from donkeywatch.publish.engine_status import SourceStatus, Status
 
 WINDOWS = (*ROLLING_LENGTHS, "hour", "week")
@@ -121,7 +122,8 @@ DERIVED_GAUGES = (
     MetricSpec(
         "window_country_queries", "gauge", ("window", "country"),
         "Keyword searches in the last closed week by country of the address: the ten largest"
-        " with 100 addresses or more in it, and `other`; `ZZ` is unknown. Hours have none.",
+        f" with {MIN_ADDRESSES} addresses or more in it, and `other`; `ZZ` is unknown. Hours have"
+        " none.",
     ),
     MetricSpec(
         "window_country_topic_queries", "gauge", ("window", "topic", "country"),

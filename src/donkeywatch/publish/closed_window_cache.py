@@ -1,4 +1,4 @@
-"""Texts of many windows: what is closed is written once, and again only when it changes."""
+"""A cache of the text (JSON, CSV) of closed windows: it is written anew where one changes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVEL = 1
 """Of compression, which takes a tenth of the time of writing the text."""
 
 
-class WindowTexts:
+class ClosedWindowCache:
     """Gives the text of windows block by block; those of closed blocks are remembered."""
 
     def __init__(self) -> None:

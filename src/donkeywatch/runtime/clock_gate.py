@@ -1,4 +1,4 @@
-"""How far the wall clock is trusted: which lines wait for it, and what a wrong one changed."""
+"""Which lines wait while the wall clock is doubted, and what a wrong clock changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.errors import StateError
 from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
-from donkeywatch.runtime import keys_and_breaks
+from donkeywatch.runtime import state_identity
 from donkeywatch.runtime.clock_jumps import MAX_STOP_MS, ClockJumpDetector
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.store.store import Store
@@ -21,13 +21,13 @@ RETRY_MS = 10 * SECOND
 """After so long it is tried whether lines have still to wait for the clock (ms)."""
 
 
-class ClockTrust:
+class ClockGate:
     """The clocks beside the sources and the database; all times in ms."""
 
     def __init__(
         self, store: Store, streams: Sequence[FollowedSource], rules: LatenessRules
     ) -> None:
-        self.clocks = ClockJumpDetector(keys_and_breaks.stored_clock(store))
+        self.clocks = ClockJumpDetector(state_identity.stored_clock(store))
         self._store, self._streams, self._rules = store, streams, rules
         self.time: int | None = None
         """The time that was believed at the last look, ms UTC."""
@@ -44,7 +44,7 @@ class ClockTrust:
         for stream in self._streams:
             stream.stop_waiting()
         if stored := clocks.stored():
-            self._store.set(keys_and_breaks.CLOCK, str(stored))
+            self._store.set(state_identity.CLOCK, str(stored))
         if self.time is None or clocks.doubted:
             return False
         future = self.time + self._rules.future

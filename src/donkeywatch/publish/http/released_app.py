@@ -17,9 +17,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from donkeywatch.counting.calendar import week_start
-from donkeywatch.publish.http.public_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.refusals import error_response
 from donkeywatch.publish.http.released_answers import to_csv, to_document
+from donkeywatch.publish.http.released_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_reader import ReleasedReader, ReleasedWindow
 from donkeywatch.publish.http.request_guard import (
     HEADERS,

@@ -1,4 +1,4 @@
-"""All sources together: opened where they stand, and what they have in common."""
+"""Opening all sources at their stored positions, and what follows from all of them together."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ import pytest
 
 from donkeywatch.counting.calendar import WEEK, week_name
 from donkeywatch.errors import AddressUnavailable
-from donkeywatch.publish.http.public_app import create_public_app, make_public_server
 from donkeywatch.publish.http.released_answers import COLUMNS
+from donkeywatch.publish.http.released_app import create_public_app, make_public_server
 from donkeywatch.publish.http.released_reader import open_released
 from donkeywatch.publish.http.request_guard import HEADERS
 from donkeywatch.publish.http.server import Server

@@ -1,4 +1,4 @@
-"""What is in a database though its time is over, or that cannot be mended: told, not failed for."""
+"""Notices for the operator: keys that are overdue or lost, rows that cannot be deleted yet."""
 
 from __future__ import annotations
 

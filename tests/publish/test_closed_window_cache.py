@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import HOUR, WEEK, week_of
-from donkeywatch.publish import window_texts
+from donkeywatch.publish import closed_window_cache
+from donkeywatch.publish.closed_window_cache import ClosedWindowCache
 from donkeywatch.publish.snapshot import BLOCK_MS, Snapshots
 from donkeywatch.publish.window_documents import windows_json
-from donkeywatch.publish.window_texts import WindowTexts
 from donkeywatch.publish.window_views import WindowView
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.store import Store
@@ -29,7 +29,7 @@ class Writer:
     """Writes the text of windows, and notes how many it was asked for."""
 
     def __init__(self, snapshots: Snapshots) -> None:
-        self.snapshots, self.texts, self.written = snapshots, WindowTexts(), 0
+        self.snapshots, self.texts, self.written = snapshots, ClosedWindowCache(), 0
 
     def write(self, views: Sequence[WindowView]) -> bytes:
         """The text of JSON."""
@@ -113,12 +113,12 @@ def test_texts_that_were_not_asked_for_longest_go_first(
     """What is remembered has a limit."""
     writer = Writer(Snapshots(store.path.parent, TOPICS))
     writer.page(FIRST, FIRST + HOUR)
-    monkeypatch.setattr(window_texts, "MAX_CACHED_BYTES", writer.texts._size + 10)
+    monkeypatch.setattr(closed_window_cache, "MAX_CACHED_BYTES", writer.texts._size + 10)
     writer.page(FIRST + HOUR, FIRST + 20 * WEEK)
     before = writer.written
     writer.page(FIRST + HOUR, FIRST + 20 * WEEK)
     assert writer.written == before
     writer.page(FIRST, FIRST + HOUR)
     assert writer.written == before + 1
-    assert writer.texts._size <= window_texts.MAX_CACHED_BYTES
+    assert writer.texts._size <= closed_window_cache.MAX_CACHED_BYTES
     store.close()

@@ -23,8 +23,7 @@ import zstandard
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.decoders import Members
-from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.files import (
+from donkeywatch.sources.file_access import (
     CompressedFile,
     DamagedArchiveError,
     PlainFile,
@@ -32,6 +31,7 @@ from donkeywatch.sources.files import (
     is_missing,
     open_file,
 )
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 
 CONTENT = b"".join(b"%07d zqorv\n" % n for n in range(250_000))
 PACK: dict[str, Callable[[bytes], bytes]] = {

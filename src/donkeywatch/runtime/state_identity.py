@@ -1,4 +1,4 @@
-"""What a state directory was made with: its lasting key, and the measurement's settings."""
+"""At a start: the lasting key, the number of a state, and breaks for what has changed."""
 
 from __future__ import annotations
 
