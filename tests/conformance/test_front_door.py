@@ -25,7 +25,7 @@ from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.calendar import HOUR, SECOND
-from donkeywatch.publish.http.request_guard import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
+from donkeywatch.publish.http.request_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
 from donkeywatch.sources.file_discovery import FileDiscovery
 
 IDLE = 2_500

@@ -21,7 +21,7 @@ from donkeywatch.cli import shared_options
 from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.publish.engine_status import Status
-from donkeywatch.publish.http import connections, request_guard
+from donkeywatch.publish.http import connections, request_limits
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import _settings
 from donkeywatch.runtime.exception_hooks import JsonFormatter, SafeFormatter, describe_exception
@@ -161,8 +161,8 @@ def test_connections_heads_and_bodies_have_limits() -> None:
     """In number, in bytes and in time."""
     assert connections.max_connections() <= connections.MAX_CONNECTIONS == 512
     assert connections.Connections(64, plain=True).client_limit == 32
-    assert request_guard.MAX_HEADERS == 100
-    assert request_guard.MAX_HEAD_BYTES == request_guard.MAX_BODY_BYTES == 16 << 10
+    assert request_limits.MAX_HEADERS == 100
+    assert request_limits.MAX_HEAD_BYTES == request_limits.MAX_BODY_BYTES == 16 << 10
 
 
 def settings_of(directory: Path) -> Settings:
@@ -301,7 +301,7 @@ def test_the_server_has_no_debug_route_and_no_access_log(tmp_path: Path) -> None
     assert config.access_log is False
     assert config.server_header is False
     assert config.log_config is None
-    assert config.h11_max_incomplete_event_size == request_guard.MAX_HEAD_BYTES
+    assert config.h11_max_incomplete_event_size == request_limits.MAX_HEAD_BYTES
     assert config.timeout_keep_alive <= 30
 
 

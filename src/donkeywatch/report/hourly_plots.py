@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from donkeywatch.report import plot_elements
 from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.captions import empty_reason
 from donkeywatch.report.database_series import FloatArray
-from donkeywatch.report.hour_profiles import Curve, Profile, boxes, hourly_ratios
+from donkeywatch.report.hour_profiles import Curve, Estimator, Profile, boxes, hourly_ratios
 from donkeywatch.report.plot_elements import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
 
 if TYPE_CHECKING:
@@ -54,32 +54,25 @@ def hourly_flagged_boxes(analysis: Analysis) -> Figure:
 
 def hourly_query_fraction(analysis: Analysis) -> Figure:
     """6a: flagged queries over queries by local hour, by two estimators."""
-    curves = {NAMES[name]: curve for name, curve in analysis.whole.query_fraction.items()}
-    label = "flagged queries (% of queries)"
-    return _curves(curves, label, empty_reason("6a", analysis), PERCENT)
+    return _fraction_curves(analysis, "6a", analysis.whole.query_fraction, "queries")
 
 
 def hourly_query_fraction_boxes(analysis: Analysis) -> Figure:
     """6b: how the fraction of a single hour scatters over days."""
     local = analysis.whole.local
-    table = hourly_ratios(local.flagged, local.queries) * PERCENT
-    label = "flagged queries (% of the hour's queries)"
-    return _draw_boxes(table, label, empty_reason("6b", analysis))
+    return _fraction_boxes(analysis, "6b", (local.flagged, local.queries), "queries")
 
 
 def hourly_address_fraction(analysis: Analysis) -> Figure:
     """7a: flagged addresses over addresses by local hour, by two estimators."""
-    curves = {NAMES[name]: curve for name, curve in analysis.whole.address_fraction.items()}
-    label = "flagged addresses (% of addresses)"
-    return _curves(curves, label, empty_reason("7a", analysis), PERCENT)
+    return _fraction_curves(analysis, "7a", analysis.whole.address_fraction, "addresses")
 
 
 def hourly_address_fraction_boxes(analysis: Analysis) -> Figure:
     """7b: how the fraction of addresses of a single hour scatters over days."""
     local = analysis.whole.local
-    table = hourly_ratios(local.flagged_addresses, local.addresses) * PERCENT
-    label = "flagged addresses (% of the hour's addresses)"
-    return _draw_boxes(table, label, empty_reason("7b", analysis))
+    counts = local.flagged_addresses, local.addresses
+    return _fraction_boxes(analysis, "7b", counts, "addresses")
 
 
 def countries(analysis: Analysis) -> Figure:
@@ -117,6 +110,23 @@ def comparison(analysis: Analysis) -> Figure:
     plot_elements.format_hour_axis(below)
     above.set_xlabel("")
     return figure
+
+
+def _fraction_curves(
+    analysis: Analysis, number: str, fractions: Mapping[Estimator, Curve], what: str
+) -> Figure:
+    """Draw a fraction by hour of the day, a curve for each estimator."""
+    curves = {NAMES[name]: curve for name, curve in fractions.items()}
+    label = f"flagged {what} (% of {what})"
+    return _curves(curves, label, empty_reason(number, analysis), PERCENT)
+
+
+def _fraction_boxes(
+    analysis: Analysis, number: str, counts: tuple[FloatArray, FloatArray], what: str
+) -> Figure:
+    """Draw how the fraction of single hours scatters; the counts are flagged ones and all."""
+    label = f"flagged {what} (% of the hour's {what})"
+    return _draw_boxes(hourly_ratios(*counts) * PERCENT, label, empty_reason(number, analysis))
 
 
 def _curves(curves: dict[str, Curve], label: str, empty: str | None, scale: float = 1.0) -> Figure:

@@ -14,20 +14,14 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from donkeywatch.counting.calendar import week_start
 from donkeywatch.publish.http.refusals import error_response
 from donkeywatch.publish.http.released_answers import to_csv, to_document
 from donkeywatch.publish.http.released_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_reader import ReleasedReader, ReleasedWindow
-from donkeywatch.publish.http.request_guard import (
-    HEADERS,
-    NOT_KEPT,
-    failure_answer,
-    head_only,
-    refuse_size,
-)
+from donkeywatch.publish.http.request_limits import RequestLimits
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Settings
 from donkeywatch.settings.state_files import DATABASE
@@ -40,44 +34,12 @@ CACHED = "public, max-age=3600"
 """A week is added once a week, and nothing is ever changed."""
 
 
-class PublicGuard:
-    """ASGI middleware: GET and HEAD, limits of size, and the same headers on every answer."""
+class PublicLimits(RequestLimits):
+    """The limits of a request; whoever sends it."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse a request or pass it on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        started = False
-
-        async def secured(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS | FOR_ANYONE)
-                headers.setdefault("Cache-Control", NOT_KEPT)
-            await send(message)
-
-        answer = refuse_size(scope)
-        if scope["method"] not in ("GET", "HEAD"):
-            answer = answer or error_response(
-                405, "only GET and HEAD are answered", "use GET", {"Allow": "GET, HEAD"}
-            )
-        try:
-            if answer is not None:
-                await answer(scope, receive, secured)
-            elif scope["method"] == "HEAD":
-                await self._app({**scope, "method": "GET"}, *head_only(secured))
-            else:
-                await self._app(scope, receive, secured)
-        except Exception as error:
-            failure = failure_answer(error)
-            if not started:  # Else the server cuts the answer off.
-                await failure(scope, receive, secured)
+    def add_headers(self, inner: Scope, headers: MutableHeaders) -> None:  # noqa: ARG002 - for all
+        """Let other sites show the chart."""
+        headers.update(FOR_ANYONE)
 
 
 def create_public_app(database: Path, title: str) -> Starlette:
@@ -122,7 +84,7 @@ def create_public_app(database: Path, title: str) -> Starlette:
         of_week("hours", reader.hours),
         of_week("countries", reader.countries),
     ]
-    middleware = [Middleware(PublicGuard), Middleware(GZipMiddleware, minimum_size=1024)]
+    middleware = [Middleware(PublicLimits), Middleware(GZipMiddleware, minimum_size=1024)]
     app = Starlette(routes=routes, middleware=middleware)
     app.router.redirect_slashes = False  # It would repeat the name that a client asks for.
     return app
