@@ -1,4 +1,4 @@
-"""What an operator does with the logs of before: backfill."""
+"""The verb `backfill`: counts finished log files."""
 
 from __future__ import annotations
 

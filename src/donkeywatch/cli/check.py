@@ -1,4 +1,4 @@
-"""Trying the settings, the state and a sample of a log: check."""
+"""The verb `check`: tries the settings, the state and a sample of each log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A monitor beside a simulated server: demo."""
+"""The verb `demo`: a monitor beside a simulated server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well the word list does: evaluate."""
+"""The verb `evaluate`: how well a word list does on labelled queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of what comes with donkeywatch: files."""
+"""The verb `files`: copies units, alerts, dashboards and docs out of the package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From nothing to settings that work: init."""
+"""The verb `init`: from nothing to settings that work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The weekly keys while the daemon does not run: keys status, keys destroy, keys rotate."""
+"""The verbs `keys status`, `keys destroy` and `keys rotate`, for weekly keys without a daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying a word list without showing it, and beginning one: lexicon check, lexicon init."""
+"""The verbs `lexicon check` and `lexicon init`, which show no entry of a word list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on from a backup after damage: recover."""
+"""The verb `recover`: goes on from a backup after damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Having the daemon read its settings again: reload."""
+"""The verb `reload`: has the daemon read its settings again."""
 
 from __future__ import annotations
 

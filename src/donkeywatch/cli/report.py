@@ -1,4 +1,4 @@
-"""The study on one's own data: report."""
+"""The verb `report`: the study's figures from one's own data, or the released ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Beginning anew without what was counted: reset."""
+"""The verb `reset`: begins anew without what was counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting the daemon: run."""
+"""The verb `run`: starts the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing the log of a simulated server: simulate."""
+"""The verb `simulate`: writes the log of a simulated server."""
 
 from __future__ import annotations
 

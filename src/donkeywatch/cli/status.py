@@ -1,4 +1,4 @@
-"""The figures and the health of a state directory and its daemon: status."""
+"""The verb `status`: the figures of a state directory, and how its daemon is."""
 
 from __future__ import annotations
 

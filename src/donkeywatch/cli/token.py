@@ -1,4 +1,4 @@
-"""Named tokens for who may read the figures: token add, token list, token revoke."""
+"""The verbs `token add`, `token list` and `token revoke`, for who may read the figures."""
 
 from __future__ import annotations
 

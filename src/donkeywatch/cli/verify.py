@@ -1,4 +1,4 @@
-"""Checking a state directory against itself: verify."""
+"""The verb `verify`: checks a state directory against itself."""
 
 from __future__ import annotations
 
