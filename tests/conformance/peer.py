@@ -117,7 +117,7 @@ class Peer(ABC):
         """Something that changes while it is reading."""
         return self.lines().total()
 
-    def look(self, lines: int) -> None:
+    def look(self, lines: int, seconds: float = 0.0) -> None:
         """Wait until it has counted so many different lines, or does nothing any more."""
         observed, end = -1, 0.0
         last = time.monotonic() + LONGEST

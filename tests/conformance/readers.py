@@ -39,6 +39,7 @@ def write_settings(directory: Path, case: Case, more: str = "") -> Path:
         f"[follow]\nscan_interval = {0.1 if polling else 1.0}\n"
         f"watch_files = {str(not polling).lower()}\n{more}"
     )
+    path.chmod(0o600)  # A test may put a token into it.
     return path
 
 
@@ -102,7 +103,7 @@ class Stepped:
         self.engine.close()
         self.engine = None
 
-    def look(self, lines: int) -> None:
+    def look(self, lines: int, seconds: float = 0.0) -> None:
         """A look at the files, and more while they bring something and there is time."""
         for _ in range(3):
             self.tick()
@@ -184,10 +185,10 @@ class Daemon:
         self.signal(signal.SIGKILL)
         assert self.wait() == -signal.SIGKILL, self.log_text()
 
-    def look(self, lines: int) -> None:
+    def look(self, lines: int, seconds: float = PATIENCE) -> None:
         """Wait until it has counted so many, or its time is over."""
         with contextlib.suppress(AssertionError):
-            self.until(lambda: tally(self.state).total >= lines)
+            self.until(lambda: tally(self.state).total >= lines, seconds)
 
     def tally(self) -> Tally:
         """From the tables."""

@@ -610,7 +610,7 @@ def a_copy_written_anew_in_place(site: Site) -> None:
         half = whole.find(b"\n", int(len(whole) * part)) + 1 if part else 0
         with site.path.open("wb", buffering=0) as log:
             log.write(whole[:half])
-            site.look()
+            site.look_at_a_part()
             log.write(whole[half:])
         site.look()
     site.restart()

@@ -52,13 +52,17 @@ class Reader(Protocol):
         """End at once, with something read and not yet stored if there is a way."""
         ...
 
-    def look(self, lines: int) -> None:
-        """Let it read until it has counted so many lines, or counts nothing more."""
+    def look(self, lines: int, seconds: float = ...) -> None:
+        """Let it read until it has counted so many lines, or counts nothing more for a while."""
         ...
 
     def tally(self) -> Tally:
         """What it has counted in all its lives."""
         ...
+
+
+LOOKS_SECONDS = 2.5
+"""Time in which a reader that looks each second looks twice."""
 
 
 class Site:
@@ -161,6 +165,10 @@ class Site:
     def look(self) -> None:
         """The reader reads all there is."""
         self.reader.look(self.written - self.losable)
+
+    def look_at_a_part(self) -> None:
+        """The reader looks a few times, while less stands there than was written."""
+        self.reader.look(self.written - self.losable, LOOKS_SECONDS)
 
     def end(self) -> None:
         """The reader's life ends as this case says."""
