@@ -12,7 +12,7 @@ from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.rows import TICK_MS, Rows
 
-Counts = npt.NDArray[np.int64]
+Counts = npt.NDArray[np.int32]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 """An odd number, so that different ticks move a pseudonym by different amounts."""
 
@@ -36,15 +36,15 @@ class CountedHour:
     @classmethod
     def of(cls, parts: Sequence[Rows]) -> CountedHour:
         """Collect the rows of an hour."""
-        by_tick = np.zeros(HOUR // TICK_MS, np.int64)
+        by_tick = np.zeros(HOUR // TICK_MS, np.int32)
         if not parts:
-            return cls(np.empty(0, np.uint64), np.empty(0, np.int64), by_tick)
+            return cls(np.empty(0, np.uint64), np.empty(0, np.int32), by_tick)
         pseudonym = np.concatenate([part.pseudonym for part in parts])
         tick = np.concatenate([part.tick for part in parts])
-        queries = np.concatenate([part.queries for part in parts]).astype(np.int64)
+        queries = np.concatenate([part.queries for part in parts]).astype(np.int32)
         np.add.at(by_tick, tick, queries)
         keys, place = np.unique(search_keys(pseudonym, tick), return_inverse=True)
-        left = np.bincount(place, queries).astype(np.int64)
+        left = np.bincount(place, queries).astype(np.int32)
         return cls(keys, left, by_tick, int(queries.sum()), len(np.unique(pseudonym)))
 
     def find(self, keys: Pseudonyms) -> npt.NDArray[np.bool_]:
@@ -60,7 +60,7 @@ class CountedHour:
         is_counted[order] = nth < self.left[place[order]]
         return is_counted
 
-    def take(self, keys: Pseudonyms, ticks: Counts) -> None:
+    def take(self, keys: Pseudonyms, ticks: npt.NDArray[np.int64]) -> None:
         """Note that these were found again, so that none is found twice."""
         np.subtract.at(self.left, np.searchsorted(self.keys, keys), 1)
         np.subtract.at(self.by_tick, ticks, 1)

@@ -195,6 +195,9 @@ class FollowedSource:
         """Give the recogniser of the file that a block is from."""
         name = block.generation, block.beginning
         if name not in self.recognisers:
+            # No block of the file's earlier readings comes behind this one.
+            for former in [each for each in self.recognisers if each[0] == block.generation]:
+                del self.recognisers[former]
             self.recognisers[name] = make()
         return self.recognisers[name]
 
