@@ -29,7 +29,8 @@ def database(tmp_path: Path) -> Path:
 
 def test_the_files_stand_beside_a_page_that_names_them(database: Path, tmp_path: Path) -> None:
     """Every link leads to one of them, and none of them needs another place."""
-    files = released_report.write(database, tmp_path / "out", "A <server>")
+    files, weeks = released_report.write(database, tmp_path / "out", "A <server>")
+    assert weeks == 3
     names = {path.name for path in files}
     page = files[0].read_text("utf-8")
     assert files[0].name == "index.html"
@@ -64,11 +65,11 @@ def test_tables_and_documents_have_the_same_figures(database: Path, tmp_path: Pa
 
 def test_nothing_else_of_the_database_is_in_it(database: Path, tmp_path: Path) -> None:
     """Exact counts beside the released ones change no byte."""
-    before = [p.read_bytes() for p in released_report.write(database, tmp_path / "a", "")]
+    before = [p.read_bytes() for p in released_report.write(database, tmp_path / "a", "")[0]]
     with closing(sqlite3.connect(database)) as db:
         db.execute("insert into counters values ('lines', 'main', 'query', 987654321)")
         db.commit()
-    after = [p.read_bytes() for p in released_report.write(database, tmp_path / "b", "")]
+    after = [p.read_bytes() for p in released_report.write(database, tmp_path / "b", "")[0]]
     assert after == before
     assert b"987654321" not in b"".join(after)
 

@@ -18,6 +18,7 @@ from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.settings import loader
+from donkeywatch.store.operator_notices import findings
 
 
 @app.command("backfill")
@@ -58,6 +59,8 @@ def backfill_command(
         raise
     finally:
         engine.close()
+    for notice in findings(engine.settings.state, wall_ms()):
+        err.print(notice)
 
 
 def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Progress]) -> None:

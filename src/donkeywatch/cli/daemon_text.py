@@ -32,6 +32,6 @@ def describe_daemon(answer: DaemonAnswer, state: str) -> Text:
 NO_ANSWER: Mapping[Answer, str] = {
     Answer.NOBODY: "no daemon answers at the address in the settings",
     Answer.REFUSED: "a server answers at the address in the settings, but refuses this token:"
-    " is it the one that the daemon was started with?",
+    " give the one that the daemon was started with, in the settings or DONKEYWATCH_TOKEN",
     Answer.OTHER: "something else than donkeywatch answers at the address in the settings",
 }

@@ -63,7 +63,13 @@ class _Options:
             return str(given)
         if self.yes:
             return default
-        return str(typer.prompt(question, default=default, show_default=bool(default)))
+        try:
+            return str(typer.prompt(question, default=default, show_default=bool(default)))
+        except typer.Abort:
+            raise UsageError(
+                f"nobody has answered: {question}",
+                "give the options that --help names, and --yes for all other answers",
+            ) from None
 
 
 @app.command("init")

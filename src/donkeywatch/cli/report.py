@@ -109,8 +109,13 @@ def _write_released(directory: Path, config_path: Path, database: Path | None) -
     if database is None:
         settings = loader.load(config_path)
         database, title = settings.state / DATABASE, settings.title
-    files = released_report.write(database, directory, title)
+    files, weeks = released_report.write(database, directory, title)
     out.print(f"{len(files)} files; look at {files[0]}", highlight=False, soft_wrap=True)
+    if not weeks:
+        err.print(
+            "no week is released yet: a daemon that runs decides each week, a day or more after its"
+            " end, and after a backfill as long after that; see docs/release.md"
+        )
 
 
 def _time(text: str) -> int:

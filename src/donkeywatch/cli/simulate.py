@@ -54,8 +54,10 @@ def simulate(
     size = sum(path.stat().st_size for path in files)
     out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
     out.print(
-        f"next: donkeywatch backfill -c {printable(directory / demo.SETTINGS)} ...", highlight=False
-    )
+        f"next: donkeywatch backfill -c {printable(directory / demo.SETTINGS)}"
+        f" {printable(files[0].parent)}/search-*",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
 
 
 def _create_directory(directory: Path) -> None:

@@ -28,8 +28,8 @@ def token_add(
 ) -> None:
     """Make a token and print it, once: only a hash of it is kept.
 
-    The daemon takes it at once. Send it as `Authorization: Bearer <token>`, or in a browser as the
-    password of any name.
+    A daemon that was started with these settings takes it at once. Send it as
+    `Authorization: Bearer <token>`, or in a browser as the password of any name.
     """
     path, tokens = _read(config_path, may_be_new=True)
     if any(token.name == name for token in tokens):
@@ -40,6 +40,8 @@ def token_add(
     stored, token = access_tokens.new_token(name, scopes, utc(wall_ms()).date())
     access_tokens.write_tokens(path, [*tokens, stored])
     err.print(f"{path}: {name} may read: {', '.join(stored.scopes)}; this is shown once:")
+    if not tokens:
+        err.print("a daemon that was started without `tokens` has to be restarted, to ask for one")
     out.print(token, highlight=False, markup=False, soft_wrap=True)
 
 

@@ -16,8 +16,8 @@ LINKS = " · ".join(
 )
 
 
-def write(database: Path, directory: Path, title: str) -> list[Path]:
-    """Write what is released of a database into a directory; the files, the page first.
+def write(database: Path, directory: Path, title: str) -> tuple[list[Path], int]:
+    """Write what is released of a database; the files, the page first, and how many weeks it is.
 
     Nothing but the table of released figures is read. StateError where there is no database.
     """
@@ -41,4 +41,4 @@ def write(database: Path, directory: Path, title: str) -> list[Path]:
     for name, text in texts.items():
         files.append(directory / name)
         files[-1].write_text(text, encoding="utf-8")
-    return files
+    return files, len(weeks)

@@ -36,7 +36,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     except OSError as error:
         raise ConfigError(
             f"settings {path}: not readable ({error.strerror})",
-            "name an existing file with --config; deploy/donkeywatch.toml is one to begin with",
+            "name an existing file with --config, or let `donkeywatch init` write one",
         ) from None
     except (ValueError, RecursionError) as error:  # Also a number of thousands of digits.
         raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None

@@ -113,7 +113,7 @@ def _headline(current: Sequence[WindowView], index: int, lateness: int) -> str:
                 f" {_span(lateness)} to {_span(lateness + MINUTE)} after the first queries:"
                 f" windows end {_span(lateness)} ago, so that late lines are in them.</p>"
             )
-        return '<p class="lead">No query has been counted in the last 24 hours of the log.</p>'
+        return '<p class="lead">No query has been counted in the last 24 hours.</p>'
     of_queries, of_addresses = topic.query_fraction, topic.address_fractions[0]
     flagged = topic.addresses[0]
     name = escape(topic.topic)
