@@ -61,6 +61,8 @@ def check_command(
     settings = loader.load(config_path or DEFAULT_CONFIG)
     # A sample stands for the logs: where archives alone are counted, there are none.
     findings = show_checks(settings, with_logs=sample is None)
+    if notice := loader.exposed_token(config_path or DEFAULT_CONFIG):
+        out.print(notice, highlight=False, markup=False, soft_wrap=True)
     if sample is not None and not any(isinstance(finding, ConfigError) for finding in findings):
         chosen = _source(settings, source)
         detector = Detector(lexicon_file.load_configured(settings))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from donkeywatch.cli.shared_options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -22,4 +24,6 @@ def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
 
     settings = loader.load(config_path)
     log_to_stderr(settings.log_format)
+    if notice := loader.exposed_token(config_path):
+        logging.getLogger("donkeywatch").warning("%s", notice)
     Service(config_path, settings).run()

@@ -55,15 +55,30 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
+def exposed_token(path: Path) -> str | None:
+    """Tell where a token in a settings file can be read, or replaced, by others; None: nowhere.
+
+    It is told and not refused: the daemon that such settings worked for goes on.
+    """
+    try:
+        http = tomllib.loads(path.read_text("utf-8-sig")).get("http")
+        if not isinstance(http, dict) or "token" not in http:
+            return None
+        remedy = f"run: chmod o-r {path}, or put the token into a `token_file` of mode 0600"
+        name = f"settings {path} with a token"
+        refuse_readable_by_others(path, path.stat(), name, remedy)
+    except ConfigError as error:
+        return str(error)
+    except (OSError, ValueError):
+        return None  # That is told where they are loaded.
+    return None
+
+
 def _add_token(raw: dict[str, object], settings: Path, environ: Mapping[str, str]) -> None:
     """A secret from the environment or a file; systemd passes a directory of credentials."""
     http = raw.setdefault("http", {})
     if not isinstance(http, dict):
         return
-    if "token" in http:
-        remedy = f"run: chmod o-r {settings}, or put the token into a `token_file` of mode 0600"
-        name = f"settings {settings} with a token"
-        refuse_readable_by_others(settings, settings.stat(), name, remedy)
     if TOKEN_VARIABLE in environ:
         http["token"] = environ[TOKEN_VARIABLE]
         return

@@ -8,6 +8,8 @@ import hmac
 import io
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -689,16 +691,24 @@ def test_a_short_token_is_refused(tmp_path: Path) -> None:
         loader.load(path, {"DONKEYWATCH_TOKEN": "a"})
 
 
-def test_settings_with_a_token_that_everybody_can_read_are_refused(tmp_path: Path) -> None:
+def test_a_token_in_settings_that_everybody_can_read_is_told(tmp_path: Path) -> None:
     """With what to do; without a token they may be read by all."""
     path = tmp_path / "donkeywatch.toml"
     path.write_text(settings_text("0.0.0.0", 'token = "s3cret-word"\n'), "utf-8")
     path.chmod(0o644)
-    with pytest.raises(ConfigError, match="with a token: everybody can read it") as caught:
-        loader.load(path, {})
-    assert "token_file" in caught.value.remedy
+    notice = loader.exposed_token(path)
+    assert notice is not None
+    assert "with a token: everybody can read it" in notice
+    assert "token_file" in notice
+    assert "s3cret-word" not in notice
+    command = [sys.executable, "-m", "donkeywatch", "check", "--config", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert notice in done.stdout
     path.chmod(0o640)
-    assert loader.load(path, {}).http.token is not None
+    assert loader.exposed_token(path) is None
+    path.write_text(settings_text("127.0.0.1"), "utf-8")
+    path.chmod(0o644)
+    assert loader.exposed_token(path) is None
 
 
 @pytest.mark.parametrize(
