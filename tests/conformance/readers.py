@@ -39,7 +39,6 @@ def write_settings(directory: Path, case: Case, more: str = "") -> Path:
         f"[follow]\nscan_interval = {0.1 if polling else 1.0}\n"
         f"watch_files = {str(not polling).lower()}\n{more}"
     )
-    path.chmod(0o600)  # A test may put a token into it.
     return path
 
 
