@@ -19,7 +19,7 @@ def registered(state: Path) -> Iterator[None]:
     """
     path = state / DAEMON_PID
     try:
-        file = path.open("w", encoding="ascii")
+        file = path.open("w", encoding="utf-8")
     except OSError:
         yield
         return
@@ -35,7 +35,7 @@ def registered(state: Path) -> Iterator[None]:
 def find_daemon(state: Path) -> int | None:
     """Give the process id of the daemon that works on a state directory; None where none does."""
     try:
-        with (state / DAEMON_PID).open(encoding="ascii") as file:
+        with (state / DAEMON_PID).open(encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
