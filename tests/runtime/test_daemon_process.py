@@ -39,6 +39,19 @@ def test_a_disk_that_takes_nothing_stops_no_start(tmp_path: Path) -> None:
         assert find_daemon(tmp_path / "missing") is None
 
 
+def test_a_directory_that_is_not_ours_any_more_is_no_trouble_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The daemon has stored all it read, and ends as it should."""
+
+    def fail(_path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError
+
+    with registered(tmp_path):
+        monkeypatch.setattr(Path, "unlink", fail)
+    assert find_daemon(tmp_path) is None
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Simulated:
     """A small simulated server."""

@@ -28,8 +28,11 @@ def registered(state: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(f"{os.getpid()}\n")
             file.flush()
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # One that nobody holds locked is no daemon's.
+                path.unlink()
 
 
 def find_daemon(state: Path) -> int | None:
