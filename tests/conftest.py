@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,3 +96,17 @@ def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
 
     with served(*counted) as request:
         yield request
+
+
+@pytest.fixture
+def small_server(tmp_path: Path) -> Simulated:
+    """A small simulated server with one live log, and settings with a port of its own."""
+    from donkeywatch.simulation.simulate import Simulation
+    from support import START, simulated
+
+    sim = Simulation(seed=4, start=START, hours=24, queries=500, addresses=50)
+    made = simulated(tmp_path / "server", sim, files=1)
+    made.archive[0].rename(made.log)
+    with made.settings.open("a", encoding="utf-8") as settings:
+        settings.write("\n[http]\nport = 0\n")
+    return made

@@ -1,4 +1,4 @@
-"""What the user is told when something is wrong: the fact, the remedy and an exit code."""
+"""Errors for the user: the fact, the remedy and an exit code."""
 
 from __future__ import annotations
 

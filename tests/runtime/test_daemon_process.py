@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +16,7 @@ import pytest
 
 from donkeywatch.runtime.daemon_process import find_daemon, registered
 from donkeywatch.settings.state_files import DAEMON_PID
-from donkeywatch.simulation.simulate import Simulation
-from support import START, Simulated, simulated
+from support import Simulated
 
 
 def test_a_daemon_is_found_as_long_as_it_runs(tmp_path: Path) -> None:
@@ -39,6 +40,28 @@ def test_a_disk_that_takes_nothing_stops_no_start(tmp_path: Path) -> None:
         assert find_daemon(tmp_path / "missing") is None
 
 
+def test_who_looks_as_the_daemon_starts_does_not_hide_it(tmp_path: Path) -> None:
+    """A look holds the file locked for a moment; the daemon waits for its end."""
+    path = tmp_path / DAEMON_PID
+    path.touch()
+    waiting = threading.Event()
+
+    def let_go_later() -> None:
+        waiting.wait(60)
+        time.sleep(0.2)  # By then it asks for the lock.
+        look.close()
+
+    look = path.open(encoding="utf-8")
+    fcntl.flock(look, fcntl.LOCK_SH)
+    thread = threading.Thread(target=let_go_later)
+    thread.start()
+    waiting.set()
+    with registered(tmp_path):
+        assert look.closed
+        assert find_daemon(tmp_path) == os.getpid()
+    thread.join()
+
+
 def test_a_directory_that_is_not_ours_any_more_is_no_trouble_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,21 +76,10 @@ def test_a_directory_that_is_not_ours_any_more_is_no_trouble_at_the_end(
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Simulated:
-    """A small simulated server."""
-    sim = Simulation(seed=4, start=START, hours=24, queries=500, addresses=50)
-    made = simulated(tmp_path / "server", sim, files=1)
-    made.archive[0].rename(made.log)
-    with made.settings.open("a", encoding="utf-8") as settings:
-        settings.write("\n[http]\nport = 0\n")
-    return made
-
-
-@pytest.fixture
-def daemon(server: Simulated) -> Iterator[Path]:
+def daemon(small_server: Simulated) -> Iterator[Path]:
     """One that runs; the file with what it says."""
-    log = server.directory / "errors.txt"
-    command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(server.settings)]
+    log = small_server.directory / "errors.txt"
+    command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(small_server.settings)]
     with log.open("wb") as errors, subprocess.Popen(command, stderr=errors) as process:
         try:
             until(log, "listening on")
@@ -95,23 +107,25 @@ def reload(server: Simulated) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def test_a_reload_reaches_the_daemon_if_it_would_be_taken(server: Simulated, daemon: Path) -> None:
+def test_a_reload_reaches_the_daemon_if_it_would_be_taken(
+    small_server: Simulated, daemon: Path
+) -> None:
     """A mistake is told to who asks, and the daemon hears nothing of it."""
-    sound = server.settings.read_text("utf-8")
-    server.settings.write_text(sound + "\n[time]\nlateness = 60\n", "utf-8")
-    code, message = reload(server)
+    sound = small_server.settings.read_text("utf-8")
+    small_server.settings.write_text(sound + "\n[time]\nlateness = 60\n", "utf-8")
+    code, message = reload(small_server)
     assert code == 0, message
     until(daemon, "settings reloaded: time.lateness")
-    server.settings.write_text(sound + "\n[time]\nlateness = -1\n", "utf-8")
-    code, message = reload(server)
+    small_server.settings.write_text(sound + "\n[time]\nlateness = -1\n", "utf-8")
+    code, message = reload(small_server)
     assert code == 7
     assert "time.lateness" in message
     assert "not reloaded" not in daemon.read_text("utf-8")
 
 
-def test_without_a_daemon_a_reload_says_so(server: Simulated) -> None:
+def test_without_a_daemon_a_reload_says_so(small_server: Simulated) -> None:
     """With the exit code of the state."""
-    server.state.mkdir(mode=0o700)
-    code, message = reload(server)
+    small_server.state.mkdir(mode=0o700)
+    code, message = reload(small_server)
     assert code == 3
     assert "no daemon works on" in message

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.runtime.service_manager import ServiceManager
-from donkeywatch.simulation.simulate import Simulation
-from support import START, Simulated, simulated
+from support import Simulated
 
 
 class Listener:
@@ -92,21 +91,10 @@ def test_without_a_manager_nothing_happens(tmp_path: Path) -> None:
         manager.stopping()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Simulated:
-    """A small simulated server."""
-    sim = Simulation(seed=4, start=START, hours=24, queries=500, addresses=50)
-    made = simulated(tmp_path / "server", sim, files=1)
-    made.archive[0].rename(made.log)
-    with made.settings.open("a", encoding="utf-8") as settings:
-        settings.write("\n[http]\nport = 0\n")
-    return made
-
-
-def test_the_daemon_tells_its_life(server: Simulated, tmp_path: Path) -> None:
+def test_the_daemon_tells_its_life(small_server: Simulated, tmp_path: Path) -> None:
     """Ready, how it is, signs of life, a reload, and its end."""
     listener = Listener(str(tmp_path / "notify"))
-    command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(server.settings)]
+    command = [sys.executable, "-m", "donkeywatch", "run", "-c", str(small_server.settings)]
     environ = {**os.environ, **listener.environ}
     with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as daemon:
         try:

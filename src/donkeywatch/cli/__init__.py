@@ -26,7 +26,7 @@ SUMMARIES = {
     "backfill": "Count finished log files, oldest first whatever their order.",
     "verify": "Check the database, its backups, and the positions in the logs.",
     "recover": "Go on from the newest good backup of a damaged database.",
-    "reset": "Begin anew: remove the database, its backups and all keys.",
+    "reset": "Start empty: remove the database, its backups and all keys.",
     "keys": "Work on the weekly keys.",
     "token": "Work on the tokens of who may read the figures.",
     "report": "Draw the study's nine figures, with numbers and a page.",

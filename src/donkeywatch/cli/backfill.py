@@ -121,7 +121,7 @@ def backfill_with_progress(
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file; 0 of one that cannot be read, which is told when it is tried."""
+    """Bytes of a file; 0 of one that cannot be read, which is reported when it is tried."""
     with contextlib.suppress(OSError):
         return path.stat().st_size
     return 0

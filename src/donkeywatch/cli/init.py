@@ -228,7 +228,7 @@ def _source(
 
 
 def system_zone() -> str:
-    """The IANA name of this machine's time zone; UTC where it is not told."""
+    """The IANA name of this machine's time zone; UTC where it is not known."""
     target = os.path.realpath("/etc/localtime")
     _, marker, name = target.partition("/zoneinfo/")
     return name if marker else "UTC"

@@ -19,7 +19,7 @@ BAR_COLUMNS, NAME_COLUMNS = 8, 20
 
 @contextmanager
 def hours_display(console: Console, hours: int) -> Iterator[Callable[[int], None]]:
-    """Show how many hours of a simulation are written; what it yields is told the number."""
+    """Show how many hours of a simulation are written; what it yields is called with the number."""
     if console.is_terminal:
         with Progress(*Progress.get_default_columns(), console=console) as bar:
             task = bar.add_task("simulating", total=hours)

@@ -1,4 +1,4 @@
-"""The verb `reset`: begins anew without what was counted."""
+"""The verb `reset`: starts empty, without what was counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def reset(
     config_path: ConfigOption = DEFAULT_CONFIG,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> None:
-    """Begin anew: remove the database, its backups and all keys.
+    """Start empty: remove the database, its backups and all keys.
 
     Every count is lost.
     """

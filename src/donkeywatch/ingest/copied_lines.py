@@ -21,7 +21,7 @@ REASONS = dict(
         strict=True,
     )
 )
-"""Why a line of a copy is not counted, as it is told."""
+"""Why a line of a copy is not counted, as messages say it."""
 
 
 def newest_search(end: bytes, reader: LineReader) -> int | None:

@@ -12,7 +12,7 @@ from donkeywatch.counting.batch import TopicInfo
 from donkeywatch.counting.calendar import to_ms
 
 NOTICE_DAYS = 30
-"""How long before its end it is told that a list expires."""
+"""How long before its end a warning says that a list expires."""
 MADE_UP_TITLE = "made-up words: replace them"
 """Title of the word list that `lexicon init` writes."""
 MADE_UP = (

@@ -17,8 +17,8 @@ NAME = "lexicon_command"
 def command_output(command: Sequence[str]) -> bytes:
     """Run a command without a shell and give what it writes to its standard output.
 
-    It gets nothing to read, and what it says of errors is not told, since nobody knows what is in
-    it. ConfigError where it cannot be run, fails, takes too long or writes too much.
+    It gets nothing to read, and what it says of errors is not passed on, since nobody knows what
+    is in it. ConfigError where it cannot be run, fails, takes too long or writes too much.
     """
     try:
         process = subprocess.Popen(  # noqa: S603 - the operator's own command, without a shell

@@ -1,4 +1,4 @@
-"""Reading a word list: every fault is told by its place, and never an entry."""
+"""Reading a word list: every fault is reported by its place, and never by an entry."""
 
 from __future__ import annotations
 

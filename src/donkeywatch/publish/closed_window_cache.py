@@ -1,4 +1,4 @@
-"""A cache of the text (JSON, CSV) of closed windows: it is written anew where one changes."""
+"""A cache of the text (JSON, CSV) of closed windows; only one that changed is written again."""
 
 from __future__ import annotations
 

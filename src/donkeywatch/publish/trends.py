@@ -56,7 +56,7 @@ class TrendCache:
         self._last: tuple[object, Trends] | None = None
 
     def of(self, snapshot: Snapshot, topics: Sequence[str]) -> Trends:
-        """The figures of a snapshot, derived anew only if they may have changed."""
+        """The figures of a snapshot, derived again only if they may have changed."""
         breaks = snapshot.breaks(0, END_OF_TIME)
         closed = snapshot.closed("hour", PROFILE_SPAN), snapshot.closed("week", END_OF_TIME)
         key = (tuple(topics), tuple(breaks), closed)

@@ -26,7 +26,7 @@ from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Http, Settings, Source
 
 MIN_TAIL_LINES = 100
-"""Lines of a log without a search among them, and in no other format, after which it is told."""
+"""Lines without a search among them, and in no other format, after which that is reported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def notices(settings: Settings) -> tuple[str, ...]:
     try:
         return lexicon_file.load_configured(settings).notices(utc(wall_ms()))
     except DonkeywatchError:
-        return ()  # It is told among the problems.
+        return ()  # It is among the problems.
 
 
 def _check(name: str, check: Callable[[], object]) -> CheckResult:

@@ -15,7 +15,8 @@ from donkeywatch.settings.state_files import DAEMON_PID
 def registered(state: Path) -> Iterator[None]:
     """Say that this process is the daemon, for as long as the block lasts.
 
-    To be entered once it obeys signals. A disk that takes nothing is no reason not to start.
+    To be entered once it obeys signals and has locked the database, so that only `find_daemon` can
+    hold the file locked, for a moment. A disk that takes nothing is no reason not to start.
     """
     path = state / DAEMON_PID
     try:
@@ -25,7 +26,7 @@ def registered(state: Path) -> Iterator[None]:
         return
     with file:
         with contextlib.suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX)
             file.write(f"{os.getpid()}\n")
             file.flush()
         try:

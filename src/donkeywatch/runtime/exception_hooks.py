@@ -1,4 +1,4 @@
-"""What is told of an exception: types and places in the code, never a message or a value.
+"""What is logged of an exception: types and places in the code, never a message or a value.
 
 The text of an exception may quote what it was raised over: ``int(line)`` has the line in it.
 """
@@ -18,13 +18,13 @@ from donkeywatch.errors import DonkeywatchError
 OUR_LOGGERS = ("donkeywatch", "root", None)
 """Loggers whose messages hold nothing but counts, paths and byte offsets."""
 MAX_NESTED = 8
-"""Causes, and members of groups, that are told of one exception."""
+"""Causes, and members of groups, that are logged of one exception."""
 
 
 def describe_exception(error: BaseException) -> str:
     """Give the types of an exception and of its causes, and where in the code each was raised.
 
-    The text of a `DonkeywatchError` is told, since it holds no line, word or address.
+    The text of a `DonkeywatchError` is logged, since it holds no line, word or address.
 
     >>> describe_exception(ValueError("a line"))
     'ValueError'
@@ -50,7 +50,7 @@ def _lines(error: BaseException, described: set[int]) -> Iterator[str]:
 
 
 def write_exception(error: BaseException | None) -> None:
-    """Write to stderr what may be told of an exception, if anybody reads it."""
+    """Write to stderr what may be said of an exception, if anybody reads it."""
     if error is None or sys.stderr is None:
         return
     try:
@@ -94,7 +94,7 @@ class SafeFormatter(logging.Formatter):
 class JsonFormatter(SafeFormatter):
     """Formats the same as one JSON object a line: time (ISO 8601, UTC), level, logger, message.
 
-    Where an exception is told, its types and places stand under ``exception``.
+    Where an exception is logged, its types and places stand under ``exception``.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -112,7 +112,7 @@ class JsonFormatter(SafeFormatter):
 
 
 def install_exception_hooks() -> None:
-    """Have every exception that nobody handles told by `describe_exception` alone."""
+    """Have every unhandled exception described by `describe_exception` alone."""
     sys.excepthook = lambda _kind, error, _frames: write_exception(error)
     threading.excepthook = lambda failure: write_exception(failure.exc_value)
     sys.unraisablehook = lambda failure: write_exception(failure.exc_value)

@@ -26,7 +26,7 @@ class _Message:
 
 
 class Journal(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to stderr; a message that comes again within a minute is counted and told later.
+    """Writes to stderr; a message that comes again within a minute is counted and logged later.
 
     ``clock`` never jumps, in seconds.
     """
@@ -70,7 +70,7 @@ class Journal(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def _kind(record: logging.LogRecord) -> str:
-    """Give what a message is told apart by; a library's by its template's first line.
+    """Give what distinguishes a message from others; a library's by its template's first line.
 
     Libraries put numbers and reprs into their messages, or behind the first line.
     """

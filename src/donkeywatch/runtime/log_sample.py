@@ -27,7 +27,7 @@ from donkeywatch.sources.wrappers import longest_line
 Line = tuple[int, bytes]
 """The offset of a line in its file, and its bytes without the line feed."""
 MAX_LISTED_REJECTIONS = 10
-"""Rejected lines whose place is told."""
+"""Rejected lines whose place is printed."""
 TAIL_BYTES = 1 << 20
 """Bytes at the end of a log that is being written that are looked at."""
 
@@ -67,7 +67,7 @@ def read_sample(lines: Iterable[Line], reader: LineReader, latest: int) -> Sampl
     """Read lines one by one and count what they mean.
 
     A search after ``latest`` (ms UTC) is from the future. Whether one comes too late depends on
-    what else is counted, and is not told.
+    what else is counted, and is not printed.
     """
     sample, begin = Sample(), time.perf_counter()
     topics = [topic.id for topic in reader.detector.topics]

@@ -1,4 +1,4 @@
-"""When the database is damaged: going on from a backup, or beginning anew."""
+"""When the database is damaged: going on from a backup, or starting empty."""
 
 from __future__ import annotations
 

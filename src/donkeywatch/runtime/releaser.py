@@ -23,7 +23,7 @@ class Releaser:
         """Release the oldest week that is due; true if more may be. All times are ms UTC.
 
         By ``confirmed`` event time alone, nothing where that is None: a release cannot be undone.
-        Archives may come one after another: the delay begins anew with the last that was counted.
+        Archives may come one after another: the delay begins again with the last that was counted.
         """
         if confirmed is None:
             return False

@@ -56,7 +56,7 @@ class Service:
         record = validation_record.load(settings.correction.record)
         self._engine = Engine(settings, wall_ms())
         self._accuracies = self._accuracies_for(record)
-        # Before anyone is told that it runs: what is rotated away from now on is no history.
+        # Before readiness is announced: what is rotated away from now on is no history.
         self._engine.scan_sources(monotonic_ms())
         self._busy = self._engine.lag > PARALLEL_CATCH_UP_BYTES
         (retain_freed_memory if self._busy else release_freed_memory)()
@@ -236,7 +236,7 @@ class Service:
             self._reject_reload(error)
             return
         old, lexicon = self._engine.reference_data, self._engine.status().lexicon
-        # The new engine notes what changed before its status is told: no answer may be an old one.
+        # The new engine notes what changed before its status is shown: no answer may be an old one.
         self._status = replace(self._status, change_counter=None)
         self._engine.close()
         try:
@@ -248,13 +248,13 @@ class Service:
             self._tell_reloaded(new_settings, lexicon)
             self._settings, self._reload_good = new_settings, True
             self._accuracies = self._accuracies_for(record)
-        # What the new engine complains of is told anew: it has not looked as long as the old one.
+        # The new engine logs its complaints again: it has not looked as long as the old one.
         self._logged_status = replace(self._logged_status, sources=())
         self._wakeup.close()
         self._wakeup = self._start_watcher()
 
     def _tell_reloaded(self, new: Settings, old_lexicon: str) -> None:
-        """Log which settings are taken, and which wait for the next start; no value is told."""
+        """Log which settings are taken, and which wait for the next start; no value is logged."""
         names = changed_settings(self._settings, new)
         waiting = [name for name in names if needs_restart(name) and not self._server.problems]
         taken = [name for name in names if name not in waiting]

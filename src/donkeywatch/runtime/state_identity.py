@@ -22,7 +22,7 @@ INSTALLED_KEY = "installed"
 
 
 def refuse_orphaned_keys(settings: Settings) -> None:
-    """A database that has vanished is never begun anew silently: all would count again."""
+    """A database that has vanished is never replaced silently: all would count again."""
     path = settings.state / state_files.DATABASE
     empty = not path.exists() or path.stat().st_size == 0
     if empty and keyring.has_week_keys(settings.key_directory):

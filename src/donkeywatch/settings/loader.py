@@ -1,4 +1,4 @@
-"""The one settings file: read, checked at start, and told as Markdown."""
+"""The one settings file: read, checked at start, and described as Markdown."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
 def exposed_token(path: Path) -> str | None:
     """Tell where a token in a settings file can be read, or replaced, by others; None: nowhere.
 
-    It is told and not refused: the daemon that such settings worked for goes on.
+    It is a warning and no error: a daemon that such settings worked for goes on.
     """
     try:
         http = tomllib.loads(path.read_text("utf-8-sig")).get("http")
@@ -70,7 +70,7 @@ def exposed_token(path: Path) -> str | None:
     except ConfigError as error:
         return str(error)
     except (OSError, ValueError):
-        return None  # That is told where they are loaded.
+        return None  # The loader reports it.
     return None
 
 

@@ -239,7 +239,7 @@ class Http(_Strict):
 
     @property
     def asks_for_token(self) -> bool:
-        """Is nothing told without a token?"""
+        """Whether every answer needs a token."""
         return self.token is not None or self.tokens is not None
 
     @property
@@ -266,7 +266,7 @@ class Release(_Strict):
 
 
 class Settings(_Strict):
-    """Everything donkeywatch can be told."""
+    """All settings of donkeywatch."""
 
     title: str = Field(
         "", max_length=100, description="name of the server, shown on the page and by the API"

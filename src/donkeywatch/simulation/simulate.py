@@ -282,8 +282,8 @@ def write_archive(
 ) -> Truth:
     """Write a whole simulation to `search-01.log`, ... and its lexicon, countries and truth.
 
-    `compress` may be "gz". Returns what `truth.json` holds. `on_hour` is told how many hours are
-    written.
+    `compress` may be "gz". Returns what `truth.json` holds. `on_hour` is called with the number of
+    hours that are written.
     """
     if compress not in (None, "gz"):
         raise ValueError('compress must be "gz" or None')

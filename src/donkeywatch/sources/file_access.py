@@ -180,7 +180,7 @@ class CompressedFile:
 
 
 def open_file(path: Path) -> PlainFile | CompressedFile:
-    """Open a log or an archive, told by its first bytes, for reading.
+    """Open a log or an archive, recognised by its first bytes, for reading.
 
     OSError as the system says, SourceError for what is no regular file.
     """

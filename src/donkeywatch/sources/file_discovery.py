@@ -162,7 +162,7 @@ class FileDiscovery:
     def _current_generation(self, generation: Generation, now: int) -> Generation:
         """The generation, or that of what its file was written anew with before it was replaced.
 
-        What had been in it, and was not stored, is looked for and told lost.
+        What had been in it, and was not stored, is looked for and reported lost.
         """
         held = generation.file
         if not isinstance(held, PlainFile) or not generation.fingerprint.head_length:

@@ -1,4 +1,4 @@
-"""What is wrong with the files of a log: which are left alone for it, and what is told of them."""
+"""What is wrong with the files of a log: which are left alone for it, and what is logged."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class FileProblems:
         self._by_path[path] = error.strerror or "cannot be read"
 
     def should_skip(self, path: Path, file: FileState, now: int) -> bool:
-        """Tell whether a failed archive is left alone in this look; its problem is told again.
+        """Tell whether a failed archive is left alone in this look; its problem is logged again.
 
         One that has changed since is read when it has stayed as it is from one look to the next.
         """
@@ -117,7 +117,7 @@ class FileProblems:
         return suspect.attempted_at is not None and now - suspect.attempted_at < wait
 
     def repeat_report(self, path: Path, identity: tuple[int, int]) -> None:
-        """A file is being read: what was told of it stays until its end is reached."""
+        """A file is being read: what was logged of it stays until its end is reached."""
         if (suspect := self._suspects.get(identity)) is not None and suspect.reported:
             self._by_path[path] = suspect.text
 

@@ -31,7 +31,7 @@ MISSING_FILE_TIMEOUT = 15 * SECOND
 MAX_BYTES_BEFORE_LIVE = 4 << 20
 """Bytes of rotated files that are read before the live log has a turn."""
 MAX_RESCANS = 3
-"""How often in one look a file is begun anew that changes while it is read."""
+"""How often in one look a file is begun again that changes while it is read."""
 
 
 class Follower:
@@ -71,7 +71,7 @@ class Follower:
         self.last_read_error: str | None = None
         """What the system said of the file that could last not be read; None: it is damaged."""
         self.missing_file_notice: str | None = None
-        """What is told where a file that was being counted is found under no name."""
+        """The message where a file that was being counted is found under no name."""
         self._keys = keys
         self._begin = begin
         self.registry = GenerationRegistry(

@@ -29,7 +29,7 @@ class Generation:
         self.initial_fingerprint = mark
         self.size = mark.offset
         self.reported_lost_bytes = 0
-        """Bytes that were told lost; not again when that could not be stored."""
+        """Bytes that were reported lost; not again when that could not be stored."""
         self.file: File | None = None
         self.previous_file: PlainFile | None = None
         """The file it was read from before, until all that is in that is stored."""
@@ -259,7 +259,7 @@ class Generation:
                 )
 
     def renew_fingerprint(self, keys: FingerprintKeys, before: int) -> None:
-        """Make the fingerprint anew, before the keys of the weeks ``before`` one (ms UTC) go.
+        """Make the fingerprint again, before the keys of the weeks ``before`` one (ms UTC) go.
 
         That of an archive is forgotten, since it would have to be decoded again: an archive that
         is interrupted is compared with what is stored.

@@ -46,8 +46,8 @@ class GenerationRegistry:
         for i, generation in enumerate(logs, 1):
             generation.live_number = 2 * i
         self._live_number = 2 * len(logs)
-        """Number of the last that came to stand at the log's path; odd ones are for those that
-        were missed in between."""
+        """Number of the last that came to stand at the log's path. They rise by two, so that one
+        that was missed in between has a number of its own."""
         self.finished = {(each.device, each.inode): each for each in finished}
         """Rotated files that need no look while they stay as they are, by device and inode."""
         # At the same moment, the archive was counted after the log.

@@ -215,7 +215,7 @@ class RotatedFiles:
             has_appeared = signed.identity in self._appeared
             if was_log and not has_appeared and not self._has_just_rotated(now):
                 if self._unknown_files.has_grown(signed):
-                    # Another program's: it is remembered as such, and told at each look.
+                    # Another program's: it is remembered as such, and reported at each look.
                     self._finish(signed._replace(state=NO_STATE), history=True)
                     self.problems.foreign(path)
                     return True

@@ -111,7 +111,7 @@ _SYSLOG_3164 = re.compile(
     re.DOTALL,
 )
 _ESCAPED_TAB = b"#011"
-"""What rsyslog makes of a tab, unless told otherwise."""
+"""What rsyslog makes of a tab, unless set otherwise."""
 
 
 class Syslog:

@@ -75,7 +75,7 @@ def _refuse_root_in_others_state(state: Path) -> None:
     try:
         owner = state.stat().st_uid
     except OSError:
-        return  # That is told where it is opened.
+        return  # Whoever opens it reports that.
     if os.geteuid() == 0 and owner != 0:
         try:
             name = pwd.getpwuid(owner).pw_name

@@ -20,17 +20,17 @@ POLL_SECONDS = 0.25
 MIN_INTERVAL_SECONDS = 1.0
 """Seconds that lie between two pieces of news at least."""
 HEARTBEAT = 10.0
-"""Seconds without news after which a page is told that nothing is wrong."""
+"""Seconds without a change after which a page gets a sign of life."""
 MAX_STREAMS = 64
 """Pages that may be open at once."""
 PLACES_PER_CLIENT = 8
 """Pages of one client among them."""
 MAX_STREAM_SECONDS = 600.0
-"""A stream ends after so long, and its page asks for a place anew."""
+"""A stream ends after so many seconds, and its page asks for a place again."""
 
 
 class EventFeed:
-    """What the open pages are told; it lives in the event loop of the web server."""
+    """What is sent to the open pages; it lives in the event loop of the web server."""
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ class ListenRetry:
             )
 
     def start(self, ready: Callable[[str], None]) -> None:
-        """Answer requests, now or as soon as the address is there; then ``ready`` is told it."""
+        """Answer requests, now or as soon as the address is there; then call ``ready`` with it."""
         self._ready = ready
         if self._server is not None:
             self._serve(self._server)

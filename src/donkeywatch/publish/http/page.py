@@ -26,9 +26,9 @@ NAMES = {
     "week": "last closed week",
 }
 SILENT_AFTER = 15 * MINUTE
-"""A log that has been silent for so long (ms) is told of."""
+"""A log that has been silent for so long (ms) is mentioned."""
 MIN_COVERAGE = 0.95
-"""Coverage from which on a day is told as a whole."""
+"""Coverage from which on a day counts as whole."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
 """Headings of the table of windows, which a narrow screen shows beside each figure."""
 BANNER = '<p class="banner">Simulated server: all figures are invented.</p>\n'

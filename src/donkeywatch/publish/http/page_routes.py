@@ -61,7 +61,7 @@ def add_page_routes(
     async def events(request: Request) -> Response:
         """Server-sent events: `update` at once and after changes, once a second at most.
 
-        `heartbeat` meanwhile, and after ten minutes `end`: connect anew.
+        `heartbeat` meanwhile, and after ten minutes `end`: connect again.
         """
         client = client_of(request.client.host if request.client else "")
         if not feed.acquire(client):

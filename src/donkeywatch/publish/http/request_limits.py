@@ -33,7 +33,7 @@ HEADERS = {
 STRICT_TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
 """Of an answer by HTTPS: for a year this name is asked by HTTPS alone."""
 NOT_KEPT = "no-store"
-"""What caches are told of an answer that does not say itself that it may be kept."""
+"""The Cache-Control of an answer that does not name one itself."""
 MAX_HEAD_BYTES = 16 << 10
 """Request line and headers."""
 MAX_HEADERS = 100
@@ -107,7 +107,7 @@ def refuse_size(scope: Scope) -> Response | None:
         return error_response(431, "the request line and headers are too long", remedy, CLOSE)
     if "transfer-encoding" in headers:
         remedy = "send no body, or one with a Content-Length"
-        return error_response(411, "the length of the body is not told", remedy, CLOSE)
+        return error_response(411, "the length of the body is not given", remedy, CLOSE)
     length = headers.get("content-length", "0")
     if len(length) > 9 or int(length) > MAX_BODY_BYTES:
         remedy = f"send no more than {MAX_BODY_BYTES} bytes, or no body"

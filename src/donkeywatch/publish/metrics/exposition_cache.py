@@ -1,4 +1,4 @@
-"""The metrics as text, written anew only when something has changed."""
+"""The metrics as text, written again only when something has changed."""
 
 from __future__ import annotations
 
