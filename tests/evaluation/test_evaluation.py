@@ -240,7 +240,7 @@ def until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
 def test_the_record_corrects_until_the_lexicon_changes(
     server: Simulated, daemon: Callable[[], subprocess.Popen[bytes]]
 ) -> None:
-    """evaluate, run, SIGHUP with another word: shown, shown, gone with a reason; no query told."""
+    """evaluate, run, start with another word: shown, shown, gone with a reason; no query told."""
     settings = loader.load(server.settings, {})
     path = labelled(server.directory, nonsense.lexicon(3))
     record = server.directory / "validation.json"
@@ -268,8 +268,11 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert settings.lexicon is not None
     text = settings.lexicon.read_text("utf-8")
     settings.lexicon.write_text(text.replace('explicit = ["', 'explicit = ["zqorvik", "', 1))
-    process.send_signal(signal.SIGHUP)
+    process.terminate()
+    assert process.wait(timeout=30) == 0
+    process = daemon()
     until(lambda: "no corrected fraction" in message.read_text(), process)
+    until(lambda: bool(run_evaluate(server, "/readyz")), process)
     until(lambda: not corrected(server), process)
     assert f"made with another lexicon ({made.lexicon}, loaded is " in message.read_text()
 

@@ -17,7 +17,8 @@ from donkeywatch.settings import loader
 def run(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     """Follow the logs and serve the figures, until SIGTERM or Ctrl-C.
 
-    SIGHUP reloads the settings and the lexicon; a bad file is refused and the old one stays.
+    SIGHUP reloads the settings, and the lexicon with the next hour; a bad file is refused and the
+    old one stays.
     """
     # The other verbs start faster without a web server.
     from donkeywatch.runtime.service import Service

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from donkeywatch.counting.calendar import SECOND, utc, week_name
+from donkeywatch.counting.calendar import SECOND, iso_utc, utc, week_name
 from donkeywatch.errors import ConfigError, DatabaseUnavailableError, DonkeywatchError
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.evaluation import validation_record
@@ -26,6 +26,7 @@ from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.daemon_process import registered
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_destruction import destroy_before_serving
+from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.log_handler import ANSWER
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.reference_data import ReferenceData
@@ -53,9 +54,9 @@ class Service:
     def __init__(self, path: Path, settings: Settings) -> None:
         self._path = path
         self._settings = settings
-        record = validation_record.load(settings.correction.record)
+        self._record = validation_record.load(settings.correction.record)
         self._engine = Engine(settings, wall_ms())
-        self._accuracies = self._accuracies_for(record)
+        self._accuracies = self._accuracies_for(self._record)
         # Before readiness is announced: what is rotated away from now on is no history.
         self._engine.scan_sources(monotonic_ms())
         self._busy = self._engine.lag > PARALLEL_CATCH_UP_BYTES
@@ -66,6 +67,7 @@ class Service:
         self._stopping = self._reloading = False
         self._manager = ServiceManager()
         self._reload_good = True
+        self._swap: LexiconSwap | None = None
         self._noticed: dict[str, date] = {}
         self._server = ListenRetry(
             lambda: Server(
@@ -79,8 +81,9 @@ class Service:
         self._logged_status = self._status  # What the journal knows of.
 
     def _start_watcher(self) -> WakeupWatcher:
-        logs = [source.path for source in self._settings.source]
-        return WakeupWatcher(logs, enabled=self._settings.follow.watch_files)
+        settings = self._engine.settings
+        logs = [source.path for source in settings.source]
+        return WakeupWatcher(logs, enabled=settings.follow.watch_files)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -136,6 +139,8 @@ class Service:
             self._manager.ready(monotonic_ms() / SECOND)
         end = monotonic_ms() + TICK_BUDGET_MS
         busy = self._engine.tick(wall_ms(), monotonic_ms(), lambda: monotonic_ms() > end)
+        if self._swap and self._swap.is_due(self._engine, wall_ms(), monotonic_ms()):
+            self._take_new_lexicon(self._swap)
         self._engine.start_backup_if_due(wall_ms(), monotonic_ms())
         before, self._logged_status = self._logged_status, self._current_status()
         self._status = self._logged_status
@@ -224,45 +229,68 @@ class Service:
         self._wakeup.wake()
 
     def _reload(self) -> None:
-        """Take new settings, or keep the old ones if anything about the new is wrong."""
+        """Take new settings, or keep the old ones if anything about the new is wrong.
+
+        A new word list waits for the next hour.
+        """
         try:
             new_settings = loader.load(self._path)
             if new_settings.state != self._settings.state:
                 raise ConfigError("`state` cannot change while running", "restart instead")
-            materials = ReferenceData.load(new_settings)
+            loaded = ReferenceData.load(new_settings)
             record = validation_record.load(new_settings.correction.record)
             self._server.renew(new_settings.http)
         except Exception as error:  # Whatever is wrong with them ends no daemon that works.
             self._reject_reload(error)
             return
-        old, lexicon = self._engine.reference_data, self._engine.status().lexicon
+        running = self._engine.reference_data
+        reference_data, swap = LexiconSwap.for_new_list(loaded, running, wall_ms())
+        if self._replace_engine(new_settings, reference_data):
+            self._log_reloaded(new_settings, swap)
+            self._settings, self._reload_good, self._swap = new_settings, True, swap
+            self._record, self._accuracies = record, self._accuracies_for(record)
+
+    def _take_new_lexicon(self, swap: LexiconSwap) -> None:
+        """Go on with the word list that has waited for an hour's beginning."""
+        self._swap = None
+        if self._replace_engine(self._settings, swap.reference_data):
+            self._accuracies = self._accuracies_for(self._record)
+            log.info("the new word list is taken: a new stretch of the series begins", extra=ANSWER)
+
+    def _replace_engine(self, settings: Settings, reference_data: ReferenceData) -> bool:
+        """Go on with an engine of these settings; false where it is one of the old ones again."""
+        old = self._engine.reference_data
         # The new engine notes what changed before its status is shown: no answer may be an old one.
         self._status = replace(self._status, change_counter=None)
         self._engine.close()
         try:
-            self._engine = Engine(new_settings, wall_ms(), materials)
+            self._engine = Engine(settings, wall_ms(), reference_data)
         except Exception as error:
             self._reject_reload(error)
             self._engine = self._reopen_with_old_settings(old)
-        else:
-            self._tell_reloaded(new_settings, lexicon)
-            self._settings, self._reload_good = new_settings, True
-            self._accuracies = self._accuracies_for(record)
-        # The new engine logs its complaints again: it has not looked as long as the old one.
-        self._logged_status = replace(self._logged_status, sources=())
-        self._wakeup.close()
-        self._wakeup = self._start_watcher()
+            return False
+        finally:
+            # The new engine logs its complaints again: it has not looked as long as the old one.
+            self._logged_status = replace(self._logged_status, sources=())
+            self._wakeup.close()
+            self._wakeup = self._start_watcher()
+        return True
 
-    def _tell_reloaded(self, new: Settings, old_lexicon: str) -> None:
-        """Log which settings are taken, and which wait for the next start; no value is logged."""
+    def _log_reloaded(self, new: Settings, swap: LexiconSwap | None) -> None:
+        """Log which settings are taken, and which wait for what; no value is logged."""
         names = changed_settings(self._settings, new)
         waiting = [name for name in names if needs_restart(name) and not self._server.problems]
         taken = [name for name in names if name not in waiting]
-        if self._engine.status().lexicon != old_lexicon:
-            taken.append("the word list, so a new stretch of the series begins")
-        if taken or not waiting:
+        if taken or not (waiting or swap):
             changes = ", ".join(taken) or "nothing has changed"
             log.info("settings reloaded: %s", changes, extra=ANSWER)
+        if swap:
+            log.info(
+                "settings reloaded: the new word list is taken when the next hour begins, at %s"
+                " (by a restart at once)",
+                iso_utc(swap.hour),
+                extra=ANSWER,
+            )
         if waiting:
             log.warning("not taken before the next start: %s", ", ".join(waiting), extra=ANSWER)
 
