@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from donkeywatch.counting.calendar import HOUR, WEEK, week_of
 from donkeywatch.publish import closed_window_cache
 from donkeywatch.publish.closed_window_cache import ClosedWindowCache
-from donkeywatch.publish.snapshot import BLOCK_MS, Snapshots
+from donkeywatch.publish.engine_status import Status
+from donkeywatch.publish.http.api_routes import write_all_hours
+from donkeywatch.publish.http.parameters import END_OF_TIME
+from donkeywatch.publish.snapshot import BLOCK_MS, Snapshot, Snapshots
 from donkeywatch.publish.window_documents import windows_json
 from donkeywatch.publish.window_views import WindowView
 from donkeywatch.store.database import ensure_state_directory
@@ -79,6 +82,24 @@ def test_closed_windows_are_written_once(writer: Writer) -> None:
     before = writer.written
     assert writer.page(FIRST, FIRST + 10 * WEEK) == first
     assert writer.written == before
+
+
+def test_all_hours_are_written_before_anyone_asks(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As JSON and as CSV: an answer to the API reads no window from the database any more."""
+    writer = Writer(writer.snapshots)
+    status = Status(topics=tuple((topic, ()) for topic in TOPICS))
+    with writer.snapshots.open() as snapshot:
+        expected = len(snapshot.page_state("hour", 0, END_OF_TIME, 10_000).blocks)
+    write_all_hours(writer.snapshots, status, writer.texts, lambda: False)
+    monkeypatch.setattr(Snapshot, "windows_between", lambda *_: pytest.fail("read again"))
+    assert len(writer.page(0, END_OF_TIME)) > 1000
+    stopped = ClosedWindowCache()
+    monkeypatch.undo()
+    write_all_hours(writer.snapshots, status, stopped, lambda: True)
+    assert len(writer.texts._texts) == 2 * expected
+    assert len(stopped._texts) == 1, "it stops when the server does"
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sqlite3
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,6 +60,28 @@ def running(http: Http) -> Iterator[Server]:
 def get(url: str, verify: ssl.SSLContext | bool = True) -> httpx.Response:
     """An answer, past any proxy."""
     return httpx.get(url, trust_env=False, timeout=10, verify=verify)
+
+
+def test_what_takes_long_is_prepared_once_requests_are_answered() -> None:
+    """In a thread of its own, which ends with the server; a busy database is no trouble."""
+    app, stopped = hello(), threading.Event()
+    began = threading.Event()
+
+    def prepare(should_stop: Callable[[], bool]) -> None:
+        began.set()
+        while not should_stop():
+            time.sleep(0.01)
+        stopped.set()
+        raise sqlite3.OperationalError("database is locked")
+
+    app.state.prepare = prepare
+    server = Server(app, Http(port=0))
+    server.start()
+    assert began.wait(10)
+    assert get(server.url).json() == "hello"
+    assert not stopped.is_set()
+    server.stop()
+    assert stopped.wait(10)
 
 
 def test_a_free_port_is_taken_and_told() -> None:

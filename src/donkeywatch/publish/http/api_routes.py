@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -34,6 +34,7 @@ from donkeywatch.publish.responses import (
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots
 from donkeywatch.publish.window_documents import window_document, window_page_json, windows_json
+from donkeywatch.publish.window_views import WindowView
 
 JSON = "application/json"
 CSV: ResponseDocs = {200: {"content": {"text/csv": {}}}}
@@ -41,14 +42,38 @@ UNCHANGED: ResponseDocs = {304: {"description": "what `If-None-Match` names is s
 WINDOWS: ResponseDocs = {**CSV, **UNCHANGED, **REFUSED}
 
 
-def api_router(snapshots: Callable[[], Snapshots], status: Callable[[], Status]) -> APIRouter:
+def api_router(
+    snapshots: Callable[[], Snapshots], status: Callable[[], Status], texts: ClosedWindowCache
+) -> APIRouter:
     """The paths, which answer from a database and the engine's status."""
     router = APIRouter(prefix="/api/v1", dependencies=[Depends(refuse_unknown_parameters)])
     _add_fractions(router, snapshots, status)
-    _add_calendar(router, snapshots, status)
+    _add_calendar(router, snapshots, status, texts)
     _add_profile(router, snapshots, status)
     _add_countries(router, snapshots)
     return router
+
+
+def write_all_hours(
+    snapshots: Snapshots, status: Status, texts: ClosedWindowCache, should_stop: Callable[[], bool]
+) -> None:
+    """Write all closed hours as JSON and CSV, so that the first who asks for them need not wait."""
+    with snapshots.open() as snapshot:
+        page = snapshot.page_state("hour", *parse_range(None, None), END_OF_TIME)
+        for form, write in _forms_of_windows(_categories(snapshot, status)):
+            for _ in texts.write(snapshot, "hour", page.blocks, form, write):
+                if should_stop():
+                    return
+
+
+def _forms_of_windows(
+    categories: Sequence[tuple[str, str]],
+) -> tuple[tuple[object, Callable[[Sequence[WindowView]], bytes]], ...]:
+    """Give what `ClosedWindowCache.write` needs for JSON and for CSV."""
+    return (
+        ("json", windows_json),
+        (tuple(categories), lambda views: csv_tables.windows_rows(views, categories)),
+    )
 
 
 def _add_fractions(
@@ -69,10 +94,11 @@ def _add_fractions(
 
 
 def _add_calendar(
-    router: APIRouter, snapshots: Callable[[], Snapshots], status: Callable[[], Status]
+    router: APIRouter,
+    snapshots: Callable[[], Snapshots],
+    status: Callable[[], Status],
+    texts: ClosedWindowCache,
 ) -> None:
-    texts = ClosedWindowCache()
-
     def calendar(
         kind: str, request: Request, start: str | None, end: str | None, limit: int, form: str
     ) -> Response:
@@ -82,20 +108,18 @@ def _add_calendar(
             breaks = snapshot.breaks(first, last)
             state: list[object] = [page, breaks, snapshot.view_state]
             headers = {}
+            categories = _categories(snapshot, status())
+            as_json, as_csv = _forms_of_windows(categories)
+            parts: Iterator[bytes]
             if form == "csv":
-                categories = _categories(snapshot, status())
-                parts: Iterator[bytes]
-                rows = texts.write(
-                    snapshot, kind, page.blocks, tuple(categories),
-                    lambda views: csv_tables.windows_rows(views, categories),
-                )  # fmt: skip
+                rows = texts.write(snapshot, kind, page.blocks, *as_csv)
                 parts = chain([csv_tables.windows_header(categories)], rows)
                 media_type = csv_tables.MEDIA_TYPE
                 state.append(categories)
                 if page.following is not None:
                     headers["Link"] = _next_link(request, page.following)
             else:
-                windows = texts.write(snapshot, kind, page.blocks, form, windows_json)
+                windows = texts.write(snapshot, kind, page.blocks, *as_json)
                 parts = window_page_json(windows, breaks, page.following)
                 media_type = JSON
             if page.is_closed:

@@ -9,9 +9,10 @@ from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import PlainTextResponse
 
 from donkeywatch import __version__
+from donkeywatch.publish.closed_window_cache import ClosedWindowCache
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.health import Health, source_health
-from donkeywatch.publish.http.api_routes import api_router
+from donkeywatch.publish.http.api_routes import api_router, write_all_hours
 from donkeywatch.publish.http.description_routes import add_description_routes
 from donkeywatch.publish.http.page_routes import add_page_routes
 from donkeywatch.publish.http.refusals import add_error_handlers
@@ -46,7 +47,11 @@ def create_app(settings: Callable[[], Settings], status: Callable[[], Status]) -
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=6)
     app.add_middleware(Guard, http=http)
     _add_health(app, settings, status)
-    app.include_router(api_router(snapshots, status))
+    texts = ClosedWindowCache()
+    app.include_router(api_router(snapshots, status, texts))
+    app.state.prepare = lambda should_stop: write_all_hours(
+        snapshots(), status(), texts, should_stop
+    )
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def metrics(request: Request) -> Response:

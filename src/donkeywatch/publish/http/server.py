@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +54,8 @@ class Server:
             raise _config_error(error) from None
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._run, name=table, daemon=True)
+        self._prepare: Callable[[Callable[[], bool]], None] | None
+        self._prepare = getattr(app.state, "prepare", None)
 
     def _run(self) -> None:
         try:
@@ -61,7 +64,7 @@ class Server:
             self._failure = error
 
     def start(self) -> None:
-        """Return once requests are answered."""
+        """Return once requests are answered; what takes long is then prepared in a thread."""
         self._thread.start()
         until = time.monotonic() + STARTUP_SECONDS
         while not self._server.started:
@@ -73,6 +76,13 @@ class Server:
                     "see the messages above; try another `port` under [http]",
                 )
             time.sleep(0.01)
+        if self._prepare is not None:
+            threading.Thread(target=self._prepare_answers, name="prepare", daemon=True).start()
+
+    def _prepare_answers(self) -> None:
+        if self._prepare is not None:
+            with contextlib.suppress(sqlite3.Error, OSError):  # Who asks is told.
+                self._prepare(self._stopping.is_set)
 
     def reload_tls(self, http: Http) -> None:
         """Read the TLS files again; ConfigError, and the old ones stay, when they are no good."""
