@@ -28,8 +28,8 @@ from donkeywatch.report import columns
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import migrations, schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,8 +115,8 @@ def _answering(directory: Path) -> Iterator[httpx.Client]:
     """The application over eight simulated days."""
     start = datetime(2026, 9, 21, tzinfo=UTC)
     sim = Simulation(seed=5, start=start, hours=8 * 24, queries=6_000, addresses=2_000)
-    archive = demo.prepare(sim, directory)
-    settings = loader.load(directory / demo.SETTINGS, {})
+    archive = simulated_server.prepare(sim, directory)
+    settings = loader.load(directory / simulated_server.SETTINGS, {})
     end = to_ms(start + timedelta(hours=sim.hours))
     engine = Engine(settings, end)
     try:

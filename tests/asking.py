@@ -16,7 +16,7 @@ from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import NOW, START, Simulated, engine, simulated
 
 HOURS = 15 * 24

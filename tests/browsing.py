@@ -19,7 +19,7 @@ from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.clock_jumps import wall_ms
 from donkeywatch.settings import loader
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from instruments import component
 from support import NOW, START, Simulated, engine, simulated
 

@@ -101,7 +101,7 @@ def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
 @pytest.fixture
 def small_server(tmp_path: Path) -> Simulated:
     """A small simulated server with one live log, and settings with a port of its own."""
-    from donkeywatch.simulation.simulate import Simulation
+    from donkeywatch.simulation.generator import Simulation
     from support import START, simulated
 
     sim = Simulation(seed=4, start=START, hours=24, queries=500, addresses=50)

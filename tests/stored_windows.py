@@ -6,8 +6,8 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import HOUR, to_ms
+from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 

@@ -15,8 +15,8 @@ from donkeywatch.counting.calendar import to_ms, week_start
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation, write_archive
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation, write_archive
 from donkeywatch.simulation.truth import Truth
 
 START = datetime(2026, 9, 21, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Simulated:
     @property
     def settings(self) -> Path:
         """The settings file."""
-        return self.directory / demo.SETTINGS
+        return self.directory / simulated_server.SETTINGS
 
     @property
     def log(self) -> Path:
@@ -46,7 +46,7 @@ class Simulated:
     @property
     def archive(self) -> list[Path]:
         """The finished logs, in the order of time."""
-        return sorted((self.directory / demo.ARCHIVE).glob("search-*"))
+        return sorted((self.directory / simulated_server.ARCHIVE).glob("search-*"))
 
     @property
     def state(self) -> Path:
@@ -57,8 +57,10 @@ class Simulated:
 def simulated(directory: Path, sim: Simulation, *, files: int = 3, gz: bool = False) -> Simulated:
     """Write the archive of a simulation, and settings."""
     directory.mkdir(parents=True, exist_ok=True)
-    truth = write_archive(sim, directory / demo.ARCHIVE, files=files, compress="gz" if gz else None)
-    demo.write_settings(sim, directory)
+    truth = write_archive(
+        sim, directory / simulated_server.ARCHIVE, files=files, compress="gz" if gz else None
+    )
+    simulated_server.write_settings(sim, directory)
     return Simulated(directory, truth)
 
 

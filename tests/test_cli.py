@@ -22,7 +22,7 @@ import pytest
 
 from donkeywatch import cli
 from donkeywatch.cli import shared_options
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import START, Simulated, simulated
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "samples" / "enode-go.log"

@@ -15,10 +15,10 @@ import zstandard
 from donkeywatch.counting import rows
 from donkeywatch.counting.calendar import MINUTE, WEEK, to_ms
 from donkeywatch.runtime.backfill import backfill
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
-from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.simulation.truth import Truth
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 from support import (
     NOW,
     START,
@@ -70,7 +70,7 @@ def test_windows_are_exact_where_they_are_counted_a_part_at_a_time(
     server: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As weeks of millions of addresses are; rolling windows across the change of keys, too."""
-    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 10)
+    monkeypatch.setattr(partitioned_reads, "PARTITION_ABOVE_ROWS", 10)
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 20)
     monkeypatch.setattr(rows, "CHUNK_ROWS", 50)
     count(server, step=100_000)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from comparison.input import Input, Plan, generate
-from donkeywatch.counting.batch import BatchBuilder
+from donkeywatch.counting.checkpoint_batch import BatchBuilder
 from donkeywatch.ingest import block_reader
 from donkeywatch.ingest.block_reader import BlockReader, _ColumnarParse
 from donkeywatch.ingest.byte_columns import Block

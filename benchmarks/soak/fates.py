@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.ingest.pseudonyms import pseudonyms
+from donkeywatch.ingest.address_mac import pseudonyms
 from soak.torments import Daemon
 from soak.writer import Habit
 

@@ -32,7 +32,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.worker_processes import WorkerPool
 from donkeywatch.settings import loader
 from donkeywatch.sources import listing
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor_to(1_780_000_000_000, WEEK) + WEEK
@@ -125,7 +125,7 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
     # So that ten addresses make long segments, many of them, and windows that take a while.
     with (
         mock.patch.object(segments, "SPLIT_ABOVE_ROWS", 8),
-        mock.patch.object(partitions, "PARTITION_ABOVE_ROWS", 8),
+        mock.patch.object(partitioned_reads, "PARTITION_ABOVE_ROWS", 8),
         mock.patch.object(segments, "MAX_SEGMENTS_UNMERGED", 1),
         mock.patch.object(segments, "DELETE_BATCH_ROWS", 8),
         mock.patch.object(window_closer, "WEEK_SLICE_ROWS", 40),

@@ -35,7 +35,7 @@ from donkeywatch.counting.calendar import (
     week_name,
     week_of,
 )
-from donkeywatch.ingest.pseudonyms import pseudonyms
+from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.reference_data import ReferenceData

@@ -17,8 +17,8 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Checkpoint
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 
 PATIENCE = 20.0
 """Seconds after which a daemon that has not counted what it should has lost it."""
@@ -30,7 +30,7 @@ LEXICON = Simulation(
 
 def write_settings(directory: Path, case: Case, more: str = "") -> Path:
     """A daemon's settings for the log in ``directory/logs``; ``more`` is TOML to add."""
-    path = demo.write_settings(LEXICON, directory)
+    path = simulated_server.write_settings(LEXICON, directory)
     text = path.read_text().replace('"search.log"', '"logs/search.log"')
     assert "logs/search.log" in text
     polling = case.wakeup == "polling"

@@ -45,7 +45,7 @@ TRUNK = {
     "sources/generation_reader.py": ("read_lines", "_check_head", "_check_tail", "_advance"),
     "ingest/pseudonymiser.py": ("Pseudonymiser.pseudonymise",),
     "ingest/keyring.py": ("Keyring.destroy_before", "Keyring._remove", "_destroy"),
-    "counting/batch.py": ("BatchBuilder.record", "BatchBuilder.take_batch"),
+    "counting/checkpoint_batch.py": ("BatchBuilder.record", "BatchBuilder.take_batch"),
     "store/store.py": (
         "Store.checkpoint", "Store.windows_due", "Store.segments",
         "Store.close_hour", "Store.close_week", "Store.replace_rolling",

@@ -23,8 +23,8 @@ from conformance.site import Case, Site
 from conformance.zygote import Zygote
 from donkeywatch.counting.calendar import DAY, HOUR, iso_utc
 from donkeywatch.publish.snapshot import Snapshots
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
-from donkeywatch.simulation.simulate import Simulation
 from support import TOPICS, assert_calendar_equals, counters, outcomes, simulated
 
 Make = Callable[[Case], Daemon]

@@ -21,7 +21,7 @@ import yaml
 
 from donkeywatch import __version__
 from donkeywatch.settings.schema import Http
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from instruments import component
 from support import START, simulated
 

@@ -23,7 +23,7 @@ from urllib.request import Request
 import pytest
 
 from donkeywatch import __version__
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from instruments import OPEN, component
 from support import START, Simulated, assert_calendar_equals, outcomes, simulated
 

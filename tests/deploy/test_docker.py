@@ -21,7 +21,7 @@ from donkeywatch import __version__
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import TOKEN_VARIABLE, Http
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]

@@ -26,8 +26,8 @@ import instruments
 from donkeywatch.counting.calendar import to_ms
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.normalisation import NORMALISATION
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
-from donkeywatch.simulation.simulate import Simulation
 from instruments import Prometheus, listening, process
 from support import TOPICS, simulated
 

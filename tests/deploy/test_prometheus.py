@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.settings.schema import Http
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from instruments import component, listening, process, prometheus
 from support import START, Simulated, simulated
 

@@ -25,7 +25,7 @@ from donkeywatch.errors import (
     StateLockedError,
 )
 from donkeywatch.settings import loader
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]

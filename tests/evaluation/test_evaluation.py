@@ -26,7 +26,7 @@ from donkeywatch.runtime import checks
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
 from donkeywatch.simulation import nonsense
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import NOW, START, Simulated, engine, simulated
 
 CANARY = "zqcanarykx"

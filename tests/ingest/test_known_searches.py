@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, week_of
 from donkeywatch.counting.rows import TICK_MS, Rows, group
+from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.copied_lines import leave_out_counted
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.known_searches import MIN_MASKED, MIN_RUN, Recogniser, SearchOutcome
 from donkeywatch.ingest.lateness import TOO_LATE, JudgedQueries
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
-from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.format_detection import reader_without_lexicon
 from donkeywatch.settings.schema import Source
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.batch import TopicInfo
+from donkeywatch.counting.checkpoint_batch import TopicInfo
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest.lexicon import Lexicon, digest
 from donkeywatch.ingest.lexicon_file import load

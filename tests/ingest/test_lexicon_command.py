@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,8 @@ from donkeywatch.ingest import lexicon_command, lexicon_file
 from donkeywatch.ingest.lexicon_command import command_output
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from support import START
 
 CANARY = "zqcanaryorv"
@@ -31,8 +33,22 @@ def test_what_it_writes_is_the_text() -> None:
     assert command_output(["printf", "%s", "$HOME;*"]) == b"$HOME;*"
 
 
+@pytest.fixture
+def _input_to_read() -> Iterator[None]:
+    """This process's standard input has five bytes to read, as if somebody had typed them."""
+    own, (reading, writing) = os.dup(0), os.pipe()
+    os.write(writing, b"zqxyk")
+    os.close(writing)
+    os.dup2(reading, 0)
+    yield
+    os.dup2(own, 0)
+    os.close(own)
+    os.close(reading)
+
+
+@pytest.mark.usefixtures("_input_to_read")
 def test_it_gets_nothing_to_read() -> None:
-    """It cannot wait for a passphrase at the terminal."""
+    """It cannot wait for a passphrase at the terminal, nor take what is meant for others."""
     assert command_output(python("import sys; print(len(sys.stdin.read()))")) == b"0\n"
 
 
@@ -81,7 +97,7 @@ def test_nothing_that_it_says_is_told(code: int, capfd: pytest.CaptureFixture[st
 def settings(tmp_path: Path) -> Path:
     """Settings of a simulated server."""
     sim = Simulation(seed=1, start=START, hours=1, queries=9, addresses=10)
-    return demo.write_settings(sim, tmp_path)
+    return simulated_server.write_settings(sim, tmp_path)
 
 
 def with_lexicon(settings: Path, line: str) -> Path:
@@ -95,7 +111,7 @@ def with_lexicon(settings: Path, line: str) -> Path:
 def test_settings_may_name_a_command(settings: Path) -> None:
     """The list is that of the file, and `check` finds nothing wrong."""
     before = lexicon_file.load_configured(loader.load(settings, {}))
-    file = settings.parent / demo.ARCHIVE / "lexicon.toml"
+    file = settings.parent / simulated_server.ARCHIVE / "lexicon.toml"
     with_lexicon(settings, f'lexicon_command = ["cat", "{file}"]')
     assert lexicon_file.load_configured(loader.load(settings, {})) == before
     done = subprocess.run(
@@ -123,7 +139,7 @@ def test_a_credential_of_systemd_is_the_list_where_none_is_named(
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     file = credentials / "lexicon"
-    file.write_bytes((settings.parent / demo.ARCHIVE / "lexicon.toml").read_bytes())
+    file.write_bytes((settings.parent / simulated_server.ARCHIVE / "lexicon.toml").read_bytes())
     file.chmod(0o400)
     environ = {"CREDENTIALS_DIRECTORY": str(credentials)}
     assert loader.load(settings, environ).lexicon != file

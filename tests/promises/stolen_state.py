@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.ingest.pseudonyms import AddressColumn, pseudonyms
+from donkeywatch.ingest.address_mac import AddressColumn, pseudonyms
 from donkeywatch.sources.fingerprints import keyed_hash
 
 WINDOW_BYTES = 8

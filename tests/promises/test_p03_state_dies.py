@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, WEEK, iso_utc, week_name, week_start
+from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.addresses import parse_address
-from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import backups
 from promises.stolen_state import as_column, stored_bytes
 from support import START
@@ -30,7 +30,7 @@ class Week:
 
     def __init__(self, directory: Path) -> None:
         sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-        path = demo.write_settings(sim, directory)
+        path = simulated_server.write_settings(sim, directory)
         path.write_text(path.read_text() + "\n[backup]\ninterval = 1\n")
         self.state, self.log = directory / "state", directory / "search.log"
         self.now, self.log_number = MONDAY + HOUR, 0

@@ -18,8 +18,8 @@ from donkeywatch.runtime import state_identity
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
 from support import NOW, START
 
@@ -38,7 +38,7 @@ CHANGES = {
 def path(tmp_path: Path) -> Path:
     """A settings file whose state has been in use."""
     sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-    made = demo.write_settings(sim, tmp_path)
+    made = simulated_server.write_settings(sim, tmp_path)
     (tmp_path / "search.log").touch()
     start(made)
     return made

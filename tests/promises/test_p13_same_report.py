@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import NOW, engine, simulated
 
 SURROUNDINGS = (

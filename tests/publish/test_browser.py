@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from browsing import WEB, WIDTHS, Site, copied, served, view
 from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
-from donkeywatch.publish.http import event_feed
+from donkeywatch.publish.http import change_events
 from donkeywatch.publish.http.page import NAMES
 from donkeywatch.runtime.clock_jumps import wall_ms
 from instruments import component
@@ -261,7 +261,7 @@ def test_a_stream_whose_time_is_over_is_followed_by_another(
     site: Site, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page asks for a new one at once, and says nothing of it."""
-    monkeypatch.setattr(event_feed, "MAX_STREAM_SECONDS", 0.5)
+    monkeypatch.setattr(change_events, "MAX_STREAM_SECONDS", 0.5)
     requested: list[str] = []
     with served(site.server, site.status) as other, view(browser) as observed:
         observed.page.on("request", lambda request: requested.append(request.url))

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
+from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.publish.by_country import (
     MIN_ADDRESSES,
     UNKNOWN,

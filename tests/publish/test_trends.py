@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
+from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.estimation.level_shift import level_shifts, logit_point
 from donkeywatch.publish import trends
 from donkeywatch.publish.snapshot import CountryView, Snapshots

@@ -27,9 +27,9 @@ from donkeywatch.report import (
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.hour_profiles import boxes
-from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.report_files import PAGE, write
 from donkeywatch.report.report_page import report_html
+from donkeywatch.report.study_comparison import comparison_rows
 from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.statistics import bootstrap, trend
 from donkeywatch.report.statistics.autocorrelation import autocorrelation
-from donkeywatch.report.statistics.changes import change_points, remove_annual_cycle
+from donkeywatch.report.statistics.change_points import change_points, remove_annual_cycle
 from donkeywatch.report.statistics.comparison import differences, holm
 from donkeywatch.report.statistics.extremes import extremes, highest_hour_set, lag
 

@@ -16,7 +16,7 @@ from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.checks import run_checks
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Release, Settings
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import NOW, START, engine, simulated
 
 

@@ -29,10 +29,10 @@ from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import loader
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 from donkeywatch.store.store import Store
 from support import counters, outcomes
 
@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, directory: Path, now: int = NOON, more: str = "") -> None:
         sim = Simulation(start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=50, addresses=50)
-        path = demo.write_settings(sim, directory)
+        path = simulated_server.write_settings(sim, directory)
         path.write_text(path.read_text() + more)
         self.settings = loader.load(path, {})
         self.directory = directory
@@ -586,7 +586,7 @@ def test_a_long_week_is_closed_a_piece_at_a_time(
     monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 1)
     monkeypatch.setattr(rolling_windows, "REBUILD_ROWS_PER_CALL", 1)
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 8)
-    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 8)
+    monkeypatch.setattr(partitioned_reads, "PARTITION_ABOVE_ROWS", 8)
     monday = floor_to(NOON, WEEK) + WEEK
     world = World(tmp_path, now=monday - 2 * HOUR)
     for _ in range(24):
@@ -617,7 +617,7 @@ def test_a_week_that_a_clock_ahead_has_begun_to_close_keeps_nothing_waiting(
 ) -> None:
     """When the clock is put back the week is not over, and what else is due is destroyed."""
     monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 1)
-    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 8)
+    monkeypatch.setattr(partitioned_reads, "PARTITION_ABOVE_ROWS", 8)
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 8)
     world = World(tmp_path)
     for _ in range(24):

@@ -17,8 +17,8 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_status import describe_keys
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from support import START
 
 MONDAY = week_start("2026-W40")
@@ -30,7 +30,7 @@ class Monitor:
 
     def __init__(self, directory: Path) -> None:
         sim = Simulation(seed=1, start=START, hours=1, queries=9, addresses=10)
-        self.settings: Settings = loader.load(demo.write_settings(sim, directory), {})
+        self.settings: Settings = loader.load(simulated_server.write_settings(sim, directory), {})
         self.log = directory / "search.log"
         self.now = NOW
         self.lines = 0

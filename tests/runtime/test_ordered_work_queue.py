@@ -22,9 +22,9 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.ordered_work_queue import MAX_LOCAL_BLOCKS
 from donkeywatch.runtime.worker_processes import SLOTS_PER_WORKER
 from donkeywatch.settings.schema import Ingest
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.file_access import PlainFile
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 from support import (
     NOW,
     START,
@@ -249,7 +249,7 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
 ) -> None:
     """A long week, and a gap of weeks behind it that outlives its key at once."""
     monkeypatch.setattr(window_closer, "WEEK_SLICE_ROWS", 100)
-    monkeypatch.setattr(partitions, "PARTITION_ABOVE_ROWS", 200)
+    monkeypatch.setattr(partitioned_reads, "PARTITION_ABOVE_ROWS", 200)
     for pool in (False, True):
         place = tmp_path / str(pool)
         place.mkdir()

@@ -13,7 +13,7 @@ import pytest
 from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import START, simulated
 
 GOOD = SourceStatus("main", True, True, 0, 0, None, None)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, iso_utc, to_ms, week_name
+from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.addresses import parse_address
-from donkeywatch.ingest.pseudonyms import pseudonyms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import demo
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
 from support import counted, outcomes
 
@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self, directory: Path, now: int) -> None:
         sim = Simulation(start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=50, addresses=50)
-        settings = demo.write_settings(sim, directory)
+        settings = simulated_server.write_settings(sim, directory)
         self.settings = loader.load(settings, {})
         self.state = directory / "state"
         self.keys = self.state / "keys"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
-from donkeywatch.simulation.simulate import Simulation
 from donkeywatch.simulation.truth import HOUR, Query, Truth
 
 NOON = datetime(2026, 10, 1, 11, 59, 50, tzinfo=UTC)

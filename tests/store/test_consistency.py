@@ -14,7 +14,7 @@ from donkeywatch import cli
 from donkeywatch.counting.calendar import to_ms
 from donkeywatch.errors import StateError
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.consistency import audit
 from support import TOPICS, Simulated, engine, simulated
 

@@ -10,8 +10,8 @@ from string import ascii_uppercase
 import pytest
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
+from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.store.store import Store
 
 START = FIRST_MONDAY + 2900 * WEEK

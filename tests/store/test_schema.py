@@ -11,8 +11,8 @@ import pytest
 from sqlite_utils import Database
 
 from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
-from donkeywatch.counting.batch import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.calendar import HOUR
+from donkeywatch.counting.checkpoint_batch import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.observations import Observations
 from donkeywatch.errors import StateError
 from donkeywatch.settings.state_files import DATABASE

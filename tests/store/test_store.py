@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
+from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.rows import Rows
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.settings.state_files import DATABASE

@@ -35,24 +35,24 @@ def demo_command(
     # The other verbs start faster without a web server.
     from donkeywatch.cli.simulate import simulate
     from donkeywatch.runtime.service import Service
-    from donkeywatch.simulation import demo
+    from donkeywatch.simulation import simulated_server
 
     log_to_stderr()
-    settings = directory / demo.SETTINGS
+    settings = directory / simulated_server.SETTINGS
     if not settings.exists():
         out.print(f"simulating {weeks} weeks in {printable(directory)} ...", highlight=False)
         simulate(directory, weeks, queries, max(1_000, queries // 5))
     engine = Engine(loader.load(settings), wall_ms())
     try:
         # What was counted before is known and not read again.
-        files = sorted((directory / demo.ARCHIVE).glob("search-*"))
+        files = sorted((directory / simulated_server.ARCHIVE).glob("search-*"))
         backfill_with_progress(engine, files, None, {})
     finally:
         engine.close()
     chosen = loader.load(settings)
     chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
     stop = threading.Event()
-    with demo.live_log(directory, rate, stop, LIVE_SEED):
+    with simulated_server.live_log(directory, rate, stop, LIVE_SEED):
         service = Service(settings, chosen)
         try:
             service.run(_print_urls)

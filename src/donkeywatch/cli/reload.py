@@ -8,7 +8,7 @@ import signal
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
 from donkeywatch.errors import StateError
 from donkeywatch.evaluation import validation_record
-from donkeywatch.runtime.daemon_process import find_daemon
+from donkeywatch.runtime.pid_file import find_daemon
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings import loader
 

@@ -17,7 +17,7 @@ from donkeywatch.errors import UsageError, printable
 from donkeywatch.settings.schema import FormatName
 
 if TYPE_CHECKING:  # The other verbs start faster without the simulator.
-    from donkeywatch.simulation.simulate import Simulation
+    from donkeywatch.simulation.generator import Simulation
 
 
 @app.command()
@@ -38,23 +38,25 @@ def simulate(
 
     Everything is invented: no real word, no real address.
     """
-    from donkeywatch.simulation import demo
+    from donkeywatch.simulation import simulated_server
 
     now = datetime.now(UTC)
-    sim = demo.simulation(
+    sim = simulated_server.simulation(
         now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
     )
     _create_directory(directory)
     if live:
-        demo.write_settings(sim, directory)
+        simulated_server.write_settings(sim, directory)
         _write_live(sim, directory, rate, seed)
         return
     with hours_display(err, sim.hours) as show:
-        files = demo.prepare(sim, directory, compress="gz" if compress else None, on_hour=show)
+        files = simulated_server.prepare(
+            sim, directory, compress="gz" if compress else None, on_hour=show
+        )
     size = sum(path.stat().st_size for path in files)
     out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
     out.print(
-        f"next: donkeywatch backfill -c {printable(directory / demo.SETTINGS)}"
+        f"next: donkeywatch backfill -c {printable(directory / simulated_server.SETTINGS)}"
         f" {printable(files[0].parent)}/search-*",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -70,8 +72,8 @@ def _create_directory(directory: Path) -> None:
 
 
 def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:
-    from donkeywatch.simulation import demo
+    from donkeywatch.simulation import simulated_server
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
-        demo.write_live(sim, directory, rate, threading.Event(), seed)
+        simulated_server.write_live(sim, directory, rate, threading.Event(), seed)

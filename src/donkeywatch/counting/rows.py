@@ -1,4 +1,4 @@
-"""The ledger's rows: how often a pseudonym asked in a tick, and how much of it was flagged."""
+"""Counted rows: how often a pseudonym asked in a tick, and how much of it was flagged."""
 
 from __future__ import annotations
 

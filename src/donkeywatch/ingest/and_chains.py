@@ -1,4 +1,4 @@
-"""Search trees of eNode-go that need no parser: one TEXT, or a chain of ANDs that leans aside."""
+"""eNode-go search trees that need no parser: one TEXT, or a left- or right-deep chain of ANDs."""
 
 from __future__ import annotations
 

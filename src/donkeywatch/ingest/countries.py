@@ -14,8 +14,8 @@ import numpy.typing as npt
 from donkeywatch.counting.observations import Countries as Column
 from donkeywatch.counting.observations import pack_country
 from donkeywatch.errors import ConfigError
+from donkeywatch.ingest.address_mac import AddressColumn
 from donkeywatch.ingest.country_tree import ipv4_leaves
-from donkeywatch.ingest.pseudonyms import AddressColumn
 
 UNKNOWN = pack_country("ZZ")
 IPV4_MAPPED_WORD = 0xFFFF0000

@@ -44,7 +44,7 @@ class ContentKeys:
 
 @dataclass(frozen=True, slots=True)
 class StoredKeys:
-    """The same from keys that were read, for a look at the logs that makes no key."""
+    """Fingerprint keys that were read once, for commands that look at the logs and make no key."""
 
     weeks: Mapping[int, bytes]
     lasting: bytes

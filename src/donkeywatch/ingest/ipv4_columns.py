@@ -7,9 +7,9 @@ from itertools import accumulate, product
 import numpy as np
 import numpy.typing as npt
 
+from donkeywatch.ingest.address_mac import AddressColumn
 from donkeywatch.ingest.addresses import IPV4_MAPPED_PREFIX
 from donkeywatch.ingest.byte_columns import HIGH, Block, Mask, Offsets, Words, gather_rows
-from donkeywatch.ingest.pseudonyms import AddressColumn
 
 _DIGITS = np.uint64(0x3030303030303030)
 _LOW, _LARGE = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x7676767676767676)

@@ -18,10 +18,10 @@ import numpy.typing as npt
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, floor_to
 from donkeywatch.counting.observations import Pseudonyms, Times
 from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows
+from donkeywatch.ingest.address_mac import AddressColumn, pseudonyms
 from donkeywatch.ingest.counted_hours import CountedHour, search_keys
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.line_reader import QueryColumns
-from donkeywatch.ingest.pseudonyms import AddressColumn, pseudonyms
 
 Mask = npt.NDArray[np.bool_]
 Lines = Callable[[Set[bytes]], Sequence[bytes]]

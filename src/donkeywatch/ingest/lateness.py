@@ -27,8 +27,8 @@ class JudgedQueries:
     """The searches of a block with what is decided on their times; all columns are as long.
 
     ``time`` (ms UTC) is the event time, chosen where a repeated hour gives two, ``before`` the
-    frontier before each, ``verdict`` ACCEPTED, FUTURE or TOO_LATE; the first two mean nothing where
-    it is FUTURE.
+    frontier before each, ``verdict`` ACCEPTED, FUTURE or TOO_LATE; ``time`` and ``before``
+    mean nothing where it is FUTURE.
     """
 
     read: QueryColumns
@@ -134,7 +134,7 @@ class LatenessRules:
     def depend_on_clock(
         self, read: QueryColumns, frontier: EventTimeFrontier, believed: int, confirmed: int
     ) -> Mask:
-        """Tell which searches are too late for those before them by no confirmed clock.
+        """Tell which searches are too late only by the believed clock, which is not confirmed.
 
         ``believed`` and ``confirmed`` are times of the two clocks, ms UTC; the frontier stays.
         """

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from donkeywatch.counting.batch import TopicInfo
 from donkeywatch.counting.calendar import to_ms
+from donkeywatch.counting.checkpoint_batch import TopicInfo
 
 NOTICE_DAYS = 30
 """How long before its end a warning says that a list expires."""

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from donkeywatch.counting.observations import CategoryCodes, Times
 from donkeywatch.counting.sorting import take_items
+from donkeywatch.ingest.address_mac import AddressColumn
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, LineFormat
 from donkeywatch.ingest.normalisation import tokenise
-from donkeywatch.ingest.pseudonyms import AddressColumn
 from donkeywatch.ingest.query_syntax import MalformedTreeError, searched_text
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.settings.schema import Syntax

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from donkeywatch.counting.calendar import WEEK, floor_to
 from donkeywatch.counting.observations import Observations, Pseudonyms, Times
+from donkeywatch.ingest.address_mac import AddressColumn, pseudonyms
 from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.lateness import ACCEPTED, JudgedQueries, LatenessRules, week_starts
-from donkeywatch.ingest.pseudonyms import AddressColumn, pseudonyms
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Whether the daemon works: what `/readyz` answers, and the command line reads."""
+"""The answer of `/readyz`, which the command line reads; the reasons are those of `Status`."""
 
 from __future__ import annotations
 

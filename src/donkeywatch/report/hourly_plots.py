@@ -12,7 +12,7 @@ from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.captions import empty_reason
 from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.hour_profiles import Curve, Estimator, Profile, boxes, hourly_ratios
-from donkeywatch.report.plot_elements import BLUE, DARK, GREY, ORANGE, PERCENT, SERIES
+from donkeywatch.report.plot_elements import BLUE, DARK, GREY, ORANGE, PALE_BLUE, PERCENT, SERIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,7 +180,7 @@ def _draw_boxes(table: FloatArray, label: str, empty: str | None) -> Figure:
         [(box.q1, box.median, box.q3, box.low, box.high, box.mean) for _, box in shown]
     ).T
     axes.bar(
-        at, third - first, 2 * HALF_BOX, first, facecolor="#cfe3f1", edgecolor=BLUE, linewidth=0.9,
+        at, third - first, 2 * HALF_BOX, first, facecolor=PALE_BLUE, edgecolor=BLUE, linewidth=0.9,
         zorder=2.1, label="quartiles",
     )  # fmt: skip
     axes.vlines(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9",
 )  # fmt: skip
-GREY, DARK = "#767676", "#222222"
+GREY, DARK, PALE_BLUE = "#767676", "#222222", "#cfe3f1"
 SERIES = ((BLUE, "-", "o"), (RED, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", "D"))
 """Colour, line and mark of each series: the line alone is enough in a grey print."""
 SIZE = (7.0, 3.6)

@@ -11,9 +11,9 @@ from donkeywatch.errors import ConfigError
 from donkeywatch.report import columns, figure_csv, plot_elements
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.figures import FIGURES
-from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.report_page import report_html
 from donkeywatch.report.report_pdf import UNDATED, ReportPdf
+from donkeywatch.report.study_comparison import comparison_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,9 +10,9 @@ from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.database_series import Instrument
 from donkeywatch.report.hour_exclusion import COVERED, NEIGHBOUR_WEEKS, OUTAGE_SHARE, PAPER_SHARE
 from donkeywatch.report.provenance import THE_STUDY, Gap
-from donkeywatch.report.published_values import comparison_rows
 from donkeywatch.report.statistics.bootstrap import BLOCK, REPLICATES, SEED
 from donkeywatch.report.statistics.trend import MIN_WEEKS
+from donkeywatch.report.study_comparison import comparison_rows
 from donkeywatch.report.weekly_series import Trend
 
 RULES = {

@@ -21,7 +21,7 @@ from donkeywatch.report.database_series import (
 )
 from donkeywatch.report.hour_exclusion import COVERED, Rule
 from donkeywatch.report.statistics import trend
-from donkeywatch.report.statistics.changes import change_points, remove_annual_cycle
+from donkeywatch.report.statistics.change_points import change_points, remove_annual_cycle
 from donkeywatch.report.statistics.trend import Decomposition, Growth, MannKendall, Slope
 
 QUERY_BREAKS = ("format", "normalisation")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from donkeywatch.counting.batch import BatchBuilder
 from donkeywatch.counting.calendar import HOUR
+from donkeywatch.counting.checkpoint_batch import BatchBuilder
 from donkeywatch.ingest.copied_lines import leave_out_counted, newest_search
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.known_searches import Recogniser
@@ -21,7 +21,7 @@ class Deduplicator:
 
     store: Store
     keyring: Keyring
-    ledger: BatchBuilder
+    batch_builder: BatchBuilder
     withholds: bool = True
     """Searches at the times of counted ones, with other addresses, are not counted."""
 
@@ -48,7 +48,7 @@ class Deduplicator:
             )
         stream.left_out.update(left_out)
         for reason, lines in left_out.items():
-            self.ledger.count_left_out(stream.source.name, reason, lines)
+            self.batch_builder.count_left_out(stream.source.name, reason, lines)
         return kept, too_long
 
     def _recogniser(self, stream: FollowedSource, block: LineBlock) -> Recogniser:

@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Callable
 from itertools import chain
 
-from donkeywatch.counting.batch import BatchBuilder
 from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.checkpoint_batch import BatchBuilder
 from donkeywatch.counting.rolling_windows import RollingWindows
 from donkeywatch.errors import DatabaseUnavailableError
 from donkeywatch.ingest.detector import Detector
@@ -16,7 +16,7 @@ from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
-from donkeywatch.runtime import source_opening, state_identity
+from donkeywatch.runtime import source_progress, state_identity
 from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.copy_exclusion import Deduplicator
@@ -211,7 +211,7 @@ class Engine:
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return source_opening.watermark_of(self.streams, now, lateness)
+        return source_progress.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -274,13 +274,13 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = source_opening.take_events(self.streams, self._batch_builder)
+        covered = source_progress.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.clock_gate.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = source_opening.first_looks(self.streams)
+        followed = source_progress.first_looks(self.streams)
         clock = {state_identity.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(

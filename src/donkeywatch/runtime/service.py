@@ -23,12 +23,12 @@ from donkeywatch.publish.http.listen_retry import ListenRetry
 from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
-from donkeywatch.runtime.daemon_process import registered
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.log_handler import ANSWER
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
+from donkeywatch.runtime.pid_file import registered
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.service_manager import ServiceManager
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
@@ -37,7 +37,7 @@ from donkeywatch.settings.changes import changed_settings, needs_restart
 from donkeywatch.settings.schema import Settings
 
 log = logging.getLogger("donkeywatch")
-START = 20_000
+STARTUP_READ_BUDGET_MS = 20_000
 """Milliseconds for which a start reads old lines before it serves, so that keys can go that are
 due and that these lines still need."""
 TICK_BUDGET_MS = 250
@@ -115,7 +115,7 @@ class Service:
     def _destroy_due(self) -> None:
         """Before anything is served: destroy the keys whose time ended while nothing ran."""
         before = set(self._engine.window_closer.key_weeks)
-        end = monotonic_ms() + START
+        end = monotonic_ms() + STARTUP_READ_BUDGET_MS
         with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
             while monotonic_ms() < end:
                 if destroy_before_serving(self._engine, wall_ms(), monotonic_ms()):

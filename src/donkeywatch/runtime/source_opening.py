@@ -1,14 +1,12 @@
-"""Opening all sources at their stored positions, and what follows from all of them together."""
+"""Opening all sources at their stored positions."""
 
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from donkeywatch.counting.batch import BatchBuilder
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.coverage import Coverage
 from donkeywatch.counting.event_time import EventTimeFrontier
@@ -28,40 +26,6 @@ from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store.store import BACKFILLED, UPGRADED, Store
 
 
-def watermark_of(streams: Sequence[FollowedSource], now: int, lateness: int) -> int | None:
-    """Event time up to which all sources are counted, less the lateness; all ms UTC."""
-    times = [now if stream.caught_up else stream.frontier.max_time for stream in streams]
-    known = [time for time in times if time is not None]
-    return None if len(known) < len(times) else min(known) - lateness
-
-
-def take_events(streams: Sequence[FollowedSource], ledger: BatchBuilder) -> Mapping[int, float]:
-    """Count what happened to the logs; gives the seconds covered since the last call, by hour."""
-    covered: defaultdict[int, float] = defaultdict(float)
-    for stream in streams:
-        for name, amount in stream.follower.events.items():
-            ledger.count(name, stream.source.name, amount)
-        for hour, seconds in stream.take_coverage().items():
-            covered[hour] += seconds / len(streams)
-    return covered
-
-
-def first_looks(streams: Sequence[FollowedSource]) -> dict[str, str]:
-    """Settings to store: which logs were looked at for the first time, or since an upgrade."""
-    facts = {
-        FOLLOWED_KEY_PREFIX + stream.source.name: "1"
-        for stream in streams
-        if stream.first_follow_unrecorded
-    }
-    if any(stream.upgraded for stream in streams) and not any(
-        s.follower.last_scan_failed for s in streams
-    ):
-        facts[UPGRADED] = "0"
-        for stream in streams:
-            stream.upgraded = False
-    return facts
-
-
 def adopt_logs(
     settings: Settings,
     store: Store,
@@ -70,7 +34,7 @@ def adopt_logs(
     keys: FingerprintKeys,
     lost: Collection[int],
 ) -> None:
-    """Know the files again whose fingerprints were under keys that are lost.
+    """Find the files whose fingerprints were made with keys that are lost, and make them again.
 
     ``lost`` are weeks and ``now`` is a time, both in ms UTC.
     """

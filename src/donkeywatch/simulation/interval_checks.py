@@ -10,7 +10,7 @@ import numpy as np
 from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.hour_profiles import Curve, Profile
 from donkeywatch.report.statistics.extremes import Extremes, extremes
-from donkeywatch.simulation.simulate import Floats
+from donkeywatch.simulation.generator import Floats
 from donkeywatch.simulation.three_years import WEEK, Cell, Years, cells
 from donkeywatch.simulation.truth import COUNTRIES, HOUR
 

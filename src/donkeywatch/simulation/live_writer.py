@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from donkeywatch.simulation.simulate import Entries, HourSampler, Simulation, tally, weights
+from donkeywatch.simulation.generator import Entries, HourSampler, Simulation, tally, weights
 from donkeywatch.simulation.truth import Truth
 
 

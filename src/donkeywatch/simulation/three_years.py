@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from donkeywatch.simulation.generator import Floats
 from donkeywatch.simulation.log_formats import Longs, PhraseStock, phrase_text
 from donkeywatch.simulation.nonsense import COMPARISON, NonsenseLexicon, PhraseGenerator, lexicon
-from donkeywatch.simulation.simulate import Floats
 from donkeywatch.simulation.truth import COUNTRIES, HOUR, ZONES, Population, write_countries
 
 WEEK = 168

@@ -23,7 +23,7 @@ from donkeywatch.sources.fingerprints import (
 )
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import LineBlock
-from donkeywatch.sources.split_records import cut_records
+from donkeywatch.sources.partial_lines import cut_records
 from donkeywatch.sources.wrappers import Wrapper
 
 

@@ -15,8 +15,8 @@ class LineBlock:
 
     ``data`` is a part of the buffer that was read, not a copy of it.
     ``consumed`` bytes of the buffer are done with; ``too_long`` lines among them are over;
-    ``skipping`` tells that the next byte lies inside a line that is too long. Searches up to
-    ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
+    ``inside_long_line`` tells that the next byte lies inside a line that is too long. Searches up
+    to ``compare_until`` (event time, ms UTC; 0 for none) may have been counted before, from another
     copy of the log: they are compared with what was stored at this ``beginning`` of the file.
     ``before`` is the end of the file that was the log before, in the first block of one in which
     the log goes on; ``resumed`` tells that all before it in this file is counted, ``more_follows``

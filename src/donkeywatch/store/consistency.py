@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from donkeywatch.counting.aggregates import Window, empty_aggregate
 from donkeywatch.counting.calendar import HOUR, iso_utc
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 
 MAX_LISTED = 5
 """Windows that are named when a check fails; the others are counted."""
@@ -122,7 +122,9 @@ def _inconsistent_hours(db: sqlite3.Connection, topics: Sequence[str]) -> list[t
             continue
         figures = sum(
             (
-                partitions.aggregate_partition(db, [Window(start, start + HOUR)], part, topics)[0]
+                partitioned_reads.aggregate_partition(
+                    db, [Window(start, start + HOUR)], part, topics
+                )[0]
                 for part in range(segments.PARTITIONS)
             ),
             empty_aggregate(len(topics)),

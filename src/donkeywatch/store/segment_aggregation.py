@@ -12,7 +12,7 @@ from donkeywatch.counting.aggregates import (
     empty_aggregate,
 )
 from donkeywatch.counting.calendar import WEEK, week_of
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 from donkeywatch.store.store import Store
 
 OnAggregate = Callable[[list[WindowAggregate]], None]
@@ -47,16 +47,18 @@ class Aggregator:
         start, end = bounds(spans)
         first = self.first_hour(start, end)
         turn = end if first is None else week_of(first) + WEEK
-        parts = partitions.parts_of(self._connection, start, end)
-        for piece in partitions.row_chunks(self._connection, spans, parts, self._topics, turn):
+        parts = partitioned_reads.parts_of(self._connection, start, end)
+        for piece in partitioned_reads.row_chunks(
+            self._connection, spans, parts, self._topics, turn
+        ):
             total.outstanding += 1
             self._submit(piece, spans, total.deliver)
         return total
 
     def partial_aggregates(self, start: int, end: int) -> Iterator[WindowAggregate]:
         """The figures of the minutes in [start, end) ms, each part when it is asked for."""
-        for part in partitions.parts_of(self._connection, start, end) or (None,):
-            yield partitions.aggregate_partition(
+        for part in partitioned_reads.parts_of(self._connection, start, end) or (None,):
+            yield partitioned_reads.aggregate_partition(
                 self._connection, [Window(start, end)], part, self._topics
             )[0]
 

@@ -1,4 +1,4 @@
-"""Rows of the ledger as BLOBs of the narrowest width that holds them, and back."""
+"""Counted rows as BLOBs of the narrowest width that holds them, and back."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _insert(
 
 
 class SegmentRow(NamedTuple):
-    """A row of the table ``segments``, its bridge last."""
+    """A row of the table ``segments``; last the pseudonyms under the key of the week before."""
 
     hour: int
     rows: int
@@ -221,7 +221,7 @@ def first_hour(connection: sqlite3.Connection, start: int, end: int) -> int | No
 
 
 class ExpiredHours(NamedTuple):
-    """Hours in [start, end) ms of which all is to be destroyed, or the bridges alone."""
+    """Hours in [start, end) ms of which all is to be destroyed, or previous pseudonyms alone."""
 
     start: int
     end: int
@@ -251,7 +251,7 @@ def expired_hours(connection: sqlite3.Connection, week: int) -> list[ExpiredHour
 
 
 def delete(connection: sqlite3.Connection, start: int, end: int) -> None:
-    """Destroy the segments of the hours in [start, end) ms, with their bridges."""
+    """Destroy the segments of the hours in [start, end) ms, with their previous pseudonyms."""
     delete_previous_pseudonyms(connection, start, end)
     connection.execute("delete from segments where hour >= ? and hour < ?", (start, end))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from donkeywatch.counting.aggregates import WindowAggregate
-from donkeywatch.counting.batch import Batch
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, week_name
+from donkeywatch.counting.checkpoint_batch import Batch
 from donkeywatch.counting.rows import Rows
 from donkeywatch.store import counter_floors, segments, window_tables
 from donkeywatch.store import positions as places

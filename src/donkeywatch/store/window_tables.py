@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from donkeywatch.counting.aggregates import TOP_ADDRESSES, WindowAggregate
-from donkeywatch.counting.batch import Batch
 from donkeywatch.counting.calendar import HOUR, WEEK, floor_to, iso_utc
+from donkeywatch.counting.checkpoint_batch import Batch
 
 TABLES = (
     "windows",

@@ -27,7 +27,7 @@ from donkeywatch.publish.http.parameters import parse_time
 from donkeywatch.publish.http.request_limits import HEADERS
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings import loader
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import NOW, START, TOPICS, Simulated, engine, simulated, without_zeros
 
 pytestmark = pytest.mark.usefixtures("_silent_server")

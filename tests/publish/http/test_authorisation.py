@@ -20,7 +20,7 @@ from donkeywatch.settings.access_tokens import (
     read_tokens,
     write_tokens,
 )
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from support import START, Simulated, engine, simulated
 
 PATHS = ("/", "/api/v1/fractions", "/api/v1/hours", "/docs", "/openapi.json")

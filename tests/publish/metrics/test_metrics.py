@@ -19,8 +19,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 
 from donkeywatch import __version__
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.batch import Batch, HourCounts
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, to_ms
+from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.publish.engine_status import SourceStatus, Status
@@ -37,7 +37,7 @@ from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
-from donkeywatch.simulation.simulate import Simulation
+from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.truth import TOPICS as CATEGORIES
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress

@@ -15,15 +15,15 @@ from donkeywatch.publish.closed_window_cache import ClosedWindowCache
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.hour_profile import HourProfile, profile
 from donkeywatch.publish.http import parameters
-from donkeywatch.publish.http.conditional_answers import coded_response, conditional_response
-from donkeywatch.publish.http.parameters import END_OF_TIME, parse_range, parse_time
-from donkeywatch.publish.http.refusals import (
+from donkeywatch.publish.http.cacheable_responses import coded_response, conditional_response
+from donkeywatch.publish.http.error_responses import (
     NOT_THERE,
     REFUSED,
     RequestRefused,
     ResponseDocs,
     refuse_unknown_parameters,
 )
+from donkeywatch.publish.http.parameters import END_OF_TIME, parse_range, parse_time
 from donkeywatch.publish.responses import (
     CountriesResponse,
     FractionsResponse,

@@ -14,8 +14,8 @@ from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.health import Health, source_health
 from donkeywatch.publish.http.api_routes import api_router, write_all_hours
 from donkeywatch.publish.http.description_routes import add_description_routes
+from donkeywatch.publish.http.error_responses import add_error_handlers
 from donkeywatch.publish.http.page_routes import add_page_routes
-from donkeywatch.publish.http.refusals import add_error_handlers
 from donkeywatch.publish.http.request_guard import Guard
 from donkeywatch.publish.metrics.exposition_cache import ExpositionCache
 from donkeywatch.publish.metrics.registry import MetricsCollector

@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from donkeywatch.errors import DonkeywatchError
 from donkeywatch.publish.http.connections import client_of
-from donkeywatch.publish.http.refusals import error_response
+from donkeywatch.publish.http.error_responses import error_response
 from donkeywatch.settings.access_tokens import (
     SCOPES,
     AccessToken,

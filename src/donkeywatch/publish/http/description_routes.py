@@ -13,8 +13,8 @@ from pydantic_core import to_json
 
 from donkeywatch import __version__
 from donkeywatch.publish.http.assets import assets, text
-from donkeywatch.publish.http.conditional_answers import static_response
-from donkeywatch.publish.http.refusals import REFUSED, refuse_unknown_parameters
+from donkeywatch.publish.http.cacheable_responses import static_response
+from donkeywatch.publish.http.error_responses import REFUSED, refuse_unknown_parameters
 from donkeywatch.publish.responses import IndexPath, IndexResponse
 
 Description = Mapping[str, Any]

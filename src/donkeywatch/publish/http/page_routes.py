@@ -11,11 +11,15 @@ from starlette.types import Receive, Scope, Send
 
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
-from donkeywatch.publish.http.conditional_answers import static_response
+from donkeywatch.publish.http.cacheable_responses import static_response
+from donkeywatch.publish.http.change_events import MAX_STREAMS, PLACES_PER_CLIENT, EventFeed
 from donkeywatch.publish.http.connections import client_of
-from donkeywatch.publish.http.event_feed import MAX_STREAMS, PLACES_PER_CLIENT, EventFeed
+from donkeywatch.publish.http.error_responses import (
+    REFUSED,
+    RequestRefused,
+    refuse_unknown_parameters,
+)
 from donkeywatch.publish.http.page import render
-from donkeywatch.publish.http.refusals import REFUSED, RequestRefused, refuse_unknown_parameters
 from donkeywatch.publish.responses import ErrorResponse
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings.schema import Settings

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import StringConstraints
 
 from donkeywatch.counting.calendar import to_ms, week_start
-from donkeywatch.publish.http.refusals import RequestRefused
+from donkeywatch.publish.http.error_responses import RequestRefused
 
 END_OF_TIME = 1 << 52
 """Later than any window, ms; small enough for SQLite and for dates to be printed never."""

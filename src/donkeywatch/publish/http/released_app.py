@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from donkeywatch.counting.calendar import week_start
-from donkeywatch.publish.http.refusals import error_response
+from donkeywatch.publish.http.error_responses import error_response
 from donkeywatch.publish.http.released_answers import to_csv, to_document
 from donkeywatch.publish.http.released_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_reader import ReleasedReader, ReleasedWindow

@@ -8,9 +8,9 @@ from fastapi import Request, Response
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Scope
 
+from donkeywatch.publish.http.accept_encoding import accepts_gzip
 from donkeywatch.publish.http.authorisation import Authorisation
-from donkeywatch.publish.http.encodings import accepts_gzip
-from donkeywatch.publish.http.refusals import error_response
+from donkeywatch.publish.http.error_responses import error_response
 from donkeywatch.publish.http.request_limits import STRICT_TRANSPORT, RequestLimits
 from donkeywatch.settings.schema import Http
 

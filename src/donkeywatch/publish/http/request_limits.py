@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from donkeywatch.publish.http.refusals import error_response
+from donkeywatch.publish.http.error_responses import error_response
 
 log = logging.getLogger("donkeywatch")
 

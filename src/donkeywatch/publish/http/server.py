@@ -193,7 +193,7 @@ def _settings(app: Starlette, http: Http, connections: Connections) -> uvicorn.C
     protocol = partial(_RequestTimeoutProtocol, connections=connections)
     return uvicorn.Config(
         app,
-        loop="asyncio",  # Another one would not ask the `Listener`.
+        loop="asyncio",  # Another one would not ask the `LimitedListener`.
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from donkeywatch.errors import DonkeywatchError, StateLockedError
+from donkeywatch.simulation.generator import Simulation, write_archive, write_references
 from donkeywatch.simulation.live_writer import LiveWriter
-from donkeywatch.simulation.simulate import Simulation, write_archive, write_references
 
 ARCHIVE = "archive"
 LIVE = "search.log"

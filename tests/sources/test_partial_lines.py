@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from donkeywatch.sources.line_blocks import split_lines
-from donkeywatch.sources.split_records import cut_records
+from donkeywatch.sources.partial_lines import cut_records
 from donkeywatch.sources.wrappers import Cri, Docker, Piece, Wrapper, unwrap
 
 LIMIT = 300

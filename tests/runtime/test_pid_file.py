@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.runtime.daemon_process import find_daemon, registered
+from donkeywatch.runtime.pid_file import find_daemon, registered
 from donkeywatch.settings.state_files import DAEMON_PID
 from support import Simulated
 

@@ -1,4 +1,4 @@
-"""The rows around some windows, gathered from the segments, a part of the pseudonyms at a time."""
+"""Reads the rows around some windows, one partition of the pseudonyms at a time."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ def row_chunks(
     """The rows around some windows whose pseudonyms begin with one of ``parts``, in pieces.
 
     No address is in two pieces. The windows are to lie in one week, since each pseudonym is under
-    its own week's key; or in two of which the second begins at ``turn`` (ms), whose rows are then
-    taken under the key of the first one.
+    its own week's key; or in two of which the second begins at ``week_boundary`` (ms), whose rows
+    are then taken under the key of the first one.
     """
     start, end = bounds(spans)
     week_boundary = end if week_boundary is None else min(week_boundary, end)
@@ -91,10 +91,10 @@ def _load_partitions(
     topics: Sequence[str],
 ) -> Iterator[list[Rows]]:
     """The rows of each part in two weeks, or in one; the caller empties the list."""
-    start, turn, end = times
-    later = _load_under_previous_key(connection, turn, end, parts, topics)
+    start, week_boundary, end = times
+    later = _load_under_previous_key(connection, week_boundary, end, parts, topics)
     for part, rows in zip((None,) if parts is None else parts, later, strict=True):
-        rows += _load_partition(connection, start, turn, part, topics)
+        rows += _load_partition(connection, start, week_boundary, part, topics)
         yield rows
 
 

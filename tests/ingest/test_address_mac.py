@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.ingest.pseudonyms import _gf128_double, pseudonyms
+from donkeywatch.ingest.address_mac import _gf128_double, pseudonyms
 
 KEY = bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c")
 """Key of RFC 4493, section 4."""

@@ -12,7 +12,7 @@ from donkeywatch.counting import rows as rows_module
 from donkeywatch.counting.aggregates import Window, aggregate, empty_aggregate
 from donkeywatch.counting.calendar import HOUR, MINUTE
 from donkeywatch.counting.rows import to_columns
-from donkeywatch.store import partitions, segments
+from donkeywatch.store import partitioned_reads, segments
 from segmented import TOPICS, database, rows
 
 
@@ -30,10 +30,10 @@ def test_windows_are_counted_together_as_they_are_alone(
     spans = [
         Window(0, 4 * HOUR), Window(HOUR + 7 * MINUTE, 4 * HOUR - MINUTE, with_breakdowns=False),
              Window(2 * HOUR, 3 * HOUR), Window(9 * HOUR, 10 * HOUR)]  # fmt: skip
-    single = [partitions.aggregate_partition(db, [span], None, TOPICS)[0] for span in spans]
-    assert partitions.aggregate_partition(db, spans, None, TOPICS) == single
+    single = [partitioned_reads.aggregate_partition(db, [span], None, TOPICS)[0] for span in spans]
+    assert partitioned_reads.aggregate_partition(db, spans, None, TOPICS) == single
     parts = [
-        partitions.aggregate_partition(db, spans, part, TOPICS)
+        partitioned_reads.aggregate_partition(db, spans, part, TOPICS)
         for part in range(segments.PARTITIONS)
     ]
     assert [sum(each, empty_aggregate(len(TOPICS))) for each in zip(*parts, strict=True)] == single
@@ -56,11 +56,13 @@ def test_figures_part_by_part_are_those_of_all_rows(
             to_columns([(item, 0, len(item)) for item in inside], timed=True), [Window(start, end)]
         )
         parts = [
-            partitions.aggregate_partition(db, [Window(start, end)], part, TOPICS)[0]
+            partitioned_reads.aggregate_partition(db, [Window(start, end)], part, TOPICS)[0]
             for part in range(segments.PARTITIONS)
         ]
         assert sum(parts, empty_aggregate(len(TOPICS))) == whole
-        assert partitions.aggregate_partition(db, [Window(start, end)], None, TOPICS) == [whole]
+        assert partitioned_reads.aggregate_partition(db, [Window(start, end)], None, TOPICS) == [
+            whole
+        ]
     db.close()
 
 
@@ -68,11 +70,11 @@ def test_figures_part_by_part_are_those_of_all_rows(
 @pytest.mark.parametrize("parts", [None, range(segments.PARTITIONS)])
 @pytest.mark.parametrize("long", [20, 10_000])
 def test_of_two_weeks_the_second_is_taken_under_the_key_of_the_first(
-    held: int, parts: partitions.Partitions, long: int, monkeypatch: pytest.MonkeyPatch
+    held: int, parts: partitioned_reads.Partitions, long: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many parts of it are held at a time; an address of both weeks counts once."""
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", long)
-    monkeypatch.setattr(partitions, "MAX_HELD_ROWS", held)
+    monkeypatch.setattr(partitioned_reads, "MAX_HELD_ROWS", held)
     db, turn, rng = database(), 2 * HOUR, np.random.default_rng(7)
     request: Counter[int] = Counter()
     known = rows(0, 50).pseudonym
@@ -87,7 +89,7 @@ def test_of_two_weeks_the_second_is_taken_under_the_key_of_the_first(
         for pseudonym, queries in zip(keyed.tolist(), made.queries.tolist(), strict=True):
             request[pseudonym] += queries
     spans = [Window(0, 5 * HOUR), Window(HOUR, 3 * HOUR, with_breakdowns=False)]
-    pieces = list(partitions.row_chunks(db, spans, parts, TOPICS, turn))
+    pieces = list(partitioned_reads.row_chunks(db, spans, parts, TOPICS, turn))
     items = [empty_aggregate(len(TOPICS))] * 2
     for piece in pieces:
         items = [a + b for a, b in zip(items, aggregate(piece, spans), strict=True)]

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import maxminddb
 import pytest
 
+from donkeywatch.simulation.generator import Simulation, batch, batches, write_archive
 from donkeywatch.simulation.log_formats import FORMATS, REGEX_PATTERN, REGEX_TIME_FORMAT
-from donkeywatch.simulation.simulate import Simulation, batch, batches, write_archive
 from donkeywatch.simulation.truth import COUNTRIES, Truth
 
 MONDAY = datetime(2026, 9, 28, tzinfo=UTC)

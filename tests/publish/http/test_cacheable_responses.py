@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from asking import Asked, served
 from browsing import Site, copied
 from donkeywatch.publish.engine_status import Status
-from donkeywatch.publish.http.conditional_answers import matches
+from donkeywatch.publish.http.cacheable_responses import matches
 from support import Simulated
 
 pytestmark = pytest.mark.usefixtures("_silent_server")

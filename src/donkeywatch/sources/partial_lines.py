@@ -1,4 +1,4 @@
-"""Cutting whole records off a buffer, where a line of the server may stand in several pieces."""
+"""Cutting off a buffer the server's lines that a wrapper has written as several partial lines."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def cut_records(
     final: bool,
     begin: int = 0,
 ) -> LineBlock:
-    """Cut lines off a buffer like `cut`, but no line of the server without its last piece.
+    """Cut lines off a buffer like `split_lines`, but no line of the server without its last piece.
 
-    What begins with the first piece of such a line is left for the next time, and what begins with
-    one that ends behind that, so that a position in bytes says all. Where ``limit`` bytes of the
-    file hold no place between two lines of the server, the oldest one there is too long, and all is
-    dropped up to its last piece, or up to where ``limit`` bytes hold none of its pieces.
-    While that goes on, ``skipping`` is true and the buffer begins with a piece of it; a line of the
-    file that is too long is skipped, too, and then the buffer begins within it.
+    The buffer is cut before the first piece of the oldest line that is not complete: whatever
+    begins behind that place is read again, so that one position in bytes is enough. Where ``limit``
+    bytes of the file hold no place between two lines of the server, the oldest one there is too
+    long: all is dropped up to its last piece, or up to where ``limit`` bytes hold none of its
+    pieces. While that goes on, ``skipping`` is true and the buffer begins with a piece of it. A
+    line of the file that is too long is skipped as well; the buffer then begins within it.
     """
     if wrapper is None or not wrapper.splits:
         return split_lines(buffer, limit, skipping=skipping, final=final, line_start=begin)

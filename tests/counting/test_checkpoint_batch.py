@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.batch import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.calendar import HOUR, floor_to
+from donkeywatch.counting.checkpoint_batch import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.observations import OUTCOMES, Observations
 
 BASE = floor_to(1_790_000_000_000, HOUR)

@@ -22,9 +22,9 @@ from starlette.requests import ClientDisconnect
 
 from browsing import Site, copied, served
 from donkeywatch.publish.engine_status import Status
-from donkeywatch.publish.http import event_feed as module
+from donkeywatch.publish.http import change_events as module
 from donkeywatch.publish.http import server
-from donkeywatch.publish.http.event_feed import EventFeed
+from donkeywatch.publish.http.change_events import EventFeed
 from donkeywatch.publish.http.page_routes import EventStreamResponse
 from donkeywatch.publish.snapshot import Snapshots
 from support import TOPICS
@@ -172,7 +172,7 @@ def test_the_number_of_pages_is_bounded_and_places_are_given_back(
     A stop of the server ends the streams at once: they are not waited for.
     """
     monkeypatch.setattr(server, "SHUTDOWN_SECONDS", 120)
-    monkeypatch.setattr("donkeywatch.publish.http.event_feed.MAX_STREAMS", 2)
+    monkeypatch.setattr("donkeywatch.publish.http.change_events.MAX_STREAMS", 2)
     client = httpx.Client(trust_env=False, timeout=20)
     with client, served(site.server, site.status) as other:
         url = f"{other.url}/api/v1/events"
