@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
-from donkeywatch.counting.calendar import HOUR, to_ms
+from donkeywatch.counting.calendar import HOUR, SECOND, to_ms
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
+from donkeywatch.counting.coverage import CoveredTime
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 
@@ -22,6 +24,11 @@ FIGURES = WindowAggregate(
 """Four addresses with 3, 2, 2 and 1 queries; the first sent the two flagged ones."""
 
 
+def followed(seconds: Mapping[int, float]) -> list[CoveredTime]:
+    """Say that a log was followed for the first so many seconds of hours."""
+    return [CoveredTime(hour, hour + round(each * SECOND)) for hour, each in seconds.items()]
+
+
 def count(store: Store, hour: int, queries: int = 8, seconds: float = 3600.0) -> None:
     """Commit queries of an hour, two of them flagged."""
     flagged = {("one", "first"): 2} if queries else {}
@@ -29,4 +36,4 @@ def count(store: Store, hour: int, queries: int = 8, seconds: float = 3600.0) ->
     lines = Counter({("lines", "main", "query"): queries, ("flagged", "one", "first"): 2})
     progress = [SourceProgress("main", hour + HOUR - 1, 0, 0, hour + HOUR)]
     batch = Batch([], {hour: counts}, lines)
-    store.checkpoint(batch, [], progress, {hour: seconds}, hour + HOUR)
+    store.checkpoint(batch, [], progress, followed({hour: seconds}), hour + HOUR)

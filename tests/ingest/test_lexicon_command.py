@@ -36,13 +36,13 @@ def test_what_it_writes_is_the_text() -> None:
 @pytest.fixture
 def _input_to_read() -> Iterator[None]:
     """This process's standard input has five bytes to read, as if somebody had typed them."""
-    own, (reading, writing) = os.dup(0), os.pipe()
+    stdin, (reading, writing) = os.dup(0), os.pipe()
     os.write(writing, b"zqxyk")
     os.close(writing)
     os.dup2(reading, 0)
     yield
-    os.dup2(own, 0)
-    os.close(own)
+    os.dup2(stdin, 0)
+    os.close(stdin)
     os.close(reading)
 
 

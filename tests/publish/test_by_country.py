@@ -27,6 +27,7 @@ from donkeywatch.publish.snapshot import CountryHour, CountryView, Snapshots
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
+from stored_windows import followed
 
 MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 END_MS = MONDAY + 52 * WEEK
@@ -65,7 +66,7 @@ def add(store: Store, number: int, **addresses: int) -> None:
     counts = HourCounts(many, 0, Counter({("one", "first"): len(addresses)}))
     progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
     batch = Batch([], {start: counts}, Counter())
-    store.checkpoint(batch, [], progress, {start: 3600.0}, start + WEEK)
+    store.checkpoint(batch, [], progress, followed({start: 3600.0}), start + WEEK)
     flagged = TopicAggregate(len(addresses), (len(addresses), 0, 0), 1, 1)
     countries = {name: CountryAggregate(n, n, ((1, 1),)) for name, n in addresses.items()}
     figures = WindowAggregate(many, many, many, (flagged,), countries)

@@ -20,6 +20,7 @@ from donkeywatch.publish.trends import MAX_COUNTRIES, OTHER, CountryTotal, Trend
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
+from stored_windows import followed
 
 MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 TOPICS = ("one", "two")
@@ -45,7 +46,7 @@ class Weeks:
             counts = HourCounts(QUERIES, 0, Counter({("one", "first"): result}))
             progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
             self.store.checkpoint(
-                Batch([], {start: counts}, Counter()), [], progress, seconds, start + WEEK
+                Batch([], {start: counts}, Counter()), [], progress, followed(seconds), start + WEEK
             )
             topics = (
                 TopicAggregate(result, (result, 0, 0), result, result),
@@ -190,7 +191,7 @@ def test_the_profile_of_the_first_week_is_in_utc(weeks: Weeks) -> None:
     counts = {MONDAY: HourCounts(QUERIES, 0, Counter())}
     progress = [SourceProgress("main", MONDAY + HOUR, 0, 0, MONDAY + HOUR)]
     weeks.store.checkpoint(
-        Batch([], counts, Counter()), [], progress, {MONDAY: 3600.0}, MONDAY + HOUR
+        Batch([], counts, Counter()), [], progress, followed({MONDAY: 3600.0}), MONDAY + HOUR
     )
     assert weeks.store.close_hour(MONDAY, None, hour)
     (items,) = [hour for hour in weeks.now.profiles["one"] if hour.days]
@@ -232,7 +233,7 @@ def test_coverage_that_comes_later_is_noticed(weeks: Weeks) -> None:
     start = MONDAY + 3 * WEEK
     seconds = {start + i * HOUR: 360.0 for i in range(168)}
     progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
-    weeks.store.checkpoint(Batch([], {}, Counter()), [], progress, seconds, start + WEEK)
+    weeks.store.checkpoint(Batch([], {}, Counter()), [], progress, followed(seconds), start + WEEK)
     assert weeks.now.weeks == 4
 
 

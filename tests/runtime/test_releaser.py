@@ -19,6 +19,7 @@ from donkeywatch.store import released
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import BACKFILLED, Store
+from stored_windows import followed
 
 START = FIRST_MONDAY + 2900 * WEEK
 END = START + WEEK
@@ -38,7 +39,7 @@ def count(store: Store, start: int, flagged: int) -> None:
     counts = HourCounts(400, 0, Counter({("one", "first"): flagged}))
     progress = [SourceProgress("main", start + WEEK - 1, 0, 0, start + WEEK)]
     batch = Batch([], {start: counts}, Counter())
-    store.checkpoint(batch, [], progress, {start: 3600.0}, start + WEEK)
+    store.checkpoint(batch, [], progress, followed({start: 3600.0}), start + WEEK)
     topic = TopicAggregate(3 * flagged, (flagged, 0, 0), 1, 1)
     countries = {"FR": CountryAggregate(400, 400, ((3 * flagged, flagged),))}
     figures = WindowAggregate(400, 400, 400, (topic,), countries)
@@ -87,7 +88,7 @@ def test_a_week_that_is_open_again_waits(state: Path) -> None:
     """Until it is closed."""
     with closing(Store(state, ("one",))) as store:
         batch = Batch([], {START: HourCounts(1, 1, Counter())}, Counter())
-        store.checkpoint(batch, [], [], {}, END)
+        store.checkpoint(batch, [], [], [], END)
         assert step(store, END + DAY) == []
 
 

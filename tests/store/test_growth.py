@@ -13,6 +13,7 @@ from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, Wi
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.store.store import Store
+from stored_windows import followed
 
 START = FIRST_MONDAY + 2900 * WEEK
 TOPIC = "zqorv-vroqz"
@@ -41,7 +42,7 @@ def growth(directory: Path, countries: int) -> float:
             made.hours[now] = HourCounts(QUERIES)
             made.hours[now].categories.update({(TOPIC, name): 60 for name in CATEGORIES})
             made.hours[now].exclusive[TOPIC] = 240
-            store.checkpoint(made, [], [], {now: 3600.0}, now)
+            store.checkpoint(made, [], [], followed({now: 3600.0}), now)
             store.close_hour(now, None, hour(countries))
             (used,) = store.connection.execute(
                 "select (page_count - freelist_count) * page_size from"

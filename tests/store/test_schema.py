@@ -93,7 +93,7 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> None:
     """A window begun before there was `exclusive_queries` has none; others have."""
     store = Store(tmp_path, ["zqorv", "vroqz"])
-    store.checkpoint(_batch(0, "zqorv"), [], [], {}, 0)
+    store.checkpoint(_batch(0, "zqorv"), [], [], [], 0)
     db = sqlite3.connect(tmp_path / DATABASE)
     with db:
         db.execute("delete from window_topics")
@@ -109,7 +109,7 @@ def test_what_an_older_version_did_not_count_stays_unknown(tmp_path: Path) -> No
     assert applied_migrations(store.connection) == MIGRATIONS
     for hour in (0, HOUR):
         for topic in ("zqorv", "vroqz"):
-            store.checkpoint(_batch(hour, topic), [], [], {}, 0)
+            store.checkpoint(_batch(hour, topic), [], [], [], 0)
     for hour in (0, HOUR):
         store.close_hour(
             hour, None, *Aggregator(store, at_once).submit(Window(hour, hour + HOUR)).figures
@@ -148,7 +148,7 @@ def _batch(hour: int, topic: str) -> Batch:
 def test_a_database_of_version_0_1_goes_on(tmp_path: Path) -> None:
     """Minutes are read as ticks, marks stay known by the lasting key, finished rows go."""
     store = Store(tmp_path, ["zqorv", "vroqz"])
-    store.checkpoint(_batch(0, "zqorv"), [], [], {}, 0)
+    store.checkpoint(_batch(0, "zqorv"), [], [], [], 0)
     store.close()
     db = sqlite3.connect(tmp_path / DATABASE)
     with db:

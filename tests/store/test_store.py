@@ -21,6 +21,7 @@ from donkeywatch.store import segments
 from donkeywatch.store.database import connect, ensure_state_directory, lock
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
+from stored_windows import followed
 
 TOPICS = ("zqorv",)
 START = FIRST_MONDAY + 2900 * WEEK
@@ -62,7 +63,7 @@ def dump(store: Store) -> list[list[tuple[object, ...]]]:
 
 def checkpoint(store: Store, made: Batch) -> None:
     """Store a batch with everything that belongs to it."""
-    store.checkpoint(made, [POSITION], [PROGRESS], {START: 60.0}, START)
+    store.checkpoint(made, [POSITION], [PROGRESS], followed({START: 60.0}), START)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_a_failure_in_any_table_stores_nothing(store: Store, table: str) -> None
 def test_coverage_never_exceeds_its_window(store: Store) -> None:
     """However often it is added, an hour has 3600 seconds."""
     for _ in range(3):
-        store.checkpoint(Batch(), [], [], {START: 2000.0}, START)
+        store.checkpoint(Batch(), [], [], followed({START: 2000.0}), START)
     rows = dict(store.connection.execute("select kind, covered_seconds from windows").fetchall())
     assert rows == {"hour": 3600.0, "week": 6000.0}
 

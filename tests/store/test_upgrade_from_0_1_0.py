@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from donkeywatch.settings.state_files import DATABASE
+from donkeywatch.store import covered_times
 from donkeywatch.store.schema import MIGRATIONS, TABLES, applied_migrations
 from donkeywatch.store.store import Store
 
@@ -41,4 +42,5 @@ def test_rows_are_kept_under_the_new_names(tmp_path: Path) -> None:
     topic = db.execute("select queries, exclusive_queries, top_1 from window_topics").fetchone()
     assert topic == (2, 2, 2)
     assert db.execute("select queries, addresses, sum_qq from hours").fetchone() == (3, 2, 5)
+    assert covered_times.seconds_between(db, WEEK - 1000, WEEK + 1_800_000) == 1800
     store.close()

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from donkeywatch.counting.calendar import HOUR, SECOND, floor_to
 from donkeywatch.counting.observations import Times
+
+
+class CoveredTime(NamedTuple):
+    """A span [start, end) ms UTC for which a source was followed.
+
+    ``share`` is what it counts for in the coverage of a window: one of three sources has a third.
+    """
+
+    start: int
+    end: int
+    source: str = ""
+    share: float = 1.0
+
+
+def seconds_by_hour(covered: Iterable[CoveredTime]) -> dict[int, float]:
+    """Add up spans by the hours that they lie in; keys are the hours' starts, ms UTC."""
+    seconds: defaultdict[int, float] = defaultdict(float)
+    for start, end, _, share in covered:
+        for hour in range(floor_to(start, HOUR), end, HOUR):
+            seconds[hour] += (min(end, hour + HOUR) - max(start, hour)) * share / SECOND
+    return dict(seconds)
 
 
 @dataclass(slots=True)
@@ -19,7 +42,8 @@ class Coverage:
     """
 
     decided_until: int | None = None
-    pending: defaultdict[int, int] = field(default_factory=lambda: defaultdict(int))
+    pending: list[CoveredTime] = field(default_factory=list)
+    """Spans that were not taken yet, in order; no two of them touch."""
 
     def cover_until(self, now: int) -> None:
         """The log was followed without a loss up to ``now``."""
@@ -61,14 +85,13 @@ class Coverage:
         self.decided_until = int(steps[-1])
 
     def _add(self, start: int, end: int) -> None:
-        while start < end:
-            hour = floor_to(start, HOUR)
-            stop = min(end, hour + HOUR)
-            self.pending[hour] += stop - start
-            start = stop
+        if start >= end:
+            return
+        if self.pending and self.pending[-1].end == start:
+            start = self.pending.pop().start
+        self.pending.append(CoveredTime(start, end))
 
-    def take(self) -> dict[int, float]:
-        """Seconds covered per hour since the last call."""
-        taken = {hour: ms / SECOND for hour, ms in self.pending.items()}
-        self.pending.clear()
+    def take(self) -> list[CoveredTime]:
+        """Give the spans that are covered since the last call."""
+        taken, self.pending = self.pending, []
         return taken

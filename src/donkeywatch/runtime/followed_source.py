@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 from donkeywatch.counting.calendar import SECOND
-from donkeywatch.counting.coverage import Coverage
+from donkeywatch.counting.coverage import Coverage, CoveredTime
 from donkeywatch.counting.event_time import EventTimeFrontier
 from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.ingest.block_reader import BlockReader
@@ -180,16 +180,12 @@ class FollowedSource:
             or now - self.coverage.decided_until > self.max_gap_ms
         )
 
-    def take_coverage(self) -> dict[int, float]:
-        """Seconds covered per hour since the last call."""
+    def take_coverage(self) -> list[CoveredTime]:
+        """Give the spans that are covered since the last call."""
         if self.follower.bytes_lost and self.follower.events["lost_bytes"]:
             # When it was lost is not known yet; a restart would forget it, so it costs a second.
             self.coverage.skip_until((self.coverage.decided_until or 0) + SECOND)
-        covered: dict[int, float] = {}
-        for part in (self.coverage, self.backfill_coverage):
-            for hour, seconds in part.take().items():
-                covered[hour] = covered.get(hour, 0.0) + seconds
-        return covered
+        return self.coverage.take() + self.backfill_coverage.take()
 
     def recogniser(self, block: LineBlock, make: Callable[[], Recogniser]) -> Recogniser:
         """Give the recogniser of the file that a block is from."""

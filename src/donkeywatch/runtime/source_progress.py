@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from donkeywatch.counting.checkpoint_batch import BatchBuilder
+from donkeywatch.counting.coverage import CoveredTime
 from donkeywatch.runtime.followed_source import FOLLOWED_KEY_PREFIX, FollowedSource
 from donkeywatch.store.store import UPGRADED
 
@@ -17,14 +17,14 @@ def watermark_of(streams: Sequence[FollowedSource], now: int, lateness: int) -> 
     return None if len(known) < len(times) else min(known) - lateness
 
 
-def take_events(streams: Sequence[FollowedSource], batch: BatchBuilder) -> Mapping[int, float]:
-    """Count what happened to the logs; gives the seconds covered since the last call, by hour."""
-    covered: defaultdict[int, float] = defaultdict(float)
+def take_events(streams: Sequence[FollowedSource], batch: BatchBuilder) -> list[CoveredTime]:
+    """Count what happened to the logs; gives the time that is covered since the last call."""
+    covered = []
     for stream in streams:
         for name, amount in stream.follower.events.items():
             batch.count(name, stream.source.name, amount)
-        for hour, seconds in stream.take_coverage().items():
-            covered[hour] += seconds / len(streams)
+        for span in stream.take_coverage():
+            covered.append(span._replace(source=stream.source.name, share=1 / len(streams)))
     return covered
 
 

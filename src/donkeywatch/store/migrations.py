@@ -7,6 +7,7 @@ import sqlite3
 from sqlite_utils import Database, Migrations
 
 from donkeywatch.store.schema import (
+    COVERED_TIMES,
     EXCLUSIVE,
     FINISHED_FILES,
     GENERATION_HINTS,
@@ -119,6 +120,22 @@ def _released(db: Database) -> None:
             f"create trigger if not exists released_no_{change} before {change} on {RELEASED.name}"
             " begin select raise(abort, 'what was released is never changed'); end"
         )
+
+
+@migrations(name="0008_covered_times")
+def _covered_times(db: Database) -> None:
+    db.table(COVERED_TIMES.name).create(
+        {column.name: column.type for column in COVERED_TIMES.columns},
+        pk=COVERED_TIMES.key,
+        if_not_exists=True,
+    )
+    # Of hours that were followed in part nobody knows which part: it is taken to be the first.
+    db.execute(
+        "insert or ignore into covered_times select '', start,"
+        " start + cast(min(covered_seconds, 3600) * 1000 as integer), 1.0 from windows"
+        " where kind = 'hour' and covered_seconds > 0 and start >= (select max(start) - 8 *"
+        " 86400000 from windows where kind = 'hour')"
+    )
 
 
 def migrate(connection: sqlite3.Connection) -> None:

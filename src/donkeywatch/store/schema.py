@@ -93,6 +93,17 @@ FINISHED_FILES = Table(
         Column("history", int, "1 when it was rotated away before the log was ever followed"),
     ),
 )
+COVERED_TIMES = Table(
+    "covered_times",
+    "one row per span for which a log was followed; of the last week, for the rolling windows",
+    ("source", "start"),
+    (
+        Column("source", str, "source name; empty for what version 0.1 had covered"),
+        Column("start", int, "start of the span, ms since 1970-01-01 UTC"),
+        Column("until", int, "end of the span (exclusive), ms since 1970-01-01 UTC"),
+        Column("share", float, "what it counts for: 1 divided by the number of sources"),
+    ),
+)
 TABLES = (
     Table(
         "windows",
@@ -273,6 +284,7 @@ TABLES = (
         (Column("name", str, "name of the fact"), Column("value", str, "its value")),
     ),
     RELEASED,
+    COVERED_TIMES,
 )
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
@@ -284,6 +296,7 @@ MIGRATIONS = (
     "0005_ticks",
     "0006_names",
     "0007_released",
+    "0008_covered_times",
 )
 """What `migrations` has done to a database of this version."""
 

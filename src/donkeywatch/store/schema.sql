@@ -143,6 +143,13 @@ CREATE TABLE "released" (
    "released_at" INTEGER,
    PRIMARY KEY ("kind", "start", "topic", "country")
 );
+CREATE TABLE "covered_times" (
+   "source" TEXT,
+   "start" INTEGER,
+   "until" INTEGER,
+   "share" REAL,
+   PRIMARY KEY ("source", "start")
+);
 CREATE VIEW "hours" AS select * from windows where kind = 'hour' order by start;
 CREATE VIEW "weeks" AS select * from windows where kind = 'week' order by start;
 CREATE INDEX "idx_segments_hour_part"
@@ -156,3 +163,4 @@ insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkey
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0005_ticks', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0006_names', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0007_released', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0008_covered_times', strftime('%Y-%m-%d %H:%M:%f', 'now'));

@@ -12,8 +12,9 @@ from typing import Any
 from donkeywatch.counting.aggregates import WindowAggregate
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.counting.checkpoint_batch import Batch
+from donkeywatch.counting.coverage import CoveredTime, seconds_by_hour
 from donkeywatch.counting.rows import Rows
-from donkeywatch.store import counter_floors, segments, window_tables
+from donkeywatch.store import counter_floors, covered_times, segments, window_tables
 from donkeywatch.store import positions as places
 from donkeywatch.store.connection import Connection
 from donkeywatch.store.positions import FinishedFileRow, PositionRow, SourceProgress
@@ -42,7 +43,7 @@ class Store(Connection):
         batch: Batch,
         positions: Sequence[PositionRow],
         progress: Sequence[SourceProgress],
-        covered: Mapping[int, float],
+        covered: Sequence[CoveredTime],
         now: int,
         metadata: Mapping[str, str] | None = None,
         finished: Sequence[FinishedFileRow] = (),
@@ -53,7 +54,8 @@ class Store(Connection):
             for rows in batch.rows:
                 segments.insert(db, rows, self.topics)
                 segments.merge_small_segments(db, rows.hour, self.topics)
-            window_tables.add(db, batch, covered)
+            window_tables.add(db, batch, seconds_by_hour(covered))
+            covered_times.add(db, covered)
             self._raise_counters(db, batch.counters)
             db.executemany(
                 "insert or replace into settings values (?, ?)", list((metadata or {}).items())
@@ -229,6 +231,7 @@ class Store(Connection):
             counter_floors.keep(db, counter_floors.counters(db))
             segments.delete(db, start, 1 << 60)
             queries, late, flagged = window_tables.take_back(db, start)
+            covered_times.take_back(db, start)
             (source,) = db.execute(
                 "select coalesce((select subject from counters where name = 'lines'"
                 " and detail = 'query' order by value desc limit 1), '')"

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from donkeywatch.counting.aggregates import TOP_ADDRESSES, WindowAggregate
 from donkeywatch.counting.calendar import HOUR, WEEK, floor_to, iso_utc
 from donkeywatch.counting.checkpoint_batch import Batch
+from donkeywatch.store import covered_times
 
 TABLES = (
     "windows",
@@ -159,17 +160,13 @@ def replace_rolling(
     for kind, (start, end, figures) in rolling.items():
         for table in ("windows", "window_topics"):
             db.execute(f"delete from {table} where kind = ?", (kind,))  # noqa: S608 - our own names
-        covered = db.execute(
-            "select coalesce(sum(min(covered_seconds,"
-            " (min(until, ?) - max(start, ?)) / 1000.0)), 0)"
-            " from windows where kind = 'hour' and until > ? and start < ?",
-            (end, start, start, end),
-        ).fetchone()[0]
+        covered = covered_times.seconds_between(db, start, end)
         db.execute(
             "insert into windows values (?, ?, ?, ?, 0, 0, 0, 0, ?, 1)",
             (kind, start, end, iso_utc(start), covered),
         )
         close(db, kind, start, figures, topics)
+    covered_times.forget(db, min((start for start, _, _ in rolling.values()), default=0))
 
 
 def prune(db: sqlite3.Connection, kind: str, before: int) -> bool:

@@ -43,6 +43,7 @@ from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 from instruments import component
+from stored_windows import followed
 from support import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -351,7 +352,7 @@ def tiny(state: Path) -> Status:
     start = NOON - HOUR
     batch = Batch([], {start: counts}, counters)
     progress = [SourceProgress("main", NOON - 500, 0, 0, NOON)]
-    store.checkpoint(batch, [], progress, {start: 1800.0}, NOON)
+    store.checkpoint(batch, [], progress, followed({start: 1800.0}), NOON)
     countries = {"ZZ": CountryAggregate(8, 4, ((2, 1),))}
     figures = WindowAggregate(8, 4, 18, (TopicAggregate(2, (1, 1, 0), 6, 4),), countries)
     assert store.close_hour(start, None, figures)
