@@ -21,6 +21,11 @@ export SOURCE_DATE_EPOCH
 python=/usr/bin/python3
 architecture=$(dpkg --print-architecture)
 version=$($python -c 'import tomllib; print(tomllib.load(open("pyproject.toml", "rb"))["project"]["version"])')
+# What is built between two releases must count as an upgrade for apt, and the release as one of it.
+if commit=$(git rev-parse -q --verify HEAD 2>/dev/null) &&
+    ! git describe --exact-match --tags --match "v$version" "$commit" >/dev/null 2>&1; then
+    version="$version~git$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d%H%M%S)"
+fi
 this_python=$($python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 next_python=$($python -c 'import sys; print("%d.%d" % (sys.version_info[0], sys.version_info[1] + 1))')
 maintainer="${DEBFULLNAME:-donkeywatch maintainers} <${DEBEMAIL:-root@localhost}>"

@@ -151,11 +151,36 @@ def test_what_is_not_told_is_asked(tmp_path: Path) -> None:
     assert token.read_text().strip() not in text
 
 
+def test_a_wrong_answer_is_asked_for_again(tmp_path: Path) -> None:
+    """What is wrong with it is said, and no other answer is lost."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    answers = f"{tmp_path}/serch.log\n{log}\n\nnone.mmdb\n\n\n\nmy server\n::1\n70000\n9999\n"
+    code, text = donkeywatch("init", cwd=tmp_path, answers=answers)
+    assert code == 0, text
+    for problem in ("not there; name it again", "no such file", "give an address", "no port"):
+        assert problem in text
+    settings = loader.load(tmp_path / "donkeywatch.toml", {})
+    assert settings.source[0].path == log
+    assert (settings.http.host, settings.http.port) == ("::1", 9999)
+
+
+def test_a_log_that_is_still_to_come_is_named_twice(tmp_path: Path) -> None:
+    """And its format is asked for, again where there is no such format."""
+    log = tmp_path / "later.log"
+    answers = f"{log}\n\nxml\ntsv\n" + "\n" * 10
+    code, text = donkeywatch("init", cwd=tmp_path, answers=answers)
+    assert "`xml` is none of them" in text
+    settings = loader.load(tmp_path / "donkeywatch.toml", {})
+    assert (settings.source[0].path, settings.source[0].format) == (log, "tsv")
+    assert code == 5, text
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
         (("--yes",), 2, "needs --log"),
-        (("--yes", "--log", "none.log"), 5, "name its --format"),
+        (("--yes", "--log", "none.log"), 5, "give its --format"),
         (("--yes", "--log", "strange.log"), 5, "no format reads a search in it"),
         (("--dry-run",), 2, "goes with --system"),
         (("--yes", "--log", "good.log", "--countries", "none.mmdb"), 2, "no such file"),

@@ -63,7 +63,7 @@ def test_files_that_were_counted_before_are_shown_as_such() -> None:
     with shown:
         shown.skip_file("a.log", 1_000_000)
         clock.seconds = 1.0
-        shown.finish_file("b.log", 2_000_000, 7_000, is_new=False)
+        shown.finish_file("b.log", 2_000_000, 7_000, "counted before")
     assert printed.getvalue().splitlines() == [
         "1 of 2, a.log: counted before",
         "2 of 2 counted before, b.log: 2.0 of 2.0 MB, 7,000 lines, 7,000 lines/s, 2.0 MB/s",

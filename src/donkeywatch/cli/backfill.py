@@ -14,6 +14,7 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, er
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.errors import printable
 from donkeywatch.runtime import backfill
+from donkeywatch.runtime.backfill_errors import Incomplete
 from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
@@ -54,7 +55,7 @@ def backfill_command(
             engine, files, source, last, anyway=anyway, overlapping=overlapping
         )
         _print(lines, last)
-    except backfill.Incomplete as error:
+    except Incomplete as error:
         _print(error.lines, last)
         raise
     finally:
@@ -65,7 +66,8 @@ def backfill_command(
 
 def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Progress]) -> None:
     for path, outcomes in lines.items():
-        line = f"{printable(path.name)}: {_describe(outcomes)}"
+        unknowable = last[path].unknowable if path in last else 0
+        line = f"{printable(path.name)}: {_describe(outcomes, unknowable)}"
         if path in last and outcomes and last[path].known:
             line += f"; {last[path].known:,} were counted before"
         if path in last and last[path].ignored:
@@ -73,13 +75,18 @@ def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Pro
         out.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
-def _describe(outcomes: Counter[str] | None) -> str:
+def _describe(outcomes: Counter[str] | None, unknowable: int) -> str:
     if outcomes is None:
         return "empty"
+    untold = (
+        f"{unknowable:,} lines are of weeks whose keys are destroyed: nobody can tell whether they"
+        " were counted before"
+    )
     if not outcomes:
-        return "counted before, nothing new"
+        return f"nothing counted; {untold}" if unknowable else "counted before, nothing new"
     parts = [f"{outcomes[name]:,} {name}" for name in OUTCOMES if outcomes[name]]
-    return f"{outcomes.total():,} lines counted ({', '.join(parts)})"
+    text = f"{outcomes.total():,} lines counted ({', '.join(parts)})"
+    return f"{text}; {untold}" if unknowable else text
 
 
 PARALLEL_ABOVE_BYTES = 8 << 20
@@ -107,11 +114,13 @@ def backfill_with_progress(
 
         def report(now: backfill.Progress) -> None:
             last[now.path] = now
-            name, lines = printable(now.path.name), now.lines + now.known
+            name = printable(now.path.name)
+            lines = now.lines + now.known + now.unknowable
             if now.counted_before:
                 display.skip_file(name, now.bytes)
             elif now.finished:
-                display.finish_file(name, now.bytes, lines, is_new=now.lines > 0)
+                became = "left out" if now.unknowable else "counted before"
+                display.finish_file(name, now.bytes, lines, "" if now.lines else became)
             else:
                 display.show(name, now.bytes_read, lines)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, get_args
@@ -37,6 +38,7 @@ COUNTRY_HELP = (
     " (maxmind.com, an account, their own licence). Each newer file is a break in the series: it is"
     " drawn, and no trend crosses it. Without one every address counts as ZZ."
 )
+FORMATS_TO_ASK_FOR = [name for name in get_args(FormatName) if name != "regex"]
 TOKEN_BYTES = 24
 """Random bytes of a new token."""
 
@@ -57,8 +59,28 @@ class _Options:
     port: int | None
     yes: bool
 
-    def ask(self, question: str, default: str, given: object = None) -> str:
-        """The answer of the options, of the operator, or the default."""
+    def ask(
+        self,
+        question: str,
+        default: str,
+        given: object = None,
+        refuse: Callable[[str], UsageError | None] = lambda _answer: None,
+    ) -> str:
+        """The answer of the options, of the operator, or the default.
+
+        What ``refuse`` finds wrong with an answer is raised, or said to the operator, who is asked
+        again.
+        """
+        while True:
+            answer = self._answer(question, default, given)
+            problem = refuse(answer)
+            if problem is None:
+                return answer
+            if given is not None or self.yes:
+                raise problem
+            _print(str(problem))
+
+    def _answer(self, question: str, default: str, given: object) -> str:
         if given is not None:
             return str(given)
         if self.yes:
@@ -70,6 +92,32 @@ class _Options:
                 f"nobody has answered: {question}",
                 "give the options that --help names, and --yes for all other answers",
             ) from None
+
+
+def _refuse_countries(answer: str) -> UsageError | None:
+    if not answer or Path(answer).is_file():
+        return None
+    return UsageError(f"{answer}: no such file", "name a country database, or none")
+
+
+def _refuse_host(answer: str) -> UsageError | None:
+    try:
+        check_host(answer)
+    except ValueError as error:
+        return UsageError(f"`{answer}`: {error}", "give an address of this machine")
+    return None
+
+
+def _refuse_port(answer: str) -> UsageError | None:
+    if answer.isdecimal() and int(answer) <= 65535:
+        return None
+    return UsageError(f"`{answer}` is no port", "give a number up to 65535")
+
+
+def _refuse_format(answer: str) -> UsageError | None:
+    if answer in FORMATS_TO_ASK_FOR:
+        return None
+    return UsageError(f"`{answer}` is none of them", "docs/formats.md has an example of each")
 
 
 @app.command("init")
@@ -138,9 +186,9 @@ def _ask(options: _Options, directory: Path, *, system: bool) -> Answers:
     if options.countries is None and not options.yes:
         out.print(COUNTRY_HELP, highlight=False, markup=False)
     known = next((str(path) for path in COUNTRY_FILES if path.exists()), "")
-    countries = options.ask("Country database (empty: none)", known, options.countries)
-    if countries and not Path(countries).is_file():
-        raise UsageError(f"{countries}: no such file", "name a country database, or none")
+    countries = options.ask(
+        "Country database (empty: none)", known, options.countries, _refuse_countries
+    )
     lexicon = options.ask("Word list", str(directory / "lexicon.toml"), options.lexicon)
     state = options.ask(
         "Directory of the database", str(directory / "donkeywatch-state"), options.state
@@ -150,14 +198,8 @@ def _ask(options: _Options, directory: Path, *, system: bool) -> Answers:
         str(9461 if options.port is None else options.port),
     )
     if not is_compressed(source.path):  # Nothing is served of an archive alone.
-        host = options.ask("Address that the page listens on", "127.0.0.1", options.host)
-        port = options.ask("Port of the page", "9461", options.port)
-    try:
-        check_host(host)
-    except ValueError as error:
-        raise UsageError(f"`{host}`: {error}", "give an address of this machine") from None
-    if not port.isdecimal() or int(port) > 65535:
-        raise UsageError(f"`{port}` is no port", "give a number up to 65535")
+        host = options.ask("Address that the page listens on", host, options.host, _refuse_host)
+        port = options.ask("Port of the page", port, options.port, _refuse_port)
     needs_token = system or not Http.model_construct(host=host).loopback
     return Answers(
         title=title,
@@ -179,6 +221,12 @@ def _ask_source(options: _Options) -> Source:
     if options.log is None and options.yes:
         raise UsageError("--yes needs --log", "name the search log of the server")
     path = Path(options.ask("Search log of the server", "", options.log)).absolute()
+    while not path.exists() and not options.yes:
+        _print(f"{path}: not there; name it again if it is still to come, or else the right one")
+        again = Path(options.ask("Search log of the server", str(path))).absolute()
+        if again == path:
+            break
+        path = again
     source = _find_format(options, path)
     if source.timezone is None or options.timezone is not None:
         return source
@@ -205,17 +253,17 @@ def _find_format(options: _Options, path: Path) -> Source:
                 f" {sample.lines:,} lines"
             )
             return detected.source
-    problem = f"{path}: " + ("no format reads a search in it" if path.exists() else "not there")
+    is_there = path.exists()
+    problem = f"{path}: " + ("no format reads a search in it" if is_there else "not there")
     if options.yes:
-        raise SourceError(
-            problem,
-            "name its --format; one of its own needs `regex` and a pattern: docs/formats.md",
-        )
-    _print(problem)
-    names = [name for name in get_args(FormatName) if name != "regex"]
-    name = typer.prompt(f"Format of its lines ({', '.join(names)})", default=names[0])
-    if name not in names:
-        raise UsageError(f"`{name}` is none of them", "docs/formats.md has an example of each")
+        remedy = "one of its own needs `regex` and a pattern: docs/formats.md"
+        if not is_there:
+            remedy = "name the log that is there"
+        raise SourceError(problem, f"{remedy}; or give its --format, to check it later")
+    if is_there:
+        _print(problem)
+    question = f"Format of its lines ({', '.join(FORMATS_TO_ASK_FOR)})"
+    name = options.ask(question, FORMATS_TO_ASK_FOR[0], None, _refuse_format)
     return _source(path, name, options.wrapper, {}, options.timezone)
 
 

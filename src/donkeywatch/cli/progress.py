@@ -96,8 +96,8 @@ class ProgressDisplay:
             self._last_line = self._clock()
             self._print(f"{number} of {self._files}, {name}: {amount}")
 
-    def finish_file(self, name: str, file_bytes: int, lines: int, *, is_new: bool = True) -> None:
-        """Tell that a file is done, with its bytes and lines, and whether there was new in it."""
+    def finish_file(self, name: str, file_bytes: int, lines: int, became: str = "") -> None:
+        """Tell that a file is done, with its bytes and lines; ``became`` replaces the verb."""
         self.show(name, file_bytes, lines)
         self._finished_files += 1
         self._finished_bytes += file_bytes
@@ -105,7 +105,7 @@ class ProgressDisplay:
         if self._bar is None:
             self._last_line = self._clock()
             amount = self._amount(self._finished_bytes, self._finished_lines)
-            verb = self._verb if is_new else f"{self._verb} before"
+            verb = became or self._verb
             self._print(f"{self._finished_files} of {self._files} {verb}, {name}: {amount}")
 
     def skip_file(self, name: str, file_bytes: int) -> None:

@@ -84,8 +84,10 @@ def report(
         date=_day(date) if date else None,
         settings=daemon_settings,
     )
+    from donkeywatch.report import plot_elements
     from donkeywatch.report import report_files as reports
 
+    plot_elements.require_matplotlib()
     columns = (
         TextColumn("{task.description:<20}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(),

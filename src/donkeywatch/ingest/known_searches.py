@@ -107,6 +107,8 @@ class Recogniser:
     """The lot of the last search of the file so far, which lines that are no search share."""
     is_past_log_before: bool = False
     """A search was newer than the log before, of which the file is no copy."""
+    unknowable: Counter[int] = field(default_factory=Counter)
+    """Searches by hour (ms UTC) that nobody can tell of; the caller takes them."""
     _hours: dict[int, CountedHour] = field(default_factory=dict)
     _run: int = 0
     """Different known searches in a row at the end of the last block."""
@@ -161,7 +163,9 @@ class Recogniser:
             accepted[by_line] = self._stand_before(older[by_line], lines)
         self._take(searches.where(accepted))
         outcomes[older[accepted]] = SearchOutcome.KNOWN
-        outcomes[older[~accepted & searches.is_unknowable]] = SearchOutcome.UNKNOWABLE
+        unknowable = ~accepted & searches.is_unknowable
+        outcomes[older[unknowable]] = SearchOutcome.UNKNOWABLE
+        self.unknowable.update(searches.hour[unknowable].tolist())
         unknown = ~accepted & ~searches.is_unknowable
         if self.withholds and self._is_masked(searches.where(unknown & ~newest)):
             outcomes[older[unknown]] = SearchOutcome.WITHHELD

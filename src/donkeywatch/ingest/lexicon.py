@@ -16,8 +16,8 @@ NOTICE_DAYS = 30
 MADE_UP_TITLE = "made-up words: replace them"
 """Title of the word list that `lexicon init` writes."""
 MADE_UP = (
-    "the word list has made-up words, so nothing is flagged but the topic to compare with -> put"
-    " yours into it, and give it another title"
+    "the word list has made-up words: what it flags means nothing, but for the topic to compare"
+    " with -> put yours into it, and give it another title"
 )
 AGE = "age"
 """Name of the group that ``ages`` defines."""

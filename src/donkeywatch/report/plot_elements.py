@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,15 +62,18 @@ DATE_FORMATS = ["%Y", "%b\n%Y", "%d %b\n%Y", *["%d %b %Y\n%H:%M"] * 3]
 """Labels of years, months, days and less."""
 
 
+def require_matplotlib() -> None:
+    """ConfigError, with the way to install it, where matplotlib is absent."""
+    if find_spec("matplotlib") is None:
+        raise ConfigError("figures need matplotlib, which is not installed", install_extra("study"))
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in this style, whatever the user's own; ConfigError where matplotlib is absent."""
-    try:
-        from matplotlib import rc_context, rcdefaults
-    except ModuleNotFoundError:
-        raise ConfigError(
-            "figures need matplotlib, which is not installed", install_extra("study")
-        ) from None
+    require_matplotlib()
+    from matplotlib import rc_context, rcdefaults
+
     with rc_context():
         rcdefaults()
         with rc_context(STYLE):  # type: ignore[arg-type]

@@ -10,7 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from donkeywatch.counting.calendar import week_of
 from donkeywatch.errors import SourceError, StateError, UsageError
+from donkeywatch.runtime.backfill_errors import (
+    Incomplete,
+    damaged,
+    damaged_and_over,
+    masked,
+    never_counted,
+)
 from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.followed_source import FollowedSource
@@ -22,7 +30,7 @@ from donkeywatch.store import database
 
 PROBE_BYTES = 1 << 18
 """Bytes looked at to put archives in the order of their first query."""
-MIN_PROBE_LINES = 100
+MIN_PROBE_LINES = 10
 """Lines in all that have to be seen before they are said to be none of the format."""
 
 
@@ -38,24 +46,12 @@ class Progress:
     """Bytes behind the end of an archive, which are no part of it."""
     known: int = 0
     """Lines that were counted before."""
+    unknowable: int = 0
+    """Lines of weeks whose keys are destroyed: nobody can tell whether they were counted."""
     finished: bool = False
     """Is the file read to its end, or as far as it can be?"""
     counted_before: bool = False
     """Was the whole file counted before, so that it is not read?"""
-
-
-class Incomplete(SourceError):
-    """Some of the files could not be read, or not to their end; all else is counted."""
-
-    def __init__(
-        self, lines: dict[Path, Counter[str] | None], troubles: dict[Path, SourceError]
-    ) -> None:
-        self.lines = lines
-        """What `backfill` would have given, of the files that were read to some extent."""
-        self.troubles = troubles
-        problems = [trouble.problem for trouble in troubles.values()]
-        remedies = dict.fromkeys(trouble.remedy for trouble in troubles.values())
-        super().__init__("; ".join(problems), "; ".join(remedies))
 
 
 def backfill(
@@ -101,7 +97,10 @@ def backfill(
     for path, counted in _count_all(engine, stream, filled, clock, on_progress, commit_every_bytes):
         lines[path] = counted.lines
         if counted.trouble is not None:
-            troubles[path] = counted.trouble
+            is_over = counted.newest and week_of(counted.newest) < min(
+                engine.window_closer.key_weeks, default=0
+            )
+            troubles[path] = damaged_and_over(counted.trouble) if is_over else counted.trouble
     if troubles:
         raise Incomplete(lines, troubles)
     return lines
@@ -113,6 +112,8 @@ class _Counted:
 
     lines: Counter[str]
     trouble: SourceError | None = None
+    newest: int | None = None
+    """Event time of the newest search up to its end, ms UTC; of a file that is not whole."""
 
 
 def _count_all(
@@ -239,12 +240,13 @@ def _count(
     follower = stream.follower
     limit = engine.settings.checkpoint.bytes if step is None else step
     before, left_before, pending = Counter(stream.outcomes), Counter(stream.left_out), 0
+    stream.unknowable.clear()
     try:
         with _translate_database_errors(engine), _translate_source_errors(path):
             total = path.stat().st_size
             generation = follower.open_archive(path, 0)
     except DamagedArchiveError:
-        return _Counted(Counter(), _damaged(path, 0))
+        return _Counted(Counter(), damaged(path, 0))
     except SourceError as error:
         return _Counted(Counter(), error)
     if generation is None:
@@ -271,29 +273,16 @@ def _count(
         archive.commit(clock())
     follower.close()
     lines, left_out = stream.outcomes - before, stream.left_out - left_before
-    known = left_out["counted_before"]
-    report(Progress(path, total, total, lines.total(), ignored, known, finished=True))
+    known, unknowable = left_out["counted_before"], left_out["destroyed_week"]
+    report(Progress(path, total, total, lines.total(), ignored, known, unknowable, finished=True))
     if withheld := left_out["withheld"]:
-        return _Counted(lines, _masked(path, withheld))
+        return _Counted(lines, masked(path, withheld))
     if not read_to_end:
-        return _Counted(lines, _damaged(path, lines.total(), follower.last_read_error))
+        newest = stream.backfill_frontier.max_time if stream.backfill_frontier else None
+        return _Counted(lines, damaged(path, lines.total(), follower.last_read_error), newest)
+    if missing := engine.store.missing_queries(stream.unknowable):
+        return _Counted(lines, never_counted(path, missing, unknowable))
     return _Counted(lines)
-
-
-def _masked(path: Path, lines: int) -> SourceError:
-    return SourceError(
-        f"{path}: {lines:,} lines are unknown but have the times of counted searches, as in a"
-        " masked copy, and are not counted",
-        "if they are other lines of the same time, repeat the command with --overlapping",
-    )
-
-
-def _damaged(path: Path, lines: int, reason: str | None = None) -> SourceError:
-    return SourceError(
-        f"{path}: {reason or 'damaged, cut short or changed while it was read'}; {lines:,} lines"
-        " that were read before are counted",
-        "restore the file and repeat the command; it goes on where it stopped",
-    )
 
 
 def _bytes_read(generation: Generation) -> int:

@@ -47,6 +47,8 @@ class Deduplicator:
                 block.generation, went_on=recogniser.is_past_log_before
             )
         stream.left_out.update(left_out)
+        stream.unknowable.update(recogniser.unknowable)
+        recogniser.unknowable.clear()
         for reason, lines in left_out.items():
             self.batch_builder.count_left_out(stream.source.name, reason, lines)
         return kept, too_long

@@ -74,6 +74,8 @@ class FollowedSource:
     """Of these, what the database holds."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Lines of copies that were not counted, by reason, since the start of this process."""
+    unknowable: Counter[int] = field(default_factory=Counter)
+    """Searches of the archive that is read, by hour (ms UTC), whose week's key is destroyed."""
     recognisers: dict[tuple[int, int], Recogniser] = field(default_factory=dict)
     """By the generation whose lines are compared with what is counted, and until when they are."""
 

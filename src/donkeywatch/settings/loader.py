@@ -103,6 +103,11 @@ def _token(file: Path, name: str) -> str:
         with open(file, encoding="utf-8-sig", opener=_without_waiting) as opened:
             state = os.fstat(opened.fileno())
             text = opened.read(MAX_TOKEN + 1).strip()
+    except PermissionError:
+        raise ConfigError(
+            f"{name} {file}: this user may not read it",
+            "repeat the command as root or as the daemon's user, and leave its mode as it is",
+        ) from None
     except (OSError, ValueError):
         raise ConfigError(f"{name} {file}: not readable", "mend its path or mode") from None
     remedy = f"run: chmod 600 {file} (a secret of Docker: give it `mode: 0400`)"

@@ -75,6 +75,26 @@ class Store(Connection):
         """The committed rows of the minutes in [start, end) ms."""
         return segments.load(self.connection, start, end, self.topics)
 
+    def missing_queries(self, hours: Mapping[int, int]) -> int:
+        """Count how many of so many queries of hours (ms UTC) cannot have been counted.
+
+        Where an hour has fewer queries than that, the rest is missing. Of hours that are not kept
+        any more nothing is known.
+        """
+        kept = "select coalesce(min(start), 0) from windows where kind = 'hour'"
+        (oldest,) = self.connection.execute(kept).fetchone()
+        counted = dict(
+            self.connection.execute(
+                "select start, queries from windows where kind = 'hour' and start between ? and ?",
+                (min(hours, default=0), max(hours, default=0)),
+            )
+        )
+        return sum(
+            max(0, queries - counted.get(hour, 0))
+            for hour, queries in hours.items()
+            if hour >= oldest
+        )
+
     def queries(self, kind: str, start: int) -> int:
         """The queries that were counted in a window."""
         (row,) = self.connection.execute(

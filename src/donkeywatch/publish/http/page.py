@@ -113,7 +113,12 @@ def _headline(current: Sequence[WindowView], index: int, lateness: int) -> str:
                 f" {_span(lateness)} to {_span(lateness + MINUTE)} after the first queries:"
                 f" windows end {_span(lateness)} ago, so that late lines are in them.</p>"
             )
-        return '<p class="lead">No query has been counted in the last 24 hours.</p>'
+        day = next((v for v in current if v.kind == "24h"), None)
+        until = f" up to {_clock(day.end)[:16]} UTC" if day else ""
+        return (
+            f'<p class="lead">No query in the 24 hours{until}. Windows end'
+            f" {_span(lateness)} ago, so that late lines are in them.</p>"
+        )
     of_queries, of_addresses = topic.query_fraction, topic.address_fractions[0]
     flagged = topic.addresses[0]
     name = escape(topic.topic)
