@@ -75,3 +75,18 @@ def test_a_week_that_is_not_whole_leaves_the_fractions_empty(short: Analysis) ->
     """Figures 2 and 3 say what a week needs to count."""
     for number in ("2", "3"):
         assert "95 % of it was followed" in words(short, number)
+
+
+@pytest.mark.parametrize("number", list(FIGURES))
+def test_an_empty_figure_has_neither_dates_nor_a_legend(archive: Path, number: str) -> None:
+    """Of a span without a whole hour: nothing is dated 1970."""
+    whole = analyse_database(archive, Options())
+    start = int(whole.weeks.windows.start[2])
+    few = analyse_database(archive, Options(since=start + HOUR, until=start + 5 * HOUR))
+    with plot_elements.style():
+        figure = FIGURES[number](few)
+        figure.canvas.draw()
+    if empty_reason(number, few):
+        for axes in figure.axes:
+            assert axes.get_legend() is None
+            assert not [t for t in axes.get_xticklabels() if "19" in t.get_text()[-4:]]

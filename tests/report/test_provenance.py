@@ -80,7 +80,7 @@ def test_weeks_that_do_not_count_are_named(analysis: Analysis, years: Years) -> 
     left_out = week_name(years.start_ms + 510 * HOUR)
     assert f"left out: {left_out}" in text
     last = week_name(years.start_ms + years.hours * HOUR)
-    assert f"; {last} was not over, and is in no figure by week" in text
+    assert f"; {last} does not end in the span, and is in no figure by week" in text
 
 
 def test_instruments_are_those_of_the_span(archive: Path, tmp_path: Path, years: Years) -> None:

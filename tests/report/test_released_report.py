@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.errors import StateError
+from donkeywatch.errors import StateError, UsageError
 from donkeywatch.publish.http.released_answers import COLUMNS
 from donkeywatch.report import released_report
+from donkeywatch.report.report_files import PAGE
 from donkeywatch.settings.state_files import DATABASE
 from released_weeks import decide_weeks
 
@@ -72,6 +73,14 @@ def test_nothing_else_of_the_database_is_in_it(database: Path, tmp_path: Path) -
     after = [p.read_bytes() for p in released_report.write(database, tmp_path / "b", "")[0]]
     assert after == before
     assert b"987654321" not in b"".join(after)
+
+
+def test_nothing_released_is_put_beside_live_figures(database: Path, tmp_path: Path) -> None:
+    """Who publishes the directory would publish both."""
+    (tmp_path / PAGE).touch()
+    with pytest.raises(UsageError, match="live figures"):
+        released_report.write(database, tmp_path, "")
+    assert not list(tmp_path.glob("*.csv"))
 
 
 def test_without_a_database_it_says_so(tmp_path: Path) -> None:

@@ -58,6 +58,9 @@ def backfill_command(
     except Incomplete as error:
         _print(error.lines, last)
         raise
+    except KeyboardInterrupt:
+        err.print("interrupted: what was read is stored, and the same command goes on from there")
+        raise
     finally:
         engine.close()
     for notice in findings(engine.settings.state, wall_ms()):

@@ -60,7 +60,8 @@ def keys_destroy(
     for week in weeks:
         _print(f"destroyed the key of {week}")
     if not weeks:
-        _print("no key is due" if due else "there is no key")
+        none_due = "no key is due; `donkeywatch keys status` tells when each goes"
+        _print(none_due if due else "there is no key")
 
 
 @keys_app.command("rotate")

@@ -20,7 +20,7 @@ from donkeywatch.runtime.log_handler import Journal
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 state or database; 4 state in use
 by another process; 5 a log, an archive or labels cannot be read; 6 trouble that may pass: a full
 disk, an I/O error, an address that is taken or not there yet; 7 settings, lexicon or keys;
-141 the reader of the output has gone."""
+130 Ctrl-C; 141 the reader of the output has gone."""
 
 Weeks = Annotated[int, typer.Option(min=1, max=520, help="weeks of archive, up to this hour")]
 Queries = Annotated[int, typer.Option(min=1, help="queries in the archive, about")]

@@ -62,7 +62,7 @@ def empty_reason(name: str, analysis: Analysis) -> str | None:
     weeks = analysis.weeks
     if name == "1a":
         closed = weeks.windows.stored & (weeks.windows.queries > 0)
-        return None if closed.any() else "no week is closed yet"
+        return None if closed.any() else "no closed week lies in the span of this report"
     if name == "1b":
         few = "there are fewer than three whole weeks, or all are alike"
         return few if analysis.cycle is None else None

@@ -27,6 +27,8 @@ SERIES = ((BLUE, "-", "o"), (RED, "--", "s"), (GREEN, "-.", "^"), (PURPLE, ":", 
 """Colour, line and mark of each series: the line alone is enough in a grey print."""
 SIZE = (7.0, 3.6)
 """Inches: the width of two columns of a journal."""
+HEADROOM = 1.05
+"""How far above the highest value an axis from 0 ends: values that are alike leave no margin."""
 LEGEND_SIZE = 8
 LEGEND_COLUMN_SPACE = 5 * LEGEND_SIZE
 """Points that the mark of a legend's entry and the space between two columns take."""
@@ -96,7 +98,11 @@ def dates(starts: IntArray, length: int) -> FloatArray:
 
 
 def format_date_axis(axes: Axes, x: FloatArray) -> None:
-    """Dates on the x axis, each with its year."""
+    """Dates on the x axis, each with its year; none where there is no week."""
+    axes.set_xlabel("week (UTC)")
+    if not len(x):
+        axes.set_xticks([])
+        return
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
@@ -105,10 +111,8 @@ def format_date_axis(axes: Axes, x: FloatArray) -> None:
         locator, formats=DATE_FORMATS, zero_formats=DATE_FORMATS, show_offset=False
     )
     axes.xaxis.set_major_formatter(words)
-    axes.set_xlabel("week (UTC)")
-    if len(x):
-        margin = max(4.0, (x[-1] - x[0]) * 0.01)
-        axes.set_xlim(x[0] - margin, x[-1] + margin)
+    margin = max(4.0, (x[-1] - x[0]) * 0.01)
+    axes.set_xlim(x[0] - margin, x[-1] + margin)
 
 
 def insert_gaps(
@@ -167,7 +171,7 @@ def format_hour_axis(axes: Axes) -> None:
 
 def from_zero(axes: Axes) -> None:
     """Let the y axis begin at 0, so that what looks twice as high is."""
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * HEADROOM)
 
 
 def draw_placeholder(axes: Axes, reason: str | None) -> None:
@@ -179,6 +183,8 @@ def draw_placeholder(axes: Axes, reason: str | None) -> None:
             color=DARK, parse_math=False, bbox={"facecolor": "white", "edgecolor": "none"},
         )  # fmt: skip
         axes.set_yticks([])
+        for line in axes.lines:
+            line.set_label("_")  # A legend of what is not there.
 
 
 @cache

@@ -85,7 +85,9 @@ def find_gaps(hours: Windows) -> tuple[Gap, ...]:
 def figure_settings(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The daemon's settings that decide what is in the figures, by name; no path, no pattern."""
     sources = sorted({f"{source.format} ({source.query_syntax})" for source in settings.source})
+    title = (("title", settings.title),) if settings.title else ()
     return (
+        *title,
         ("time.lateness", f"{settings.time.lateness:g} s"),
         ("time.future", f"{settings.time.future:g} s"),
         ("time.max_gap", f"{settings.time.max_gap:g} s"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from donkeywatch.errors import StateError
+from donkeywatch.errors import StateError, UsageError
 from donkeywatch.publish.http.released_answers import to_csv, to_document
 from donkeywatch.publish.http.released_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_reader import ReleasedReader
@@ -19,10 +19,18 @@ LINKS = " · ".join(
 def write(database: Path, directory: Path, title: str) -> tuple[list[Path], int]:
     """Write what is released of a database; the files, the page first, and how many weeks it is.
 
-    Nothing but the table of released figures is read. StateError where there is no database.
+    Nothing but the table of released figures is read. StateError where there is no database,
+    UsageError where the directory holds a report of live figures.
     """
     if not database.exists():
         raise StateError(f"there is no database {database}", "start `donkeywatch run` first")
+    from donkeywatch.report.report_files import PAGE  # It loads what draws figures.
+
+    if (directory / PAGE).exists():
+        raise UsageError(
+            f"{directory} holds a report of live figures, which not anyone may see",
+            "name another directory with --out",
+        )
     reader = ReleasedReader(database)
     weeks = reader.weeks()
     tables = {

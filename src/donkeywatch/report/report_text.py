@@ -61,7 +61,7 @@ def opening(analysis: Analysis) -> list[Section]:
     trends = tuple(_trend_sentence(analysis, trend) for trend in analysis.weeks.trends)
     return [
         Section("About this report", (), (("", ""), *_about(analysis)), (0.2, 0.8)),
-        Section("Trend", trends or ("No week is closed yet.",)),
+        Section("Trend", trends or ("No closed week lies in the span of this report.",)),
         Section("The study's figures beside these", (), table, (0.06, 0.32, 0.2, 0.42)),
     ]
 
@@ -108,7 +108,7 @@ def _week_text(analysis: Analysis) -> str:
     if left_out:
         text += f"; left out: {', '.join(left_out)}" + (f" and {more} more" if more > 0 else "")
     if week_of(end) < end:
-        text += f"; {week_name(end)} was not over, and is in no figure by week"
+        text += f"; {week_name(end)} does not end in the span, and is in no figure by week"
     return text
 
 

@@ -17,6 +17,8 @@ from donkeywatch.simulation.live_writer import LiveWriter
 ARCHIVE = "archive"
 LIVE = "search.log"
 SETTINGS = "donkeywatch.toml"
+UNFINISHED = ".unfinished"
+"""Marks an archive that is being written."""
 ARCHIVE_TRUTH, LIVE_TRUTH = "truth.json", "truth-live.json"
 WRITER_LOCK = "writer.lock"
 """File that whoever writes the live log holds."""
@@ -54,12 +56,17 @@ def prepare(
     told how many hours are written.
     """
     archive = directory / ARCHIVE
-    if (archive / ARCHIVE_TRUTH).exists():
+    archive.mkdir(parents=True, exist_ok=True)
+    unfinished = archive / UNFINISHED
+    if (archive / ARCHIVE_TRUTH).exists() or unfinished.exists():
         for old in archive.glob("search-*"):
             old.unlink()
+    elif not any(archive.glob("search-*")):
+        unfinished.touch()  # Logs of an archive that is interrupted are ours, too.
     files = max(1, sim.hours // 168)
     write_archive(sim, archive, files=files, compress=compress, on_hour=on_hour)
     write_settings(sim, directory)
+    unfinished.unlink(missing_ok=True)
     return sorted(archive.glob("search-*"))
 
 
