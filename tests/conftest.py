@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -110,3 +112,21 @@ def small_server(tmp_path: Path) -> Simulated:
     with made.settings.open("a", encoding="utf-8") as settings:
         settings.write("\n[http]\nport = 0\n")
     return made
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
+    """A file system of its own, and the image it is in."""
+    tool = shutil.which("mkfs.ext4")
+    if os.geteuid() != 0 or tool is None:
+        pytest.skip("needs root and mkfs.ext4")
+    image, mounted = tmp_path / "disk.img", tmp_path / "disk"
+    with image.open("wb") as file:
+        file.truncate(48 << 20)
+    subprocess.run([tool, "-q", "-F", image], check=True)
+    mounted.mkdir()
+    if subprocess.run(["mount", "-o", "loop", image, mounted], check=False).returncode:
+        pytest.skip("no loop device can be mounted here")
+    yield image, mounted
+    if mounted.is_mount():
+        subprocess.run(["umount", mounted], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -32,10 +33,11 @@ class Week:
         sim = Simulation(start=START, hours=1, queries=50, addresses=50)
         path = simulated_server.write_settings(sim, directory)
         path.write_text(path.read_text() + "\n[backup]\ninterval = 1\n")
-        self.state, self.log = directory / "state", directory / "search.log"
+        self.log = directory / "search.log"
         self.now, self.log_number = MONDAY + HOUR, 0
         self.log.touch()
-        self.settings = loader.load(path, {})
+        self.settings = loader.load(path)
+        self.state = self.settings.state
         self.engine = Engine(self.settings, self.now)
         self.step(addresses=ADDRESSES)
         self.key_file = self.state / "keys" / f"{week_name(MONDAY)}.key"
@@ -56,9 +58,78 @@ class Week:
 
     def remaining(self) -> int:
         """Give how many of the pseudonyms of the first week stand in any file."""
+        return self.in_bytes(stored_bytes(self.state))
+
+    def in_bytes(self, data: bytes) -> int:
+        """Give how many of the pseudonyms of the first week stand in some bytes."""
         made = pseudonyms(as_column(map(parse_address, map(str.encode, ADDRESSES))), self.key)
-        stored = stored_bytes(self.state)
-        return sum(int(value).to_bytes(8, "little") in stored for value in made)
+        return sum(int(value).to_bytes(8, "little") in data for value in made)
+
+
+def test_no_block_of_the_disk_holds_a_pseudonym_of_a_week_that_is_over(
+    disk: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks of removed copies, of the database and of its write-ahead log, in use or freed."""
+    image, mounted = disk
+    monkeypatch.setenv("DONKEYWATCH_STATE", str(mounted / "state"))
+    made = Week(tmp_path)
+    made.engine.start_backup_if_due(made.now, made.now)
+    for _ in range(3):  # The log is removed with the last connection, and made again.
+        made.step()
+        made.engine.close()
+        made.engine = Engine(made.settings, made.now)
+    subprocess.run(["sync", "-f", mounted], check=True)
+    assert made.in_bytes(image.read_bytes()) == len(ADDRESSES), "or the test shows nothing"
+    made.run_until(MONDAY + 2 * WEEK + 2 * HOUR)
+    made.engine.close()
+    for thread in threading.enumerate():
+        if thread.name == "erasing":
+            thread.join(60)
+    subprocess.run(["umount", mounted], check=True)
+    assert made.in_bytes(image.read_bytes()) == 0
+
+
+def test_the_write_ahead_log_is_overwritten_before_it_is_removed(week: Week) -> None:
+    """The last connection takes it away; another name of it shows what its blocks hold."""
+    for _ in range(2):
+        week.step(addresses=ADDRESSES)
+    log, kept = week.state / "donkeywatch.db-wal", week.log.with_name("kept")
+    kept.hardlink_to(log)
+    assert week.in_bytes(kept.read_bytes()) == len(ADDRESSES)
+    week.engine.close()
+    assert not log.exists()
+    assert week.in_bytes(kept.read_bytes()) == 0
+    week.engine = Engine(week.settings, week.now)
+
+
+def test_the_write_ahead_log_is_overwritten_before_it_is_cut(week: Week) -> None:
+    """Its blocks would keep what they hold; readers and later commits notice nothing."""
+    store, held = week.engine.store, []
+
+    def look(statement: str) -> None:
+        if "wal_checkpoint(truncate)" in statement:
+            held.append(week.in_bytes((week.state / "donkeywatch.db-wal").read_bytes()))
+
+    log = week.state / "donkeywatch.db-wal"
+    for _ in range(2):
+        week.step(addresses=ADDRESSES)
+    assert week.in_bytes(log.read_bytes()) == len(ADDRESSES)
+    with closing(sqlite3.connect(week.state / "donkeywatch.db")) as reader:
+        reader.execute("begin")
+        before = reader.execute("select count(*), sum(rows) from segments").fetchall()
+        assert not store.truncate_log(), "somebody reads it"
+        assert week.in_bytes(log.read_bytes()) == len(ADDRESSES)
+        assert reader.execute("select count(*), sum(rows) from segments").fetchall() == before
+        reader.execute("rollback")
+        store.connection.set_trace_callback(look)
+        assert store.truncate_log()
+        store.connection.set_trace_callback(None)
+        assert held == [0]
+        assert reader.execute("select count(*), sum(rows) from segments").fetchall() == before
+        week.step()
+        ((_, rows),) = before
+        assert reader.execute("select sum(rows) from segments").fetchone() == (rows + 3,)
+        assert reader.execute("pragma integrity_check").fetchone() == ("ok",)
 
 
 @pytest.fixture

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from donkeywatch.store.erasure import erase_directory, erase_file
 
@@ -22,24 +17,6 @@ def wait() -> None:
     for thread in threading.enumerate():
         if thread.name == "erasing":
             thread.join(60)
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
-    """A file system of its own, and the image it is in."""
-    tool = shutil.which("mkfs.ext4")
-    if os.geteuid() != 0 or tool is None:
-        pytest.skip("needs root and mkfs.ext4")
-    image, mounted = tmp_path / "disk.img", tmp_path / "disk"
-    with image.open("wb") as file:
-        file.truncate(48 << 20)
-    subprocess.run([tool, "-q", "-F", image], check=True)
-    mounted.mkdir()
-    if subprocess.run(["mount", "-o", "loop", image, mounted], check=False).returncode:
-        pytest.skip("no loop device can be mounted here")
-    yield image, mounted
-    if mounted.is_mount():
-        subprocess.run(["umount", mounted], check=True)
 
 
 def test_no_block_of_the_disk_holds_what_was_erased(disk: tuple[Path, Path]) -> None:

@@ -314,3 +314,17 @@ def test_a_rollback_that_failed_is_made_good_by_the_next_transaction(tmp_path: P
     assert store.setting("zqorv") is None
     assert store.setting("after") == "1"
     store.close()
+
+
+def test_the_log_of_a_database_that_took_its_place_is_left_alone(
+    store: Store, tmp_path: Path
+) -> None:
+    """Who closes the removed one overwrites nothing of the other."""
+    checkpoint(store, batch())
+    for path in tmp_path.glob("donkeywatch.db*"):
+        path.rename(path.with_name(f"moved-{path.name}"))
+    log = tmp_path / "donkeywatch.db-wal"
+    for path in (tmp_path / "donkeywatch.db", log):
+        path.write_bytes(b"zqorv")
+    store.close()
+    assert log.read_bytes() == b"zqorv"

@@ -11,6 +11,7 @@ from pathlib import Path
 from donkeywatch.errors import StateError
 from donkeywatch.settings import state_files
 from donkeywatch.store import database
+from donkeywatch.store.erasure import overwrite
 from donkeywatch.store.operator_notices import LOG_BLOCKED
 
 STATE_ID = "state_id"
@@ -46,8 +47,10 @@ class Connection:
             raise database.found_damaged(self.path) from error
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; the last one of a database removes the write-ahead log."""
         self._aside.shutdown()
+        with contextlib.suppress(sqlite3.Error, OSError):
+            self._overwrite_log()
         self.connection.close()
 
     def hurry(self, *, hurried: bool) -> None:
@@ -62,16 +65,18 @@ class Connection:
 
     def check_is_there(self) -> None:
         """SQLite goes on writing into a file that was deleted, and nobody would ever read it."""
-        try:
-            same = self.path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            same = False
-        if not same:
+        if not self._is_there():
             raise StateError(
                 f"the database {self.path} was removed or replaced while it was in use",
                 "put it back, or go on from a backup with `donkeywatch recover`, or begin anew"
                 " with `donkeywatch reset`",
             )
+
+    def _is_there(self) -> bool:
+        try:
+            return self.path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -119,12 +124,8 @@ class Connection:
         tried again, and when it stays so, `log_blocked` and the database say it.
         """
         self._aside.submit(bool).result()  # While that copies, nobody else may.
-        self.connection.execute("pragma busy_timeout = 0")
-        try:
-            (busy, _, _) = self.connection.execute("pragma wal_checkpoint(truncate)").fetchone()
-        finally:
-            self.connection.execute(f"pragma busy_timeout = {database.BUSY_MS}")
-        self.log_left = bool(busy)
+        busy = not (self._overwrite_log() and self._checkpoint("truncate"))
+        self.log_left = busy
         self._blocked = self._blocked + 1 if busy else 0
         if self.log_blocked is not (self.setting(LOG_BLOCKED) is not None):
             with self.transaction() as db:
@@ -132,6 +133,31 @@ class Connection:
                 if self.log_blocked:
                     db.execute("insert into settings values (?, '1')", (LOG_BLOCKED,))
         return not busy
+
+    def _checkpoint(self, mode: str) -> bool:
+        """Copy all of the write-ahead log into the database; false where a reader is in the way."""
+        self.connection.execute("pragma busy_timeout = 0")
+        try:
+            (busy, _, _) = self.connection.execute(f"pragma wal_checkpoint({mode})").fetchone()
+        finally:
+            self.connection.execute(f"pragma busy_timeout = {database.BUSY_MS}")
+        return not busy
+
+    def _overwrite_log(self) -> bool:
+        """Overwrite the write-ahead log where all of it is in the database; false if it is not.
+
+        When the file is truncated or removed, its blocks would keep what they hold. Behind a
+        checkpoint in the mode `restart` nobody reads the log, and nobody but this connection ever
+        writes to it; after a crash a log that begins with zeros is an empty one.
+        """
+        if self.connection.in_transaction or not self._checkpoint("restart"):
+            return False
+        if not self._is_there():
+            return True  # What has its name now is another database's.
+        path = self.path.with_name(f"{self.path.name}-wal")
+        with contextlib.suppress(FileNotFoundError), path.open("r+b", buffering=0) as log:
+            overwrite(log.fileno())
+        return True
 
     @property
     def log_blocked(self) -> bool:

@@ -1,4 +1,4 @@
-"""Removing files that hold rows of addresses: their blocks are overwritten, not only freed."""
+"""Removing what holds rows of addresses: blocks of files are overwritten, not only freed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def erase_file(path: Path) -> None:
     except OSError:
         os.close(descriptor)
         raise
-    threading.Thread(target=_overwrite, args=(descriptor,), name="erasing").start()
+    threading.Thread(target=_overwrite_removed, args=(descriptor,), name="erasing").start()
 
 
 def erase_directory(path: Path) -> None:
@@ -39,10 +39,18 @@ def erase_directory(path: Path) -> None:
     path.rmdir()
 
 
-def _overwrite(descriptor: int) -> None:
-    with contextlib.suppress(OSError), os.fdopen(descriptor, "wb", buffering=0) as file:
-        state = os.fstat(descriptor)
-        left = 0 if state.st_nlink else state.st_size  # Another name of it is somebody else's.
-        while left > 0:
-            left -= file.write(bytes(min(left, CHUNK_BYTES)))
-        os.fsync(descriptor)
+def overwrite(descriptor: int) -> None:
+    """Overwrite an open file with zeros, to the disk; OSError where that fails."""
+    size, done = os.fstat(descriptor).st_size, 0
+    while done < size:
+        done += os.pwrite(descriptor, bytes(min(size - done, CHUNK_BYTES)), done)
+    os.fsync(descriptor)
+
+
+def _overwrite_removed(descriptor: int) -> None:
+    try:
+        with contextlib.suppress(OSError):
+            if not os.fstat(descriptor).st_nlink:  # Another name of it is somebody else's.
+                overwrite(descriptor)
+    finally:
+        os.close(descriptor)
