@@ -24,11 +24,11 @@ from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.publish.metrics import catalogue
-from donkeywatch.report import columns
+from donkeywatch.report import csv_columns
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import migrations, schema
 
@@ -115,8 +115,8 @@ def _answering(directory: Path) -> Iterator[httpx.Client]:
     """The application over eight simulated days."""
     start = datetime(2026, 9, 21, tzinfo=UTC)
     sim = Simulation(seed=5, start=start, hours=8 * 24, queries=6_000, addresses=2_000)
-    archive = simulated_server.prepare(sim, directory)
-    settings = loader.load(directory / simulated_server.SETTINGS, {})
+    archive = simulation_directory.prepare(sim, directory)
+    settings = loader.load(directory / simulation_directory.SETTINGS, {})
     end = to_ms(start + timedelta(hours=sim.hours))
     engine = Engine(settings, end)
     try:
@@ -181,7 +181,7 @@ CSV_TABLES = {
 
 def api_columns() -> str:
     """Every column of the tables that the API gives as CSV."""
-    return "\n".join(columns.markdown_table(*table) for table in CSV_TABLES.items())
+    return "\n".join(csv_columns.markdown_table(*table) for table in CSV_TABLES.items())
 
 
 def speed() -> str:
@@ -237,7 +237,7 @@ SECTIONS = {
     "settings": loader.settings_markdown,
     "metrics": catalogue.metrics_markdown,
     "tables": schema.schema_markdown,
-    "columns": columns.columns_markdown,
+    "columns": csv_columns.columns_markdown,
 }
 
 

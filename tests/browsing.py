@@ -17,7 +17,7 @@ from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
 from instruments import component

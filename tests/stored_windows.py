@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import HOUR, SECOND, to_ms
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.coverage import CoveredTime
+from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 

@@ -15,7 +15,7 @@ from donkeywatch.counting.calendar import to_ms, week_start
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation, write_archive
 from donkeywatch.simulation.truth import Truth
 
@@ -36,7 +36,7 @@ class Simulated:
     @property
     def settings(self) -> Path:
         """The settings file."""
-        return self.directory / simulated_server.SETTINGS
+        return self.directory / simulation_directory.SETTINGS
 
     @property
     def log(self) -> Path:
@@ -46,7 +46,7 @@ class Simulated:
     @property
     def archive(self) -> list[Path]:
         """The finished logs, in the order of time."""
-        return sorted((self.directory / simulated_server.ARCHIVE).glob("search-*"))
+        return sorted((self.directory / simulation_directory.ARCHIVE).glob("search-*"))
 
     @property
     def state(self) -> Path:
@@ -58,9 +58,9 @@ def simulated(directory: Path, sim: Simulation, *, files: int = 3, gz: bool = Fa
     """Write the archive of a simulation, and settings."""
     directory.mkdir(parents=True, exist_ok=True)
     truth = write_archive(
-        sim, directory / simulated_server.ARCHIVE, files=files, compress="gz" if gz else None
+        sim, directory / simulation_directory.ARCHIVE, files=files, compress="gz" if gz else None
     )
-    simulated_server.write_settings(sim, directory)
+    simulation_directory.write_settings(sim, directory)
     return Simulated(directory, truth)
 
 

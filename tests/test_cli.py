@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from donkeywatch import cli
-from donkeywatch.cli import shared_options
+from donkeywatch.cli import application
 from donkeywatch.simulation.generator import Simulation
 from support import START, Simulated, simulated
 
@@ -480,9 +480,9 @@ def test_failures_leave_through_one_door(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("donkeywatch.cli.shared_options.app", interrupted)
+    monkeypatch.setattr("donkeywatch.cli.application.app", interrupted)
     with pytest.raises(SystemExit) as left:
-        shared_options.main()
+        application.main()
     assert left.value.code == 130
 
 

@@ -31,7 +31,7 @@ from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.word_search import AhoCorasickMatcher, HyperscanMatcher
 from donkeywatch.runtime import ordered_work_queue, window_closer
 from donkeywatch.runtime.backfill import backfill
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.runtime.window_closer import WindowCloser

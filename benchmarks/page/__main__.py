@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import HOUR, WEEK, floor_to
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
+from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server

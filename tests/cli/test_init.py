@@ -16,7 +16,7 @@ import pytest
 from donkeywatch.cli import shipped_files, system_setup
 from donkeywatch.errors import UsageError
 from donkeywatch.ingest import lexicon_file
-from donkeywatch.ingest.lexicon import MADE_UP_TITLE
+from donkeywatch.ingest.lexicon_model import MADE_UP_TITLE
 from donkeywatch.runtime.format_detection import detect_format
 from donkeywatch.runtime.log_sample import tail_lines
 from donkeywatch.settings import loader

@@ -22,7 +22,7 @@ from donkeywatch.counting.calendar import (
     week_name,
     week_of,
 )
-from donkeywatch.runtime.clock_jumps import BUILD_TIME_MS, EVEN_RUN_MS
+from donkeywatch.runtime.believed_time import BUILD_TIME_MS, EVEN_RUN_MS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings.schema import Retention
 

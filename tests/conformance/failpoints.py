@@ -26,12 +26,12 @@ from conformance.readers import write_settings
 from conformance.site import Case
 from donkeywatch.counting import rolling_windows
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, SECOND, WEEK, floor_to, utc
-from donkeywatch.runtime import clock_jumps, window_closer
+from donkeywatch.runtime import believed_time, window_closer
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.worker_processes import WorkerPool
 from donkeywatch.settings import loader
-from donkeywatch.sources import listing
+from donkeywatch.sources import directory_listing
 from donkeywatch.store import partitioned_reads, segments
 
 SOURCE = Path(donkeywatch.__file__).parent
@@ -131,9 +131,9 @@ def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None
         mock.patch.object(window_closer, "WEEK_SLICE_ROWS", 40),
         mock.patch.object(rolling_windows, "REBUILD_ROWS_PER_CALL", 30),
         # A clock that runs evenly is confirmed at once.
-        mock.patch.object(clock_jumps, "EVEN_RUN_MS", 0),
+        mock.patch.object(believed_time, "EVEN_RUN_MS", 0),
         # How long ago a directory was read is real time, which no two runs have in common.
-        mock.patch.object(listing, "MAX_AGE_SECONDS", 0.0),
+        mock.patch.object(directory_listing, "MAX_AGE_SECONDS", 0.0),
     ):
         _turns(directory, times, fault)
 
@@ -196,7 +196,7 @@ def _archived(directory: Path, engine: Engine, step: int) -> None:
 
 def _doubted(_directory: Path, _engine: Engine, step: int) -> None:
     """Nothing confirms the clock at first: lines ahead of it wait, in both files."""
-    clock_jumps.EVEN_RUN_MS = 6 * HOUR if step == 0 else 0
+    believed_time.EVEN_RUN_MS = 6 * HOUR if step == 0 else 0
 
 
 def restore(directory: Path) -> None:

@@ -17,7 +17,7 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Checkpoint
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 
 PATIENCE = 20.0
@@ -30,7 +30,7 @@ LEXICON = Simulation(
 
 def write_settings(directory: Path, case: Case, more: str = "") -> Path:
     """A daemon's settings for the log in ``directory/logs``; ``more`` is TOML to add."""
-    path = simulated_server.write_settings(LEXICON, directory)
+    path = simulation_directory.write_settings(LEXICON, directory)
     text = path.read_text().replace('"search.log"', '"logs/search.log"')
     assert "logs/search.log" in text
     polling = case.wakeup == "polling"

@@ -26,7 +26,7 @@ from donkeywatch.ingest.line_reader import ParsedQuery
 from donkeywatch.runtime.followed_source import line_reader
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings.loader import load
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.log_formats import FORMATS, go_quoted, searches
 
 NOW = 1_791_374_400_000
@@ -52,7 +52,9 @@ def rendered(name: str, at: int, address: str, query: bytes, style: int = 500) -
 def with_format(path: Path, name: str, more: str = "") -> None:
     """Set the source's format in settings."""
     amend(
-        path, simulated_server.source_settings("tsv"), simulated_server.source_settings(name) + more
+        path,
+        simulation_directory.source_settings("tsv"),
+        simulation_directory.source_settings(name) + more,
     )
 
 

@@ -21,9 +21,9 @@ from hypothesis.stateful import (
 
 from conformance.copying import PACKERS, CopiedLog, Way
 from donkeywatch.counting.calendar import SECOND, iso_utc
-from donkeywatch.ingest.known_searches import MIN_RUN
+from donkeywatch.ingest.duplicate_recogniser import MIN_RUN
 from donkeywatch.sources import rotated_file_inspection
-from donkeywatch.sources.file_access import open_file
+from donkeywatch.sources.log_file import open_file
 
 WAYS = st.sampled_from(get_args(Way))
 FIRST = st.integers(0, 400)

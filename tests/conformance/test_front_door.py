@@ -25,8 +25,8 @@ from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.calendar import HOUR, SECOND
-from donkeywatch.publish.http.request_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
-from donkeywatch.sources.file_discovery import FileDiscovery
+from donkeywatch.publish.http.base_middleware import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
+from donkeywatch.sources.generation_assignment import FileDiscovery
 
 IDLE = 2_500
 SMALL_LOG = 20_000

@@ -23,11 +23,11 @@ TRUNK = {
         "Engine.commit_batch", "Engine._recover",
     ),
     "runtime/rolling_view.py": ("RollingView.show", "RollingView.record"),
-    "runtime/clock_gate.py": (
+    "runtime/clock_doubt.py": (
         "ClockGate.look", "ClockGate.has_to_wait", "ClockGate.advance_coverage",
     ),
     "runtime/ordered_work_queue.py": ("BlockQueue.drain",),
-    "runtime/backfill_session.py": ("BackfillSession.commit",),
+    "runtime/backfill_commits.py": ("BackfillSession.commit",),
     "runtime/followed_source.py": (
         "FollowedSource.cover_event_times", "FollowedSource.advance_coverage",
         "FollowedSource.take_coverage", "FollowedSource.committed",
@@ -52,7 +52,7 @@ TRUNK = {
         "Store.record_key_destruction",
         "Store.delete_sealed", "Store.delete_some_sealed", "Store._expired_hours", "Store._destroy",
     ),
-    "store/connection.py": ("Connection.transaction", "Connection.truncate_log"),
+    "store/writer_connection.py": ("Connection.transaction", "Connection.truncate_log"),
     "store/segment_aggregation.py": ("Aggregator.partial_aggregates",),
     "store/window_tables.py": ("add", "close", "replace_rolling"),
     "store/positions.py": ("write",),

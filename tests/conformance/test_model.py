@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 
 from conformance.model import Cut, Kind, Point, World
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND
-from donkeywatch.runtime import clock_jumps
+from donkeywatch.runtime import believed_time
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from donkeywatch.sources.generation_registry import DESCRIPTOR_HOLD_TIME, LAST_LINE_DELAY
 
@@ -220,7 +220,7 @@ def test_anything_in_any_order() -> None:
 
     The clock is confirmed from the start; what waits for one that is not is test_wall_clock's.
     """
-    with mock.patch.object(clock_jumps, "EVEN_RUN_MS", 0):
+    with mock.patch.object(believed_time, "EVEN_RUN_MS", 0):
         run_state_machine_as_test(Machine, settings=SETTINGS)
 
 

@@ -27,7 +27,7 @@ from conformance.readers import Daemon
 from conformance.site import Case
 from conformance.test_bytes import wall
 from donkeywatch.settings.schema import WrapperName
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress, "zstd": zstandard.compress, "xz": lzma.compress,
@@ -296,8 +296,8 @@ def wrapping(reader: Daemon, name: WrapperName) -> None:
     """Set the wrapper of the source."""
     amend(
         reader.settings,
-        simulated_server.source_settings("tsv"),
-        simulated_server.source_settings("tsv") + f'wrapper = "{name}"\n',
+        simulation_directory.source_settings("tsv"),
+        simulation_directory.source_settings("tsv") + f'wrapper = "{name}"\n',
     )
 
 

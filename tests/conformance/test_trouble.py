@@ -307,7 +307,7 @@ def test_a_trouble_that_comes_and_goes_is_not_told_each_time(
 
 TWO_DAYS_ON = """
 from datetime import timedelta
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 notices = Lexicon.notices
 Lexicon.notices = lambda self, now: notices(self, now + timedelta(days=2))
 """

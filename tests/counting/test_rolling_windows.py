@@ -13,7 +13,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.counting import rolling_windows
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import (
     DAY,
     HOUR,
@@ -24,8 +23,9 @@ from donkeywatch.counting.calendar import (
     week_start,
 )
 from donkeywatch.counting.observations import Observations
+from donkeywatch.counting.pseudonym_counts import Rows, group_observations, split_by_hour
 from donkeywatch.counting.rolling_windows import REBUILD_AFTER, ROLLING_LENGTHS, RollingWindows
-from donkeywatch.counting.rows import Rows, group_observations, split_by_hour
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 
 MONDAY = week_start("2026-W40")
 Query = tuple[int, int, int, int]

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import (
     Accuracy,
     Rate,

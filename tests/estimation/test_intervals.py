@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import (
     SMALL_SAMPLE,
     Z,

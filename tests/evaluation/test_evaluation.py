@@ -21,7 +21,7 @@ import pytest
 
 from donkeywatch import cli
 from donkeywatch.evaluation.validation_record import ValidationRecord
-from donkeywatch.ingest import keyring, lexicon, lexicon_file
+from donkeywatch.ingest import keyring, lexicon_file, lexicon_model
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
@@ -252,7 +252,7 @@ def test_the_record_corrects_until_the_lexicon_changes(
     assert done.returncode == 0, done
     made = ValidationRecord.model_validate_json(record.read_bytes())
     install = keyring.install_key(settings.key_directory, fresh=False)
-    assert made.lexicon == lexicon.digest(lexicon_file.load_configured(settings), install)
+    assert made.lexicon == lexicon_model.digest(lexicon_file.load_configured(settings), install)
     assert (made.languages, str(made.sampled_to)) == (("fr",), "2026-09-22")
     topic = made.topics["pedophile"]
     assert (topic.labelled, topic.true_positives, topic.false_positives) == (1500, 985, 15)

@@ -19,7 +19,7 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.tsv import Tsv
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.timestamps import TimestampParser
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.lexicon import Lexicon, TopicRules
+from donkeywatch.ingest.lexicon_model import Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import fold, fold_spaced, tokenise
 
 LEXICON = Lexicon.model_validate(

@@ -20,7 +20,7 @@ from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, LineFormat,
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.registry import create_format
 from donkeywatch.ingest.formats.tsv import Tsv
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.settings.schema import Source, Syntax

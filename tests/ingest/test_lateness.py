@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, week_of, week_start
-from donkeywatch.counting.event_time import EventTimeFrontier
+from donkeywatch.counting.event_time_frontier import EventTimeFrontier
 from donkeywatch.ingest.lateness import ACCEPTED, FUTURE, TOO_LATE, LatenessRules, week_starts
 from donkeywatch.ingest.line_reader import QueryColumns
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, SECOND, WEEK, week_of, week_start
-from donkeywatch.counting.event_time import EventTimeFrontier
+from donkeywatch.counting.event_time_frontier import EventTimeFrontier
 from donkeywatch.counting.observations import OUTCOMES, Observations, unpack_country
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.countries import CountryLookup
@@ -23,7 +23,7 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.lateness import LatenessRules
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.timestamps import TimestampParser

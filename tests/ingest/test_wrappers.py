@@ -13,7 +13,7 @@ from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.registry import create_format
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.runtime.followed_source import line_reader, log_of

@@ -17,19 +17,19 @@ import pytest
 from fastapi import FastAPI
 
 from donkeywatch import cli
-from donkeywatch.cli import shared_options
+from donkeywatch.cli import application
 from donkeywatch.errors import ConfigError, SourceError
 from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.publish.engine_status import Status
-from donkeywatch.publish.http import connections, request_limits
+from donkeywatch.publish.http import base_middleware, connections
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import _settings
-from donkeywatch.runtime.exception_hooks import JsonFormatter, SafeFormatter, describe_exception
-from donkeywatch.runtime.log_handler import Journal
+from donkeywatch.runtime.exception_redaction import JsonFormatter, SafeFormatter, describe_exception
+from donkeywatch.runtime.repeated_messages import Journal
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Http, Settings, Source
-from donkeywatch.sources.file_access import PlainFile
+from donkeywatch.sources.log_file import PlainFile
 from donkeywatch.store import backups, database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def look(*_):
     dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
     print(sys.excepthook.__module__, dumpable, resource.getrlimit(resource.RLIMIT_CORE), oct(mask))
 cli.load_commands = look
-shared = importlib.import_module("donkeywatch.cli.shared_options")
+shared = importlib.import_module("donkeywatch.cli.application")
 shared.main = lambda: None
 sys.argv = ["donkeywatch", "{verb}"]
 cli.main()
@@ -51,7 +51,7 @@ cli.main()
 """A program that tells how it is hardened just before its verb is loaded."""
 RAISE = """
 import logging, sys, threading
-from donkeywatch.runtime.exception_hooks import install_exception_hooks
+from donkeywatch.runtime.exception_redaction import install_exception_hooks
 install_exception_hooks()
 def fail():
     int("zqcanaryorv")
@@ -86,7 +86,7 @@ def run(program: str, **environment: str) -> str:
 def test_every_verb_is_hardened_before_it_is_loaded(verb: str) -> None:
     """No core dump, no value in a traceback; private files but where others are to read them."""
     hook, dumpable, soft, hard, mask = run(LOOK.format(verb=verb)).split()
-    assert hook == "donkeywatch.runtime.exception_hooks"
+    assert hook == "donkeywatch.runtime.exception_redaction"
     assert (dumpable, soft, hard) == ("0", "(0,", "0)")
     assert mask == "0o77" or verb in ("files", "init", "report")
 
@@ -161,8 +161,8 @@ def test_connections_heads_and_bodies_have_limits() -> None:
     """In number, in bytes and in time."""
     assert connections.max_connections() <= connections.MAX_CONNECTIONS == 512
     assert connections.Connections(64, plain=True).client_limit == 32
-    assert request_limits.MAX_HEADERS == 100
-    assert request_limits.MAX_HEAD_BYTES == request_limits.MAX_BODY_BYTES == 16 << 10
+    assert base_middleware.MAX_HEADERS == 100
+    assert base_middleware.MAX_HEAD_BYTES == base_middleware.MAX_BODY_BYTES == 16 << 10
 
 
 def settings_of(directory: Path) -> Settings:
@@ -244,7 +244,7 @@ def test_the_daemon_logs_through_the_safe_formatter(monkeypatch: pytest.MonkeyPa
     given: dict[str, Any] = {}
     monkeypatch.setattr(logging, "basicConfig", lambda **named: given.update(named))
     monkeypatch.setattr(logging.getLogger("uvicorn"), "level", logging.NOTSET)
-    shared_options.log_to_stderr()
+    application.log_to_stderr()
     (handler,) = given["handlers"]
     assert isinstance(handler, Journal)
     assert isinstance(handler.formatter, SafeFormatter)
@@ -281,7 +281,7 @@ def test_a_log_of_objects_has_one_on_each_line() -> None:
 
 def test_no_traceback_shows_locals() -> None:
     """typer's own tracebacks, which show them, are off."""
-    assert shared_options.app.pretty_exceptions_enable is False
+    assert application.app.pretty_exceptions_enable is False
 
 
 def test_no_representation_shows_a_query() -> None:
@@ -301,7 +301,7 @@ def test_the_server_has_no_debug_route_and_no_access_log(tmp_path: Path) -> None
     assert config.access_log is False
     assert config.server_header is False
     assert config.log_config is None
-    assert config.h11_max_incomplete_event_size == request_limits.MAX_HEAD_BYTES
+    assert config.h11_max_incomplete_event_size == base_middleware.MAX_HEAD_BYTES
     assert config.timeout_keep_alive <= 30
 
 

@@ -16,7 +16,7 @@ from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import backups
 from promises.stolen_state import as_column, stored_bytes
@@ -31,7 +31,7 @@ class Week:
 
     def __init__(self, directory: Path) -> None:
         sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-        path = simulated_server.write_settings(sim, directory)
+        path = simulation_directory.write_settings(sim, directory)
         path.write_text(path.read_text() + "\n[backup]\ninterval = 1\n")
         self.log = directory / "search.log"
         self.now, self.log_number = MONDAY + HOUR, 0

@@ -13,7 +13,7 @@ from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import INSTALL_KEY_NAME, Keyring, key_check_value
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.fingerprints import HEAD, TAIL
 from promises.stolen_state import bare_hashes, network, pseudonym_forms, stored_bytes, windows
@@ -29,7 +29,7 @@ class Theft:
 
     def __init__(self, directory: Path) -> None:
         sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-        settings = loader.load(simulated_server.write_settings(sim, directory), {})
+        settings = loader.load(simulation_directory.write_settings(sim, directory), {})
         self.state, self.log = directory / "state", directory / "search.log"
         self.now = MONDAY + HOUR
         self.lines = [

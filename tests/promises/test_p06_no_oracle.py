@@ -19,7 +19,7 @@ from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.status_client import Answer, ask_health
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from support import START, engine
 
@@ -32,7 +32,7 @@ OPEN = {"/healthz"}
 def settings(tmp_path: Path) -> Settings:
     """Settings without a token, and a database."""
     sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-    path = simulated_server.write_settings(sim, tmp_path)
+    path = simulation_directory.write_settings(sim, tmp_path)
     with engine(path):
         pass
     return loader.load(path, {})
@@ -85,7 +85,7 @@ def test_without_a_token_no_other_name_is_answered(settings: Settings) -> None:
 def test_other_machines_are_served_with_a_token_only(tmp_path: Path, host: str) -> None:
     """Settings that would open it to them are refused."""
     sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-    path = simulated_server.write_settings(sim, tmp_path)
+    path = simulation_directory.write_settings(sim, tmp_path)
     path.write_text(path.read_text() + f'\n[http]\nhost = "{host}"\n')
     with pytest.raises(ConfigError, match="token"):
         loader.load(path, {})

@@ -21,7 +21,7 @@ from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import positions, segments
 from donkeywatch.store.store import Store
@@ -36,7 +36,7 @@ PARTS = ((segments, "insert"), (positions, "write"))
 def prepared(directory: Path) -> Settings:
     """Settings of a directory with an empty log."""
     sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-    path = simulated_server.write_settings(sim, directory)
+    path = simulation_directory.write_settings(sim, directory)
     (directory / "search.log").touch()
     return loader.load(path, {})
 
@@ -121,7 +121,7 @@ def test_what_was_read_before_a_failure_is_counted_once(
 ) -> None:
     """A key of the second log cannot be written when lines of the first are read already."""
     prepared(tmp_path)
-    path = tmp_path / simulated_server.SETTINGS
+    path = tmp_path / simulation_directory.SETTINGS
     path.write_text(
         path.read_text() + '[[source]]\nname = "other"\npath = "other.log"\nformat = "tsv"\n'
     )

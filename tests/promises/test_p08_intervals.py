@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import address_fraction, query_fraction, wilson
 
 SAMPLES = 2_000

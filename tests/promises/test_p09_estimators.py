@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import Accuracy, Rate, corrected
 from donkeywatch.estimation.intervals import Estimate, query_fraction
 from donkeywatch.evaluation.validation_record import (

@@ -10,15 +10,15 @@ import pytest
 
 from donkeywatch.counting.calendar import WEEK
 from donkeywatch.ingest.countries import CountryLookup
-from donkeywatch.ingest.lexicon import digest
 from donkeywatch.ingest.lexicon_file import load
+from donkeywatch.ingest.lexicon_model import digest
 from donkeywatch.report.database_series import Windows
 from donkeywatch.report.weekly_series import segments_between_breaks
-from donkeywatch.runtime import state_identity
+from donkeywatch.runtime import installation_state
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
 from support import NOW, START
@@ -38,7 +38,7 @@ CHANGES = {
 def path(tmp_path: Path) -> Path:
     """A settings file whose state has been in use."""
     sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-    made = simulated_server.write_settings(sim, tmp_path)
+    made = simulation_directory.write_settings(sim, tmp_path)
     (tmp_path / "search.log").touch()
     start(made)
     return made
@@ -105,7 +105,7 @@ def test_other_country_data_are_a_break(path: Path) -> None:
 
 def test_another_normalisation_is_a_break(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that folds words in another way finds others."""
-    monkeypatch.setattr(state_identity, "NORMALISATION", "another")
+    monkeypatch.setattr(installation_state, "NORMALISATION", "another")
     assert start(path) == ["normalisation"]
 
 

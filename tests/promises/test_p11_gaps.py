@@ -13,7 +13,7 @@ from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.window_views import WindowView
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from support import START, TOPICS
 
@@ -24,7 +24,7 @@ NOON = week_start("2026-W41") + 12 * HOUR
 def hours(tmp_path: Path) -> list[WindowView]:
     """Three hours of which the log is there for the first, and for half of the third."""
     sim = Simulation(start=START, hours=1, queries=50, addresses=50)
-    settings = loader.load(simulated_server.write_settings(sim, tmp_path), {})
+    settings = loader.load(simulation_directory.write_settings(sim, tmp_path), {})
     log = tmp_path / "search.log"
     log.touch()
     engine = Engine(settings, NOON)

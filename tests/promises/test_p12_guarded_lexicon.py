@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest.lexicon import Lexicon, digest
 from donkeywatch.ingest.lexicon_file import load, read
+from donkeywatch.ingest.lexicon_model import Lexicon, digest
 
 WORD = "zqcanaryorv"
 TEXT = f"""title = "nonsense"

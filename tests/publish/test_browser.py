@@ -17,7 +17,7 @@ from browsing import WEB, WIDTHS, Site, copied, served, view
 from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
 from donkeywatch.publish.http import change_events
 from donkeywatch.publish.http.page import NAMES
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from instruments import component
 from support import START, TOPICS
 

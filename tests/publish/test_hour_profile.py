@@ -13,13 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import HOUR, to_ms, utc
-from donkeywatch.publish.hour_profile import (
-    BoxPlot,
-    HourProfile,
-    ProfileSegment,
-    box_plot,
-    zone_of_country,
-)
+from donkeywatch.publish.country_zones import zone_of_country
+from donkeywatch.publish.hour_profile import BoxPlot, HourProfile, ProfileSegment, box_plot
 from donkeywatch.publish.hour_profile import profile as profile_of
 from donkeywatch.publish.snapshot import CountryHour
 

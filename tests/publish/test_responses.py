@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from donkeywatch.publish import health, responses
+from donkeywatch.publish import readiness_schema, responses
 
 MODELS = [
     model
-    for model in {**vars(responses), **vars(health)}.values()
+    for model in {**vars(responses), **vars(readiness_schema)}.values()
     if isinstance(model, type) and issubclass(model, BaseModel) and model is not BaseModel
 ]
 

@@ -19,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from browsing import view
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from support import START
 
@@ -33,10 +33,10 @@ class Daemon:
     def __init__(self, directory: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        self.log = directory / simulated_server.LIVE
+        self.log = directory / simulation_directory.LIVE
         self.log.touch()
         sim = Simulation(seed=61, start=START, hours=1, queries=50, addresses=50)
-        self._settings = simulated_server.write_settings(sim, directory)
+        self._settings = simulation_directory.write_settings(sim, directory)
         port = self.url.rpartition(":")[2]
         with self._settings.open("a") as more:
             more.write(f"\n[http]\nport = {port}\n")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, week_of
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.snapshot import CountryHour, Snapshot, Snapshots

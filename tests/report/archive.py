@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
 from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.counting.observations import pack_country
+from donkeywatch.counting.window_aggregates import RowColumns, Window, aggregate
 from donkeywatch.simulation.three_years import WEEK, Drawn, Years, drawn
 from donkeywatch.simulation.truth import COUNTRIES, HOUR
 from donkeywatch.store import schema, window_tables

@@ -13,7 +13,7 @@ import pytest
 
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, to_ms
 from donkeywatch.errors import StateError
-from donkeywatch.publish.hour_profile import local_hour_index
+from donkeywatch.publish.country_zones import local_hour_index
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.database_series import (
     BoolArray,

@@ -11,7 +11,7 @@ from donkeywatch.report import plot_elements
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.captions import caption, empty_reason
 from donkeywatch.report.figures import FIGURES
-from donkeywatch.report.hour_profiles import Curve
+from donkeywatch.report.hour_of_day_profiles import Curve
 from donkeywatch.simulation.three_years import Years
 from donkeywatch.simulation.truth import HOUR
 

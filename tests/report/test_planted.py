@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.estimation.intervals import query_fraction, wilson
 from donkeywatch.report.analysis import Analysis
 from donkeywatch.simulation.interval_checks import check_report, coverage_by_group, table

@@ -17,16 +17,16 @@ import pytest
 from donkeywatch.counting.calendar import DAY
 from donkeywatch.errors import ConfigError
 from donkeywatch.report import (
-    columns,
+    csv_columns,
     figure_csv,
-    hourly_plots,
+    hour_of_day_plots,
     plot_elements,
     report_files,
     weekly_plots,
 )
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.figures import FIGURES
-from donkeywatch.report.hour_profiles import boxes
+from donkeywatch.report.hour_of_day_profiles import boxes
 from donkeywatch.report.report_files import PAGE, write
 from donkeywatch.report.report_page import report_html
 from donkeywatch.report.study_comparison import comparison_rows
@@ -114,17 +114,17 @@ def test_the_whole_report_is_one_pdf(written: Path) -> None:
 def test_a_picture_is_laid_out_once_for_all_its_forms(analysis: Analysis) -> None:
     """With an engine for its layout every form would be drawn twice."""
     with plot_elements.style():
-        figure = hourly_plots.hourly_queries(analysis)
+        figure = hour_of_day_plots.hourly_queries(analysis)
         assert set(report_files.render_forms(figure)) == {"svg", "png", "pdf"}
         assert figure.get_layout_engine() is None
 
 
-@pytest.mark.parametrize("name", columns.FILES)
+@pytest.mark.parametrize("name", csv_columns.FILES)
 def test_a_table_opens_in_pandas_without_options(written: Path, name: str) -> None:
     """Its columns are those of the documentation, and what is a time is read as one."""
     pandas = pytest.importorskip("pandas")
     table = pandas.read_csv(written / name)
-    assert list(table.columns) == list(columns.FILES[name])
+    assert list(table.columns) == list(csv_columns.FILES[name])
     assert len(table)
     for column in {"start_utc", "end_utc", "local_day"} & set(table.columns):
         assert pandas.to_datetime(table[column]).dt.year.isin([2009, 2010]).all()
@@ -134,7 +134,7 @@ def test_a_table_opens_in_pandas_without_options(written: Path, name: str) -> No
 
 def test_every_table_that_is_written_is_documented(written: Path) -> None:
     """No CSV file without a description of its columns."""
-    assert {path.name for path in written.glob("*.csv")} == set(columns.FILES)
+    assert {path.name for path in written.glob("*.csv")} == set(csv_columns.FILES)
 
 
 def test_no_number_is_less_than_nothing_or_none_at_all(written: Path) -> None:
@@ -283,7 +283,7 @@ def test_axes_are_labelled(analysis: Analysis, number: str) -> None:
 def test_both_estimators_have_their_own_names(analysis: Analysis) -> None:
     """Mean of hourly ratios and ratio of sums are told apart in legend and table."""
     with plot_elements.style():
-        legend = hourly_plots.hourly_query_fraction(analysis).axes[0].get_legend()
+        legend = hour_of_day_plots.hourly_query_fraction(analysis).axes[0].get_legend()
     assert legend is not None
     message = " ".join(text.get_text() for text in legend.get_texts())
     assert "ratio of sums" in message

@@ -16,7 +16,7 @@ from donkeywatch.report.statistics import bootstrap, trend
 from donkeywatch.report.statistics.autocorrelation import autocorrelation
 from donkeywatch.report.statistics.change_points import change_points, remove_annual_cycle
 from donkeywatch.report.statistics.comparison import differences, holm
-from donkeywatch.report.statistics.extremes import extremes, highest_hour_set, lag
+from donkeywatch.report.statistics.daily_curve import extremes, highest_hour_set, lag
 
 EXACT = 1e-9
 LEVELS = (0.025, 0.975)

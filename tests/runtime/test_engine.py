@@ -29,7 +29,7 @@ from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from donkeywatch.store import partitioned_reads, segments
@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, directory: Path, now: int = NOON, more: str = "") -> None:
         sim = Simulation(start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=50, addresses=50)
-        path = simulated_server.write_settings(sim, directory)
+        path = simulation_directory.write_settings(sim, directory)
         path.write_text(path.read_text() + more)
         self.settings = loader.load(path, {})
         self.directory = directory

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.counting.calendar import MINUTE, WEEK, iso_utc, to_ms
+from donkeywatch.counting.window_aggregates import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.errors import DatabaseUnavailableError, SourceError
 from donkeywatch.runtime import window_closer
 from donkeywatch.runtime.backfill import Progress, backfill
@@ -23,7 +23,7 @@ from donkeywatch.runtime.ordered_work_queue import MAX_LOCAL_BLOCKS
 from donkeywatch.runtime.worker_processes import SLOTS_PER_WORKER
 from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.generator import Simulation
-from donkeywatch.sources.file_access import PlainFile
+from donkeywatch.sources.log_file import PlainFile
 from donkeywatch.store import partitioned_reads, segments
 from support import (
     NOW,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import DAY, FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
+from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.runtime.releaser import Releaser
 from donkeywatch.settings.schema import Release
 from donkeywatch.settings.state_files import DATABASE

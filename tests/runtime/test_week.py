@@ -16,7 +16,7 @@ from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
 from support import counted, outcomes
@@ -33,7 +33,7 @@ class Server:
 
     def __init__(self, directory: Path, now: int) -> None:
         sim = Simulation(start=datetime(2026, 9, 28, tzinfo=UTC), hours=1, queries=50, addresses=50)
-        settings = simulated_server.write_settings(sim, directory)
+        settings = simulation_directory.write_settings(sim, directory)
         self.settings = loader.load(settings, {})
         self.state = directory / "state"
         self.keys = self.state / "keys"

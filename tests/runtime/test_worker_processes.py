@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
 from donkeywatch.counting.calendar import MINUTE
+from donkeywatch.counting.window_aggregates import RowColumns, Window, aggregate
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.enode_go import EnodeGo
@@ -21,7 +21,7 @@ from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.line_format import LineFormat
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.layouts import columnar_format
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.runtime.worker_processes import (

@@ -19,7 +19,7 @@ from donkeywatch.settings.access_tokens import (
     read_tokens,
     write_tokens,
 )
-from donkeywatch.simulation import simulated_server
+from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from support import START
 
@@ -102,7 +102,7 @@ def run(*arguments: str, directory: Path) -> tuple[int, str, str]:
 def test_tokens_are_made_listed_and_revoked(tmp_path: Path) -> None:
     """By an operator, at the command line; a token alone goes to the output."""
     sim = Simulation(seed=1, start=START, hours=1, queries=9, addresses=10)
-    settings = simulated_server.write_settings(sim, tmp_path)
+    settings = simulation_directory.write_settings(sim, tmp_path)
     code, _, message = run("token", "add", "desk", directory=tmp_path)
     assert code == 2
     assert 'set tokens = "tokens.json" under [http]' in message

@@ -17,7 +17,7 @@ from donkeywatch.runtime import checks
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import TABLES, Settings
-from donkeywatch.settings.types import usable_cores
+from donkeywatch.settings.validators import usable_cores
 from support import NOW
 
 LEXICON = """title = "nonsense"

@@ -10,7 +10,6 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.sources.file_access import DamagedArchiveError
 from donkeywatch.sources.file_problems import (
     MAX_REPORTED,
     RETRY_INTERVAL,
@@ -18,6 +17,7 @@ from donkeywatch.sources.file_problems import (
     FileProblems,
     FileState,
 )
+from donkeywatch.sources.log_file import DamagedArchiveError
 
 DENIED = OSError(errno.EACCES, os.strerror(errno.EACCES))
 LOG = Path("search.log")

@@ -25,7 +25,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from donkeywatch.sources.file_access import CompressedFile, PlainFile
 from donkeywatch.sources.fingerprints import HEAD
 from donkeywatch.sources.follower import MAX_BYTES_BEFORE_LIVE, MISSING_FILE_TIMEOUT, Follower
 from donkeywatch.sources.generation import OPEN
@@ -35,6 +34,7 @@ from donkeywatch.sources.generation_registry import (
     MAX_DRAINED_OPEN,
 )
 from donkeywatch.sources.line_blocks import LineBlock
+from donkeywatch.sources.log_file import CompressedFile, PlainFile
 from donkeywatch.sources.log_paths import LogPaths, rotated_pattern
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.sources.unknown_files import UNCHANGED_MS

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.sources.file_access import ContentChangedError, PlainFile
 from donkeywatch.sources.fingerprints import (
     HEAD,
     TAIL,
@@ -19,6 +18,7 @@ from donkeywatch.sources.fingerprints import (
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.generation_reader import read_lines
 from donkeywatch.sources.line_blocks import READ_BYTES
+from donkeywatch.sources.log_file import ContentChangedError, PlainFile
 from support import FixedKeys
 
 KEYS = FixedKeys()

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.counting.aggregates import empty_aggregate
 from donkeywatch.counting.calendar import HOUR, MINUTE, floor_to
 from donkeywatch.counting.checkpoint_batch import Batch
 from donkeywatch.counting.coverage import CoveredTime
+from donkeywatch.counting.window_aggregates import empty_aggregate
 from donkeywatch.store import covered_times
 from donkeywatch.store.database import ensure_state_directory
 from donkeywatch.store.store import Store

@@ -9,9 +9,9 @@ from string import ascii_uppercase
 
 import pytest
 
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
+from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.store.store import Store
 from stored_windows import followed
 

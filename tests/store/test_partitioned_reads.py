@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from donkeywatch.counting import rows as rows_module
-from donkeywatch.counting.aggregates import Window, aggregate, empty_aggregate
+from donkeywatch.counting import pseudonym_counts as rows_module
 from donkeywatch.counting.calendar import HOUR, MINUTE
-from donkeywatch.counting.rows import to_columns
+from donkeywatch.counting.pseudonym_counts import to_columns
+from donkeywatch.counting.window_aggregates import Window, aggregate, empty_aggregate
 from donkeywatch.store import partitioned_reads, segments
 from segmented import TOPICS, database, rows
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from sqlite_utils import Database
 
-from donkeywatch.counting.aggregates import RowColumns, Window, aggregate
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.checkpoint_batch import Batch, BatchBuilder, TopicInfo
 from donkeywatch.counting.observations import Observations
+from donkeywatch.counting.window_aggregates import RowColumns, Window, aggregate
 from donkeywatch.errors import StateError
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.positions import GenerationPosition

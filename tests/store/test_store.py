@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
-from donkeywatch.counting.rows import Rows
+from donkeywatch.counting.pseudonym_counts import Rows
+from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.positions import GenerationPosition

@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
+from donkeywatch.cli.application import app, err, out
 from donkeywatch.cli.progress import ProgressDisplay
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, err, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.errors import printable
 from donkeywatch.runtime import backfill
 from donkeywatch.runtime.backfill_errors import Incomplete
-from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
+from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.settings import loader
-from donkeywatch.store.operator_notices import findings
+from donkeywatch.store.database_notices import findings
 
 
 @app.command("backfill")

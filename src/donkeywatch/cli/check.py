@@ -9,15 +9,16 @@ from typing import Annotated
 import typer
 
 from donkeywatch.cli import terminal_tables
+from donkeywatch.cli.application import app, out
 from donkeywatch.cli.check_results import exit_with, show_checks
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import ConfigError, SourceError, UsageError
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.runtime import checks
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.followed_source import line_reader
 from donkeywatch.runtime.format_detection import (
     TRIED_LINES,

@@ -1,4 +1,4 @@
-"""What came of the checks, as the terminal shows it."""
+"""Runs the checks and prints what came of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
-from donkeywatch.cli.shared_options import err, out
+from donkeywatch.cli.application import err, out
 from donkeywatch.errors import DonkeywatchError
 from donkeywatch.runtime import checks
 from donkeywatch.settings.schema import Settings

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
+from donkeywatch.cli.application import app, log_to_stderr, out
 from donkeywatch.cli.backfill import backfill_with_progress
-from donkeywatch.cli.shared_options import Queries, Weeks, app, log_to_stderr, out
+from donkeywatch.cli.shared_options import Queries, Weeks
 from donkeywatch.errors import printable
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 
@@ -35,24 +36,24 @@ def demo_command(
     # The other verbs start faster without a web server.
     from donkeywatch.cli.simulate import simulate
     from donkeywatch.runtime.service import Service
-    from donkeywatch.simulation import simulated_server
+    from donkeywatch.simulation import simulation_directory
 
     log_to_stderr()
-    settings = directory / simulated_server.SETTINGS
+    settings = directory / simulation_directory.SETTINGS
     if not settings.exists():
         out.print(f"simulating {weeks} weeks in {printable(directory)} ...", highlight=False)
         simulate(directory, weeks, queries, max(1_000, queries // 5))
     engine = Engine(loader.load(settings), wall_ms())
     try:
         # What was counted before is known and not read again.
-        files = sorted((directory / simulated_server.ARCHIVE).glob("search-*"))
+        files = sorted((directory / simulation_directory.ARCHIVE).glob("search-*"))
         backfill_with_progress(engine, files, None, {})
     finally:
         engine.close()
     chosen = loader.load(settings)
     chosen = chosen.model_copy(update={"http": chosen.http.model_copy(update={"port": port})})
     stop = threading.Event()
-    with simulated_server.live_log(directory, rate, stop, LIVE_SEED):
+    with simulation_directory.live_log(directory, rate, stop, LIVE_SEED):
         service = Service(settings, chosen)
         try:
             service.run(_print_urls)

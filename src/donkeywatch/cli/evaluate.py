@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.application import app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import ConfigError
 from donkeywatch.estimation.correction import Rate
 from donkeywatch.estimation.intervals import Estimate
@@ -20,8 +21,8 @@ from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest import keyring, lexicon_file
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.ingest.lexicon import digest as lexicon_digest
+from donkeywatch.ingest.lexicon_model import Lexicon
+from donkeywatch.ingest.lexicon_model import digest as lexicon_digest
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings, Syntax

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from donkeywatch.cli import shipped_files
-from donkeywatch.cli.shared_options import app, out
+from donkeywatch.cli.application import app, out
 from donkeywatch.errors import UsageError
 
 

@@ -12,19 +12,20 @@ from typing import Annotated, get_args
 import typer
 
 from donkeywatch.cli import system_setup
+from donkeywatch.cli.application import app, out
 from donkeywatch.cli.check_results import exit_with, show_checks
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import ConfigError, SourceError, UsageError
 from donkeywatch.ingest import lexicon_skeleton
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.format_detection import detect_format
 from donkeywatch.runtime.log_sample import tail_lines
 from donkeywatch.settings import file_template, loader
 from donkeywatch.settings.file_template import Answers
 from donkeywatch.settings.schema import EventTime, FormatName, Http, Source, WrapperName
-from donkeywatch.settings.types import check_host
-from donkeywatch.sources.file_access import is_compressed
+from donkeywatch.settings.validators import check_host
+from donkeywatch.sources.log_file import is_compressed
 
 COUNTRY_FILES = (
     Path("/var/lib/GeoIP/GeoLite2-Country.mmdb"),

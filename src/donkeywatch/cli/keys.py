@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, keys_app, out
+from donkeywatch.cli.application import keys_app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import UsageError
-from donkeywatch.runtime import key_destruction
-from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
+from donkeywatch.runtime import offline_key_destruction
+from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.key_status import describe_keys
 from donkeywatch.settings import loader
 
@@ -54,9 +55,9 @@ def keys_destroy(
     settings = loader.load(config_path)
     if everything:
         _require_yes(yes=yes, what="every key and every row of an address")
-        weeks = key_destruction.destroy_all(settings, wall_ms())
+        weeks = offline_key_destruction.destroy_all(settings, wall_ms())
     else:
-        weeks = key_destruction.destroy_due(settings, wall_ms(), monotonic_ms())
+        weeks = offline_key_destruction.destroy_due(settings, wall_ms(), monotonic_ms())
     for week in weeks:
         _print(f"destroyed the key of {week}")
     if not weeks:
@@ -72,7 +73,7 @@ def keys_rotate(config_path: ConfigOption = DEFAULT_CONFIG, yes: YesOption = Fal
     against those rows any more. A break marks it, since an address of before counts as another.
     """
     _require_yes(yes=yes, what="the keys of the weeks that are being counted")
-    weeks = key_destruction.rotate_keys(loader.load(config_path))
+    weeks = offline_key_destruction.rotate_keys(loader.load(config_path))
     for week in weeks:
         _print(f"destroyed the key of {week}; the next start makes another")
     if not weeks:

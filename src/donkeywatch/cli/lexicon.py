@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import err, lexicon_app, out
+from donkeywatch.cli.application import err, lexicon_app, out
 from donkeywatch.counting.calendar import utc
 from donkeywatch.ingest import lexicon_file, lexicon_skeleton
-from donkeywatch.ingest.lexicon import Lexicon
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.ingest.lexicon_model import Lexicon
+from donkeywatch.runtime.clocks import wall_ms
 
 
 @lexicon_app.command("check")

@@ -1,4 +1,4 @@
-"""Standard output that may be closed or full."""
+"""Turns a standard output that is closed or full into one clear error."""
 
 from __future__ import annotations
 

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.application import app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.errors import printable
 from donkeywatch.runtime import recovery
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.application import app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import StateError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.runtime.pid_file import find_daemon

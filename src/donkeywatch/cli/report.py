@@ -9,14 +9,15 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, err, out
+from donkeywatch.cli.application import app, err, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import WEEK_NAME, to_ms, week_start
 from donkeywatch.errors import UsageError
 from donkeywatch.evaluation import validation_record
 from donkeywatch.report import released_report
 from donkeywatch.report.analysis import FOREVER, Options
 from donkeywatch.report.hour_exclusion import Rule
-from donkeywatch.report.hour_profiles import Estimator
+from donkeywatch.report.hour_of_day_profiles import Estimator
 from donkeywatch.report.provenance import figure_settings
 from donkeywatch.settings import loader
 from donkeywatch.settings.state_files import DATABASE

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.application import app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import printable
 from donkeywatch.runtime import recovery
 from donkeywatch.settings import loader

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from donkeywatch.cli.shared_options import (
-    DEFAULT_CONFIG,
-    ConfigOption,
-    app,
-    log_to_stderr,
-)
+from donkeywatch.cli.application import app, log_to_stderr
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.settings import loader
 
 

@@ -1,4 +1,4 @@
-"""What comes with donkeywatch and is no code: units, alerts, dashboards, documentation."""
+"""Where the units, alerts, dashboards and docs of the package are."""
 
 from __future__ import annotations
 

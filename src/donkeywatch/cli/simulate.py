@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from donkeywatch.cli.application import app, err, out
 from donkeywatch.cli.progress import hours_display
-from donkeywatch.cli.shared_options import Addresses, Queries, Seed, Weeks, app, err, out
+from donkeywatch.cli.shared_options import Addresses, Queries, Seed, Weeks
 from donkeywatch.errors import UsageError, printable
 from donkeywatch.settings.schema import FormatName
 
@@ -38,25 +39,25 @@ def simulate(
 
     Everything is invented: no real word, no real address.
     """
-    from donkeywatch.simulation import simulated_server
+    from donkeywatch.simulation import simulation_directory
 
     now = datetime.now(UTC)
-    sim = simulated_server.simulation(
+    sim = simulation_directory.simulation(
         now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
     )
     _create_directory(directory)
     if live:
-        simulated_server.write_settings(sim, directory)
+        simulation_directory.write_settings(sim, directory)
         _write_live(sim, directory, rate, seed)
         return
     with hours_display(err, sim.hours) as show:
-        files = simulated_server.prepare(
+        files = simulation_directory.prepare(
             sim, directory, compress="gz" if compress else None, on_hour=show
         )
     size = sum(path.stat().st_size for path in files)
     out.print(f"{len(files)} files, {size:,} bytes in {files[0].parent}", highlight=False)
     out.print(
-        f"next: donkeywatch backfill -c {printable(directory / simulated_server.SETTINGS)}"
+        f"next: donkeywatch backfill -c {printable(directory / simulation_directory.SETTINGS)}"
         f" {printable(files[0].parent)}/search-*",
         highlight=False, soft_wrap=True,
     )  # fmt: skip
@@ -72,8 +73,8 @@ def _create_directory(directory: Path) -> None:
 
 
 def _write_live(sim: Simulation, directory: Path, rate: float, seed: int) -> None:
-    from donkeywatch.simulation import simulated_server
+    from donkeywatch.simulation import simulation_directory
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.suppress(KeyboardInterrupt):
-        simulated_server.write_live(sim, directory, rate, threading.Event(), seed)
+        simulation_directory.write_live(sim, directory, rate, threading.Event(), seed)

@@ -12,25 +12,21 @@ from rich.live import Live
 from rich.text import Text
 
 from donkeywatch.cli import terminal_tables
+from donkeywatch.cli.application import app, out
 from donkeywatch.cli.daemon_text import describe_daemon
-from donkeywatch.cli.shared_options import (
-    DEFAULT_CONFIG,
-    ConfigOption,
-    app,
-    out,
-)
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import lexicon_file
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.publish.http import status_client
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import database
-from donkeywatch.store.operator_notices import findings
+from donkeywatch.store.database_notices import findings
 
 
 @app.command()

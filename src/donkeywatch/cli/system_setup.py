@@ -1,4 +1,4 @@
-"""What a service needs of the system: a user, directories, rights on the log, and units."""
+"""Sets the system up for `init --system`: user, directories, rights to the log, units."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from donkeywatch.cli import shipped_files
-from donkeywatch.cli.shared_options import out
+from donkeywatch.cli.application import out
 from donkeywatch.errors import StateError, UsageError
 from donkeywatch.settings.file_template import Answers
 

@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, err, out, token_app
+from donkeywatch.cli.application import err, out, token_app
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import UsageError
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import access_tokens, loader
 from donkeywatch.settings.access_tokens import AccessToken
 

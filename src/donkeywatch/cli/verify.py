@@ -5,11 +5,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption, app, out
+from donkeywatch.cli.application import app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import SourceError, StateError
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.runtime import recovery
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader, state_files
 from donkeywatch.settings.schema import Settings
 from donkeywatch.settings.state_files import DATABASE
@@ -17,7 +18,7 @@ from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.consistency import audit
 from donkeywatch.store.database import connect
-from donkeywatch.store.operator_notices import findings
+from donkeywatch.store.database_notices import findings
 
 
 @app.command()

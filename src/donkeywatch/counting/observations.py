@@ -1,4 +1,4 @@
-"""What crosses the privacy boundary: columns that could hold no address and no word."""
+"""Pseudonymised queries as columns, with no place for an address or a word; line outcomes."""
 
 from collections import Counter
 from collections.abc import Sequence

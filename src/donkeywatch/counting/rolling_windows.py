@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from donkeywatch.counting.address_totals import AddressTotals
-from donkeywatch.counting.aggregates import WindowAggregate
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, floor_to, week_of
-from donkeywatch.counting.rows import Rows, merge
+from donkeywatch.counting.per_address_totals import AddressTotals
+from donkeywatch.counting.pseudonym_counts import Rows, merge
+from donkeywatch.counting.window_aggregates import WindowAggregate
 
 ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
 """Length of each rolling window by name, ms. None is longer than a week: an address has a pseudonym

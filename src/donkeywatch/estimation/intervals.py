@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.aggregates import WindowAggregate
+from donkeywatch.counting.window_aggregates import WindowAggregate
 from donkeywatch.estimation.beta_quantile import beta_quantiles
 
 Z = 1.959963984540054

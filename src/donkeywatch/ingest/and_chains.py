@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from donkeywatch.ingest.byte_columns import MASKS, Mask, Offsets, indices_of, matches_at, pack_word
-from donkeywatch.ingest.file_links import maybe_link
 from donkeywatch.ingest.packed_fields import PackedFields
+from donkeywatch.ingest.possible_links import maybe_link
 from donkeywatch.ingest.query_syntax import escape_is_separator
 
 MAX_LEAVES = 8

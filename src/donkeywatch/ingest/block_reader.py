@@ -17,10 +17,8 @@ from donkeywatch.ingest.byte_columns import (
     Offsets,
     gather_spans,
     indices_of,
-    parse_timestamps,
     with_padding,
 )
-from donkeywatch.ingest.file_links import NEVER_LINK, maybe_link
 from donkeywatch.ingest.fold_table import FEED, SPACE, FoldTable, code_points, to_text
 from donkeywatch.ingest.formats.line_format import OTHER
 from donkeywatch.ingest.ipv4_columns import parse_ipv4
@@ -28,7 +26,9 @@ from donkeywatch.ingest.layouts import columnar_format
 from donkeywatch.ingest.layouts.layout import BlockLayout
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
 from donkeywatch.ingest.normalisation import decode
+from donkeywatch.ingest.possible_links import NEVER_LINK, maybe_link
 from donkeywatch.ingest.query_syntax import FILE_LINK
+from donkeywatch.ingest.timestamp_columns import parse_timestamps
 from donkeywatch.ingest.word_search import WORD_BYTE
 
 MIN_COLUMNAR_LINES = 30

@@ -10,9 +10,9 @@ import numpy as np
 
 from donkeywatch.counting.observations import CategoryCodes
 from donkeywatch.counting.sorting import run_starts
-from donkeywatch.ingest.ages import AgeTerms
+from donkeywatch.ingest.age_terms import AgeTerms
 from donkeywatch.ingest.byte_columns import Mask, Offsets
-from donkeywatch.ingest.lexicon import AGE, Ages, Lexicon, TopicRules
+from donkeywatch.ingest.lexicon_model import AGE, Ages, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.ingest.word_search import create_matcher
 from donkeywatch.settings.schema import Matcher

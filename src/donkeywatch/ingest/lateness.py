@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, SECOND, WEEK, floor_to
-from donkeywatch.counting.event_time import EventTimeFrontier
+from donkeywatch.counting.event_time_frontier import EventTimeFrontier
 from donkeywatch.counting.observations import Times
 from donkeywatch.ingest.line_reader import QueryColumns
 

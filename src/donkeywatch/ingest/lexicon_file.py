@@ -11,8 +11,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest import lexicon_command
-from donkeywatch.ingest.lexicon import AGE, Ages, Category, Lexicon, TopicRules
+from donkeywatch.ingest import lexicon_from_command
+from donkeywatch.ingest.lexicon_model import AGE, Ages, Category, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.settings import private_files
 from donkeywatch.settings.schema import Settings
@@ -32,7 +32,10 @@ def load_configured(
     """Read and check the lexicon of the settings, a file or what a command writes; as `load`."""
     if settings.lexicon is not None:
         return load(settings.lexicon, now, allow_expired=allow_expired)
-    data, name = lexicon_command.command_output(settings.lexicon_command), lexicon_command.NAME
+    data, name = (
+        lexicon_from_command.command_output(settings.lexicon_command),
+        lexicon_from_command.NAME,
+    )
     return _without_faults(*_parse(data, name, now, allow_expired=allow_expired))
 
 

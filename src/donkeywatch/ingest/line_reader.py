@@ -1,4 +1,4 @@
-"""Lines to countable searches: the one exact function of a line."""
+"""Parses and classifies a log line by line: the reference that the block reader must equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One field of each line of a block, packed: what is looked for in it has less to look at."""
+"""Copies one field of each line of a block into an aligned buffer, to be searched faster."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.aggregates import THRESHOLDS
 from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.window_aggregates import THRESHOLDS
 from donkeywatch.estimation.correction import Accuracy, corrected
 from donkeywatch.estimation.intervals import (
     Estimate,

@@ -21,13 +21,13 @@ from donkeywatch.report.database_series import (
     open_database,
 )
 from donkeywatch.report.hour_exclusion import Rule, select_hours
-from donkeywatch.report.hour_profiles import Curve, Estimator, Profile, profile
+from donkeywatch.report.hour_of_day_profiles import Curve, Estimator, Profile, profile
 from donkeywatch.report.local_hours import local_hours
 from donkeywatch.report.provenance import Provenance, trace
 from donkeywatch.report.statistics.autocorrelation import Autocorrelation, autocorrelation
 from donkeywatch.report.statistics.comparison import Difference, differences
 from donkeywatch.report.statistics.concentration import Concentration, concentration
-from donkeywatch.report.statistics.extremes import Lag, lag
+from donkeywatch.report.statistics.daily_curve import Lag, lag
 from donkeywatch.report.weekly_series import (
     Fractions,
     WeeklySeries,

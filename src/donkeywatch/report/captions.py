@@ -6,7 +6,7 @@ import numpy as np
 
 from donkeywatch.report.analysis import GROUPS, Analysis
 from donkeywatch.report.database_series import FloatArray
-from donkeywatch.report.hour_profiles import Profile
+from donkeywatch.report.hour_of_day_profiles import Profile
 from donkeywatch.report.statistics.trend import GROWTH_WEEKS
 
 CAPTIONS = {

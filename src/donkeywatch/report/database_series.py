@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError
 from donkeywatch.store.database import connect
 from donkeywatch.store.window_tables import CALENDAR_LENGTHS
@@ -61,7 +61,7 @@ class Windows:
         return CALENDAR_LENGTHS[self.kind]
 
     def figures(self, at: int) -> WindowAggregate:
-        """One window as the estimators of `counting.estimates` want it."""
+        """One window as the estimators of `estimation.intervals` want it."""
         at_least_one, two, three = (int(n) for n in self.flagged_addresses[:, at])
         topic = TopicAggregate(
             int(self.flagged[at]),

@@ -11,10 +11,10 @@ from datetime import date
 import numpy as np
 
 from donkeywatch.counting.calendar import iso_utc, week_name
-from donkeywatch.report import columns
+from donkeywatch.report import csv_columns
 from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.database_series import FloatArray
-from donkeywatch.report.hour_profiles import Curve, Estimator, boxes, hourly_ratios
+from donkeywatch.report.hour_of_day_profiles import Curve, Estimator, boxes, hourly_ratios
 from donkeywatch.report.weekly_series import Fractions, Trend
 
 Value = str | int | float | None
@@ -42,7 +42,7 @@ def weekly_queries(analysis: Analysis) -> Rows:
     """Queries, coverage, whether the week counts, and the mean over five."""
     weeks = analysis.weeks.windows
     mean = analysis.weeks.rolling(analysis.breaks)
-    rows: Rows = [[*columns.WEEKLY_QUERIES]]
+    rows: Rows = [[*csv_columns.WEEKLY_QUERIES]]
     for at in np.flatnonzero(weeks.stored).tolist():
         rows.append(
             [
@@ -55,7 +55,7 @@ def weekly_queries(analysis: Analysis) -> Rows:
 
 def autocorrelation(analysis: Analysis) -> Rows:
     """r by lag, of how many pairs, and the half widths of the bands."""
-    rows: Rows = [[*columns.AUTOCORRELATION]]
+    rows: Rows = [[*csv_columns.AUTOCORRELATION]]
     cycle = analysis.cycle
     if cycle is None:
         return rows
@@ -74,7 +74,7 @@ def weekly_query_fraction(analysis: Analysis) -> Rows:
 
     What is not known is empty: a correction without a record, a season of a short stretch.
     """
-    rows: Rows = [[*columns.WEEKLY_QUERY_FRACTION]]
+    rows: Rows = [[*csv_columns.WEEKLY_QUERY_FRACTION]]
     weeks = analysis.weeks.windows
     for number, trend in enumerate(analysis.weeks.trends, 1):
         for at in range(trend.first, trend.last):
@@ -102,7 +102,7 @@ def _season(trend: Trend, place: int) -> list[Value]:
 
 def weekly_address_fraction(analysis: Analysis) -> Rows:
     """Observed fractions of addresses by whole week, at three thresholds."""
-    rows: Rows = [[*columns.WEEKLY_ADDRESS_FRACTION]]
+    rows: Rows = [[*csv_columns.WEEKLY_ADDRESS_FRACTION]]
     weeks = analysis.weeks.windows
     for at in np.flatnonzero(~np.isnan(analysis.weeks.queries.value)).tolist():
         for least, fractions in enumerate(analysis.weeks.addresses, 1):
@@ -126,7 +126,7 @@ def _fraction(fractions: Fractions, at: int) -> list[Value]:
 
 def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
     """Curves by local hour, one row an hour and series."""
-    rows: Rows = [[*columns.PROFILE]]
+    rows: Rows = [[*csv_columns.PROFILE]]
     for name, curve in curves.items():
         for hour in range(24):
             ends = [float(part[hour]) for part in (curve.value, curve.lower, curve.upper)]
@@ -136,7 +136,7 @@ def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
 
 def box_plot_table(table: FloatArray) -> Rows:
     """Give the numbers that the box-plots show, one row an hour."""
-    rows: Rows = [[*columns.BOX_PLOTS]]
+    rows: Rows = [[*csv_columns.BOX_PLOTS]]
     for hour, box in enumerate(boxes(table)):
         if box is not None:
             quartiles = [box.mean, box.median, box.q1, box.q3, box.low, box.high]
@@ -147,7 +147,7 @@ def box_plot_table(table: FloatArray) -> Rows:
 def local_hours_table(analysis: Analysis) -> Rows:
     """Each local hour of each day with its counts: all that the profiles are made of."""
     local = analysis.whole.local
-    rows: Rows = [[*columns.LOCAL_HOURS]]
+    rows: Rows = [[*csv_columns.LOCAL_HOURS]]
     parts = (local.queries, local.flagged, local.addresses, local.flagged_addresses)
     for day, hour in zip(*np.nonzero(~np.isnan(local.queries)), strict=True):
         counts = [int(part[day, hour]) for part in parts]
@@ -188,7 +188,7 @@ def comparison(analysis: Analysis) -> Rows:
 
 def differences(analysis: Analysis) -> Rows:
     """Each hour of the day against the one with the highest fraction, paired by day."""
-    rows: Rows = [[*columns.HOUR_DIFFERENCES]]
+    rows: Rows = [[*csv_columns.HOUR_DIFFERENCES]]
     for hour, difference in sorted(analysis.hour_differences.items()):
         rows.append(
             [
@@ -205,7 +205,7 @@ def differences(analysis: Analysis) -> Rows:
 
 def gaps(analysis: Analysis) -> Rows:
     """When the log was not followed in full."""
-    rows: Rows = [[*columns.GAPS]]
+    rows: Rows = [[*csv_columns.GAPS]]
     for gap in analysis.provenance.gaps:
         rows.append([iso_utc(gap.start), iso_utc(gap.end), gap.hours, gap.followed_hours])
     return rows

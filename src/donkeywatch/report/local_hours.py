@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from donkeywatch.counting.calendar import DAY
-from donkeywatch.publish.hour_profile import local_hour_index, zone_of_country
+from donkeywatch.publish.country_zones import local_hour_index, zone_of_country
 from donkeywatch.report.database_series import BoolArray, CountryHours, FloatArray, IntArray
 
 MIN_ZONE_SHARE = 0.95

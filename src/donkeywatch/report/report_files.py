@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.report import columns, figure_csv, plot_elements
+from donkeywatch.report import csv_columns, figure_csv, plot_elements
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.report_page import report_html
@@ -66,7 +66,7 @@ def _written(analysis: Analysis, out: Path, report: Callable[[str], None]) -> li
     report("page")
     for name, table in figure_csv.OTHER_TABLES.items():
         files.append(_write_file(out / f"{name}.csv", figure_csv.to_csv(table(analysis)).encode()))
-    comparison = [[*columns.STUDY], *(list(row) for row in comparison_rows(analysis))]
+    comparison = [[*csv_columns.STUDY], *(list(row) for row in comparison_rows(analysis))]
     files.append(_write_file(out / "study.csv", figure_csv.to_csv(comparison).encode()))
     files.append(_write_file(out / DOCUMENT, document.finish()))
     return [_write_file(out / PAGE, report_html(analysis, pictures).encode()), *files]

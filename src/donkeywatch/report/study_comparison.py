@@ -10,8 +10,8 @@ import numpy as np
 
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.report.analysis import Analysis
-from donkeywatch.report.hour_profiles import Curve
-from donkeywatch.report.statistics.extremes import Extremes, extremes
+from donkeywatch.report.hour_of_day_profiles import Curve
+from donkeywatch.report.statistics.daily_curve import Extremes, extremes
 from donkeywatch.report.statistics.trend import GROWTH_WEEKS
 from donkeywatch.report.weekly_series import Fractions, Trend
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import week_of
 from donkeywatch.errors import SourceError, StateError, UsageError
+from donkeywatch.runtime.backfill_commits import BackfillSession
 from donkeywatch.runtime.backfill_errors import (
     Incomplete,
     damaged,
@@ -19,13 +20,12 @@ from donkeywatch.runtime.backfill_errors import (
     masked,
     never_counted,
 )
-from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.followed_source import FollowedSource
-from donkeywatch.sources.file_access import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES, READ_BYTES
+from donkeywatch.sources.log_file import CompressedFile, DamagedArchiveError, File, open_file
 from donkeywatch.store import database
 
 PROBE_BYTES = 1 << 18

@@ -16,10 +16,10 @@ from donkeywatch.evaluation import validation_record
 from donkeywatch.ingest import keyring, lexicon_file
 from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.publish.http import status_client
-from donkeywatch.publish.http.listen_sockets import bind, load_tls
+from donkeywatch.publish.http.socket_and_tls import bind, load_tls
 from donkeywatch.publish.http.status_client import Answer
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.format_detection import detect_format, reader_without_lexicon
 from donkeywatch.runtime.log_sample import Sample, read_sample, tail_lines
 from donkeywatch.settings import state_files

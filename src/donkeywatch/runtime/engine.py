@@ -16,10 +16,10 @@ from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
-from donkeywatch.runtime import source_progress, state_identity
-from donkeywatch.runtime.clock_gate import ClockGate
+from donkeywatch.runtime import all_sources, installation_state
+from donkeywatch.runtime.clock_doubt import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
-from donkeywatch.runtime.copy_exclusion import Deduplicator
+from donkeywatch.runtime.deduplication import Deduplicator
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.memory_tuning import return_free_memory
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
@@ -211,7 +211,7 @@ class Engine:
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return source_progress.watermark_of(self.streams, now, lateness)
+        return all_sources.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -274,14 +274,14 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = source_progress.take_events(self.streams, self._batch_builder)
+        covered = all_sources.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.clock_gate.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = source_progress.first_looks(self.streams)
-        clock = {state_identity.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
+        followed = all_sources.first_looks(self.streams)
+        clock = {installation_state.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(
             batch, positions, progress, covered, now, followed | clock, list(chain(*finished))

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.coverage import Coverage, CoveredTime
-from donkeywatch.counting.event_time import EventTimeFrontier
+from donkeywatch.counting.event_time_frontier import EventTimeFrontier
 from donkeywatch.counting.observations import REJECTIONS, Times
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.duplicate_recogniser import Recogniser
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.registry import create_format
-from donkeywatch.ingest.known_searches import Recogniser
 from donkeywatch.ingest.lateness import ACCEPTED, JudgedQueries
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.timestamps import TimestampParser

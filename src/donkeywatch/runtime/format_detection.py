@@ -11,7 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.timestamps import Timestamp, TimestampParser
 from donkeywatch.runtime.followed_source import line_reader

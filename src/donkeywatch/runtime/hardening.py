@@ -1,4 +1,4 @@
-"""What a process that holds addresses and words in memory must not leave behind."""
+"""Hardens the process: no core dumps, files for nobody else, exceptions without content."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from donkeywatch.runtime.exception_hooks import install_exception_hooks
+from donkeywatch.runtime.exception_redaction import install_exception_hooks
 
 PR_SET_DUMPABLE = 4
 PRIVATE_UMASK = 0o077

@@ -14,14 +14,14 @@ from donkeywatch.counting.observations import OUTCOMES, REJECTIONS
 from donkeywatch.errors import SourceError
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
-from donkeywatch.sources.file_access import (
+from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
+from donkeywatch.sources.line_blocks import READ_BYTES, split_lines
+from donkeywatch.sources.log_file import (
     CompressedFile,
     DamagedArchiveError,
     PlainFile,
     open_file,
 )
-from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
-from donkeywatch.sources.line_blocks import READ_BYTES, split_lines
 from donkeywatch.sources.wrappers import longest_line
 
 Line = tuple[int, bytes]

@@ -1,4 +1,4 @@
-"""Memory of this process, kept or given back."""
+"""Settings of malloc: keep freed memory, or give it back to the system."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.counting.window_aggregates import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.worker_processes import WorkerDied, WorkerPool

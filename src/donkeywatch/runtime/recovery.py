@@ -1,4 +1,4 @@
-"""When the database is damaged: going on from a backup, or starting empty."""
+"""Goes on from a backup when the database is damaged, or empty; what is uncounted then."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.generation import OPEN
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store import backups, counter_floors, database, positions, released
-from donkeywatch.store.erasure import erase_directory, erase_file
+from donkeywatch.store.file_erasure import erase_directory, erase_file
 
 
 @dataclass(frozen=True, slots=True)

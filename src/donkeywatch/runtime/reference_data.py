@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.countries import CountryLookup
-from donkeywatch.ingest.lexicon import Lexicon
+from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.settings.schema import Settings
 
 

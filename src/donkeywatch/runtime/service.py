@@ -22,19 +22,19 @@ from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.listen_retry import ListenRetry
 from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.publish.http.server import Server
-from donkeywatch.runtime.clock_jumps import monotonic_ms, wall_ms
+from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.key_destruction import destroy_before_serving
 from donkeywatch.runtime.lexicon_swap import LexiconSwap
-from donkeywatch.runtime.log_handler import ANSWER
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
+from donkeywatch.runtime.offline_key_destruction import destroy_before_serving
 from donkeywatch.runtime.pid_file import registered
 from donkeywatch.runtime.reference_data import ReferenceData
+from donkeywatch.runtime.repeated_messages import ANSWER
 from donkeywatch.runtime.service_manager import ServiceManager
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 from donkeywatch.settings import loader
-from donkeywatch.settings.changes import changed_settings, needs_restart
 from donkeywatch.settings.schema import Settings
+from donkeywatch.settings.settings_changes import changed_settings, needs_restart
 
 log = logging.getLogger("donkeywatch")
 STARTUP_READ_BUDGET_MS = 20_000

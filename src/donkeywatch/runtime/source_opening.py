@@ -9,7 +9,7 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.coverage import Coverage
-from donkeywatch.counting.event_time import EventTimeFrontier
+from donkeywatch.counting.event_time_frontier import EventTimeFrontier
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.runtime.followed_source import (

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import SECOND
-from donkeywatch.ingest import keyring, lexicon
+from donkeywatch.ingest import keyring, lexicon_model
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import source_opening, state_identity
+from donkeywatch.runtime import installation_state, source_opening
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings.schema import Settings
@@ -44,16 +44,16 @@ def open_state(
     tells. StateError where the keys and the database do not belong together.
     """
     keyring.ensure_directory(settings.key_directory)
-    state_identity.refuse_orphaned_keys(settings)
+    installation_state.refuse_orphaned_keys(settings)
     store = Store(settings.state, [topic.id for topic in detector.topics])
     try:
-        moment = state_identity.plausible_time(store, now)
-        install = state_identity.load_install_key(settings, store)
-        state_id = state_identity.state_id(store)
-        keys = state_identity.open_keys(settings, store, moment)
-        digest = lexicon.digest(materials.lexicon, install)
+        moment = installation_state.plausible_time(store, now)
+        install = installation_state.load_install_key(settings, store)
+        state_id = installation_state.state_id(store)
+        keys = installation_state.open_keys(settings, store, moment)
+        digest = lexicon_model.digest(materials.lexicon, install)
         countries = materials.countries.digest
-        state_identity.record_measurement_changes(store, settings, digest, countries, moment)
+        installation_state.record_measurement_changes(store, settings, digest, countries, moment)
         interval = round(settings.backup.interval * SECOND)
         backups = Backups(store.path, interval, settings.backup.keep)
         backups.destroy_expired(keys.destroyed_weeks())

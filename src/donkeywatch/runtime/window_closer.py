@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from donkeywatch.counting.aggregates import Window, WindowAggregate, aggregate, empty_aggregate
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, week_of
 from donkeywatch.counting.key_lifetime import first_living_week, is_outlived
+from donkeywatch.counting.pseudonym_counts import merge, to_columns
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
-from donkeywatch.counting.rows import merge, to_columns
+from donkeywatch.counting.window_aggregates import (
+    Window,
+    WindowAggregate,
+    aggregate,
+    empty_aggregate,
+)
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.settings.schema import Retention
 from donkeywatch.store.backups import Backups

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.counting.aggregates import RowColumns, Window, WindowAggregate, aggregate
+from donkeywatch.counting.window_aggregates import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.byte_columns import PADDING
 from donkeywatch.ingest.line_reader import QueryColumns

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from donkeywatch.settings.trials import check_directives, try_pattern, try_time_format
-from donkeywatch.settings.types import (
+from donkeywatch.settings.format_trials import check_directives, try_pattern, try_time_format
+from donkeywatch.settings.validators import (
     DirectoryPath,
     FilePath,
     check_encoding,

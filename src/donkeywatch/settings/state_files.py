@@ -1,4 +1,4 @@
-"""Names of what a state directory holds."""
+"""Names of the files in a state directory."""
 
 DATABASE = "donkeywatch.db"
 LOCK = "lock"

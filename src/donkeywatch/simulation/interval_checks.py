@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from donkeywatch.report.analysis import Analysis
-from donkeywatch.report.hour_profiles import Curve, Profile
-from donkeywatch.report.statistics.extremes import Extremes, extremes
+from donkeywatch.report.hour_of_day_profiles import Curve, Profile
+from donkeywatch.report.statistics.daily_curve import Extremes, extremes
 from donkeywatch.simulation.generator import Floats
 from donkeywatch.simulation.three_years import WEEK, Cell, Years, cells
 from donkeywatch.simulation.truth import COUNTRIES, HOUR

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.file_access import DamagedArchiveError, File, open_file
 from donkeywatch.sources.fingerprints import (
     HEAD,
     Fingerprint,
@@ -19,6 +18,7 @@ from donkeywatch.sources.fingerprints import (
     same_tail,
 )
 from donkeywatch.sources.generation import Generation
+from donkeywatch.sources.log_file import DamagedArchiveError, File, open_file
 from donkeywatch.sources.log_paths import LogPaths
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from donkeywatch.counting.calendar import MINUTE, SECOND
 from donkeywatch.errors import printable
-from donkeywatch.sources.file_access import DamagedArchiveError
+from donkeywatch.sources.log_file import DamagedArchiveError
 
 MISSING = "not there yet"
 """Where nothing stands at the path of a log, as before its first line or in a rotation."""

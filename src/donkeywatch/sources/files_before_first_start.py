@@ -8,11 +8,11 @@ from pathlib import Path
 
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.content_matcher import ContentMatcher
-from donkeywatch.sources.file_access import PlainFile, open_file
 from donkeywatch.sources.file_problems import file_state
 from donkeywatch.sources.fingerprints import HEAD, fingerprint_at, last_line_end
 from donkeywatch.sources.generation import SKIPPED, Generation
 from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
+from donkeywatch.sources.log_file import PlainFile, open_file
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-from donkeywatch.sources.file_access import File
+from donkeywatch.sources.log_file import File
 
 HEAD, TAIL = 4096, 256
 """Bytes at the front and just before the offset that a generation is known by."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from donkeywatch.sources.file_access import File, PlainFile
 from donkeywatch.sources.fingerprints import (
     HEAD,
     IN_MEMORY,
@@ -13,6 +12,7 @@ from donkeywatch.sources.fingerprints import (
     same_head,
     same_tail,
 )
+from donkeywatch.sources.log_file import File, PlainFile
 from donkeywatch.sources.positions import GenerationPosition
 
 OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from donkeywatch.sources.file_access import (
-    CompressedFile,
-    ContentChangedError,
-    DamagedArchiveError,
-    File,
-    NotText,
-)
+from donkeywatch.sources.container_split_lines import cut_records
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.fingerprints import (
     HEAD,
@@ -23,7 +17,13 @@ from donkeywatch.sources.fingerprints import (
 )
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import LineBlock
-from donkeywatch.sources.partial_lines import cut_records
+from donkeywatch.sources.log_file import (
+    CompressedFile,
+    ContentChangedError,
+    DamagedArchiveError,
+    File,
+    NotText,
+)
 from donkeywatch.sources.wrappers import Wrapper
 
 

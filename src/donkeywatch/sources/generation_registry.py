@@ -8,10 +8,10 @@ from dataclasses import replace
 from operator import attrgetter
 
 from donkeywatch.counting.calendar import MINUTE, SECOND
-from donkeywatch.sources.file_access import CompressedFile, PlainFile
 from donkeywatch.sources.fingerprints import LASTING, Fingerprint, FingerprintKeys
 from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
 from donkeywatch.sources.line_blocks import LineBlock
+from donkeywatch.sources.log_file import CompressedFile, PlainFile
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 
 OpenFile = PlainFile | CompressedFile

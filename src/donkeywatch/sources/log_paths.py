@@ -11,8 +11,8 @@ from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
-from donkeywatch.sources.file_access import is_missing
-from donkeywatch.sources.listing import Listing
+from donkeywatch.sources.directory_listing import Listing
+from donkeywatch.sources.log_file import is_missing
 from donkeywatch.sources.wrappers import Wrapper
 
 

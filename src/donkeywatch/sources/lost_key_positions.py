@@ -1,4 +1,4 @@
-"""Files that are known again without a key: by how far they were counted, and the last stamp."""
+"""Renews stored fingerprints whose key is lost, by length and last stamp of a file."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from donkeywatch.errors import SourceError
-from donkeywatch.sources.file_access import DamagedArchiveError, File, open_file
 from donkeywatch.sources.fingerprints import FingerprintKeys, content_length, fingerprint_at
+from donkeywatch.sources.log_file import DamagedArchiveError, File, open_file
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import GenerationPosition
 

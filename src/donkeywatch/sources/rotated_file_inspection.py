@@ -10,18 +10,18 @@ from pathlib import Path
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError
 from donkeywatch.sources.content_matcher import ContentMatcher
-from donkeywatch.sources.file_access import (
+from donkeywatch.sources.file_problems import FileProblems, FileState, file_state
+from donkeywatch.sources.files_before_first_start import SkippedFiles
+from donkeywatch.sources.fingerprints import Fingerprint, is_prefix
+from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
+from donkeywatch.sources.log_file import (
     DamagedArchiveError,
     PlainFile,
     is_compressed,
     is_missing,
     open_file,
 )
-from donkeywatch.sources.file_problems import FileProblems, FileState, file_state
-from donkeywatch.sources.files_before_first_start import SkippedFiles
-from donkeywatch.sources.fingerprints import Fingerprint, is_prefix
-from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
-from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile
 from donkeywatch.sources.unknown_files import UnknownFiles

@@ -15,7 +15,7 @@ from pathlib import Path
 from donkeywatch.counting.calendar import SECOND, WEEK, week_of
 from donkeywatch.settings.state_files import BACKUPS, QUARANTINE
 from donkeywatch.store import schema
-from donkeywatch.store.erasure import erase_directory, erase_file
+from donkeywatch.store.file_erasure import erase_directory, erase_file
 
 PATTERN = "donkeywatch-*.db"
 NAME_PATTERN = re.compile(r"donkeywatch-\d{8}T\d{6}Z\.db")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from donkeywatch.counting.aggregates import Window, empty_aggregate
 from donkeywatch.counting.calendar import HOUR, iso_utc
+from donkeywatch.counting.window_aggregates import Window, empty_aggregate
 from donkeywatch.store import partitioned_reads, segments
 
 MAX_LISTED = 5

@@ -10,7 +10,10 @@ from operator import attrgetter
 
 import numpy as np
 
-from donkeywatch.counting.aggregates import (
+from donkeywatch.counting.calendar import HOUR
+from donkeywatch.counting.pseudonym_counts import Rows, concat, split_by_pseudonym, to_columns
+from donkeywatch.counting.sorting import stable_argsort
+from donkeywatch.counting.window_aggregates import (
     RowColumns,
     Window,
     WindowAggregate,
@@ -18,9 +21,6 @@ from donkeywatch.counting.aggregates import (
     bounds,
     empty_aggregate,
 )
-from donkeywatch.counting.calendar import HOUR
-from donkeywatch.counting.rows import Rows, concat, split_by_pseudonym, to_columns
-from donkeywatch.counting.sorting import stable_argsort
 from donkeywatch.store import segments
 from donkeywatch.store.segments import PARTITION_BITS, PARTITIONS
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.counting.calendar import WEEK, week_of
-from donkeywatch.store.connection import Connection
 from donkeywatch.store.database import connect
+from donkeywatch.store.writer_connection import Connection
 
 HORIZON = "release_horizon"
 """Setting: a week that starts before it (ms UTC) and is not decided is never released."""

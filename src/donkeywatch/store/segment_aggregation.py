@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from donkeywatch.counting.aggregates import (
+from donkeywatch.counting.calendar import WEEK, week_of
+from donkeywatch.counting.window_aggregates import (
     RowColumns,
     Window,
     WindowAggregate,
     bounds,
     empty_aggregate,
 )
-from donkeywatch.counting.calendar import WEEK, week_of
 from donkeywatch.store import partitioned_reads, segments
 from donkeywatch.store.store import Store
 

@@ -9,10 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from donkeywatch.counting.aggregates import CountColumn
 from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.rows import TICK_MS, TICKS_PER_MINUTE, Rows, Ticks, merge, ticks_between
+from donkeywatch.counting.pseudonym_counts import (
+    TICK_MS,
+    TICKS_PER_MINUTE,
+    Rows,
+    Ticks,
+    merge,
+    ticks_between,
+)
+from donkeywatch.counting.window_aggregates import CountColumn
 
 WIDTHS = (np.dtype("<u1"), np.dtype("<u2"), np.dtype("<u4"))
 PSEUDONYM = np.dtype("<u8")

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from donkeywatch.counting.aggregates import WindowAggregate
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.counting.checkpoint_batch import Batch
 from donkeywatch.counting.coverage import CoveredTime, seconds_by_hour
-from donkeywatch.counting.rows import Rows
+from donkeywatch.counting.pseudonym_counts import Rows
+from donkeywatch.counting.window_aggregates import WindowAggregate
 from donkeywatch.store import counter_floors, covered_times, segments, window_tables
 from donkeywatch.store import positions as places
-from donkeywatch.store.connection import Connection
 from donkeywatch.store.positions import FinishedFileRow, PositionRow, SourceProgress
 from donkeywatch.store.segments import ExpiredHours
+from donkeywatch.store.writer_connection import Connection
 
 COPY = 10 * SECOND
 """Time between two copies of the counters (ms)."""

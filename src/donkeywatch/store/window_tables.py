@@ -6,9 +6,9 @@ import sqlite3
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from donkeywatch.counting.aggregates import TOP_ADDRESSES, WindowAggregate
 from donkeywatch.counting.calendar import HOUR, WEEK, floor_to, iso_utc
 from donkeywatch.counting.checkpoint_batch import Batch
+from donkeywatch.counting.window_aggregates import TOP_ADDRESSES, WindowAggregate
 from donkeywatch.store import covered_times
 
 TABLES = (

@@ -23,8 +23,8 @@ from donkeywatch.errors import ConfigError
 from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.http import authorisation
 from donkeywatch.publish.http.app import create_app
+from donkeywatch.publish.http.base_middleware import HEADERS
 from donkeywatch.publish.http.parameters import parse_time
-from donkeywatch.publish.http.request_limits import HEADERS
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from donkeywatch.errors import AddressUnavailable, ConfigError, DonkeywatchError
 from donkeywatch.publish.http import listen_retry as listeners
 from donkeywatch.publish.http.listen_retry import ListenRetry
-from donkeywatch.publish.http.listen_sockets import bind
 from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.http.socket_and_tls import bind
 from donkeywatch.settings.schema import Http
 
 GONE = AddressUnavailable("http: cannot listen", "wait")

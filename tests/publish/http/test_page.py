@@ -16,12 +16,12 @@ import pytest
 from browsing import Site, copied
 from donkeywatch import __version__
 from donkeywatch.estimation.correction import Accuracy, Rate
-from donkeywatch.publish.by_country import week_by_country
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
+from donkeywatch.publish.named_countries import week_by_country
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.runtime.clock_jumps import wall_ms
+from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 from support import TOPICS
 

@@ -15,10 +15,10 @@ import pytest
 
 from donkeywatch.counting.calendar import WEEK, week_name
 from donkeywatch.errors import AddressUnavailable
+from donkeywatch.publish.http.base_middleware import HEADERS
 from donkeywatch.publish.http.released_answers import COLUMNS
 from donkeywatch.publish.http.released_app import create_public_app, make_public_server
 from donkeywatch.publish.http.released_reader import open_released
-from donkeywatch.publish.http.request_limits import HEADERS
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Release, Settings, Source
 from donkeywatch.settings.state_files import DATABASE

@@ -18,10 +18,10 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed
 
 from donkeywatch import __version__
-from donkeywatch.counting.aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, to_ms
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
+from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.publish.metrics.catalogue import (
@@ -32,7 +32,7 @@ from donkeywatch.publish.metrics.catalogue import (
     MetricSpec,
     metrics_markdown,
 )
-from donkeywatch.publish.metrics.registry import MetricsCollector
+from donkeywatch.publish.metrics.collector import MetricsCollector
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.service import Service

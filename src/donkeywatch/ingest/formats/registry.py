@@ -1,4 +1,4 @@
-"""What each kind of log line means: the presets by name."""
+"""Creates the line format that a source's settings name."""
 
 from __future__ import annotations
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from donkeywatch.ingest.and_chains import find_and_chains
-from donkeywatch.ingest.byte_columns import Block, Mask, Offsets, TimestampLayout, matches_at
+from donkeywatch.ingest.byte_columns import Block, Mask, Offsets, matches_at
 from donkeywatch.ingest.layouts.layout import QuerySpans, detect_timestamp_layout, line_ends
 from donkeywatch.ingest.packed_fields import PackedFields
+from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 
 SPACE = 32

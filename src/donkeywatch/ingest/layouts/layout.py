@@ -7,16 +7,9 @@ from typing import Protocol
 
 import numpy as np
 
-from donkeywatch.ingest.byte_columns import (
-    MASKS,
-    Block,
-    Mask,
-    Offsets,
-    TimestampLayout,
-    indices_of,
-    pack_word,
-)
+from donkeywatch.ingest.byte_columns import MASKS, Block, Mask, Offsets, indices_of, pack_word
 from donkeywatch.ingest.packed_fields import PackedFields
+from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 
 CARRIAGE_RETURN = 13

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from donkeywatch.ingest.byte_columns import Block, Mask, Offsets, TimestampLayout
+from donkeywatch.ingest.byte_columns import Block, Mask, Offsets
 from donkeywatch.ingest.layouts.layout import (
     QuerySpans,
     detect_timestamp_layout,
@@ -14,6 +14,7 @@ from donkeywatch.ingest.layouts.layout import (
     query_spans,
 )
 from donkeywatch.ingest.packed_fields import PackedFields
+from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 
 TAB = 9

@@ -10,7 +10,6 @@ from pydantic_core import to_json
 
 from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.publish import csv_tables
-from donkeywatch.publish.by_country import profile_hours, week_by_country
 from donkeywatch.publish.closed_window_cache import ClosedWindowCache
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.hour_profile import HourProfile, profile
@@ -24,6 +23,7 @@ from donkeywatch.publish.http.error_responses import (
     refuse_unknown_parameters,
 )
 from donkeywatch.publish.http.parameters import END_OF_TIME, parse_range, parse_time
+from donkeywatch.publish.named_countries import profile_hours, week_by_country
 from donkeywatch.publish.responses import (
     CountriesResponse,
     FractionsResponse,

@@ -11,14 +11,14 @@ from fastapi.responses import PlainTextResponse
 from donkeywatch import __version__
 from donkeywatch.publish.closed_window_cache import ClosedWindowCache
 from donkeywatch.publish.engine_status import Status
-from donkeywatch.publish.health import Health, source_health
 from donkeywatch.publish.http.api_routes import api_router, write_all_hours
 from donkeywatch.publish.http.description_routes import add_description_routes
 from donkeywatch.publish.http.error_responses import add_error_handlers
 from donkeywatch.publish.http.page_routes import add_page_routes
 from donkeywatch.publish.http.request_guard import Guard
+from donkeywatch.publish.metrics.collector import MetricsCollector
 from donkeywatch.publish.metrics.exposition_cache import ExpositionCache
-from donkeywatch.publish.metrics.registry import MetricsCollector
+from donkeywatch.publish.readiness_schema import Health, source_health
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.settings.schema import Settings
 

@@ -1,4 +1,4 @@
-"""What there is to ask for: the OpenAPI description, a page and an index made of it, the icon."""
+"""Routes for OpenAPI, its HTML page, the index of the API, and the icon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for the address of the web server, while the logs are followed."""
+"""Starts the web server, and tries again while its address is not available."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 
 from donkeywatch.errors import AddressUnavailable, DonkeywatchError
-from donkeywatch.publish.http.listen_sockets import load_tls
 from donkeywatch.publish.http.server import Server
+from donkeywatch.publish.http.socket_and_tls import load_tls
 from donkeywatch.settings.schema import Http
 
 log = logging.getLogger("donkeywatch")

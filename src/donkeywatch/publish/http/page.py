@@ -9,10 +9,10 @@ from string import Template
 from donkeywatch import __version__
 from donkeywatch.counting.calendar import MINUTE, SECOND, iso_utc, week_name
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.by_country import MIN_ADDRESSES, week_by_country
+from donkeywatch.publish.country_zones import country_name
 from donkeywatch.publish.engine_status import Status
-from donkeywatch.publish.hour_profile import country_name
 from donkeywatch.publish.http.assets import text
+from donkeywatch.publish.named_countries import MIN_ADDRESSES, week_by_country
 from donkeywatch.publish.responses import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.snapshot import Snapshot
 from donkeywatch.publish.window_views import TopicView, WindowView

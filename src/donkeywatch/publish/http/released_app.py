@@ -17,11 +17,11 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from donkeywatch.counting.calendar import week_start
+from donkeywatch.publish.http.base_middleware import RequestLimits
 from donkeywatch.publish.http.error_responses import error_response
 from donkeywatch.publish.http.released_answers import to_csv, to_document
 from donkeywatch.publish.http.released_page import STYLE, render_chart, render_page
 from donkeywatch.publish.http.released_reader import ReleasedReader, ReleasedWindow
-from donkeywatch.publish.http.request_limits import RequestLimits
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Settings
 from donkeywatch.settings.state_files import DATABASE

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Scope
 
 from donkeywatch.publish.http.accept_encoding import accepts_gzip
 from donkeywatch.publish.http.authorisation import Authorisation
+from donkeywatch.publish.http.base_middleware import STRICT_TRANSPORT, RequestLimits
 from donkeywatch.publish.http.error_responses import error_response
-from donkeywatch.publish.http.request_limits import STRICT_TRANSPORT, RequestLimits
 from donkeywatch.settings.schema import Http
 
 HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{1,5})?", re.IGNORECASE)

@@ -18,9 +18,9 @@ from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from donkeywatch.errors import AddressUnavailable, ConfigError
+from donkeywatch.publish.http.base_middleware import MAX_HEAD_BYTES
 from donkeywatch.publish.http.connections import Connections, LimitedListener, Peer, max_connections
-from donkeywatch.publish.http.listen_sockets import bind, load_tls, tls_refusal
-from donkeywatch.publish.http.request_limits import MAX_HEAD_BYTES
+from donkeywatch.publish.http.socket_and_tls import bind, load_tls, tls_refusal
 from donkeywatch.settings.schema import Http
 
 SHUTDOWN_SECONDS = 3

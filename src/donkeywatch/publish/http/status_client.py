@@ -11,7 +11,7 @@ from http.client import HTTPException
 
 from pydantic import ValidationError
 
-from donkeywatch.publish.health import Health
+from donkeywatch.publish.readiness_schema import Health
 from donkeywatch.settings.schema import Http
 
 TIMEOUT_SECONDS = 2.0

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
-from donkeywatch.publish.by_country import MIN_ADDRESSES
 from donkeywatch.publish.engine_status import SourceStatus, Status
+from donkeywatch.publish.named_countries import MIN_ADDRESSES
 
 WINDOWS = (*ROLLING_LENGTHS, "hour", "week")
 """Values of the label ``window``; the last two are the last closed hour and week."""
