@@ -74,6 +74,7 @@ def test_no_block_of_the_disk_holds_a_pseudonym_of_a_week_that_is_over(
     monkeypatch.setenv("DONKEYWATCH_STATE", str(mounted / "state"))
     made = Week(tmp_path)
     made.engine.start_backup_if_due(made.now, made.now)
+    made.engine.backups.finish()
     for _ in range(3):  # The log is removed with the last connection, and made again.
         made.step()
         made.engine.close()
@@ -143,6 +144,7 @@ def week(tmp_path: Path) -> Iterator[Week]:
 def test_nothing_of_a_week_is_left_when_the_next_is_over(week: Week) -> None:
     """Key, rows, copies and bytes of the database and its log, free pages included."""
     week.engine.start_backup_if_due(week.now, week.now)
+    week.engine.backups.finish()
     week.engine.close()
     week.engine = Engine(week.settings, week.now)
     assert week.remaining() == len(ADDRESSES)
