@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.publish.derived_figures import MAX_COUNTRIES, OTHER, _largest
-from donkeywatch.publish.named_countries import MIN_ADDRESSES, suppress_small_countries
+from donkeywatch.publish.named_countries import MIN_NAMED_ADDRESSES, suppress_small_countries
 from donkeywatch.publish.responses import CountryResponse, WindowPage, WindowResponse
 from donkeywatch.publish.snapshot import CountryView
 
-COUNTS = st.lists(st.integers(1, 3 * MIN_ADDRESSES), min_size=1, max_size=30)
+COUNTS = st.lists(st.integers(1, 3 * MIN_NAMED_ADDRESSES), min_size=1, max_size=30)
 
 
 def views(addresses: list[int]) -> list[CountryView]:
@@ -23,17 +23,17 @@ def views(addresses: list[int]) -> list[CountryView]:
 
 def test_the_threshold_is_a_hundred_addresses() -> None:
     """As docs/handling.md says."""
-    assert MIN_ADDRESSES == 100
+    assert MIN_NAMED_ADDRESSES == 100
 
 
 @given(COUNTS)
 def test_the_whole_less_what_is_named_is_a_hundred_addresses_or_none(addresses: list[int]) -> None:
     """Total minus parts: the difference is that of the rest, which is large or all there is."""
     named, rest = suppress_small_countries(views(addresses))
-    assert all(view.addresses >= MIN_ADDRESSES for view in named)
+    assert all(view.addresses >= MIN_NAMED_ADDRESSES for view in named)
     difference = sum(addresses) - sum(view.addresses for view in named)
     assert difference == sum(view.addresses for view in rest)
-    assert difference == 0 or difference >= MIN_ADDRESSES or not named
+    assert difference == 0 or difference >= MIN_NAMED_ADDRESSES or not named
 
 
 @given(COUNTS)

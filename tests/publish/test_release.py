@@ -23,7 +23,7 @@ from scipy.optimize import linprog
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.publish.release import (
     FLOOR,
-    MIN_ADDRESSES,
+    MIN_RELEASED_ADDRESSES,
     ROUNDING,
     release_week,
     round_count,
@@ -280,7 +280,7 @@ def test_every_figure_is_rounded_and_of_ten_flagged_addresses(world: World) -> N
         for name in ("queries", "addresses", "flagged_queries", "flagged_addresses"):
             assert (figures.get(name) or 0) % ROUNDING == 0
         if "addresses" in figures:
-            assert cell.addresses >= MIN_ADDRESSES
+            assert cell.addresses >= MIN_RELEASED_ADDRESSES
         if row.topic:
             queries, addresses = cell.flagged[row.topic]
             assert addresses >= FLOOR

@@ -12,7 +12,7 @@ from donkeywatch.publish.hour_profile import ProfileSegment
 from donkeywatch.publish.responses import CountriesResponse, CountryResponse, CountryTopic, interval
 from donkeywatch.publish.snapshot import CountryView, Snapshot
 
-MIN_ADDRESSES = 100
+MIN_NAMED_ADDRESSES = 100
 """A country with fewer addresses in a window is not shown by itself."""
 UNKNOWN = "ZZ"
 """The country of an address that no country is known of; its time is UTC."""
@@ -26,9 +26,9 @@ def suppress_small_countries(
     Where all the small ones together are few, the smallest of the large goes with them: else the
     whole window less what is named would tell of a few addresses.
     """
-    nameable = [view for view in views if view.addresses >= MIN_ADDRESSES]
-    suppressed = [view for view in views if view.addresses < MIN_ADDRESSES]
-    if nameable and 0 < sum(view.addresses for view in suppressed) < MIN_ADDRESSES:
+    nameable = [view for view in views if view.addresses >= MIN_NAMED_ADDRESSES]
+    suppressed = [view for view in views if view.addresses < MIN_NAMED_ADDRESSES]
+    if nameable and 0 < sum(view.addresses for view in suppressed) < MIN_NAMED_ADDRESSES:
         least = min(nameable, key=lambda view: view.addresses)
         nameable.remove(least)
         suppressed.append(least)

@@ -28,7 +28,7 @@ from donkeywatch.store.released import ExactCounts, ReleasedRow, WeekCounts
 
 FLOOR = 10
 """Flagged addresses; no figure tells of fewer."""
-MIN_ADDRESSES = 100
+MIN_RELEASED_ADDRESSES = 100
 """Addresses of a window or a country; of fewer nothing is told."""
 ROUNDING = 5
 """Every count is given as the nearest multiple of this."""
@@ -49,7 +49,7 @@ def release_week(week: WeekCounts, topics: Sequence[str]) -> list[ReleasedRow]:
     matters: of two that are too close the later is left out.
     """
     total: Figures = {"breaks": list(week.breaks)}
-    if week.total.addresses < MIN_ADDRESSES:
+    if week.total.addresses < MIN_RELEASED_ADDRESSES:
         return [_row("week", week.start, "", "", total)]
     rows = [_row("week", week.start, "", "", _totals(week.total) | total)]
     released = _distinct_topics(week.total, topics)
@@ -114,7 +114,7 @@ def _without_queries(week: WeekCounts, topic: str) -> WeekCounts:
 def _hour_rows(week: WeekCounts, topics: Sequence[str]) -> list[ReleasedRow]:
     """The hours of the week, all or none; each topic in all of them or in none."""
     cells = week.hours.values()
-    if not cells or any(hour.addresses < MIN_ADDRESSES for hour in cells):
+    if not cells or any(hour.addresses < MIN_RELEASED_ADDRESSES for hour in cells):
         return []
     rows = [_row("hour", start, "", "", _totals(hour)) for start, hour in week.hours.items()]
     released: list[str] = []
@@ -185,7 +185,7 @@ def _is_nameable(
     counts = week.countries[country]
     named_by = [other for other, countries in released.items() if country in countries]
     return (
-        counts.addresses >= MIN_ADDRESSES
+        counts.addresses >= MIN_RELEASED_ADDRESSES
         and _is_protected(counts, topic)
         and all(_are_apart(counts, topic, other) for other in named_by)
     )
@@ -196,7 +196,7 @@ def _is_rest_protected(
 ) -> bool:
     """Is what the week has more than the named countries enough, by itself and beside topics?"""
     rest = _rest(week, named)
-    if rest.addresses < MIN_ADDRESSES or not _is_protected(rest, topic):
+    if rest.addresses < MIN_RELEASED_ADDRESSES or not _is_protected(rest, topic):
         return False
     for other, others in released.items():
         both = [country for country in named if country in others]

@@ -12,7 +12,7 @@ from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.country_zones import country_name
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.assets import text
-from donkeywatch.publish.named_countries import MIN_ADDRESSES, week_by_country
+from donkeywatch.publish.named_countries import MIN_NAMED_ADDRESSES, week_by_country
 from donkeywatch.publish.responses import CountriesResponse, CountryResponse, Interval
 from donkeywatch.publish.snapshot import Snapshot
 from donkeywatch.publish.window_views import TopicView, WindowView
@@ -203,8 +203,8 @@ def _countries(answer: CountriesResponse, topics: Sequence[str]) -> str:
     named = [answer for answer in answer.countries if answer.country is not None]
     if not named:
         return (
-            f'<p class="soft">No country may be named in {answer.week}: one needs {MIN_ADDRESSES}'
-            " addresses,"
+            f'<p class="soft">No country may be named in {answer.week}: one needs'
+            f" {MIN_NAMED_ADDRESSES} addresses,"
             " and as many have to be left for the others.</p>"
         )
     rows = "".join(_country(answer) for answer in named[:MAX_COUNTRIES])
@@ -216,7 +216,7 @@ def _countries(answer: CountriesResponse, topics: Sequence[str]) -> str:
     more = len(named) - MAX_COUNTRIES
     left_out = f" {more} more are in the API." if more > 0 else ""
     return Template(text("countries.html")).substitute(
-        week=answer.week, head=head, rows=rows, small=MIN_ADDRESSES, more=left_out
+        week=answer.week, head=head, rows=rows, small=MIN_NAMED_ADDRESSES, more=left_out
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.publish.engine_status import SourceStatus, Status
-from donkeywatch.publish.named_countries import MIN_ADDRESSES
+from donkeywatch.publish.named_countries import MIN_NAMED_ADDRESSES
 
 WINDOWS = (*ROLLING_LENGTHS, "hour", "week")
 """Values of the label ``window``; the last two are the last closed hour and week."""
@@ -122,8 +122,8 @@ DERIVED_GAUGES = (
     MetricSpec(
         "window_country_queries", "gauge", ("window", "country"),
         "Keyword searches in the last closed week by country of the address: the ten largest"
-        f" with {MIN_ADDRESSES} addresses or more in it, and `other`; `ZZ` is unknown. Hours have"
-        " none.",
+        f" with {MIN_NAMED_ADDRESSES} addresses or more in it, and `other`; `ZZ` is unknown. Hours"
+        " have none.",
     ),
     MetricSpec(
         "window_country_topic_queries", "gauge", ("window", "topic", "country"),
