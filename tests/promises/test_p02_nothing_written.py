@@ -43,7 +43,7 @@ FAILURES = (
     ("ingest.line_reader", "LineReader", "read", "ValueError(bytes(arguments[0]))"),
     ("ingest.block_reader", "BlockReader", "read", "KeyError(bytes(arguments[0])[:400])"),
     ("ingest.detector", "Detector", "classify", "LookupError(*arguments[0])"),
-    ("ingest.lexicon", "Lexicon", "public_topics", "TypeError(self.model_dump_json())"),
+    ("ingest.lexicon_model", "Lexicon", "public_topics", "TypeError(self.model_dump_json())"),
 )
 
 
