@@ -218,7 +218,9 @@ def test_backfills_beside_the_live_log_count_each_line_once(
         code, message = run(*backfill, old[0], diary.log, old[0], packed, old[1], copy)
         assert code == 0, message
         diary.exact()
-    assert message.count("counted before, nothing new") == 5
+    # Of the packed one nobody can tell it any more: the keys of its weeks are destroyed.
+    assert message.count("counted before, nothing new") == 4
+    assert message.count("nothing counted; 40 lines are of weeks whose keys are destroyed") == 1
     reader.start()
     with diary.log.open("a") as log:
         log.write("orv\n")

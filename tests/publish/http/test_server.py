@@ -22,6 +22,7 @@ from fastapi import FastAPI, Response
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.http import connections
+from donkeywatch.publish.http import server as server_module
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http
 
@@ -62,7 +63,9 @@ def get(url: str, verify: ssl.SSLContext | bool = True) -> httpx.Response:
     return httpx.get(url, trust_env=False, timeout=10, verify=verify)
 
 
-def test_what_takes_long_is_prepared_once_requests_are_answered() -> None:
+def test_what_takes_long_is_prepared_once_requests_are_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """In a thread of its own, which ends with the server; a busy database is no trouble."""
     app, stopped = hello(), threading.Event()
     began = threading.Event()
@@ -74,6 +77,7 @@ def test_what_takes_long_is_prepared_once_requests_are_answered() -> None:
         stopped.set()
         raise sqlite3.OperationalError("database is locked")
 
+    monkeypatch.setattr(server_module, "PREPARE_AFTER_SECONDS", 0.1)
     app.state.prepare = prepare
     server = Server(app, Http(port=0))
     server.start()

@@ -25,6 +25,8 @@ from donkeywatch.settings.schema import Http
 
 SHUTDOWN_SECONDS = 3
 """Seconds that answers may take to end when the server stops."""
+PREPARE_AFTER_SECONDS = 5.0
+"""Seconds after the start when what takes long is prepared: the logs come first."""
 STARTUP_SECONDS = 10.0
 """Seconds the server may take to answer."""
 
@@ -80,7 +82,7 @@ class Server:
             threading.Thread(target=self._prepare_answers, name="prepare", daemon=True).start()
 
     def _prepare_answers(self) -> None:
-        if self._prepare is not None:
+        if self._prepare is not None and not self._stopping.wait(PREPARE_AFTER_SECONDS):
             with contextlib.suppress(sqlite3.Error, OSError):  # Who asks is told.
                 self._prepare(self._stopping.is_set)
 
