@@ -52,11 +52,9 @@ TRUNK = {
         "Store.record_key_destruction",
         "Store.delete_sealed", "Store.delete_some_sealed", "Store._expired_hours", "Store._destroy",
     ),
-    "store/writer_connection.py": (
-        "Connection.transaction", "Connection.truncate_log", "Connection._overwrite_log",
-    ),
+    "store/writer_connection.py": ("Connection.transaction", "Connection.truncate_log"),
     "store/file_erasure.py": ("overwrite",),
-    "store/covered_times.py": ("add", "forget"),
+    "store/covered_times.py": ("forget", "_insert"),
     "store/segment_aggregation.py": ("Aggregator.partial_aggregates",),
     "store/window_tables.py": ("add", "close", "replace_rolling"),
     "store/positions.py": ("write",),
