@@ -11,8 +11,8 @@ from isal import isal_zlib
 from donkeywatch.publish.snapshot import BlockState, Snapshot
 from donkeywatch.publish.window_views import WindowView
 
-MAX_CACHED_BYTES = 16 << 20
-"""Compressed texts that are remembered: all hours of three years as JSON and as CSV take 12 MB."""
+MAX_CACHED_BYTES = 32 << 20
+"""Compressed texts that are remembered: all hours of three years, as JSON and as CSV, and more."""
 LEVEL = 1
 """Of compression, which takes a tenth of the time of writing the text."""
 
