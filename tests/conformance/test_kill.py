@@ -23,7 +23,7 @@ TRUNK = {
         "Engine.commit_batch", "Engine._recover",
     ),
     "runtime/rolling_view.py": ("RollingView.show", "RollingView.record"),
-    "runtime/clock_doubt.py": (
+    "runtime/clock_gate.py": (
         "ClockGate.look", "ClockGate.has_to_wait", "ClockGate.advance_coverage",
     ),
     "runtime/ordered_work_queue.py": ("BlockQueue.drain",),

@@ -31,7 +31,7 @@ NOON = to_ms(START) + 12 * HOUR
 
 
 @dataclass
-class World:
+class SteppedDaemon:
     """A daemon that is stepped by hand, under a clock that stands until it is moved."""
 
     directory: Path
@@ -98,9 +98,9 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SteppedDaemon]:
     """A daemon that runs with the old list."""
-    made = World(tmp_path)
+    made = SteppedDaemon(tmp_path)
     monkeypatch.setattr(service_module, "wall_ms", lambda: made.time)
     monkeypatch.setattr(service_module, "monotonic_ms", lambda: made.time)
     made.start()
@@ -108,74 +108,76 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     made.end()
 
 
-def test_each_hour_is_counted_with_one_list(world: World, caplog: pytest.LogCaptureFixture) -> None:
+def test_each_hour_is_counted_with_one_list(
+    daemon: SteppedDaemon, caplog: pytest.LogCaptureFixture
+) -> None:
     """The old one up to the hour's end, the new one from then on; the break stands between."""
     caplog.set_level(logging.INFO)
-    world.search(OLD, NEW)
-    world.write_lexicon(NEW)
-    world.service._reload()
+    daemon.search(OLD, NEW)
+    daemon.write_lexicon(NEW)
+    daemon.service._reload()
     assert f"when the next hour begins, at {iso_utc(NOON + HOUR)}" in caplog.text
-    world.search(OLD, OLD, NEW)
-    assert world.breaks() == []
-    world.move_to(NOON + HOUR)
+    daemon.search(OLD, OLD, NEW)
+    assert daemon.breaks() == []
+    daemon.move_to(NOON + HOUR)
     assert "the new word list is taken" in caplog.text
-    world.search(OLD, NEW, NEW, NEW)
-    world.move_to(NOON + 2 * HOUR + 5 * MINUTE)
-    assert world.flagged(NOON) == (5, 3)
-    assert world.flagged(NOON + HOUR) == (4, 3)
-    ((kind, time),) = world.breaks()
+    daemon.search(OLD, NEW, NEW, NEW)
+    daemon.move_to(NOON + 2 * HOUR + 5 * MINUTE)
+    assert daemon.flagged(NOON) == (5, 3)
+    assert daemon.flagged(NOON + HOUR) == (4, 3)
+    ((kind, time),) = daemon.breaks()
     assert kind == "lexicon"
     assert NOON + HOUR <= time <= NOON + HOUR + MINUTE
 
 
-def test_a_list_that_was_put_back_changes_nothing(world: World) -> None:
+def test_a_list_that_was_put_back_changes_nothing(daemon: SteppedDaemon) -> None:
     """Neither at once nor when the hour ends."""
     for word in (NEW, OLD):
-        world.write_lexicon(word)
-        world.service._reload()
-    world.move_to(NOON + HOUR)
-    world.search(OLD, NEW)
-    assert world.breaks() == []
+        daemon.write_lexicon(word)
+        daemon.service._reload()
+    daemon.move_to(NOON + HOUR)
+    daemon.search(OLD, NEW)
+    assert daemon.breaks() == []
 
 
 def test_other_settings_do_not_wait_for_the_list(
-    world: World, caplog: pytest.LogCaptureFixture
+    daemon: SteppedDaemon, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They are taken at once, the list with the hour."""
     caplog.set_level(logging.INFO)
-    world.write_lexicon(NEW)
-    text = world.settings.read_text("utf-8").replace("lateness = 60", "lateness = 30")
-    world.settings.write_text(text, "utf-8")
-    world.service._reload()
+    daemon.write_lexicon(NEW)
+    text = daemon.settings.read_text("utf-8").replace("lateness = 60", "lateness = 30")
+    daemon.settings.write_text(text, "utf-8")
+    daemon.service._reload()
     assert "settings reloaded: time.lateness" in caplog.text
-    assert world.service._engine.settings.time.lateness == 30
-    assert world.breaks() == []
-    world.move_to(NOON + HOUR)
-    assert [kind for kind, _ in world.breaks()] == ["lexicon"]
-    assert world.service._engine.settings.time.lateness == 30
+    assert daemon.service._engine.settings.time.lateness == 30
+    assert daemon.breaks() == []
+    daemon.move_to(NOON + HOUR)
+    assert [kind for kind, _ in daemon.breaks()] == ["lexicon"]
+    assert daemon.service._engine.settings.time.lateness == 30
 
 
-def test_a_restart_takes_the_list_at_once(world: World) -> None:
+def test_a_restart_takes_the_list_at_once(daemon: SteppedDaemon) -> None:
     """Who cannot wait for the hour restarts the daemon."""
-    world.search(OLD)
-    world.write_lexicon(NEW)
-    world.service._reload()
-    world.end()
-    world.start()
-    assert [kind for kind, _ in world.breaks()] == ["lexicon"]
+    daemon.search(OLD)
+    daemon.write_lexicon(NEW)
+    daemon.service._reload()
+    daemon.end()
+    daemon.start()
+    assert [kind for kind, _ in daemon.breaks()] == ["lexicon"]
 
 
-def test_the_list_waits_until_the_logs_are_read_up_to_the_hour(world: World) -> None:
+def test_the_list_waits_until_the_logs_are_read_up_to_the_hour(daemon: SteppedDaemon) -> None:
     """Lines of the old hour that are not read yet belong to the old list."""
-    world.search(OLD)
-    engine = world.service._engine
+    daemon.search(OLD)
+    engine = daemon.service._engine
     running = engine.reference_data
-    world.write_lexicon(NEW)
-    new = ReferenceData(lexicon_file.load(world.directory / "lexicon.toml"), running.countries)
-    _, swap = LexiconSwap.for_new_list(new, running, world.time)
+    daemon.write_lexicon(NEW)
+    new = ReferenceData(lexicon_file.load(daemon.directory / "lexicon.toml"), running.countries)
+    _, swap = LexiconSwap.for_new_list(new, running, daemon.time)
     assert swap is not None
     hour, old = NOON + HOUR, f"{iso_utc(NOON + 50 * MINUTE)}\t2001:db8::99\t{OLD}\n"
-    with world.log.open("a", encoding="utf-8") as log:
+    with daemon.log.open("a", encoding="utf-8") as log:
         log.write(old * 100_000)  # More than a block.
     engine.tick(hour, hour, lambda: True)
     assert not swap.is_due(engine, hour, hour)

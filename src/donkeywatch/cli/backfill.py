@@ -82,15 +82,15 @@ def _print(lines: dict[Path, Counter[str] | None], last: dict[Path, backfill.Pro
 def _describe(outcomes: Counter[str] | None, unknowable: int) -> str:
     if outcomes is None:
         return "empty"
-    untold = (
+    undecided = (
         f"{unknowable:,} lines are of weeks whose keys are destroyed: nobody can tell whether they"
         " were counted before"
     )
     if not outcomes:
-        return f"nothing counted; {untold}" if unknowable else "counted before, nothing new"
+        return f"nothing counted; {undecided}" if unknowable else "counted before, nothing new"
     parts = [f"{outcomes[name]:,} {name}" for name in OUTCOMES if outcomes[name]]
     text = f"{outcomes.total():,} lines counted ({', '.join(parts)})"
-    return f"{text}; {untold}" if unknowable else text
+    return f"{text}; {undecided}" if unknowable else text
 
 
 PARALLEL_ABOVE_BYTES = 8 << 20

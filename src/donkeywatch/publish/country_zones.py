@@ -39,8 +39,8 @@ def local_hour_index(place: ZoneInfo, starts: Times) -> Times:
     middles = starts + HOUR // 2
     days, of_day = np.unique(middles // DAY, return_inverse=True)
     first, last = (
-        np.array([_offset(place, day * DAY) for day in day.tolist()], np.int64)
-        for day in (days, days + 1)
+        np.array([_offset(place, day * DAY) for day in each.tolist()], np.int64)
+        for each in (days, days + 1)
     )
     offsets = first[of_day]
     changing = np.flatnonzero((first != last)[of_day])

@@ -17,7 +17,7 @@ from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
 from donkeywatch.runtime import all_sources, installation_state
-from donkeywatch.runtime.clock_doubt import ClockGate
+from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.deduplication import Deduplicator
 from donkeywatch.runtime.followed_source import FollowedSource

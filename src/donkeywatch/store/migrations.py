@@ -16,17 +16,22 @@ from donkeywatch.store.schema import (
     TABLES,
     TICKS,
     TOP,
+    Table,
 )
 
 migrations = Migrations("donkeywatch")
 
 
+def _create(db: Database, table: Table) -> None:
+    """Make a table, unless it is there: the first step makes those of later steps, too."""
+    columns = {column.name: column.type for column in table.columns}
+    db.table(table.name).create(columns, pk=table.key, if_not_exists=True)
+
+
 @migrations(name="0001_tables")
 def _tables(db: Database) -> None:
     for table in TABLES:
-        db.table(table.name).create(
-            {column.name: column.type for column in table.columns}, pk=table.key
-        )
+        _create(db, table)
     db.table("segments").create_index(["hour"])
     db.create_view("hours", "select * from windows where kind = 'hour' order by start")
     db.create_view("weeks", "select * from windows where kind = 'week' order by start")
@@ -69,9 +74,7 @@ def _ticks(db: Database) -> None:
     if TICKS.name in db.table("segments").columns_dict:
         return
     db.execute(f"alter table segments rename column minutes to {TICKS.name}")
-    db.table(FINISHED_FILES.name).create(
-        {column.name: column.type for column in FINISHED_FILES.columns}, pk=FINISHED_FILES.key
-    )
+    _create(db, FINISHED_FILES)
     for column in GENERATION_HINTS:
         db.table("generations").add_column(column.name, column.type)
     # Searches in hours from before this step can be told apart by the minute alone; a rotated
@@ -110,11 +113,7 @@ def _names(db: Database) -> None:
 
 @migrations(name="0007_released")
 def _released(db: Database) -> None:
-    db.table(RELEASED.name).create(
-        {column.name: column.type for column in RELEASED.columns},
-        pk=RELEASED.key,
-        if_not_exists=True,
-    )
+    _create(db, RELEASED)
     for change in ("update", "delete"):
         db.execute(
             f"create trigger if not exists released_no_{change} before {change} on {RELEASED.name}"
@@ -124,11 +123,7 @@ def _released(db: Database) -> None:
 
 @migrations(name="0008_covered_times")
 def _covered_times(db: Database) -> None:
-    db.table(COVERED_TIMES.name).create(
-        {column.name: column.type for column in COVERED_TIMES.columns},
-        pk=COVERED_TIMES.key,
-        if_not_exists=True,
-    )
+    _create(db, COVERED_TIMES)
     # Of hours that were followed in part nobody knows which part: it is taken to be the first.
     db.execute(
         "insert or ignore into covered_times select '', start,"

@@ -56,8 +56,8 @@ class Server:
             raise _config_error(error) from None
         self._failure: OSError | None = None
         self._thread = threading.Thread(target=self._run, name=table, daemon=True)
-        self._prepare: Callable[[Callable[[], bool]], None] | None
-        self._prepare = getattr(app.state, "prepare", None)
+        self._prepare: Callable[[Callable[[], bool]], None]
+        self._prepare = getattr(app.state, "prepare", lambda _should_stop: None)
 
     def _run(self) -> None:
         try:
@@ -78,12 +78,11 @@ class Server:
                     "see the messages above; try another `port` under [http]",
                 )
             time.sleep(0.01)
-        if self._prepare is not None:
-            threading.Thread(target=self._prepare_answers, name="prepare", daemon=True).start()
+        threading.Thread(target=self._prepare_answers, name="prepare", daemon=True).start()
 
     def _prepare_answers(self) -> None:
-        if self._prepare is not None and not self._stopping.wait(PREPARE_AFTER_SECONDS):
-            with contextlib.suppress(sqlite3.Error, OSError):  # Who asks is told.
+        if not self._stopping.wait(PREPARE_AFTER_SECONDS):
+            with contextlib.suppress(sqlite3.Error, OSError):  # Who asks then gets the error.
                 self._prepare(self._stopping.is_set)
 
     def reload_tls(self, http: Http) -> None:
