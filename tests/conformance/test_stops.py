@@ -61,6 +61,8 @@ def test_killed_again_and_again_under_load(daemon: Make, tmp_path: Path, case: C
     finally:
         stop.set()
         thread.join()
+    reader.kill()  # A life that was only launched may not know SIGTERM yet.
+    reader.start()
     truth = writer.truth
     expected = {name: n for name, n in truth.lines.items() if n}
     reader.until(lambda: sum(outcomes(reader.state).values()) >= truth.lines.total())
