@@ -5,9 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
+import maxminddb
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from donkeywatch.counting.observations import unpack_country
 from donkeywatch.errors import ConfigError
@@ -64,6 +69,30 @@ def test_every_ipv4_address_agrees_with_the_networks(database: Path) -> None:
         next((n for net, n in known if ipaddress.ip_address(a) in net), "ZZ") for a in arguments
     ]
     assert names(CountryLookup(database), arguments) == expected
+
+
+V6_NETWORKS = [net for nets in NETWORKS.values() for net in nets if ":" in net]
+
+
+@given(
+    st.lists(
+        st.sampled_from([*V6_NETWORKS, "2001:db8::/32"]).flatmap(
+            lambda network: st.ip_addresses(v=6, network=network)
+        ),
+        max_size=60,
+    )
+)
+def test_every_ipv6_address_agrees_with_the_reader_of_the_database(
+    addresses: list[ipaddress.IPv6Address],
+) -> None:
+    """Led through the tree together they end where each ends alone."""
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "countries.mmdb"
+        write_countries(path, NETWORKS, 1)
+        with maxminddb.open_database(path, maxminddb.MODE_MEMORY) as reader:
+            records: list[Any] = [reader.get(address) for address in addresses]
+        expected = [each["country"]["iso_code"] if each else "ZZ" for each in records]
+        assert names(CountryLookup(path), list(map(str, addresses))) == expected
 
 
 def test_without_a_database_no_address_has_a_country() -> None:

@@ -15,7 +15,7 @@ from donkeywatch.counting.observations import Countries as Column
 from donkeywatch.counting.observations import pack_country
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest.address_mac import AddressColumn
-from donkeywatch.ingest.country_tree import ipv4_leaves
+from donkeywatch.ingest.country_tree import SearchTree
 
 UNKNOWN = pack_country("ZZ")
 IPV4_MAPPED_WORD = 0xFFFF0000
@@ -23,7 +23,7 @@ IPV4_MAPPED_WORD = 0xFFFF0000
 
 
 class CountryLookup:
-    """Sorted IPv4 ranges, looked up by column; IPv6 asks the database address by address."""
+    """Looks countries up by column: IPv4 in sorted ranges, IPv6 in the tree of the database."""
 
     def __init__(self, path: Path | None) -> None:
         self.digest = "none"
@@ -35,7 +35,12 @@ class CountryLookup:
             self.digest = sha256(raw).hexdigest()[:16]
             # Not the reader in C: a damaged database ends the process.
             self._reader = maxminddb.open_database(str(path), maxminddb.MODE_MEMORY)
-            self._starts, self._codes = self._ipv4_ranges(self._reader, raw)
+            db_metadata = self._reader.metadata()
+            self._tree = SearchTree(
+                raw, db_metadata.node_count, db_metadata.record_size, db_metadata.ip_version
+            )
+            self._country_by_record: dict[int, int] = {self._tree.nodes: UNKNOWN}
+            self._starts, self._codes = self._ipv4_ranges(self._reader)
             self._by_prefix = _prefix_table(self._starts, self._codes)
         except Exception as error:  # a damaged file breaks its reader in many ways
             raise ConfigError(
@@ -43,21 +48,16 @@ class CountryLookup:
                 "set `countries` to a .mmdb file with countries, such as GeoLite2 or DB-IP",
             ) from None
 
-    @staticmethod
-    def _ipv4_ranges(reader: maxminddb.Reader, raw: bytes) -> tuple[npt.NDArray[np.uint32], Column]:
+    def _ipv4_ranges(self, reader: maxminddb.Reader) -> tuple[npt.NDArray[np.uint32], Column]:
         """Where another country begins, and which; each record is decoded once."""
-        db_metadata = reader.metadata()
-        starts, records = ipv4_leaves(
-            raw, db_metadata.node_count, db_metadata.record_size, db_metadata.ip_version
-        )
+        starts, records = self._tree.ipv4_leaves()
         record_ids, first, place = _unique_with_inverse(records)
-        known = [
-            UNKNOWN
-            if record == db_metadata.node_count
-            else _country_of_record(reader.get(ipaddress.IPv4Address(int(start))))
-            for record, start in zip(record_ids.tolist(), starts[first].tolist(), strict=True)
-        ]
-        codes = np.array(known, np.uint16)[place]
+        for record, start in zip(record_ids.tolist(), starts[first].tolist(), strict=True):
+            if record not in self._country_by_record:
+                address = ipaddress.IPv4Address(int(start))
+                self._country_by_record[record] = _country_of_record(reader.get(address))
+        codes = np.array([self._country_by_record[each] for each in record_ids.tolist()], np.uint16)
+        codes = codes[place]
         new = np.concatenate(([True], codes[1:] != codes[:-1]))
         return starts[new].astype(np.uint32), codes[new]
 
@@ -72,9 +72,7 @@ class CountryLookup:
         if v4.all():
             return self._of_v4(numbers.astype(np.uint32))
         codes[v4] = self._of_v4(numbers[v4].astype(np.uint32))
-        if self._reader.metadata().ip_version == 6:
-            for i in np.flatnonzero(~v4).tolist():
-                codes[i] = self._of_v6(self._reader, addresses[i].tobytes())
+        codes[~v4] = self._of_v6(self._reader, whole[~v4])
         return codes
 
     def _of_v4(self, numbers: npt.NDArray[np.uint32]) -> Column:
@@ -86,12 +84,15 @@ class CountryLookup:
             codes[ambiguous] = self._codes[place]
         return codes
 
-    @staticmethod
-    def _of_v6(reader: maxminddb.Reader, address: bytes) -> int:
-        try:
-            return _country_of_record(reader.get(ipaddress.IPv6Address(address)))
-        except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
-            return UNKNOWN
+    def _of_v6(self, reader: maxminddb.Reader, addresses: AddressColumn) -> Column:
+        """By the record that the tree leads to; each record is decoded once."""
+        records = self._tree.ipv6_records(addresses)
+        record_ids, first, place = _unique_with_inverse(records)
+        for record, example in zip(record_ids.tolist(), first.tolist(), strict=True):
+            if record not in self._country_by_record:
+                self._country_by_record[record] = _decode(reader, addresses[example].tobytes())
+        known = [self._country_by_record[each] for each in record_ids.tolist()]
+        return np.array(known, np.uint16)[place]
 
 
 def _unique_with_inverse(records: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], ...]:
@@ -110,6 +111,13 @@ def _prefix_table(starts: npt.NDArray[np.uint32], codes: Column) -> Column:
     first = np.searchsorted(starts, low, "right") - 1
     last = np.searchsorted(starts, low | 0xFFFF, "right") - 1
     return np.where(first == last, codes[first], 0).astype(np.uint16)
+
+
+def _decode(reader: maxminddb.Reader, address: bytes) -> int:
+    try:
+        return _country_of_record(reader.get(ipaddress.IPv6Address(address)))
+    except (maxminddb.InvalidDatabaseError, ValueError, TypeError, RecursionError):
+        return UNKNOWN
 
 
 def _country_of_record(record: Any) -> int:

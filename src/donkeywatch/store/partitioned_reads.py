@@ -24,7 +24,7 @@ from donkeywatch.counting.window_aggregates import (
 from donkeywatch.store import segments
 from donkeywatch.store.segments import PARTITION_BITS, PARTITIONS
 
-PARTITION_ABOVE_ROWS = 1 << 19
+PARTITION_ABOVE_ROWS = 1 << 20
 """Rows of a window above which it is counted part by part."""
 MAX_HELD_ROWS = 4 << 19
 """Rows of a second week that are held at a time, to be taken under the key of the first one."""
