@@ -70,7 +70,7 @@ test: lint
 
 # What some tests need of the system, as root; without it they skip by hand and fail under CI.
 SYSTEM_PACKAGES = make chromium prometheus strace systemd logrotate faketime openssl mtail rsyslog \
-  mawk gawk nginx caddy zstd debootstrap dpkg-dev python3-venv
+  mawk gawk nginx caddy zstd debootstrap dpkg-dev python3-venv clickhouse-server
 system-packages:
 	@missing=; for name in $(SYSTEM_PACKAGES); do dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \
 	  command -v npm >/dev/null || missing="$$missing npm"; test -z "$$missing" || { apt-get update -qq && \

@@ -202,8 +202,8 @@ def speed() -> str:
 
 
 PACKAGES = (
-    "settings", "counting", "sources", "ingest", "estimation", "store", "publish", "evaluation",
-    "runtime", "report", "simulation", "cli",
+    "settings", "counting", "sources", "ingest", "estimation", "store", "publish", "fleet",
+    "evaluation", "runtime", "report", "simulation", "cli",
 )  # fmt: skip
 """In the order of the data."""
 

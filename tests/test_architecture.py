@@ -34,7 +34,7 @@ def imported(path: Path) -> Iterator[str]:
 
 LAYERS = (
     "errors", "settings", "counting", "sources", "ingest", "estimation", "store", "publish",
-    "evaluation", "runtime", "report", "simulation", "cli",
+    "fleet", "evaluation", "runtime", "report", "simulation", "cli",
 )  # fmt: skip
 """Packages in the order of the data: each imports those before it only."""
 BEHIND_THE_BOUNDARY = ("counting", "estimation", "store", "publish")

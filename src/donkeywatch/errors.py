@@ -89,6 +89,12 @@ class StateLockedError(DonkeywatchError):
     exit_code = 4
 
 
+class WarehouseError(DonkeywatchError):
+    """The database of a fleet does not answer, or refuses; a later try may succeed."""
+
+    exit_code = 6
+
+
 class SourceError(DonkeywatchError):
     """A log or an archive cannot be read as it is."""
 

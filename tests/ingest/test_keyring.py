@@ -190,7 +190,7 @@ def test_a_crash_while_a_lost_key_is_replaced_is_made_good(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(keyring, "_write", fail)
+        full.setattr(keyring, "write_key", fail)
         with pytest.raises(OSError, match="No space"):
             records.open()
     assert records.open().lost == [W40]

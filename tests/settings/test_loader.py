@@ -46,9 +46,9 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "`source` is missing"),
+        ("", "there is no log: give at least one table `[[source]]`"),
         (SMALLEST.replace("lexicon", "countries"), "give `lexicon` or `lexicon_command`"),
-        ('lexicon = "x"', "`source` is missing"),
+        ('lexicon = "x"', "there is no log: give at least one table `[[source]]`"),
         ('lexicn = "x"\n' + SMALLEST, "did you mean `lexicon`?"),
         (SMALLEST + "[checkpoint]\nintervall = 2\n", "did you mean `interval`?"),
         (SMALLEST + "[nonsense]\n", "`nonsense` is not a setting"),

@@ -102,6 +102,30 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "root_path": st.one_of(WORDS, st.sampled_from(["/donkeywatch", "/api", "/../x"])),
     },
     "release": {"host": WORDS, "port": NUMBERS, "delay_hours": NUMBERS},
+    "fleet": {
+        "url": st.one_of(
+            WORDS,
+            st.sampled_from(
+                [
+                    "clickhouse://localhost:9000,[::1]/fleet",
+                    "clickhouse://u:p@h/d",
+                    "chdb:///x",
+                    "clickhouse://h:port/d",
+                    "chdb://x",
+                    "clickhouse:///d",
+                    "clickhouses://h/1",
+                ]
+            ),
+        ),
+        "password_file": PATHS,
+        "ca_file": PATHS,
+        "token_file": PATHS,
+        "cluster": WORDS,
+        "server": st.one_of(WORDS, st.just("first")),
+        "keys_url": st.one_of(WORDS, st.just("https://fleet.example.org")),
+        "issuer": st.one_of(WORDS, st.just("A" * 43 + "=")),
+        "servers": st.dictionaries(WORDS, WORDS, max_size=2),
+    },
     "": {
         "title": WORDS,
         "lexicon_command": st.lists(WORDS, max_size=2),

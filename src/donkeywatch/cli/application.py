@@ -39,6 +39,11 @@ token_app = typer.Typer(
 )
 app.add_typer(token_app, name="token")
 
+fleet_app = typer.Typer(
+    help="Unite several servers: each address counts once.", no_args_is_help=True
+)
+app.add_typer(fleet_app, name="fleet")
+
 
 @keys_app.callback()
 def _keys() -> None:

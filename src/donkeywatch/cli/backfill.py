@@ -18,6 +18,7 @@ from donkeywatch.runtime import backfill
 from donkeywatch.runtime.backfill_errors import Incomplete
 from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.fleet_backfill import finish_shipping, ship_before_destroying
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.settings import loader
 from donkeywatch.store.database_notices import findings
@@ -41,6 +42,10 @@ def backfill_command(
             "--overlapping", help="count lines that have the times of counted ones: no masked copy"
         ),
     ] = False,
+    fleet: Annotated[
+        bool,
+        typer.Option("--fleet", help="ship each hour to the fleet before its week's key goes"),
+    ] = False,
 ) -> None:
     """Count finished log files, oldest first whatever their order.
 
@@ -52,10 +57,14 @@ def backfill_command(
     last: dict[Path, backfill.Progress] = {}
     try:
         engine.clock_gate.require_believed_clock(wall_ms(), monotonic_ms())
+        if fleet:
+            ship_before_destroying(engine)
         lines = backfill_with_progress(
             engine, files, source, last, anyway=anyway, overlapping=overlapping
         )
         _print(lines, last)
+        if fleet:
+            finish_shipping(engine)
     except Incomplete as error:
         _print(error.lines, last)
         raise

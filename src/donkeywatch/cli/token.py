@@ -15,6 +15,7 @@ from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import access_tokens, loader
 from donkeywatch.settings.access_tokens import AccessToken
 
+DEFAULT_SCOPES = ("read", "metrics")
 NameArgument = Annotated[str, typer.Argument(help="who uses it, such as grafana")]
 
 
@@ -23,7 +24,10 @@ def token_add(
     name: NameArgument,
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="what it may read: `read` or `metrics`; once for each; default: both"),
+        typer.Option(
+            help="what it may read: `read`, `metrics`, or `fleet` (sealed keys, of `fleet serve`);"
+            " once for each; default: `read` and `metrics`"
+        ),
     ] = None,
     config_path: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
@@ -35,9 +39,9 @@ def token_add(
     path, tokens = _read(config_path, may_be_new=True)
     if any(token.name == name for token in tokens):
         raise UsageError(f"there is a token {name}", "revoke it, or take another name")
-    scopes = [known for known in access_tokens.SCOPES if known in (scope or access_tokens.SCOPES)]
+    scopes = [known for known in access_tokens.SCOPES if known in (scope or DEFAULT_SCOPES)]
     if unknown := set(scope or ()) - set(scopes):
-        raise UsageError(f"there is no scope {min(unknown)}", "take `read` or `metrics`")
+        raise UsageError(f"there is no scope {min(unknown)}", "take `read`, `metrics` or `fleet`")
     stored, token = access_tokens.new_token(name, scopes, utc(wall_ms()).date())
     access_tokens.write_tokens(path, [*tokens, stored])
     err.print(f"{path}: {name} may read: {', '.join(stored.scopes)}; this is shown once:")

@@ -20,6 +20,7 @@ SUMMARIES = {
     "reset": "Start empty: remove the database, its backups and all keys.",
     "keys": "Work on the weekly keys.",
     "token": "Work on the tokens of who may read the figures.",
+    "fleet": "Unite several servers: each address counts once.",
     "report": "Draw the study's nine figures, with numbers and a page.",
     "evaluate": "Run the detector over labelled queries: precision and recall.",
     "simulate": "Simulate a server: logs, a nonsense lexicon, the exact truth.",

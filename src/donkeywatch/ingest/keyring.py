@@ -16,6 +16,8 @@ KEY_BYTES = 32
 """Bytes of a key: AES-256."""
 INSTALL_KEY_NAME = "install.key"
 """The one lasting key: fingerprints of files and the lexicon's digest."""
+SUPPLIED, CHECK_SUFFIX = "fleet", ".check"
+"""Directory in that of the keys: keys of weeks that a fleet has in common and that come yet."""
 
 
 class Keyring:
@@ -38,6 +40,9 @@ class Keyring:
         self._weeks: dict[int, bytes] = {}
         for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in weekly_keys}:
             _destroy(path)  # A crash came before its week was known, or after that was forgotten.
+        for week in weekly_keys:  # A crash came after it was taken.
+            if supplied_path(directory, week).exists():
+                _destroy(supplied_path(directory, week))
         self.lost: list[int] = []
         """Weeks (ms UTC) whose keys were gone when this was opened, and that go on under others."""
         for week, (expected, is_destroyed) in weekly_keys.items():
@@ -51,7 +56,7 @@ class Keyring:
             # Registered first: a key that is not the registered one would be refused.
             key = secrets.token_bytes(KEY_BYTES)
             register(week, key_check_value(key))
-            _write(self._path(week), key)
+            write_key(self._path(week), key)
             self._weeks[week] = key
 
     def key(self, week: int) -> bytes | None:
@@ -59,10 +64,13 @@ class Keyring:
         if week in self._destroyed:
             return None
         if week not in self._weeks:
-            key = secrets.token_bytes(KEY_BYTES)
-            _write(self._path(week), key)
+            shared = supplied_key(self.directory, week)
+            key = shared or secrets.token_bytes(KEY_BYTES)
+            write_key(self._path(week), key)
             self._register(week, key_check_value(key))
             self._weeks[week] = key
+            if shared:
+                _destroy(supplied_path(self.directory, week))
         return self._weeks[week]
 
     def has_key(self, week: int) -> bool:
@@ -83,6 +91,9 @@ class Keyring:
             del self._weeks[week]
             self._destroyed.add(week)
             self._remove(week)
+        for path in (self.directory / SUPPLIED).glob("*-W*.key"):
+            if path.name < f"{week_name(before)}.key":
+                _destroy(path)
 
     def discard(self, start: int) -> None:
         """Destroy the keys of the weeks from ``start`` (ms UTC) on, which may come yet."""
@@ -124,9 +135,34 @@ def read(directory: Path, week: int, expected: bytes) -> bytes:
     return key
 
 
+def supplied_path(directory: Path, week: int) -> Path:
+    """Give the file with the key that a fleet has in common in a week, until that is used."""
+    return _path(directory / SUPPLIED, week)
+
+
+def supplied_key(directory: Path, week: int) -> bytes | None:
+    """Read the key that a fleet has in common in a week (ms UTC); None where there is none."""
+    return _key(supplied_path(directory, week))
+
+
+def supply_key(directory: Path, week: int, key: bytes) -> None:
+    """Store the key that a fleet has in common in a week (ms UTC), to be used when that begins."""
+    ensure_directory(directory / SUPPLIED)
+    write_key(supplied_path(directory, week), key)
+    check = directory / SUPPLIED / f"{week_name(week)}{CHECK_SUFFIX}"
+    check.write_text(key_check_value(key).hex(), "ascii")
+
+
+def shared_key_checks(directory: Path) -> dict[str, str]:
+    """Give what tells the keys that a fleet has in common, in hex by the name of their week."""
+    paths = (directory / SUPPLIED).glob(f"*-W*{CHECK_SUFFIX}")
+    return {path.stem: path.read_text("ascii") for path in paths}
+
+
 def destroy_all(directory: Path) -> None:
     """Destroy every key, the lasting one too: nothing made with them can be asked about."""
-    for path in (*directory.glob("*-W*.key"), directory / INSTALL_KEY_NAME):
+    keys = (*directory.glob("*-W*.key"), *(directory / SUPPLIED).glob("*-W*.key"))
+    for path in (*keys, directory / INSTALL_KEY_NAME):
         if path.exists():
             _destroy(path)
 
@@ -173,7 +209,7 @@ def new_install_key(directory: Path) -> bytes | None:
 
 def store_install_key(directory: Path, key: bytes) -> None:
     """Store the lasting key."""
-    _write(directory / INSTALL_KEY_NAME, key)
+    write_key(directory / INSTALL_KEY_NAME, key)
 
 
 def has_week_keys(directory: Path) -> bool:
@@ -211,8 +247,8 @@ def _key(path: Path) -> bytes | None:
     return key
 
 
-def _write(path: Path, key: bytes) -> None:
-    """Durably, and never half: a key must be on disk before anything is hashed with it."""
+def write_key(path: Path, key: bytes) -> None:
+    """Store a key durably, and never half of it: before anything is hashed with it."""
     temporary = path.with_suffix(".part")
     temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

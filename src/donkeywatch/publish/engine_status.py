@@ -44,6 +44,18 @@ class CommitHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetWindowStatus:
+    """The newest window of a kind, united over the servers of a fleet."""
+
+    window: str
+    servers: int
+    outside_queries: int
+    """Queries of servers that are not in it."""
+    shared_addresses: int
+    """Distinct addresses that asked at more than one server."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The engine at one instant; replaced whole, never changed."""
 
@@ -79,6 +91,11 @@ class Status:
     """Another program keeps destroyed rows in the write-ahead log."""
     engine_problems: tuple[str, ...] = field(default=())
     """Why the engine is not ready, apart from the sources; empty when it is."""
+
+    fleet_pending_hours: int | None = None
+    """Closed hours that have not arrived at the fleet; None without one."""
+    fleet_windows: tuple[FleetWindowStatus, ...] = ()
+    """The united windows, of `fleet serve` alone."""
 
     def readiness_problems(self, ready_lag: int) -> list[str]:
         """The reasons, for the operator; an empty list means ready."""

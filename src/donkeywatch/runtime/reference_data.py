@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.countries import CountryLookup
 from donkeywatch.ingest.lexicon_model import Lexicon
@@ -19,5 +20,10 @@ class ReferenceData:
 
     @classmethod
     def load(cls, settings: Settings) -> ReferenceData:
-        """Read them all."""
+        """Read them all; ConfigError where there is no log to use them for."""
+        if not settings.source:
+            raise ConfigError(
+                "the settings name no log",
+                "give a table `[[source]]`; `donkeywatch fleet serve` goes without",
+            )
         return cls(lexicon_file.load_configured(settings), CountryLookup(settings.countries))

@@ -24,6 +24,7 @@ from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
+from donkeywatch.runtime.fleet_shipping import FleetShipping
 from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.offline_key_destruction import destroy_before_serving
@@ -77,6 +78,7 @@ class Service:
         self._listeners = [self._server]
         if (port := settings.release.port) is not None:
             self._listeners.append(ListenRetry(lambda: make_public_server(self._settings, port)))
+        self._fleet = FleetShipping(path, settings) if settings.fleet.ships else None
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
         self._logged_status = self._status  # What the journal knows of.
 
@@ -110,6 +112,8 @@ class Service:
             self._wakeup.close()
             for listener in self._listeners:
                 listener.stop()
+            if self._fleet:
+                self._fleet.close()
             self._engine.close()
 
     def _destroy_due(self) -> None:
@@ -141,6 +145,8 @@ class Service:
         busy = self._engine.tick(wall_ms(), monotonic_ms(), lambda: monotonic_ms() > end)
         if self._swap and self._swap.is_due(self._engine, wall_ms(), monotonic_ms()):
             self._take_new_lexicon(self._swap)
+        if self._fleet:
+            self._fleet.step(self._engine, wall_ms(), monotonic_ms())
         self._engine.start_backup_if_due(wall_ms(), monotonic_ms())
         before, self._logged_status = self._logged_status, self._current_status()
         self._status = self._logged_status
@@ -173,6 +179,7 @@ class Service:
             last_reload_ok=self._reload_good,
             ready=not status.readiness_problems(self._settings.follow.ready_lag),
             accuracies=self._accuracies,
+            fleet_pending_hours=self._fleet.pending if self._fleet else None,
         )
 
     def _accuracies_for(self, record: ValidationRecord | None) -> Mapping[str, Accuracy]:

@@ -10,7 +10,7 @@ from donkeywatch.ingest import keyring, lexicon_model
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import installation_state, source_opening
+from donkeywatch.runtime import fleet_lexicons, installation_state, source_opening
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings.schema import Settings
@@ -45,7 +45,8 @@ def open_state(
     """
     keyring.ensure_directory(settings.key_directory)
     installation_state.refuse_orphaned_keys(settings)
-    store = Store(settings.state, [topic.id for topic in detector.topics])
+    topics = [topic.id for topic in detector.topics]
+    store = Store(settings.state, topics, ships_to_fleet=settings.fleet.ships)
     try:
         moment = installation_state.plausible_time(store, now)
         install = installation_state.load_install_key(settings, store)
@@ -54,6 +55,8 @@ def open_state(
         digest = lexicon_model.digest(materials.lexicon, install)
         countries = materials.countries.digest
         installation_state.record_measurement_changes(store, settings, digest, countries, moment)
+        if settings.fleet.ships:
+            fleet_lexicons.record_lexicon(store, settings, materials.lexicon, moment)
         interval = round(settings.backup.interval * SECOND)
         backups = Backups(store.path, interval, settings.backup.keep)
         backups.destroy_expired(keys.destroyed_weeks())

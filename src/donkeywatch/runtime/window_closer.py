@@ -60,7 +60,8 @@ class WindowCloser:
         before_destroying: Callable[[int], None] = lambda _week: None,
     ) -> None:
         self._store = store
-        self._before_destroying = before_destroying
+        self.before_destroying = before_destroying
+        """Called with the week (ms UTC) before which all is about to be destroyed."""
         self._aggregator = Aggregator(store, aggregate_rows)
         self._backups = backups
         self._keys = keys
@@ -272,7 +273,7 @@ class WindowCloser:
         """
         if self._has_expired_keys(watermark):
             ended = first_living_week(watermark)
-            self._before_destroying(ended)
+            self.before_destroying(ended)
             self._backups.destroy()
             self._store.record_key_destruction(ended)
             self._keys.destroy_before(ended)

@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings.private_files import read_private_file
 
-Scope = Literal["read", "metrics"]
-SCOPES: tuple[Scope, ...] = ("read", "metrics")
-"""`metrics` is `/metrics`, `read` everything else that is answered."""
+Scope = Literal["read", "metrics", "fleet"]
+SCOPES: tuple[Scope, ...] = ("read", "metrics", "fleet")
+"""`metrics` is `/metrics`, `fleet` the sealed keys of `fleet serve`, `read` everything else."""
 ID_BYTES, SECRET_BYTES, SALT_BYTES = 6, 32, 16
 SCRYPT = {"n": 1 << 14, "r": 8, "p": 1}
 """Cost of a hash: 16 MiB and some 50 ms (RFC 7914)."""

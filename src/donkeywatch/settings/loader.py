@@ -147,6 +147,12 @@ def _resolve_paths(settings: Settings, base: Path) -> Settings:
             ),
             "correction": Correction(record=resolve(settings.correction.record)),
             "http": http,
+            "fleet": settings.fleet.model_copy(
+                update={
+                    name: resolve(getattr(settings.fleet, name))
+                    for name in ("password_file", "ca_file", "token_file")
+                }
+            ),
         }
     )
 

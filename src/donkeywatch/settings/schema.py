@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Annotated, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
+from donkeywatch.settings.fleet_settings import Fleet
 from donkeywatch.settings.format_trials import check_directives, try_pattern, try_time_format
+from donkeywatch.settings.strict_model import Strict
 from donkeywatch.settings.validators import (
     DirectoryPath,
     FilePath,
@@ -33,17 +35,11 @@ Syntax = Literal["plain", "boolean", "enode-go"]
 WrapperName = Literal["docker", "cri", "syslog"]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
-    )
-
-
 Seconds = Annotated[float, Field(gt=0)]
 Weeks = Annotated[int, Field(ge=2, le=5200)]
 
 
-class Source(_Strict):
+class Source(Strict):
     """A log to follow."""
 
     name: str = Field("main", pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$", description="label of the log")
@@ -128,7 +124,7 @@ class Source(_Strict):
         try_time_format(layout, None if self.timezone is None else ZoneInfo(self.timezone))
 
 
-class EventTime(_Strict):
+class EventTime(Strict):
     """Event time, seconds."""
 
     lateness: Seconds = Field(120, le=3600, description="how long a window waits for late lines, s")
@@ -143,14 +139,14 @@ class EventTime(_Strict):
     )
 
 
-class Checkpoint(_Strict):
+class Checkpoint(Strict):
     """When counts are committed."""
 
     interval: Annotated[float, Field(ge=0.05, le=60)] = Field(1.0, description="longest wait, s")
     bytes: int = Field(16 << 20, ge=1 << 20, description="log bytes after which not to wait")
 
 
-class Ingest(_Strict):
+class Ingest(Strict):
     """How much of the machine is used while there is a lot to read."""
 
     workers: int = Field(
@@ -166,7 +162,7 @@ class Ingest(_Strict):
         return self.workers or usable_cores()
 
 
-class Follow(_Strict):
+class Follow(Strict):
     """How files are watched."""
 
     scan_interval: Annotated[float, Field(ge=0.05, le=60)] = Field(
@@ -176,7 +172,7 @@ class Follow(_Strict):
     ready_lag: int = Field(1 << 20, ge=0, description="bytes it may be behind and still be ready")
 
 
-class Backup(_Strict):
+class Backup(Strict):
     """Copies of the database in `state`/backups; all of them are destroyed with a week's key."""
 
     interval: float = Field(
@@ -185,7 +181,7 @@ class Backup(_Strict):
     keep: int = Field(3, ge=1, le=1000, description="how many are kept")
 
 
-class Retention(_Strict):
+class Retention(Strict):
     """How long aggregates are kept; per-address rows live one to two weeks, always."""
 
     hourly_weeks: Weeks | None = Field(
@@ -196,7 +192,7 @@ class Retention(_Strict):
     )
 
 
-class Correction(_Strict):
+class Correction(Strict):
     """The fraction corrected for errors of the detector; see evaluation.md."""
 
     record: FilePath | None = Field(
@@ -204,7 +200,7 @@ class Correction(_Strict):
     )
 
 
-class Http(_Strict):
+class Http(Strict):
     """The web server."""
 
     host: Annotated[str, AfterValidator(check_host)] = Field(
@@ -251,7 +247,7 @@ class Http(_Strict):
             return self.host == "localhost"
 
 
-class Release(_Strict):
+class Release(Strict):
     """What anyone may see, by a server of its own without a token; see release.md."""
 
     host: Annotated[str, AfterValidator(check_host)] = Field(
@@ -265,7 +261,7 @@ class Release(_Strict):
     )
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """All settings of donkeywatch."""
 
     title: str = Field(
@@ -294,7 +290,9 @@ class Settings(_Strict):
     countries: FilePath | None = Field(
         None, description="country database, .mmdb; none: country ZZ"
     )
-    source: tuple[Source, ...] = Field(min_length=1, description="the logs, one table each")
+    source: tuple[Source, ...] = Field(
+        (), description="the logs, one table each; none for `fleet serve` alone"
+    )
     time: EventTime = EventTime()
     checkpoint: Checkpoint = Checkpoint()
     ingest: Ingest = Ingest()
@@ -304,6 +302,7 @@ class Settings(_Strict):
     correction: Correction = Correction()
     http: Http = Http()
     release: Release = Release()
+    fleet: Fleet = Fleet()
 
     @property
     def key_directory(self) -> Path:
@@ -312,6 +311,8 @@ class Settings(_Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:
+        if not self.source and not self.fleet.servers:
+            raise ValueError("there is no log: give at least one table `[[source]]`")
         names = [source.name for source in self.source]
         if len(set(names)) < len(names):
             raise ValueError("two sources have the same name")
@@ -320,7 +321,7 @@ class Settings(_Strict):
                 f"http.host {self.http.host} is not loopback and there is no token:"
                 f" set {TOKEN_VARIABLE} or http.token_file, or listen on 127.0.0.1"
             )
-        if (self.lexicon is None) != bool(self.lexicon_command):
+        if self.source and (self.lexicon is None) != bool(self.lexicon_command):
             raise ValueError("give `lexicon` or `lexicon_command`, one of the two")
         if (self.http.tls_certificate is None) != (self.http.tls_key is None):
             raise ValueError("http.tls_certificate and http.tls_key go together")
@@ -340,5 +341,6 @@ TABLES: dict[str, type[BaseModel]] = {
     "correction": Correction,
     "http": Http,
     "release": Release,
+    "fleet": Fleet,
 }
 """Tables of the settings file by name."""

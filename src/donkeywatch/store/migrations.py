@@ -6,6 +6,7 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from donkeywatch.store.fleet_tables import FLEET_OUTBOX, FLEET_WINDOWS
 from donkeywatch.store.schema import (
     COVERED_TIMES,
     EXCLUSIVE,
@@ -16,8 +17,8 @@ from donkeywatch.store.schema import (
     TABLES,
     TICKS,
     TOP,
-    Table,
 )
+from donkeywatch.store.table_model import Table
 
 migrations = Migrations("donkeywatch")
 
@@ -131,6 +132,12 @@ def _covered_times(db: Database) -> None:
         " where kind = 'hour' and covered_seconds > 0 and start >= (select max(start) - 8 *"
         " 86400000 from windows where kind = 'hour')"
     )
+
+
+@migrations(name="0009_fleet")
+def _fleet(db: Database) -> None:
+    _create(db, FLEET_OUTBOX)
+    _create(db, FLEET_WINDOWS)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 
+from donkeywatch.store.fleet_tables import FLEET_OUTBOX, FLEET_WINDOWS
+from donkeywatch.store.table_model import KIND, START, Column, Table
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: its SQLite type and what it means, with unit and time zone."""
-
-    name: str
-    type: type
-    meaning: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table, its key and its columns."""
-
-    name: str
-    meaning: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-
-
-KIND = Column("kind", str, "`hour` and `week` (calendar, UTC), or `1h`, `24h`, `7d` (rolling)")
-START = Column("start", int, "start of the window, milliseconds since 1970-01-01 UTC")
 TOPIC = Column("topic", str, "topic id from the lexicon")
 PARTITION = Column(
     "part", int, "first four bits of all its pseudonyms; NULL where the segment is not cut"
@@ -285,6 +265,8 @@ TABLES = (
     ),
     RELEASED,
     COVERED_TIMES,
+    FLEET_OUTBOX,
+    FLEET_WINDOWS,
 )
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
@@ -297,6 +279,7 @@ MIGRATIONS = (
     "0006_names",
     "0007_released",
     "0008_covered_times",
+    "0009_fleet",
 )
 """What `migrations` has done to a database of this version."""
 

@@ -150,6 +150,20 @@ CREATE TABLE "covered_times" (
    "share" REAL,
    PRIMARY KEY ("source", "start")
 );
+CREATE TABLE "fleet_outbox" (
+   "hour" INTEGER PRIMARY KEY,
+   "version" INTEGER,
+   "shipped" INTEGER
+);
+CREATE TABLE "fleet_windows" (
+   "kind" TEXT,
+   "start" INTEGER,
+   "servers" TEXT,
+   "outside" TEXT,
+   "outside_queries" INTEGER,
+   "shared_addresses" INTEGER,
+   PRIMARY KEY ("kind", "start")
+);
 CREATE VIEW "hours" AS select * from windows where kind = 'hour' order by start;
 CREATE VIEW "weeks" AS select * from windows where kind = 'week' order by start;
 CREATE INDEX "idx_segments_hour_part"
@@ -164,3 +178,4 @@ insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkey
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0006_names', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0007_released', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0008_covered_times', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0009_fleet', strftime('%Y-%m-%d %H:%M:%f', 'now'));

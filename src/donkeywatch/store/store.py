@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from donkeywatch.counting.checkpoint_batch import Batch
 from donkeywatch.counting.coverage import CoveredTime, seconds_by_hour
 from donkeywatch.counting.pseudonym_counts import Rows
 from donkeywatch.counting.window_aggregates import WindowAggregate
-from donkeywatch.store import counter_floors, covered_times, segments, window_tables
+from donkeywatch.store import counter_floors, covered_times, outbox, segments, window_tables
 from donkeywatch.store import positions as places
 from donkeywatch.store.positions import FinishedFileRow, PositionRow, SourceProgress
 from donkeywatch.store.segments import ExpiredHours
@@ -33,9 +34,10 @@ UPGRADED = "upgraded"
 class Store(Connection):
     """Writes of the engine; every public method that changes anything is one transaction."""
 
-    def __init__(self, state: Path, topics: Sequence[str]) -> None:
+    def __init__(self, state: Path, topics: Sequence[str], *, ships_to_fleet: bool = False) -> None:
         super().__init__(state)
         self._copied = -COPY
+        self._ships_to_fleet = ships_to_fleet
         self.topics = tuple(topics)
 
     def checkpoint(
@@ -111,6 +113,8 @@ class Store(Connection):
             if merged is not None:
                 segments.delete(db, start, start + HOUR)
                 segments.insert(db, merged, self.topics)
+            if self._ships_to_fleet:
+                outbox.add(db, start, time.time_ns() // 1_000_000)
             return window_tables.close(db, "hour", start, figures, self.topics)
 
     def close_week(self, start: int, figures: WindowAggregate) -> bool:
@@ -300,6 +304,7 @@ class Store(Connection):
                 (week,),
             )
             places.forget_fingerprints(db, week)
+            outbox.forget_before(db, week)
         self.hurry(hurried=self._hurried)
 
     def delete_sealed(self) -> None:

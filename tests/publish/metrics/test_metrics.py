@@ -23,7 +23,7 @@ from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import Accuracy, Rate
-from donkeywatch.publish.engine_status import SourceStatus, Status
+from donkeywatch.publish.engine_status import FleetWindowStatus, SourceStatus, Status
 from donkeywatch.publish.metrics.catalogue import (
     ALL_METRICS,
     BREAKS,
@@ -176,7 +176,14 @@ def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
 def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
-    status = replace(status, last_backup=NOW, accuracies=ACCURACIES, lexicon_expires=NOW)
+    status = replace(
+        status,
+        last_backup=NOW,
+        accuracies=ACCURACIES,
+        lexicon_expires=NOW,
+        fleet_pending_hours=0,
+        fleet_windows=(FleetWindowStatus("24h", 3, 0, 17),),
+    )
     for described, family in zip(ALL_METRICS, collected(server.state, status), strict=True):
         assert family.samples, described.name
         for sample in family.samples:
@@ -542,9 +549,17 @@ donkeywatch_last_commit_timestamp_seconds 1.7954352e+09
 # HELP donkeywatch_destruction_pending 1 while something is on the disk whose key is or should be destroyed: another program reads the database, or the clock is not confirmed.
 # TYPE donkeywatch_destruction_pending gauge
 donkeywatch_destruction_pending 0.0
+# HELP donkeywatch_fleet_pending_hours Closed hours that have not arrived at the fleet; absent without one.
+# TYPE donkeywatch_fleet_pending_hours gauge
 # HELP donkeywatch_config_last_reload_successful 1 unless the last SIGHUP was refused.
 # TYPE donkeywatch_config_last_reload_successful gauge
 donkeywatch_config_last_reload_successful 0.0
+# HELP donkeywatch_fleet_servers Servers that are in the united window; of `fleet serve` alone.
+# TYPE donkeywatch_fleet_servers gauge
+# HELP donkeywatch_fleet_outside_queries Queries of servers that are not in the united window; of `fleet serve` alone.
+# TYPE donkeywatch_fleet_outside_queries gauge
+# HELP donkeywatch_fleet_shared_addresses Distinct addresses that asked at more than one server; of `fleet serve` alone.
+# TYPE donkeywatch_fleet_shared_addresses gauge
 # HELP donkeywatch_lexicon_info Always 1; keyed digest of the lexicon.
 # TYPE donkeywatch_lexicon_info gauge
 donkeywatch_lexicon_info{digest="0123456789abcdef"} 1.0

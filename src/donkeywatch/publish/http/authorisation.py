@@ -33,6 +33,7 @@ UNASKED = "/healthz"
 """The one path that is answered without a token."""
 ANY_SCOPE = "/readyz"
 """The path that is answered with any token."""
+FLEET_KEYS = "/api/v1/fleet/keys"
 METRICS = "/metrics"
 BASIC = 'Basic realm="donkeywatch: any name, and the token as password", charset="UTF-8"'
 """What makes a browser ask for the token, since nobody can give it a header."""
@@ -143,7 +144,7 @@ class Authorisation:
                 "send the header Authorization: Bearer <token>",
                 {"WWW-Authenticate": BASIC if _is_browser(request) else "Bearer"},
             )
-        needed: Scope = "metrics" if path == METRICS else "read"
+        needed = _scope_of(path)
         if path != ANY_SCOPE and needed not in scopes:
             return error_response(
                 403, "this token may not read this", f"use a token with the scope {needed}"
@@ -159,6 +160,12 @@ class Authorisation:
             return SCOPES
         named = self._named.find(given)
         return None if named is None else named.scopes
+
+
+def _scope_of(path: str) -> Scope:
+    if path == METRICS:
+        return "metrics"
+    return "fleet" if path.startswith(FLEET_KEYS) else "read"
 
 
 def _given_token(request: Request) -> str:

@@ -217,9 +217,30 @@ STATUS_GAUGES: tuple[tuple[MetricSpec, Callable[[Status], float | None]], ...] =
     ),
     (
         MetricSpec(
+            "fleet_pending_hours", "gauge", (),
+            "Closed hours that have not arrived at the fleet; absent without one.",
+        ),
+        lambda s: s.fleet_pending_hours,
+    ),
+    (
+        MetricSpec(
             "config_last_reload_successful", "gauge", (), "1 unless the last SIGHUP was refused."
         ),
         lambda s: int(s.last_reload_ok),
+    ),
+)  # fmt: skip
+FLEET_GAUGES = (
+    MetricSpec(
+        "fleet_servers", "gauge", WINDOW_LABELS,
+        "Servers that are in the united window; of `fleet serve` alone.",
+    ),
+    MetricSpec(
+        "fleet_outside_queries", "gauge", WINDOW_LABELS,
+        "Queries of servers that are not in the united window; of `fleet serve` alone.",
+    ),
+    MetricSpec(
+        "fleet_shared_addresses", "gauge", WINDOW_LABELS,
+        "Distinct addresses that asked at more than one server; of `fleet serve` alone.",
     ),
 )  # fmt: skip
 INFOS = (
@@ -232,6 +253,7 @@ ALL_METRICS = (
     *DERIVED_GAUGES,
     *(described for described, _ in SOURCE_GAUGES),
     *(described for described, _ in STATUS_GAUGES),
+    *FLEET_GAUGES,
     *INFOS,
 )
 

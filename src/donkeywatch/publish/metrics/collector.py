@@ -19,6 +19,7 @@ from donkeywatch.publish.metrics.catalogue import (
     BREAKS,
     COUNTERS,
     DERIVED_GAUGES,
+    FLEET_GAUGES,
     INFOS,
     SOURCE_GAUGES,
     STATUS_GAUGES,
@@ -63,6 +64,12 @@ class MetricsCollector(Collector):
         for described, of_status in STATUS_GAUGES:
             family = _family(described)
             _add(family, (), of_status(status))
+            yield family
+        for described in FLEET_GAUGES:
+            family = _family(described)
+            for window in status.fleet_windows:
+                value = getattr(window, described.name.removeprefix("fleet_"))
+                _add(family, (window.window,), value)
             yield family
         for described, label in zip(INFOS, (status.lexicon, __version__), strict=True):
             family = _family(described)

@@ -1,0 +1,1 @@
+"""Many servers, one exact union: shared weekly keys, and rows united on ClickHouse."""
