@@ -25,6 +25,7 @@ CONFIG = """<yandex>
   <users_config>{directory}/users.xml</users_config>
   <default_profile>default</default_profile><default_database>default</default_database>
   <mark_cache_size>33554432</mark_cache_size>
+  <merge_tree><old_parts_lifetime>1</old_parts_lifetime></merge_tree>
   <remote_servers><{cluster}>{shards}</{cluster}></remote_servers>
 </yandex>
 """

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import random
-import shutil
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from donkeywatch.counting.calendar import WEEK, week_of
-from donkeywatch.fleet import key_issue, key_receipt, shipper, tables
+from donkeywatch.counting.calendar import HOUR, WEEK, week_of
+from donkeywatch.fleet import key_issue, key_receipt, server_hours, shipper, tables
 from donkeywatch.fleet.sealed_keys import Identity
 from donkeywatch.fleet.union_refresh import UnionRefresh
 from donkeywatch.fleet.warehouse import Warehouse
@@ -19,10 +19,10 @@ from donkeywatch.ingest import keyring
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.simulation import simulation_directory
-from donkeywatch.simulation.generator import Simulation, write_archive
+from donkeywatch.simulation.generator import Simulation, batches, write_references
 from donkeywatch.simulation.truth import Truth
 from donkeywatch.store import outbox
+from donkeywatch.store.outbox import OutboxEntry
 from donkeywatch.store.store import Store
 
 SETTINGS = """state = "state"
@@ -61,14 +61,18 @@ class SimulatedFleet:
         self.archive = directory / "archive"
         self.end = round((START + timedelta(hours=HOURS)).timestamp() * 1000)
         """End of the stream, ms UTC."""
-        self.engines: dict[str, Engine] = {}
-        self.refresher: UnionRefresh | None = None
+        self._sims: dict[str, Simulation] = {}
 
     def make(self, names: Sequence[str], *, seed: int = 5, queries: int = 6_000) -> None:
-        """Write settings and logs; each line goes to one server, whoever asks."""
-        sim = Simulation(start=START, hours=HOURS, queries=queries, addresses=700, seed=seed)
-        self.truth = write_archive(sim, self.archive, files=1)
-        (log,) = self.archive.glob("search-*")
+        """Write settings and logs; the servers have their addresses in common."""
+        sims = [
+            Simulation(
+                start=START, hours=HOURS, queries=queries // len(names), addresses=700, seed=seed,
+                server=number,
+            )
+            for number, _ in enumerate(names)
+        ]  # fmt: skip
+        write_references(sims[0], _made(self.archive))
         issuer = Identity.load_or_create(_private(self.directory / "union" / "state" / "keys"))
         publics = {}
         for name in names:
@@ -87,15 +91,20 @@ class SimulatedFleet:
         (self.directory / "union" / "donkeywatch.toml").write_text(
             UNION.format(url=self.url, cluster=self.cluster, servers=listed)
         )
-        self._deal(log, names, seed)
+        self._sims = dict(zip(names, sims, strict=True))
+        for name, sim in self._sims.items():
+            with (self.directory / name / "search.log").open("wb") as log:
+                for hour in batches(sim):
+                    log.write(hour.data)
+                    self.truth.add(hour.queries, hour.lines)
 
-    def _deal(self, log: Path, names: Sequence[str], seed: int) -> None:
-        rng = random.Random(seed)
-        shares: dict[str, list[bytes]] = {name: [] for name in names}
-        for line in log.read_bytes().splitlines(keepends=True):
-            shares[rng.choice(names)].append(line)
-        for name, lines in shares.items():
-            (self.directory / name / "search.log").write_bytes(b"".join(lines))
+    def truth_of(self, *names: str) -> Truth:
+        """What the logs of some servers hold together."""
+        truth = Truth()
+        for name in names:
+            for hour in batches(self._sims[name]):
+                truth.add(hour.queries, hour.lines)
+        return truth
 
     def settings(self, name: str) -> Settings:
         """The settings of a server, or of `union`."""
@@ -134,15 +143,64 @@ class SimulatedFleet:
 
     def ship(self, name: str, now: int) -> list[int]:
         """Ship what a server has to; the hours that arrived."""
-        settings = self.settings(name)
         with self.open() as warehouse:
-            shipped = list(shipper.ship_pending(settings, warehouse, now))
-        store = Store(settings.state, ["pedophile", "pornographic"])
-        with store.transaction() as db:
-            for entry in shipped:
-                outbox.mark_shipped(db, entry)
-        store.close()
+            shipped = list(shipper.ship_pending(self.settings(name), warehouse, now))
+        self.mark_shipped(name, shipped)
         return [entry.hour for entry in shipped]
+
+    def mark_shipped(self, name: str, entries: Sequence[OutboxEntry]) -> None:
+        """Note what has arrived, as the daemon does."""
+        with self._database(name) as db:
+            for entry in entries:
+                outbox.mark_shipped(db, entry)
+
+    def pending(self, name: str) -> list[OutboxEntry]:
+        """What a server has still to ship."""
+        with self._database(name) as db:
+            return outbox.pending(db)
+
+    def forget_shipped(self, name: str) -> None:
+        """Forget what has arrived."""
+        with self._database(name) as db:
+            db.execute("update fleet_outbox set shipped = 0")
+
+    @contextmanager
+    def _database(self, name: str) -> Iterator[sqlite3.Connection]:
+        store = Store(self.settings(name).state, ["pedophile", "pornographic"])
+        try:
+            with store.transaction() as db:
+                yield db
+        finally:
+            store.close()
+
+    def lose_key(self, name: str, week: int) -> None:
+        """Let a server never have got the key of a week."""
+        directory = self.settings(name).key_directory
+        keyring.supplied_path(directory, week).unlink()
+        keyring.supplied_path(directory, week).with_suffix(keyring.CHECK_SUFFIX).unlink()
+
+    def change_lexicon(self, name: str) -> None:
+        """Give a server another word list, with a word that nobody asks for."""
+        settings = self.directory / name / "donkeywatch.toml"
+        lexicon = self.directory / name / "lexicon.toml"
+        text = (self.archive / "lexicon.toml").read_text()
+        lexicon.write_text(text.replace('title = "', 'title = "another '))
+        lexicon.chmod(0o600)
+        settings.write_text(
+            settings.read_text().replace(f"{self.archive}/lexicon.toml", str(lexicon))
+        )
+
+    def withdraw(self, name: str, hour: int) -> None:
+        """Let it be as if a server had not shipped an hour yet."""
+        with self.open() as warehouse:
+            records = server_hours.read(warehouse, self.end - HOURS * HOUR, self.end)
+            kept = [r for r in records if (r.server, r.hour) != (name, hour)]
+            warehouse.execute_on_shards(f"drop table {warehouse.local('server_hours')}")
+            if warehouse.local("server_hours") != warehouse.whole("server_hours"):
+                warehouse.execute_on_shards(f"drop table {warehouse.whole('server_hours')}")
+            tables.create(warehouse, self.cluster)
+            for record in kept:
+                server_hours.write(warehouse, record)
 
     def refresh(self, now: int) -> int:
         """Unite what was shipped; how many windows were written."""
@@ -173,12 +231,12 @@ class SimulatedFleet:
         return {(k, s): (json.loads(i), json.loads(o), n) for k, s, i, o, n in rows}
 
 
+def _made(directory: Path) -> Path:
+    directory.mkdir(parents=True)
+    return directory
+
+
 def _private(directory: Path) -> Path:
     directory.mkdir(parents=True)
     directory.chmod(0o700)
     return directory
-
-
-def copy_archive(fleet: SimulatedFleet, directory: Path) -> None:
-    """The word list and the countries, for a server apart."""
-    shutil.copytree(fleet.archive, directory / simulation_directory.ARCHIVE)

@@ -112,6 +112,25 @@ def keys_open(
         _print(f"week {week_name(sealed.week)}: {'taken' if taken else 'taken before'}")
 
 
+@keys_of_fleet.command("fetch")
+def keys_fetch(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Fetch this server's sealed keys from `fleet.keys_url` and take them.
+
+    To be done once before the first start, so that this very week is in the union; the daemon
+    fetches those of the weeks to come by itself.
+    """
+    settings = loader.load(config_path)
+    if settings.fleet.keys_url is None:
+        raise UsageError(
+            "`fleet.keys_url` is not set", "set it, or take files with `fleet keys open`"
+        )
+    weeks = key_receipt.fetch(settings)
+    for week in weeks:
+        _print(f"week {week_name(week)}: taken")
+    if not weeks:
+        err.print("no key that was not taken before")
+
+
 @fleet_app.command("serve")
 def serve(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
     """Unite what the servers ship, hand out their keys and serve the figures, until SIGTERM."""

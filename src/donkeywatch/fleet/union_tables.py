@@ -16,9 +16,22 @@ ANY = "any"
 
 
 def write(db: sqlite3.Connection, kind: str, union: Union) -> None:
-    """Put a window in the place of what was known of it, closed; the caller's transaction."""
-    window, figures = union.window, union.figures
+    """Put a window in the place of what was known of it, closed; the caller's transaction.
+
+    Of one that no server is in, it is only said why.
+    """
+    window = union.window
     _remove(db, kind, window.start)
+    _write_members(db, kind, union)
+    if kind not in window_tables.CALENDAR_LENGTHS:
+        for table in ("windows", "window_topics", "fleet_windows"):
+            db.execute(f"delete from {table} where kind = ? and start <> ?", (kind, window.start))  # noqa: S608 - our own names
+    if union.servers:
+        _write_figures(db, kind, union)
+
+
+def _write_figures(db: sqlite3.Connection, kind: str, union: Union) -> None:
+    window, figures = union.window, union.figures
     db.execute(
         "insert into windows (kind, start, until, utc, queries, late, covered_seconds, closed)"
         " values (?, ?, ?, ?, ?, 0, ?, 0)",
@@ -41,9 +54,10 @@ def write(db: sqlite3.Connection, kind: str, union: Union) -> None:
                 for topic, part in zip(union.topics, figures.topics, strict=True)
             ],
         )
-    else:
-        for table in ("windows", "window_topics", "fleet_windows"):
-            db.execute(f"delete from {table} where kind = ? and start <> ?", (kind, window.start))  # noqa: S608 - our own names
+
+
+def _write_members(db: sqlite3.Connection, kind: str, union: Union) -> None:
+    window = union.window
     outside = {
         server: {"reasons": sorted(each.reasons), "hours": each.hours, "queries": each.queries}
         for server, each in sorted(union.outside.items())

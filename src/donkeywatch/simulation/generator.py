@@ -43,6 +43,9 @@ _DAYS = np.array((0.95, 0.94, 0.94, 0.95, 0.99, 1.09, 1.14))
 _COMPARISON = 0.015
 _REPEAT_FACTOR = 60.0
 
+FIRST_OTHER_SERVER = 1 << 16
+"""Of the numbers that queries are drawn by: smaller ones are those of one server, live or not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
@@ -50,7 +53,8 @@ class Simulation:
 
     `start` is aware (UTC); `queries` is about how many there are in all; `growth` is the
     fraction flagged in the first and in the last hour; `noise` is the number of extra entries
-    that are no countable query, per query.
+    that are no countable query, per query. `server` tells several apart that have the same
+    addresses and words, but other queries.
     """
 
     seed: int = 1
@@ -62,6 +66,7 @@ class Simulation:
     growth: tuple[float, float] = (0.002, 0.0045)
     noise: float = 0.05
     terms: int = 300
+    server: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
@@ -71,6 +76,11 @@ class Simulation:
             raise ValueError(f"format must be one of {', '.join(log_formats.FORMATS)}")
         if not len(COUNTRIES) <= self.addresses <= 16_000_000 or self.hours < 1:
             raise ValueError("needs an hour or more, and 10 to 16,000,000 addresses")
+
+    @property
+    def stream(self) -> int:
+        """What the queries of this server are drawn by; others draw by other numbers."""
+        return FIRST_OTHER_SERVER + self.server if self.server else 0
 
     @property
     def start_ms(self) -> int:
@@ -249,7 +259,9 @@ def tally(sim: Simulation, queries: int, outcomes: list[dict[str, int] | None]) 
 def batch(sim: Simulation, hour: int) -> SimulatedBatch:
     """Return hour number `hour` of a simulation, whatever was drawn before."""
     start_ms = sim.start_ms + hour * HOUR
-    entries = HourSampler(sim, (sim.seed, 0, hour)).entries(start_ms, HOUR, _schedule(sim)[hour])
+    entries = HourSampler(sim, (sim.seed, sim.stream, hour)).entries(
+        start_ms, HOUR, _schedule(sim)[hour]
+    )
     queries = [query for query in entries.queries if query is not None]
     data = "".join(entries.texts).encode("latin-1")
     lines = tally(sim, len(queries), entries.outcomes)

@@ -1,0 +1,90 @@
+"""When a week's key goes, no row made with it is left anywhere in the fleet; the figures stay."""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+
+from donkeywatch.counting.calendar import HOUR, WEEK, week_name, week_of
+from donkeywatch.fleet import key_issue, tables
+from donkeywatch.ingest import keyring
+from fleet.servers import CLUSTER, Cluster
+from fleet.simulated_fleet import SimulatedFleet
+from fleet.test_union import MINUTE, NAMES
+from support import counted
+
+REMOVAL_SECONDS = 120
+"""After so long ClickHouse has removed the files of what was dropped."""
+
+
+def test_rows_go_with_the_key_and_figures_stay(fleet: SimulatedFleet) -> None:
+    """By the statement of the fleet; hours and their totals are kept for ever."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    now = fleet.end + 10 * MINUTE
+    for name in NAMES:
+        fleet.count(name, now)
+        fleet.ship(name, now)
+    fleet.refresh(now)
+    week = week_of(fleet.end) - WEEK
+    before = counted(fleet.settings("union").state, "week", week)
+    with fleet.open() as warehouse:
+        assert tables.destroy_expired_rows(warehouse, week + 2 * WEEK - HOUR) == 0
+        assert tables.destroy_expired_rows(warehouse, week + 2 * WEEK) > 0
+        left = warehouse.rows(f"select distinct key_week from {warehouse.whole('pseudonym_rows')}")
+        assert left == [((week + WEEK) // 1000,)]
+        hours = warehouse.rows(f"select count() from {warehouse.whole('server_hours')}")
+        assert hours == [(90,)]
+    fleet.refresh(week + 2 * WEEK + HOUR)
+    assert counted(fleet.settings("union").state, "week", week) == before
+
+
+def test_no_byte_of_a_pseudonym_is_left_in_the_shards(cluster: Cluster, tmp_path: Path) -> None:
+    """Searched for in every file of their data directories, before and after."""
+    fleet = SimulatedFleet(tmp_path, cluster.url.replace("/fleet", "/bytes"), CLUSTER)
+    fleet.make(("only",))
+    fleet.init()
+    fleet.make_keys()
+    now = fleet.end + 10 * MINUTE
+    fleet.count("only", now)
+    fleet.ship("only", now)
+    week = week_of(fleet.end) - WEEK
+    with fleet.open() as warehouse:
+        pseudonyms = warehouse.rows(
+            f"select distinct pseudonym from {warehouse.whole('pseudonym_rows')}"
+            f" where key_week = {week // 1000}"
+        )
+    marks = [struct.pack("<Q", pseudonym) for (pseudonym,) in pseudonyms]
+
+    def held() -> int:
+        content = b"".join(shard.content() for shard in cluster.shards)
+        return sum(mark in content for mark in marks)
+
+    assert held() > 0.9 * len(marks) > 50
+    with fleet.open() as warehouse:
+        assert tables.destroy_expired_rows(warehouse, week + 2 * WEEK) > 0
+    end = time.monotonic() + REMOVAL_SECONDS
+    while held():
+        assert time.monotonic() < end, "rows are still in the files of a shard"
+        time.sleep(0.5)
+
+
+def test_sealed_keys_go_with_their_week(fleet: SimulatedFleet) -> None:
+    """At the issuer; at a server a key is in one place only once its week has begun."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    union = fleet.settings("union")
+    week = week_of(fleet.end) - WEEK
+    assert len(key_issue.sealed_for(union, "first")) == 2
+    key_issue.destroy_outlived(union, week + 2 * WEEK - 1)
+    assert len(key_issue.sealed_for(union, "first")) == 2
+    key_issue.destroy_outlived(union, week + 2 * WEEK)
+    assert [sealed.week for sealed in key_issue.sealed_for(union, "first")] == [week + WEEK]
+    directory = fleet.settings("first").key_directory
+    assert keyring.supplied_key(directory, week) is not None
+    fleet.count("first", fleet.end + 10 * MINUTE)
+    assert keyring.supplied_key(directory, week) is None
+    assert (directory / f"{week_name(week)}.key").exists()

@@ -1,0 +1,103 @@
+"""Servers that cannot be united are left out, and it is said which, why and how much."""
+
+from __future__ import annotations
+
+from donkeywatch.counting.calendar import HOUR, WEEK, week_of
+from donkeywatch.fleet.union import NOT_SHIPPED, OTHER_KEY, OTHER_LEXICON
+from fleet.simulated_fleet import SimulatedFleet
+from fleet.test_union import MINUTE, NAMES, assert_union_equals
+from support import counted
+
+
+def test_a_server_without_the_key_is_not_in_the_union(fleet: SimulatedFleet) -> None:
+    """It counts under one of its own, ships no row, and its queries are told."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys(without=("third",))
+    now = fleet.end + 10 * MINUTE
+    for name in NAMES:
+        fleet.count(name, now)
+        fleet.ship(name, now)
+    fleet.refresh(now)
+    assert_union_equals(fleet, fleet.truth_of("first", "second"))
+    start = fleet.end - HOUR
+    servers, outside, _ = fleet.fleet_windows()["hour", start]
+    assert servers == ["first", "second"]
+    queries = counted(fleet.settings("third").state, "hour", start)["queries"]
+    assert outside == {"third": {"reasons": [OTHER_KEY], "hours": 1, "queries": queries}}
+    with fleet.open() as warehouse:
+        rows = warehouse.rows(
+            f"select count() from {warehouse.whole('pseudonym_rows')} where server = 'third'"
+        )
+    assert rows == [(0,)]
+
+
+def test_a_key_that_came_late_counts_from_its_week_on(fleet: SimulatedFleet) -> None:
+    """In the week before, the server is outside; rolling windows that reach back are without it."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    first_week = week_of(fleet.end) - WEEK
+    fleet.lose_key("second", first_week)
+    now = fleet.end + 10 * MINUTE
+    for name in NAMES:
+        fleet.count(name, now)
+        fleet.ship(name, now)
+    fleet.refresh(now)
+    windows = fleet.fleet_windows()
+    assert windows["hour", fleet.end - HOUR][0] == list(NAMES)
+    assert windows["week", first_week][0] == ["first", "third"]
+    assert windows["24h", fleet.end - 24 * HOUR][0] == ["first", "third"]
+    expected = fleet.truth.hour(fleet.end - HOUR)
+    assert (
+        counted(fleet.settings("union").state, "hour", fleet.end - HOUR)["addresses"]
+        == (expected["addresses"])
+    )
+
+
+def test_servers_with_other_word_lists_are_not_added_up(fleet: SimulatedFleet) -> None:
+    """The list of most servers counts; the other's queries are told."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    fleet.change_lexicon("first")
+    now = fleet.end + 10 * MINUTE
+    for name in NAMES:
+        fleet.count(name, now)
+        fleet.ship(name, now)
+    fleet.refresh(now)
+    assert_union_equals(fleet, fleet.truth_of("second", "third"))
+    _, outside, _ = fleet.fleet_windows()["hour", fleet.end - HOUR]
+    assert outside["first"]["reasons"] == [OTHER_LEXICON]  # type: ignore[index]
+
+
+def test_a_server_that_has_shipped_nothing_is_named(fleet: SimulatedFleet) -> None:
+    """Its queries are not known; the window's coverage is less."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    now = fleet.end + 10 * MINUTE
+    for name in NAMES[:2]:
+        fleet.count(name, now)
+        fleet.ship(name, now)
+    fleet.refresh(now)
+    servers, outside, _ = fleet.fleet_windows()["hour", fleet.end - HOUR]
+    assert servers == list(NAMES[:2])
+    assert outside == {"third": {"reasons": [NOT_SHIPPED], "hours": 0, "queries": 0}}
+
+
+def test_an_hour_waits_for_the_servers_that_had_the_one_before(fleet: SimulatedFleet) -> None:
+    """It is not shown by halves; the hour after is shown without one that fell silent."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    now = fleet.end + 10 * MINUTE
+    for name in NAMES:
+        fleet.count(name, now)
+        fleet.ship(name, now)
+    fleet.withdraw("third", fleet.end - HOUR)
+    fleet.refresh(now)
+    windows = fleet.fleet_windows()
+    assert ("hour", fleet.end - HOUR) not in windows
+    assert windows["hour", fleet.end - 2 * HOUR][0] == list(NAMES)
+    assert ("24h", fleet.end - 25 * HOUR) in windows
