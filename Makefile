@@ -5,6 +5,7 @@ CONFIG ?=
 PORT ?= 9461
 PYTEST ?=
 MINUTES ?= 10
+SECONDS_OF_TORTURE ?= 600
 LINES ?= 5e6
 RUNS ?= 5
 BENCH ?=
@@ -12,7 +13,7 @@ CHANGED ?=
 NAMES ?=
 SEED ?=
 
-.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak conformance conformance-peers mutants lint docs lock deb clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak fleet-demo fleet-torture conformance conformance-peers mutants lint docs lock deb clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -142,6 +143,12 @@ mutants: .venv/test
 
 soak: .venv/test
 	PYTHONPATH=benchmarks $(BIN)/python -m soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+fleet-demo: .venv/test
+	PYTHONPATH=benchmarks:tests $(BIN)/python -m fleet_trial demo --stay
+
+fleet-torture: .venv/test
+	PYTHONPATH=benchmarks:tests $(BIN)/python -m fleet_trial torture --seconds $(SECONDS_OF_TORTURE)
 
 docs: .venv/test
 	$(BIN)/python docs/generate.py

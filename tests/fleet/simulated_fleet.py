@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from donkeywatch.counting.calendar import HOUR, WEEK, week_of
+from donkeywatch.counting.calendar import HOUR, week_of
 from donkeywatch.fleet import key_issue, key_receipt, server_hours, shipper, tables
 from donkeywatch.fleet.sealed_keys import Identity
 from donkeywatch.fleet.union_refresh import UnionRefresh
@@ -55,11 +55,14 @@ START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class SimulatedFleet:
     """Servers by name, each with a log of its share of the lines, and the one that unites them."""
 
-    def __init__(self, directory: Path, url: str, cluster: str = "") -> None:
+    def __init__(
+        self, directory: Path, url: str, cluster: str = "", start: datetime = START
+    ) -> None:
         self.directory, self.url, self.cluster = directory, url, cluster
+        self._start = start
         self.truth = Truth()
         self.archive = directory / "archive"
-        self.end = round((START + timedelta(hours=HOURS)).timestamp() * 1000)
+        self.end = round((start + timedelta(hours=HOURS)).timestamp() * 1000)
         """End of the stream, ms UTC."""
         self._sims: dict[str, Simulation] = {}
 
@@ -67,8 +70,8 @@ class SimulatedFleet:
         """Write settings and logs; the servers have their addresses in common."""
         sims = [
             Simulation(
-                start=START, hours=HOURS, queries=queries // len(names), addresses=700, seed=seed,
-                server=number,
+                start=self._start, hours=HOURS, queries=queries // len(names), addresses=700,
+                seed=seed, server=number,
             )
             for number, _ in enumerate(names)
         ]  # fmt: skip
@@ -98,6 +101,10 @@ class SimulatedFleet:
                     log.write(hour.data)
                     self.truth.add(hour.queries, hour.lines)
 
+    def lines_of(self, name: str) -> list[list[bytes]]:
+        """The lines of a server's log, hour by hour."""
+        return [hour.data.splitlines(keepends=True) for hour in batches(self._sims[name])]
+
     def truth_of(self, *names: str) -> Truth:
         """What the logs of some servers hold together."""
         truth = Truth()
@@ -119,11 +126,16 @@ class SimulatedFleet:
         with self.open() as warehouse:
             tables.create(warehouse, self.cluster)
 
+    def use(self, url: str) -> None:
+        """Reach the warehouse another way."""
+        for path in self.directory.glob("*/donkeywatch.toml"):
+            path.write_text(path.read_text().replace(f'"{self.url}"', f'"{url}"'))
+
     def make_keys(self, *, without: Sequence[str] = ()) -> None:
         """Make the keys of both weeks; every server takes its own, but for some."""
         union = self.settings("union")
         with self.open() as warehouse:
-            for week in (week_of(self.end) - WEEK, week_of(self.end)):
+            for week in sorted({week_of(self.end - HOURS * HOUR), week_of(self.end)}):
                 key_issue.make_week_key(union, week, warehouse, self.end)
         for name in union.fleet.servers:
             if name not in without:

@@ -14,7 +14,8 @@ from donkeywatch.fleet import server_hours, shipper
 from donkeywatch.fleet.server_hours import ServerHour
 from donkeywatch.fleet.warehouse import Columns, Warehouse
 from fleet.simulated_fleet import HOURS, SimulatedFleet
-from fleet.test_union import MINUTE, NAMES, assert_union_equals, figures
+from fleet.test_union import MINUTE, NAMES
+from fleet.union_truth import assert_union_equals, figures
 from support import counted
 
 

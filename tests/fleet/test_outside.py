@@ -5,7 +5,8 @@ from __future__ import annotations
 from donkeywatch.counting.calendar import HOUR, WEEK, week_of
 from donkeywatch.fleet.union import NOT_SHIPPED, OTHER_KEY, OTHER_LEXICON
 from fleet.simulated_fleet import SimulatedFleet
-from fleet.test_union import MINUTE, NAMES, assert_union_equals
+from fleet.test_union import MINUTE, NAMES
+from fleet.union_truth import assert_union_equals
 from support import counted
 
 

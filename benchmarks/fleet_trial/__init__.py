@@ -1,0 +1,1 @@
+"""A fleet of real processes on loopback, looked at, tortured and measured."""
