@@ -127,6 +127,44 @@ def test_whatever_the_wall_clock_does_no_line_is_lost_and_nothing_destroyed_earl
 
 
 @pytest.mark.scenario("XD1")
+def test_lines_that_wait_are_counted_before_the_keys_they_need_are_destroyed() -> None:
+    """When a clock is confirmed, which they wait for, the key of their week may be due at once."""
+    work = Clockwork()
+    work.stop(commit=False)
+    work.jump(8 * DAY)
+    work.start()
+    work.write_wrong(12)
+    work.write()
+    work.rotate()
+    work.idle(1)
+    work.sleep(4, 0, rotated=True)
+    work.sleep(4, 0)
+    try:
+        work.check()
+        outcomes = work.query("select distinct detail from counters where name = 'lines'")
+        assert outcomes == [("query",)]
+    finally:
+        work.close()
+
+
+@pytest.mark.scenario("XD1")
+def test_nothing_is_destroyed_while_lines_wait_that_are_read_now() -> None:
+    """Those of a rotated file, too: a clock may be confirmed behind the reading of a turn."""
+    work = Clockwork()
+    try:
+        work.check()
+        assert work.engine is not None
+        gate, (stream,) = work.engine.clock_gate, work.engine.streams
+        assert gate.confirmed_time(work.now) is not None
+        stream.follower.registry.waiting.add(1)
+        assert gate.confirmed_time(work.now) is None
+        stream.stop_waiting()
+        assert gate.confirmed_time(work.now) is not None
+    finally:
+        work.close()
+
+
+@pytest.mark.scenario("XD1")
 @pytest.mark.parametrize("count", [1, 12])
 def test_lines_of_a_clock_that_was_days_ahead_make_none_late_when_those_days_have_passed(
     count: int,

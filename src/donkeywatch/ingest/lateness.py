@@ -57,6 +57,10 @@ class JudgedQueries:
         return outcomes
 
 
+HasKey = Callable[[int], bool]
+"""Tells whether the week that starts at a time (ms UTC) has a key."""
+
+
 @dataclass(frozen=True, slots=True)
 class LatenessRules:
     """When a line is late, too late or from the future; all in ms."""
@@ -76,7 +80,7 @@ class LatenessRules:
         read: QueryColumns,
         frontier: EventTimeFrontier,
         now: int,
-        has_key: Callable[[int], bool],
+        has_key: HasKey,
     ) -> JudgedQueries:
         """Decide on the times of searches; ``now`` is the wall clock, ms UTC.
 
@@ -100,7 +104,7 @@ class LatenessRules:
         return JudgedQueries(read, time, before, verdict)
 
     def _admit(
-        self, read: QueryColumns, frontier: EventTimeFrontier, has_key: Callable[[int], bool]
+        self, read: QueryColumns, frontier: EventTimeFrontier, has_key: HasKey
     ) -> tuple[Times, Times, Mask | None]:
         """Times decided on, the frontier before each, and which are not too late; None: all."""
         time, before = frontier.advance(read.time, _alternatives(read))

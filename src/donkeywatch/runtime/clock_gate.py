@@ -120,7 +120,10 @@ class ClockGate:
                 stream.advance_coverage(self.time, jumped=self.clocks.moved != 0)
 
     def confirmed_time(self, watermark: int) -> int | None:
-        """Give the event time up to which a confirmed clock has come, ms UTC."""
+        """Give the event time up to which a confirmed clock has come, ms UTC.
+
+        None where there is none, and while lines wait that are read now that it is confirmed.
+        """
         clocks = self.clocks
         if not clocks.doubted and (stop := clocks.stop):
             # A log that tells of every day, or hour, of it was written while they passed.
@@ -130,4 +133,6 @@ class ClockGate:
             ):
                 clocks.prove()
         sure = clocks.sure
+        if clocks.proven and any(stream.waits for stream in self._streams):
+            return None  # Seconds later they are read, and may need the keys that are due now.
         return None if sure is None else min(watermark, sure - self._rules.lateness)

@@ -173,16 +173,15 @@ class Engine:
         if self.clock_gate.has_to_wait(stream, block.generation, read):
             return
         stream.counted_positions = positions
-        frontier = stream.frontier_of(block.generation)
-        judged = self._pseudonymiser.rules.judge(read, frontier, now, self._keys.has_key)
-        stream.note_judged(block.generation, judged)
+        rules, has_key = self._pseudonymiser.rules, self._keys.has_key
+        judged = stream.judge(block.generation, read, rules, now, has_key)
         judged, too_long = self.deduplicator.new_lines(stream, block, judged)
         observations = self._pseudonymiser.pseudonymise(judged, self.window_closer.closed_until)
         self._batch_builder.record(stream.source.name, observations)
         self._batch_builder.record_too_long(stream.source.name, too_long)
         stream.outcomes.update(observations.tally, too_long=too_long)
         self.scheduler.pending_bytes += block.consumed
-        stream.cover_event_times(observations.time, frontier.max_time or 0)
+        stream.cover_event_times(block.generation, observations.time)
 
     def _begin_reading(self) -> int:
         """Commit all that was read, before the first line of a file that may be a copy.

@@ -7,19 +7,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
-from donkeywatch.counting.calendar import SECOND
+from donkeywatch.counting.calendar import SECOND, WEEK
 from donkeywatch.counting.coverage import Coverage, CoveredTime
 from donkeywatch.counting.event_time_frontier import EventTimeFrontier
-from donkeywatch.counting.observations import REJECTIONS, Times
+from donkeywatch.counting.observations import Times
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.duplicate_recogniser import Recogniser
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.registry import create_format
-from donkeywatch.ingest.lateness import ACCEPTED, JudgedQueries
-from donkeywatch.ingest.line_reader import LineReader
+from donkeywatch.ingest.lateness import ACCEPTED, HasKey, JudgedQueries, LatenessRules
+from donkeywatch.ingest.line_reader import LineReader, QueryColumns
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.publish.engine_status import SourceStatus
+from donkeywatch.runtime import source_notices
 from donkeywatch.settings.schema import Source
 from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.line_blocks import LineBlock
@@ -30,8 +31,6 @@ from donkeywatch.store.positions import SourceProgress
 
 FOLLOWED_KEY_PREFIX = "followed:"
 """Setting that says that a source was followed before, so that what is new was not there then."""
-FORMAT_WARNING_LINES = 1_000
-"""Lines without a search among them after which it is said that something may be wrong."""
 
 
 @dataclass(slots=True)
@@ -106,17 +105,26 @@ class FollowedSource:
         _, frontier = self.frontiers.get(generation, (None, self.frontier))
         return frontier
 
-    def note_judged(self, generation: int, judged: JudgedQueries) -> None:
-        """Note the event times that were accepted of a file with a frontier of its own."""
-        if self.backfill_frontier is None and generation in self.frontiers:
-            times = judged.time[judged.verdict == ACCEPTED]
-            self.frontier.advance(times[times > (self.frontier.max_time or 0)])
+    def judge(
+        self, generation: int, read: QueryColumns, rules: LatenessRules, now: int, has_key: HasKey
+    ) -> JudgedQueries:
+        """Decide on the times of a file's searches, as `LatenessRules.judge` does.
 
-    def cover_event_times(self, times: Times, frontier: int) -> None:
-        """Queries with these event times were counted: the time between is covered.
-
-        What is beyond ``frontier`` may be an odd stamp, and covers nothing; both ms UTC.
+        In a rotated file that had to wait for the clock, stamps of a wrong one may have become past
+        meanwhile: behind them none is too late as long as its week has a key.
         """
+        frontier = self.frontier_of(generation)
+        if self.backfill_frontier is not None or generation not in self.frontiers:
+            return rules.judge(read, frontier, now, has_key)
+        judged = replace(rules, max_lateness=2 * WEEK).judge(read, frontier, now, has_key)
+        times = judged.time[judged.verdict == ACCEPTED]
+        self.frontier.advance(times[times > (self.frontier.max_time or 0)])
+        return judged
+
+    def cover_event_times(self, generation: int, times: Times) -> None:
+        """Queries of a file with these event times (ms UTC) were counted: the time between is
+        covered. What is beyond its frontier may be an odd stamp, and covers nothing."""
+        frontier = self.frontier_of(generation).max_time or 0
         coverage = self.coverage if self.backfill_frontier is None else self.backfill_coverage
         if len(times) and times.max() > frontier:
             times = times[times <= frontier]
@@ -258,7 +266,10 @@ class FollowedSource:
         follower, waits = self.follower, None
         if follower.registry.waiting:
             waits = f"{follower.log.path}: old lines in a rotated file wait for a confirmed clock"
-        return follower.error, waits, self.format_warning, self.refused
+        has_searches = self.frontier.max_time is not None
+        format_notice = source_notices.wrong_format(self.outcomes, had_searches=has_searches)
+        withheld = source_notices.withheld(self.left_out["withheld"])
+        return follower.error, waits, format_notice, withheld
 
     def wait_for_clock(self, generation: int, *, is_behind: bool) -> None:
         """Put the lines of a file back that were read, until the clock is confirmed.
@@ -274,41 +285,15 @@ class FollowedSource:
             self.frontiers.setdefault(generation, (frontier, frontier))
         self.is_putting_back = True
 
+    @property
+    def waits(self) -> bool:
+        """Tell whether lines wait for the clock, in the log or in a rotated file."""
+        return self.is_waiting_for_clock or bool(self.follower.registry.waiting)
+
     def stop_waiting(self) -> None:
         """Read the lines again that have waited for the clock."""
         self.is_waiting_for_clock = False
         self.follower.registry.waiting.clear()
-
-    @property
-    def refused(self) -> str | None:
-        """Give the notice of lines that were left out and may be none of those counted."""
-        lines = self.left_out["withheld"]
-        if not lines:
-            return None
-        return (
-            f"{lines:,} lines of a file have the times of counted searches and other addresses, as"
-            " in a masked copy, and are not counted; if they are others, `donkeywatch backfill"
-            " --overlapping` counts them"
-        )
-
-    @property
-    def format_warning(self) -> str | None:
-        """Give the warning where many lines were read and none was a search."""
-        lines = self.outcomes.total()
-        if lines < FORMAT_WARNING_LINES or any(
-            self.outcomes[name] for name in ("query", "keywordless", "too_late")
-        ):
-            return None
-        rejected = max(REJECTIONS, key=lambda reason: self.outcomes[reason])
-        mostly = self.outcomes[rejected] * 2 > lines
-        if not mostly and self.frontier.max_time is not None:
-            return None  # A quiet hour of a log that also has other lines, and once had searches.
-        mostly_rejected = f", most rejected as {rejected}" if mostly else ""
-        return (
-            f"none of its lines so far is a search{mostly_rejected}; are the format and the time"
-            " zone right?"
-            " `donkeywatch check` tells of a sample"
-        )
 
 
 def log_of(source: Source, sources: Sequence[Source] = ()) -> LogPaths:
