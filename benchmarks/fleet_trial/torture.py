@@ -115,9 +115,11 @@ def torture(trial: Trial, seconds: float, seed: int) -> tuple[list[str], str]:
         _torment(trial, daemons, rng, deeds)
     writer.join()
     left = trial.settle("third")
+    if left:
+        left += trial.explain()
     for latency in latencies:
         latency.stopped.set()
-    fleet, alone = (latency.percentile_99() for latency in latencies)
+    fleet, without_fleet = (latency.percentile_99() for latency in latencies)
     witness.stop()
     codes = [daemon.stop() for daemon in daemons.values()]
     if any(codes):
@@ -125,7 +127,7 @@ def torture(trial: Trial, seconds: float, seed: int) -> tuple[list[str], str]:
     named = ", ".join(f"{number} {what}" for what, number in sorted(deeds.items()))
     report = (
         f"{named}; p99 of a line {fleet:.2f} s beside a fleet in trouble,"
-        f" {alone:.2f} s without a fleet; versions shipped: {_versions(trial)}"
+        f" {without_fleet:.2f} s without a fleet; versions shipped: {_versions(trial)}"
     )
     return left, report
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -68,14 +68,21 @@ class Trial:
             self.fleet, lambda week: without if week == first_week else self.fleet.truth
         )
 
-    def pending(self) -> int:
-        """Hours that no server's daemon has shipped yet."""
-        total = 0
+    def explain(self) -> list[str]:
+        """Of each server, what it has counted of its log, and what has not been shipped."""
+        result = []
         for name in NAMES:
             path = self.fleet.directory / name / "state" / "donkeywatch.db"
-            with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10) as db:
-                total += len(outbox.pending(db))
-        return total
+            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)) as db:
+                (counted,) = db.execute(
+                    "select sum(value) from counters where name = 'lines'"
+                ).fetchone()
+                pending = len(outbox.pending(db))
+            lines = self.logs[name].read_bytes().count(b"\n")
+            messages = self.servers[name].messages.read_text().splitlines()[-3:]
+            result.append(f"{name}: {counted} of {lines} lines, {pending} hours wait; {messages}")
+        messages = self.union.messages.read_text().splitlines()[-3:]
+        return [*result, f"union: {messages}"]
 
     def settle(self, outside: str | None = None) -> list[str]:
         """Wait until the union is the truth; what is not after a long time."""

@@ -20,6 +20,8 @@ from donkeywatch.store.outbox import OutboxEntry
 from donkeywatch.store.store import Store
 
 log = logging.getLogger("donkeywatch")
+LOOK_MS = 5 * SECOND
+"""Time between two looks whether hours wait."""
 RETRY_MS = 30 * SECOND
 """Time between two processes where the fleet does not answer."""
 ASK_MS = 15 * 60 * SECOND
@@ -64,7 +66,7 @@ class FleetShipping:
     def __init__(self, config: Path, settings: Settings) -> None:
         self._config, self._settings = config, settings
         self._running: _Running | None = None
-        self._next_start = self._closed_until = 0
+        self._next_start = self._next_look = 0
         self.pending = 0
         """Closed hours that have not arrived."""
         self.problem = ""
@@ -72,10 +74,11 @@ class FleetShipping:
 
     def step(self, engine: Engine, now: int, steady: int) -> None:
         """Take note of what has arrived, and start a process when it is time; both in ms."""
-        if engine.window_closer.closed_until != self._closed_until and not self.problem:
-            self._closed_until, self._next_start = engine.window_closer.closed_until, 0
         if self._running is None:
-            if steady >= self._next_start:
+            if steady >= self._next_look:
+                self._next_look = steady + LOOK_MS
+                self.pending = len(outbox.pending(engine.store.connection))
+            if steady >= self._next_start or (self.pending and not self.problem):
                 self._running = _Running(self._config)
             return
         code = self._running.exit_code
