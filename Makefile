@@ -13,7 +13,7 @@ CHANGED ?=
 NAMES ?=
 SEED ?=
 
-.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak fleet-demo fleet-torture conformance conformance-peers mutants lint docs lock deb clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak fleet-demo fleet-torture fleet-scale conformance conformance-peers mutants lint docs lock deb clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -150,6 +150,9 @@ fleet-demo: .venv/test
 fleet-torture: .venv/test
 	PYTHONPATH=benchmarks:tests $(BIN)/python -m fleet_trial torture --seconds $(SECONDS_OF_TORTURE)
 
+fleet-scale: .venv/test
+	PYTHONPATH=benchmarks:tests $(BIN)/python -m fleet_trial scale
+
 docs: .venv/test
 	$(BIN)/python docs/generate.py
 
@@ -160,7 +163,7 @@ COMPILE := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.
 lock:
 	$(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	$(COMPILE) --output-file deploy/requirements.lock pyproject.toml
+	$(COMPILE) --extra fleet --output-file deploy/requirements.lock pyproject.toml
 	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 	  | $(COMPILE) --output-file deploy/build-requirements.lock -
 

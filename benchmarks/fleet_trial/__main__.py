@@ -1,4 +1,4 @@
-"""`make fleet-demo` and `make fleet-torture`."""
+"""`make fleet-demo`, `make fleet-torture` and `make fleet-scale`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from fleet_trial.scale import scale
 from fleet_trial.torture import torture
 from fleet_trial.trial import Trial, open_trial
 
@@ -15,12 +16,18 @@ from fleet_trial.trial import Trial, open_trial
 def main() -> int:
     """Run one of them; 0 where the union is the truth."""
     parser = argparse.ArgumentParser(prog="fleet_trial", description=__doc__)
-    parser.add_argument("mode", choices=("demo", "torture"))
+    parser.add_argument("mode", choices=("demo", "torture", "scale"))
     parser.add_argument("--seconds", type=float, default=600, help="how long to torture")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--queries", type=int, default=6_000, help="in all servers together")
     parser.add_argument("--stay", action="store_true", help="demo: serve until Ctrl-C")
+    parser.add_argument("--servers", type=int, default=20, help="scale: how many")
+    parser.add_argument("--addresses", type=int, default=1_000_000, help="scale: of each server")
     options = parser.parse_args()
+    if options.mode == "scale":
+        with tempfile.TemporaryDirectory() as directory:
+            print(scale(Path(directory), options.servers, options.addresses))
+        return 0
     with (
         tempfile.TemporaryDirectory() as directory,
         open_trial(Path(directory), queries=options.queries) as trial,

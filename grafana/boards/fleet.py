@@ -9,6 +9,8 @@ from boards.queries import HERE, REJECTED, Json, instants, metric, rate, targets
 
 ENDS = ("", "_lower", "_upper")
 DAY, WEEK = 'window="24h"', 'window="7d"'
+UNION = f"and on (instance) {metric('fleet_servers', DAY)}"
+NOT_UNION = f"unless on (instance) {metric('fleet_servers', DAY)}"
 
 
 def of_all(window: str) -> str:
@@ -37,9 +39,9 @@ def fractions() -> list[Panel]:
         ),
         series(
             "$topic: fraction of addresses by server, last 7 days",
-            "Flagged addresses over addresses of each server. There is no figure of all: each"
-            " server has keys of its own, so an address that was at two of them cannot be counted"
-            " once."
+            "Flagged addresses over addresses of each server. Servers without a fleet have keys"
+            " of their own, so an address that was at two of them cannot be counted once; the"
+            " instance of `fleet serve` has the exact union."
             f" {CAUTION}",
             "percentunit",
             targets((address, "{{instance}}")),
@@ -54,6 +56,19 @@ def fractions() -> list[Panel]:
             [("fraction", "percentunit"), ("lower", "percentunit"), ("upper", "percentunit")],
         ),
         series(
+            "$topic: fraction of addresses of the union, last 24 hours",
+            "Flagged addresses over addresses of all servers in the union, each address once, as"
+            f" `fleet serve` counts them. {CAUTION}",
+            "percentunit",
+            targets(
+                (
+                    metric("window_address_ratio", DAY, 'least="1"', of_topic=True) + f" {UNION}",
+                    "{{instance}}",
+                )
+            ),
+            decimals=3,
+        ),
+        series(
             "$topic: has a level changed?",
             "CUSUM of the weekly query fraction of each server over its threshold, the higher of"
             " both directions: above 1 the level has changed.",
@@ -66,6 +81,37 @@ def fractions() -> list[Panel]:
             ),
             limit=1,
             decimals=2,
+        ),
+    ]
+
+
+def union() -> list[Panel]:
+    """What `fleet serve` has united, beside what is only added up."""
+    addresses = metric("window_addresses", DAY)
+    return [
+        series(
+            "Addresses of the union beside their sum, last 24 hours",
+            "Distinct addresses of all servers, and what adding up the servers would give: the"
+            " difference are addresses that asked at several.",
+            "short",
+            targets(
+                (f"{addresses} {UNION}", "union"),
+                (f"sum ({addresses} {NOT_UNION})", "sum of servers"),
+                (metric("fleet_shared_addresses", DAY), "at several servers"),
+            ),
+        ),
+        series(
+            "Queries outside the union, last 24 hours",
+            "Queries of servers that are not united: they had no key of the fleet when the week"
+            " began, or have another word list.",
+            "short",
+            targets((metric("fleet_outside_queries", DAY), "{{instance}}")),
+        ),
+        series(
+            "Hours that wait to be shipped",
+            "Closed hours of each server that have not arrived at the fleet.",
+            "short",
+            targets((metric("fleet_pending_hours"), "{{instance}}")),
         ),
     ]
 
@@ -149,6 +195,8 @@ def dashboard() -> Json:
         [
             row("$topic", repeat="topic"),
             (12, 8, fractions()),
+            row("Union"),
+            (12, 7, union()),
             row("Servers"),
             (12, 7, servers()),
         ],

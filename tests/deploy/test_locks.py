@@ -16,7 +16,13 @@ ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "deploy" / "requirements.lock"
 BUILD = ROOT / "deploy" / "build-requirements.lock"
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-DIRECT = {RUNTIME: PROJECT["project"]["dependencies"], BUILD: PROJECT["build-system"]["requires"]}
+DIRECT = {
+    RUNTIME: [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["project"]["optional-dependencies"]["fleet"],
+    ],
+    BUILD: PROJECT["build-system"]["requires"],
+}
 PYTHONS = ("3.11", "3.12", "3.13")
 
 

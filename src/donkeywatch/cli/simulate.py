@@ -34,6 +34,9 @@ def simulate(
         bool, typer.Option(help="write search.log now, in real time, until Ctrl-C; no archive")
     ] = False,
     rate: Annotated[float, typer.Option(min=0.01, help="lines a second when live")] = 5.0,
+    server: Annotated[
+        int, typer.Option(min=0, help="which of several servers that have the same addresses")
+    ] = 0,
 ) -> None:
     """Simulate a server: logs, a nonsense lexicon, the exact truth.
 
@@ -43,12 +46,16 @@ def simulate(
 
     now = datetime.now(UTC)
     sim = simulation_directory.simulation(
-        now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed
-    )
+        now, weeks=weeks, queries=queries, addresses=addresses, name=format_name, seed=seed,
+        server=server,
+    )  # fmt: skip
     _create_directory(directory)
     if live:
-        simulation_directory.write_settings(sim, directory)
-        _write_live(sim, directory, rate, seed)
+        if (directory / simulation_directory.SETTINGS).exists():
+            simulation_directory.ensure_references(sim, directory)
+        else:
+            simulation_directory.write_settings(sim, directory)
+        _write_live(sim, directory, rate, seed + (server << 32))
         return
     with hours_display(err, sim.hours) as show:
         files = simulation_directory.prepare(

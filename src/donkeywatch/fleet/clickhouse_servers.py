@@ -99,6 +99,10 @@ class ClickHouseServers(Warehouse):
         """Have every host do something."""
         self.rows_of_shards(statement)
 
+    def execute_on(self, shard: int, statement: str) -> None:
+        """Have one host, by its place in the URL, do something."""
+        self._call(shard, lambda client: client.execute(statement))
+
     def insert(self, table: str, columns: Columns) -> None:
         """Insert through the first host, in blocks; each row goes to the shard of its pseudonym."""
         names = list(columns)

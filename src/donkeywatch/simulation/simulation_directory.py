@@ -29,7 +29,14 @@ ROTATE = 4 << 20
 
 
 def simulation(
-    now: datetime, *, weeks: int, queries: int, addresses: int, name: str, seed: int
+    now: datetime,
+    *,
+    weeks: int,
+    queries: int,
+    addresses: int,
+    name: str,
+    seed: int,
+    server: int = 0,
 ) -> Simulation:
     """Whole weeks that end with the last full hour before ``now`` (aware)."""
     end = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -40,6 +47,7 @@ def simulation(
         queries=queries,
         addresses=addresses,
         format=name,
+        server=server,
     )
 
 
@@ -70,12 +78,17 @@ def prepare(
     return sorted(archive.glob("search-*"))
 
 
-def write_settings(sim: Simulation, directory: Path) -> Path:
-    """Settings for a daemon that follows the simulated log."""
+def ensure_references(sim: Simulation, directory: Path) -> None:
+    """Write lexicon and countries where they are not there yet."""
     archive = directory / ARCHIVE
     archive.mkdir(parents=True, exist_ok=True)
     if not (archive / "lexicon.toml").exists():
         write_references(sim, archive)
+
+
+def write_settings(sim: Simulation, directory: Path) -> Path:
+    """Settings for a daemon that follows the simulated log."""
+    ensure_references(sim, directory)
     path = directory / SETTINGS
     path.write_text(
         f"""# Settings of a simulated server; see docs/configuration.md for all of them.
