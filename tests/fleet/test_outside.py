@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from donkeywatch.counting.calendar import HOUR, WEEK, week_of
-from donkeywatch.fleet.union import NOT_SHIPPED, OTHER_KEY, OTHER_LEXICON
+from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet.union import NOT_SHIPPED, OTHER_KEY, OTHER_LEXICON, split
 from fleet.simulated_fleet import SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
 from fleet.union_truth import assert_union_equals
@@ -102,3 +103,21 @@ def test_an_hour_waits_for_the_servers_that_had_the_one_before(fleet: SimulatedF
     assert ("hour", fleet.end - HOUR) not in windows
     assert windows["hour", fleet.end - 2 * HOUR][0] == list(NAMES)
     assert ("24h", fleet.end - 25 * HOUR) in windows
+
+
+def test_rows_under_a_key_that_is_not_the_weeks_are_never_united() -> None:
+    """Not even where all servers have the same wrong one: nobody knows who else has it."""
+    week = week_of(1_796_000_000_000)
+
+    def record(server: str, check: str, previous: str = "") -> ServerHour:
+        hour = week if not previous else week + WEEK
+        return ServerHour(server, hour, 1, 1, 0, check, previous, "x", (), 7, (), 0.0)
+
+    records = [record("first", "right"), record("second", "wrong"), record("third", "")]
+    members, outside = split(records, week, {week: "right"}, ())
+    assert [each.server for each in members] == ["first"]
+    assert {name: each.queries for name, each in outside.items()} == {"second": 7, "third": 7}
+    assert split(records, week, {}, ())[0] == []
+    # Of hours of the week after, the key of the week before decides.
+    records = [record("first", "other", "right"), record("second", "right", "wrong")]
+    assert [r.server for r in split(records, week, {week: "right"}, ())[0]] == ["first"]

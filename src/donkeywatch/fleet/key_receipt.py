@@ -61,8 +61,9 @@ def fetch(settings: Settings) -> list[int]:
     )
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            texts = json.loads(answer.read(MAX_ANSWER_BYTES))["keys"]
+            texts = [str(each) for each in json.loads(answer.read(MAX_ANSWER_BYTES))["keys"]]
     except urllib.error.HTTPError as error:
+        error.close()
         raise WarehouseError(
             f"{fleet.keys_url} hands out no keys (HTTP {error.code})",
             "give this server a token with the scope `fleet` there: `donkeywatch token add`",

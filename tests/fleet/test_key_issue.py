@@ -1,0 +1,63 @@
+"""The issuer: keys are drawn at random, made once, and kept nowhere in clear."""
+
+from __future__ import annotations
+
+import pytest
+
+from donkeywatch.counting.calendar import WEEK, week_of
+from donkeywatch.fleet import key_issue, key_receipt
+from donkeywatch.ingest import keyring
+from fleet.simulated_fleet import SimulatedFleet
+from fleet.test_union import NAMES
+
+
+@pytest.fixture
+def keyed(fleet: SimulatedFleet) -> SimulatedFleet:
+    """A fleet whose keys were made and taken."""
+    fleet.make(NAMES)
+    fleet.init()
+    fleet.make_keys()
+    return fleet
+
+
+def test_servers_have_the_same_random_key_and_the_issuer_none(keyed: SimulatedFleet) -> None:
+    """Its directories hold the sealed ones, and nothing of the key."""
+    week = week_of(keyed.end)
+    keys = {keyring.supplied_key(keyed.settings(name).key_directory, week) for name in NAMES}
+    (key,) = keys
+    assert key is not None
+    assert len(set(key)) > 16
+    files = [path for path in (keyed.directory / "union").rglob("*") if path.is_file()]
+    assert not any(key in path.read_bytes() for path in files)
+    assert key not in b"".join(path.read_bytes() for path in files)
+    other = keyring.supplied_key(keyed.settings("first").key_directory, week - WEEK)
+    assert other != key
+
+
+def test_due_are_this_week_and_the_next_until_they_are_made(fleet: SimulatedFleet) -> None:
+    """A week that has its key is not due again."""
+    fleet.make(NAMES)
+    fleet.init()
+    union, week = fleet.settings("union"), week_of(fleet.end)
+    assert key_issue.due_weeks(union, fleet.end) == [week, week + WEEK]
+    with fleet.open() as warehouse:
+        key_issue.make_week_key(union, week, warehouse, fleet.end)
+        assert set(key_issue.key_checks(warehouse, week)) == {week}
+    assert key_issue.due_weeks(union, fleet.end) == [week + WEEK]
+
+
+def test_a_key_is_taken_once(keyed: SimulatedFleet) -> None:
+    """The second time it is not new, and changes nothing."""
+    (first, *_) = key_issue.sealed_for(keyed.settings("union"), "first")
+    settings = keyed.settings("first")
+    before = keyring.supplied_key(settings.key_directory, first.week)
+    assert not key_receipt.take(settings, first)
+    assert keyring.supplied_key(settings.key_directory, first.week) == before
+
+
+def test_the_keys_that_wait_are_destroyed_with_all_others(keyed: SimulatedFleet) -> None:
+    """`keys destroy --all` leaves none of the weeks to come."""
+    directory = keyed.settings("first").key_directory
+    assert list((directory / keyring.SUPPLIED).glob("*.key"))
+    keyring.destroy_all(directory)
+    assert not list((directory / keyring.SUPPLIED).glob("*.key"))
