@@ -35,6 +35,9 @@ help:
 	@echo 'make conformance-peers   donkeywatch beside mtail, rsyslog and pygtail: docs/reliability.md'
 	@echo 'make mutants             does a test notice when a mechanism of a promise is taken away? NAMES=p04'
 	@echo 'make soak                ten minutes of kills, rotations and full disks; MINUTES=2, SEED=1'
+	@echo 'make fleet-demo          three simulated servers and their union, on ClickHouse'
+	@echo 'make fleet-torture       ten minutes of kills and cuts on it: still the truth?'
+	@echo 'make fleet-scale         20 servers, a week, a million addresses each: what it costs'
 	@echo 'make lint                types and style alone'
 	@echo 'make docs                write the generated parts of docs/ and README.md anew'
 	@echo 'make deb                 a Debian package in dist/, for the machine and the python3 of this one'
@@ -80,7 +83,7 @@ system-packages:
 .venv-lowest/test: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
-	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[fast,study]'
+	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet --resolution lowest-direct --editable '.[fast,study,fleet]'
 	VIRTUAL_ENV=.venv-lowest .venv-lowest/bin/uv pip install --quiet pytest hypothesis httpx pytest-randomly pytest-timeout \
 	  pytest-xdist pyyaml
 	@touch $@
@@ -90,6 +93,7 @@ test-lowest: .venv-lowest/test
 	  tests/ingest tests/counting tests/estimation tests/sources tests/store tests/simulation \
 	  tests/evaluation tests/report tests/settings tests/runtime/test_recovery.py \
 	  tests/publish/http/test_app.py tests/publish/metrics
+	.venv-lowest/bin/python -m pytest -q tests/fleet/test_union.py -k shards
 
 test-million: .venv/test
 	DONKEYWATCH_QUERIES=1000000 DONKEYWATCH_SEEDS=3 $(BIN)/python -m pytest tests/test_exact.py $(PYTEST)
