@@ -22,11 +22,11 @@ class Answering(BaseHTTPRequestHandler):
     """Answers what it is told to."""
 
     status, body = 200, b'{"keys": []}'
-    seen: list[tuple[str, str | None]] = []  # noqa: RUF012 - of the class
+    requests: list[tuple[str, str | None]] = []  # noqa: RUF012 - of the class
 
     def do_GET(self) -> None:
         """Note who asks for what."""
-        self.seen.append((self.path, self.headers["Authorization"]))
+        self.requests.append((self.path, self.headers["Authorization"]))
         self.send_response(self.status)
         self.end_headers()
         self.wfile.write(self.body)
@@ -36,11 +36,11 @@ class Answering(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def asked(tmp_path: Path) -> Iterator[tuple[Settings, type[Answering]]]:
+def answering(tmp_path: Path) -> Iterator[tuple[Settings, type[Answering]]]:
     """The settings of a server, and who hands out its keys."""
     fleet = SimulatedFleet(tmp_path, f"chdb://{tmp_path}/warehouse")
     fleet.make(("first",))
-    handler = type("Handler", (Answering,), {"seen": []})
+    handler = type("Handler", (Answering,), {"requests": []})
     server = HTTPServer(("localhost", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     token = tmp_path / "token"
@@ -56,22 +56,22 @@ def asked(tmp_path: Path) -> Iterator[tuple[Settings, type[Answering]]]:
 
 
 def test_it_asks_for_its_own_keys_with_its_token_and_no_proxy(
-    asked: tuple[Settings, type[Answering]], monkeypatch: pytest.MonkeyPatch
+    answering: tuple[Settings, type[Answering]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy of the environment would see the token."""
     monkeypatch.setenv("http_proxy", "http://localhost:9")
     monkeypatch.delenv("no_proxy", raising=False)
-    settings, handler = asked
+    settings, handler = answering
     assert key_receipt.fetch(settings) == []
-    assert handler.seen == [("/api/v1/fleet/keys/first", f"Bearer {TOKEN}")]
+    assert handler.requests == [("/api/v1/fleet/keys/first", f"Bearer {TOKEN}")]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
 def test_a_refusal_is_told_with_its_remedy(
-    asked: tuple[Settings, type[Answering]], status: int
+    answering: tuple[Settings, type[Answering]], status: int
 ) -> None:
     """It may pass: nothing ends by it."""
-    settings, handler = asked
+    settings, handler = answering
     handler.status = status
     with pytest.raises(WarehouseError, match=f"HTTP {status}") as error:
         key_receipt.fetch(settings)
@@ -80,20 +80,20 @@ def test_a_refusal_is_told_with_its_remedy(
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>", b'{"keys": 3}'])
 def test_an_answer_that_is_none_is_told(
-    asked: tuple[Settings, type[Answering]], body: bytes
+    answering: tuple[Settings, type[Answering]], body: bytes
 ) -> None:
     """As of another program that listens there."""
-    settings, handler = asked
+    settings, handler = answering
     handler.body = body
     with pytest.raises(WarehouseError, match="does not answer"):
         key_receipt.fetch(settings)
 
 
 def test_a_key_that_is_not_for_this_server_is_refused(
-    asked: tuple[Settings, type[Answering]],
+    answering: tuple[Settings, type[Answering]],
 ) -> None:
     """Whoever hands it out."""
-    settings, handler = asked
+    settings, handler = answering
     sealed = {"week": "2026-W49", "start": 1795996800000, "server": "second",
               "ephemeral": "A" * 43 + "=", "sealed": "AAAA"}  # fmt: skip
     handler.body = json.dumps({"keys": [json.dumps(sealed)]}).encode()
