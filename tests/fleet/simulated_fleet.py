@@ -59,12 +59,16 @@ class SimulatedFleet:
         self, directory: Path, url: str, cluster: str = "", start: datetime = START
     ) -> None:
         self.directory, self.url, self.cluster = directory, url, cluster
-        self._start = start
         self.truth = Truth()
         self.archive = directory / "archive"
+        self.restart_at(start)
+        self._sims: dict[str, Simulation] = {}
+
+    def restart_at(self, start: datetime) -> None:
+        """Let the stream begin at another time."""
+        self._start = start
         self.end = round((start + timedelta(hours=HOURS)).timestamp() * 1000)
         """End of the stream, ms UTC."""
-        self._sims: dict[str, Simulation] = {}
 
     def make(self, names: Sequence[str], *, seed: int = 5, queries: int = 6_000) -> None:
         """Write settings and logs; the servers have their addresses in common."""

@@ -6,9 +6,13 @@ import struct
 import time
 from pathlib import Path
 
+import numpy as np
+
 from donkeywatch.counting.calendar import HOUR, WEEK, week_name, week_of
 from donkeywatch.fleet import key_issue, tables
 from donkeywatch.ingest import keyring
+from donkeywatch.ingest.address_mac import pseudonyms
+from donkeywatch.ingest.addresses import parse_address
 from fleet.servers import CLUSTER, Cluster
 from fleet.simulated_fleet import SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
@@ -52,11 +56,11 @@ def test_no_byte_of_a_pseudonym_is_left_in_the_shards(cluster: Cluster, tmp_path
     fleet.ship("only", now)
     week = week_of(fleet.end) - WEEK
     with fleet.open() as warehouse:
-        pseudonyms = warehouse.rows(
+        distinct = warehouse.rows(
             f"select distinct pseudonym from {warehouse.whole('pseudonym_rows')}"
             f" where key_week = {week // 1000}"
         )
-    marks = [struct.pack("<Q", pseudonym) for (pseudonym,) in pseudonyms]
+    marks = [struct.pack("<Q", pseudonym) for (pseudonym,) in distinct]
 
     def held() -> int:
         content = b"".join(shard.content() for shard in cluster.shards)
@@ -88,3 +92,39 @@ def test_sealed_keys_go_with_their_week(fleet: SimulatedFleet) -> None:
     fleet.count("first", fleet.end + 10 * MINUTE)
     assert keyring.supplied_key(directory, week) is None
     assert (directory / f"{week_name(week)}.key").exists()
+
+
+def test_who_has_stolen_the_shards_has_nothing_to_test_an_address_with(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """No key is in any file, no address, and what tells keys apart makes no pseudonym."""
+    fleet = SimulatedFleet(tmp_path, cluster.url.replace("/fleet", "/stolen"), CLUSTER)
+    fleet.make(("only",))
+    fleet.init()
+    fleet.make_keys()
+    directory, week = fleet.settings("only").key_directory, week_of(fleet.end)
+    keys = [keyring.supplied_key(directory, each) for each in (week - WEEK, week)]
+    now = fleet.end + 10 * MINUTE
+    fleet.count("only", now)
+    fleet.ship("only", now)
+    content = b"".join(shard.content() for shard in cluster.shards)
+    assert all(key and key not in content and key.hex().encode() not in content for key in keys)
+    texts = {
+        line.split(b"\t")[1]
+        for line in (fleet.directory / "only" / "search.log").read_bytes().splitlines()
+        if line.count(b"\t") == 2
+    }
+    addresses = [raw for text in texts if (raw := parse_address(text))]
+    assert len(addresses) > 100
+    assert not any(text in content for text in texts if len(text) > 8)
+    column = np.frombuffer(b"".join(addresses), np.uint8).reshape(-1, 16)
+    with fleet.open() as warehouse:
+        known = {row[0] for row in warehouse.rows(
+            f"select distinct pseudonym from {warehouse.whole('pseudonym_rows')}"
+        )}  # fmt: skip
+        checks = warehouse.rows(f"select key_check from {warehouse.whole('week_keys')}")
+    guesses = [bytes(32), *(bytes.fromhex(check) * 2 for (check,) in checks)]
+    for guess in guesses:
+        assert not known & set(pseudonyms(column, guess).tolist())
+    assert keys[1] is not None
+    assert known & set(pseudonyms(column, keys[1]).tolist())
