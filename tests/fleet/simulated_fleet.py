@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from donkeywatch.counting.calendar import HOUR, week_of
+from donkeywatch.counting.calendar import HOUR, MINUTE, week_of
 from donkeywatch.fleet import key_issue, key_receipt, server_hours, shipper, tables
 from donkeywatch.fleet.sealed_keys import Identity
 from donkeywatch.fleet.union_refresh import UnionRefresh
@@ -163,6 +163,20 @@ class SimulatedFleet:
             shipped = list(shipper.ship_pending(self.settings(name), warehouse, now))
         self.mark_shipped(name, shipped)
         return [entry.hour for entry in shipped]
+
+    def unite(self, names: Sequence[str], now: int) -> None:
+        """Have some servers count and ship all they have, and unite it."""
+        for name in names:
+            self.count(name, now)
+            self.ship(name, now)
+        self.refresh(now)
+
+    def set_up(self, names: Sequence[str], *, without_key: Sequence[str] = ()) -> int:
+        """Make servers, tables and keys; a moment after the end of the stream, ms UTC."""
+        self.make(names)
+        self.init()
+        self.make_keys(without=without_key)
+        return self.end + 10 * MINUTE
 
     def mark_shipped(self, name: str, entries: Sequence[OutboxEntry]) -> None:
         """Note what has arrived, as the daemon does."""

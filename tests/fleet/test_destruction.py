@@ -24,14 +24,8 @@ REMOVAL_SECONDS = 120
 
 def test_rows_go_with_the_key_and_figures_stay(fleet: SimulatedFleet) -> None:
     """By the statement of the fleet; hours and their totals are kept for ever."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
-    now = fleet.end + 10 * MINUTE
-    for name in NAMES:
-        fleet.count(name, now)
-        fleet.ship(name, now)
-    fleet.refresh(now)
+    now = fleet.set_up(NAMES)
+    fleet.unite(NAMES, now)
     week = week_of(fleet.end) - WEEK
     before = counted(fleet.settings("union").state, "week", week)
     with fleet.open() as warehouse:
@@ -48,10 +42,7 @@ def test_rows_go_with_the_key_and_figures_stay(fleet: SimulatedFleet) -> None:
 def test_no_byte_of_a_pseudonym_is_left_in_the_shards(cluster: Cluster, tmp_path: Path) -> None:
     """Searched for in every file of their data directories, before and after."""
     fleet = SimulatedFleet(tmp_path, cluster.url.replace("/fleet", "/bytes"), CLUSTER)
-    fleet.make(("only",))
-    fleet.init()
-    fleet.make_keys()
-    now = fleet.end + 10 * MINUTE
+    now = fleet.set_up(("only",))
     fleet.count("only", now)
     fleet.ship("only", now)
     week = week_of(fleet.end) - WEEK
@@ -77,9 +68,7 @@ def test_no_byte_of_a_pseudonym_is_left_in_the_shards(cluster: Cluster, tmp_path
 
 def test_sealed_keys_go_with_their_week(fleet: SimulatedFleet) -> None:
     """At the issuer; at a server a key is in one place only once its week has begun."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
+    fleet.set_up(NAMES)
     union = fleet.settings("union")
     week = week_of(fleet.end) - WEEK
     assert len(key_issue.sealed_for(union, "first")) == 2
@@ -99,9 +88,7 @@ def test_who_has_stolen_the_shards_has_nothing_to_test_an_address_with(
 ) -> None:
     """No key is in any file, no address, and what tells keys apart makes no pseudonym."""
     fleet = SimulatedFleet(tmp_path, cluster.url.replace("/fleet", "/stolen"), CLUSTER)
-    fleet.make(("only",))
-    fleet.init()
-    fleet.make_keys()
+    fleet.set_up(("only",))
     directory, week = fleet.settings("only").key_directory, week_of(fleet.end)
     keys = [keyring.supplied_key(directory, each) for each in (week - WEEK, week)]
     now = fleet.end + 10 * MINUTE

@@ -22,9 +22,7 @@ from support import counted
 @pytest.fixture
 def ready(fleet: SimulatedFleet) -> SimulatedFleet:
     """Three servers that have counted and shipped nothing yet."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
+    fleet.set_up(NAMES)
     for name in NAMES:
         fleet.count(name, fleet.end + 10 * MINUTE)
     return fleet
@@ -109,10 +107,7 @@ def test_an_hour_that_closes_again_replaces_what_was_shipped(ready: SimulatedFle
 
 def test_a_fleet_of_one_has_its_servers_own_figures(fleet: SimulatedFleet) -> None:
     """In every hour and in the week."""
-    fleet.make(("only",))
-    fleet.init()
-    fleet.make_keys()
-    now = fleet.end + 10 * MINUTE
+    now = fleet.set_up(("only",))
     fleet.count("only", now)
     fleet.ship("only", now)
     fleet.refresh(now)

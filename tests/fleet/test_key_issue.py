@@ -14,9 +14,7 @@ from fleet.test_union import NAMES
 @pytest.fixture
 def keyed(fleet: SimulatedFleet) -> SimulatedFleet:
     """A fleet whose keys were made and taken."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
+    fleet.set_up(NAMES)
     return fleet
 
 

@@ -13,14 +13,8 @@ from support import counted
 
 def test_a_server_without_the_key_is_not_in_the_union(fleet: SimulatedFleet) -> None:
     """It counts under one of its own, ships no row, and its queries are told."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys(without=("third",))
-    now = fleet.end + 10 * MINUTE
-    for name in NAMES:
-        fleet.count(name, now)
-        fleet.ship(name, now)
-    fleet.refresh(now)
+    now = fleet.set_up(NAMES, without_key=("third",))
+    fleet.unite(NAMES, now)
     assert_union_equals(fleet, fleet.truth_of("first", "second"))
     start = fleet.end - HOUR
     servers, outside, _ = fleet.fleet_windows()["hour", start]
@@ -36,16 +30,11 @@ def test_a_server_without_the_key_is_not_in_the_union(fleet: SimulatedFleet) -> 
 
 def test_a_key_that_came_late_counts_from_its_week_on(fleet: SimulatedFleet) -> None:
     """In the week before, the server is outside; rolling windows that reach back are without it."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
+    fleet.set_up(NAMES)
     first_week = week_of(fleet.end) - WEEK
     fleet.lose_key("second", first_week)
     now = fleet.end + 10 * MINUTE
-    for name in NAMES:
-        fleet.count(name, now)
-        fleet.ship(name, now)
-    fleet.refresh(now)
+    fleet.unite(NAMES, now)
     windows = fleet.fleet_windows()
     assert windows["hour", fleet.end - HOUR][0] == list(NAMES)
     assert windows["week", first_week][0] == ["first", "third"]
@@ -59,15 +48,10 @@ def test_a_key_that_came_late_counts_from_its_week_on(fleet: SimulatedFleet) -> 
 
 def test_servers_with_other_word_lists_are_not_added_up(fleet: SimulatedFleet) -> None:
     """The list of most servers counts; the other's queries are told."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
+    fleet.set_up(NAMES)
     fleet.change_lexicon("first")
     now = fleet.end + 10 * MINUTE
-    for name in NAMES:
-        fleet.count(name, now)
-        fleet.ship(name, now)
-    fleet.refresh(now)
+    fleet.unite(NAMES, now)
     assert_union_equals(fleet, fleet.truth_of("second", "third"))
     _, outside, _ = fleet.fleet_windows()["hour", fleet.end - HOUR]
     assert outside["first"]["reasons"] == [OTHER_LEXICON]  # type: ignore[index]
@@ -75,14 +59,8 @@ def test_servers_with_other_word_lists_are_not_added_up(fleet: SimulatedFleet) -
 
 def test_a_server_that_has_shipped_nothing_is_named(fleet: SimulatedFleet) -> None:
     """Its queries are not known; the window's coverage is less."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
-    now = fleet.end + 10 * MINUTE
-    for name in NAMES[:2]:
-        fleet.count(name, now)
-        fleet.ship(name, now)
-    fleet.refresh(now)
+    now = fleet.set_up(NAMES)
+    fleet.unite(NAMES[:2], now)
     servers, outside, _ = fleet.fleet_windows()["hour", fleet.end - HOUR]
     assert servers == list(NAMES[:2])
     assert outside == {"third": {"reasons": [NOT_SHIPPED], "hours": 0, "queries": 0}}
@@ -90,10 +68,7 @@ def test_a_server_that_has_shipped_nothing_is_named(fleet: SimulatedFleet) -> No
 
 def test_an_hour_waits_for_the_servers_that_had_the_one_before(fleet: SimulatedFleet) -> None:
     """It is not shown by halves; the hour after is shown without one that fell silent."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
-    now = fleet.end + 10 * MINUTE
+    now = fleet.set_up(NAMES)
     for name in NAMES:
         fleet.count(name, now)
         fleet.ship(name, now)

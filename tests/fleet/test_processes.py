@@ -73,6 +73,20 @@ def ask(port: int, path: str, token: str) -> Any:
     return json.loads(text) if text.startswith("{") else text
 
 
+def assert_takes_good_settings_alone(
+    serving: subprocess.Popen[bytes], directory: Path, config: Path
+) -> None:
+    """SIGHUP: what is wrong with new settings is told, and the old ones stay."""
+    good = config.read_text()
+    for text, message in (
+        (good.replace("[fleet.servers]", "[fleet.serverz]"), "settings not reloaded"),
+        (good, "settings reloaded: 2 server(s)"),
+    ):
+        config.write_text(text)
+        serving.send_signal(signal.SIGHUP)
+        until(lambda: message in (directory / "messages.txt").read_text(), directory)  # noqa: B023 - waited for in this turn
+
+
 def configure(fleet: SimulatedFleet, union_port: int) -> dict[str, str]:
     """Tokens, ports and lines of the last closed hours; the tokens by name."""
     union = fleet.directory / "union" / "donkeywatch.toml"
@@ -118,7 +132,7 @@ def test_two_daemons_and_the_one_that_unites_them(fleet: SimulatedFleet) -> None
     last_week = week_name(time.time_ns() // 10**6 - WEEK)
     donkeywatch("fleet", "keys", "make", "--week", last_week, "-c", config)
     with ExitStack() as stack:
-        stack.enter_context(running(union, "fleet", "serve", "-c", config))
+        serving = stack.enter_context(running(union, "fleet", "serve", "-c", config))
         until(lambda: ask(port, "/readyz", tokens["read"]) not in (None, 503), union)
         assert ask(port, "/api/v1/fleet/keys/first", tokens["read"]) == 403
         assert ask(port, "/api/v1/fleet/keys/nobody", tokens["fleet"]) == 404
@@ -136,6 +150,7 @@ def test_two_daemons_and_the_one_that_unites_them(fleet: SimulatedFleet) -> None
         windows = hours()
         servers = ask(port, "/api/v1/fleet", tokens["read"])
         metrics = ask(port, "/metrics", tokens["metrics"])
+        assert_takes_good_settings_alone(serving, union, config)
     assert [(each["queries"], each["addresses"]) for each in windows] == [(120, 70)] * 3
     assert {tuple(each["servers"]) for each in servers["windows"]} == {("first", "second")}
     assert {each["window"] for each in servers["windows"]} >= {"hour", "1h", "24h"}

@@ -12,10 +12,7 @@ MINUTE = 60_000
 
 def test_the_union_of_three_servers_is_exact(fleet: SimulatedFleet) -> None:
     """Per hour, week and rolling window, per topic and country; addresses overlap a lot."""
-    fleet.make(NAMES)
-    fleet.init()
-    fleet.make_keys()
-    now = fleet.end + 10 * MINUTE
+    now = fleet.set_up(NAMES)
     for name in NAMES:
         fleet.count(name, now)
         assert len(fleet.ship(name, now)) == HOURS

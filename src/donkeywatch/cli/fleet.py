@@ -133,12 +133,15 @@ def keys_fetch(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
 
 @fleet_app.command("serve")
 def serve(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Unite what the servers ship, hand out their keys and serve the figures, until SIGTERM."""
+    """Unite what the servers ship, hand out their keys and serve the figures, until SIGTERM.
+
+    SIGHUP takes new settings, such as another server.
+    """
     from donkeywatch.runtime.union_service import UnionService
 
     settings = loader.load(config_path)
     log_to_stderr(settings.log_format)
-    UnionService(settings).run()
+    UnionService(config_path, settings).run()
 
 
 @fleet_app.command("ship", hidden=True)

@@ -25,7 +25,7 @@ class UnionRefresh:
     """The united windows of a fleet in a database of its own; used by one thread."""
 
     def __init__(self, store: Store, servers: Iterable[str]) -> None:
-        self._store, self._servers = store, tuple(servers)
+        self._store, self.servers = store, tuple(servers)
         self._expired_at = 0
         self._fingerprints: dict[int, tuple[int, int]] = {}
         self.records: dict[str, ServerHour] = {}
@@ -74,7 +74,7 @@ class UnionRefresh:
 
         def united(window: Window) -> Union:
             inside = [r for r in records if window.start <= r.hour < window.end]
-            return unite(warehouse, window, inside, checks, self._servers)
+            return unite(warehouse, window, inside, checks, self.servers)
 
         end = max(complete) + HOUR
         todo = [("hour", Window(hour, hour + HOUR)) for hour in sorted(changed & complete)]
@@ -102,7 +102,7 @@ class UnionRefresh:
         week = week_of(end)
         hours = [record for record in records if week <= record.hour < end]
         if hours:
-            covered = sum(each.covered_seconds for each in hours) / max(1, len(self._servers))
+            covered = sum(each.covered_seconds for each in hours) / max(1, len(self.servers))
             queries = sum(record.queries for record in hours)
             union_tables.write_open(
                 self._store.connection, "week", week, week + WEEK, queries, covered

@@ -7,11 +7,12 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 from fastapi import FastAPI
 
 from donkeywatch.counting.calendar import HOUR, SECOND, iso_utc, week_name
-from donkeywatch.errors import ConfigError, WarehouseError
+from donkeywatch.errors import ConfigError, DonkeywatchError, WarehouseError
 from donkeywatch.fleet import key_issue
 from donkeywatch.fleet.api_routes import fleet_router, newest_windows
 from donkeywatch.fleet.union_refresh import UnionRefresh
@@ -26,7 +27,9 @@ from donkeywatch.runtime import installation_state
 from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.pid_file import registered
 from donkeywatch.runtime.releaser import Releaser
+from donkeywatch.runtime.repeated_messages import ANSWER
 from donkeywatch.runtime.service_manager import ServiceManager
+from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store import database
 from donkeywatch.store.backups import Backups
@@ -42,7 +45,8 @@ SILENT_MS = 3 * HOUR
 class UnionService:
     """One process: the union in the main thread, the web server beside it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
         if not settings.fleet.servers:
             raise ConfigError(
                 "the settings name no servers of a fleet",
@@ -60,7 +64,8 @@ class UnionService:
         self._union = UnionRefresh(self._store, settings.fleet.servers)
         self._releaser = Releaser(self._store, settings.release)
         self._problem = "the first look at the fleet is not done"
-        self._stop = threading.Event()
+        self._stop, self._reloading = threading.Event(), False
+        self._wakeup = threading.Event()
         self._manager = ServiceManager()
         self._listeners: list[ListenRetry] = [
             ListenRetry(lambda: Server(self._make_app(), self._settings.http)),
@@ -71,8 +76,8 @@ class UnionService:
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: self._stop.set())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
         try:
             for listener in self._listeners:
                 listener.start(ready if listener is self._listeners[0] else lambda _url: None)
@@ -80,7 +85,7 @@ class UnionService:
             with registered(self._settings.state):
                 while not self._stop.is_set():
                     self.step(wall_ms(), monotonic_ms())
-                    self._stop.wait(REFRESH_SECONDS)
+                    self._wakeup.wait(REFRESH_SECONDS)
             self._manager.stopping()
             log.info("stopped")
         finally:
@@ -88,8 +93,35 @@ class UnionService:
                 listener.stop()
             self.close()
 
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._reloading = True
+        else:
+            self._stop.set()
+        self._wakeup.set()
+
+    def _reload(self) -> None:
+        """Take new settings, such as another server, or keep the old ones if any is wrong."""
+        self._wakeup.clear()
+        self._reloading = False
+        try:
+            new = loader.load(self._path)
+            if new.state != self._settings.state or not new.fleet.servers:
+                raise ConfigError(
+                    "`state` and what makes this a fleet cannot change while running",
+                    "restart instead",
+                )
+            self._listeners[0].renew(new.http)
+        except DonkeywatchError as error:
+            log.error("settings not reloaded: %s -> %s", error.problem, error.remedy, extra=ANSWER)
+            return
+        self._settings, self._union.servers = new, tuple(new.fleet.servers)
+        log.info("settings reloaded: %d server(s)", len(new.fleet.servers), extra=ANSWER)
+
     def step(self, now: int, steady: int) -> None:
         """Look at the fleet once, and do what is due; ``now`` is ms UTC."""
+        if self._reloading:
+            self._reload()
         for listener in self._listeners:
             listener.check()
         before, self._problem = self._problem, ""
