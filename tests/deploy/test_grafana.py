@@ -11,25 +11,30 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, generate_latest
 
 import instruments
 from donkeywatch.counting.calendar import to_ms
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.normalisation import NORMALISATION
+from donkeywatch.publish.engine_status import FleetWindowStatus, Status
+from donkeywatch.publish.metrics.collector import MetricsCollector
+from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
 from instruments import Prometheus, listening, process
-from support import TOPICS, simulated
+from support import TOPICS, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
@@ -150,10 +155,15 @@ def finite(result: list[Json]) -> bool:
 
 
 def panels(name: str) -> list[Json]:
-    """The panels of a dashboard that ask for anything."""
+    """The panels of a dashboard that ask for anything, but for those of a union of servers."""
     items = [panel for panel in BOARDS[name]["panels"] if "targets" in panel]
     assert len(items) > 10
-    return items
+    return [panel for panel in items if not is_of_union(panel)]
+
+
+def is_of_union(panel: Json) -> bool:
+    """Whether a panel asks for what only a fleet has."""
+    return any("donkeywatch_fleet_" in target["expr"] for target in panel["targets"])
 
 
 # All panels of a dashboard are one test: each worker of pytest that gets one of these tests has to
@@ -177,6 +187,77 @@ def test_every_query_of_every_panel_has_finite_data(
             if target.get("format") != "table":
                 names = [shown(target["legendFormat"], series["metric"]) for series in rows]
                 assert len(set(names)) == len(names), (panel["title"], names)
+
+
+class Expositions(BaseHTTPRequestHandler):
+    """What a server of a fleet and the union of it answer, by path."""
+
+    texts: Mapping[str, bytes]
+
+    def do_GET(self) -> None:
+        """Answer one scrape."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(self.texts[self.path])
+
+    def log_message(self, *_arguments: object) -> None:
+        """Say nothing."""
+
+
+def test_the_panels_of_a_union_have_finite_data(
+    counted: tuple[Simulated, Status], tmp_path: Path
+) -> None:
+    """On what a server that ships and `fleet serve` export, scraped by a real Prometheus."""
+    server, status = counted
+    union = replace(status, fleet_windows=(FleetWindowStatus("24h", 3, 12, 17),))
+    ships = replace(status, fleet_pending_hours=0)
+    Expositions.texts = {
+        f"/{name}": exposition(server.state, each)
+        for name, each in {"server": ships, "union": union}.items()
+    }
+    web = HTTPServer(("127.0.0.1", 0), Expositions)
+    threading.Thread(target=web.serve_forever, daemon=True).start()
+    host = f"127.0.0.1:{web.server_port}"
+    jobs = [
+        {
+            "job_name": name,
+            "metrics_path": f"/{name}",
+            "static_configs": [{"targets": [host], "labels": {"instance": name}}],
+        }
+        for name in ("server", "union")
+    ]
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        json.dumps(
+            {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}, "scrape_configs": jobs}
+        )
+    )
+    of_union = [
+        panel for panel in BOARDS["fleet"]["panels"] if "targets" in panel and is_of_union(panel)
+    ]
+    assert len(of_union) == 4
+    with instruments.prometheus(config, tmp_path) as prometheus:
+        prometheus.wait_for(
+            "donkeywatch_fleet_servers and on (instance) donkeywatch_ready", tmp_path / "prometheus"
+        )
+        prometheus.wait_for("donkeywatch_fleet_pending_hours", tmp_path / "prometheus")
+        for panel, topic in product(of_union, TOPICS):
+            for target in panel["targets"]:
+                text = target["expr"].replace("$job", "server|union").replace("$topic", topic)
+                rows = prometheus.query(text.replace("$instance", "server|union"))
+                assert rows, (panel["title"], text)
+                assert finite(rows), (panel["title"], text)
+    web.shutdown()
+    web.server_close()
+
+
+def exposition(state: Path, status: Status) -> bytes:
+    """What a scrape of a database with this status gives."""
+    registry = CollectorRegistry(auto_describe=False)
+    topics = [topic for topic, _ in status.topics]
+    registry.register(MetricsCollector(lambda: Snapshots(state, topics), lambda: status))
+    return generate_latest(registry)
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -77,10 +77,10 @@ def assert_takes_good_settings_alone(
     serving: subprocess.Popen[bytes], directory: Path, config: Path
 ) -> None:
     """SIGHUP: what is wrong with new settings is told, and the old ones stay."""
-    good = config.read_text()
+    settings = config.read_text()
     for text, message in (
-        (good.replace("[fleet.servers]", "[fleet.serverz]"), "settings not reloaded"),
-        (good, "settings reloaded: 2 server(s)"),
+        (settings.replace("[fleet.servers]", "[fleet.serverz]"), "settings not reloaded"),
+        (settings, "settings reloaded: 2 server(s)"),
     ):
         config.write_text(text)
         serving.send_signal(signal.SIGHUP)

@@ -15,15 +15,17 @@ import pytest
 
 from browsing import Site, copied
 from donkeywatch import __version__
+from donkeywatch.counting.calendar import HOUR
 from donkeywatch.estimation.correction import Accuracy, Rate
-from donkeywatch.publish.engine_status import Status
+from donkeywatch.publish.engine_status import FleetWindowStatus, Status
+from donkeywatch.publish.http import page
 from donkeywatch.publish.http.assets import assets
 from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
 from donkeywatch.publish.named_countries import week_by_country
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
-from support import TOPICS
+from support import TOPICS, Simulated
 
 ROOT = Path(__file__).parents[3]
 
@@ -243,3 +245,17 @@ def test_a_week_without_countries_is_not_there(site: Site, tmp_path: Path) -> No
     empty = copied(site, tmp_path, "delete from windows where kind = 'week'")
     with Snapshots(empty.state, TOPICS).open() as snapshot:
         assert week_by_country(snapshot).week is None
+
+
+def test_a_union_says_how_many_servers_are_in_it(counted: tuple[Simulated, Status]) -> None:
+    """It comes hour by hour, so that it is not said to be silent after minutes."""
+    server, status = counted
+    newest = max(source.last_event or 0 for source in status.sources)
+    server_status = replace(status.sources[0], following=True, caught_up=True)
+    sources = (server_status, server_status)
+    union = replace(status, sources=sources, fleet_windows=(FleetWindowStatus("hour", 1, 0, 0),))
+    with Snapshots(server.state, TOPICS).open() as snapshot:
+        for late, state in ((HOUR, "ready"), (3 * HOUR, "stale")):
+            result, line = page._state(snapshot, union, 1 << 20, newest + late)
+            assert result == state
+            assert line.startswith("1 of 2 servers united up to ")

@@ -7,7 +7,7 @@ from html import escape
 from string import Template
 
 from donkeywatch import __version__
-from donkeywatch.counting.calendar import MINUTE, SECOND, iso_utc, week_name
+from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, iso_utc, week_name
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.country_zones import country_name
 from donkeywatch.publish.engine_status import Status
@@ -27,6 +27,8 @@ NAMES = {
 }
 SILENT_AFTER = 15 * MINUTE
 """A log that has been silent for so long (ms) is mentioned."""
+UNION_BEHIND = 2 * HOUR
+"""A union of servers comes hour by hour, when each has closed and shipped it (ms)."""
 MIN_COVERAGE = 0.95
 """Coverage from which on a day counts as whole."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
@@ -85,6 +87,10 @@ def _state(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tupl
     if not times:
         return "empty", "Following. No query has come yet."
     newest = max(times)
+    if hour := next((w for w in status.fleet_windows if w.window == "hour"), None):
+        united = f"{hour.servers} of {len(status.sources)} servers united up to {_clock(newest)}"
+        is_late = now - newest > SILENT_AFTER + UNION_BEHIND
+        return "stale" if is_late else "ready", f"{united}. {counted}."
     if now - newest > SILENT_AFTER:
         return "stale", f"Silent for {_span(now - newest)}, since {_clock(newest)}. {counted}."
     return "ready", f"Following and caught up, newest query {_clock(newest)}. {counted}."
