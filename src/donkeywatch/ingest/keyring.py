@@ -91,9 +91,7 @@ class Keyring:
             del self._weeks[week]
             self._destroyed.add(week)
             self._remove(week)
-        for path in (self.directory / SUPPLIED).glob("*-W*.key"):
-            if path.name < f"{week_name(before)}.key":
-                _destroy(path)
+        _destroy_supplied_before(self.directory, before)
 
     def discard(self, start: int) -> None:
         """Destroy the keys of the weeks from ``start`` (ms UTC) on, which may come yet."""
@@ -151,6 +149,13 @@ def supply_key(directory: Path, week: int, key: bytes) -> None:
     write_key(supplied_path(directory, week), key)
     check = directory / SUPPLIED / f"{week_name(week)}{CHECK_SUFFIX}"
     check.write_text(key_check_value(key).hex(), "ascii")
+
+
+def _destroy_supplied_before(directory: Path, before: int) -> None:
+    """Destroy the keys of earlier weeks that a fleet has in common and that were never used."""
+    for path in (directory / SUPPLIED).glob("*-W*.key"):
+        if path.name < f"{week_name(before)}.key":
+            _destroy(path)
 
 
 def shared_key_checks(directory: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import NamedTuple
 
 
@@ -13,12 +14,15 @@ class OutboxEntry(NamedTuple):
     version: int
 
 
-def add(db: sqlite3.Connection, hour: int, now: int) -> None:
-    """Note that an hour was closed, at ``now`` ms UTC.
+def add_where(db: sqlite3.Connection, hour: int, *, wanted: bool) -> None:
+    """Note that an hour was closed, where there is a fleet that wants it.
 
     Its version rises with every closing. It is a time, so that it also rises where the database
     was lost or a backup was restored, and what was shipped since is forgotten here.
     """
+    if not wanted:
+        return
+    now = time.time_ns() // 1_000_000
     db.execute(
         "insert into fleet_outbox values (?1, ?2, 0)"
         " on conflict do update set version = max(version + 1, ?2)",

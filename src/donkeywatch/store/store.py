@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -113,8 +112,7 @@ class Store(Connection):
             if merged is not None:
                 segments.delete(db, start, start + HOUR)
                 segments.insert(db, merged, self.topics)
-            if self._ships_to_fleet:
-                outbox.add(db, start, time.time_ns() // 1_000_000)
+            outbox.add_where(db, start, wanted=self._ships_to_fleet)
             return window_tables.close(db, "hour", start, figures, self.topics)
 
     def close_week(self, start: int, figures: WindowAggregate) -> bool:
