@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from donkeywatch.counting.calendar import WEEK, week_of
+from donkeywatch.counting.calendar import DAY, WEEK, week_of
 from donkeywatch.fleet import key_issue, key_receipt
 from donkeywatch.ingest import keyring
 from fleet.simulated_fleet import SimulatedFleet
@@ -59,3 +59,16 @@ def test_the_keys_that_wait_are_destroyed_with_all_others(keyed: SimulatedFleet)
     assert list((directory / keyring.SUPPLIED).glob("*.key"))
     keyring.destroy_all(directory)
     assert not list((directory / keyring.SUPPLIED).glob("*.key"))
+
+
+def test_sealed_keys_of_archives_wait_as_long_as_their_rows(fleet: SimulatedFleet) -> None:
+    """Their weeks were over when the keys were made: `fleet serve` has still to hand them out."""
+    fleet.make(NAMES)
+    fleet.init()
+    union, week = fleet.settings("union"), week_of(fleet.end) - 10 * WEEK
+    with fleet.open() as warehouse:
+        key_issue.make_week_key(union, week, warehouse, fleet.end)
+    key_issue.destroy_outlived(union, fleet.end + 13 * DAY)
+    assert [sealed.week for sealed in key_issue.sealed_for(union, "first")] == [week]
+    key_issue.destroy_outlived(union, fleet.end + 14 * DAY)
+    assert key_issue.sealed_for(union, "first") == []

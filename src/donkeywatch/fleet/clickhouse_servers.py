@@ -41,7 +41,7 @@ class ClickHouseServers(Warehouse):
         user, at, hosts = url.netloc.rpartition("@")
         secret = (
             read_private_file(fleet.password_file, "fleet.password_file")
-            if (fleet.password_file)
+            if fleet.password_file
             else b""
         )
         options: dict[str, Any] = {

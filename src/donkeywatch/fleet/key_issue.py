@@ -7,8 +7,8 @@ import secrets
 import shutil
 from pathlib import Path
 
-from donkeywatch.counting.calendar import SECOND, WEEK, week_name, week_of
-from donkeywatch.counting.key_lifetime import is_outlived
+from donkeywatch.counting.calendar import SECOND, WEEK, week_name, week_of, week_start
+from donkeywatch.fleet import tables
 from donkeywatch.fleet.sealed_keys import Identity, SealedKey, seal
 from donkeywatch.fleet.warehouse import Warehouse
 from donkeywatch.ingest import keyring
@@ -19,6 +19,8 @@ from donkeywatch.store.file_erasure import erase_directory
 
 SEALED = "sealed-keys"
 """Directory in the state of the issuer: a directory a week, a file a server."""
+MADE_AT = "made_at"
+"""File in the directory of a week: when its key was made, ms UTC."""
 SECRET_NAME = "fleet-secret.key"  # noqa: S105 - the name of a file
 """File in a key directory with what a fleet has in common for ever: digests of word lists."""
 
@@ -57,8 +59,9 @@ def make_week_key(settings: Settings, week: int, warehouse: Warehouse, now: int)
     for server, public in settings.fleet.servers.items():
         sealed = seal(payload, week, server, base64.b64decode(public), issuer)
         (part / f"{server}.json").write_text(sealed.to_text(), "ascii")
+    (part / MADE_AT).write_text(str(now), "ascii")
     part.rename(directory)
-    return sorted(directory.iterdir())
+    return sorted(directory.glob("*.json"))
 
 
 def sealed_for(settings: Settings, server: str) -> list[SealedKey]:
@@ -68,10 +71,13 @@ def sealed_for(settings: Settings, server: str) -> list[SealedKey]:
 
 
 def destroy_outlived(settings: Settings, now: int) -> None:
-    """Destroy the sealed keys of weeks whose keys nothing needs any more at ``now``, ms UTC."""
-    for directory in (settings.state / SEALED).glob("*-W*"):
-        texts = (path.read_text("ascii") for path in directory.glob("*.json"))
-        if all(is_outlived(SealedKey.of_text(text).week, now) for text in texts):
+    """Destroy the sealed keys of weeks whose rows are over at ``now``, ms UTC.
+
+    Those of a week that was over when its key was made, for archives, wait as long as its rows.
+    """
+    for directory in (settings.state / SEALED).glob("*-W*[0-9]"):
+        made_at = int((directory / MADE_AT).read_text("ascii"))
+        if tables.expiry(week_start(directory.name), made_at) <= now:
             erase_directory(directory)
 
 
