@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -20,10 +18,6 @@ from conformance.cases import TWO, Ask, Begun, Make, Prepared, Reasons, Run
 from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import fill, refused, tmpfs
-from conformance.test_privacy import ticks
-
-CORE_SHARE = 0.005
-"""Share of a core that a daemon may use that has nothing to count."""
 
 
 def rewrite(reader: Daemon, old: str, new: str) -> None:
@@ -211,80 +205,6 @@ def test_a_full_disk_is_told_as_one(
 
 
 # -- L: work for nothing, words for nothing -------------------------------------------------
-
-WRITER = """
-import time
-with open("other.log", "ab", buffering=0) as other:
-    while True:
-        other.write(b"x" * 80 + b"\\n")
-        time.sleep(0.0003)
-        if other.tell() > 50_000_000:
-            other.truncate(0)
-"""
-
-
-def share(reader: Daemon, seconds: float = 10) -> float:
-    """Share of a core that a daemon uses."""
-    assert reader.pid is not None
-    before, began = ticks(reader.pid), time.monotonic()
-    time.sleep(seconds)
-    used = (ticks(reader.pid) - before) / os.sysconf("SC_CLK_TCK")
-    return used / (time.monotonic() - began)
-
-
-@pytest.mark.scenario("XL1")
-def test_a_neighbour_that_is_written_all_the_time(begun: Begun, ask: Ask) -> None:
-    """Another file of the directory, 3,000 times a second: less than 0.5 % of a core."""
-    reader, site = begun(Case())
-    reader.until(lambda: ask(reader, "/readyz").status_code == 200)
-    writer = subprocess.Popen([sys.executable, "-c", WRITER], cwd=site.directory)
-    try:
-        time.sleep(3)
-        assert share(reader) < CORE_SHARE
-    finally:
-        writer.kill()
-        writer.wait()
-    assert site.outcome() == (0, 0)
-    reader.stop()
-
-
-@pytest.mark.scenario("XL2")
-def test_thousands_of_other_files(begun: Begun, ask: Ask) -> None:
-    """20,000 other files beside the log: less than 0.5 %, and a rotation is found at once."""
-    reader, site = begun(Case())
-    for number in range(20_000):
-        (site.directory / f"session-{number}.txt").touch()
-    reader.until(lambda: ask(reader, "/readyz").status_code == 200)
-    time.sleep(4)  # Until the time of the last change is beyond doubt.
-    assert share(reader) < CORE_SHARE
-    site.rename()
-    site.write(10)
-    began = time.monotonic()
-    site.look()
-    assert time.monotonic() - began < 5
-    assert site.outcome() == (0, 0)
-    reader.stop()
-
-
-@pytest.mark.scenario("XL2")
-def test_fifty_idle_sources(daemon: Make, tmp_path: Path, ask: Ask) -> None:
-    """Less than 1 % of a core for all of them together: a bound for a busy machine, no figure."""
-    reader = daemon(Case())
-    site = Site(tmp_path, reader, Case())
-    with reader.settings.open("a") as settings:
-        for number in range(49):
-            (site.directory / f"other-{number}.log").touch()
-            settings.write(
-                f'\n[[source]]\nname = "other{number}"\npath = "logs/other-{number}.log"\n'
-                'format = "tsv"\n'
-            )
-    reader.start()
-    site.write(10)
-    site.look()
-    time.sleep(4)
-    assert share(reader) < 2 * CORE_SHARE
-    assert site.outcome() == (0, 0)
-    reader.stop()
 
 
 @pytest.mark.scenario("XL3")
