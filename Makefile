@@ -13,7 +13,7 @@ CHANGED ?=
 NAMES ?=
 SEED ?=
 
-.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak fleet-demo fleet-torture fleet-scale conformance conformance-peers mutants lint docs lock deb clean
+.PHONY: help run test system-packages test-lowest test-million bench bench-daemon bench-week bench-report bench-page oracle profile web soak fleet-demo fleet-torture fleet-scale bench-detection conformance conformance-peers mutants lint docs lock deb clean
 
 help:
 	@echo 'make run                 a simulated server, followed live: http://127.0.0.1:9461/'
@@ -29,6 +29,7 @@ help:
 	@echo 'make bench               as fast as ClickHouse? docs/performance.md; LINES="1e6 20e6", RUNS=7'
 	@echo 'make profile             where the time of a line goes, stage by stage'
 	@echo 'make bench-page          three years of hours: how fast are /metrics and the page?'
+	@echo 'make bench-detection     200,000 disguised queries in 12 scripts: what does each profile find?'
 	@echo 'make oracle              what a searcher could learn of the word list from what is shown'
 	@echo 'make web                 take the chart library of the page from npm anew'
 	@echo 'make conformance         what happens to logs: 122 scenarios, real processes'
@@ -128,6 +129,9 @@ profile: .venv-bench/done
 
 bench-page: .venv/test
 	PYTHONPATH=benchmarks $(BIN)/python -m page
+
+bench-detection: .venv/test
+	PYTHONPATH=benchmarks $(BIN)/python -m detection --write
 
 oracle: .venv/test
 	PYTHONPATH=benchmarks $(BIN)/python -m oracle

@@ -253,7 +253,7 @@ def test_the_columns_are_really_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     All of them are odd when a number is a word itself.
     """
     request: list[bytes] = []
-    for name in ("read", "classify"):
+    for name in ("read_search", "text_of_query"):
         way = getattr(LineReader, name)
 
         def noted(self: LineReader, first: bytes, way: Any = way) -> Any:
@@ -543,8 +543,8 @@ def test_chains_never_meet_the_parser(monkeypatch: pytest.MonkeyPatch) -> None:
         request.append(first)
         return "other"
 
-    monkeypatch.setattr(LineReader, "read", noted)
-    monkeypatch.setattr(LineReader, "classify", noted)
+    monkeypatch.setattr(LineReader, "read_search", noted)
+    monkeypatch.setattr(LineReader, "text_of_query", noted)
     head = f"{STAMP}\tDEBUG\t[module=tcp] tcp payload parsed remote=192.0.2.7 opcode="
     items = [
         'TEXT("a")', 'AND(TEXT("a b"),TEXT("c"))', 'AND(AND(TEXT("a"),TEXT("b")),TEXT("\u00e9"))',

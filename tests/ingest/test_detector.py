@@ -77,7 +77,7 @@ def meets(topic: TopicRules, part: str, run: Sequence[str]) -> bool:
     """Does a run of one or two neighbouring tokens meet a part, all of it being needed?"""
     for group in part.split("|"):
         if group != "age":
-            folded = {tokenise(word)[0] for word in topic.groups[group]}
+            folded = {tokenise(word)[0] for word in topic.whole_words(group)}
             if len(run) == 1 and run[0] in folded:
                 return True
             continue

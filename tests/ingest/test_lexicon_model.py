@@ -275,6 +275,39 @@ def test_the_digest_is_keyed_and_follows_the_content(path: Path) -> None:
     assert digest(load(path, LAST), b"1" * 32) != first
 
 
+def test_what_a_list_does_not_use_of_the_form_is_not_in_its_digest(path: Path) -> None:
+    """A list of before the form grew is no other list; a new part of it makes it one."""
+    before = digest(load(path, LAST), b"1" * 32)
+    assert before == "0dfbe998ad1cb2da"
+    written(path, GOOD.replace("maximum = 15", 'maximum = 15\nprefixes = ["zqap"]'))
+    assert digest(load(path, LAST), b"1" * 32) != before
+    written(path, GOOD.replace('"xkuzq"', '{ word = "xkuzq", language = "xx" }'))
+    assert digest(load(path, LAST), b"1" * 32) != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"xkuzq"', '{ word = "xkuzq", match = "phrase" }', "entry 1: a phrase of one word"),
+        ('"xkuzq"', '{ word = "xk uzq", match = "prefix" }', "entry 1: more than one word"),
+        ('"xkuzq"', '{ word = "xxkk", match = "prefix" }', "entry 1: too short"),
+        ('"xkuzq"', '{ word = "xkuzq", match = "suffix" }', "topics.one.groups.*"),
+        ('"xkuzq"', '{ word = "xkuzq", langauge = "xx" }', "topics.one.groups.*"),
+        ("maximum = 15", 'maximum = 15\nprefixes = ["x"]', "ages.prefixes, entry 1: not one word"),
+        ("maximum = 15", 'maximum = 15\nprefixes = ["zqa xk"]', "ages.prefixes, entry 1"),
+        ("maximum = 15", "maximum = 15\nnumber_words = { x = 3 }", "ages.number_words, entry 1"),
+    ],
+)
+def test_entries_of_extended_that_cannot_mean_what_they_say(
+    path: Path, old: str, new: str, message: str
+) -> None:
+    """They are told by number, too, and never shown."""
+    written(path, GOOD.replace(old, new, 1))
+    text = refusal(path)
+    assert message in text
+    assert "xk" not in text
+
+
 def test_extra_settings_are_refused() -> None:
     """A mistyped key is a mistake, not a comment."""
     with pytest.raises(ValueError, match="topics"):

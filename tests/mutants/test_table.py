@@ -13,7 +13,7 @@ from mutants.table import PACKAGE, ROOT, EditError, Mutant, load
 
 MUTANTS = load()
 MIN_MUTANTS = 100
-PROMISES = {f"p{number:02d}" for number in range(1, 14)} | {"also", "fleet"}
+PROMISES = {f"p{number:02d}" for number in range(1, 14)} | {"also", "extended", "fleet"}
 
 
 @cache

@@ -20,6 +20,8 @@ TOML_GROUPS = re.compile(r"\[topics\.[^\]\n]*groups\]((?:[^\[]|\[(?!\[?topics))*
 MAPPED_GROUPS = re.compile(r"""["']?groups["']?\s*[:=]\s*\{(.*?)\}""", re.DOTALL)
 LIST = re.compile(r"[=:]\s*[\[(](.*?)[\])]", re.DOTALL)
 WORD = re.compile(r"""["']([^"'\n]+)["']""")
+OPTION = re.compile(r"""["']?(?:match|language)["']?\s*[:=]\s*["']\w+["']""")
+"""What an entry says besides its word."""
 ESCAPE = re.compile(r"\\u([0-9a-f]{4})")
 
 
@@ -27,7 +29,7 @@ def lexicon_words(text: str) -> Iterator[str]:
     """Give the words of all lexicons that a text holds, as TOML or as a mapping in code."""
     for groups in (*TOML_GROUPS.findall(text), *MAPPED_GROUPS.findall(text)):
         for words in LIST.findall(groups):
-            for word in WORD.findall(words):
+            for word in WORD.findall(OPTION.sub("", words)):
                 yield ESCAPE.sub(lambda code: chr(int(code[1], 16)), word)
 
 

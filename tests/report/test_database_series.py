@@ -62,7 +62,7 @@ def test_the_series_are_what_the_tables_hold(archive: Path, years: Years) -> Non
     with open_database(archive) as database:
         result = database.windows("hour", "pedophile", 0, 1 << 62)
         assert database.topics() == ["pedophile", "pornographic"]
-        assert database.breaks(0, 1 << 62) == [
+        assert database.breaks("pedophile", 0, 1 << 62) == [
             Break(years.start_ms + years.change * HOUR, "lexicon")
         ]
         assert len(database.windows("week", "pedophile", 0, years.start_ms)) == 0

@@ -15,7 +15,7 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import ConfigError, SourceError, UsageError
 from donkeywatch.ingest import lexicon_file
-from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.detector import create_detector
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.runtime import checks
 from donkeywatch.runtime.clocks import wall_ms
@@ -66,7 +66,7 @@ def check_command(
         out.print(notice, highlight=False, markup=False, soft_wrap=True)
     if sample is not None and not any(isinstance(finding, ConfigError) for finding in findings):
         chosen = _source(settings, source)
-        detector = Detector(lexicon_file.load_configured(settings))
+        detector = create_detector(settings, lexicon_file.load_configured(settings))
         _show_sample(sample, line_reader(chosen, detector), chosen, settings.time)
     exit_with(findings)
 

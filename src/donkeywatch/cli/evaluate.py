@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +11,9 @@ import typer
 
 from donkeywatch.cli.application import app, out
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
+from donkeywatch.cli.terminal_tables import format_percent
 from donkeywatch.errors import ConfigError
 from donkeywatch.estimation.correction import Rate
-from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.evaluation import evaluate as evaluation
 from donkeywatch.evaluation import labels
 from donkeywatch.evaluation.evaluate import Breakdown, Evaluation
@@ -25,6 +25,7 @@ from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.ingest.lexicon_model import digest as lexicon_digest
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.settings import loader
+from donkeywatch.settings.detection_settings import Profile
 from donkeywatch.settings.schema import Settings, Syntax
 
 HEADINGS = ("TP", "FP", "FN", "TN", "precision, %", "recall, %")
@@ -41,6 +42,9 @@ def evaluate(
         Path | None, typer.Option(help="write a validation record here; needs the settings")
     ] = None,
     syntax: Annotated[Syntax, typer.Option(help="how the texts are written")] = "plain",
+    extended: Annotated[
+        bool, typer.Option("--extended", help="the profile `extended`, too, beside `paper`")
+    ] = False,
     sampled_from: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first day of the sample")
     ] = None,
@@ -55,12 +59,14 @@ def evaluate(
     corrected fraction as long as the word list stays the same. See docs/evaluation.md.
     """
     key = None if record is None else _key(loader.load(config_path))
-    words = (
-        lexicon_file.load(lexicon)
-        if lexicon is not None
-        else lexicon_file.load_configured(loader.load(config_path))
-    )
-    rows, results = _results(path, words, syntax)
+    profiles: Sequence[Profile] = ("paper", "extended") if extended else ("paper",)
+    if lexicon is not None:
+        words = lexicon_file.load(lexicon)
+    else:
+        settings = loader.load(config_path)
+        words = lexicon_file.load_configured(settings)
+        profiles = profiles if extended else settings.detection.profiles
+    rows, results = _results(path, words, profiles, syntax)
     for result in results:
         _print_evaluation(result)
     if record is not None and key is not None:
@@ -89,10 +95,10 @@ def _key(settings: Settings) -> bytes:
 
 
 def _results(
-    path: Path, words: Lexicon, syntax: Syntax
+    path: Path, words: Lexicon, profiles: Sequence[Profile], syntax: Syntax
 ) -> tuple[list[LabelledQuery], list[Evaluation]]:
-    detector = Detector(words)
-    rows = labels.read(path, [topic.id for topic in detector.topics])
+    detector = Detector(words, profiles=profiles)
+    rows = labels.read(path, [topic.id for topic in detector.paper_topics])
     judged = evaluation.score(path, rows, detector, syntax)
     return rows, [evaluation.evaluate(topic, confusions) for topic, confusions in judged.items()]
 
@@ -150,13 +156,6 @@ def _cells(part: Breakdown) -> tuple[str, ...]:
         f"{counts.false_positives:,}",
         f"{counts.false_negatives:,}",
         f"{counts.true_negatives:,}",
-        _percent(part.precision),
-        _percent(part.recall),
+        format_percent(part.precision),
+        format_percent(part.recall),
     )
-
-
-def _percent(estimate: Estimate | None) -> str:
-    if estimate is None:
-        return "-"
-    value, lower, upper = (100 * n for n in (estimate.value, estimate.lower, estimate.upper))
-    return f"{value:.1f} ({lower:.1f}-{upper:.1f})"

@@ -1,15 +1,20 @@
-"""The verbs `lexicon check` and `lexicon init`, which show no entry of a word list."""
+"""The verbs of `lexicon`, which show no entry of a word list."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from donkeywatch.cli.application import err, lexicon_app, out
+from donkeywatch.cli.terminal_tables import format_percent
 from donkeywatch.counting.calendar import utc
-from donkeywatch.ingest import lexicon_file, lexicon_skeleton
+from donkeywatch.errors import UsageError
+from donkeywatch.evaluation import sample_plan
+from donkeywatch.evaluation.sample_plan import Assumptions
+from donkeywatch.ingest import lexicon_file, lexicon_review, lexicon_skeleton
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.runtime.clocks import wall_ms
 
@@ -39,6 +44,71 @@ def lexicon_init(
     _print(f"{path}: replace its made-up words by yours, then `donkeywatch lexicon check {path}`")
 
 
+@lexicon_app.command("diff")
+def lexicon_diff(
+    old: Annotated[Path, typer.Argument(help="a word list")],
+    new: Annotated[Path, typer.Argument(help="the one to compare it with")],
+) -> None:
+    """Compare two word lists: how many entries came and went by group, and which rules differ."""
+    lists = [lexicon_file.load(path, allow_expired=True) for path in (old, new)]
+    before, after = lists
+    changes = lexicon_review.compare(before, after)
+    for change in changes:
+        _print(
+            f"{change.topic}.{change.group}: {change.added} new, {change.removed} gone,"
+            f" {change.kept} as before"
+        )
+    rules = lexicon_review.compare_rules(before, after)
+    for difference in rules:
+        _print(difference)
+    if not changes and not rules:
+        _print("no difference")
+
+
+@lexicon_app.command("schema")
+def lexicon_schema() -> None:
+    """Print the form of a word list as a JSON Schema, for editors that check and complete TOML."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    print(json.dumps(schema | Lexicon.model_json_schema(), indent=2))
+
+
+@lexicon_app.command("plan")
+def lexicon_plan(
+    flagged: Annotated[int, typer.Option(min=1, help="flagged queries of the weeks to draw from")],
+    unflagged: Annotated[int, typer.Option(min=1, help="the other queries of these weeks")],
+    precision: Annotated[
+        float, typer.Option(min=0.01, max=1, help="share of the flagged ones that is relevant")
+    ] = 0.985,
+    recall: Annotated[
+        float, typer.Option(min=0.01, max=1, help="share of the relevant ones that is flagged")
+    ] = 0.74,
+) -> None:
+    """Tell which sizes of a labelled sample are expected to give which intervals.
+
+    Flagged and other queries are drawn apart, as docs/evaluation.md says; precision and recall are
+    what you suppose, by default what the study found.
+    """
+    samples = list(sample_plan.plan(Assumptions(flagged, unflagged, precision, recall)))
+    if not samples:
+        raise UsageError(
+            "there are fewer queries than the smallest sample has rows",
+            f"take weeks with {min(sample_plan.FLAGGED_SIZES)} flagged queries or more, and"
+            f" {min(sample_plan.UNFLAGGED_SIZES):,} others",
+        )
+    rows = [("flagged rows", "unflagged rows", "precision, %", "recall, %")]
+    rows += [
+        (
+            f"{sample.flagged_rows:,}", f"{sample.unflagged_rows:,}",
+            format_percent(sample.precision), format_percent(sample.recall),
+        )
+        for sample in samples
+    ]  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        _print(line)
+
+
 def _print_counts(lexicon: Lexicon) -> None:
     for name, topic in lexicon.topics.items():
         words = sum(len(entries) for entries in topic.groups.values())
@@ -47,6 +117,13 @@ def _print_counts(lexicon: Lexicon) -> None:
             f"{name}: {len(topic.categories)} categories, {words} words in"
             f" {len(topic.groups)} groups, {suffixes} age suffixes"
         )
+        for counts in lexicon_review.count_groups(topic):
+            kinds = counts.languages if set(counts.languages) != {"und"} else {}
+            kinds |= counts.matches if set(counts.matches) != {"word"} else {}
+            parts = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+            _print(f"  {counts.group}: {counts.entries}{f' ({parts})' if parts else ''}")
+    for remark in lexicon_review.find_remarks(lexicon):
+        _print(remark)
     for group in lexicon.unused_groups():
         _print(f"{group}: no category asks for this group")
     _print(f"expires: {lexicon.expires or 'never'}")

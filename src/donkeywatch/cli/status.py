@@ -18,6 +18,7 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import lexicon_file
+from donkeywatch.ingest.extended.evidence import all_series
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.publish.http import status_client
 from donkeywatch.publish.snapshot import Snapshots
@@ -44,7 +45,10 @@ def status(
             f"no database in {settings.state}", "start `donkeywatch run` or `backfill` first"
         )
     lexicon = lexicon_file.load_configured(settings, allow_expired=True)
-    snapshots = Snapshots(settings.state, [topic.id for topic in lexicon.public_topics()])
+    snapshots = Snapshots(
+        settings.state,
+        [series.id for series in all_series(lexicon.public_topics(), settings.detection.profiles)],
+    )
     if not watch:
         out.print(_status(snapshots, settings, lexicon))
         return

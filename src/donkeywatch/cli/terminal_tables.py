@@ -100,3 +100,11 @@ def _name(view: WindowView) -> str:
 
 def _minute(time: int) -> str:
     return iso_utc(time)[:16].replace("T", " ")
+
+
+def format_percent(estimate: Estimate | None) -> str:
+    """A share with its interval, in per cent; a dash where there is none."""
+    if estimate is None:
+        return "-"
+    value, lower, upper = (100 * n for n in (estimate.value, estimate.lower, estimate.upper))
+    return f"{value:.1f} ({lower:.1f}-{upper:.1f})"

@@ -9,6 +9,7 @@ from donkeywatch.cli.application import app, out
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import SourceError, StateError
 from donkeywatch.ingest import lexicon_file
+from donkeywatch.ingest.extended.evidence import all_series
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader, state_files
@@ -45,9 +46,9 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
     path = settings.state / DATABASE
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
+    lexicon = lexicon_file.load_configured(settings, allow_expired=True)
     topics = [
-        topic.id
-        for topic in lexicon_file.load_configured(settings, allow_expired=True).public_topics()
+        series.id for series in all_series(lexicon.public_topics(), settings.detection.profiles)
     ]
     try:
         db = connect(path, read_only=True)

@@ -19,12 +19,17 @@ class TopicInfo:
     id: str
     categories: tuple[str, ...]
 
+    @property
+    def profile(self) -> str:
+        """The profile that decides on it: what stands behind a full stop, nothing for `paper`."""
+        return self.id.partition(".")[2]
+
 
 @dataclass(slots=True)
 class HourCounts:
     """Query counts of one hour; categories by (topic, category).
 
-    ``exclusive`` counts by topic the flagged queries that no other topic flagged.
+    ``exclusive`` counts by topic the flagged queries that no other topic of its profile flagged.
     """
 
     queries: int = 0
@@ -80,13 +85,17 @@ class BatchBuilder:
         late = observations.is_late[chosen]
         counts.queries += len(late)
         counts.late += int(np.count_nonzero(late))
+        same_profile = {
+            profile: observations.categories[[t.profile == profile for t in self.topics]]
+            for profile in {topic.profile for topic in self.topics}
+        }
         for topic, codes in zip(self.topics, observations.categories, strict=True):
             by_category = np.bincount(codes[chosen], minlength=len(topic.categories) + 1)[1:]
             for category, queries in zip(topic.categories, by_category.tolist(), strict=True):
                 if queries:
                     counts.categories[topic.id, category] += queries
                     self.batch.counters["flagged", topic.id, category] += queries
-            exclusive = _count_exclusive(codes[chosen], observations.categories[:, chosen])
+            exclusive = _count_exclusive(codes[chosen], same_profile[topic.profile][:, chosen])
             if exclusive:
                 counts.exclusive[topic.id] += exclusive
 
@@ -112,6 +121,6 @@ class BatchBuilder:
 
 
 def _count_exclusive(topic_codes: CategoryCodes, every: CategoryCodes) -> int:
-    """Queries that this topic flagged and no other one of ``every``."""
+    """Queries that this topic flagged and no other one of ``every``, which it is one of."""
     few = every[:, np.flatnonzero(topic_codes != 0)]
     return int(np.count_nonzero(np.count_nonzero(few, axis=0) == 1))

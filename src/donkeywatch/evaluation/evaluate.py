@@ -15,7 +15,7 @@ from donkeywatch.estimation.correction import Accuracy, Rate, false_positive_rat
 from donkeywatch.estimation.intervals import Estimate, clopper_pearson
 from donkeywatch.evaluation.labels import LabelledQuery
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.normalisation import tokenise
+from donkeywatch.ingest.extended.evidence import base_topic
 from donkeywatch.ingest.query_syntax import MalformedTreeError, searched_text
 from donkeywatch.settings.schema import Syntax
 
@@ -89,35 +89,38 @@ def score(
 ) -> dict[str, list[ScoredQuery]]:
     """Give the detector's category for each row by topic; only topics that some label names."""
     named = {topic for row in rows for topic in row.topics}
-    scored: dict[str, list[ScoredQuery]] = {t.id: [] for t in detector.topics if t.id in named}
+    scored: dict[str, list[ScoredQuery]] = {
+        series.id: [] for series in detector.topics if base_topic(series.id) in named
+    }
     for row in rows:
-        codes = detector.classify(_tokens(path, row, syntax))
-        for topic, code in zip(detector.topics, codes, strict=True):
-            if topic.id in scored:
-                category = topic.categories[code - 1] if code else None
-                scored[topic.id].append(
+        codes = _codes(path, row, detector, syntax)
+        for series, code in zip(detector.topics, codes, strict=True):
+            if series.id in scored:
+                category = series.categories[code - 1] if code else None
+                is_relevant = base_topic(series.id) in row.topics
+                scored[series.id].append(
                     ScoredQuery(
-                        topic.id in row.topics, category, row.language, row.stratum, row.weight,
+                        is_relevant, category, row.language, row.stratum, row.weight,
                         row.for_recall,
                     )
                 )  # fmt: skip
     return scored
 
 
-def _tokens(path: Path, row: LabelledQuery, syntax: Syntax) -> list[str]:
+def _codes(path: Path, row: LabelledQuery, detector: Detector, syntax: Syntax) -> tuple[int, ...]:
     try:
-        tokens = tokenise(searched_text(row.text.encode("utf-8"), syntax, "cp1252"))
+        codes = detector.classify_text(searched_text(row.text.encode("utf-8"), syntax, "cp1252"))
     except MalformedTreeError:
         raise SourceError(
             f"{path}, line {row.line}: not a search tree",
             "give `--syntax` as the texts are written; `plain` is the words alone",
         ) from None
-    if not tokens:
+    if codes is None:
         raise SourceError(
             f"{path}, line {row.line}: no word that was searched for",
             "remove the row: such lines are no queries for the monitor either",
         )
-    return tokens
+    return codes
 
 
 def evaluate(topic: str, rows: Sequence[ScoredQuery]) -> Evaluation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +18,13 @@ from donkeywatch.ingest.byte_columns import (
     indices_of,
     with_padding,
 )
+from donkeywatch.ingest.extended.candidate_search import AsciiTexts, LineWords, WideTexts
 from donkeywatch.ingest.fold_table import FEED, SPACE, FoldTable, code_points, to_text
-from donkeywatch.ingest.formats.line_format import OTHER
+from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER
 from donkeywatch.ingest.ipv4_columns import parse_ipv4
 from donkeywatch.ingest.layouts import columnar_format
 from donkeywatch.ingest.layouts.layout import BlockLayout
-from donkeywatch.ingest.line_reader import LineReader, QueryColumns
+from donkeywatch.ingest.line_reader import KEYWORDLESS, LineReader, QueryColumns
 from donkeywatch.ingest.normalisation import decode
 from donkeywatch.ingest.possible_links import NEVER_LINK, maybe_link
 from donkeywatch.ingest.query_syntax import FILE_LINK
@@ -73,13 +73,6 @@ class BlockReader:
         return self.reader.read_lines(data[: len(data) - PADDING].tobytes())
 
 
-class _WordHits(NamedTuple):
-    """Words of the lexicon: in which line each stands, and its number."""
-
-    line: Offsets
-    word: Offsets
-
-
 class _ColumnarParse:
     """One block on its way through the columns."""
 
@@ -93,6 +86,7 @@ class _ColumnarParse:
         parsed &= well_formed & (block.end - block.start <= reader.max_line_bytes)
         self.address, end, well_formed = parse_ipv4(block, at, layout.address_terminator)
         self._searches = layout.queries(block, end, parsed & well_formed)
+        self._wide_texts: WideTexts | None = None
 
     def queries(self) -> QueryColumns:
         """The countable searches of the block."""
@@ -108,8 +102,9 @@ class _ColumnarParse:
         has_word, more = self._non_ascii_hits(non_ascii_lines)
         decided[non_ascii_lines] &= has_word
         codes = self._classify(
-            _WordHits(*map(np.concatenate, zip(hits, more, strict=True))), decided
+            LineWords(*map(np.concatenate, zip(hits, more, strict=True))), decided
         )
+        self._add_extended(codes, decided, non_ascii)
         return self._finish_line_by_line(np.flatnonzero(spans.parsed & ~decided), codes)
 
     def _has_early_word(self, lines: Offsets) -> Mask:
@@ -119,34 +114,53 @@ class _ColumnarParse:
         letters: Mask = WORD_BYTE[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)
         return letters
 
-    def _ascii_hits(self, wide: Mask) -> _WordHits:
+    def _ascii_hits(self, wide: Mask) -> LineWords:
         """Words of the lexicon in the queries of ASCII lines, by line."""
         spans, fields, detector = self._searches, self._searches.fields, self._reader.detector
-        end, word = detector.sieve.hits(fields.data)
+        end, word = self._paper_hits = detector.sieve.hits(fields.data)
         line = fields.line_of_offset(end - 1)
         inside = (end > spans.text[line]) & (end <= spans.text_end[line]) & ~wide[line]
         line, end = line[inside], end[inside]
-        return _WordHits(
+        return LineWords(
             line, detector.resolve_ages(fields.data, spans.text[line], end, word[inside])
         )
 
-    def _classify(self, words: _WordHits, decided: Mask) -> CategoryCodes:
+    def _classify(self, words: LineWords, decided: Mask) -> CategoryCodes:
         """The codes that the words found amount to; where they cannot tell, it is not told."""
-        codes = np.zeros((len(self._reader.detector.topics), len(self._block)), np.uint8)
+        detector = self._reader.detector
+        codes = np.zeros((len(detector.topics), len(self._block)), np.uint8)
         kept = np.flatnonzero(decided[words.line])
         kept = kept[np.argsort(words.line[kept], kind="stable")]
-        lines, codes_of_lines, sure = self._reader.detector.classify_hits(
-            words.line[kept], words.word[kept]
-        )
+        lines, codes_of_lines, sure = detector.classify_hits(words.line[kept], words.word[kept])
         decided[lines] = sure
-        codes[:, lines] = codes_of_lines
+        codes[: len(detector.paper_topics), lines] = codes_of_lines
         return codes
 
-    def _non_ascii_hits(self, lines: Offsets) -> tuple[Mask, _WordHits]:
+    def _add_extended(self, codes: CategoryCodes, decided: Mask, non_ascii: Mask) -> None:
+        """Fill in what `extended` takes from `paper`, and leave open the lines it may add to."""
+        detector, spans = self._reader.detector, self._searches
+        if detector.candidate_search is None or detector.extended is None:
+            return
+        paper = codes[: len(detector.paper_topics)]
+        codes[len(paper) :] = detector.extended.extend(paper)
+        texts = AsciiTexts(
+            spans.fields.data,
+            spans.text,
+            spans.text_end,
+            np.flatnonzero(decided & ~non_ascii),
+            spans.fields.line_of_offset,
+        )
+        candidates = detector.candidate_search.ascii_candidates(texts, paper, self._paper_hits)
+        if self._wide_texts is not None:
+            more = detector.candidate_search.wide_candidates(self._wide_texts, paper)
+            candidates = np.concatenate((candidates, more))
+        decided[candidates] = False
+
+    def _non_ascii_hits(self, lines: Offsets) -> tuple[Mask, LineWords]:
         """Tell which lines beyond ASCII have a word, and find the words of the lexicon in them."""
         texts = self._texts(lines) if len(lines) else None
         if texts is None:
-            return np.zeros(len(lines), bool), _WordHits(lines[:0], lines[:0])
+            return np.zeros(len(lines), bool), LineWords(lines[:0], lines[:0])
         codes = FOLD_TABLE.fold(code_points(texts))
         feeds = indices_of(codes == FEED)
         has_letter = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
@@ -155,7 +169,8 @@ class _ColumnarParse:
         end, word = self._reader.detector.sieve.hits(folded)
         line_of_hit = np.searchsorted(ends, end)
         text = np.concatenate(([0], ends + 1))[line_of_hit]
-        return has_letter, _WordHits(
+        self._wide_texts = WideTexts(texts, lines, LineWords(lines[line_of_hit], word))
+        return has_letter, LineWords(
             lines[line_of_hit], self._reader.detector.resolve_ages(folded, text, end, word)
         )
 
@@ -195,22 +210,30 @@ class _ColumnarParse:
             (undecided_queries, spans.start[undecided_queries], spans.end[undecided_queries]),
             axis=1,
         )
+        texts: dict[int, str] = {}
         for i, start, end in unfinished.tolist():
-            codes_of_line = self._reader.classify(self._block.text(start, end))
-            if isinstance(codes_of_line, str):
-                tally[codes_of_line] += 1
+            text = self._reader.text_of_query(self._block.text(start, end))
+            if text is None:
+                tally[MALFORMED] += 1
+                kept[i] = False
+            else:
+                texts[i] = text
+        for i in self._lines_for_python(tally).tolist():
+            search = self._reader.read_search(self._block.line(i))
+            if isinstance(search, str):
+                tally[search] += 1
+                continue
+            kept[i] = True
+            self.time[i], self.alternative[i] = search.time, search.fold_time
+            self.address[i] = np.frombuffer(search.address, np.uint8)
+            texts[i] = search.text
+        all_codes = self._reader.detector.classify_texts(list(texts.values()))
+        for i, codes_of_line in zip(texts, all_codes, strict=True):
+            if codes_of_line is None:
+                tally[KEYWORDLESS] += 1
                 kept[i] = False
             else:
                 codes[:, i] = codes_of_line
-        for i in self._lines_for_python(tally).tolist():
-            result = self._reader.read(self._block.line(i))
-            if isinstance(result, str):
-                tally[result] += 1
-                continue
-            kept[i] = True
-            self.time[i], self.alternative[i] = result.time, result.fold_time
-            self.address[i] = np.frombuffer(result.address, np.uint8)
-            codes[:, i] = result.codes
         queries = QueryColumns(self.time, self.alternative, self.address, codes, +tally)
         return queries if kept.all() else queries.filter(kept)
 

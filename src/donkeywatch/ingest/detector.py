@@ -12,10 +12,14 @@ from donkeywatch.counting.observations import CategoryCodes
 from donkeywatch.counting.sorting import run_starts
 from donkeywatch.ingest.age_terms import AgeTerms
 from donkeywatch.ingest.byte_columns import Mask, Offsets
+from donkeywatch.ingest.extended.candidate_search import CandidateSearch, WideTexts
+from donkeywatch.ingest.extended.evidence import all_series
+from donkeywatch.ingest.extended.extended_detector import ExtendedDetector
 from donkeywatch.ingest.lexicon_model import AGE, Ages, Lexicon, TopicRules
-from donkeywatch.ingest.normalisation import tokenise
+from donkeywatch.ingest.normalisation import TOKEN, fold, tokenise
 from donkeywatch.ingest.word_search import create_matcher
-from donkeywatch.settings.schema import Matcher
+from donkeywatch.settings.detection_settings import Profile
+from donkeywatch.settings.schema import Matcher, Settings
 
 DIGITS = "0123456789"
 CACHE_SIZE = 4096
@@ -109,9 +113,9 @@ def _assign(parts: Sequence[Sequence[TokenSet]], used: TokenSet) -> bool:
 
 def _rules(topic: TopicRules) -> _TopicMatcher:
     words: dict[str, set[str]] = {}
-    for group, entries in topic.groups.items():
-        for entry in entries:
-            words.setdefault(tokenise(entry)[0], set()).add(group)
+    for group in topic.groups:
+        for word in topic.whole_words(group):
+            words.setdefault(tokenise(word)[0], set()).add(group)
     suffixes = topic.ages.suffixes if topic.ages else ()
     return _TopicMatcher(
         words={word: frozenset(groups) for word, groups in words.items()},
@@ -125,14 +129,28 @@ def _rules(topic: TopicRules) -> _TopicMatcher:
 
 
 class Detector:
-    """The loaded lexicon as a function of tokens, and of the words found in a text."""
+    """The loaded lexicon as a function of tokens, and of the words found in a text.
 
-    def __init__(self, lexicon: Lexicon, matcher: Matcher = "auto") -> None:
-        self.topics = lexicon.public_topics()
+    ``topics`` are the series that a query has a code in: the topics of the lexicon, which the
+    profile `paper` decides on, and then those of the profile `extended` where it is asked for.
+    """
+
+    def __init__(
+        self, lexicon: Lexicon, matcher: Matcher = "auto", profiles: Sequence[Profile] = ("paper",)
+    ) -> None:
+        self.paper_topics = lexicon.public_topics()
+        self.topics = self.paper_topics
+        self.extended: ExtendedDetector | None = None
+        self.candidate_search: CandidateSearch | None = None
+        if "extended" in profiles:
+            self.topics = all_series(self.paper_topics, profiles)
+            self.extended = ExtendedDetector(lexicon)
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
         words = sorted({word for rules in self._rules for word in _search_terms(rules)})
         self.sieve = create_matcher(matcher, words)
         """Finds the words of the lexicon, and those of ages."""
+        if self.extended is not None:
+            self.candidate_search = CandidateSearch(lexicon, self.extended.terms, words, matcher)
         suffixes = sorted({suffix for rules in self._rules for suffix in rules.suffixes})
         ages = [rules.ages for rules in self._rules if rules.ages is not None]
         self._age_terms = AgeTerms(words, suffixes, ages)
@@ -147,19 +165,43 @@ class Detector:
         kinds = {mark: kind for kind, mark in enumerate(dict.fromkeys(marks))}
         self._class_of_word = np.array([kinds[mark] for mark in marks], np.int64)
         self._undetermined = kinds.get(None, -1)
-        self._none = (0,) * len(self.topics)
+        self._none = (0,) * len(self.paper_topics)
         query_by_class = dict(
             zip(self._class_of_word.tolist(), self._age_terms.queries, strict=True)
         )
         codes = [self.classify(query) for _, query in sorted(query_by_class.items())]
         self._codes_by_class: CategoryCodes = (
-            np.array(codes, np.uint8).reshape(-1, len(self.topics)).T
+            np.array(codes, np.uint8).reshape(-1, len(self.paper_topics)).T
         )
         self._codes_by_classes: dict[tuple[int, ...], tuple[int, ...] | None] = {}
 
     def classify(self, query: Sequence[str]) -> tuple[int, ...]:
-        """Per topic the number of the matching category, from 1, or 0; the specification."""
+        """Per topic the number of the category `paper` finds, from 1, or 0; the specification."""
         return tuple(rules.code(query) for rules in self._rules)
+
+    def classify_text(self, text: str) -> tuple[int, ...] | None:
+        """Per series the code of what was searched for; None where there is no word in it."""
+        folded = fold(text)
+        query = TOKEN.findall(folded)
+        if not query:
+            return None
+        codes = self.classify(query)
+        if self.extended is None:
+            return codes
+        return codes + self.extended.classify(folded, query, codes)
+
+    def classify_texts(self, texts: Sequence[str]) -> list[tuple[int, ...] | None]:
+        """The same for many texts, of which few are looked at closer."""
+        folded = [fold(text) for text in texts]
+        queries: list[list[str]] = [TOKEN.findall(text) for text in folded]
+        codes = [self.classify(query) if query else self._none for query in queries]
+        if texts and self.extended is not None and self.candidate_search is not None:
+            paper, table = codes, np.array(codes, np.uint8).T
+            extended = self.extended.extend(table).T.tolist()
+            codes = [(*plain, *more) for plain, more in zip(paper, extended, strict=True)]
+            for i in self.candidate_search.wide_candidates(WideTexts.of(folded), table).tolist():
+                codes[i] = paper[i] + self.extended.classify(folded[i], queries[i], paper[i])
+        return [of_text if query else None for query, of_text in zip(queries, codes, strict=True)]
 
     def classify_hits(self, lines: Offsets, words: Offsets) -> tuple[Offsets, CategoryCodes, Mask]:
         """The lines in which words were found, their codes by topic, and which are sure.
@@ -197,6 +239,11 @@ class Detector:
                 None if self._undetermined in kinds else self.classify(query)
             )
         return self._codes_by_classes[kinds]
+
+
+def create_detector(settings: Settings, lexicon: Lexicon) -> Detector:
+    """The detector that the settings describe."""
+    return Detector(lexicon, settings.ingest.matcher, settings.detection.profiles)
 
 
 def _search_terms(rules: _TopicMatcher) -> Iterable[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -17,13 +19,14 @@ of them, or that there is none. Above every code point."""
 
 
 class FoldTable:
-    """What each character becomes, asked of `normalisation.fold_spaced` a page of 256 at a time.
+    """What each character becomes, asked of a function of one a page of 256 at a time.
 
     Case folding and compatibility decomposition look at single characters, and the marks whose
     order normalisation changes are removed: a text folds to what its characters fold to.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fold_character: Callable[[str], str] = fold_spaced) -> None:
+        self._fold_character = fold_character
         # Zeros that are never touched need no memory; they stand for what is not known yet, since
         # the character of number 0 folds to a space.
         self._table: CodePoints = np.zeros(0x110000, np.uint32)
@@ -60,7 +63,7 @@ class FoldTable:
 
     def _fill_page(self, page: int) -> None:
         for code in range(page << 8, (page + 1) << 8):
-            text = fold_spaced(chr(code))
+            text = self._fold_character(chr(code))
             if len(text) > 1:
                 self._table[code] = _EXPANDS + len(self._several)
                 self._several.append(text)

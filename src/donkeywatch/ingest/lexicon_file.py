@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +12,16 @@ from pydantic import ValidationError
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import lexicon_from_command
-from donkeywatch.ingest.lexicon_model import AGE, Ages, Category, Lexicon, TopicRules
+from donkeywatch.ingest.extended.terms import is_long_enough
+from donkeywatch.ingest.lexicon_model import (
+    AGE,
+    Ages,
+    Category,
+    Entry,
+    Lexicon,
+    LexiconException,
+    TopicRules,
+)
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.settings import private_files
 from donkeywatch.settings.schema import Settings
@@ -36,7 +45,7 @@ def load_configured(
         lexicon_from_command.command_output(settings.lexicon_command),
         lexicon_from_command.NAME,
     )
-    return _without_faults(*_parse(data, name, now, allow_expired=allow_expired))
+    return _without_faults(*parse(data, name, now, allow_expired=allow_expired))
 
 
 def read(
@@ -48,7 +57,7 @@ def read(
     """
     name = f"lexicon {path}"
     data = private_files.read_private_file(path, name)
-    return _parse(data, name, now, allow_expired=allow_expired)
+    return parse(data, name, now, allow_expired=allow_expired)
 
 
 def _without_faults(lexicon: Lexicon | None, faults: list[ConfigError]) -> Lexicon:
@@ -57,9 +66,10 @@ def _without_faults(lexicon: Lexicon | None, faults: list[ConfigError]) -> Lexic
     return lexicon
 
 
-def _parse(
-    data: bytes, source: str, now: datetime | None, *, allow_expired: bool
+def parse(
+    data: bytes, source: str, now: datetime | None = None, *, allow_expired: bool = False
 ) -> tuple[Lexicon | None, list[ConfigError]]:
+    """The same for the text of a file, which messages call ``source``."""
     try:
         lexicon = Lexicon.model_validate(tomllib.loads(data.decode("utf-8-sig")))
     except UnicodeDecodeError as error:
@@ -121,7 +131,9 @@ def _redacted_location(location: tuple[int | str, ...]) -> str:
 
 
 SCHEMA_KEYS = {
-    name for model in (Lexicon, TopicRules, Ages, Category) for name in model.model_fields
+    name
+    for model in (Lexicon, TopicRules, Ages, Category, Entry, LexiconException)
+    for name in model.model_fields
 }
 
 
@@ -131,13 +143,14 @@ def _topic_faults(source: str, name: str, topic: TopicRules) -> Iterator[ConfigE
         yield ConfigError(f"{where}: not a valid id", "use lower-case letters, digits and _")
     if AGE in topic.groups:
         yield ConfigError(f"{where}: `age` cannot be a group", "define it under `ages`")
-    lists = dict(topic.groups)
+    lists = {group: topic.entries(group) for group in topic.groups}
     if topic.ages is not None:
-        lists["ages.suffixes"] = topic.ages.suffixes
+        lists["ages.suffixes"] = tuple(Entry(word=suffix) for suffix in topic.ages.suffixes)
         if topic.ages.minimum > topic.ages.maximum:
             yield ConfigError(f"{where}.ages: minimum exceeds maximum", "swap them")
-    for group, words in lists.items():
-        yield from _word_faults(f"{where}.{group}", words)
+    for group, entries in lists.items():
+        yield from _entry_faults(f"{where}.{group}", entries)
+    yield from _short_word_faults(where, topic)
     known = set(topic.groups) | ({AGE} if topic.ages else set())
     ids = [category.id for category in topic.categories]
     if len(set(ids)) < len(ids):
@@ -155,25 +168,56 @@ def _is_id(name: str) -> bool:
     return name.isascii() and name.islower() and name.replace("_", "a").isalnum()
 
 
-def _word_faults(where: str, words: tuple[str, ...]) -> Iterator[ConfigError]:
-    if not words:
+def _entry_faults(where: str, entries: tuple[Entry, ...]) -> Iterator[ConfigError]:
+    if not entries:
         yield ConfigError(f"{where}: no entries", "add words, or remove the group and its rules")
-    first_use: dict[str, int] = {}
-    for number, word in enumerate(words, 1):
-        entry, tokens = f"{where}, entry {number}", tokenise(word)
+    first_use: dict[tuple[str, ...], int] = {}
+    for number, entry in enumerate(entries, 1):
+        place, tokens = f"{where}, entry {number}", tuple(tokenise(entry.word))
         if not tokens:
-            yield ConfigError(f"{entry}: empty", "remove the entry or write letters into it")
-        elif len(tokens) > 1:
+            yield ConfigError(f"{place}: empty", "remove the entry or write letters into it")
+        elif tokens in first_use:
             yield ConfigError(
-                f"{entry}: more than one word",
-                "the profile `paper` compares single words; make it a category of two groups",
-            )
-        elif len(tokens[0]) == 1:
-            yield ConfigError(f"{entry}: a single letter", "one letter matches too much; remove it")
-        elif tokens[0] in first_use:
-            yield ConfigError(
-                f"{entry}: the same word as entry {first_use[tokens[0]]} once folded",
+                f"{place}: the same word as entry {first_use[tokens]} once folded",
                 "remove one of the two",
             )
         else:
-            first_use[tokens[0]] = number
+            first_use[tokens] = number
+            yield from _form_of_entry_faults(place, entry, tokens)
+
+
+def _form_of_entry_faults(
+    place: str, entry: Entry, tokens: tuple[str, ...]
+) -> Iterator[ConfigError]:
+    if entry.match == "phrase" and len(tokens) == 1:
+        yield ConfigError(f"{place}: a phrase of one word", "leave `match` out")
+    elif entry.match != "phrase" and len(tokens) > 1:
+        yield ConfigError(
+            f"{place}: more than one word",
+            "make it a category of two groups, or for the profile `extended` a phrase:"
+            ' { word = "...", match = "phrase" }',
+        )
+    elif len(tokens[0]) == 1 and len(tokens) == 1:
+        yield ConfigError(f"{place}: a single letter", "one letter matches too much; remove it")
+    elif entry.match != "word" and not is_long_enough(entry.word):
+        yield ConfigError(
+            f"{place}: too short to be looked for inside of words",
+            "give three different letters or more, or leave `match` out",
+        )
+
+
+def _short_word_faults(where: str, topic: TopicRules) -> Iterator[ConfigError]:
+    lists: dict[str, Iterable[str]] = {
+        f"exceptions.{number}": exception.words
+        for number, exception in enumerate(topic.exceptions, 1)
+    }
+    if topic.ages is not None:
+        lists["ages.prefixes"] = topic.ages.prefixes
+        lists["ages.number_words"] = topic.ages.number_words
+    for name, words in lists.items():
+        for number, word in enumerate(words, 1):
+            if len(tokenise(word)) != 1 or not is_long_enough(word, 2):
+                yield ConfigError(
+                    f"{where}.{name}, entry {number}: not one word of two letters or more",
+                    "write single words, or leave it out",
+                )

@@ -5,8 +5,15 @@ from __future__ import annotations
 import hmac
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from donkeywatch.counting.calendar import to_ms
 from donkeywatch.counting.checkpoint_batch import TopicInfo
@@ -28,12 +35,55 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-class Ages(_Strict):
-    """Ages that count with a suffix: ``minimum`` to ``maximum`` years."""
+class _WithOptionalParts(_Strict):
+    """Parts that came later and are not used leave no trace in the digest of a list."""
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = serialise(self)
+        return {name: part for name, part in content.items() if part or name not in LATER_PARTS}
+
+
+LATER_PARTS = {"prefixes", "number_words", "exclude", "exceptions"}
+
+
+class Entry(_Strict):
+    """An entry with more to it than a word; `paper` compares those that match whole words.
+
+    ``match`` says where it may stand: as a whole word, as words one behind the other, at the
+    beginning of a word, or anywhere in one, for scripts that put no spaces between words.
+    """
+
+    word: str
+    match: Literal["word", "phrase", "prefix", "substring"] = "word"
+    language: str = Field("und", pattern=r"^[a-z]{2,3}$")
+
+
+class Ages(_WithOptionalParts):
+    """Ages that count with a suffix: ``minimum`` to ``maximum`` years.
+
+    All but the suffixes is for the profile `extended`: words before a number, words for numbers,
+    and words beside which a number is no age.
+    """
 
     minimum: int = Field(ge=0, le=99)
     maximum: int = Field(ge=0, le=99)
     suffixes: tuple[str, ...] = Field(min_length=1)
+    prefixes: tuple[str, ...] = ()
+    number_words: dict[str, int] = Field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+
+
+class LexiconException(_Strict):
+    """Words of ordinary searches that `extended` is not to take for entries.
+
+    In scope `word` nothing is found in such a word; a query with one is not flagged for the topic
+    in scope `query`. The reason is for those who review the list.
+    """
+
+    words: tuple[str, ...] = Field(min_length=1)
+    scope: Literal["word", "query"] = "word"
+    reason: str = Field(min_length=1, max_length=200)
 
 
 class Category(_Strict):
@@ -43,12 +93,23 @@ class Category(_Strict):
     all: tuple[str, ...] = Field(min_length=1, max_length=5)
 
 
-class TopicRules(_Strict):
-    """One topic: groups of words, ages, and categories in order of priority."""
+class TopicRules(_WithOptionalParts):
+    """One topic: groups of words, ages, exceptions, and categories in order of priority."""
 
-    groups: dict[str, tuple[str, ...]]
+    groups: dict[str, tuple[str | Entry, ...]]
     ages: Ages | None = None
     categories: tuple[Category, ...] = Field(min_length=1, max_length=255)
+    exceptions: tuple[LexiconException, ...] = ()
+
+    def entries(self, group: str) -> tuple[Entry, ...]:
+        """Entries of a group, those that are written as a word alone among them."""
+        return tuple(
+            Entry(word=entry) if isinstance(entry, str) else entry for entry in self.groups[group]
+        )
+
+    def whole_words(self, group: str) -> tuple[str, ...]:
+        """Entries of a group that are compared with whole words."""
+        return tuple(entry.word for entry in self.entries(group) if entry.match == "word")
 
 
 class Lexicon(_Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,6 @@ from donkeywatch.ingest.address_mac import AddressColumn
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER, LineFormat
-from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.ingest.query_syntax import MalformedTreeError, searched_text
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.settings.schema import Syntax
@@ -32,6 +32,15 @@ class ParsedQuery:
     fold_time: int
     address: bytes
     codes: tuple[int, ...]
+
+
+class Search(NamedTuple):
+    """One line that is a search, unless there is no word in its text: not compared yet."""
+
+    time: int
+    fold_time: int
+    address: bytes
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,16 @@ class LineReader:
 
         ``logged`` is the stamp of the wrapper.
         """
+        search = self.read_search(line, logged)
+        if isinstance(search, str):
+            return search
+        codes = self.detector.classify_text(search.text)
+        if codes is None:
+            return KEYWORDLESS
+        return ParsedQuery(search.time, search.fold_time, search.address, codes)
+
+    def read_search(self, line: bytes, logged: bytes = b"") -> Search | str:
+        """Give what was searched for, or the outcome of a line that is no search; as `read`."""
         line = line.lstrip(b"\0")
         if len(line) > self.max_line_bytes:
             return TOO_LONG
@@ -94,20 +113,14 @@ class LineReader:
         address = parse_address(search.address)
         if address is None:
             return "bad_address"
-        query = tokenise(text)
-        if not query:
-            return KEYWORDLESS
-        return ParsedQuery(
-            timestamp.time, timestamp.fold_time, address, self.detector.classify(query)
-        )
+        return Search(timestamp.time, timestamp.fold_time, address, text)
 
-    def classify(self, query: bytes) -> tuple[int, ...] | str:
-        """The codes of a query, or the outcome of a line that is no search because of it."""
+    def text_of_query(self, query: bytes) -> str | None:
+        """What was searched for; None where it is a malformed tree."""
         try:
-            tokens = tokenise(searched_text(query, self.syntax, self.encoding))
+            return searched_text(query, self.syntax, self.encoding)
         except MalformedTreeError:
-            return MALFORMED
-        return self.detector.classify(tokens) if tokens else KEYWORDLESS
+            return None
 
     def records(
         self, lines: Iterable[tuple[int, bytes]]

@@ -107,15 +107,20 @@ def _hits(ends: Sequence[int], numbers: Sequence[int]) -> TermHits:
     return TermHits(end[order], word[order])
 
 
-def create_matcher(matcher: Matcher, words: Sequence[str]) -> TermMatcher:
-    """The sieve for some words; ConfigError where the one that was asked for is not installed."""
+def is_hyperscan_used(matcher: Matcher) -> bool:
+    """Is Hyperscan what searches; ConfigError where it was asked for and is not installed."""
     installed = importlib.util.find_spec("hyperscan") is not None
     if matcher == "hyperscan" and not installed:
         raise ConfigError(
             "ingest.matcher: hyperscan is not installed",
             f"{install_extra('fast')}; or leave the setting out",
         )
+    return installed and matcher != "pyahocorasick"
+
+
+def create_matcher(matcher: Matcher, words: Sequence[str]) -> TermMatcher:
+    """The sieve for some words; ConfigError where the one that was asked for is not installed."""
     # Hyperscan takes no empty list of words.
-    if matcher == "pyahocorasick" or not installed or not words:
+    if not is_hyperscan_used(matcher) or not words:
         return AhoCorasickMatcher(words)
     return HyperscanMatcher(words)

@@ -19,6 +19,7 @@ from donkeywatch.estimation.intervals import (
     plain_fractions,
     query_fractions,
 )
+from donkeywatch.store.extended_changes import changes_of_series
 
 NO_FRACTIONS: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
 
@@ -138,11 +139,14 @@ class WindowReader:
         of_addresses = zip(
             *(plain_fractions(column, addresses) for column in thresholds), strict=True
         )
+        changes = changes_of_series(self._db, topic)
         views = [
             TopicView(
                 topic, row[0] or 0, (row[1] or 0, row[2] or 0, row[3] or 0), of_all, shares, named
             )
-            if window[-1] and row[0] is not None
+            if window[-1]
+            and row[0] is not None
+            and not any(window[0] < time < window[1] for time in changes)
             else TopicView(topic, sum(named.values()), None, None, NO_FRACTIONS, named)
             for window, row, of_all, shares, named in zip(
                 windows, stored, of_queries, of_addresses, categories, strict=True

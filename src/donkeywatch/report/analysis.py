@@ -123,7 +123,7 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
     report("hours and weeks")
     bounds = (options.since, options.until)
     topic, comparison = _topics(database, options)
-    breaks = tuple(database.breaks(*bounds))
+    breaks = tuple(database.breaks(topic, *bounds))
     hours = database.windows("hour", topic, *bounds)
     if not len(hours):
         raise StateError(

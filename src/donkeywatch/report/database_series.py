@@ -15,6 +15,7 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError
 from donkeywatch.store.database import connect
+from donkeywatch.store.extended_changes import changes_of_series, is_extended
 from donkeywatch.store.window_tables import CALENDAR_LENGTHS
 
 FloatArray = npt.NDArray[np.float64]
@@ -23,7 +24,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 OPTIONAL = ("exclusive_queries", "top_1", "top_10")
 """Columns of `window_topics` that databases of older versions lack."""
-SERIES_BREAKS = ("lexicon", "format", "normalisation")
+SERIES_BREAKS = ("lexicon", "format", "normalisation", "extended")
 """Kinds of breaks that part every series; a new country database parts what is by country."""
 
 
@@ -119,13 +120,15 @@ class Database:
         rows = self._db.execute("select distinct topic from window_topics order by topic")
         return [row[0] for row in rows]
 
-    def breaks(self, since: int, until: int) -> list[Break]:
-        """Changes of the measurement in [since, until) ms, oldest first."""
+    def breaks(self, topic: str, since: int, until: int) -> list[Break]:
+        """Changes of the measurement of a topic in [since, until) ms, oldest first."""
         rows = self._db.execute(
             "select time, kind from breaks where time >= ? and time < ? order by time, kind",
             (since, until),
         )
-        return [Break(*row) for row in rows]
+        of_series = changes_of_series(self._db, topic)
+        changes = [Break(time, "extended") for time in of_series if since <= time < until]
+        return sorted([*(Break(*row) for row in rows), *changes], key=lambda at: (at.time, at.kind))
 
     def lexicon(self) -> tuple[str, int]:
         """Digest of the lexicon that was used last, and since when (ms UTC) it was judged alike."""
@@ -184,8 +187,9 @@ class Database:
             f" coalesce(t.addresses_3, 0), coalesce(t.sum_qk, 0), coalesce(t.sum_kk, 0), {extra}"
             " from windows w left join window_topics t on t.kind = w.kind and t.start = w.start"
             " and t.topic = ? where w.kind = ? and w.closed = 1 and w.addresses is not null"
-            " and w.start >= ? and w.start < ? order by w.start",
-            (topic, kind, since, until),
+            " and w.start >= ? and w.start < ? and (t.topic is not null or not ?)"
+            " order by w.start",
+            (topic, kind, since, until, is_extended(topic)),
         ).fetchall()
         table = np.array(rows, np.float64).reshape(len(rows), 14)
         return _on_grid(kind, table)

@@ -11,7 +11,7 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.checkpoint_batch import BatchBuilder
 from donkeywatch.counting.rolling_windows import RollingWindows
 from donkeywatch.errors import DatabaseUnavailableError
-from donkeywatch.ingest.detector import Detector
+from donkeywatch.ingest.detector import create_detector
 from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
@@ -64,7 +64,7 @@ class Engine:
 
     def _open(self, settings: Settings, now: int) -> None:
         self.now = now
-        detector = Detector(self.reference_data.lexicon, settings.ingest.matcher)
+        detector = create_detector(settings, self.reference_data.lexicon)
         state = open_state(
             settings, self.reference_data, detector, now, lambda: self.now, self._begin_reading
         )

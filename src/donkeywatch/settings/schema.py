@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, model_validator
 
+from donkeywatch.settings.detection_settings import Detection
 from donkeywatch.settings.fleet_settings import Fleet
 from donkeywatch.settings.format_trials import check_directives, try_pattern, try_time_format
 from donkeywatch.settings.strict_model import Strict
@@ -295,6 +296,7 @@ class Settings(Strict):
     )
     time: EventTime = EventTime()
     checkpoint: Checkpoint = Checkpoint()
+    detection: Detection = Detection()
     ingest: Ingest = Ingest()
     follow: Follow = Follow()
     backup: Backup = Backup()
@@ -334,6 +336,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "source": Source,
     "time": EventTime,
     "checkpoint": Checkpoint,
+    "detection": Detection,
     "ingest": Ingest,
     "follow": Follow,
     "backup": Backup,
