@@ -45,7 +45,8 @@ def test_no_address_can_be_in_an_answer() -> None:
         ("SourceHealth", "name"), ("SourceHealth", "error"),
         ("SourceHealth", "last_event"), ("TopicResponse", "topic"),
         ("TopicResponse", "addresses"), ("TopicResponse", "address_fraction"),
-        ("TopicResponse", "categories"), ("WindowResponse", "window"),
+        ("TopicResponse", "categories"), ("SpliceResponse", "time"), ("SpliceResponse", "topic"),
+        ("SpliceResponse", "since"), ("WindowResponse", "window"),
         ("WindowResponse", "start"), ("WindowResponse", "end"),
         ("WindowResponse", "week"),
     }  # fmt: skip

@@ -6,83 +6,19 @@ import sqlite3
 import tomllib
 from collections import Counter
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from donkeywatch.counting.calendar import HOUR, SECOND, iso_utc, to_ms
+from donkeywatch.counting.calendar import HOUR
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.extended.evidence import MAX_CATEGORIES
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.runtime.engine import Engine
-from donkeywatch.settings import loader
 from extended_lexicon import categories_of
-from support import START
+from runtime.stepped_log import LEXICON, MONDAY, SteppedLog
 
-MONDAY = to_ms(START)
-LEXICON = """title = "nonsense"
-[topics.first.groups]
-child = ["zqorv", "qvlop"]
-sex = ["xkarno"]
-[[topics.first.categories]]
-id = "both"
-all = ["child", "sex"]
-[[topics.first.categories]]
-id = "only_sex"
-all = ["sex"]
-[topics.second.groups]
-terms = ["porno"]
-[[topics.second.categories]]
-id = "terms"
-all = ["terms"]
-"""
-QUERIES = ("kamo", "xkarno", "xk4rno", "zq-orv xkarno", "zqorvxkarno", "porno", "p0rno", "zqorv")
 SERIES = ("first", "second", "first.extended", "second.extended")
-
-
-class SteppedLog:
-    """A log that an engine counts, on a clock that is moved by hand."""
-
-    def __init__(self, directory: Path, profiles: str) -> None:
-        self.settings = directory / "donkeywatch.toml"
-        self.log = directory / "search.log"
-        self.log.touch()
-        lexicon = directory / "lexicon.toml"
-        lexicon.write_text(LEXICON)
-        lexicon.chmod(0o600)
-        self.state = directory / "state"
-        self.use(profiles)
-        self.now = MONDAY + HOUR // 2
-        self.written: list[tuple[int, str, str]] = []
-        """Time, address and query of every line."""
-
-    def use(self, profiles: str) -> None:
-        """Write the settings, with these profiles."""
-        self.settings.write_text(
-            'state = "state"\nlexicon = "lexicon.toml"\n[time]\nlateness = 60\n'
-            f"[detection]\nprofiles = {profiles}\n"
-            '[[source]]\npath = "search.log"\nformat = "tsv"\n'
-        )
-
-    def write(self, address: str, query: str) -> None:
-        """Log a search of now."""
-        with self.log.open("a") as log:
-            log.write(f"{iso_utc(self.now)}\t{address}\t{query}\n")
-        self.written.append((self.now, address, query))
-
-    def run(self, until: int, seed: int) -> None:
-        """Search every minute until a time, and let an engine count, from its start to its end."""
-        rng = Random(seed)
-        engine = Engine(loader.load(self.settings, {}), self.now)
-        while self.now < until:
-            self.write(f"192.0.2.{rng.randrange(20)}", rng.choice(QUERIES))
-            self.now += 60 * SECOND
-            while engine.tick(self.now, self.now):
-                pass
-        engine.commit(self.now, self.now)
-        engine.close()
 
 
 def test_both_profiles_are_counted_exactly(tmp_path: Path) -> None:

@@ -82,7 +82,10 @@ NAMES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "time": dict.fromkeys(("lateness", "future", "max_gap"), NUMBERS),
     "checkpoint": dict.fromkeys(("interval", "bytes"), NUMBERS),
     "ingest": {"workers": NUMBERS, "matcher": st.sampled_from(["auto", "pyahocorasick"])},
-    "detection": {"profiles": st.lists(st.sampled_from(["paper", "extended"]), max_size=3)},
+    "detection": {
+        "profiles": st.lists(st.sampled_from(["paper", "extended"]), max_size=3),
+        "shadow_lexicon": PATHS,
+    },
     "follow": {"scan_interval": NUMBERS, "watch_files": st.booleans(), "ready_lag": NUMBERS},
     "backup": dict.fromkeys(("interval", "keep"), NUMBERS),
     "retention": dict.fromkeys(("hourly_weeks", "weekly_weeks"), NUMBERS),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from donkeywatch.cli.application import err, lexicon_app, out
+from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.cli.terminal_tables import format_percent
 from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import UsageError
@@ -17,6 +20,9 @@ from donkeywatch.evaluation.sample_plan import Assumptions
 from donkeywatch.ingest import lexicon_file, lexicon_review, lexicon_skeleton
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.runtime.clocks import wall_ms
+from donkeywatch.runtime.pid_file import find_daemon
+from donkeywatch.settings import loader
+from donkeywatch.settings.private_files import read_private_file, replace_private_file
 
 
 @lexicon_app.command("check")
@@ -107,6 +113,42 @@ def lexicon_plan(
     for row in rows:
         line = "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
         _print(line)
+
+
+@lexicon_app.command("promote")
+def lexicon_promote(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let the word list in the shadow take over from the one in use.
+
+    The daemon takes it when the next hour begins, and records by which factor each series grows.
+    The list of before is kept beside it. See docs/lexicon.md.
+    """
+    settings = loader.load(config_path)
+    path, shadow = settings.lexicon, settings.detection.shadow_lexicon
+    if shadow is None:
+        raise UsageError(
+            "there is no list in the shadow",
+            "set `shadow_lexicon` in [detection], and let both lists run side by side for a week",
+        )
+    if path is None:
+        raise UsageError(
+            "the word list comes from a command, which only you can change",
+            "let the command give the list of the shadow, then `donkeywatch reload`",
+        )
+    new, old = lexicon_file.load(shadow), lexicon_file.load(path, allow_expired=True)
+    if new == old:
+        raise UsageError(
+            "the list in the shadow is the one in use", "take `shadow_lexicon` out of the settings"
+        )
+    previous = path.with_name(f"{path.name}.previous")
+    replace_private_file(previous, read_private_file(path, f"lexicon {path}"))
+    replace_private_file(path, read_private_file(shadow, f"lexicon {shadow}"))
+    _print(f"{path}: now the list of {shadow}; the one of before is {previous}")
+    process = find_daemon(settings.state)
+    if process is None:
+        _print("the next start takes it, and records the factors")
+        return
+    os.kill(process, signal.SIGHUP)
+    _print("the daemon takes it when the next hour begins, and records the factors")
 
 
 def _print_counts(lexicon: Lexicon) -> None:

@@ -18,7 +18,6 @@ from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import lexicon_file
-from donkeywatch.ingest.extended.evidence import all_series
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.publish.http import status_client
 from donkeywatch.publish.snapshot import Snapshots
@@ -47,7 +46,7 @@ def status(
     lexicon = lexicon_file.load_configured(settings, allow_expired=True)
     snapshots = Snapshots(
         settings.state,
-        [series.id for series in all_series(lexicon.public_topics(), settings.detection.profiles)],
+        [series.id for series in lexicon_file.configured_series(settings, lexicon)],
     )
     if not watch:
         out.print(_status(snapshots, settings, lexicon))

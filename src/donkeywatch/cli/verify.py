@@ -9,7 +9,6 @@ from donkeywatch.cli.application import app, out
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import SourceError, StateError
 from donkeywatch.ingest import lexicon_file
-from donkeywatch.ingest.extended.evidence import all_series
 from donkeywatch.runtime import recovery
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader, state_files
@@ -47,9 +46,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     lexicon = lexicon_file.load_configured(settings, allow_expired=True)
-    topics = [
-        series.id for series in all_series(lexicon.public_topics(), settings.detection.profiles)
-    ]
+    topics = [series.id for series in lexicon_file.configured_series(settings, lexicon)]
     try:
         db = connect(path, read_only=True)
         try:

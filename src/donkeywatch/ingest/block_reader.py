@@ -15,11 +15,9 @@ from donkeywatch.ingest.byte_columns import (
     Mask,
     Offsets,
     gather_spans,
-    indices_of,
     with_padding,
 )
-from donkeywatch.ingest.extended.candidate_search import AsciiTexts, LineWords, WideTexts
-from donkeywatch.ingest.fold_table import FEED, SPACE, FoldTable, code_points, to_text
+from donkeywatch.ingest.fold_table import FEED, SPACE
 from donkeywatch.ingest.formats.line_format import MALFORMED, OTHER
 from donkeywatch.ingest.ipv4_columns import parse_ipv4
 from donkeywatch.ingest.layouts import columnar_format
@@ -29,14 +27,13 @@ from donkeywatch.ingest.normalisation import decode
 from donkeywatch.ingest.possible_links import NEVER_LINK, maybe_link
 from donkeywatch.ingest.query_syntax import FILE_LINK
 from donkeywatch.ingest.timestamp_columns import parse_timestamps
+from donkeywatch.ingest.word_columns import WideLines, WordColumns
 from donkeywatch.ingest.word_search import WORD_BYTE
 
 MIN_COLUMNAR_LINES = 30
 """Below this many lines in its front the line reader is faster than the columns."""
 PROBE_BYTES = 1 << 14
 """Bytes in which they are counted."""
-FOLD_TABLE = FoldTable()
-"""What has been looked up is the same for every source."""
 
 
 class BlockReader:
@@ -86,7 +83,6 @@ class _ColumnarParse:
         parsed &= well_formed & (block.end - block.start <= reader.max_line_bytes)
         self.address, end, well_formed = parse_ipv4(block, at, layout.address_terminator)
         self._searches = layout.queries(block, end, parsed & well_formed)
-        self._wide_texts: WideTexts | None = None
 
     def queries(self) -> QueryColumns:
         """The countable searches of the block."""
@@ -97,15 +93,18 @@ class _ColumnarParse:
         decided[undecided] = ~maybe_link(fields, spans.text[undecided])
         maybe_wordless = undecided[~(non_ascii | WORD_BYTE[first_bytes])[undecided]]
         decided[maybe_wordless] &= self._has_early_word(maybe_wordless)
-        hits = self._ascii_hits(non_ascii)
         non_ascii_lines = np.flatnonzero(non_ascii & spans.decidable)
-        has_word, more = self._non_ascii_hits(non_ascii_lines)
-        decided[non_ascii_lines] &= has_word
-        codes = self._classify(
-            LineWords(*map(np.concatenate, zip(hits, more, strict=True))), decided
+        texts = self._texts(non_ascii_lines) if len(non_ascii_lines) else None
+        wide = WideLines.of(non_ascii_lines, texts)
+        decided[non_ascii_lines] &= wide.has_word
+        codes = [
+            WordColumns(detector, spans, non_ascii, wide).codes(decided)
+            for detector in self._reader.detector.lists
+        ]
+        return self._finish_line_by_line(
+            np.flatnonzero(spans.parsed & ~decided),
+            codes[0] if len(codes) == 1 else np.concatenate(codes),
         )
-        self._add_extended(codes, decided, non_ascii)
-        return self._finish_line_by_line(np.flatnonzero(spans.parsed & ~decided), codes)
 
     def _has_early_word(self, lines: Offsets) -> Mask:
         """Which ASCII lines have a letter near the front of their text."""
@@ -113,66 +112,6 @@ class _ColumnarParse:
         eight = self._searches.fields.words[start] & MASKS[np.clip(end - start, 0, 8)]
         letters: Mask = WORD_BYTE[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)
         return letters
-
-    def _ascii_hits(self, wide: Mask) -> LineWords:
-        """Words of the lexicon in the queries of ASCII lines, by line."""
-        spans, fields, detector = self._searches, self._searches.fields, self._reader.detector
-        end, word = self._paper_hits = detector.sieve.hits(fields.data)
-        line = fields.line_of_offset(end - 1)
-        inside = (end > spans.text[line]) & (end <= spans.text_end[line]) & ~wide[line]
-        line, end = line[inside], end[inside]
-        return LineWords(
-            line, detector.resolve_ages(fields.data, spans.text[line], end, word[inside])
-        )
-
-    def _classify(self, words: LineWords, decided: Mask) -> CategoryCodes:
-        """The codes that the words found amount to; where they cannot tell, it is not told."""
-        detector = self._reader.detector
-        codes = np.zeros((len(detector.topics), len(self._block)), np.uint8)
-        kept = np.flatnonzero(decided[words.line])
-        kept = kept[np.argsort(words.line[kept], kind="stable")]
-        lines, codes_of_lines, sure = detector.classify_hits(words.line[kept], words.word[kept])
-        decided[lines] = sure
-        codes[: len(detector.paper_topics), lines] = codes_of_lines
-        return codes
-
-    def _add_extended(self, codes: CategoryCodes, decided: Mask, non_ascii: Mask) -> None:
-        """Fill in what `extended` takes from `paper`, and leave open the lines it may add to."""
-        detector, spans = self._reader.detector, self._searches
-        if detector.candidate_search is None or detector.extended is None:
-            return
-        paper = codes[: len(detector.paper_topics)]
-        codes[len(paper) :] = detector.extended.extend(paper)
-        texts = AsciiTexts(
-            spans.fields.data,
-            spans.text,
-            spans.text_end,
-            np.flatnonzero(decided & ~non_ascii),
-            spans.fields.line_of_offset,
-        )
-        candidates = detector.candidate_search.ascii_candidates(texts, paper, self._paper_hits)
-        if self._wide_texts is not None:
-            more = detector.candidate_search.wide_candidates(self._wide_texts, paper)
-            candidates = np.concatenate((candidates, more))
-        decided[candidates] = False
-
-    def _non_ascii_hits(self, lines: Offsets) -> tuple[Mask, LineWords]:
-        """Tell which lines beyond ASCII have a word, and find the words of the lexicon in them."""
-        texts = self._texts(lines) if len(lines) else None
-        if texts is None:
-            return np.zeros(len(lines), bool), LineWords(lines[:0], lines[:0])
-        codes = FOLD_TABLE.fold(code_points(texts))
-        feeds = indices_of(codes == FEED)
-        has_letter = np.maximum.reduceat(codes, np.concatenate(([0], feeds[:-1]))) > SPACE
-        folded = np.frombuffer(to_text(codes).encode("utf-8", "surrogatepass"), np.uint8)
-        ends = indices_of(folded == FEED)
-        end, word = self._reader.detector.sieve.hits(folded)
-        line_of_hit = np.searchsorted(ends, end)
-        text = np.concatenate(([0], ends + 1))[line_of_hit]
-        self._wide_texts = WideTexts(texts, lines, LineWords(lines[line_of_hit], word))
-        return has_letter, LineWords(
-            lines[line_of_hit], self._reader.detector.resolve_ages(folded, text, end, word)
-        )
 
     def _texts(self, lines: Offsets) -> str | None:
         """The texts of some lines, between spaces and ended by line feeds.

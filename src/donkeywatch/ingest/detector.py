@@ -8,12 +8,13 @@ from itertools import product
 
 import numpy as np
 
+from donkeywatch.counting.checkpoint_batch import TopicInfo
 from donkeywatch.counting.observations import CategoryCodes
 from donkeywatch.counting.sorting import run_starts
 from donkeywatch.ingest.age_terms import AgeTerms
 from donkeywatch.ingest.byte_columns import Mask, Offsets
 from donkeywatch.ingest.extended.candidate_search import CandidateSearch, WideTexts
-from donkeywatch.ingest.extended.evidence import all_series
+from donkeywatch.ingest.extended.evidence import all_series, shadow_info
 from donkeywatch.ingest.extended.extended_detector import ExtendedDetector
 from donkeywatch.ingest.lexicon_model import AGE, Ages, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import TOKEN, fold, tokenise
@@ -132,19 +133,27 @@ class Detector:
     """The loaded lexicon as a function of tokens, and of the words found in a text.
 
     ``topics`` are the series that a query has a code in: the topics of the lexicon, which the
-    profile `paper` decides on, and then those of the profile `extended` where it is asked for.
+    profile `paper` decides on, those of the profile `extended` where it is asked for, and then the
+    series of ``shadow``, another list that is compared with the same queries.
     """
 
     def __init__(
-        self, lexicon: Lexicon, matcher: Matcher = "auto", profiles: Sequence[Profile] = ("paper",)
+        self,
+        lexicon: Lexicon,
+        matcher: Matcher = "auto",
+        profiles: Sequence[Profile] = ("paper",),
+        shadow: Lexicon | None = None,
     ) -> None:
         self.paper_topics = lexicon.public_topics()
-        self.topics = self.paper_topics
+        other = None if shadow is None else Detector(shadow, matcher, profiles)
+        self.lists: tuple[Detector, ...] = (self,) if other is None else (self, other)
+        """This list, and the one in its shadow."""
         self.extended: ExtendedDetector | None = None
         self.candidate_search: CandidateSearch | None = None
         if "extended" in profiles:
-            self.topics = all_series(self.paper_topics, profiles)
             self.extended = ExtendedDetector(lexicon)
+        shadows = () if other is None else tuple(map(shadow_info, other.topics))
+        self.topics: tuple[TopicInfo, ...] = all_series(self.paper_topics, profiles) + shadows
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]
         words = sorted({word for rules in self._rules for word in _search_terms(rules)})
         self.sieve = create_matcher(matcher, words)
@@ -185,23 +194,37 @@ class Detector:
         query = TOKEN.findall(folded)
         if not query:
             return None
-        codes = self.classify(query)
-        if self.extended is None:
-            return codes
-        return codes + self.extended.classify(folded, query, codes)
+        codes: tuple[int, ...] = ()
+        for each in self.lists:
+            paper = each.classify(query)
+            codes += paper
+            if each.extended is not None:
+                codes += each.extended.classify(folded, query, paper)
+        return codes
 
     def classify_texts(self, texts: Sequence[str]) -> list[tuple[int, ...] | None]:
         """The same for many texts, of which few are looked at closer."""
         folded = [fold(text) for text in texts]
         queries: list[list[str]] = [TOKEN.findall(text) for text in folded]
-        codes = [self.classify(query) if query else self._none for query in queries]
-        if texts and self.extended is not None and self.candidate_search is not None:
-            paper, table = codes, np.array(codes, np.uint8).T
-            extended = self.extended.extend(table).T.tolist()
-            codes = [(*plain, *more) for plain, more in zip(paper, extended, strict=True)]
-            for i in self.candidate_search.wide_candidates(WideTexts.of(folded), table).tolist():
-                codes[i] = paper[i] + self.extended.classify(folded[i], queries[i], paper[i])
-        return [of_text if query else None for query, of_text in zip(queries, codes, strict=True)]
+        by_list = [each._codes_of_texts(folded, queries) for each in self.lists]
+        return [
+            sum(codes, ()) if query else None
+            for query, *codes in zip(queries, *by_list, strict=True)
+        ]
+
+    def _codes_of_texts(
+        self, folded: Sequence[str], queries: Sequence[Sequence[str]]
+    ) -> list[tuple[int, ...]]:
+        """The codes of this list alone."""
+        paper = [self.classify(query) if query else self._none for query in queries]
+        if not paper or self.extended is None or self.candidate_search is None:
+            return paper
+        table = np.array(paper, np.uint8).T
+        extended = self.extended.extend(table).T.tolist()
+        codes = [(*plain, *more) for plain, more in zip(paper, extended, strict=True)]
+        for i in self.candidate_search.wide_candidates(WideTexts.of(folded), table).tolist():
+            codes[i] = paper[i] + self.extended.classify(folded[i], queries[i], paper[i])
+        return codes
 
     def classify_hits(self, lines: Offsets, words: Offsets) -> tuple[Offsets, CategoryCodes, Mask]:
         """The lines in which words were found, their codes by topic, and which are sure.
@@ -241,9 +264,11 @@ class Detector:
         return self._codes_by_classes[kinds]
 
 
-def create_detector(settings: Settings, lexicon: Lexicon) -> Detector:
-    """The detector that the settings describe."""
-    return Detector(lexicon, settings.ingest.matcher, settings.detection.profiles)
+def create_detector(
+    settings: Settings, lexicon: Lexicon, shadow: Lexicon | None = None
+) -> Detector:
+    """The detector that the settings describe, with the list in the shadow if there is one."""
+    return Detector(lexicon, settings.ingest.matcher, settings.detection.profiles, shadow)
 
 
 def _search_terms(rules: _TopicMatcher) -> Iterable[str]:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from donkeywatch.counting.checkpoint_batch import TopicInfo
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import lexicon_from_command
+from donkeywatch.ingest.extended.evidence import all_series, shadow_info
 from donkeywatch.ingest.extended.terms import is_long_enough
 from donkeywatch.ingest.lexicon_model import (
     AGE,
@@ -46,6 +48,16 @@ def load_configured(
         lexicon_from_command.NAME,
     )
     return _without_faults(*parse(data, name, now, allow_expired=allow_expired))
+
+
+def configured_series(settings: Settings, lexicon: Lexicon) -> tuple[TopicInfo, ...]:
+    """The series of the settings: those of the lexicon, and of the list in the shadow."""
+    series = all_series(lexicon.public_topics(), settings.detection.profiles)
+    if settings.detection.shadow_lexicon is None:
+        return series
+    shadow = load(settings.detection.shadow_lexicon, allow_expired=True)
+    shadows = all_series(shadow.public_topics(), settings.detection.profiles)
+    return series + tuple(map(shadow_info, shadows))
 
 
 def read(

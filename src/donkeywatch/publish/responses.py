@@ -47,6 +47,32 @@ class TopicResponse(BaseModel):
     )
 
 
+class SpliceResponse(BaseModel):
+    """By how much a series grew when another word list took over."""
+
+    time: str = Field(examples=["2026-11-23T10:00:00Z"], description="when it took over")
+    topic: str = Field(examples=["pedophile"])
+    since: str = Field(
+        examples=["2026-11-16T10:00:00Z"],
+        description="since when both lists were compared with the same queries",
+    )
+    factor: Interval = Field(
+        description="flagged queries of the new list for one of the old, paired by query and"
+        " clustered by address"
+    )
+    old_queries: int = Field(examples=[5203], description="flagged queries of the old list")
+    new_queries: int = Field(examples=[5901], description="flagged queries of the new list")
+    addresses: int = Field(examples=[2880], description="addresses behind them, by week")
+
+
+class SplicesResponse(BaseModel):
+    """All splices, oldest first. Series are never spliced unless somebody asks for it."""
+
+    splices: list[SpliceResponse] = Field(
+        examples=[[]], description="empty where no list ever took over"
+    )
+
+
 class WindowResponse(BaseModel):
     """One window of event time, UTC."""
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, SECOND, WEEK
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
@@ -34,6 +35,20 @@ class CountryHour:
     country: str
     queries: int
     flagged: int
+
+
+class Splice(NamedTuple):
+    """A row of the table ``splices``; times in ms UTC."""
+
+    time: int
+    topic: str
+    since: int
+    factor: float
+    lower: float
+    upper: float
+    old_queries: int
+    new_queries: int
+    addresses: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +147,14 @@ class Snapshot:
     ) -> list[WindowView]:
         """Windows that meet a condition of ours, with their topics, oldest first or newest."""
         return self._reader.read(kind, condition, values, limit=limit, newest=newest)
+
+    def splices(self) -> list[Splice]:
+        """Factors between the series of word lists that took over from each other, oldest first."""
+        rows = self._db.execute(
+            "select time, topic, since, factor, lower, upper, old_queries, new_queries, addresses"
+            " from splices order by time, topic"
+        )
+        return [Splice(*row) for row in rows]
 
     def state_id(self) -> str:
         """What tells this database from others; empty in one of an older version."""

@@ -19,7 +19,7 @@ from donkeywatch.estimation.intervals import (
     plain_fractions,
     query_fractions,
 )
-from donkeywatch.store.extended_changes import changes_of_series
+from donkeywatch.store.series_changes import changes_of_series
 
 NO_FRACTIONS: tuple[Estimate | None, ...] = (None,) * len(THRESHOLDS)
 

@@ -15,7 +15,7 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError
 from donkeywatch.store.database import connect
-from donkeywatch.store.extended_changes import changes_of_series, is_extended
+from donkeywatch.store.series_changes import changes_of_series, components
 from donkeywatch.store.window_tables import CALENDAR_LENGTHS
 
 FloatArray = npt.NDArray[np.float64]
@@ -189,7 +189,7 @@ class Database:
             " and t.topic = ? where w.kind = ? and w.closed = 1 and w.addresses is not null"
             " and w.start >= ? and w.start < ? and (t.topic is not null or not ?)"
             " order by w.start",
-            (topic, kind, since, until, is_extended(topic)),
+            (topic, kind, since, until, bool(components(topic))),
         ).fetchall()
         table = np.array(rows, np.float64).reshape(len(rows), 14)
         return _on_grid(kind, table)

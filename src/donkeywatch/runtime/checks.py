@@ -41,6 +41,8 @@ class CheckResult:
 def run_checks(settings: Settings, *, with_logs: bool = True) -> Iterator[CheckResult]:
     """Try each thing the daemon needs, perhaps without its logs; nothing is written."""
     yield _check("lexicon", lambda: lexicon_file.load_configured(settings))
+    if (shadow := settings.detection.shadow_lexicon) is not None:
+        yield _check("lexicon in the shadow", lambda: lexicon_file.load(shadow))
     if settings.countries is not None:
         yield _check("countries", lambda: CountryLookup(settings.countries))
     if settings.correction.record is not None:

@@ -64,7 +64,8 @@ class Engine:
 
     def _open(self, settings: Settings, now: int) -> None:
         self.now = now
-        detector = create_detector(settings, self.reference_data.lexicon)
+        lists = self.reference_data
+        detector = create_detector(settings, lists.lexicon, lists.shadow)
         state = open_state(
             settings, self.reference_data, detector, now, lambda: self.now, self._begin_reading
         )

@@ -7,16 +7,18 @@ import secrets
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
-from donkeywatch.ingest.extended.evidence import EXTENDED_RULES, PROFILE
+from donkeywatch.ingest.extended.evidence import EXTENDED_RULES, PROFILE, SHADOW
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.normalisation import NORMALISATION
 from donkeywatch.runtime.believed_time import StoredClock
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
-from donkeywatch.store.extended_changes import EXTENDED_CHANGES, EXTENDED_IN_USE
+from donkeywatch.store import series_changes
 from donkeywatch.store.store import Store
 from donkeywatch.store.writer_connection import STATE_ID
 
+OFF = "off"
+"""What a part of the detection is that is not in use."""
 CLOCK = "clock"
 """Setting that holds a `StoredClock`."""
 INSTALLED_KEY = "installed"
@@ -85,9 +87,12 @@ def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
 
 
 def record_measurement_changes(
-    store: Store, settings: Settings, lexicon: str, countries: str, now: int
+    store: Store, settings: Settings, lexicon: str, shadow: str, countries: str, now: int
 ) -> None:
-    """Record what has changed in how is measured since the last start, ``now`` in ms UTC."""
+    """Record what has changed in how is measured since the last start, ``now`` in ms UTC.
+
+    ``lexicon`` and ``shadow`` are digests of the word lists; without a second one it is `off`.
+    """
     is_new = store.setting("break:lexicon") is None
     formats = ",".join(f"{source.name}={source.parse_signature}" for source in settings.source)
     for kind, value in (
@@ -97,15 +102,18 @@ def record_measurement_changes(
         ("normalisation", NORMALISATION),
     ):
         store.record_break(kind, value, now)
-    _record_extended_changes(store, settings, now, is_new=is_new)
+    extended = EXTENDED_RULES if PROFILE in settings.detection.profiles else OFF
+    for component, value in ((PROFILE, extended), (SHADOW, shadow)):
+        _record_series_change(store, component, value, now, is_new=is_new)
 
 
-def _record_extended_changes(store: Store, settings: Settings, now: int, *, is_new: bool) -> None:
-    """Note when the series of `extended` begin, end or change; those of `paper` go on."""
-    rules = EXTENDED_RULES if PROFILE in settings.detection.profiles else "off"
-    before = store.setting(EXTENDED_IN_USE)
-    if (before or "off") != rules and not is_new:
-        times = [*(store.setting(EXTENDED_CHANGES) or "").split(), str(now)]
-        store.set(EXTENDED_CHANGES, " ".join(times))
-    if before != rules:
-        store.set(EXTENDED_IN_USE, rules)
+def _record_series_change(
+    store: Store, component: str, value: str, now: int, *, is_new: bool
+) -> None:
+    """Note when the series beside `paper` begin, end or change; those of `paper` go on."""
+    before = store.setting(series_changes.in_use(component))
+    if (before or OFF) != value and not is_new:
+        name = series_changes.changes(component)
+        store.set(name, " ".join([*(store.setting(name) or "").split(), str(now)]))
+    if before != value:
+        store.set(series_changes.in_use(component), value)

@@ -17,6 +17,8 @@ class ReferenceData:
 
     lexicon: Lexicon
     countries: CountryLookup
+    shadow: Lexicon | None = None
+    """The list that is compared with the same queries, for series of its own."""
 
     @classmethod
     def load(cls, settings: Settings) -> ReferenceData:
@@ -26,4 +28,9 @@ class ReferenceData:
                 "the settings name no log",
                 "give a table `[[source]]`; `donkeywatch fleet serve` goes without",
             )
-        return cls(lexicon_file.load_configured(settings), CountryLookup(settings.countries))
+        shadow = settings.detection.shadow_lexicon
+        return cls(
+            lexicon_file.load_configured(settings),
+            CountryLookup(settings.countries),
+            None if shadow is None else lexicon_file.load(shadow),
+        )

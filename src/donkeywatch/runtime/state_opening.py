@@ -10,7 +10,12 @@ from donkeywatch.ingest import keyring, lexicon_model
 from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fingerprint_keys import ContentKeys
 from donkeywatch.ingest.keyring import Keyring
-from donkeywatch.runtime import fleet_lexicons, installation_state, source_opening
+from donkeywatch.runtime import (
+    fleet_lexicons,
+    installation_state,
+    lexicon_promotion,
+    source_opening,
+)
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings.schema import Settings
@@ -54,7 +59,13 @@ def open_state(
         keys = installation_state.open_keys(settings, store, moment)
         digest = lexicon_model.digest(materials.lexicon, install)
         countries = materials.countries.digest
-        installation_state.record_measurement_changes(store, settings, digest, countries, moment)
+        shadow = installation_state.OFF
+        if materials.shadow is not None:
+            shadow = lexicon_model.digest(materials.shadow, install)
+        lexicon_promotion.record_promotion(store, digest, moment)
+        installation_state.record_measurement_changes(
+            store, settings, digest, shadow, countries, moment
+        )
         if settings.fleet.ships:
             fleet_lexicons.record_lexicon(store, settings, materials.lexicon, moment)
         interval = round(settings.backup.interval * SECOND)

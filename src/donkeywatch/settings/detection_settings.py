@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from donkeywatch.settings.strict_model import Strict
+from donkeywatch.settings.validators import FilePath
 
 Profile = Literal["paper", "extended"]
 
@@ -18,6 +19,12 @@ class Detection(Strict):
         ("paper",),
         description="`paper` compares whole words, as the study did; with `extended` there is a"
         " second series of each topic, which sees through disguises",
+    )
+
+    shadow_lexicon: FilePath | None = Field(
+        None,
+        description="another word list, mode 0600, that is compared with the same queries; its"
+        " series are named `topic.shadow`",
     )
 
     @field_validator("profiles")

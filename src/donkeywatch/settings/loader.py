@@ -146,6 +146,9 @@ def _resolve_paths(settings: Settings, base: Path) -> Settings:
                 source.model_copy(update={"path": base / source.path}) for source in settings.source
             ),
             "correction": Correction(record=resolve(settings.correction.record)),
+            "detection": settings.detection.model_copy(
+                update={"shadow_lexicon": resolve(settings.detection.shadow_lexicon)}
+            ),
             "http": http,
             "fleet": settings.fleet.model_copy(
                 update={

@@ -33,6 +33,7 @@ def _refuse_what_has_no_end(settings: Settings) -> None:
     """A device or a pipe may give bytes for ever, or none and no end."""
     for name, path in (
         ("countries", settings.countries),
+        ("detection.shadow_lexicon", settings.detection.shadow_lexicon),
         ("correction.record", settings.correction.record),
         ("http.tls_certificate", settings.http.tls_certificate),
         ("http.tls_key", settings.http.tls_key),

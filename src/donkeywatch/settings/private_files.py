@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError, DatabaseUnavailableError, may_pass
@@ -40,6 +41,31 @@ def read_private_file(path: Path, name: str, exposure_remedy: str = "") -> bytes
             return file.read()
         except OSError as error:
             raise _unavailable(name, error) from None
+
+
+def replace_private_file(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 in one step: whoever looks finds the old content or the new.
+
+    It belongs to whom the directory belongs, where root writes it.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        owner = (path if path.exists() else path.parent).stat()
+        if os.geteuid() == 0:
+            os.chown(name, owner.st_uid, owner.st_gid)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
 
 
 def refuse_foreign(path: Path, state: os.stat_result, name: str) -> None:

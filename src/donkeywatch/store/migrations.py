@@ -14,6 +14,7 @@ from donkeywatch.store.schema import (
     GENERATION_HINTS,
     PARTITION,
     RELEASED,
+    SPLICES,
     TABLES,
     TICKS,
     TOP,
@@ -138,6 +139,11 @@ def _covered_times(db: Database) -> None:
 def _fleet(db: Database) -> None:
     _create(db, FLEET_OUTBOX)
     _create(db, FLEET_WINDOWS)
+
+
+@migrations(name="0010_splices")
+def _splices(db: Database) -> None:
+    _create(db, SPLICES)
 
 
 def migrate(connection: sqlite3.Connection) -> None:

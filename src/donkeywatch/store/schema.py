@@ -84,6 +84,22 @@ COVERED_TIMES = Table(
         Column("share", float, "what it counts for: 1 divided by the number of sources"),
     ),
 )
+SPLICES = Table(
+    "splices",
+    "factors between the series of a word list and the one that took over from its shadow",
+    ("time", "topic"),
+    (
+        Column("time", int, "when the other list took over, ms since 1970-01-01 UTC"),
+        Column("topic", str, "the series"),
+        Column("since", int, "since when both were compared with the same queries, ms UTC"),
+        Column("factor", float, "flagged queries of the new list for one of the old"),
+        Column("lower", float, "lower limit of its 95 % interval"),
+        Column("upper", float, "upper limit"),
+        Column("old_queries", int, "flagged queries of the old list in that time"),
+        Column("new_queries", int, "flagged queries of the new list"),
+        Column("addresses", int, "addresses behind them, by week"),
+    ),
+)
 TABLES = (
     Table(
         "windows",
@@ -267,6 +283,7 @@ TABLES = (
     COVERED_TIMES,
     FLEET_OUTBOX,
     FLEET_WINDOWS,
+    SPLICES,
 )
 
 SCHEMA_SQL = Path(__file__).with_name("schema.sql")
@@ -280,6 +297,7 @@ MIGRATIONS = (
     "0007_released",
     "0008_covered_times",
     "0009_fleet",
+    "0010_splices",
 )
 """What `migrations` has done to a database of this version."""
 

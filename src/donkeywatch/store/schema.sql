@@ -164,6 +164,18 @@ CREATE TABLE "fleet_windows" (
    "shared_addresses" INTEGER,
    PRIMARY KEY ("kind", "start")
 );
+CREATE TABLE "splices" (
+   "time" INTEGER,
+   "topic" TEXT,
+   "since" INTEGER,
+   "factor" REAL,
+   "lower" REAL,
+   "upper" REAL,
+   "old_queries" INTEGER,
+   "new_queries" INTEGER,
+   "addresses" INTEGER,
+   PRIMARY KEY ("time", "topic")
+);
 CREATE VIEW "hours" AS select * from windows where kind = 'hour' order by start;
 CREATE VIEW "weeks" AS select * from windows where kind = 'week' order by start;
 CREATE INDEX "idx_segments_hour_part"
@@ -179,3 +191,4 @@ insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkey
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0007_released', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0008_covered_times', strftime('%Y-%m-%d %H:%M:%f', 'now'));
 insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0009_fleet', strftime('%Y-%m-%d %H:%M:%f', 'now'));
+insert into _sqlite_migrations (migration_set, name, applied_at) values ('donkeywatch', '0010_splices', strftime('%Y-%m-%d %H:%M:%f', 'now'));

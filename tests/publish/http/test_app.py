@@ -33,7 +33,8 @@ from support import NOW, START, TOPICS, Simulated, engine, simulated, without_ze
 pytestmark = pytest.mark.usefixtures("_silent_server")
 PATHS = (
     "/", "/metrics", "/healthz", "/readyz", "/openapi.json", "/api/v1/fractions", "/api/v1/hours",
-    "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries", "/assets/page.js", "/api/v1/",
+    "/api/v1/weeks", "/api/v1/profile", "/api/v1/countries", "/api/v1/splices",
+    "/assets/page.js", "/api/v1/",
     "/docs", "/favicon.ico",
 )  # fmt: skip
 HIDDEN = {"/openapi.json", "/assets/page.js", "/docs", "/favicon.ico"}
@@ -877,7 +878,8 @@ def test_every_answer_in_the_schema_has_examples(ask: Asked) -> None:
         "BoxPlotResponse", "BreakResponse", "CountriesResponse", "CountryResponse",
         "CountryTopic", "ErrorResponse", "FractionsResponse", "Health", "IndexPath",
         "IndexResponse", "Interval", "ProfileHour", "ProfileResponse", "RequestError",
-        "SourceHealth", "TopicResponse", "WindowPage", "WindowResponse",
+        "SourceHealth", "SpliceResponse", "SplicesResponse", "TopicResponse",
+        "WindowPage", "WindowResponse",
     }  # fmt: skip
     for name, model in ours.items():
         for key, field in model["properties"].items():

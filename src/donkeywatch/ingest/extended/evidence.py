@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from donkeywatch.counting.checkpoint_batch import TopicInfo
 from donkeywatch.errors import ConfigError
 
-PROFILE = "extended"
+PROFILE, SHADOW = "extended", "shadow"
 EXTENDED_RULES = "extended-1"
 """Version of the rules of this package; a change of it is a break in its series."""
 LEVELS = (
@@ -43,6 +43,13 @@ def base_topic(series: str) -> str:
 def all_series(topics: Sequence[TopicInfo], profiles: Sequence[str]) -> tuple[TopicInfo, ...]:
     """The series of some topics: their own, by `paper`, and then those of `extended` if asked."""
     return (*topics, *(map(series_info, topics) if PROFILE in profiles else ()))
+
+
+def shadow_info(series: TopicInfo) -> TopicInfo:
+    """A series of the list in the shadow: `topic.shadow`, `topic.shadow.extended`."""
+    topic, _, profile = series.id.partition(".")
+    name = ".".join(part for part in (topic, SHADOW, profile) if part)
+    return TopicInfo(name, series.categories)
 
 
 def series_info(topic: TopicInfo) -> TopicInfo:

@@ -1,4 +1,4 @@
-"""The figures of the API: fractions, hours, weeks, the profile of the day, countries."""
+"""The figures of the API: fractions, hours, weeks, the profile of the day, countries, splices."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ from donkeywatch.publish.named_countries import profile_hours, week_by_country
 from donkeywatch.publish.responses import (
     CountriesResponse,
     FractionsResponse,
+    Interval,
     ProfileHour,
     ProfileResponse,
+    SpliceResponse,
+    SplicesResponse,
     WindowPage,
     box_answer,
 )
@@ -51,6 +54,7 @@ def api_router(
     _add_calendar(router, snapshots, status, texts)
     _add_profile(router, snapshots, status)
     _add_countries(router, snapshots)
+    _add_splices(router, snapshots)
     return router
 
 
@@ -207,6 +211,34 @@ def _add_countries(router: APIRouter, snapshots: Callable[[], Snapshots]) -> Non
             raise RequestRefused(404, "there is no such closed week", remedy)
         body = csv_tables.countries_csv(table) if form == "csv" else to_json(table)
         return conditional_response(request, body, [body], _media_type(form))
+
+
+def _add_splices(router: APIRouter, snapshots: Callable[[], Snapshots]) -> None:
+    @router.get("/splices", response_model=SplicesResponse, responses={**UNCHANGED, **REFUSED})
+    def splices(request: Request) -> Response:
+        """By how much each series grew when another word list took over from the shadow."""
+        with snapshots().open() as snapshot:
+            answer = SplicesResponse(
+                splices=[
+                    SpliceResponse(
+                        time=iso_utc(splice.time),
+                        topic=splice.topic,
+                        since=iso_utc(splice.since),
+                        factor=Interval(
+                            value=splice.factor,
+                            lower=splice.lower,
+                            upper=splice.upper,
+                            design_effect=1.0,
+                        ),
+                        old_queries=splice.old_queries,
+                        new_queries=splice.new_queries,
+                        addresses=splice.addresses,
+                    )
+                    for splice in snapshot.splices()
+                ]
+            )
+        body = to_json(answer)
+        return conditional_response(request, body, [body], JSON)
 
 
 def _categories(snapshot: Snapshot, status: Status) -> list[tuple[str, str]]:

@@ -1,0 +1,55 @@
+"""The factor between two series of one topic that were counted on the same queries."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from donkeywatch.estimation.intervals import Estimate
+
+Z = 1.959964
+"""97.5 % quantile of the normal distribution."""
+Counts: TypeAlias = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpliceFactor:
+    """By how much a series grows when another word list takes over, with its 95 % interval.
+
+    ``old`` and ``new`` are the flagged queries of the time in which both lists were compared with
+    the same queries, ``addresses`` the distinct addresses behind them.
+    """
+
+    factor: Estimate
+    old: int
+    new: int
+    addresses: int
+
+
+def splice_factor(old: Counts, new: Counts) -> SpliceFactor | None:
+    """Estimate the ratio of two lists' flagged queries, given each address's by both.
+
+    A query is flagged by both lists or by one, and an address asks for the same again and again: so
+    the counts are paired, and addresses are the clusters. The variance of the ratio is linearised
+    (Cochran 1977, Sampling Techniques, eq. 6.13), and the interval symmetric in its logarithm. None
+    where one of the lists flagged nothing.
+    """
+    flagged = (old + new) > 0
+    old, new = old[flagged].astype(np.float64), new[flagged].astype(np.float64)
+    total_old, total_new, clusters = old.sum(), new.sum(), len(old)
+    if not total_old or not total_new or clusters < 2:
+        return None
+    ratio = total_new / total_old
+    residuals = new - ratio * old
+    variance = clusters / (clusters - 1) * (residuals @ residuals) / total_old**2
+    spread = math.exp(Z * math.sqrt(variance) / ratio)
+    return SpliceFactor(
+        Estimate(float(ratio), float(ratio / spread), float(ratio * spread)),
+        int(total_old),
+        int(total_new),
+        clusters,
+    )
