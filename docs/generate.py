@@ -36,38 +36,23 @@ ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-VERBS = (
-    (),
-    ("init",),
-    ("run",),
-    ("backfill",),
-    ("reload",),
-    ("status",),
-    ("check",),
-    ("verify",),
-    ("recover",),
-    ("reset",),
-    ("keys", "status"),
-    ("keys", "destroy"),
-    ("keys", "rotate"),
-    ("token", "add"),
-    ("token", "list"),
-    ("token", "revoke"),
-    ("report",),
-    ("lexicon", "check"),
-    ("lexicon", "init"),
-    ("evaluate",),
-    ("simulate",),
-    ("demo",),
-    ("files",),
-)
+def verbs() -> list[tuple[str, ...]]:
+    """Every verb in the order of `--help`, those of groups one by one, behind no verb at all."""
+    cli.load_commands([])
+    groups = {group.name: group.typer_instance for group in cli.app.registered_groups}
+    names: list[tuple[str, ...]] = [()]
+    for verb in cli.SUMMARIES:
+        inner = groups.get(verb)
+        names += (
+            [(verb, each.name or "") for each in inner.registered_commands] if inner else [(verb,)]
+        )
+    return names
 
 
 def commands() -> str:
     """Help of every command, as the terminal shows it in 80 columns."""
     parts = []
-    cli.load_commands([])
-    for verb in VERBS:
+    for verb in verbs():
         request = CliRunner().invoke(
             cli.app, [*verb, "--help"], env={"COLUMNS": "80"}, prog_name="donkeywatch"
         )
