@@ -21,6 +21,7 @@ from donkeywatch.ingest import block_reader
 from donkeywatch.ingest.block_reader import BlockReader, _ColumnarParse
 from donkeywatch.ingest.byte_columns import Block
 from donkeywatch.ingest.countries import CountryLookup
+from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.fold_table import FoldTable
 from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout
@@ -28,6 +29,7 @@ from donkeywatch.ingest.layouts.tsv import TsvLayout
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
+from donkeywatch.ingest.word_columns import WideLines, WordColumns
 from donkeywatch.ingest.word_search import AhoCorasickMatcher, HyperscanMatcher
 from donkeywatch.runtime import ordered_work_queue, window_closer
 from donkeywatch.runtime.backfill import backfill
@@ -53,19 +55,20 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "folding": [
         (PackedFields, "non_ascii_lines"),
         (_ColumnarParse, "_has_early_word"),
-        (_ColumnarParse, "_non_ascii_hits"),
+        (WideLines, "of"),
+        (WordColumns, "_wide_words"),
         (FoldTable, "fold"),
     ],
     "matching": [
         (AhoCorasickMatcher, "hits"),
         (HyperscanMatcher, "hits"),
-        (_ColumnarParse, "_ascii_hits"),
+        (WordColumns, "_ascii_words"),
     ],
     "deciding": [
         (_ColumnarParse, "_finish_line_by_line"),
-        (_ColumnarParse, "_classify"),
-        (LineReader, "classify"),
-        (LineReader, "read"),
+        (WordColumns, "_paper_codes"),
+        (Detector, "classify_texts"),
+        (LineReader, "read_search"),
     ],
     "countries": [(CountryLookup, "lookup")],
     "pseudonyms": [(Pseudonymiser, "_pseudonyms")],

@@ -123,6 +123,20 @@ def level() -> Panel:
     )
 
 
+def drift() -> Panel:
+    """Whether a category takes another share than it used to."""
+    score = metric("category_share_shift_score", of_topic=True)
+    return series(
+        "$topic: does a category take another share?",
+        "CUSUM of the weekly share of each category among the flagged queries over its threshold:"
+        " above 1 it went silent or runs wild. Of categories with ten flagged queries in a week.",
+        "short",
+        targets((f"max by (category) ({score})", "{{category}}")),
+        limit=1,
+        decimals=2,
+    )
+
+
 def categories() -> Panel:
     """Which rule matched."""
     return series(
@@ -235,7 +249,7 @@ def dashboard() -> Json:
             (6, 5, [now(what, window) for window in ("7d", "week") for what in both]),
             (12, 8, [over_time(what, window) for window in WINDOWS for what in both]),
             (12, 8, [corrected(window) for window in ("7d", "week")]),
-            (12, 8, [level(), categories(), of_the_day(), by_country()]),
+            (12, 8, [level(), drift(), categories(), of_the_day(), by_country()]),
             row("Volumes"),
             (12, 7, volumes()),
             row("How to read this"),

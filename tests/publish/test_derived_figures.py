@@ -91,7 +91,7 @@ def weeks(tmp_path: Path) -> Iterator[Weeks]:
 
 def test_without_a_week_there_is_nothing_to_say(weeks: Weeks) -> None:
     """No score, no profile, no country, and no error."""
-    assert weeks.now == Trends([], 0, dict.fromkeys(TOPICS), dict.fromkeys(TOPICS, ()), [])
+    assert weeks.now == Trends([], 0, dict.fromkeys(TOPICS), {}, dict.fromkeys(TOPICS, ()), [])
 
 
 def test_the_score_is_the_cusum_of_the_closed_weeks(weeks: Weeks) -> None:

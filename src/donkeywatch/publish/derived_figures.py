@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.estimation.level_shift import Score, level_shifts, logit_point
+from donkeywatch.publish.category_drift import category_scores
 from donkeywatch.publish.hour_profile import HourProfile, profile
 from donkeywatch.publish.named_countries import profile_hours, suppress_small_countries
 from donkeywatch.publish.snapshot import CountryView, Snapshot
@@ -43,6 +44,8 @@ class Trends:
     """Whole weeks since the last break."""
     scores: Mapping[str, Score | None]
     """After the newest whole week; None where there is none."""
+    category_scores: Mapping[tuple[str, str], Score]
+    """Of the shares of categories, by topic and category."""
     profiles: Mapping[str, Sequence[HourProfile]]
     countries: Sequence[CountryTotal]
     """Those of the newest closed week. An hour has none: which countries are hidden in its week is
@@ -86,6 +89,7 @@ def compute_trends(
         breaks,
         len(weeks),
         {topic: _score(weeks, topic) for topic in topics},
+        category_scores(weeks),
         {topic: _profile(snapshot, topic, start, end) for topic in topics},
         _largest(snapshot.countries("week", newest["week"])),
     )

@@ -23,6 +23,7 @@ from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import Accuracy, Rate
+from donkeywatch.publish import category_drift, derived_figures
 from donkeywatch.publish.engine_status import FleetWindowStatus, SourceStatus, Status
 from donkeywatch.publish.metrics.catalogue import (
     ALL_METRICS,
@@ -173,9 +174,13 @@ def test_gauges_of_an_empty_log(fresh: tuple[Simulated, Status]) -> None:
     assert result["donkeywatch_config_last_reload_successful", frozenset()] == 1
 
 
-def test_labels_are_those_described(counted: tuple[Simulated, Status]) -> None:
+def test_labels_are_those_described(
+    counted: tuple[Simulated, Status], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
+    monkeypatch.setattr(category_drift, "MIN_WEEKLY_QUERIES", 1)  # The log is a small one,
+    monkeypatch.setattr(derived_figures, "MIN_COVERAGE", 0.0)  # and shorter than a week.
     status = replace(
         status,
         last_backup=NOW,
@@ -519,6 +524,8 @@ donkeywatch_window_end_timestamp_seconds{window="hour"} 1.7954352e+09
 # TYPE donkeywatch_fraction_level_shift_score gauge
 donkeywatch_fraction_level_shift_score{direction="up",topic="one"} 0.0
 donkeywatch_fraction_level_shift_score{direction="down",topic="one"} 0.0
+# HELP donkeywatch_category_share_shift_score The same of the weekly share of a category among the flagged queries of its topic: above 1 it takes another share than it used to. Of categories with 10 queries in some week.
+# TYPE donkeywatch_category_share_shift_score gauge
 # HELP donkeywatch_windows_since_break Closed weeks covered to 95 % or more since the last break; `window` is `week`.
 # TYPE donkeywatch_windows_since_break gauge
 donkeywatch_windows_since_break{window="week"} 0.0

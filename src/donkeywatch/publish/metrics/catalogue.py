@@ -145,6 +145,11 @@ DERIVED_GAUGES = (
         " 1 the level has changed. 0 below nine weeks, and again after an alarm.",
     ),
     MetricSpec(
+        "category_share_shift_score", "gauge", ("topic", "category", "direction"),
+        "The same of the weekly share of a category among the flagged queries of its topic: above"
+        " 1 it takes another share than it used to. Of categories with 10 queries in some week.",
+    ),
+    MetricSpec(
         "windows_since_break", "gauge", WINDOW_LABELS,
         "Closed weeks covered to 95 % or more since the last break; `window` is `week`.",
     ),

@@ -158,6 +158,10 @@ class MetricsCollector(Collector):
             for direction in ("up", "down"):
                 value = 0.0 if score is None else getattr(score, direction)
                 _add(families["fraction_level_shift_score"], (topic, direction), value)
+        for (topic, category), score in tendency.category_scores.items():
+            for direction in ("up", "down"):
+                labels = (topic, category, direction)
+                _add(families["category_share_shift_score"], labels, getattr(score, direction))
         _add(families["windows_since_break"], ("week",), tendency.weeks)
         for kind, time in {kind: time for time, kind in tendency.breaks}.items():
             _add(families["last_break_timestamp_seconds"], (kind,), time / SECOND)
