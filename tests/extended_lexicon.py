@@ -20,6 +20,7 @@ LEXICON = Lexicon.model_validate(
                         "xkarno", "orvzq", {"word": "minxk zqel", "match": "phrase"},
                         {"word": "kvezq", "match": "prefix"},
                         {"word": "ezqat", "match": "substring", "language": "xx"},
+                        {"word": "zqimbalo", "edit_distance": 1},
                     ],
                 },
                 "ages": {
@@ -45,6 +46,8 @@ LEXICON = Lexicon.model_validate(
     }
 )  # fmt: skip
 DETECTOR = Detector(LEXICON, profiles=("paper", "extended"))
+SHADOWED = Detector(LEXICON, "auto", ("paper", "extended"), LEXICON)
+"""The same list once more in its own shadow, where entries may differ by a letter."""
 
 
 def categories_of(text: str, topic: int = 0) -> tuple[str | None, str | None]:

@@ -291,6 +291,7 @@ def test_what_a_list_does_not_use_of_the_form_is_not_in_its_digest(path: Path) -
         ('"xkuzq"', '{ word = "xkuzq", match = "phrase" }', "entry 1: a phrase of one word"),
         ('"xkuzq"', '{ word = "xk uzq", match = "prefix" }', "entry 1: more than one word"),
         ('"xkuzq"', '{ word = "xxkk", match = "prefix" }', "entry 1: too short"),
+        ('"xkuzq"', '{ word = "xkuzq", edit_distance = 1 }', "entry 1: too short for an edit"),
         ('"xkuzq"', '{ word = "xkuzq", match = "suffix" }', "topics.one.groups.*"),
         ('"xkuzq"', '{ word = "xkuzq", langauge = "xx" }', "topics.one.groups.*"),
         ("maximum = 15", 'maximum = 15\nprefixes = ["x"]', "ages.prefixes, entry 1: not one word"),

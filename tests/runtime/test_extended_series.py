@@ -97,7 +97,7 @@ def test_more_categories_than_fit_are_refused() -> None:
         {"topics": {"first": {"groups": {"one": ["zqorv"]}, "categories": categories}}}
     )
     assert Detector(lexicon).topics
-    with pytest.raises(ConfigError, match="25 categories"):
+    with pytest.raises(ConfigError, match=f"{MAX_CATEGORIES} categories"):
         Detector(lexicon, profiles=("paper", "extended"))
 
 

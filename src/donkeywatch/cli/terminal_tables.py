@@ -32,6 +32,8 @@ def window_table(views: Sequence[WindowView]) -> Table:
 def fraction_table(views: Sequence[WindowView]) -> Table:
     """One row per window and topic: the flagged fractions of queries and of addresses."""
     table = _table(("window", "flagged as"), ("of queries", "of addresses"))
+    # Names of series may be long: they go on in the next line, so that no figure is cut.
+    table.columns[1].no_wrap, table.columns[1].overflow = False, "fold"
     for view in views:
         for i, topic in enumerate(view.topics):
             table.add_row(

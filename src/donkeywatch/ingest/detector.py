@@ -143,15 +143,17 @@ class Detector:
         matcher: Matcher = "auto",
         profiles: Sequence[Profile] = ("paper",),
         shadow: Lexicon | None = None,
+        *,
+        is_shadow: bool = False,
     ) -> None:
         self.paper_topics = lexicon.public_topics()
-        other = None if shadow is None else Detector(shadow, matcher, profiles)
+        other = None if shadow is None else Detector(shadow, matcher, profiles, is_shadow=True)
         self.lists: tuple[Detector, ...] = (self,) if other is None else (self, other)
         """This list, and the one in its shadow."""
         self.extended: ExtendedDetector | None = None
         self.candidate_search: CandidateSearch | None = None
         if "extended" in profiles:
-            self.extended = ExtendedDetector(lexicon)
+            self.extended = ExtendedDetector(lexicon, with_edits=is_shadow)
         shadows = () if other is None else tuple(map(shadow_info, other.topics))
         self.topics: tuple[TopicInfo, ...] = all_series(self.paper_topics, profiles) + shadows
         self._rules = [_rules(topic) for topic in lexicon.topics.values()]

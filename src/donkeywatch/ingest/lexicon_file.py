@@ -14,7 +14,7 @@ from donkeywatch.counting.checkpoint_batch import TopicInfo
 from donkeywatch.errors import ConfigError
 from donkeywatch.ingest import lexicon_from_command
 from donkeywatch.ingest.extended.evidence import all_series, shadow_info
-from donkeywatch.ingest.extended.terms import is_long_enough
+from donkeywatch.ingest.extended.terms import MIN_EDITED_LETTERS, is_editable, is_long_enough
 from donkeywatch.ingest.lexicon_model import (
     AGE,
     Ages,
@@ -211,6 +211,11 @@ def _form_of_entry_faults(
         )
     elif len(tokens[0]) == 1 and len(tokens) == 1:
         yield ConfigError(f"{place}: a single letter", "one letter matches too much; remove it")
+    elif entry.edit_distance and (entry.match != "word" or not is_editable(entry.word)):
+        yield ConfigError(
+            f"{place}: too short for an edit distance, or no whole word",
+            f"give it to words of {MIN_EDITED_LETTERS} letters or more that differ",
+        )
     elif entry.match != "word" and not is_long_enough(entry.word):
         yield ConfigError(
             f"{place}: too short to be looked for inside of words",

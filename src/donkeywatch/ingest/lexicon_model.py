@@ -44,10 +44,10 @@ class _WithOptionalParts(_Strict):
         return {name: part for name, part in content.items() if part or name not in LATER_PARTS}
 
 
-LATER_PARTS = {"prefixes", "number_words", "exclude", "exceptions"}
+LATER_PARTS = {"prefixes", "number_words", "exclude", "exceptions", "edit_distance"}
 
 
-class Entry(_Strict):
+class Entry(_WithOptionalParts):
     """An entry with more to it than a word; `paper` compares those that match whole words.
 
     ``match`` says where it may stand: as a whole word, as words one behind the other, at the
@@ -57,6 +57,8 @@ class Entry(_Strict):
     word: str
     match: Literal["word", "phrase", "prefix", "substring"] = "word"
     language: str = Field("und", pattern=r"^[a-z]{2,3}$")
+    edit_distance: Literal[0, 1] = 0
+    """1: words that differ by one letter, too; in the shadow only, for entries of 7 letters."""
 
 
 class Ages(_WithOptionalParts):

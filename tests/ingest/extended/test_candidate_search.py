@@ -14,10 +14,11 @@ from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.timestamps import TimestampParser
-from extended_lexicon import DETECTOR, LEXICON
+from extended_lexicon import DETECTOR, LEXICON, SHADOWED
 
 READER = LineReader(Tsv(), TimestampParser(None), "plain", "cp1252", 4096, DETECTOR)
 REFERENCE = replace(READER, detector=Detector(LEXICON, "pyahocorasick", ("paper", "extended")))
+SHADOW = replace(READER, detector=SHADOWED)
 TREES = replace(READER, format=EnodeGo(), syntax="enode-go")
 STAMP = "2026-11-23T10:44:36.285Z"
 PIECES = (
@@ -25,6 +26,8 @@ PIECES = (
     "\u3402\u3403", "xkarno", "orvzq", "minxk", "zqel", "kvezq", "ezqat", "zqy", "12", "7", "azqen",
     "twelzq", "zqorvian", "sazqen", "sex", "porno", "xxx", "kamo", "1080", "\u0667", "z", "q", "o",
     "r", "v", "0", "xx\u200bx", "a\u200bb", "1\u200b", "@", "xk4rn0", "zz", "a",
+    "zqimbalo", "zqimbal", "zqimbxlo", "zzqimbalo", "qimbalo",
+    "imbalo", "zqimb",
 )  # fmt: skip
 JOINERS = ("", "", " ", " ", "-", ".", "_", "\u200b", "\u00ad", "  ", "!")
 queries = st.lists(
@@ -59,7 +62,9 @@ def tree_line(words: list[str]) -> str:
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.lists(texts, min_size=1, max_size=12))
-@pytest.mark.parametrize("reader", [READER, REFERENCE], ids=["hyperscan", "pyahocorasick"])
+@pytest.mark.parametrize(
+    "reader", [READER, REFERENCE, SHADOW], ids=["hyperscan", "pyahocorasick", "shadow"]
+)
 def test_columns_equal_lines(reader: LineReader, lines: list[str]) -> None:
     """By either matcher."""
     assert_columns_equal_lines(reader, [f"{STAMP}\t192.0.2.7\t{text}" for text in lines])

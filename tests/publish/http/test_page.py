@@ -20,7 +20,7 @@ from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.publish.engine_status import FleetWindowStatus, Status
 from donkeywatch.publish.http import page
 from donkeywatch.publish.http.assets import assets
-from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render
+from donkeywatch.publish.http.page import MAX_COUNTRIES, SILENT_AFTER, render, section_heading
 from donkeywatch.publish.named_countries import week_by_country
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.clocks import wall_ms
@@ -259,3 +259,17 @@ def test_a_union_says_how_many_servers_are_in_it(counted: tuple[Simulated, Statu
             result, line = page._state(snapshot, union, 1 << 20, newest + late)
             assert result == state
             assert line.startswith("1 of 2 servers united up to ")
+
+
+@pytest.mark.parametrize(
+    ("topic", "heading"),
+    [
+        ("pornographic", "For comparison: pornographic"),
+        ("pedophile.extended", "Pedophile, with words behind disguises (extended)"),
+        ("pedophile.shadow", "Pedophile, by the word list that is tried (shadow)"),
+    ],
+)
+def test_a_section_says_which_series_it_is_of(topic: str, heading: str) -> None:
+    """A second series of a topic is no topic to compare with."""
+    assert section_heading(1, topic) == heading
+    assert section_heading(0, topic) == "Now"

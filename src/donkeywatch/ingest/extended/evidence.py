@@ -21,11 +21,12 @@ LEVELS = (
     "phrase",
     "affix",
     "transliterated",
+    "edited",
 )
 """From what `paper` finds, too, to what is likeliest to be another word; docs/lexicon.md."""
-(EXACT, FOLDED, CONFUSABLE, SQUEEZED, JOINED, BORDER, AGE, PHRASE, AFFIX, TRANSLITERATED) = range(
-    len(LEVELS)
-)
+(
+    EXACT, FOLDED, CONFUSABLE, SQUEEZED, JOINED, BORDER, AGE, PHRASE, AFFIX, TRANSLITERATED, EDITED,
+) = range(len(LEVELS))  # fmt: skip
 MAX_CATEGORIES = 255 // len(LEVELS)
 """Categories that a topic may have, since a category and a level are one number of a byte."""
 

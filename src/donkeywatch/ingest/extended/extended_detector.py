@@ -10,6 +10,7 @@ from donkeywatch.counting.observations import CategoryCodes
 from donkeywatch.ingest.extended.age_search import AgeSearch, Word, find_words, fold_word
 from donkeywatch.ingest.extended.category_rules import CategoryRules, GroupMatch
 from donkeywatch.ingest.extended.evidence import AGE, codes_of_exact
+from donkeywatch.ingest.extended.near_matches import NearMatches
 from donkeywatch.ingest.extended.search_patterns import PatternCheck, search_patterns
 from donkeywatch.ingest.extended.search_stream import SearchStream
 from donkeywatch.ingest.extended.term_search import TermMatch, TermSearch
@@ -38,10 +39,11 @@ class _Topic:
 class ExtendedDetector:
     """What `extended` finds in a query beyond `paper`, whose codes it is given."""
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, *, with_edits: bool = False) -> None:
         self._topics = [_Topic(topic) for topic in lexicon.topics.values()]
-        self.terms = lexicon_terms(lexicon)
+        self.terms = lexicon_terms(lexicon, with_edits=with_edits)
         self._search = TermSearch(self.terms)
+        self._near = NearMatches(self.terms)
         self._patterns = PatternCheck(search_patterns(lexicon, self.terms))
 
     def extend(self, paper: CategoryCodes) -> CategoryCodes:
@@ -66,6 +68,7 @@ class ExtendedDetector:
         stream = SearchStream.of(folded)
         words = find_words(stream.folded)
         matches = self._search.matches(stream, [word[:2] for word in words], frozenset(tokens))
+        matches += self._near.matches(words)
         return tuple(
             self._code(number, code, stream, words, matches) for number, code in enumerate(paper)
         )

@@ -53,6 +53,12 @@ def search_patterns(lexicon: Lexicon, terms: Sequence[Term]) -> dict[str, Search
             reason.is_plain &= term.match == "word" and term.least == EXACT
             reason.may_begin_inside |= term.match == "substring"
             reason.may_go_on |= term.match in {"substring", "prefix"}
+        if term.is_edited:
+            for half in _halves(term):
+                reason = patterns[half]
+                reason.topics |= 1 << term.topic
+                reason.is_plain = False
+                reason.may_begin_inside = reason.may_go_on = True
     for number, topic in enumerate(lexicon.topics.values()):
         for word in _age_words(topic):
             reason = patterns[_pattern_of(word)]
@@ -62,6 +68,12 @@ def search_patterns(lexicon: Lexicon, terms: Sequence[Term]) -> dict[str, Search
             patterns[_pattern_of(word)].removes = True
     patterns.pop("", None)
     return dict(patterns)
+
+
+def _halves(term: Term) -> tuple[str, str]:
+    """The halves of an entry, one of which is left as it is where one letter differs."""
+    middle = len(term.classes) // 2
+    return squeeze(term.classes[:middle]), squeeze(term.classes[middle:])
 
 
 def _pattern_of(word: str) -> str:

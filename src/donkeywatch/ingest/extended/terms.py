@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from anyascii import anyascii
@@ -21,6 +21,8 @@ A letter of full width, which is a syllable or a word, counts as two.
 """
 MIN_JOINED_LETTERS = 4
 """Letters of an entry that is found spaced out, beside digits or in a compound."""
+MIN_EDITED_LETTERS = 7
+"""Letters of an entry that may differ by one of them."""
 Match = Literal["word", "phrase", "prefix", "substring"]
 
 
@@ -40,6 +42,8 @@ class Term:
     word: str
     classes: str
     pattern: str
+    is_edited: bool = False
+    """Words that differ from it by one letter count, too."""
 
     @property
     def is_searchable(self) -> bool:
@@ -57,6 +61,15 @@ def is_long_enough(text: str, letters: int = MIN_PATTERN_LETTERS) -> bool:
     return count_letters(squeeze(classify_letters(fold_disguised(text)))) >= letters
 
 
+def is_editable(text: str) -> bool:
+    """Is an entry long enough for words that differ by one letter, each half of it by itself?"""
+    classes = create_term(0, "", text, "word").classes
+    middle = len(classes) // 2
+    return len(classes) >= MIN_EDITED_LETTERS and all(
+        len(squeeze(half)) > 1 for half in (classes[:middle], classes[middle:])
+    )
+
+
 def count_letters(text: str) -> int:
     """Letters of a text, those of full width as two."""
     if text.isascii():
@@ -72,20 +85,24 @@ def create_term(topic: int, group: str, text: str, match: Match, least: int = EX
     return Term(topic, group, pieces, match, least, word, classes, squeeze(classes))
 
 
-def lexicon_terms(lexicon: Lexicon) -> list[Term]:
-    """Every entry of every topic, and the transliteration of those beyond ASCII."""
+def lexicon_terms(lexicon: Lexicon, *, with_edits: bool = False) -> list[Term]:
+    """Every entry of every topic, and the transliteration of those beyond ASCII.
+
+    ``with_edits`` lets entries be found that ask for an edit distance.
+    """
     terms = [
         term
         for number, topic in enumerate(lexicon.topics.values())
         for group in topic.groups
         for entry in topic.entries(group)
-        for term in _entry_terms(number, group, entry)
+        for term in _entry_terms(number, group, entry, with_edits)
     ]
     return list(dict.fromkeys(terms))
 
 
-def _entry_terms(topic: int, group: str, entry: Entry) -> Iterator[Term]:
-    yield create_term(topic, group, entry.word, entry.match)
+def _entry_terms(topic: int, group: str, entry: Entry, with_edits: bool) -> Iterator[Term]:
+    term = create_term(topic, group, entry.word, entry.match)
+    yield replace(term, is_edited=with_edits and entry.edit_distance > 0)
     if entry.match == "word" and not fold_disguised(entry.word).isascii():
         written = "".join(TOKEN.findall(fold_disguised(anyascii(entry.word))))
         if len(written) >= MIN_JOINED_LETTERS:

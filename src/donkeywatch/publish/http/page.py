@@ -33,6 +33,11 @@ MIN_COVERAGE = 0.95
 """Coverage from which on a day counts as whole."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
 """Headings of the table of windows, which a narrow screen shows beside each figure."""
+WAYS = {
+    "extended": "with words behind disguises (extended)",
+    "shadow": "by the word list that is tried (shadow)",
+}
+"""What a series is made by, in a heading."""
 BANNER = '<p class="banner">Simulated server: all figures are invented.</p>\n'
 """What stands over the figures of a demonstration."""
 QUERY_CHART = '<figure data-chart="load"></figure>\n'
@@ -52,7 +57,7 @@ def render(snapshot: Snapshot, status: Status, settings: Settings, now: int) -> 
         section.substitute(
             index=i,
             topic=escape(topic),
-            heading="Now" if i == 0 else f"For comparison: {escape(topic)}",
+            heading=section_heading(i, topic),
             lead=_headline(current, i, lateness),
             load="" if i else QUERY_CHART,
             rows="".join(_row(view.topics[i], view) for view in current),
@@ -106,6 +111,17 @@ def _span(ms: int) -> str:
 
 def _clock(time: int) -> str:
     return f"{iso_utc(time)[:19].replace('T', ' ')} UTC"
+
+
+def section_heading(index: int, topic: str) -> str:
+    """What a section is of; series beside those of `paper` have full stops in their names."""
+    if index == 0:
+        return "Now"
+    name, *components = topic.split(".")
+    if not components:
+        return f"For comparison: {escape(name)}"
+    ways = [WAYS.get(component, component) for component in components]
+    return f"{escape(name.capitalize())}, {escape(' '.join(ways))}"
 
 
 def _headline(current: Sequence[WindowView], index: int, lateness: int) -> str:
