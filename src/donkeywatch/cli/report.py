@@ -48,6 +48,10 @@ def report(
     date: Annotated[
         str | None, typer.Option(help="day of the report; default that of the newest commit")
     ] = None,
+    spliced: Annotated[
+        bool,
+        typer.Option("--spliced", help="in figure 2 also across promoted word lists"),
+    ] = False,
     release: Annotated[
         Release, typer.Option(help="`guarded`: only what is released, which anyone may see")
     ] = "live",
@@ -82,6 +86,7 @@ def report(
         topic=topic,
         comparison=comparison,
         record=record,
+        spliced=spliced,
         date=_day(date) if date else None,
         settings=daemon_settings,
     )

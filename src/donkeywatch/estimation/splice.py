@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -28,6 +29,22 @@ class SpliceFactor:
     old: int
     new: int
     addresses: int
+
+
+def spliced(estimate: Estimate, factors: Sequence[Estimate]) -> Estimate:
+    """An estimate of before some splices, as the list of after them would have counted it.
+
+    The errors of the estimate and of the factors are independent: their squared widths on the
+    logarithm add up. Where nothing was flagged, nothing is there to multiply but the upper limit.
+    """
+    product = math.prod(factor.value for factor in factors)
+    doubt = sum(math.log(factor.upper / factor.value) ** 2 for factor in factors)
+    value, lower, upper, effect = estimate
+    if value <= 0 or lower <= 0:
+        return Estimate(value * product, 0.0, min(1.0, upper * product), effect)
+    down = math.exp(-math.hypot(math.log(value / lower), math.sqrt(doubt)))
+    up = math.exp(math.hypot(math.log(upper / value), math.sqrt(doubt)))
+    return Estimate(value * product, value * product * down, min(1.0, value * product * up), effect)
 
 
 def splice_factor(old: Counts, new: Counts) -> SpliceFactor | None:

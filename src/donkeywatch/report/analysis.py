@@ -34,6 +34,7 @@ from donkeywatch.report.weekly_series import (
     complete_weeks,
     corrected,
     segments_between_breaks,
+    spliced_weeks,
     weekly,
 )
 
@@ -63,6 +64,8 @@ class Options:
     topic: str | None = None
     comparison: str | None = None
     record: ValidationRecord | None = None
+    spliced: bool = False
+    """Is the series to be shown across promoted word lists, too?"""
     date: str | None = None
     settings: tuple[tuple[str, str], ...] | None = None
 
@@ -95,6 +98,7 @@ class Analysis:
     keep: BoolArray
     weeks: WeeklySeries
     corrected: Fractions | None
+    spliced: Fractions | None
     compared: WeeklySeries | None
     span: tuple[int, int]
     whole: Profile
@@ -146,6 +150,8 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
     if accuracy is not None:
         fractions = corrected(windows, weeks.queries, accuracy, comparable_since)
         corrected_fraction = fractions if np.isfinite(fractions.value).any() else None
+    splices = database.splices(topic) if options.spliced else []
+    across = spliced_weeks(windows, weeks.queries, splices) if splices else None
     report("hours of the day")
     country = database.countries(topic, grid)
     overall = profile(local_hours(country, grid, chosen, ()))
@@ -165,7 +171,7 @@ def _compute(database: Database, options: Options, report: Callable[[str], None]
             exclusive = profile(local_hours(_exclusive(country, part, stretch), grid, chosen, ()))
     return Analysis(
         options, trace(database, hours, options.date), topic, comparison, breaks, hours, keep,
-        weeks, corrected_fraction, compared,
+        weeks, corrected_fraction, across, compared,
         (int(grid[0]), int(grid[-1]) + hours.length), overall, other, exclusive,
         tuple(names), groups, autocorrelation(weeks.queries_or_nan, LAGS),
         concentration(hours, keep, windows, whole),

@@ -40,6 +40,11 @@ CORRECTED = (
     " a validation record tells (Rogan-Gladen, interval of Lang and Reiczigel), in the weeks since"
     " the list was last changed. It is another quantity than the observed fraction."
 )
+SPLICED = (
+    " The spliced curve multiplies the weeks before another word list took over by the factor at"
+    " which it flagged the same queries while it ran beside the one in use; its interval holds the"
+    " doubt of both."
+)
 GROWTH = (
     f" Shaded are the first and last {GROWTH_WEEKS} whole weeks of a stretch, with the means that"
     " the growth compares."
@@ -53,6 +58,7 @@ def caption(name: str, analysis: Analysis) -> str:
     if name == "2":
         text += GROWTH if any(trend.growth_weeks for trend in analysis.weeks.trends) else ""
         text += CORRECTED if analysis.corrected is not None else ""
+        text += SPLICED if analysis.spliced is not None else ""
     reason = empty_reason(name, analysis)
     return f"{text} Nothing to show: {reason}." if reason else text
 

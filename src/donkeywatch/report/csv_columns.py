@@ -37,6 +37,10 @@ WEEKLY_QUERY_FRACTION: Columns = (
         " validation record that fits the lexicon of the week",
         "corrected_lower_95": "lower end of its 95 % interval (Lang and Reiczigel)",
         "corrected_upper_95": "upper end of the same",
+        "spliced_fraction": "fraction as the last word list would have counted it, by the splice"
+        " factors; empty unless it was asked for",
+        "spliced_lower_95": "lower end of its 95 % interval",
+        "spliced_upper_95": "upper end of the same",
         "stretch": "number of the stretch between breaks; nothing is compared across two",
         "growth_weeks": "`first` or `last`: of the 12 weeks whose means the growth compares",
         "cusum_alarm": "1: a live monitor would have told a shift of level",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError
+from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.store.database import connect
 from donkeywatch.store.series_changes import changes_of_series, components
 from donkeywatch.store.window_tables import CALENDAR_LENGTHS
@@ -129,6 +130,18 @@ class Database:
         of_series = changes_of_series(self._db, topic)
         changes = [Break(time, "extended") for time in of_series if since <= time < until]
         return sorted([*(Break(*row) for row in rows), *changes], key=lambda at: (at.time, at.kind))
+
+    def splices(self, topic: str) -> list[tuple[int, Estimate]]:
+        """When another list took over from the shadow (ms UTC), and by which factor a topic grew.
+
+        Databases of older versions know of none.
+        """
+        if not self._db.execute("select 1 from sqlite_master where name = 'splices'").fetchone():
+            return []
+        rows = self._db.execute(
+            "select time, factor, lower, upper from splices where topic = ? order by time", (topic,)
+        )
+        return [(time, Estimate(*factor)) for time, *factor in rows]
 
     def lexicon(self) -> tuple[str, int]:
         """Digest of the lexicon that was used last, and since when (ms UTC) it was judged alike."""

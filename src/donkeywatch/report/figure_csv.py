@@ -70,7 +70,7 @@ def autocorrelation(analysis: Analysis) -> Rows:
 
 
 def weekly_query_fraction(analysis: Analysis) -> Rows:
-    """Observed and corrected fraction of queries by whole week; trend and season of a stretch.
+    """Fractions of queries by whole week, in all forms; trend and season of a stretch.
 
     What is not known is empty: a correction without a record, a season of a short stretch.
     """
@@ -83,6 +83,7 @@ def weekly_query_fraction(analysis: Analysis) -> Rows:
             row = [*_week(analysis, at), int(weeks.queries[at]), int(weeks.flagged[at])]
             row += _fraction(analysis.weeks.queries, at)
             row += _fraction(analysis.corrected, at)[:3] if analysis.corrected else [None] * 3
+            row += _fraction(analysis.spliced, at)[:3] if analysis.spliced else [None] * 3
             row += [number, _growth_end(trend, at), int(at in trend.alarms)]
             rows.append([*row, *_season(trend, at - trend.first)])
     return rows

@@ -92,6 +92,7 @@ def _about(analysis: Analysis) -> list[tuple[str, str]]:
          f" {BLOCK} days, {REPLICATES} replicates, seed {SEED}"),
         ("settings", _settings_text(analysis)),
         ("correction", _correction_text(analysis)),
+        ("splices", _splices_text(analysis)),
         ("cite", origin.cite(analysis.topic)),
         ("method", f"docs/method.md of donkeywatch, after {THE_STUDY}"),
     ]  # fmt: skip
@@ -160,6 +161,14 @@ def _settings_text(analysis: Analysis) -> str:
     if settings is None:
         return "not known: a database was named in place of the settings"
     return "; ".join(f"{name} = {value}" for name, value in settings)
+
+
+def _splices_text(analysis: Analysis) -> str:
+    if not analysis.options.spliced:
+        return "not asked for: no series is shown across a change of the word list"
+    if analysis.spliced is None:
+        return "none: no word list that ran in the shadow has taken over"
+    return "figure 2 has a curve across the word lists that took over from the shadow"
 
 
 def _correction_text(analysis: Analysis) -> str:

@@ -90,6 +90,8 @@ def weekly_query_fraction(analysis: Analysis) -> Figure:
     series = [(analysis.weeks.queries, "observed, with 95 % interval by address")]
     if analysis.corrected is not None:
         series.append((analysis.corrected, "corrected (Rogan-Gladen), with 95 % interval"))
+    if analysis.spliced is not None:
+        series.append((analysis.spliced, "spliced across word lists, with 95 % interval"))
     x = _weekly(axes, analysis, series)
     _draw_growth(axes, analysis, x)
     label: str | None = "trend (Sen's slope of the logit)"

@@ -11,6 +11,7 @@ from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.estimation import correction, level_shift
 from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.estimation.intervals import Estimate, Z, address_fraction, query_fraction
+from donkeywatch.estimation.splice import spliced
 from donkeywatch.report.database_series import (
     SERIES_BREAKS,
     BoolArray,
@@ -144,6 +145,23 @@ def corrected(windows: Windows, observed: Fractions, accuracy: Accuracy, since: 
         columns = (observed.value, observed.lower, observed.upper, observed.effect)
         estimate = Estimate(*(float(column[at]) for column in columns))
         estimates[at] = correction.corrected(estimate, int(windows.queries[at]), accuracy)
+    return _fractions(len(windows), estimates)
+
+
+def spliced_weeks(
+    windows: Windows, observed: Fractions, splices: Sequence[tuple[int, Estimate]]
+) -> Fractions:
+    """The query fraction as the last word list would have counted it, by the splice factors.
+
+    Weeks are multiplied by the factors of all lists that took over after them; a week in which one
+    did is NaN, as is one whose observed fraction is.
+    """
+    estimates: dict[int, Estimate | None] = {}
+    for at in np.flatnonzero(~np.isnan(observed.value)).tolist():
+        columns = (observed.value, observed.lower, observed.upper, observed.effect)
+        estimate = Estimate(*(float(column[at]) for column in columns))
+        later = [factor for time, factor in splices if time >= windows.start[at] + WEEK]
+        estimates[at] = spliced(estimate, later)
     return _fractions(len(windows), estimates)
 
 
