@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.ingest.extended.search_patterns import LONG_TEXT
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.normalisation import tokenise
@@ -133,6 +134,16 @@ def test_words_that_the_client_excluded_never_match() -> None:
 def test_many_texts_are_classified_as_one_by_one(texts: list[str]) -> None:
     """Any Unicode, and never an exception."""
     assert DETECTOR.classify_texts(texts) == [DETECTOR.classify_text(text) for text in texts]
+
+
+@given(st.text(min_size=1, max_size=8), st.sampled_from(["", "xk4rn\u00f3", "x\u200bkarno"]))
+def test_long_texts_are_checked_as_short_ones(text: str, hidden: str) -> None:
+    """By a table, which must not miss what looking up one by one finds."""
+    long = f"{text} " * (LONG_TEXT // len(text) + 1) + "\u00e9 " + hidden
+    codes = DETECTOR.classify_text(long)
+    assert codes == DETECTOR.classify_texts([long])[0]
+    assert codes is not None
+    assert bool(hidden) <= bool(codes[len(LEXICON.topics)])
 
 
 @given(st.text(max_size=40))

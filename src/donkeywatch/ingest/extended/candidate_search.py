@@ -7,32 +7,28 @@ found in it: the conditions here are wider than those of the specification, neve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from donkeywatch.counting.observations import CategoryCodes
 from donkeywatch.ingest.byte_columns import Bytes, Mask, Offsets, indices_of
-from donkeywatch.ingest.extended.letter_classes import (
-    SEPARATOR,
-    classify_letters,
-    fold_disguised,
-    is_invisible,
+from donkeywatch.ingest.extended.class_stream import (
+    FOREIGN_DIGIT,
+    INVISIBLE,
+    STREAM_TABLE,
+    run_starts,
 )
 from donkeywatch.ingest.extended.search_patterns import ASCII_CLASSES, search_patterns
 from donkeywatch.ingest.extended.substring_finder import SubstringFinder
 from donkeywatch.ingest.extended.terms import Term
-from donkeywatch.ingest.fold_table import FEED, SPACE, CodePoints, FoldTable, code_points, to_text
+from donkeywatch.ingest.fold_table import FEED, SPACE, CodePoints, code_points, to_text
 from donkeywatch.ingest.lexicon_model import Lexicon
-from donkeywatch.ingest.normalisation import fold
 from donkeywatch.ingest.word_search import TermHits
 from donkeywatch.settings.schema import Matcher
 
 TEXT_START = 1
 """What stands before a text in the stream of a block, and in no pattern."""
-INVISIBLE, FOREIGN_DIGIT = 2, 3
-"""What stands for an invisible character, and before a digit that `paper` does not know as one."""
 LETTER, DIGIT, OTHER = 0, 1, 2
 FEED_TEXT = "\n"
 
@@ -51,20 +47,6 @@ def _ascii_tables() -> tuple[Bytes, Bytes]:
 
 
 CLASS_OF_BYTE, KIND_OF_BYTE = _ascii_tables()
-
-
-def _stream_text(letter: str) -> str:
-    """What a character is in the stream of texts beyond ASCII: classes, or a space."""
-    if letter == "\n":
-        return letter
-    folded = fold(letter)
-    if is_invisible(letter):
-        return chr(INVISIBLE)
-    mark = chr(FOREIGN_DIGIT) if folded.isdecimal() and not folded.isascii() else ""
-    return mark + classify_letters(fold_disguised(letter)).replace(SEPARATOR, " ")
-
-
-STREAM_TABLE = FoldTable(_stream_text)
 
 
 class AsciiTexts(NamedTuple):
@@ -160,7 +142,7 @@ class CandidateSearch:
         stream = STREAM_TABLE.fold(code_points(texts.text))
         hidden = np.searchsorted(indices_of(stream == FEED), _disguises(stream))
         stream = stream[(stream == FEED) | (stream > FOREIGN_DIGIT) & (stream != SPACE)]
-        stream = stream[_run_starts(stream) | (stream == FEED)]
+        stream = stream[run_starts(stream) | (stream == FEED)]
         raw = np.frombuffer(to_text(stream).encode("utf-8", "surrogatepass"), np.uint8)
         hits = self._finder.hits(raw)
         line = lines[np.searchsorted(indices_of(raw == FEED), hits.end - 1)]
@@ -229,12 +211,5 @@ def _ascii_stream(texts: AsciiTexts) -> tuple[Bytes, Offsets]:
     classes[before[before >= 0]] = TEXT_START
     at = np.flatnonzero(classes)
     letters = classes[at]
-    kept = _run_starts(letters)
+    kept = run_starts(letters)
     return letters[kept], at[kept]
-
-
-def _run_starts(stream: npt.NDArray[Any]) -> Mask:
-    """Which items differ from the one before."""
-    starts = np.ones(len(stream), bool)
-    starts[1:] = stream[1:] != stream[:-1]
-    return starts

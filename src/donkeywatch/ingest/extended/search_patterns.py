@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import ahocorasick
 
 from donkeywatch.ingest.extended.age_search import fold_word
+from donkeywatch.ingest.extended.class_stream import stream_letters
 from donkeywatch.ingest.extended.evidence import EXACT
 from donkeywatch.ingest.extended.letter_classes import (
     HIDDEN,
@@ -20,6 +21,8 @@ from donkeywatch.ingest.extended.letter_classes import (
 from donkeywatch.ingest.extended.terms import Term
 from donkeywatch.ingest.lexicon_model import Lexicon, TopicRules
 
+LONG_TEXT = 4096
+"""Characters beyond ASCII from which on a table is faster than looking up one by one."""
 REPETITION = re.compile(r"(.)\1+", re.DOTALL)
 ASCII_CLASSES = classify_letters("".join(map(chr, range(128))).lower()).encode()
 """Class of each byte of ASCII, capitals as small letters."""
@@ -111,14 +114,15 @@ class PatternCheck:
 
     def may_occur(self, folded: str) -> bool:
         """May a pattern occur in the letter classes of a folded text, or is anything hidden?"""
+        letters: str | None
         if folded.isascii():
             raw = folded.encode("ascii").translate(self._table, ASCII_SEPARATORS)
-            classes = raw.decode("ascii")
+            letters = REPETITION.sub(r"\1", raw.decode("ascii"))
+        elif len(folded) > LONG_TEXT:
+            letters = stream_letters(folded)
         else:
             classes = classify_letters(folded).replace(SEPARATOR, "")
-            if HIDDEN in classes:
-                return True
-        if self._is_empty:
-            return False
-        letters = REPETITION.sub(r"\1", classes)
-        return next(self._automaton.iter(letters), None) is not None
+            letters = None if HIDDEN in classes else REPETITION.sub(r"\1", classes)
+        if letters is None:
+            return True
+        return not self._is_empty and next(self._automaton.iter(letters), None) is not None
