@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -85,9 +86,11 @@ class Shard:
     def content(self) -> bytes:
         """Every byte of its data directory, but of files that it removes meanwhile."""
         parts = []
-        for path in sorted((self.directory / "data").rglob("*")):
-            with contextlib.suppress(FileNotFoundError, IsADirectoryError):
-                parts.append(path.read_bytes())
+        # `os.walk` passes over a directory that is gone when it comes to it; `rglob` ends there.
+        for directory, _, names in os.walk(self.directory / "data"):
+            for name in sorted(names):
+                with contextlib.suppress(FileNotFoundError):
+                    parts.append(Path(directory, name).read_bytes())
         return b"".join(parts)
 
 
