@@ -102,6 +102,7 @@ def test_a_list_that_takes_over_leaves_its_factors(log: SteppedLog) -> None:
     )
     assert rows[1][3:6] == pytest.approx((1, 1, 1))
     assert breaks(log) == 1
+    assert {row[2] for row in rows} == {MONDAY}  # The hour of the first query.
     with Snapshots(log.state, SERIES).open() as snapshot:
         assert [splice.topic for splice in snapshot.splices()] == ["first", "second"]
         assert iso_utc(snapshot.splices()[0].time) == iso_utc(MONDAY + 3 * HOUR)

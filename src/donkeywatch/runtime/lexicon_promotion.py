@@ -39,15 +39,16 @@ def shadow_name(series: str) -> str:
 
 
 def _began_together(store: Store) -> int:
-    """Since when both lists have been compared with the same queries, ms UTC."""
+    """Since when both lists were compared with the same queries, of those still there; ms UTC."""
     row = store.connection.execute(
-        "select coalesce(max(time), 0) from breaks where kind in ('lexicon', 'normalisation')"
+        "select coalesce((select max(time) from breaks where kind in ('lexicon', 'normalisation')),"
+        " 0), coalesce((select min(hour) from segments), 0)"
     ).fetchone()
     names = (f"any.{SHADOW}", f"any.{SHADOW}.extended")
     changes = [
         time for name in names for time in series_changes.changes_of_series(store.connection, name)
     ]
-    return max([int(row[0]), *changes])
+    return max([*map(int, row), *changes])
 
 
 def _factor(store: Store, series: str, since: int, until: int) -> SpliceFactor | None:
