@@ -1,6 +1,6 @@
 """Recall and precision of both profiles on 200,000 generated queries: `make bench-detection`.
 
-The table of docs/evaluation.md is written anew, between its two marks.
+With `--write` it replaces the table in docs/evaluation.md, between its two marks.
 """
 
 from __future__ import annotations

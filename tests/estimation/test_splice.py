@@ -55,7 +55,7 @@ def test_the_same_list_has_the_factor_one() -> None:
 
 
 def test_pairing_makes_the_interval_narrow() -> None:
-    """A list that flags one query in a hundred more is told from the old one."""
+    """A list that flags one query in a hundred more has a factor above 1."""
     old = np.full(1_000, 2)
     new = old + (np.arange(1_000) % 50 == 0)
     estimate = splice_factor(old, new)

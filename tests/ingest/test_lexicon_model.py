@@ -302,7 +302,7 @@ def test_what_a_list_does_not_use_of_the_form_is_not_in_its_digest(path: Path) -
 def test_entries_of_extended_that_cannot_mean_what_they_say(
     path: Path, old: str, new: str, message: str
 ) -> None:
-    """They are told by number, too, and never shown."""
+    """The message names their number and never shows them."""
     written(path, GOOD.replace(old, new, 1))
     text = refusal(path)
     assert message in text

@@ -1,4 +1,4 @@
-"""A category that goes silent or runs wild is told; one that goes on as it was is not."""
+"""A category that goes silent or runs wild raises an alarm; one that goes on does not."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_category_that_runs_wild_goes_up_and_the_others_down() -> None:
 
 
 def test_a_category_that_goes_silent_goes_down() -> None:
-    """Its share is 0 then, which is below the floor, and still told."""
+    """Its share is 0 then, which is below the floor, and still has a score."""
     alarms = [
         category_scores(weeks(drawn(WEEKS - 4, 0)[:newest]))["one", "first"].down > 1
         for newest in range(WEEKS - 4, WEEKS + 1)

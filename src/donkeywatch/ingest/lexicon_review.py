@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from donkeywatch.ingest.extended.age_search import fold_word
-from donkeywatch.ingest.extended.letter_classes import classify_letters, fold_disguised, squeeze
+from donkeywatch.ingest.extended.letter_classes import fold_word, search_pattern
 from donkeywatch.ingest.lexicon_model import Category, Entry, Lexicon, TopicRules
 from donkeywatch.ingest.normalisation import tokenise
 
@@ -138,7 +137,7 @@ def _alike(topic: TopicRules) -> int:
     for group in topic.groups:
         for entry in topic.entries(group):
             word = fold_word(entry.word)
-            words.setdefault(squeeze(classify_letters(fold_disguised(word))), set()).add(word)
+            words.setdefault(search_pattern(word), set()).add(word)
     return sum(len(alike) for alike in words.values() if len(alike) > 1)
 
 

@@ -78,7 +78,7 @@ class WordColumns:
         return np.concatenate((paper, detector.extended.extend(paper)))
 
     def _ascii_words(self, end: Offsets, word: Offsets) -> LineWords:
-        """The hits in queries of ASCII lines, by line, with ages told apart."""
+        """The hits in queries of ASCII lines, by line, with the age of each resolved."""
         spans, fields = self.spans, self.spans.fields
         line = fields.line_of_offset(end - 1)
         inside = (end > spans.text[line]) & (end <= spans.text_end[line]) & ~self.non_ascii[line]
@@ -88,7 +88,7 @@ class WordColumns:
         )
 
     def _wide_words(self) -> tuple[LineWords, LineWords]:
-        """The words of the list in lines beyond ASCII, and the same with ages told apart."""
+        """The words of the list in lines beyond ASCII, and the same with ages resolved."""
         lines, folded = self.wide.lines, self.wide.folded
         if self.wide.texts is None:
             nothing = LineWords(lines[:0], lines[:0])
@@ -102,7 +102,7 @@ class WordColumns:
         return LineWords(line, word), LineWords(line, resolved)
 
     def _paper_codes(self, words: LineWords, decided: Mask) -> CategoryCodes:
-        """The codes that the words found amount to; where they cannot tell, it is not told."""
+        """The codes that the words amount to; lines that they do not decide become undecided."""
         codes = np.zeros((len(self.detector.paper_topics), len(decided)), np.uint8)
         kept = np.flatnonzero(decided[words.line])
         kept = kept[np.argsort(words.line[kept], kind="stable")]

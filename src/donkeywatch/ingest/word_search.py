@@ -81,18 +81,23 @@ class HyperscanMatcher:
 
     def hits(self, text: Bytes) -> TermHits:
         """Every word, its surroundings looked at."""
-        ends: list[int] = []
-        numbers: list[int] = []
-
-        def on_match(word: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            ends.append(end)
-            numbers.append(word)
-
-        self._database.scan(text, match_event_handler=on_match)
-        end, word = _hits(ends, numbers)
+        end, word = scan(self._database, text)
         end = end - self._trailing_context[word]
         is_whole_word = ~(WORD_BYTE[text[end - self._size[word] - 1]] | WORD_BYTE[text[end]])
         return TermHits(end[is_whole_word], word[is_whole_word])
+
+
+def scan(database: Any, text: Bytes) -> TermHits:
+    """Every match of a database of Hyperscan, by where it ends."""
+    ends: list[int] = []
+    numbers: list[int] = []
+
+    def on_match(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        ends.append(end)
+        numbers.append(number)
+
+    database.scan(text, match_event_handler=on_match)
+    return _hits(ends, numbers)
 
 
 def _expression(word: bytes) -> bytes:

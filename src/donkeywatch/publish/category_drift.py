@@ -9,7 +9,7 @@ from donkeywatch.estimation.level_shift import Point, Score, level_shifts, logit
 from donkeywatch.publish.window_views import TopicView, WindowView
 
 MIN_WEEKLY_QUERIES = 10
-"""Flagged queries that a category has had in some week, before its share is told: the floor of
+"""Flagged queries that a category has had in some week, before its share is shown: the floor of
 released figures."""
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.sorting import group_sums
 from donkeywatch.estimation.splice import SpliceFactor, splice_factor
-from donkeywatch.ingest.extended.evidence import SHADOW
+from donkeywatch.ingest.extended.evidence import SHADOW, shadow_name
 from donkeywatch.store import segments, series_changes, splices
 from donkeywatch.store.store import Store
 
@@ -30,12 +30,6 @@ def record_promotion(store: Store, lexicon: str, now: int) -> bool:
     known = {topic: factor for topic, factor in factors.items() if factor is not None}
     splices.record(store, lexicon, known, since, now)
     return True
-
-
-def shadow_name(series: str) -> str:
-    """The series of the shadow that a series is compared with."""
-    topic, _, profile = series.partition(".")
-    return ".".join(part for part in (topic, SHADOW, profile) if part)
 
 
 def _began_together(store: Store) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from donkeywatch.ingest.extended.letter_classes import fold_disguised
+from donkeywatch.ingest.extended.letter_classes import fold_word
 from donkeywatch.ingest.lexicon_model import Ages
 from donkeywatch.ingest.normalisation import TOKEN
 
@@ -31,11 +31,6 @@ class Word(NamedTuple):
 def find_words(folded: str) -> list[Word]:
     """The words of a folded query, in their order."""
     return [Word(token.start(), token.end(), token[0]) for token in TOKEN.finditer(folded)]
-
-
-def fold_word(text: str) -> str:
-    """An entry as one word."""
-    return "".join(TOKEN.findall(fold_disguised(text)))
 
 
 class AgeSearch:

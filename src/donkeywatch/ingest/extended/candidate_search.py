@@ -17,7 +17,7 @@ from donkeywatch.ingest.extended.class_stream import (
     FOREIGN_DIGIT,
     INVISIBLE,
     STREAM_TABLE,
-    run_starts,
+    differs_from_previous,
 )
 from donkeywatch.ingest.extended.search_patterns import ASCII_CLASSES, search_patterns
 from donkeywatch.ingest.extended.substring_finder import SubstringFinder
@@ -142,7 +142,7 @@ class CandidateSearch:
         stream = STREAM_TABLE.fold(code_points(texts.text))
         hidden = np.searchsorted(indices_of(stream == FEED), _disguises(stream))
         stream = stream[(stream == FEED) | (stream > FOREIGN_DIGIT) & (stream != SPACE)]
-        stream = stream[run_starts(stream) | (stream == FEED)]
+        stream = stream[differs_from_previous(stream) | (stream == FEED)]
         raw = np.frombuffer(to_text(stream).encode("utf-8", "surrogatepass"), np.uint8)
         hits = self._finder.hits(raw)
         line = lines[np.searchsorted(indices_of(raw == FEED), hits.end - 1)]
@@ -211,5 +211,5 @@ def _ascii_stream(texts: AsciiTexts) -> tuple[Bytes, Offsets]:
     classes[before[before >= 0]] = TEXT_START
     at = np.flatnonzero(classes)
     letters = classes[at]
-    kept = run_starts(letters)
+    kept = differs_from_previous(letters)
     return letters[kept], at[kept]

@@ -41,10 +41,10 @@ def stream_letters(text: str) -> str | None:
     if INVISIBLE in stream or FOREIGN_DIGIT in stream:
         return None
     stream = stream[stream > SPACE]
-    return to_text(stream[run_starts(stream)])
+    return to_text(stream[differs_from_previous(stream)])
 
 
-def run_starts(stream: npt.NDArray[Any]) -> Mask:
+def differs_from_previous(stream: npt.NDArray[Any]) -> Mask:
     """Which items differ from the one before."""
     starts = np.ones(len(stream), bool)
     starts[1:] = stream[1:] != stream[:-1]

@@ -47,10 +47,14 @@ def all_series(topics: Sequence[TopicInfo], profiles: Sequence[str]) -> tuple[To
 
 
 def shadow_info(series: TopicInfo) -> TopicInfo:
-    """A series of the list in the shadow: `topic.shadow`, `topic.shadow.extended`."""
-    topic, _, profile = series.id.partition(".")
-    name = ".".join(part for part in (topic, SHADOW, profile) if part)
-    return TopicInfo(name, series.categories)
+    """The series of the list in the shadow that is compared with a series."""
+    return TopicInfo(shadow_name(series.id), series.categories)
+
+
+def shadow_name(series: str) -> str:
+    """Its name: `topic.shadow` for `topic`, `topic.shadow.extended` for `topic.extended`."""
+    topic, _, profile = series.partition(".")
+    return ".".join(part for part in (topic, SHADOW, profile) if part)
 
 
 def series_info(topic: TopicInfo) -> TopicInfo:

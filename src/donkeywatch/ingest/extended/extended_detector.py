@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from donkeywatch.counting.observations import CategoryCodes
-from donkeywatch.ingest.extended.age_search import AgeSearch, Word, find_words, fold_word
+from donkeywatch.ingest.extended.age_search import AgeSearch, Word, find_words
 from donkeywatch.ingest.extended.category_rules import CategoryRules, GroupMatch
 from donkeywatch.ingest.extended.evidence import AGE, codes_of_exact
+from donkeywatch.ingest.extended.letter_classes import fold_word
 from donkeywatch.ingest.extended.near_matches import NearMatches
 from donkeywatch.ingest.extended.search_patterns import PatternCheck, search_patterns
 from donkeywatch.ingest.extended.search_stream import SearchStream

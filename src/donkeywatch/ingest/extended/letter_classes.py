@@ -7,7 +7,7 @@ import unicodedata
 from functools import cache
 from importlib import resources
 
-from donkeywatch.ingest.normalisation import fold
+from donkeywatch.ingest.normalisation import TOKEN, fold
 
 SEPARATOR, HIDDEN = "\0", "\1"
 """Classes of what stands between words, and of what is left out or replaced first."""
@@ -63,6 +63,16 @@ def reveal(folded: str) -> str:
 def classify_letters(folded: str) -> str:
     """The class of each character of a folded text, as a text of the same length."""
     return folded.translate(CLASSES)
+
+
+def fold_word(text: str) -> str:
+    """The letters and digits of an entry, folded, as one word."""
+    return "".join(TOKEN.findall(fold_disguised(text)))
+
+
+def search_pattern(text: str) -> str:
+    """What an entry is searched by: its letter classes without repetitions."""
+    return squeeze(classify_letters(fold_disguised(text)))
 
 
 def squeeze(classes: str) -> str:

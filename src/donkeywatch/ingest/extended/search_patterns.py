@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import ahocorasick
 
-from donkeywatch.ingest.extended.age_search import fold_word
 from donkeywatch.ingest.extended.class_stream import stream_letters
 from donkeywatch.ingest.extended.evidence import EXACT
 from donkeywatch.ingest.extended.letter_classes import (
     HIDDEN,
     SEPARATOR,
     classify_letters,
+    search_pattern,
     squeeze,
 )
 from donkeywatch.ingest.extended.terms import Term
@@ -64,11 +64,11 @@ def search_patterns(lexicon: Lexicon, terms: Sequence[Term]) -> dict[str, Search
                 reason.may_begin_inside = reason.may_go_on = True
     for number, topic in enumerate(lexicon.topics.values()):
         for word in _age_words(topic):
-            reason = patterns[_pattern_of(word)]
+            reason = patterns[search_pattern(word)]
             reason.topics |= 1 << number
             reason.is_plain = False
         for word in _exception_words(topic):
-            patterns[_pattern_of(word)].removes = True
+            patterns[search_pattern(word)].removes = True
     patterns.pop("", None)
     return dict(patterns)
 
@@ -77,10 +77,6 @@ def _halves(term: Term) -> tuple[str, str]:
     """The halves of an entry, one of which is left as it is where one letter differs."""
     middle = len(term.classes) // 2
     return squeeze(term.classes[:middle]), squeeze(term.classes[middle:])
-
-
-def _pattern_of(word: str) -> str:
-    return squeeze(classify_letters(fold_word(word)))
 
 
 def _age_words(topic: TopicRules) -> Iterator[str]:

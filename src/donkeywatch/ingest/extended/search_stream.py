@@ -26,9 +26,9 @@ class SearchStream:
     first: list[int]
 
     @classmethod
-    def of(cls, text: str) -> SearchStream:
+    def of(cls, folded: str) -> SearchStream:
         """Leave out separators and repetitions of a folded query."""
-        folded = reveal(text)
+        folded = reveal(folded)
         classes = classify_letters(folded)
         letters, first, before = [], [], ""
         for at, letter in enumerate(classes):

@@ -11,7 +11,7 @@ import ahocorasick
 import numpy as np
 
 from donkeywatch.ingest.byte_columns import Bytes
-from donkeywatch.ingest.word_search import TermHits, is_hyperscan_used
+from donkeywatch.ingest.word_search import TermHits, is_hyperscan_used, scan
 from donkeywatch.settings.schema import Matcher
 
 
@@ -39,16 +39,10 @@ class SubstringFinder:
 
     def hits(self, stream: Bytes) -> TermHits:
         """Every pattern, with the offset behind its end."""
-        ends: list[int] = []
-        numbers: list[int] = []
-
-        def on_match(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
-            ends.append(end)
-            numbers.append(number)
-
         if self._database is not None and len(stream):
-            self._database.scan(np.ascontiguousarray(stream), match_event_handler=on_match)
-        elif self._automaton is not None:
-            for last, number in self._automaton.iter(stream.tobytes().decode("latin-1")):
-                on_match(number, 0, last + 1, 0, None)
+            return scan(self._database, np.ascontiguousarray(stream))
+        if self._automaton is None:
+            return TermHits(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        hits = list(self._automaton.iter(stream.tobytes().decode("latin-1")))
+        ends, numbers = [last + 1 for last, _ in hits], [number for _, number in hits]
         return TermHits(np.array(ends, np.int64), np.array(numbers, np.int64))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum, auto
 from itertools import groupby
 from typing import NamedTuple
 
@@ -26,6 +27,14 @@ from donkeywatch.ingest.extended.terms import Term
 
 MAX_BORDER_DIGITS = 8
 """Digits beside a word that are a number; more are an identifier."""
+
+
+class Neighbour(Enum):
+    """What stands beside a span: nothing of a word, a number by itself, or more of the word."""
+
+    SEPARATOR = auto()
+    NUMBER = auto()
+    LETTER = auto()
 
 
 class TermMatch(NamedTuple):
@@ -96,14 +105,15 @@ def _best_match(
         level = _letters_level(stream, start, end, term, exact)
         if level is None:
             continue
-        left, right = _edge(stream, start, -1), _edge(stream, end - 1, 1)
-        if term.match == "substring" or (term.match == "prefix" and left is not None):
-            level = max(level, AFFIX if left is None or right is None else FOLDED)
-        elif left is None or right is None:
+        left, right = _neighbour(stream, start, -1), _neighbour(stream, end - 1, 1)
+        goes_on = Neighbour.LETTER in (left, right)
+        if term.match == "substring" or (term.match == "prefix" and left is not Neighbour.LETTER):
+            level = max(level, AFFIX if goes_on else FOLDED)
+        elif goes_on:
             if term.is_joinable and level < JOINED and term.match == "word":
                 parts.append(TermMatch(start, end, level, term))
             continue
-        elif left or right:
+        elif Neighbour.NUMBER in (left, right):
             if not term.is_joinable:
                 continue
             level = max(level, BORDER)
@@ -111,23 +121,20 @@ def _best_match(
     return sorted(matches, key=lambda match: match.level)[:1], parts
 
 
-def _edge(stream: SearchStream, at: int, step: int) -> int | None:
-    """What lies beside a word that ends, or begins, at a place: 0 nothing, 1 a number.
-
-    None where the word goes on.
-    """
+def _neighbour(stream: SearchStream, at: int, step: int) -> Neighbour:
+    """What stands beside the last letter of a span, in the direction of ``step``."""
     folded, beside = stream.folded, at + step
     if not 0 <= beside < len(folded) or not folded[beside].isalnum():
-        return 0
+        return Neighbour.SEPARATOR
     if folded[beside].isdecimal() == folded[at].isdecimal() or folded[at].isdecimal():
-        return None
+        return Neighbour.LETTER
     for _ in range(MAX_BORDER_DIGITS):
         beside += step
         if not 0 <= beside < len(folded) or not folded[beside].isalnum():
-            return 1
+            return Neighbour.NUMBER
         if not folded[beside].isdecimal():
-            return None
-    return None
+            break
+    return Neighbour.LETTER
 
 
 def _letters_level(

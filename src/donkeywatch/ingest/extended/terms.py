@@ -10,7 +10,13 @@ from typing import Literal
 from anyascii import anyascii
 
 from donkeywatch.ingest.extended.evidence import EXACT, TRANSLITERATED
-from donkeywatch.ingest.extended.letter_classes import classify_letters, fold_disguised, squeeze
+from donkeywatch.ingest.extended.letter_classes import (
+    classify_letters,
+    fold_disguised,
+    fold_word,
+    search_pattern,
+    squeeze,
+)
 from donkeywatch.ingest.lexicon_model import Entry, Lexicon
 from donkeywatch.ingest.normalisation import TOKEN
 
@@ -58,7 +64,7 @@ class Term:
 
 def is_long_enough(text: str, letters: int = MIN_PATTERN_LETTERS) -> bool:
     """Has an entry so many letters, repetitions and separators left out?"""
-    return count_letters(squeeze(classify_letters(fold_disguised(text)))) >= letters
+    return count_letters(search_pattern(text)) >= letters
 
 
 def is_editable(text: str) -> bool:
@@ -104,6 +110,6 @@ def _entry_terms(topic: int, group: str, entry: Entry, with_edits: bool) -> Iter
     term = create_term(topic, group, entry.word, entry.match)
     yield replace(term, is_edited=with_edits and entry.edit_distance > 0)
     if entry.match == "word" and not fold_disguised(entry.word).isascii():
-        written = "".join(TOKEN.findall(fold_disguised(anyascii(entry.word))))
+        written = fold_word(anyascii(entry.word))
         if len(written) >= MIN_JOINED_LETTERS:
             yield create_term(topic, group, written, "word", TRANSLITERATED)
