@@ -17,8 +17,8 @@ from conformance.cases import Ask, Begun, Make
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 
-WAKEUPS_PER_SECOND = 8.0
-"""Of all threads together: a scan and two clocks, and as many to spare."""
+WAKEUPS_PER_SECOND = 4.0
+"""Of all threads together: a scan, a renewed watch now and then, and as many to spare."""
 POLLING_WAKEUPS_PER_SECOND = 25.0
 """With a scan each 0.1 s instead of each second."""
 BESIDE_A_NEIGHBOUR = 4.0

@@ -20,8 +20,8 @@ from donkeywatch.runtime import all_sources, installation_state
 from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.deduplication import Deduplicator
+from donkeywatch.runtime.due_work import DueWork
 from donkeywatch.runtime.followed_source import FollowedSource
-from donkeywatch.runtime.memory_tuning import return_free_memory
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.releaser import Releaser
@@ -83,11 +83,14 @@ class Engine:
             self.store, self.backups, self._keys, retention, aggregate, self._renew
         )
         self.scheduler = CommitScheduler(settings.checkpoint, settings.follow.scan_interval)
-        self._rolling_view = RollingView(self.rolling, self.store)
-        self._releaser = Releaser(self.store, settings.release)
         self._engine_id = next(_ENGINE_IDS)
-        self._work_remains = False
         self.clock_gate = ClockGate(self.store, self.streams, lateness)
+        self._due_work = DueWork(
+            self.window_closer,
+            RollingView(self.rolling, self.store),
+            Releaser(self.store, settings.release),
+            self.clock_gate,
+        )
         self._commits = CommitHealth()
 
     def tick(
@@ -114,12 +117,12 @@ class Engine:
             self.clock_gate.advance_coverage()
             if self.scheduler.commit_due(steady):
                 self.commit(time, steady)
-            elif self._work_remains:
-                self._close(time)
+            elif self._due_work.remains:
+                self._perform_due_work(time)
         except (sqlite3.Error, OSError) as error:
             self._recover(error, steady)
             return False
-        return busy or self._work_remains
+        return busy or self._due_work.remains
 
     def scan_sources(self, steady: int) -> None:
         """Look at the files of every source, reading nothing."""
@@ -251,26 +254,11 @@ class Engine:
             self.commit_batch(positions, now)
             self.scheduler.on_commit(steady)
             self.store.copy_counters(steady)
-        self._close(now)
+        self._perform_due_work(now)
 
-    def _close(self, now: int) -> None:
-        """Close and show what is due; what takes long is done a piece at a time."""
-        unfinished, self._work_remains = self._work_remains, False
-        watermark, clock = self.watermark(now), self.clock_gate
-        if watermark is None:
-            return
-        closed = self.window_closer.closed_until
-        confirmed = clock.confirmed_time(watermark)
-        self.window_closer.close(watermark, now, confirmed, confirmed=clock.clocks.proven)
-        # The rolling windows, which the end of a week makes anew, come after it.
+    def _perform_due_work(self, now: int) -> None:
         caught_up = all(stream.caught_up for stream in self.streams)
-        self._work_remains = self.window_closer.week_in_progress or self._rolling_view.show(
-            watermark, caught_up=caught_up
-        )
-        if caught_up and not self._work_remains:
-            self._work_remains = self._releaser.release_due(confirmed, now)
-        if self.window_closer.closed_until > closed or (unfinished and not self._work_remains):
-            return_free_memory()
+        self._due_work.perform(self.watermark(now), now, caught_up=caught_up)
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
@@ -293,7 +281,7 @@ class Engine:
             stream.committed(positions, files)
         self.scheduler.pending_bytes = 0
         self._commits.succeeded(now)
-        self._rolling_view.record(batch.rows)
+        self._due_work.on_commit(batch.rows)
 
     def _recover(self, error: sqlite3.Error | OSError, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""

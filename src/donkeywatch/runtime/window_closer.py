@@ -208,6 +208,11 @@ class WindowCloser:
         """Tell whether a week is being counted, a part at each call."""
         return self._week_in_progress is not None
 
+    @property
+    def log_left(self) -> bool:
+        """Tell whether rows that were destroyed may still stand in the write-ahead log."""
+        return self._store.log_left
+
     def _close_hours(self, watermark: int) -> None:
         for start, end in self._store.windows_due("hour", watermark):
             self._count_violation_unless(self._close_hour(start, end))

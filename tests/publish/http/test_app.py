@@ -10,7 +10,9 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -520,6 +522,14 @@ def test_security_headers_are_on_every_answer(ask: Asked) -> None:
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
     assert not re.search(r"https?:|\*", policy)
+
+
+def test_every_answer_has_the_date_of_now(ask: Asked) -> None:
+    """To the second (RFC 9110, 6.6.1), though no clock of the server's wakes it."""
+    for path in ("/healthz", "/nothing"):
+        before = int(time.time())
+        [date] = ask(path).headers.get_list("date")
+        assert before <= parsedate_to_datetime(date).timestamp() <= time.time()
 
 
 OWASP = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from email.utils import formatdate
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
@@ -61,6 +62,7 @@ class RequestLimits:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
+                headers["Date"] = formatdate(usegmt=True)
                 headers.setdefault("Cache-Control", NOT_KEPT)
                 self.add_headers(inner, headers)
             await send(message)

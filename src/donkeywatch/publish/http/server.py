@@ -121,7 +121,7 @@ def _config_error(error: OSError) -> ConfigError:
 
 
 class _IdleServer(uvicorn.Server):
-    """One that wakes once a second, for the date of its answers, and not ten times."""
+    """One that does not wake ten times a second: `RequestLimits` dates the answers."""
 
     _wake: Callable[[], object] | None = None
 
@@ -129,9 +129,8 @@ class _IdleServer(uvicorn.Server):
         """Until `request_exit`."""
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         self._wake = lambda: loop.call_soon_threadsafe(over.set)
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), 1)
+        if not self.should_exit:
+            await over.wait()
 
     def request_exit(self) -> None:
         """End it, from another thread."""
@@ -200,6 +199,7 @@ def _settings(app: Starlette, http: Http, connections: Connections) -> uvicorn.C
         lifespan="off",
         http=cast(type[asyncio.Protocol], protocol),
         server_header=False,
+        date_header=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         proxy_headers=bool(http.proxies),
