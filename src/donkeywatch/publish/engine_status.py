@@ -97,6 +97,12 @@ class Status:
     fleet_windows: tuple[FleetWindowStatus, ...] = ()
     """The united windows, of `fleet serve` alone."""
 
+    @property
+    def is_settled(self) -> bool:
+        """All is read and nothing is wrong: until a log changes there is nothing to look for."""
+        all_read = all(source.caught_up and not source.error for source in self.sources)
+        return self.ready and all_read and not self.log_blocked and not self.overdue
+
     def readiness_problems(self, ready_lag: int) -> list[str]:
         """The reasons, for the operator; an empty list means ready."""
         reasons = list(self.engine_problems)

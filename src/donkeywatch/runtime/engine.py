@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 from collections.abc import Callable
 from itertools import chain
+from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.checkpoint_batch import BatchBuilder
@@ -128,6 +129,11 @@ class Engine:
         """Look at the files of every source, reading nothing."""
         for stream in self.streams:
             stream.follower.scan(steady)
+
+    def watched_paths(self) -> list[Path]:
+        """The logs, and the directories in which their files come and go."""
+        logs = [stream.follower.log for stream in self.streams]
+        return [path for log in logs for path in (log.path, *sorted(log.directories()))]
 
     @property
     def lag(self) -> int:

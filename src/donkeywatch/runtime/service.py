@@ -25,6 +25,7 @@ from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.fleet_shipping import FleetShipping
+from donkeywatch.runtime.idle_wait import MAX_IDLE_SECONDS, IdleWait
 from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.offline_key_destruction import destroy_before_serving
@@ -64,7 +65,7 @@ class Service:
         (retain_freed_memory if self._busy else release_freed_memory)()
         if self._busy:
             self._engine.start_workers()
-        self._wakeup = self._start_watcher()
+        self._start_watcher()
         self._stopping = self._reloading = False
         self._manager = ServiceManager()
         self._reload_good = True
@@ -82,10 +83,11 @@ class Service:
         self._status = replace(self._current_status(), sources=())  # The first scan is not done.
         self._logged_status = self._status  # What the journal knows of.
 
-    def _start_watcher(self) -> WakeupWatcher:
+    def _start_watcher(self) -> None:
         settings = self._engine.settings
         logs = [source.path for source in settings.source]
-        return WakeupWatcher(logs, enabled=settings.follow.watch_files)
+        self._wakeup = WakeupWatcher(logs, enabled=settings.follow.watch_files)
+        self._idle_wait = IdleWait(self._wakeup, self._engine.watched_paths)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -141,6 +143,7 @@ class Service:
             self._manager.reloading(monotonic_ms() / SECOND)
             self._reload()
             self._manager.ready(monotonic_ms() / SECOND)
+        self._idle_wait.note()
         end = monotonic_ms() + TICK_BUDGET_MS
         busy = self._engine.tick(wall_ms(), monotonic_ms(), lambda: monotonic_ms() > end)
         if self._swap and self._swap.is_due(self._engine, wall_ms(), monotonic_ms()):
@@ -158,7 +161,14 @@ class Service:
         self._busy = busy
         if not busy:
             self._wakeup.sleep(self._engine.scheduler.coalesce_seconds(monotonic_ms()))
-            self._wakeup.wait(self._engine.scheduler.sleep_seconds(monotonic_ms()))
+            self._wait()
+
+    def _wait(self) -> None:
+        """Wait for a change of a log, or until the loop has another turn anyway."""
+        scheduler, now = self._engine.scheduler, monotonic_ms()
+        is_idle = self._logged_status.is_settled and not scheduler.pending_bytes
+        idle_seconds = min(MAX_IDLE_SECONDS, self._manager.sign_seconds) if is_idle else 0.0
+        self._idle_wait.wait(scheduler.sleep_seconds(now), now / SECOND + idle_seconds)
 
     def _state_text(self) -> str:
         """Tell in a line how the daemon is, for who asks the service manager."""
@@ -280,7 +290,7 @@ class Service:
             # The new engine logs its complaints again: it has not looked as long as the old one.
             self._logged_status = replace(self._logged_status, sources=())
             self._wakeup.close()
-            self._wakeup = self._start_watcher()
+            self._start_watcher()
         return True
 
     def _log_reloaded(self, new: Settings, swap: LexiconSwap | None) -> None:

@@ -6,6 +6,7 @@ nothing is sent.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ class ServiceManager:
         is_ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
         self.watchdog_seconds = int(timeout) / MICROSECONDS if timeout.isdigit() and is_ours else 0
         """Seconds without a sign of life after which the manager ends this process; 0: never."""
+        self.sign_seconds = self.watchdog_seconds / SIGNS_PER_TIMEOUT or math.inf
+        """Seconds between two signs of life."""
         self._last_sign = 0.0
         self._last_status = ""
 
@@ -40,8 +43,7 @@ class ServiceManager:
         if status != self._last_status:
             self._last_status = status
             parts.append(f"STATUS={status}")
-        interval = self.watchdog_seconds / SIGNS_PER_TIMEOUT
-        if interval and monotonic_seconds - self._last_sign >= interval:
+        if monotonic_seconds - self._last_sign >= self.sign_seconds:
             self._last_sign = monotonic_seconds
             parts.append("WATCHDOG=1")
         if parts:

@@ -66,12 +66,16 @@ class WakeupWatcher:
         with contextlib.suppress(Empty):
             self._explicit_wakeups.get(timeout=seconds)
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until a ring or a time-out; all rings so far are answered."""
-        with contextlib.suppress(Empty):
+    def wait(self, seconds: float) -> bool:
+        """Sleep until a ring or a time-out; true for a ring, and all so far are answered."""
+        try:
             self._wakeups.get(timeout=seconds)
+        except Empty:
+            return False
+        with contextlib.suppress(Empty):
             while True:
                 self._wakeups.get_nowait()
+        return True
 
     def close(self) -> None:
         """End the thread."""

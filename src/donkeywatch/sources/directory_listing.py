@@ -10,7 +10,7 @@ from pathlib import Path
 
 GRANULARITY_SECONDS = 2.0
 """Coarsest time of change that a file system keeps: within it a second change may not show."""
-MAX_AGE_SECONDS = 10.0
+MAX_AGE_SECONDS = 30.0
 """A directory is read again after so long whatever its time of change says: some do not keep it."""
 
 Change = tuple[int, int, int]
