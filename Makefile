@@ -92,7 +92,7 @@ system-packages:
 test-lowest: .venv-lowest/test
 	.venv-lowest/bin/python -m pytest -q -n 3 --hypothesis-profile=few \
 	  tests/ingest tests/counting tests/estimation tests/sources tests/store tests/simulation \
-	  tests/evaluation tests/report tests/settings tests/runtime/test_recovery.py \
+	  tests/evaluation tests/report tests/settings tests/runtime/test_backup_recovery.py \
 	  tests/publish/http/test_app.py tests/publish/metrics
 	.venv-lowest/bin/python -m pytest -q tests/fleet/test_union.py -k shards
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.publish.release import release_week
 from donkeywatch.store import released
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.released import ExactCounts, WeekCounts
 from donkeywatch.store.store import Store
 

@@ -7,7 +7,7 @@ import sqlite3
 import numpy as np
 
 from donkeywatch.counting.calendar import HOUR
-from donkeywatch.counting.pseudonym_counts import TICK_MS, Rows
+from donkeywatch.counting.tick_counts import TICK_MS, Rows
 from donkeywatch.store.schema import create
 
 TOPICS = ("zqorv", "vroqz")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from donkeywatch.counting import pseudonym_counts
+from donkeywatch.counting import tick_counts
 from donkeywatch.counting.calendar import MINUTE, WEEK, to_ms
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.generator import Simulation
@@ -72,7 +72,7 @@ def test_windows_are_exact_where_they_are_counted_a_part_at_a_time(
     """As weeks of millions of addresses are; rolling windows across the change of keys, too."""
     monkeypatch.setattr(partitioned_reads, "PARTITION_ABOVE_ROWS", 10)
     monkeypatch.setattr(segments, "SPLIT_ABOVE_ROWS", 20)
-    monkeypatch.setattr(pseudonym_counts, "CHUNK_ROWS", 50)
+    monkeypatch.setattr(tick_counts, "CHUNK_ROWS", 50)
     count(server, step=100_000)
     assert_calendar_equals(server.state, server.truth)
     assert_rolling_equals(server.state, server.truth)

@@ -28,7 +28,7 @@ from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.store import window_tables
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
 
 TOPICS = ("pedophile", "pornographic")

@@ -26,7 +26,7 @@ from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.calendar import HOUR, SECOND
 from donkeywatch.publish.http.base_middleware import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
-from donkeywatch.sources.generation_assignment import FileDiscovery
+from donkeywatch.sources.file_discovery import FileDiscovery
 
 IDLE = 2_500
 SMALL_LOG = 20_000

@@ -27,7 +27,7 @@ TRUNK = {
         "ClockGate.look", "ClockGate.has_to_wait", "ClockGate.advance_coverage",
     ),
     "runtime/ordered_work_queue.py": ("BlockQueue.drain",),
-    "runtime/backfill_commits.py": ("BackfillSession.commit",),
+    "runtime/backfill_session.py": ("BackfillSession.commit",),
     "runtime/followed_source.py": (
         "FollowedSource.cover_event_times", "FollowedSource.advance_coverage",
         "FollowedSource.take_coverage", "FollowedSource.committed",

@@ -23,8 +23,8 @@ from donkeywatch.counting.calendar import (
     week_start,
 )
 from donkeywatch.counting.observations import Observations
-from donkeywatch.counting.pseudonym_counts import Rows, group_observations, split_by_hour
 from donkeywatch.counting.rolling_windows import REBUILD_AFTER, ROLLING_LENGTHS, RollingWindows
+from donkeywatch.counting.tick_counts import Rows, group_observations, split_by_hour
 from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 
 MONDAY = week_start("2026-W40")

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, week_of
-from donkeywatch.counting.pseudonym_counts import TICK_MS, Rows, group
+from donkeywatch.counting.tick_counts import TICK_MS, Rows, group
 from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.duplicate_exclusion import leave_out_counted
 from donkeywatch.ingest.duplicate_recogniser import MIN_MASKED, MIN_RUN, Recogniser, SearchOutcome

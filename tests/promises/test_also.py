@@ -24,13 +24,13 @@ from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http import base_middleware, connections
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.publish.http.server import _settings
-from donkeywatch.runtime.exception_redaction import JsonFormatter, SafeFormatter, describe_exception
+from donkeywatch.runtime.log_redaction import JsonFormatter, SafeFormatter, describe_exception
 from donkeywatch.runtime.repeated_messages import Journal
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Http, Settings, Source
 from donkeywatch.sources.log_file import PlainFile
-from donkeywatch.store import backups, database
+from donkeywatch.store import backups, database_opening
 
 ROOT = Path(__file__).resolve().parents[2]
 CANARY = "zqcanaryorv"
@@ -51,7 +51,7 @@ cli.main()
 """A program that tells how it is hardened just before its verb is loaded."""
 RAISE = """
 import logging, sys, threading
-from donkeywatch.runtime.exception_redaction import install_exception_hooks
+from donkeywatch.runtime.log_redaction import install_exception_hooks
 install_exception_hooks()
 def fail():
     int("zqcanaryorv")
@@ -86,7 +86,7 @@ def run(program: str, **environment: str) -> str:
 def test_every_verb_is_hardened_before_it_is_loaded(verb: str) -> None:
     """No core dump, no value in a traceback; private files but where others are to read them."""
     hook, dumpable, soft, hard, mask = run(LOOK.format(verb=verb)).split()
-    assert hook == "donkeywatch.runtime.exception_redaction"
+    assert hook == "donkeywatch.runtime.log_redaction"
     assert (dumpable, soft, hard) == ("0", "(0,", "0)")
     assert mask == "0o77" or verb in ("files", "init", "report")
 
@@ -132,12 +132,12 @@ def test_state_and_copies_are_for_their_owner_only(tmp_path: Path, umask: int) -
     before = os.umask(umask)
     try:
         state = tmp_path / "state"
-        database.ensure_state_directory(state)
+        database_opening.ensure_state_directory(state)
         assert state.stat().st_mode & 0o777 == 0o700
         state.chmod(0o755)
-        database.ensure_state_directory(state)
+        database_opening.ensure_state_directory(state)
         assert state.stat().st_mode & 0o777 == 0o700
-        database.connect(state / state_files.DATABASE).close()
+        database_opening.connect(state / state_files.DATABASE).close()
         (state / state_files.DATABASE).chmod(0o600)
         (state / state_files.BACKUPS).mkdir()
         (state / state_files.BACKUPS).chmod(0o755)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from donkeywatch.publish.derived_figures import MAX_COUNTRIES, OTHER, _largest
 from donkeywatch.publish.named_countries import MIN_NAMED_ADDRESSES, suppress_small_countries
 from donkeywatch.publish.responses import CountryResponse, WindowPage, WindowResponse
 from donkeywatch.publish.snapshot import CountryView
+from donkeywatch.publish.trends import MAX_COUNTRIES, OTHER, _largest
 
 COUNTS = st.lists(st.integers(1, 3 * MIN_NAMED_ADDRESSES), min_size=1, max_size=30)
 

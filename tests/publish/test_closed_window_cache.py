@@ -20,7 +20,7 @@ from donkeywatch.publish.http.parameters import END_OF_TIME
 from donkeywatch.publish.snapshot import BLOCK_MS, Snapshot, Snapshots
 from donkeywatch.publish.window_documents import windows_json
 from donkeywatch.publish.window_views import WindowView
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
 from stored_windows import FIGURES, TEN, TOPICS, count
 

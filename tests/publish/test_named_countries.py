@@ -24,7 +24,7 @@ from donkeywatch.publish.named_countries import (
     suppress_small_countries,
 )
 from donkeywatch.publish.snapshot import CountryHour, CountryView, Snapshots
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 from stored_windows import followed

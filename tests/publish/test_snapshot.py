@@ -13,7 +13,7 @@ from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggrega
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.snapshot import CountryHour, Snapshot, Snapshots
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
 from stored_windows import FIGURES, TEN, TOPICS, count
 

@@ -16,7 +16,7 @@ from donkeywatch.runtime.releaser import Releaser
 from donkeywatch.settings.schema import Release
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import released
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import BACKFILLED, Store
 from stored_windows import followed

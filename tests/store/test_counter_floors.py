@@ -7,7 +7,7 @@ from pathlib import Path
 
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import counter_floors
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 from donkeywatch.store.store import Store
 
 LINES, ODD = ("lines", "main", "query"), ("rotations", "main", "")

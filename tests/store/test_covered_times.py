@@ -14,7 +14,7 @@ from donkeywatch.counting.checkpoint_batch import Batch
 from donkeywatch.counting.coverage import CoveredTime
 from donkeywatch.counting.window_aggregates import empty_aggregate
 from donkeywatch.store import covered_times
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
 from stored_windows import TOPICS
 

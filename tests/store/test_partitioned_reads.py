@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from donkeywatch.counting import pseudonym_counts as rows_module
+from donkeywatch.counting import tick_counts as rows_module
 from donkeywatch.counting.calendar import HOUR, MINUTE
-from donkeywatch.counting.pseudonym_counts import to_columns
+from donkeywatch.counting.tick_counts import to_columns
 from donkeywatch.counting.window_aggregates import Window, aggregate, empty_aggregate
 from donkeywatch.store import partitioned_reads, segments
 from segmented import TOPICS, database, rows

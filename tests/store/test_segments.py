@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import HOUR, MINUTE
-from donkeywatch.counting.pseudonym_counts import Rows, group, merge
+from donkeywatch.counting.tick_counts import Rows, group, merge
 from donkeywatch.store import segments
 from segmented import TOPICS, database, rows
 

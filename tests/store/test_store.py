@@ -12,13 +12,13 @@ import pytest
 
 from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
-from donkeywatch.counting.pseudonym_counts import Rows
+from donkeywatch.counting.tick_counts import Rows
 from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import segments
-from donkeywatch.store.database import connect, ensure_state_directory, lock
+from donkeywatch.store.database_opening import connect, ensure_state_directory, lock
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 from stored_windows import followed

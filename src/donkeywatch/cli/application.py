@@ -13,7 +13,7 @@ from rich.console import Console
 import donkeywatch
 from donkeywatch.cli import output_failures
 from donkeywatch.errors import DatabaseUnavailableError, DonkeywatchError, may_pass
-from donkeywatch.runtime.exception_redaction import JsonFormatter, SafeFormatter, write_exception
+from donkeywatch.runtime.log_redaction import JsonFormatter, SafeFormatter, write_exception
 from donkeywatch.runtime.repeated_messages import Journal
 
 EXIT_CODES = """Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 state or database; 4 state in use

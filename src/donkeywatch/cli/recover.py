@@ -10,7 +10,7 @@ from donkeywatch.cli.application import app, out
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.errors import printable
-from donkeywatch.runtime import recovery
+from donkeywatch.runtime import backup_recovery
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 
@@ -28,7 +28,7 @@ def recover(
     next start will read again; what is in no file any more is lost, and named too.
     """
     settings = loader.load(config_path)
-    done = recovery.recover(settings, wall_ms(), force=force)
+    done = backup_recovery.recover(settings, wall_ms(), force=force)
     out.print(f"restored {done.backup.name}, made {iso_utc(done.created_at)}", highlight=False)
     out.print(
         f"the damaged database is in {printable(done.quarantine)}", highlight=False, soft_wrap=True

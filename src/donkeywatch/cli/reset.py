@@ -9,7 +9,7 @@ import typer
 from donkeywatch.cli.application import app, out
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import printable
-from donkeywatch.runtime import recovery
+from donkeywatch.runtime import backup_recovery
 from donkeywatch.settings import loader
 
 
@@ -28,5 +28,5 @@ def reset(
             f"Remove every count in {settings.state} and all keys? This cannot be undone.",
             abort=True,
         )
-    for path in recovery.reset(settings):
+    for path in backup_recovery.reset(settings):
         out.print(f"removed {printable(path)}", highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.settings.state_files import DATABASE
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 from donkeywatch.store.database_notices import findings
 
 
@@ -79,7 +79,7 @@ def _status(snapshots: Snapshots, settings: Settings, lexicon: Lexicon) -> Rende
                     Text(terminal_tables.CLOSED_NOTE, style="dim"),
                 ]
     except sqlite3.OperationalError as error:
-        raise database.unavailable_error(snapshots.path, error) from None
+        raise database_opening.unavailable_error(snapshots.path, error) from None
     except sqlite3.DatabaseError as error:
         raise StateError(
             f"the database in {settings.state} cannot be read ({error})",

@@ -27,7 +27,9 @@ SUMMARIES = {
     "demo": "Look at donkeywatch on a simulated server, followed live.",
     "files": "Copy units, alerts, dashboards and docs out of the package.",
 }
-"""Verbs, which are also the modules of this package that enter them, and what each does."""
+"""Verbs, and what each does; the module of this package that enters one has its name."""
+MODULES = {"files": "export_shipped_files"}
+"""Modules that have another name than their verb, since that alone would say too little."""
 
 
 def load_commands(arguments: Sequence[str]) -> None:
@@ -38,7 +40,7 @@ def load_commands(arguments: Sequence[str]) -> None:
     from donkeywatch.cli.application import app
 
     for name in arguments[:1] if arguments[:1] and arguments[0] in SUMMARIES else SUMMARIES:
-        import_module(f"donkeywatch.cli.{name}")
+        import_module(f"donkeywatch.cli.{MODULES.get(name, name)}")
     order = list(SUMMARIES)
     app.registered_commands.sort(
         key=lambda c: order.index(str(c.name or getattr(c.callback, "__name__", "")))

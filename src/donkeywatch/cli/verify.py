@@ -9,7 +9,7 @@ from donkeywatch.cli.application import app, out
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import SourceError, StateError
 from donkeywatch.ingest import lexicon_file
-from donkeywatch.runtime import recovery
+from donkeywatch.runtime import backup_recovery
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader, state_files
 from donkeywatch.settings.schema import Settings
@@ -17,8 +17,8 @@ from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.consistency import audit
-from donkeywatch.store.database import connect
 from donkeywatch.store.database_notices import findings
+from donkeywatch.store.database_opening import connect
 
 
 @app.command()
@@ -57,7 +57,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
                     "start this one on it once, which brings it up to date, then verify again",
                 )
             yield from audit(db, topics)
-            for follower in recovery.followers(settings, db):
+            for follower in backup_recovery.followers(settings, db):
                 yield f"positions in the log of {follower.log.name}", _lost_ranges(follower)
         finally:
             db.close()
@@ -70,7 +70,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
 def _lost_ranges(follower: Follower) -> str | None:
     """Tell which lines that were to be counted stand in no file any more; None without any."""
     try:
-        gone = [span for span in recovery.uncounted_ranges(follower) if span.path is None]
+        gone = [span for span in backup_recovery.uncounted_ranges(follower) if span.path is None]
     except SourceError as error:
         return error.problem
     return "; ".join(span.describe() for span in gone) or None

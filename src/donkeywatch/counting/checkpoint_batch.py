@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from donkeywatch.counting.observations import CategoryCodes, Observations, concat
-from donkeywatch.counting.pseudonym_counts import Rows, Selection, group_observations, split_by_hour
+from donkeywatch.counting.tick_counts import Rows, Selection, group_observations, split_by_hour
 
 
 @dataclass(frozen=True, slots=True)

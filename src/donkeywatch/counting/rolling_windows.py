@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, floor_to, week_of
 from donkeywatch.counting.per_address_totals import AddressTotals
-from donkeywatch.counting.pseudonym_counts import Rows, merge
+from donkeywatch.counting.tick_counts import Rows, merge
 from donkeywatch.counting.window_aggregates import WindowAggregate
 
 ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}

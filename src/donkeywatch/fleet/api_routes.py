@@ -14,7 +14,7 @@ from donkeywatch.fleet.key_receipt import KEYS_PATH
 from donkeywatch.publish.http.error_responses import NOT_THERE, RequestRefused
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 
 PATH = "/api/v1/fleet"
 
@@ -80,7 +80,7 @@ def fleet_router(settings: Callable[[], Settings]) -> APIRouter:
 
 def newest_windows(settings: Settings) -> list[FleetWindow]:
     """Read which servers are in the newest window of each kind."""
-    db = database.connect(settings.state / state_files.DATABASE, read_only=True)
+    db = database_opening.connect(settings.state / state_files.DATABASE, read_only=True)
     try:
         rows = db.execute(
             "select kind, max(start), servers, outside, shared_addresses from fleet_windows"

@@ -12,15 +12,15 @@ import numpy as np
 
 from donkeywatch.counting.calendar import HOUR, SECOND, WEEK, week_name, week_of
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.pseudonym_counts import Rows, concat
 from donkeywatch.counting.sorting import run_sums
+from donkeywatch.counting.tick_counts import Rows, concat
 from donkeywatch.fleet import server_hours, tables
 from donkeywatch.fleet.server_hours import ServerHour
 from donkeywatch.fleet.warehouse import Columns, Warehouse
 from donkeywatch.ingest import keyring
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
-from donkeywatch.store import database, outbox, segments
+from donkeywatch.store import database_opening, outbox, segments
 from donkeywatch.store.outbox import OutboxEntry
 
 LEXICONS = "fleet_lexicons"
@@ -33,7 +33,7 @@ def ship_pending(settings: Settings, warehouse: Warehouse, now: int) -> Iterator
     ``now`` is ms UTC. WarehouseError where one cannot be shipped: a later call begins with it.
     """
     path = settings.state / state_files.DATABASE
-    with closing(database.connect(path, read_only=True)) as db:
+    with closing(database_opening.connect(path, read_only=True)) as db:
         for entry in outbox.pending(db):
             _ship(settings, warehouse, db, entry, now)
             yield entry

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.pseudonym_counts import TICK_MS, Rows
+from donkeywatch.counting.tick_counts import TICK_MS, Rows
 
 Counts = npt.NDArray[np.int32]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)

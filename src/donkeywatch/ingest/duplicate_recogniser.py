@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, floor_to
 from donkeywatch.counting.observations import Pseudonyms, Times
-from donkeywatch.counting.pseudonym_counts import TICK_MS, TICKS_PER_MINUTE, Rows
+from donkeywatch.counting.tick_counts import TICK_MS, TICKS_PER_MINUTE, Rows
 from donkeywatch.ingest.address_mac import AddressColumn, pseudonyms
 from donkeywatch.ingest.counted_searches import CountedSearches, search_keys
 from donkeywatch.ingest.keyring import Keyring

@@ -17,7 +17,7 @@ from donkeywatch.estimation.correction import Accuracy
 from donkeywatch.publish.window_views import WindowReader, WindowView
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import counter_floors
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 from donkeywatch.store.writer_connection import STATE_ID
 
 NO_LIMIT = -1

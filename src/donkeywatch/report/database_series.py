@@ -15,7 +15,7 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.window_aggregates import TopicAggregate, WindowAggregate
 from donkeywatch.errors import StateError
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 from donkeywatch.store.series_changes import changes_of_series, components
 from donkeywatch.store.window_tables import CALENDAR_LENGTHS
 

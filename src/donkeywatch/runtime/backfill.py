@@ -12,7 +12,6 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import week_of
 from donkeywatch.errors import SourceError, StateError, UsageError
-from donkeywatch.runtime.backfill_commits import BackfillSession
 from donkeywatch.runtime.backfill_errors import (
     Incomplete,
     damaged,
@@ -20,13 +19,14 @@ from donkeywatch.runtime.backfill_errors import (
     masked,
     never_counted,
 )
+from donkeywatch.runtime.backfill_session import BackfillSession
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES, READ_BYTES
 from donkeywatch.sources.log_file import CompressedFile, DamagedArchiveError, File, open_file
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 
 PROBE_BYTES = 1 << 18
 """Bytes looked at to put archives in the order of their first query."""
@@ -152,7 +152,7 @@ def _translate_database_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise database.commit_error(engine.store.path, error) from None
+        raise database_opening.commit_error(engine.store.path, error) from None
 
 
 def _stream(engine: Engine, name: str | None) -> FollowedSource:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from donkeywatch.counting.calendar import MINUTE, floor_to
-from donkeywatch.counting.pseudonym_counts import Rows
+from donkeywatch.counting.tick_counts import Rows
 from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.memory_tuning import return_free_memory
 from donkeywatch.runtime.releaser import Releaser

@@ -33,7 +33,7 @@ from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 
 TICK_BYTES = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
@@ -52,13 +52,15 @@ class Engine:
     ) -> None:
         self.settings = settings
         self.reference_data = reference_data or ReferenceData.load(settings)
-        database.ensure_state_directory(settings.state)
-        self._lock = database.lock(settings.state)
+        database_opening.ensure_state_directory(settings.state)
+        self._lock = database_opening.lock(settings.state)
         try:
             self._open(settings, now)
         except (sqlite3.OperationalError, OSError) as error:
             self._lock.close()
-            raise database.unavailable_error(settings.state / state_files.DATABASE, error) from None
+            raise database_opening.unavailable_error(
+                settings.state / state_files.DATABASE, error
+            ) from None
         except BaseException:
             self._lock.close()
             raise
@@ -291,9 +293,9 @@ class Engine:
 
     def _recover(self, error: sqlite3.Error | OSError, steady: int) -> None:
         """Nothing of the batch was stored: go back to the last commit and read it again."""
-        self._commits.failed(database.reason(error))
+        self._commits.failed(database_opening.reason(error))
         self.scheduler.on_failed_commit(steady)
-        failure = database.commit_error(self.store.path, error)
+        failure = database_opening.commit_error(self.store.path, error)
         if not isinstance(failure, DatabaseUnavailableError):
             raise failure from None
         self.discard_uncommitted()

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-from donkeywatch.runtime.exception_redaction import install_exception_hooks
+from donkeywatch.runtime.log_redaction import install_exception_hooks
 
 PR_SET_DUMPABLE = 4
 PRIVATE_UMASK = 0o077

@@ -11,7 +11,7 @@ from donkeywatch.counting.calendar import WEEK, iso_utc, week_name
 from donkeywatch.counting.key_lifetime import end_of_life, is_outlived
 from donkeywatch.errors import StateError
 from donkeywatch.settings.state_files import DATABASE
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 from donkeywatch.store.database_notices import findings
 
 SHOWN_DESTROYED = 8
@@ -27,10 +27,10 @@ def describe_keys(state: Path, directory: Path, now: int) -> list[str]:
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
     try:
-        with closing(database.connect(path, read_only=True)) as db:
+        with closing(database_opening.connect(path, read_only=True)) as db:
             lines = list(_weeks(db, directory, now))
     except sqlite3.OperationalError as error:
-        raise database.unavailable_error(path, error) from None
+        raise database_opening.unavailable_error(path, error) from None
     return [*lines, *findings(state, now)]
 
 

@@ -16,7 +16,7 @@ from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.window_closer import WindowCloser
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Retention, Settings
-from donkeywatch.store import database, positions
+from donkeywatch.store import database_opening, positions
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
 
@@ -88,7 +88,10 @@ def _opened(settings: Settings) -> Iterator[Store]:
     path = settings.state / state_files.DATABASE
     if not path.exists():
         raise StateError(f"there is no database {path}", "start `donkeywatch run` first")
-    with database.lock(settings.state), closing(Store(settings.state, _topics(settings))) as store:
+    with (
+        database_opening.lock(settings.state),
+        closing(Store(settings.state, _topics(settings))) as store,
+    ):
         yield store
 
 
@@ -127,7 +130,7 @@ def _require_clock(store: Store, now: int, steady: int) -> None:
 
 def _topics(settings: Settings) -> list[str]:
     """The topics of the newest rows: a word list that has expired must not keep keys alive."""
-    db = database.connect(settings.state / state_files.DATABASE, read_only=True)
+    db = database_opening.connect(settings.state / state_files.DATABASE, read_only=True)
     with closing(db):
         newest = db.execute("select topics from segments order by id desc limit 1").fetchone()
     return [] if newest is None else str(newest[0]).split(",")

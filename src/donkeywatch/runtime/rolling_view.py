@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from donkeywatch.counting.pseudonym_counts import Rows
 from donkeywatch.counting.rolling_windows import RollingWindows
+from donkeywatch.counting.tick_counts import Rows
 from donkeywatch.store.store import Store
 
 MAX_ROWS_AHEAD = 1 << 18

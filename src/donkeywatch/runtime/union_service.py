@@ -31,7 +31,7 @@ from donkeywatch.runtime.repeated_messages import ANSWER
 from donkeywatch.runtime.service_manager import ServiceManager
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
 
@@ -54,7 +54,7 @@ class UnionService:
             )
         self._settings = settings
         settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = database.lock(settings.state)
+        self._lock = database_opening.lock(settings.state)
         self._store = Store(settings.state, [])
         known = self._store.connection.execute("select distinct topic from window_topics")
         self._store.topics = tuple(topic for (topic,) in known)
@@ -134,7 +134,7 @@ class UnionService:
         except WarehouseError as error:
             self._problem = error.problem
         except (sqlite3.OperationalError, OSError) as error:
-            self._problem = f"the union cannot be stored ({database.reason(error)})"
+            self._problem = f"the union cannot be stored ({database_opening.reason(error)})"
         if self._problem and self._problem != before:
             log.warning("not ready: %s", self._problem)
         if before and not self._problem:

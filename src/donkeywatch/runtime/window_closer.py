@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, week_of
 from donkeywatch.counting.key_lifetime import first_living_week, is_outlived
-from donkeywatch.counting.pseudonym_counts import merge, to_columns
 from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
+from donkeywatch.counting.tick_counts import merge, to_columns
 from donkeywatch.counting.window_aggregates import (
     Window,
     WindowAggregate,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError, printable
+from donkeywatch.sources.file_discovery import FileDiscovery
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.generation import DONE, LOST, OPEN, SKIPPED, Generation
-from donkeywatch.sources.generation_assignment import FileDiscovery
 from donkeywatch.sources.generation_reader import read_lines
 from donkeywatch.sources.generation_registry import LAST_LINE_DELAY, GenerationRegistry
 from donkeywatch.sources.line_blocks import READ_BYTES, LineBlock

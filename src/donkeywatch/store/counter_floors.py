@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 
 Key = tuple[str, str, str]
 """Name, subject and detail of a counter."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.counting.key_lifetime import is_outlived
 from donkeywatch.settings.state_files import DATABASE
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 
 LOG_BLOCKED = "log_blocked"
 """Setting that says that another program keeps destroyed rows in the write-ahead log."""

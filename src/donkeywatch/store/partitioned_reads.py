@@ -11,8 +11,8 @@ from operator import attrgetter
 import numpy as np
 
 from donkeywatch.counting.calendar import HOUR
-from donkeywatch.counting.pseudonym_counts import Rows, concat, split_by_pseudonym, to_columns
 from donkeywatch.counting.sorting import stable_argsort
+from donkeywatch.counting.tick_counts import Rows, concat, split_by_pseudonym, to_columns
 from donkeywatch.counting.window_aggregates import (
     RowColumns,
     Window,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from donkeywatch.counting.calendar import WEEK, week_of
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 from donkeywatch.store.writer_connection import Connection
 
 HORIZON = "release_horizon"

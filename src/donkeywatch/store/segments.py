@@ -11,7 +11,7 @@ import numpy as np
 
 from donkeywatch.counting.calendar import HOUR, WEEK
 from donkeywatch.counting.observations import Pseudonyms
-from donkeywatch.counting.pseudonym_counts import (
+from donkeywatch.counting.tick_counts import (
     TICK_MS,
     TICKS_PER_MINUTE,
     Rows,

@@ -12,7 +12,7 @@ from typing import Any
 from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, WEEK, week_name
 from donkeywatch.counting.checkpoint_batch import Batch
 from donkeywatch.counting.coverage import CoveredTime, seconds_by_hour
-from donkeywatch.counting.pseudonym_counts import Rows
+from donkeywatch.counting.tick_counts import Rows
 from donkeywatch.counting.window_aggregates import WindowAggregate
 from donkeywatch.store import counter_floors, covered_times, outbox, segments, window_tables
 from donkeywatch.store import positions as places

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from donkeywatch.errors import StateError
 from donkeywatch.settings import state_files
-from donkeywatch.store import database
+from donkeywatch.store import database_opening
 from donkeywatch.store.database_notices import LOG_BLOCKED
 from donkeywatch.store.file_erasure import overwrite
 
@@ -31,20 +31,20 @@ class Connection:
         """Destroyed pages may live on in the write-ahead log; so they may at a start."""
         self._blocked = 0
         if (state / state_files.DAMAGED_MARKER).exists():
-            raise database.damaged_error(self.path)
+            raise database_opening.damaged_error(self.path)
         try:
-            database.check_integrity(self.path)
-            self.connection = database.connect(self.path)
+            database_opening.check_integrity(self.path)
+            self.connection = database_opening.connect(self.path)
             try:
-                database.create_or_migrate(self.connection)
+                database_opening.create_or_migrate(self.connection)
                 self._inode = self.path.stat().st_ino
             except BaseException:
                 self.connection.close()
                 raise
         except sqlite3.OperationalError as error:
-            raise database.unavailable_error(self.path, error) from error
+            raise database_opening.unavailable_error(self.path, error) from error
         except sqlite3.DatabaseError as error:
-            raise database.found_damaged(self.path) from error
+            raise database_opening.found_damaged(self.path) from error
 
     def close(self) -> None:
         """Close the connection; the last one of a database removes the write-ahead log."""
@@ -140,7 +140,7 @@ class Connection:
         try:
             (busy, _, _) = self.connection.execute(f"pragma wal_checkpoint({mode})").fetchone()
         finally:
-            self.connection.execute(f"pragma busy_timeout = {database.BUSY_MS}")
+            self.connection.execute(f"pragma busy_timeout = {database_opening.BUSY_MS}")
         return not busy
 
     def _overwrite_log(self) -> bool:

@@ -22,7 +22,7 @@ from donkeywatch.publish.http.released_reader import open_released
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http, Release, Settings, Source
 from donkeywatch.settings.state_files import DATABASE
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.schema import TABLES
 from donkeywatch.store.store import Store
 from released_weeks import START, decide_weeks

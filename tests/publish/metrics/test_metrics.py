@@ -23,7 +23,7 @@ from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.estimation.correction import Accuracy, Rate
-from donkeywatch.publish import category_drift, derived_figures
+from donkeywatch.publish import category_drift, trends
 from donkeywatch.publish.engine_status import FleetWindowStatus, SourceStatus, Status
 from donkeywatch.publish.metrics.catalogue import (
     ALL_METRICS,
@@ -40,7 +40,7 @@ from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.truth import TOPICS as CATEGORIES
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 from instruments import component
@@ -180,7 +180,7 @@ def test_labels_are_those_described(
     """On a counted log each metric has samples, with exactly its described labels."""
     server, status = counted
     monkeypatch.setattr(category_drift, "MIN_WEEKLY_QUERIES", 1)  # The log is a small one,
-    monkeypatch.setattr(derived_figures, "MIN_COVERAGE", 0.0)  # and shorter than a week.
+    monkeypatch.setattr(trends, "MIN_COVERAGE", 0.0)  # and shorter than a week.
     status = replace(
         status,
         last_backup=NOW,

@@ -13,7 +13,7 @@ from time import monotonic
 
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.snapshot import Snapshots
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 
 POLL_SECONDS = 0.25
 """Seconds between two looks, however many pages are open."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from donkeywatch.counting.calendar import WEEK
-from donkeywatch.store.database import connect
+from donkeywatch.store.database_opening import connect
 from donkeywatch.store.schema import RELEASED
 
 

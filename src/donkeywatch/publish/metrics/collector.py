@@ -13,7 +13,6 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.counting.observations import LEFT_OUT, OUTCOMES
 from donkeywatch.counting.window_aggregates import THRESHOLDS
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.publish.derived_figures import TrendCache, Trends
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.metrics.catalogue import (
     BREAKS,
@@ -28,6 +27,7 @@ from donkeywatch.publish.metrics.catalogue import (
     MetricSpec,
 )
 from donkeywatch.publish.snapshot import Snapshot, Snapshots
+from donkeywatch.publish.trends import TrendCache, Trends
 from donkeywatch.publish.window_views import WindowView
 
 

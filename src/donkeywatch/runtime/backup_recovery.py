@@ -19,7 +19,7 @@ from donkeywatch.sources.file_problems import MISSING
 from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.generation import OPEN
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
-from donkeywatch.store import backups, counter_floors, database, positions, released
+from donkeywatch.store import backups, counter_floors, database_opening, positions, released
 from donkeywatch.store.file_erasure import erase_directory, erase_file
 
 
@@ -61,7 +61,7 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
     StateLockedError when a daemon runs.
     """
     current = _database_path(settings)
-    with database.lock(settings.state):
+    with database_opening.lock(settings.state):
         marker = settings.state / state_files.DAMAGED_MARKER
         if not force and not marker.exists() and backups.find_damage(current) is None:
             raise StateError(
@@ -86,7 +86,7 @@ def reset(settings: Settings) -> list[Path]:
     The next start begins as the first one did. StateLockedError when a daemon runs.
     """
     current = _database_path(settings)
-    with database.lock(settings.state):
+    with database_opening.lock(settings.state):
         places = [
             *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
             current.with_suffix(".part"),  # What a recovery that was interrupted leaves.
@@ -137,7 +137,7 @@ def _newest_good(settings: Settings) -> Path:
 
 
 def _keys_missing(settings: Settings, backup: Path) -> str | None:
-    db = database.connect(backup, read_only=True)
+    db = database_opening.connect(backup, read_only=True)
     try:
         epochs = db.execute(
             "select week, key_check from weekly_keys where destroyed = 0"
@@ -171,7 +171,7 @@ def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:
 
 def _spans(settings: Settings) -> Iterator[UncountedRange]:
     """Give what lies between the restored positions and the ends of the files there are."""
-    db = database.connect(settings.state / state_files.DATABASE, read_only=True)
+    db = database_opening.connect(settings.state / state_files.DATABASE, read_only=True)
     try:
         for follower in followers(settings, db):
             yield from uncounted_ranges(follower)

@@ -14,16 +14,16 @@ from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.estimation.level_shift import level_shifts, logit_point
-from donkeywatch.publish import derived_figures
-from donkeywatch.publish.derived_figures import (
+from donkeywatch.publish import trends
+from donkeywatch.publish.snapshot import CountryView, Snapshots
+from donkeywatch.publish.trends import (
     MAX_COUNTRIES,
     OTHER,
     CountryTotal,
     TrendCache,
     Trends,
 )
-from donkeywatch.publish.snapshot import CountryView, Snapshots
-from donkeywatch.store.database import ensure_state_directory
+from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
 from stored_windows import followed
@@ -149,13 +149,13 @@ def test_it_is_derived_anew_only_when_a_window_changes(
 ) -> None:
     """Scrape after scrape gives the same answer unasked, until a week closes or a break comes."""
     derived: list[Trends] = []
-    real = derived_figures.compute_trends
+    real = trends.compute_trends
 
     def noted(*given: Any) -> Trends:
         derived.append(real(*given))
         return derived[-1]
 
-    monkeypatch.setattr(derived_figures, "compute_trends", noted)
+    monkeypatch.setattr(trends, "compute_trends", noted)
     weeks.add(*[FLAGGED] * 9)
     assert weeks.now is weeks.now
     assert len(derived) == 1
@@ -210,7 +210,7 @@ def test_small_countries_are_put_together() -> None:
         CountryView(f"A{c}", 100 - i, 150, {"one": (i, 1), "two": (1, 1)})
         for i, c in enumerate("ABCDEFGHIJKLM")
     ]
-    result = derived_figures._largest(views)
+    result = trends._largest(views)
     assert [share.country for share in result] == [
         *(v.country for v in views[:MAX_COUNTRIES]),
         OTHER,
@@ -226,7 +226,7 @@ def test_a_country_of_few_addresses_has_no_name_of_its_own() -> None:
         CountryView("BB", 800, 100, {"one": (5, 1)}),
         CountryView("CC", 700, 300, {"one": (3, 1)}),
     ]
-    assert derived_figures._largest(views) == [
+    assert trends._largest(views) == [
         CountryTotal("CC", 700, {"one": 3}), CountryTotal(OTHER, 1700, {"one": 12})
     ]  # fmt: skip
 

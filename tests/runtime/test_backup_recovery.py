@@ -13,9 +13,9 @@ from conformance.readers import Stepped, tally
 from conformance.site import Case, Site
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, to_ms
 from donkeywatch.errors import StateError, StateLockedError
-from donkeywatch.runtime import recovery
+from donkeywatch.runtime import backup_recovery
+from donkeywatch.runtime.backup_recovery import UncountedRange
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.recovery import UncountedRange
 from donkeywatch.settings import loader, state_files
 from donkeywatch.store import backups
 from support import outcomes
@@ -48,9 +48,11 @@ class Place:
             file.seek(3 * 4096)
             file.write(b"\xaa" * 4096 * 12)
 
-    def recover(self, *, force: bool = False) -> recovery.Recovery:
+    def recover(self, *, force: bool = False) -> backup_recovery.Recovery:
         """`donkeywatch recover`."""
-        return recovery.recover(loader.load(self.reader.settings, {}), self.reader.now, force=force)
+        return backup_recovery.recover(
+            loader.load(self.reader.settings, {}), self.reader.now, force=force
+        )
 
 
 @pytest.fixture
@@ -138,7 +140,7 @@ def test_a_running_daemon_is_not_disturbed(place: Place) -> None:
     with pytest.raises(StateLockedError):
         place.recover(force=True)
     with pytest.raises(StateLockedError):
-        recovery.reset(loader.load(place.reader.settings, {}))
+        backup_recovery.reset(loader.load(place.reader.settings, {}))
 
 
 def test_the_newest_good_backup_is_taken(place: Place) -> None:
@@ -211,7 +213,7 @@ def test_reset_begins_anew(place: Place) -> None:
     place.reader.stop()
     place.damage()
     place.database.with_suffix(".part").touch()  # A recovery was interrupted.
-    gone = recovery.reset(loader.load(place.reader.settings, {}))
+    gone = backup_recovery.reset(loader.load(place.reader.settings, {}))
     assert place.database in gone
     assert not [
         path for path in place.reader.state.rglob("*") if path.suffix in (".db", ".key", ".part")
@@ -223,7 +225,10 @@ def test_reset_begins_anew(place: Place) -> None:
 def test_a_state_that_is_not_there_is_named(tmp_path: Path) -> None:
     """A slip in the settings removes nothing."""
     place = Place(tmp_path)
-    for verb in (place.recover, lambda: recovery.reset(loader.load(place.reader.settings, {}))):
+    for verb in (
+        place.recover,
+        lambda: backup_recovery.reset(loader.load(place.reader.settings, {})),
+    ):
         with pytest.raises(StateError, match="there is no state directory"):
             verb()
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, floor_to
 from donkeywatch.counting.observations import Observations, pack_country, unpack_country
-from donkeywatch.counting.pseudonym_counts import (
+from donkeywatch.counting.tick_counts import (
     TICK_MS,
     Rows,
     group,
