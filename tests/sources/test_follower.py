@@ -27,12 +27,12 @@ from hypothesis.stateful import (
 
 from donkeywatch.sources.fingerprints import HEAD
 from donkeywatch.sources.follower import MAX_BYTES_BEFORE_LIVE, MISSING_FILE_TIMEOUT, Follower
-from donkeywatch.sources.generation import OPEN
 from donkeywatch.sources.generation_registry import (
     DESCRIPTOR_HOLD_TIME,
     LAST_LINE_DELAY,
     MAX_DRAINED_OPEN,
 )
+from donkeywatch.sources.generation_state import OPEN
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.log_file import CompressedFile, PlainFile
 from donkeywatch.sources.log_paths import LogPaths, rotated_pattern

@@ -17,7 +17,7 @@ from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.file_problems import MISSING
 from donkeywatch.sources.follower import Follower
-from donkeywatch.sources.generation import OPEN
+from donkeywatch.sources.generation_state import OPEN
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.store import backups, counter_floors, database_opening, positions, released
 from donkeywatch.store.file_erasure import erase_directory, erase_file
@@ -190,7 +190,7 @@ def uncounted_ranges(follower: Follower) -> Iterator[UncountedRange]:
         for generation in follower.registry.all_generations:
             at, file = generation.fingerprint.offset, generation.file
             if file is None:
-                if generation.state == OPEN:
+                if generation.state is OPEN:
                     yield UncountedRange(log.name, None, at, None)
             elif file.read(at, 1):
                 yield UncountedRange(log.name, names.get(file.identity, log.path), at, file.size())

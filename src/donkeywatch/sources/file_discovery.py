@@ -15,8 +15,9 @@ from donkeywatch.sources.fingerprints import (
     is_prefix,
     last_line_end,
 )
-from donkeywatch.sources.generation import OPEN, SKIPPED, Generation
+from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.generation_registry import BY_LAST_READ, GenerationRegistry, OpenFile
+from donkeywatch.sources.generation_state import OPEN
 from donkeywatch.sources.log_file import PlainFile, is_missing, open_file
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.rotated_file_inspection import RotatedFiles
@@ -50,7 +51,7 @@ class FileDiscovery:
             is_first_start=is_first_start,
             finished_before=finished_before,
         )
-        self._at_path = {g.identity for g in registry.all_generations if g.state == OPEN}
+        self._at_path = {g.identity for g in registry.all_generations if g.state is OPEN}
         """Device and inode of what stood at the log's path at the last look; before the first one,
         of all that may have."""
 
@@ -200,7 +201,7 @@ class FileDiscovery:
         """
         file = open_file(path)
         try:
-            opened = (g for g in self._registry.all_generations if g.state != SKIPPED)
+            opened = (g for g in self._registry.all_generations if not g.state.is_skipped)
             generation = self._identity.match(file, opened)
             if generation is not None and not file.read(generation.fingerprint.offset, 1):
                 return None

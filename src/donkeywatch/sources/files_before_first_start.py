@@ -10,8 +10,9 @@ from donkeywatch.errors import SourceError
 from donkeywatch.sources.content_matcher import ContentMatcher
 from donkeywatch.sources.file_problems import file_state
 from donkeywatch.sources.fingerprints import HEAD, fingerprint_at, last_line_end
-from donkeywatch.sources.generation import SKIPPED, Generation
+from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
+from donkeywatch.sources.generation_state import SKIPPED, VANISHED
 from donkeywatch.sources.log_file import PlainFile, open_file
 from donkeywatch.sources.log_paths import LogPaths
 from donkeywatch.sources.positions import FinishedFile
@@ -36,7 +37,7 @@ class SkippedFiles:
         if isinstance(file, PlainFile):
             generation.identity = file.identity
         elif generation.identity == (0, 0):
-            generation.is_ended = True  # It was compressed before anybody looked.
+            generation.state = VANISHED  # It was compressed before anybody looked.
         self.registry.wake(generation)
 
     def is_rewritten(self, path: Path, before: FinishedFile) -> bool:
@@ -45,7 +46,7 @@ class SkippedFiles:
         skipped = (
             g
             for g in self.registry.all_generations
-            if g.state == SKIPPED and g.identity == identity
+            if g.state.is_skipped and g.identity == identity
         )
         generation = next(skipped, None)
         if generation is None or not generation.fingerprint.head_length:
@@ -60,7 +61,7 @@ class SkippedFiles:
         old = {
             generation.identity: generation
             for generation in self.registry.all_generations
-            if generation.state == SKIPPED and generation.fingerprint.week < before
+            if generation.state.is_skipped and generation.fingerprint.week < before
         }
         if not old:
             return

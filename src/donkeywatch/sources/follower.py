@@ -13,9 +13,10 @@ from donkeywatch.errors import SourceError, printable
 from donkeywatch.sources.file_discovery import FileDiscovery
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.fingerprints import FingerprintKeys
-from donkeywatch.sources.generation import DONE, LOST, OPEN, SKIPPED, Generation
+from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.generation_reader import read_lines
 from donkeywatch.sources.generation_registry import LAST_LINE_DELAY, GenerationRegistry
+from donkeywatch.sources.generation_state import FINISHED, LOST, OPEN, READ
 from donkeywatch.sources.line_blocks import READ_BYTES, LineBlock
 from donkeywatch.sources.log_file import (
     ContentChangedError,
@@ -220,7 +221,7 @@ class Follower:
         generation.beginnings += 1
 
     def _finish(self, generation: Generation) -> None:
-        generation.state, generation.has_unreadable_rest = DONE, False
+        generation.state, generation.has_unreadable_rest = READ, False
         if generation.file is not None:
             self._rotated.problems.clear(generation.file.identity)
 
@@ -232,7 +233,7 @@ class Follower:
             and not generation.is_live
             and not self._rotated.is_named(file.identity)
         ):
-            generation.state = DONE
+            generation.state = READ
             self.registry.detach(generation, now)
             return
         self.live_unreadable = True
@@ -293,7 +294,7 @@ class Follower:
                 f" {generation.fingerprint.offset:,} is nowhere, and what was added is not counted;"
                 " name its directory in `rotated`, or count it with `donkeywatch backfill`"
             )
-        generation.state, generation.is_ended = LOST if unread > 0 else DONE, True
+        generation.state = LOST if unread > 0 else FINISHED
         self.bytes_lost |= generation.has_unreadable_rest
         if unread > generation.reported_lost_bytes:
             self.events["lost_bytes"] += unread - generation.reported_lost_bytes
@@ -322,12 +323,12 @@ class Follower:
         with contextlib.suppress(OSError, SourceError):  # Without one, what is read is compared.
             self._rotated.skipped_files.renew(before)
         for generation in self.registry.active:
-            if generation.state != SKIPPED:
+            if not generation.state.is_skipped:
                 generation.renew_fingerprint(self._keys, before)
 
     def reading(self) -> set[int]:
         """Numbers of the generations that have a file in which there may be more to read."""
-        return {g.id for g in self.registry.open() if g.is_live or g.state != DONE}
+        return {g.id for g in self.registry.open() if g.is_live or g.state is not READ}
 
     def roll_back(self) -> None:
         """Go back to what is committed; open files stay open, so nothing rotated is lost."""

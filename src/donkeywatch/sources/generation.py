@@ -12,20 +12,27 @@ from donkeywatch.sources.fingerprints import (
     same_head,
     same_tail,
 )
+from donkeywatch.sources.generation_state import (
+    FINISHED,
+    OPEN,
+    READ,
+    TRANSITIONS,
+    GenerationState,
+)
 from donkeywatch.sources.log_file import File, PlainFile
 from donkeywatch.sources.positions import GenerationPosition
-
-OPEN, DONE, LOST, SKIPPED = "open", "done", "lost", "skipped"
 
 
 class Generation:
     """The fingerprint of what is counted of a file, the open file, and what is committed."""
 
-    def __init__(self, number: int, source: str, mark: Fingerprint, state: str = OPEN) -> None:
+    def __init__(
+        self, number: int, source: str, mark: Fingerprint, state: GenerationState = OPEN
+    ) -> None:
         self.id = number
         self.source = source
         self.fingerprint = mark
-        self.state = state
+        self._state = state
         self.initial_fingerprint = mark
         self.size = mark.offset
         self.reported_lost_bytes = 0
@@ -74,8 +81,6 @@ class Generation:
         """Device and inode of the file it was last read from, a hint."""
         self.was_open_at_start = False
         """It was not read to its end by an earlier process, and no file of it was found since."""
-        self.is_ended = False
-        """Nothing of it is needed any more, but for telling how the next log goes on."""
         self.is_last_log = False
         """Of all that were the log, it is the one that was read last."""
         self._stored: GenerationPosition | None = None
@@ -92,7 +97,7 @@ class Generation:
             stored.tail_hash,
             stored.week,
         )
-        generation = cls(stored.id, stored.source, mark, stored.state)
+        generation = cls(stored.id, stored.source, mark, GenerationState(stored.state))
         generation.size = stored.size
         generation.identity = (stored.device, stored.inode)
         generation.was_open_at_start = stored.state == OPEN
@@ -107,10 +112,21 @@ class Generation:
         m = self.fingerprint
         return GenerationPosition(
             self.id, self.source, m.offset, m.inside_long_line, m.head_length, m.head_hash,
-            m.tail_length, m.tail_hash, self.size, self.state,
+            m.tail_length, m.tail_hash, self.size, self.state.stored,
             m.week, *self.identity, self.was_live, self.compared_until, self.is_over,
             self.last_read,
         )  # fmt: skip
+
+    @property
+    def state(self) -> GenerationState:
+        """What has become of its lines."""
+        return self._state
+
+    @state.setter
+    def state(self, state: GenerationState) -> None:
+        if state is not self._state and state not in TRANSITIONS[self._state]:
+            raise ValueError(f"a generation that is {self._state} cannot become {state}")
+        self._state = state
 
     @property
     def compared_until(self) -> int:
@@ -126,7 +142,7 @@ class Generation:
     @property
     def is_over(self) -> bool:
         """Tell whether its row may go; the last log's stays, to know how the next one goes on."""
-        return self.is_ended and not (self.is_last_log and self.state == DONE)
+        return self.state.is_over and not (self.is_last_log and self.state is FINISHED)
 
     def changed(self) -> bool:
         """Tell whether there is anything to store; one of which nothing was read needs no row."""
@@ -202,13 +218,13 @@ class Generation:
                 if self.initial_fingerprint.offset
                 else self.fingerprint.beginning()
             )
-            self.state = OPEN if self.state == DONE else self.state
+            self._state = OPEN if self.state is READ else self.state
             self.last_read = 0
         else:
             stored = Generation.restored(self._stored)
             self.fingerprint, self.last_read = stored.fingerprint, stored.last_read
-            if self.file is not None or not self.is_ended:
-                self.state = stored.state if self.file is None else OPEN
+            if self.file is not None or not self.state.is_over:
+                self._state = stored.state if self.file is None else OPEN
         self.file = self.file or self._previous_if_usable()
         self.may_have_more, self.is_begun, self.is_past_log_before, self.read_attempted = (
             True,
@@ -241,7 +257,7 @@ class Generation:
         # The end of a file may be the end of an over-long line, which has its outcome to come.
         if self.fingerprint.inside_long_line or file.read(self.fingerprint.offset, 1):
             return False
-        return self.state == SKIPPED or not self.changed()
+        return self.state.is_skipped or not self.changed()
 
     def note_front(self, keys: FingerprintKeys) -> None:
         """Remember how an unread file begins and how long it is, as long as this process runs.

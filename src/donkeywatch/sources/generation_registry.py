@@ -9,7 +9,15 @@ from operator import attrgetter
 
 from donkeywatch.counting.calendar import MINUTE, SECOND
 from donkeywatch.sources.fingerprints import LASTING, Fingerprint, FingerprintKeys
-from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.generation import Generation
+from donkeywatch.sources.generation_state import (
+    FINISHED,
+    OPEN,
+    READ,
+    SKIPPED,
+    VANISHED,
+    GenerationState,
+)
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.log_file import CompressedFile, PlainFile
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
@@ -62,7 +70,7 @@ class GenerationRegistry:
             self._last_log.is_last_log = True
         self.blocks_read = 0
         """Blocks that were read of any of them."""
-        self.active = [g for g in self.all_generations if g.state == OPEN or g.is_last_log]
+        self.active = [g for g in self.all_generations if g.state is OPEN or g.is_last_log]
         """Those with a file, with something to store, or that are looked for, oldest first; the
         others are history, and cost nothing until a file is compared."""
         self.inspected_files: dict[tuple[int, int], tuple[int, int]] = {}
@@ -118,7 +126,7 @@ class GenerationRegistry:
 
     def without_file(self) -> list[Generation]:
         """Those whose file has vanished, and whose rest is being looked for."""
-        return [g for g in self.active if g.file is None and g.state == OPEN]
+        return [g for g in self.active if g.file is None and g.state is OPEN]
 
     @property
     def has_missing_files(self) -> bool:
@@ -129,7 +137,7 @@ class GenerationRegistry:
         """Those whose file has gone, or was given back."""
         return [g for g in self.all_generations if g.file is None]
 
-    def new(self, mark: Fingerprint, state: str = OPEN) -> Generation:
+    def new(self, mark: Fingerprint, state: GenerationState = OPEN) -> Generation:
         """A generation that was not there before."""
         generation = Generation(self._number(), self._source, mark, state)
         self.all_generations.append(generation)
@@ -216,7 +224,7 @@ class GenerationRegistry:
 
         True where one has to be, though a scan might not come upon it: there are too many.
         """
-        done = [g for g in self.open() if g.state == DONE and not g.is_live and not g.changed()]
+        done = [g for g in self.open() if g.state is READ and not g.is_live and not g.changed()]
         excess = len(done) - MAX_DRAINED_OPEN
         return [
             (generation, i < excess)
@@ -235,11 +243,11 @@ class GenerationRegistry:
         # have been counted from there.
         generation.is_resumed = generation.fingerprint.offset > 0
         read_last = generation.was_live and self.is_latest(generation)
-        if not (generation.is_resumed and read_last) or generation.state == SKIPPED:
+        if not (generation.is_resumed and read_last) or generation.state.is_skipped:
             generation.compare_until = None
         elif generation.compare_until is None:
             generation.compare_until = 0
-        generation.state, generation.is_ended = OPEN, False
+        generation.state = OPEN
         generation.is_begun, generation.read_attempted = False, False
         generation.blocks_before = self.blocks_read
         generation.is_past_log_before &= generation.is_resumed and read_last
@@ -250,7 +258,8 @@ class GenerationRegistry:
         """Close a generation's file; one that was read to its end is finished."""
         generation.close()
         generation.is_live, generation.last_change = False, now
-        generation.is_ended = generation.state == DONE
+        if generation.state is READ:
+            generation.state = FINISHED
         # What was left alone because this file was open has to be asked again.
         self.inspected_files.clear()
 
@@ -266,10 +275,10 @@ class GenerationRegistry:
         for identity in self.finished.keys() - present:
             self._unstored[identity] = replace(self.finished.pop(identity), gone=True)
         for generation in self.all_generations:
-            if generation.state == SKIPPED and generation.identity not in present:
+            if generation.state is SKIPPED and generation.identity not in present:
                 generation.last_change = generation.last_change or now
                 if now - generation.last_change >= COMPRESSING_MS:
-                    generation.is_ended = True
+                    generation.state = VANISHED
                     self.wake(generation)
 
     def finished_to_store(self) -> list[FinishedFile]:
@@ -302,10 +311,7 @@ class GenerationRegistry:
         self.active = [
             g
             for g in self.active
-            if g.file is not None
-            or g.changed()
-            or g.is_last_log
-            or (g.state == OPEN and not g.is_ended)
+            if g.file is not None or g.changed() or g.is_last_log or g.state is OPEN
         ]
 
     def finished_stored(self, files: Iterable[FinishedFile]) -> None:

@@ -13,8 +13,9 @@ from donkeywatch.sources.content_matcher import ContentMatcher
 from donkeywatch.sources.file_problems import FileProblems, FileState, file_state
 from donkeywatch.sources.files_before_first_start import SkippedFiles
 from donkeywatch.sources.fingerprints import Fingerprint, is_prefix
-from donkeywatch.sources.generation import DONE, OPEN, SKIPPED, Generation
+from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.generation_registry import GenerationRegistry, OpenFile
+from donkeywatch.sources.generation_state import FINISHED, OPEN
 from donkeywatch.sources.log_file import (
     DamagedArchiveError,
     PlainFile,
@@ -126,7 +127,7 @@ class RotatedFiles:
                     if self._registry.held(file.identity) is None:
                         self._registry.attach(generation, file, now)
                     else:  # Written anew with all of it, and read as that.
-                        generation.state, generation.is_ended = DONE, True
+                        generation.state = FINISHED
                     return
                 finally:
                     self._registry.close_if_unused(file)
@@ -201,12 +202,12 @@ class RotatedFiles:
             generation = self._identity.match(file, self._registry.closed_generations())
         if self.is_first_start and generation is None:
             generation = self.skipped_files.add(file)
-        if generation is not None and generation.state == SKIPPED:
+        if generation is not None and generation.state.is_skipped:
             self._finish(signed, history=True)
             self.skipped_files.keep(generation, file)
             return True
         if generation is not None and generation.has_no_more_in(file):
-            generation.state, generation.is_ended = DONE, True
+            generation.state = FINISHED
             self._finish(signed)
             return True
         if generation is None:

@@ -1,0 +1,55 @@
+"""GenerationState: which states may follow which, and what a database row says of each."""
+
+from __future__ import annotations
+
+import pytest
+
+from donkeywatch.sources.fingerprints import Fingerprint
+from donkeywatch.sources.generation import Generation
+from donkeywatch.sources.generation_state import (
+    FINISHED,
+    LOST,
+    OPEN,
+    READ,
+    SKIPPED,
+    TRANSITIONS,
+    VANISHED,
+    GenerationState,
+)
+
+PAIRS = [(old, new) for old in GenerationState for new in GenerationState]
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS, ids=[f"{old}-{new}" for old, new in PAIRS])
+def test_a_generation_takes_the_states_of_the_table_alone(
+    old: GenerationState, new: GenerationState
+) -> None:
+    """The same state again is no change; what the table does not have is refused."""
+    generation = Generation(1, "main", Fingerprint(), old)
+    if new is old or new in TRANSITIONS[old]:
+        generation.state = new
+        assert generation.state is new
+    else:
+        with pytest.raises(ValueError, match=f"{old} cannot become {new}"):
+            generation.state = new
+        assert generation.state is old
+
+
+def test_every_state_can_be_opened_again() -> None:
+    """A file may turn up that holds more than what was taken for the end."""
+    assert all(OPEN in following for state, following in TRANSITIONS.items() if state is not OPEN)
+
+
+def test_a_database_row_tells_neither_finished_from_read_nor_vanished_from_skipped() -> None:
+    """Both mean the same to the next start, which has no file open; the names are of 0.1.0."""
+    stored = {state: state.stored for state in GenerationState}
+    assert stored == {
+        OPEN: "open", READ: "done", FINISHED: "done", LOST: "lost", SKIPPED: "skipped",
+        VANISHED: "skipped",
+    }  # fmt: skip
+
+
+def test_nothing_is_expected_of_what_is_over() -> None:
+    """What was skipped stays known while its file is there."""
+    assert {state for state in GenerationState if state.is_over} == {FINISHED, LOST, VANISHED}
+    assert {state for state in GenerationState if state.is_skipped} == {SKIPPED, VANISHED}
