@@ -27,7 +27,7 @@ from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout
 from donkeywatch.ingest.layouts.tsv import TsvLayout
 from donkeywatch.ingest.line_reader import LineReader
-from donkeywatch.ingest.packed_fields import PackedFields
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.word_columns import WideLines, WordColumns
 from donkeywatch.ingest.word_search import AhoCorasickMatcher, HyperscanMatcher

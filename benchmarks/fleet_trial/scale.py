@@ -9,7 +9,7 @@ from donkeywatch.counting.calendar import HOUR, SECOND, WEEK, week_of
 from donkeywatch.counting.window_aggregates import Window
 from donkeywatch.fleet import tables
 from donkeywatch.fleet.clickhouse_servers import ClickHouseServers
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.union import unite
 from donkeywatch.fleet.warehouse import INSERT_ROWS
 from fleet.servers import CLUSTER, Cluster

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from conformance.copying import PACKERS, CopiedLog, Way
 from donkeywatch.counting.calendar import SECOND, iso_utc
-from donkeywatch.ingest.duplicate_recogniser import MIN_RUN
+from donkeywatch.ingest.log_copy_recogniser import MIN_RUN
 from donkeywatch.sources import rotated_file_inspection
 from donkeywatch.sources.log_file import open_file
 

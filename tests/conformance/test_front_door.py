@@ -26,7 +26,7 @@ from conformance.site import Case, Site
 from conformance.test_operation import certify
 from donkeywatch.counting.calendar import HOUR, SECOND
 from donkeywatch.publish.http.base_middleware import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
-from donkeywatch.sources.file_discovery import FileDiscovery
+from donkeywatch.sources.file_identification import FileIdentification
 
 IDLE = 2_500
 SMALL_LOG = 20_000
@@ -185,11 +185,11 @@ def test_blind_time_at_the_start_takes_nothing_from_the_past(
             lines.write(f"{stamp}\t2001:db8::{minute + 1:x}\tzqorv {minute}\n")
     reader.now = noon + HOUR
 
-    def fail(_finder: FileDiscovery, _now: int) -> None:
+    def fail(_finder: FileIdentification, _now: int) -> None:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     with monkeypatch.context() as failing:
-        failing.setattr(FileDiscovery, "scan", fail)
+        failing.setattr(FileIdentification, "scan", fail)
         reader.start()
         for _ in range(10):
             reader.tick()

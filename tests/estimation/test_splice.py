@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.estimation.splice import Z, splice_factor, spliced
+from donkeywatch.estimation.intervals import Estimate, Z
+from donkeywatch.estimation.splice import splice_factor, spliced
 
 CHANGES = 200
 ADDRESSES = 3_000

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, week_of
-from donkeywatch.fleet import key_issue, key_receipt, server_hours, shipper, tables
+from donkeywatch.fleet import hour_commit_records, key_issue, key_receipt, shipper, tables
 from donkeywatch.fleet.sealed_keys import Identity
 from donkeywatch.fleet.union_refresh import UnionRefresh
 from donkeywatch.fleet.warehouse import Warehouse
@@ -223,14 +223,14 @@ class SimulatedFleet:
     def withdraw(self, name: str, hour: int) -> None:
         """Let it be as if a server had not shipped an hour yet."""
         with self.open() as warehouse:
-            records = server_hours.read(warehouse, self.end - HOURS * HOUR, self.end)
+            records = hour_commit_records.read(warehouse, self.end - HOURS * HOUR, self.end)
             kept = [r for r in records if (r.server, r.hour) != (name, hour)]
             warehouse.execute_on_shards(f"drop table {warehouse.local('server_hours')}")
             if warehouse.local("server_hours") != warehouse.whole("server_hours"):
                 warehouse.execute_on_shards(f"drop table {warehouse.whole('server_hours')}")
             tables.create(warehouse, self.cluster)
             for record in kept:
-                server_hours.write(warehouse, record)
+                hour_commit_records.write(warehouse, record)
 
     def refresh(self, now: int) -> int:
         """Unite what was shipped; how many windows were written."""

@@ -10,8 +10,8 @@ import pytest
 
 from donkeywatch.counting.calendar import HOUR, WEEK, week_of
 from donkeywatch.errors import WarehouseError
-from donkeywatch.fleet import server_hours, shipper
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet import hour_commit_records, shipper
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.warehouse import Columns, Warehouse
 from fleet.simulated_fleet import HOURS, SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
@@ -133,4 +133,4 @@ def test_of_several_records_the_newest_counts() -> None:
     records = [record(1, 9), record(3, 2), record(3, 7), record(2, 8)]
     for _ in range(10):
         random.Random(1).shuffle(records)
-        assert server_hours.newest(records) == [record(3, 7)]
+        assert hour_commit_records.newest(records) == [record(3, 7)]

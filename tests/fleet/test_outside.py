@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from donkeywatch.counting.calendar import HOUR, WEEK, week_of
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.union import NOT_SHIPPED, OTHER_KEY, OTHER_LEXICON, split
 from fleet.simulated_fleet import SimulatedFleet
 from fleet.test_union import MINUTE, NAMES

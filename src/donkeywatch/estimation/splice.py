@@ -10,10 +10,8 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from donkeywatch.estimation.intervals import Estimate
+from donkeywatch.estimation.intervals import Estimate, Z
 
-Z = 1.959964
-"""97.5 % quantile of the normal distribution."""
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -32,10 +30,10 @@ class SpliceFactor:
 
 
 def spliced(estimate: Estimate, factors: Sequence[Estimate]) -> Estimate:
-    """An estimate of before some splices, as the list of after them would have counted it.
+    """Rescale an estimate from before some changes of the word list to the level of the newest.
 
     The errors of the estimate and of the factors are independent: their squared widths on the
-    logarithm add up. Where nothing was flagged, nothing is there to multiply but the upper limit.
+    logarithm add up. An estimate of 0 stays 0; its upper limit alone is scaled.
     """
     product = math.prod(factor.value for factor in factors)
     doubt = sum(math.log(factor.upper / factor.value) ** 2 for factor in factors)

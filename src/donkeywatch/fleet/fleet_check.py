@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from donkeywatch.counting.calendar import HOUR, SECOND, WEEK, iso_utc, week_name, week_of
 from donkeywatch.errors import DonkeywatchError
-from donkeywatch.fleet import key_issue, server_hours, tables
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet import hour_commit_records, key_issue, tables
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.warehouse import Warehouse
 from donkeywatch.settings.schema import Settings
 
@@ -43,7 +43,7 @@ def findings(settings: Settings, warehouse: Warehouse, now: int) -> list[Finding
             result.append(Finding(True, f"{name}: {warehouse.shards} shard(s)"))
     if all(finding.is_good for finding in result):
         result += _key_findings(warehouse, now)
-        records = server_hours.read(warehouse, week_of(now), now + WEEK)
+        records = hour_commit_records.read(warehouse, week_of(now), now + WEEK)
         result += _server_findings(settings, records, now)
     return result
 

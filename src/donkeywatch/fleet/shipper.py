@@ -14,8 +14,8 @@ from donkeywatch.counting.calendar import HOUR, SECOND, WEEK, week_name, week_of
 from donkeywatch.counting.observations import Pseudonyms
 from donkeywatch.counting.sorting import run_sums
 from donkeywatch.counting.tick_counts import Rows, concat
-from donkeywatch.fleet import server_hours, tables
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet import hour_commit_records, tables
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.warehouse import Columns, Warehouse
 from donkeywatch.ingest import keyring
 from donkeywatch.settings import state_files
@@ -79,7 +79,7 @@ def _ship(
         if record.previous_check and rows.previous is not None:
             columns = _columns(record, week - WEEK, rows, rows.previous)
             warehouse.insert("pseudonym_rows", columns)
-    server_hours.write(warehouse, record)
+    hour_commit_records.write(warehouse, record)
 
 
 def _topics(db: sqlite3.Connection, hour: int) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """The tables of a fleet in ClickHouse: what is in them, and the statements that make them.
 
-Rows live as long as the key of their week. An insert of rows counts only when a record in `hours`
-names its batch, and of the records of a server's hour only the newest counts: so a repeated insert,
-one that was cut off, and an hour that closes again can neither double nor lose anything.
+Rows live as long as the key of their week. An insert of rows counts only when a record in
+`server_hours` names its batch, and of the records of a server's hour only the newest counts: so a
+repeated insert, one that was cut off, and an hour that closes again can neither double nor lose
+anything.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from donkeywatch.counting.window_aggregates import (
     WindowAggregate,
     empty_aggregate,
 )
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.warehouse import Row, Warehouse, literal
 
 OTHER_KEY = "its rows are under another key"

@@ -6,17 +6,16 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 
-from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, week_of
+from donkeywatch.counting.calendar import HOUR, WEEK, floor_to, week_of
 from donkeywatch.counting.key_lifetime import first_living_week
+from donkeywatch.counting.rolling_windows import ROLLING_LENGTHS
 from donkeywatch.counting.window_aggregates import Window
-from donkeywatch.fleet import key_issue, server_hours, tables, union_tables
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet import hour_commit_records, key_issue, tables, union_tables
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.union import Union, unite
 from donkeywatch.fleet.warehouse import Warehouse
 from donkeywatch.store.store import Store
 
-ROLLING_LENGTHS = {"1h": HOUR, "24h": DAY, "7d": WEEK}
-"""Rolling windows by kind, ms; they end where an hour does."""
 COUNTED = "fleet_counted"
 """Setting: what the counters hold of the hours whose rows live, as records in JSON."""
 
@@ -41,7 +40,7 @@ class UnionRefresh:
         # Archives may have been shipped of weeks that are long over.
         first = first_living_week(now)
         living = {first, first + WEEK, *tables.weeks_with_rows(warehouse)}
-        current = server_hours.fingerprints(warehouse, min(living))
+        current = hour_commit_records.fingerprints(warehouse, min(living))
         changed = {
             hour
             for hour, each in current.items()
@@ -61,7 +60,7 @@ class UnionRefresh:
         living: set[int],
     ) -> int:
         first = week_of(min(changed))
-        records = server_hours.read(warehouse, first - WEEK, max(current) + HOUR)
+        records = hour_commit_records.read(warehouse, first - WEEK, max(current) + HOUR)
         by_hour: dict[int, list[ServerHour]] = defaultdict(list)
         for record in records:
             by_hour[record.hour].append(record)

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Mapping
 
 from donkeywatch.counting.calendar import iso_utc
-from donkeywatch.fleet.server_hours import ServerHour
+from donkeywatch.fleet.hour_commit_records import ServerHour
 from donkeywatch.fleet.union import Union
 from donkeywatch.store import window_tables
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.byte_columns import MASKS, Mask, Offsets, indices_of, matches_at, pack_word
-from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.possible_links import maybe_link
 from donkeywatch.ingest.query_syntax import escape_is_separator
 
@@ -150,7 +150,10 @@ def _is_chain(fields: PackedFields, texts: _QuotedTexts, start: Offsets) -> tupl
 
 
 def _expected_suffix(texts: _QuotedTexts, right: Mask) -> Offsets:
-    """Give what stands behind each text of a chain, by which of them lean right."""
+    """Give the syntax that has to stand behind each text of a chain, as an index of `_BEHIND`.
+
+    ``right`` tells which chains are nested to the right, ``AND (a, AND (b, c))``.
+    """
     expected = np.full(len(texts.opening), _BETWEEN_LEFT)
     expected[texts.first] = _BETWEEN_FIRST
     expected[np.repeat(right, texts.leaves)] = _BETWEEN_RIGHT

@@ -24,10 +24,12 @@ _TEN = np.uint64(0x0A01)
 
 
 def _octet_layouts() -> tuple[npt.NDArray[np.uint8], Words]:
-    """The sizes of four octets by which of sixteen bytes are no digits: their number, 0 for none.
+    """Tabulate how long the four octets of an address are, by which of sixteen bytes are no digits.
 
-    By that number, one byte for each octet: the bits it takes up with what stands behind it. The
-    byte behind these is the size of the whole.
+    ``1.20.3.4,`` has such bytes at 1, 4, 6 and 8. The first array gives a number for such a
+    pattern (a bit for each byte), 0 for one that is no address. The second gives for that number
+    eight bytes: the bits that each octet takes with the byte behind it (16, 24, 16, 16), and then
+    the size of the whole (8).
     """
     number, sizes = np.zeros(1 << 16, np.uint8), [0]
     for octets in product((1, 2, 3), repeat=4):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.byte_columns import MASKS, Mask, Offsets, pack_word
-from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.word_search import WORD_BYTE
 from donkeywatch.sources.wrappers import BYTE_ORDER_MARK
 

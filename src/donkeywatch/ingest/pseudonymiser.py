@@ -55,7 +55,8 @@ class Pseudonymiser:
     ) -> Pseudonyms:
         """Pseudonyms under the key of the week ``weeks_back_ms`` ms before each line's own.
 
-        Where that is destroyed, those of ``fallback``: each address still has one of its own.
+        Where that key is destroyed, a line has its pseudonym in ``fallback``, so that distinct
+        addresses keep distinct ones; without a fallback it is 0.
         """
         hashed = np.zeros(len(time), np.uint64) if fallback is None else fallback.copy()
         for week, chosen in _split_by_week(time):

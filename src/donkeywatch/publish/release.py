@@ -1,7 +1,8 @@
 """The rules of the guarded release: which figures of a closed week anyone may see.
 
-A week is decided once, as a whole: its total, its countries and its hours together. What is left
-out can be had by subtraction from what is not, so no cell is left out by itself for its own sake:
+A week is decided once, as a whole: its total, its countries and its hours together. A cell that is
+left out could be computed by subtraction from the total and the other cells (complementary
+disclosure), so cells are never left out one at a time:
 
 - *Week.* A topic is released with at least ten flagged and ten other addresses.
 - *Hours.* All hours with queries, or none: which hours were left out, and what the week has more
@@ -13,8 +14,7 @@ out can be had by subtraction from what is not, so no cell is left out by itself
 - *Repeats.* Flagged queries are told where they are at least ten more than flagged addresses: the
   difference bounds how many addresses sent more than one.
 
-Every rule looks at counts that are at least the floor, or at whether one is below it: how far below
-it is changes nothing.
+No rule depends on the value of a count below the floor, only on its being below.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def _has_repeats(cells: Iterable[ExactCounts], topic: str) -> bool:
 
 
 def _without_queries(week: WeekCounts, topic: str) -> WeekCounts:
-    """The week with as many flagged queries of a topic as addresses, so that none are told."""
+    """Copy a week with as many flagged queries of a topic as flagged addresses.
+
+    No address has repeated a query then, and the number of queries is not released.
+    """
 
     def stripped(cell: ExactCounts) -> ExactCounts:
         addresses = cell.flagged_addresses(topic)
@@ -131,10 +134,10 @@ def _hour_rows(week: WeekCounts, topics: Sequence[str]) -> list[ReleasedRow]:
 
 
 def _are_hours_protected(week: WeekCounts, topic: str) -> bool:
-    """Does every hour have the floor, and so has all that hours and week tell together?
+    """Tell whether every hour is protected, and each count that can be had by subtraction.
 
-    The addresses that were flagged in the week but not in an hour are a difference of both. What
-    the hours have more than the week is what addresses of several hours are counted again.
+    Those are the week without one of its hours, and the sum of the hours without the week: it is
+    larger, since an address that is flagged in several hours counts in each.
     """
     cells, total = week.hours.values(), week.total.flagged_addresses(topic)
     if not all(_is_protected(hour, topic) for hour in cells):
@@ -194,7 +197,10 @@ def _is_nameable(
 def _is_rest_protected(
     week: WeekCounts, topic: str, named: Sequence[str], released: Mapping[str, Sequence[str]]
 ) -> bool:
-    """Is what the week has more than the named countries enough, by itself and beside topics?"""
+    """Tell whether the week without the named countries is large enough.
+
+    By itself, and in its difference to each topic that is released before.
+    """
     rest = _rest(week, named)
     if rest.addresses < MIN_RELEASED_ADDRESSES or not _is_protected(rest, topic):
         return False

@@ -38,7 +38,7 @@ def select_hours(hours: Windows, rule: Rule) -> BoolArray:
 
 
 def _drop_quietest(hours: Windows, followed: BoolArray) -> BoolArray:
-    """All but the given share of the followed hours with the fewest queries; ties go together."""
+    """Leave out `PAPER_SHARE` of the hours, those with the fewest queries; ties stay."""
     queries = np.sort(hours.queries[followed])
     dropped = int(PAPER_SHARE * len(queries))
     least = queries[dropped] if len(queries) else 0

@@ -77,12 +77,11 @@ class ClockGate:
         return not stream.is_waiting_for_clock
 
     def has_to_wait(self, stream: FollowedSource, generation: int, read: QueryColumns) -> bool:
-        """Has a block to wait, since a line in it is decided by a clock that is not confirmed?
+        """Tell whether a block has to wait until the clock is confirmed.
 
-        What is read after such a block will be read again with it.
-
-        Stamps that one clock takes for the future and the other does not; and those that are too
-        late only for a log that has come to what may be the future.
+        It waits where the clock decides about one of its lines: whether its time is in the future
+        (by one clock it is, by the other not), or too late (for a log that has come to what may be
+        the future). Whatever is read after such a block is read again with it.
         """
         clocks = self.clocks
         if stream.is_putting_back:

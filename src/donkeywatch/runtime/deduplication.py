@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.counting.checkpoint_batch import BatchBuilder
-from donkeywatch.ingest.duplicate_exclusion import leave_out_counted, newest_search
-from donkeywatch.ingest.duplicate_recogniser import Recogniser
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.lateness import JudgedQueries
+from donkeywatch.ingest.log_copy_exclusion import leave_out_counted, newest_search
+from donkeywatch.ingest.log_copy_recogniser import Recogniser
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.store.store import TICKS_SINCE, Store

@@ -13,11 +13,11 @@ from donkeywatch.counting.event_time_frontier import EventTimeFrontier
 from donkeywatch.counting.observations import Times
 from donkeywatch.ingest.block_reader import BlockReader
 from donkeywatch.ingest.detector import Detector
-from donkeywatch.ingest.duplicate_recogniser import Recogniser
 from donkeywatch.ingest.formats.regex import Regex
 from donkeywatch.ingest.formats.registry import create_format
 from donkeywatch.ingest.lateness import ACCEPTED, HasKey, JudgedQueries, LatenessRules
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
+from donkeywatch.ingest.log_copy_recogniser import Recogniser
 from donkeywatch.ingest.timestamps import TimestampParser
 from donkeywatch.publish.engine_status import SourceStatus
 from donkeywatch.runtime import source_notices

@@ -14,6 +14,7 @@ from donkeywatch.runtime import (
     fleet_lexicons,
     installation_state,
     lexicon_promotion,
+    series_breaks,
     source_opening,
 )
 from donkeywatch.runtime.followed_source import FollowedSource
@@ -59,13 +60,11 @@ def open_state(
         keys = installation_state.open_keys(settings, store, moment)
         digest = lexicon_model.digest(materials.lexicon, install)
         countries = materials.countries.digest
-        shadow = installation_state.OFF
+        shadow = series_breaks.OFF
         if materials.shadow is not None:
             shadow = lexicon_model.digest(materials.shadow, install)
         lexicon_promotion.record_promotion(store, digest, moment)
-        installation_state.record_measurement_changes(
-            store, settings, digest, shadow, countries, moment
-        )
+        series_breaks.record_measurement_changes(store, settings, digest, shadow, countries, moment)
         if settings.fleet.ships:
             fleet_lexicons.record_lexicon(store, settings, materials.lexicon, moment)
         interval = round(settings.backup.interval * SECOND)

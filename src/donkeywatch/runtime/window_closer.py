@@ -88,10 +88,10 @@ class WindowCloser:
     ) -> None:
         """Close every hour and week that ends at or before ``watermark``; all ms UTC.
 
-        What is over by ``sure`` is destroyed; nothing where that is None: closing can be undone by
-        a later line, destroying cannot, so it needs a clock that is confirmed. What was counted
-        ahead of ``now`` is taken back if that itself is ``confirmed``. Keys go at once; what was
-        made with them too, or ``is_archive``, some of it with each `close_hours_async`.
+        A later line opens a window again, but what is destroyed is gone: keys and rows go by
+        ``sure``, the time of a confirmed clock, and stay where that is None. If ``now`` is
+        ``confirmed``, what was counted more than a day ahead of it is taken back. Of an archive the
+        keys go at once, and the rows that were made with them at the next `close_hours_async`.
         """
         self._close_hours(watermark)
         self._close_weeks_incrementally(watermark)

@@ -50,14 +50,14 @@ class _FailedArchive(NamedTuple):
     file: FileState
     since: int
     attempted_at: int | None = None
-    """When it was last read in this state, from before to after; None: it may still be growing."""
+    """When a reading began and ended in this state (ms); None: it may still be growing."""
     reason: str | None = None
     """What the system said; None where it is the content that does not decode."""
     reported: bool = False
 
     @property
     def text(self) -> str:
-        """The problems as one text; None without any."""
+        """What is wrong with this archive, as it is logged."""
         return self.reason or "damaged or cut short, and not counted from there on; restore it"
 
 
@@ -124,9 +124,10 @@ class FileProblems:
     def record_failure(
         self, path: Path, file: FileState, error: DamagedArchiveError | OSError, now: int
     ) -> None:
-        """It could not be read to its end: one that does not decode may still be growing.
+        """Note that an archive could not be read to its end.
 
-        ``file`` is as it is now. Only if it was so before, too, it has been read in this state.
+        ``file`` is its state after that. Where it is the state of the failure before, the archive
+        was read in this state; otherwise it has changed meanwhile, and may still be growing.
         """
         suspect = self._suspects.get(file.identity)
         if suspect is None or suspect.file != file:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError, printable
-from donkeywatch.sources.file_discovery import FileDiscovery
+from donkeywatch.sources.file_identification import FileIdentification
 from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.generation import Generation
@@ -78,7 +78,7 @@ class Follower:
         self.registry = GenerationRegistry(
             log.name, stored, finished, number, keys, counted_otherwise
         )
-        self._finder = FileDiscovery(
+        self._finder = FileIdentification(
             log,
             self.registry,
             keys,

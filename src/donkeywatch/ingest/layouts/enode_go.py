@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.and_chains import find_and_chains
 from donkeywatch.ingest.byte_columns import Block, Mask, Offsets, matches_at
 from donkeywatch.ingest.layouts.layout import QuerySpans, detect_timestamp_layout, line_ends
-from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 
@@ -20,8 +20,9 @@ PLAIN, OBFUSCATED = (
 REQUEST = b" opcode=OP_SEARCHREQUEST expr="
 EXPR_MARK = b" expr="
 """Without this a line is no search."""
-MAX_OTHER_SHARE = 64
-"""One line in so many may be looked at by itself to find that it is none."""
+LINES_PER_OTHER = 64
+"""Where more than one line in so many is no search, they are found together by `EXPR_MARK`; fewer
+are left to the parser of single lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class EnodeGoLayout:
         at = np.minimum(address_end, block.end)
         valid = valid & matches_at(block.data, at, REQUEST)
         none = None
-        if int(np.count_nonzero(~valid)) > len(block) // MAX_OTHER_SHARE:
+        if int(np.count_nonzero(~valid)) > len(block) // LINES_PER_OTHER:
             none = np.ones(len(block), bool)
             none[block.lines_containing(EXPR_MARK)] = False
         start, end = np.minimum(at + len(REQUEST), block.end), line_ends(block)

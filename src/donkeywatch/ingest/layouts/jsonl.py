@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.byte_columns import GATHER_BYTES, PADDING, Block, Mask, Offsets, matches_at
 from donkeywatch.ingest.formats.jsonl import Jsonl
 from donkeywatch.ingest.formats.line_format import RawQuery
@@ -16,7 +17,6 @@ from donkeywatch.ingest.layouts.layout import (
     lines_containing,
     query_spans,
 )
-from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 

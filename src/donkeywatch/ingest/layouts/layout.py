@@ -7,8 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.byte_columns import MASKS, Block, Mask, Offsets, indices_of, pack_word
-from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.byte_columns import Block, Mask, Offsets
 from donkeywatch.ingest.layouts.layout import (
     QuerySpans,
@@ -13,7 +14,6 @@ from donkeywatch.ingest.layouts.layout import (
     line_ends,
     query_spans,
 )
-from donkeywatch.ingest.packed_fields import PackedFields
 from donkeywatch.ingest.timestamp_columns import TimestampLayout
 from donkeywatch.settings.schema import Syntax
 

@@ -26,7 +26,7 @@ MAX_PASSES = 8
 """How often all names are looked at in one look, where files are renamed meanwhile."""
 
 
-class FileDiscovery:
+class FileIdentification:
     """Says whose content each file holds, and puts it into the registry."""
 
     def __init__(
@@ -161,9 +161,10 @@ class FileDiscovery:
     # -- files that hold something else now ------------------------------------------------
 
     def _current_generation(self, generation: Generation, now: int) -> Generation:
-        """The generation, or that of what its file was written anew with before it was replaced.
+        """Give the generation of the content that is in a generation's file now.
 
-        What had been in it, and was not stored, is looked for and reported lost.
+        It is another one where the file was rewritten in place before another took its name. What
+        the old one had, and was not stored, is looked for, and reported lost if it is nowhere.
         """
         held = generation.file
         if not isinstance(held, PlainFile) or not generation.fingerprint.head_length:
@@ -173,9 +174,10 @@ class FileDiscovery:
         return self.replace_generation(generation, held, now)
 
     def replace_generation(self, generation: Generation, file: PlainFile, now: int) -> Generation:
-        """The file was truncated or written anew: who reads it now that it is another's.
+        """Give the generation of a file that was truncated or written anew.
 
-        What was in it before, and was not counted, is looked for elsewhere.
+        The one that was read from it goes without a file: what of it was not counted is looked
+        for elsewhere.
         """
         self._events["truncations"] += 1
         self.rotated.last_rotation = now

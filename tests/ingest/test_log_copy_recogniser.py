@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, WEEK, week_of
 from donkeywatch.counting.tick_counts import TICK_MS, Rows, group
 from donkeywatch.ingest.address_mac import pseudonyms
-from donkeywatch.ingest.duplicate_exclusion import leave_out_counted
-from donkeywatch.ingest.duplicate_recogniser import MIN_MASKED, MIN_RUN, Recogniser, SearchOutcome
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.ingest.lateness import TOO_LATE, JudgedQueries
 from donkeywatch.ingest.line_reader import LineReader, QueryColumns
+from donkeywatch.ingest.log_copy_exclusion import leave_out_counted
+from donkeywatch.ingest.log_copy_recogniser import MIN_MASKED, MIN_RUN, Recogniser, SearchOutcome
 from donkeywatch.runtime.format_detection import reader_without_lexicon
 from donkeywatch.settings.schema import Source
 

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from donkeywatch.ingest.aligned_fields import ALIGNMENT, PackedFields
 from donkeywatch.ingest.byte_columns import PADDING, unaligned_words, with_padding
-from donkeywatch.ingest.packed_fields import ALIGNMENT, PackedFields
 
 SPANS = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 90)), min_size=1, max_size=20)
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from donkeywatch.counting.observations import LEFT_OUT
-from donkeywatch.ingest.duplicate_recogniser import Recogniser, SearchOutcome, SearchOutcomes
 from donkeywatch.ingest.lateness import ACCEPTED, TIME_REJECTIONS, JudgedQueries, Verdicts
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
+from donkeywatch.ingest.log_copy_recogniser import Recogniser, SearchOutcome, SearchOutcomes
 
 NEWEST_SEARCH_BYTES = 1 << 14
 """Bytes at the end of a log among which its newest search is looked for."""
@@ -44,9 +44,9 @@ def leave_out_counted(
 
     ``too_long`` lines were dropped unread; ``more_follows`` tells that the file goes on behind the
     block. Returns how many of the lines that were too long are new, too, and the lines that are
-    left out by reason. A line that is no search, or whose time is rejected, is left out where it
-    stands between two searches that are: nothing else tells whether its outcome was counted, and
-    none may be lost.
+    left out by reason. A line that is no search, or whose time is rejected, cannot be recognised by
+    itself: it is left out only where the searches before and after it are. In doubt it is counted,
+    so that none is lost.
     """
 
     def lines(looked_for: Set[bytes]) -> Sequence[bytes]:
@@ -96,7 +96,11 @@ def _tally_by_line(
     *,
     more_follows: bool,
 ) -> tuple[Counter[str], Counter[SearchOutcome]]:
-    """Count the lines that are not counted by outcome where they are new, else by their outcome."""
+    """Tally the lines that are no accepted searches, and those that are left out.
+
+    A line beside a new search is tallied by its own outcome; one between two searches that were
+    counted before is left out, under the outcome of the search before it.
+    """
     tally, left_out, between = Counter[str](), Counter[SearchOutcome](), Counter[str]()
     coming = zip(outcomes.tolist(), verdict.tolist(), strict=True)
 
