@@ -137,7 +137,7 @@ oracle: .venv/test
 	PYTHONPATH=benchmarks $(BIN)/python -m oracle
 
 web:
-	cd web && npm ci --ignore-scripts && npm run vendor
+	cd tools/web && npm ci --ignore-scripts && npm run vendor
 
 conformance: .venv/test
 	$(BIN)/python -m pytest -n 3 --dist worksteal tests/conformance $(PYTEST)

@@ -18,10 +18,10 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from asking import Asked
-    from browsing import Site
     from donkeywatch.publish.engine_status import Status
-    from support import Simulated
+    from support.asking import Asked
+    from support.browsing import Site
+    from support.simulated_server import Simulated
 
 # A busy machine is no fault of the code: nothing here is a timed test.
 settings.register_profile("untimed", deadline=None)
@@ -58,7 +58,7 @@ def _untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The page over four counted weeks, ready."""
-    from browsing import site_over
+    from support.browsing import site_over
 
     with site_over(tmp_path_factory.mktemp("page")) as made:
         yield made
@@ -67,7 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium without a screen; closed after each module, since its driver holds an event loop."""
-    from browsing import chromium
+    from support.browsing import chromium
 
     with chromium() as opened:
         yield opened
@@ -86,7 +86,7 @@ def _silent_server(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.fixture(scope="session")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status]:
     """A simulation of two weeks and a day, counted, and the engine's status."""
-    from asking import count_simulation
+    from support.asking import count_simulation
 
     return count_simulation(tmp_path_factory.mktemp("app"))
 
@@ -94,7 +94,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Simulated, Status
 @pytest.fixture(scope="module")
 def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
     """The application over that simulation, without a token."""
-    from asking import served
+    from support.asking import served
 
     with served(*counted) as request:
         yield request
@@ -104,7 +104,7 @@ def ask(counted: tuple[Simulated, Status]) -> Iterator[Asked]:
 def small_server(tmp_path: Path) -> Simulated:
     """A small simulated server with one live log, and settings with a port of its own."""
     from donkeywatch.simulation.generator import Simulation
-    from support import START, simulated
+    from support.simulated_server import START, simulated
 
     sim = Simulation(seed=4, start=START, hours=24, queries=500, addresses=50)
     made = simulated(tmp_path / "server", sim, files=1)

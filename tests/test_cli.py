@@ -24,7 +24,7 @@ import pytest
 from donkeywatch import cli
 from donkeywatch.cli import application
 from donkeywatch.simulation.generator import Simulation
-from support import START, Simulated, simulated
+from support.simulated_server import START, Simulated, simulated
 
 SAMPLE = Path(__file__).resolve().parents[2] / "shared" / "samples" / "enode-go.log"
 
@@ -440,7 +440,7 @@ def test_lexicon_check_counts_and_shows_no_word(server: Simulated) -> None:
 
 def test_two_at_once_are_refused(server: Simulated) -> None:
     """A second process on the same state directory is told that another is at work."""
-    from support import engine
+    from support.simulated_server import engine
 
     with engine(server.settings):
         code, message = donkeywatch("backfill", "-c", server.settings, *server.archive)

@@ -19,7 +19,7 @@ from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
 from donkeywatch.simulation.truth import Truth
 from donkeywatch.store import partitioned_reads, segments
-from support import (
+from support.simulated_server import (
     NOW,
     START,
     Simulated,

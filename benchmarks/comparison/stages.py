@@ -18,6 +18,7 @@ from rich.table import Table
 from comparison.input import Input, Plan, generate
 from donkeywatch.counting.checkpoint_batch import BatchBuilder
 from donkeywatch.ingest import block_reader
+from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.block_reader import BlockReader, _ColumnarParse
 from donkeywatch.ingest.byte_columns import Block
 from donkeywatch.ingest.countries import CountryLookup
@@ -27,7 +28,6 @@ from donkeywatch.ingest.layouts.enode_go import EnodeGoLayout
 from donkeywatch.ingest.layouts.jsonl import JsonlLayout
 from donkeywatch.ingest.layouts.tsv import TsvLayout
 from donkeywatch.ingest.line_reader import LineReader
-from donkeywatch.ingest.aligned_fields import PackedFields
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.word_columns import WideLines, WordColumns
 from donkeywatch.ingest.word_search import AhoCorasickMatcher, HyperscanMatcher

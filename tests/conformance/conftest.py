@@ -1,4 +1,4 @@
-"""What the suite shares: a zygote for daemons, and both kinds of reader."""
+"""What the suite shares: a fork_server for daemons, and both kinds of reader."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from conformance.diary import (
     Clocks,
     Diary,
 )
+from conformance.fork_server import ForkServer
 from conformance.readers import Daemon
 from conformance.site import Case, Site
-from conformance.surroundings import Nobody, PreparedZygote, Shifted
-from conformance.zygote import Zygote
-from instruments import component
+from conformance.surroundings import Nobody, PreparedForkServer, Shifted
+from support.instruments import component
 
 
 @pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
+def fork_server() -> Iterator[ForkServer]:
     """One process that forks all daemons of this run."""
-    parent = Zygote()
+    parent = ForkServer()
     yield parent
     parent.close()
 
 
 @pytest.fixture
-def daemon(tmp_path: Path, zygote: Zygote) -> Iterator[Callable[[Case], Daemon]]:
+def daemon(tmp_path: Path, fork_server: ForkServer) -> Iterator[Callable[[Case], Daemon]]:
     """Makes daemons that do not outlive the test."""
     made: list[Daemon] = []
 
     def make(case: Case = Case()) -> Daemon:  # noqa: B008 - a frozen value
-        made.append(Daemon(tmp_path, case, zygote))
+        made.append(Daemon(tmp_path, case, fork_server))
         return made[-1]
 
     yield make
@@ -61,22 +61,24 @@ def _end(daemon: Daemon) -> None:
 
 
 @pytest.fixture(scope="session")
-def prepared_zygotes() -> Iterator[dict[str, PreparedZygote]]:
-    """Zygotes by what their children run first."""
-    parents: dict[str, PreparedZygote] = {}
+def prepared_fork_servers() -> Iterator[dict[str, PreparedForkServer]]:
+    """ForkServers by what their children run first."""
+    parents: dict[str, PreparedForkServer] = {}
     yield parents
     for parent in parents.values():
         parent.close()
 
 
 @pytest.fixture
-def prepared(tmp_path: Path, prepared_zygotes: dict[str, PreparedZygote]) -> Iterator[Prepared]:
+def prepared(
+    tmp_path: Path, prepared_fork_servers: dict[str, PreparedForkServer]
+) -> Iterator[Prepared]:
     """Makes daemons that run some Python first: with other rights, or parts that fail."""
     made: list[Daemon] = []
 
     def make(prelude: str, case: Case = Case(), directory: Path = tmp_path) -> Daemon:  # noqa: B008
-        parent = prepared_zygotes.get(prelude) or PreparedZygote(prelude)
-        prepared_zygotes[prelude] = parent
+        parent = prepared_fork_servers.get(prelude) or PreparedForkServer(prelude)
+        prepared_fork_servers[prelude] = parent
         made.append(Daemon(directory, case, parent))
         return made[-1]
 
@@ -197,16 +199,16 @@ def stepped(tmp_path: Path) -> Iterator[Callable[[Case, int], Clocks]]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, zygote: Zygote) -> Callable[..., tuple[int, str]]:
+def run(tmp_path: Path, fork_server: ForkServer) -> Callable[..., tuple[int, str]]:
     """Runs a verb as a real process, which inherits nothing of the daemon's."""
     numbers = itertools.count(1)
 
     def verb(*argv: str | Path) -> tuple[int, str]:
         """Exit code and everything it says."""
         message = tmp_path / f"said-{next(numbers)}.txt"
-        pid = zygote.fork([str(part) for part in argv], message)
+        pid = fork_server.fork([str(part) for part in argv], message)
         until = time.monotonic() + 20
-        while (code := zygote.poll(pid)) is None:
+        while (code := fork_server.poll(pid)) is None:
             assert time.monotonic() < until, message.read_text()
             time.sleep(0.01)
         return code, message.read_text()

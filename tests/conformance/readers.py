@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from conformance.fork_server import ForkServer
 from conformance.site import Case, Tally
-from conformance.zygote import Zygote
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
@@ -117,16 +117,16 @@ class Stepped:
 
 
 class Daemon:
-    """`donkeywatch run`, forked from a zygote; a real process that can really be killed."""
+    """`donkeywatch run`, forked from a fork server; a real process that can really be killed."""
 
-    def __init__(self, directory: Path, case: Case, zygote: Zygote) -> None:
+    def __init__(self, directory: Path, case: Case, fork_server: ForkServer) -> None:
         self.settings = write_settings(directory, case)
         self.state = directory / "state"
         self.errors = directory / "errors.txt"
         self.errors.touch()
         self.files: int | None = None
         """Limit of open files of the next life."""
-        self._zygote = zygote
+        self._fork_server = fork_server
         self.pid: int | None = None
 
     def start(self) -> None:
@@ -139,7 +139,7 @@ class Daemon:
         """Start it and wait for nothing."""
         assert self.pid is None
         argv = ["run", "--config", str(self.settings)]
-        self.pid = self._zygote.fork(argv, self.errors, self.files)
+        self.pid = self._fork_server.fork(argv, self.errors, self.files)
 
     def log_text(self) -> str:
         """All messages so far, of all its lives."""
@@ -155,14 +155,14 @@ class Daemon:
         while not condition():
             assert time.monotonic() < end, self.log_text()
             assert self.pid is not None
-            assert self._zygote.poll(self.pid) is None, self.log_text()
+            assert self._fork_server.poll(self.pid) is None, self.log_text()
             time.sleep(0.01)
 
     def wait(self, seconds: float = PATIENCE) -> int:
         """The exit code of a life that is about to end."""
         assert self.pid is not None
         end = time.monotonic() + seconds
-        while (code := self._zygote.poll(self.pid)) is None:
+        while (code := self._fork_server.poll(self.pid)) is None:
             assert time.monotonic() < end, self.log_text()
             time.sleep(0.01)
         self.pid = None

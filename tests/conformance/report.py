@@ -24,13 +24,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conformance.fork_server import ForkServer
 from conformance.page import COMMAND, FAILED, OURS, RUNS, SETUPS, Setup, always, rendered
 from conformance.peer import Peer
 from conformance.peers import PEERS
 from conformance.readers import Daemon
 from conformance.scripts import SCRIPTS, Scripted, prepare
 from conformance.site import Case, Site
-from conformance.zygote import Zygote
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "reliability.json"
@@ -68,12 +68,12 @@ def go(make: Callable[[Path, Case], Daemon | Peer], scripted: Scripted, case: Ca
 
 def job(setup: Setup, scripted: Scripted) -> tuple[int, str]:
     """All runs of a script with a set-up, and how many lines were written at most."""
-    zygote = Zygote() if setup.tool == OURS else None
+    fork_server = ForkServer() if setup.tool == OURS else None
     kinds = {kind.tool: kind for kind in PEERS}
 
     def make(directory: Path, case: Case) -> Daemon | Peer:
-        if zygote:
-            return Daemon(directory, case, zygote)
+        if fork_server:
+            return Daemon(directory, case, fork_server)
         return kinds[setup.tool](directory, case, setup.choice)
 
     runs: list[str] = []
@@ -90,8 +90,8 @@ def job(setup: Setup, scripted: Scripted) -> tuple[int, str]:
             written = max(written, lines)
             runs.append(f"{lost}/{doubled}")
     finally:
-        if zygote:
-            zygote.close()
+        if fork_server:
+            fork_server.close()
     return written, " ".join(runs)
 
 

@@ -13,23 +13,23 @@ from pathlib import Path
 
 import pytest
 
+from conformance.fork_server import ForkServer
 from conformance.readers import Daemon
-from conformance.zygote import Zygote
 
 
-class PreparedZygote(Zygote):
-    """A zygote whose children run some Python before they become daemons."""
+class PreparedForkServer(ForkServer):
+    """A fork server whose children run some Python before they become daemons."""
 
     def __init__(self, prelude: str) -> None:
         script = (
             "import sys\n"
             "sys.path.insert(0, sys.argv[1])\n"
-            "from conformance import zygote\n"
-            "def become(question, become=zygote._become):\n"
+            "from conformance import fork_server\n"
+            "def become(question, become=fork_server._become):\n"
             "    exec(sys.argv[2], {})\n"
             "    become(question)\n"
-            "zygote._become = become\n"
-            "zygote._main()\n"
+            "fork_server._become = become\n"
+            "fork_server._main()\n"
         )
         self._process = subprocess.Popen(
             [sys.executable, "-c", script, str(Path(__file__).parents[1]), prelude],
@@ -112,7 +112,7 @@ def refused(daemon: Daemon, code: int) -> str:
     return message
 
 
-class Shifted(Zygote):
+class Shifted(ForkServer):
     """Starts real processes whose wall clock libfaketime shifts, while they run, by `shift`."""
 
     # This libfaketime's clock_nanosleep, which Python sleeps with, takes the monotonic clock for

@@ -17,7 +17,7 @@ from conformance.scripts import prepare
 from conformance.site import Case, Site, Tally
 from donkeywatch.counting.calendar import MINUTE, SECOND
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
-from support import counters, outcomes
+from support.simulated_server import counters, outcomes
 
 Make = Callable[[Case], Daemon]
 CASES = [Case(wakeup="inotify"), Case(wakeup="polling")]

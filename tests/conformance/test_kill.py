@@ -14,7 +14,7 @@ import pytest
 
 from conformance import failpoints
 from conformance.failpoints import FAULTS, SOURCE
-from conformance.zygote import Zygote
+from conformance.fork_server import ForkServer
 
 TRUNK = {
     "runtime/engine.py": (
@@ -85,8 +85,8 @@ EXCUSED = (
 class Runs:
     """The template, what an undisturbed run does and gives, and processes that die."""
 
-    def __init__(self, directory: Path, zygote: Zygote) -> None:
-        self._directory, self._zygote = directory, zygote
+    def __init__(self, directory: Path, fork_server: ForkServer) -> None:
+        self._directory, self._fork_server = directory, fork_server
         self._template = directory / "template"
         self._template.mkdir()
         failpoints.prepare(self._template)
@@ -114,21 +114,21 @@ class Runs:
 
     def _call(self, function: str, place: Path, **arguments: Any) -> int:
         errors = self._directory / "errors.txt"
-        pid = self._zygote.call(
+        pid = self._fork_server.call(
             f"conformance.failpoints:{function}", errors, directory=str(place), **arguments
         )
-        while (code := self._zygote.poll(pid)) is None:
+        while (code := self._fork_server.poll(pid)) is None:
             time.sleep(0.002)
         return code
 
 
 @pytest.fixture(scope="module")
-def runs(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def runs(fork_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     """One preparation for all failpoints, in memory where it can be: a power cut is K03's."""
     memory = Path("/dev/shm")
     base = memory if memory.is_dir() else tmp_path_factory.getbasetemp()
     with tempfile.TemporaryDirectory(prefix="failpoints-", dir=base) as directory:
-        yield Runs(Path(directory), zygote)
+        yield Runs(Path(directory), fork_server)
 
 
 def _reached(runs: Runs, module: str) -> list[tuple[str, str, int]]:

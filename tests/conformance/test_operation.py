@@ -21,10 +21,10 @@ import httpx
 import pytest
 
 from conformance.cases import CASES, Ask, Begun, Make, Prepared, Reasons
+from conformance.fork_server import ForkServer
 from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import refused
-from conformance.zygote import Zygote
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.app import create_app
 from donkeywatch.settings import loader
@@ -56,23 +56,23 @@ SLIPS: dict[str, Callable[[str], str]] = {
 BELLS = pytest.mark.parametrize("case", [Case(), Case(wakeup="polling")], ids=str)
 
 
-def verb(zygote: Zygote, daemon: Daemon, name: str) -> int:
+def verb(fork_server: ForkServer, daemon: Daemon, name: str) -> int:
     """The exit code of a command on a daemon's settings."""
-    pid = zygote.fork([name, "--config", str(daemon.settings)], daemon.errors)
-    while (code := zygote.poll(pid)) is None:
+    pid = fork_server.fork([name, "--config", str(daemon.settings)], daemon.errors)
+    while (code := fork_server.poll(pid)) is None:
         time.sleep(0.01)
     return code
 
 
 @pytest.mark.scenario("H01")
 @pytest.mark.parametrize("slip", SLIPS)
-def test_bad_settings_at_the_start(daemon: Make, zygote: Zygote, slip: str) -> None:
+def test_bad_settings_at_the_start(daemon: Make, fork_server: ForkServer, slip: str) -> None:
     """`check` is not content, `run` refuses with the same code, and nothing is made."""
     reader = daemon(Case())
     valid = reader.settings.read_text()
     reader.settings.write_text(SLIPS[slip](valid))
     assert reader.settings.read_text() != valid
-    assert verb(zygote, reader, "check") == 7
+    assert verb(fork_server, reader, "check") == 7
     assert not (reader.state / "donkeywatch.db").exists()
     refused(reader, 7)
     assert not (reader.state / "donkeywatch.db").exists()

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from canaries import ADDRESSES, LEXICON, WORDS, assert_none_in, contents, forms, needles
 from conformance.cases import TWO, Ask, Begun, Make, Prepared
+from conformance.fork_server import ForkServer
 from conformance.readers import Daemon
 from conformance.site import Case, Site
 from conformance.surroundings import Nobody, fill, refused, tmpfs
-from conformance.zygote import Zygote
+from support.canaries import ADDRESSES, LEXICON, WORDS, assert_none_in, contents, forms, needles
 
 PATHS = ("/", "/metrics", "/api/v1/fractions", "/api/v1/hours", "/api/v1/weeks", "/readyz",
          "/api/v1/weeks?format=csv", "/api/v1/profile", "/openapi.json", "/healthz",
@@ -95,7 +95,7 @@ def assert_clean(directory: Path, more: dict[str, bytes]) -> None:
     assert_none_in(kept | more)
 
 
-class Real(Zygote):
+class Real(ForkServer):
     """Daemons of an own interpreter, so that their arguments and surroundings are their own."""
 
     def __init__(self) -> None:

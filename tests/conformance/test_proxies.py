@@ -16,7 +16,7 @@ import pytest
 from conformance.cases import Begun
 from conformance.site import Case
 from conformance.test_operation import certify
-from instruments import process
+from support.instruments import process
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "deployment.md"
 NAME = "monitor.example.org"

@@ -17,15 +17,15 @@ import pytest
 
 from conformance import failpoints
 from conformance.failpoints import LAST, MONDAY, SOURCE
+from conformance.fork_server import ForkServer
 from conformance.readers import LEXICON, Daemon, Stepped, tally
 from conformance.scripts import prepare
 from conformance.site import Case, Site
-from conformance.zygote import Zygote
 from donkeywatch.counting.calendar import DAY, HOUR, iso_utc
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
-from support import TOPICS, assert_calendar_equals, counters, outcomes, simulated
+from support.simulated_server import TOPICS, assert_calendar_equals, counters, outcomes, simulated
 
 Make = Callable[[Case], Daemon]
 KILLS = 25
@@ -172,7 +172,7 @@ def test_asked_to_stop_in_the_middle_of_a_batch(
 @pytest.mark.scenario("K04")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_backfill_ended_and_repeated(
-    tmp_path: Path, zygote: Zygote, number: signal.Signals
+    tmp_path: Path, fork_server: ForkServer, number: signal.Signals
 ) -> None:
     """Ended at three moments, then let to its end: every figure is the truth."""
     sim = Simulation(
@@ -184,13 +184,13 @@ def test_a_backfill_ended_and_repeated(
     argv = ["backfill", "-c", str(server.settings), *map(str, server.archive)]
     ended = 0
     for pause in (0.15, 0.3, 0.6, 120):
-        pid = zygote.fork(argv, tmp_path / "errors.txt")
+        pid = fork_server.fork(argv, tmp_path / "errors.txt")
         end = time.monotonic() + pause
-        while (code := zygote.poll(pid)) is None and time.monotonic() < end:
+        while (code := fork_server.poll(pid)) is None and time.monotonic() < end:
             time.sleep(0.01)
         if code is None:
             os.kill(pid, number)
-            while zygote.poll(pid) is None:
+            while fork_server.poll(pid) is None:
                 time.sleep(0.01)
             ended += 1
     assert ended, "it must have been ended at work"
@@ -221,17 +221,17 @@ def statement(module: str, text: str) -> str:
     ],
 )  # fmt: skip
 def test_a_window_is_published_once(
-    tmp_path: Path, zygote: Zygote, module: str, text: str, hit: int
+    tmp_path: Path, fork_server: ForkServer, module: str, text: str, hit: int
 ) -> None:
     """Closed and not shown, or not closed whole: after the restart each window is there once."""
     template = tmp_path / "place"
     template.mkdir()
     failpoints.prepare(template)
-    pid = zygote.call(
+    pid = fork_server.call(
         "conformance.failpoints:work", tmp_path / "errors.txt",
         directory=str(template), fault="none", die_at=statement(module, text), hit=hit,
     )  # fmt: skip
-    while (code := zygote.poll(pid)) is None:
+    while (code := fork_server.poll(pid)) is None:
         time.sleep(0.005)
     assert code == -signal.SIGKILL
     failpoints.go_on(str(template), "none")

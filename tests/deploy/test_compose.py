@@ -22,8 +22,8 @@ import yaml
 from donkeywatch import __version__
 from donkeywatch.settings.schema import Http
 from donkeywatch.simulation.generator import Simulation
-from instruments import component
-from support import START, simulated
+from support.instruments import component
+from support.simulated_server import START, simulated
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose"

@@ -24,8 +24,8 @@ import pytest
 
 from donkeywatch import __version__
 from donkeywatch.simulation.generator import Simulation
-from instruments import OPEN, component
-from support import START, Simulated, assert_calendar_equals, outcomes, simulated
+from support.instruments import OPEN, component
+from support.simulated_server import START, Simulated, assert_calendar_equals, outcomes, simulated
 
 ROOT = Path(__file__).parents[2]
 PACKAGING = ROOT / "deploy" / "debian"

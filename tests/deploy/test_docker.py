@@ -22,7 +22,7 @@ from donkeywatch.errors import ConfigError
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import TOKEN_VARIABLE, Http
 from donkeywatch.simulation.generator import Simulation
-from support import START, Simulated, simulated
+from support.simulated_server import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "a-token-of-the-test"
@@ -154,7 +154,7 @@ def test_every_source_exists_and_nothing_else_leaves_the_directory() -> None:
     assert not ignored("src/donkeywatch/runtime/engine.py")
     for name in (
         ".git/config", "demo/search.log", "lexicon.toml", "donkeywatch.toml",
-        "state/donkeywatch.db", "state/keys/install.key", "tests/support.py",
+        "state/donkeywatch.db", "state/keys/install.key", "tests/support/simulated_server.py",
         "src/donkeywatch/__pycache__/engine.pyc", "deploy/compose/config/lexicon.toml",
         "deploy/compose/data/token",
     ):  # fmt: skip

@@ -24,7 +24,6 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
-import instruments
 from donkeywatch.counting.calendar import to_ms
 from donkeywatch.evaluation.validation_record import RateRecord, TopicRecord, ValidationRecord
 from donkeywatch.ingest.normalisation import NORMALISATION
@@ -33,8 +32,9 @@ from donkeywatch.publish.metrics.collector import MetricsCollector
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.live_writer import LiveWriter
-from instruments import Prometheus, listening, process
-from support import TOPICS, Simulated, simulated
+from support import instruments
+from support.instruments import Prometheus, listening, process
+from support.simulated_server import TOPICS, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"

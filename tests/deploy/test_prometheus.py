@@ -12,8 +12,8 @@ import pytest
 
 from donkeywatch.settings.schema import Http
 from donkeywatch.simulation.generator import Simulation
-from instruments import component, listening, process, prometheus
-from support import START, Simulated, simulated
+from support.instruments import component, listening, process, prometheus
+from support.simulated_server import START, Simulated, simulated
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "prometheus" / "prometheus.yml"
 TOKEN = "a-token-of-the-test"

@@ -14,7 +14,7 @@ import yaml
 from donkeywatch.cli import app, load_commands
 from donkeywatch.counting.observations import OUTCOMES
 from donkeywatch.publish.metrics.catalogue import ALL_METRICS
-from instruments import component
+from support.instruments import component
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"

@@ -26,7 +26,7 @@ from donkeywatch.errors import (
 )
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
-from support import START, Simulated, simulated
+from support.simulated_server import START, Simulated, simulated
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "systemd" / "donkeywatch.service"

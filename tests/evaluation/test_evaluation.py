@@ -27,7 +27,7 @@ from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
 from donkeywatch.simulation import nonsense
 from donkeywatch.simulation.generator import Simulation
-from support import NOW, START, Simulated, engine, simulated
+from support.simulated_server import NOW, START, Simulated, engine, simulated
 
 CANARY = "zqcanarykx"
 HEAD = ("text", "label", "language", "stratum", "weight")

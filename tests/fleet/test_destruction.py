@@ -16,7 +16,7 @@ from donkeywatch.ingest.addresses import parse_address
 from fleet.servers import CLUSTER, Cluster
 from fleet.simulated_fleet import SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
-from support import counted
+from support.simulated_server import counted
 
 REMOVAL_SECONDS = 120
 """After so long ClickHouse has removed the files of what was dropped."""

@@ -16,7 +16,7 @@ from donkeywatch.fleet.warehouse import Columns, Warehouse
 from fleet.simulated_fleet import HOURS, SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
 from fleet.union_truth import assert_union_equals, figures
-from support import counted
+from support.simulated_server import counted
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from donkeywatch.fleet.union import NOT_SHIPPED, OTHER_KEY, OTHER_LEXICON, split
 from fleet.simulated_fleet import SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
 from fleet.union_truth import assert_union_equals
-from support import counted
+from support.simulated_server import counted
 
 
 def test_a_server_without_the_key_is_not_in_the_union(fleet: SimulatedFleet) -> None:

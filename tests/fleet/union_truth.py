@@ -11,7 +11,7 @@ from typing import Any
 from donkeywatch.counting.calendar import DAY, HOUR, WEEK, week_of
 from donkeywatch.simulation.truth import Truth
 from fleet.simulated_fleet import HOURS, SimulatedFleet
-from support import counted
+from support.simulated_server import counted
 
 
 def figures(window: dict[str, Any], *, calendar: bool) -> dict[str, Any]:

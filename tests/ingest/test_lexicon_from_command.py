@@ -17,7 +17,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
-from support import START
+from support.simulated_server import START
 
 CANARY = "zqcanaryorv"
 

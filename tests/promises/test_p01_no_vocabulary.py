@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.ingest import lexicon_skeleton
+from donkeywatch.ingest import lexicon_template
 from donkeywatch.simulation.nonsense import COMPARISON, lexicon
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,7 +93,7 @@ def test_an_ordinary_word_in_a_lexicon_is_found(tmp_path: Path, text: str) -> No
 
 def test_the_list_to_begin_with_is_nonsense() -> None:
     """What `lexicon init` and `init` write."""
-    topics = tomllib.loads(lexicon_skeleton.TEXT)["topics"]
+    topics = tomllib.loads(lexicon_template.TEXT)["topics"]
     words = [
         word for topic in topics.values() for group in topic["groups"].values() for word in group
     ]

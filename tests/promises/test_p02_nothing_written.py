@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from canaries import ADDRESSES, LEXICON, WORDS, assert_none_in, contents, forms
 from donkeywatch.simulation.log_formats import FORMATS
 from donkeywatch.simulation.simulation_directory import source_settings
+from support.canaries import ADDRESSES, LEXICON, WORDS, assert_none_in, contents, forms
 
 PATHS = ("/", "/metrics", "/readyz", "/api/v1/fractions", "/api/v1/hours", "/api/v1/weeks",
          "/api/v1/weeks?format=csv", "/api/v1/profile", "/api/v1/countries", "/openapi.json",

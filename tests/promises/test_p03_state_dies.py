@@ -20,7 +20,7 @@ from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import backups
 from promises.stolen_state import as_column, stored_bytes
-from support import START
+from support.simulated_server import START
 
 MONDAY = week_start("2026-W41")
 ADDRESSES = [f"198.51.100.{host}" for host in range(40)]

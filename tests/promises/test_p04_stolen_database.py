@@ -17,7 +17,7 @@ from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.fingerprints import HEAD, TAIL
 from promises.stolen_state import bare_hashes, network, pseudonym_forms, stored_bytes, windows
-from support import START
+from support.simulated_server import START
 
 MONDAY = week_start("2026-W41")
 PREFIX = bytes([198, 51])

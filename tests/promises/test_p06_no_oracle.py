@@ -21,7 +21,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
-from support import START, engine
+from support.simulated_server import START, engine
 
 TOKEN = "zqorvtoken"
 OPEN = {"/healthz"}

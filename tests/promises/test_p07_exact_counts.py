@@ -25,7 +25,7 @@ from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import positions, segments
 from donkeywatch.store.store import Store
-from support import START, outcomes
+from support.simulated_server import START, outcomes
 
 BEGIN = week_start("2026-W41") + 10 * HOUR
 END = BEGIN + 4 * HOUR

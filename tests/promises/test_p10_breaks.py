@@ -14,14 +14,14 @@ from donkeywatch.ingest.lexicon_file import load
 from donkeywatch.ingest.lexicon_model import digest
 from donkeywatch.report.database_series import Windows
 from donkeywatch.report.weekly_series import segments_between_breaks
-from donkeywatch.runtime import installation_state
+from donkeywatch.runtime import series_breaks
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
-from support import NOW, START
+from support.simulated_server import NOW, START
 
 CHANGES = {
     "encoding": 'encoding = "cp1251"',
@@ -105,7 +105,7 @@ def test_other_country_data_are_a_break(path: Path) -> None:
 
 def test_another_normalisation_is_a_break(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A version that folds words in another way finds others."""
-    monkeypatch.setattr(installation_state, "NORMALISATION", "another")
+    monkeypatch.setattr(series_breaks, "NORMALISATION", "another")
     assert start(path) == ["normalisation"]
 
 

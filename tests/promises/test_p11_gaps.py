@@ -15,7 +15,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
-from support import START, TOPICS
+from support.simulated_server import START, TOPICS
 
 NOON = week_start("2026-W41") + 12 * HOUR
 

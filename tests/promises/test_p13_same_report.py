@@ -13,7 +13,7 @@ import pytest
 
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.generator import Simulation
-from support import NOW, engine, simulated
+from support.simulated_server import NOW, engine, simulated
 
 SURROUNDINGS = (
     {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C", "COLUMNS": "40"},

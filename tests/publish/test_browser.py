@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from browsing import WEB, WIDTHS, Site, copied, served, view
 from donkeywatch.counting.calendar import HOUR, WEEK, to_ms
 from donkeywatch.publish.http import change_events
 from donkeywatch.publish.http.page import NAMES
 from donkeywatch.runtime.clocks import wall_ms
-from instruments import component
-from support import START, TOPICS
+from support.browsing import ROOT, WEB, WIDTHS, Site, copied, served, view
+from support.instruments import component
+from support.simulated_server import START, TOPICS
 
 EACH = pytest.mark.parametrize("width", WIDTHS)
 THEMES = pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -296,7 +296,7 @@ def test_the_chart_library_is_what_npm_has(installed: Path, tmp_path: Path) -> N
     """Vendoring again gives the same bytes, licence included; the lock names no registry."""
     node = component("node")
     subprocess.run([node, "vendor.mjs", tmp_path], cwd=installed, check=True)
-    package = WEB.parent / "src" / "donkeywatch" / "publish" / "http" / "web"
+    package = ROOT / "src" / "donkeywatch" / "publish" / "http" / "web"
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["uPlot.LICENSE", "uPlot.esm.js", "uPlot.min.css"]
     for name in names:

@@ -22,7 +22,7 @@ from donkeywatch.publish.window_documents import windows_json
 from donkeywatch.publish.window_views import WindowView
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
-from stored_windows import FIGURES, TEN, TOPICS, count
+from support.stored_windows import FIGURES, TEN, TOPICS, count
 
 FIRST = week_of(TEN) - 9 * WEEK
 RANGES = st.tuples(st.integers(-2, 1700), st.integers(-2, 1700), st.integers(1, 40))

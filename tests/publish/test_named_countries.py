@@ -27,7 +27,7 @@ from donkeywatch.publish.snapshot import CountryHour, CountryView, Snapshots
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
-from stored_windows import followed
+from support.stored_windows import followed
 
 MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 END_MS = MONDAY + 52 * WEEK

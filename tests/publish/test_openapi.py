@@ -11,7 +11,7 @@ from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from browsing import Site
+from support.browsing import Site
 
 ENDLESS = "/api/v1/events"
 """An answer that never ends is no case for this; tests/publish/test_feed.py listens to it."""

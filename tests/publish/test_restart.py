@@ -18,10 +18,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
-from browsing import view
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
-from support import START
+from support.browsing import view
+from support.simulated_server import START
 
 SOON = int(os.environ.get("DONKEYWATCH_SOON", "30000"))
 """Ms within which a new line is on the page; 3000 on a machine that does nothing else."""

@@ -15,7 +15,7 @@ from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.snapshot import CountryHour, Snapshot, Snapshots
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
-from stored_windows import FIGURES, TEN, TOPICS, count
+from support.stored_windows import FIGURES, TEN, TOPICS, count
 
 
 @pytest.fixture

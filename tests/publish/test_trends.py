@@ -26,7 +26,7 @@ from donkeywatch.publish.trends import (
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
-from stored_windows import followed
+from support.stored_windows import followed
 
 MONDAY = to_ms(datetime(2026, 1, 5, tzinfo=UTC))
 TOPICS = ("one", "two")

@@ -19,7 +19,7 @@ from donkeywatch.publish.http.released_answers import COLUMNS
 from donkeywatch.report import released_report
 from donkeywatch.report.report_files import PAGE
 from donkeywatch.settings.state_files import DATABASE
-from released_weeks import decide_weeks
+from support.released_weeks import decide_weeks
 
 
 @pytest.fixture

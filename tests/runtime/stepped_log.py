@@ -8,7 +8,7 @@ from random import Random
 from donkeywatch.counting.calendar import HOUR, SECOND, iso_utc, to_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
-from support import START
+from support.simulated_server import START
 
 MONDAY = to_ms(START)
 LEXICON = """title = "nonsense"

@@ -12,7 +12,7 @@ from donkeywatch import cli
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.backfill_errors import Incomplete
 from donkeywatch.simulation.generator import Simulation
-from support import NOW, START, Simulated, engine, outcomes, simulated
+from support.simulated_server import NOW, START, Simulated, engine, outcomes, simulated
 
 
 @pytest.fixture

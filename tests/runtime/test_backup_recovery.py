@@ -18,7 +18,7 @@ from donkeywatch.runtime.backup_recovery import UncountedRange
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader, state_files
 from donkeywatch.store import backups
-from support import outcomes
+from support.simulated_server import outcomes
 
 
 class Place:

@@ -17,7 +17,7 @@ from donkeywatch.runtime.checks import run_checks
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Release, Settings
 from donkeywatch.simulation.generator import Simulation
-from support import NOW, START, engine, simulated
+from support.simulated_server import NOW, START, engine, simulated
 
 
 @dataclass(frozen=True)

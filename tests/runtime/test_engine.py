@@ -34,7 +34,7 @@ from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from donkeywatch.store import partitioned_reads, segments
 from donkeywatch.store.store import Store
-from support import counters, outcomes
+from support.simulated_server import counters, outcomes
 
 FAILED = "the last commit failed"
 NOON = to_ms(datetime(2026, 10, 7, 12, tzinfo=UTC))

@@ -15,8 +15,8 @@ from donkeywatch.ingest.detector import Detector
 from donkeywatch.ingest.extended.evidence import MAX_CATEGORIES
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.publish.snapshot import Snapshots
-from extended_lexicon import categories_of
 from runtime.stepped_log import LEXICON, MONDAY, SteppedLog
+from support.extended_lexicon import categories_of
 
 SERIES = ("first", "second", "first.extended", "second.extended")
 

@@ -17,7 +17,7 @@ from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
-from support import START, counted
+from support.simulated_server import START, counted
 
 LEXICON = """title = "nonsense"
 [topics.first.groups]

@@ -19,7 +19,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
-from support import START
+from support.simulated_server import START
 
 MONDAY = week_start("2026-W40")
 NOW = MONDAY + WEEK + 30 * HOUR + 20 * MINUTE

@@ -25,7 +25,7 @@ from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.log_file import PlainFile
 from donkeywatch.store import partitioned_reads, segments
-from support import (
+from support.simulated_server import (
     NOW,
     START,
     Simulated,

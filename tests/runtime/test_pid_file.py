@@ -16,7 +16,7 @@ import pytest
 
 from donkeywatch.runtime.pid_file import find_daemon, registered
 from donkeywatch.settings.state_files import DAEMON_PID
-from support import Simulated
+from support.simulated_server import Simulated
 
 
 def test_a_daemon_is_found_as_long_as_it_runs(tmp_path: Path) -> None:

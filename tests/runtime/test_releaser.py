@@ -19,7 +19,7 @@ from donkeywatch.store import released
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import BACKFILLED, Store
-from stored_windows import followed
+from support.stored_windows import followed
 
 START = FIRST_MONDAY + 2900 * WEEK
 END = START + WEEK

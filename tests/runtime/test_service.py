@@ -14,7 +14,7 @@ from donkeywatch.publish.engine_status import SourceStatus, Status
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
-from support import START, simulated
+from support.simulated_server import START, simulated
 
 GOOD = SourceStatus("main", True, True, 0, 0, None, None)
 DAMAGED, FORMAT = "a.gz: damaged", "none of its lines is a search"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.runtime.service_manager import ServiceManager
-from support import Simulated
+from support.simulated_server import Simulated
 
 
 class Listener:

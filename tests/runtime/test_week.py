@@ -19,7 +19,7 @@ from donkeywatch.settings import loader
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
-from support import counted, outcomes
+from support.simulated_server import counted, outcomes
 
 MONDAY = to_ms(datetime(2026, 10, 5, tzinfo=UTC))
 """Start of the second week of three."""

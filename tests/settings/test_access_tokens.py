@@ -21,7 +21,7 @@ from donkeywatch.settings.access_tokens import (
 )
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
-from support import START
+from support.simulated_server import START
 
 TODAY = date(2026, 11, 29)
 

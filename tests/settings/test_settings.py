@@ -18,7 +18,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import TABLES, Settings
 from donkeywatch.settings.validators import usable_cores
-from support import NOW
+from support.simulated_server import NOW
 
 LEXICON = """title = "nonsense"
 [topics.first.groups]

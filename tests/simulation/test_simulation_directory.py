@@ -8,7 +8,7 @@ import pytest
 
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.simulation.simulation_directory import ARCHIVE, prepare
-from support import START
+from support.simulated_server import START
 
 THREE_WEEKS = Simulation(seed=1, start=START, hours=3 * 168, queries=300, addresses=50)
 ONE_WEEK = Simulation(seed=2, start=START, hours=168, queries=300, addresses=50)

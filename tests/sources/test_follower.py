@@ -38,7 +38,7 @@ from donkeywatch.sources.log_file import CompressedFile, PlainFile
 from donkeywatch.sources.log_paths import LogPaths, rotated_pattern
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.sources.unknown_files import UNCHANGED_MS
-from support import FixedKeys
+from support.simulated_server import FixedKeys
 
 STEP = 1_000
 OPEN_FILES = "a sibling is not compared with open files of which nothing is counted yet: doubled"

@@ -19,7 +19,7 @@ from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.generation_reader import read_lines
 from donkeywatch.sources.line_blocks import READ_BYTES
 from donkeywatch.sources.log_file import ContentChangedError, PlainFile
-from support import FixedKeys
+from support.simulated_server import FixedKeys
 
 KEYS = FixedKeys()
 LINES = [b"%05d zqorv\n" % n for n in range(2000)]

@@ -16,7 +16,7 @@ from donkeywatch.errors import StateError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.consistency import audit
-from support import TOPICS, Simulated, engine, simulated
+from support.simulated_server import TOPICS, Simulated, engine, simulated
 
 SLIPS = {
     "addresses <= queries in every window": (

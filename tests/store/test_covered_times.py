@@ -16,7 +16,7 @@ from donkeywatch.counting.window_aggregates import empty_aggregate
 from donkeywatch.store import covered_times
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.store import Store
-from stored_windows import TOPICS
+from support.stored_windows import TOPICS
 
 NOON = floor_to(1_790_000_000_000, HOUR)
 FIELDS = "create table covered_times (source text, start integer, until integer, share float)"

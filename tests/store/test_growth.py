@@ -13,7 +13,7 @@ from donkeywatch.counting.calendar import FIRST_MONDAY, HOUR, WEEK
 from donkeywatch.counting.checkpoint_batch import Batch, HourCounts
 from donkeywatch.counting.window_aggregates import CountryAggregate, TopicAggregate, WindowAggregate
 from donkeywatch.store.store import Store
-from stored_windows import followed
+from support.stored_windows import followed
 
 START = FIRST_MONDAY + 2900 * WEEK
 TOPIC = "zqorv-vroqz"

@@ -13,7 +13,7 @@ from donkeywatch.counting.calendar import HOUR, MINUTE
 from donkeywatch.counting.tick_counts import to_columns
 from donkeywatch.counting.window_aggregates import Window, aggregate, empty_aggregate
 from donkeywatch.store import partitioned_reads, segments
-from segmented import TOPICS, database, rows
+from support.segmented import TOPICS, database, rows
 
 
 @pytest.mark.parametrize("long", [1, 100, 10_000])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from donkeywatch.counting.calendar import HOUR, MINUTE
 from donkeywatch.counting.tick_counts import Rows, group, merge
 from donkeywatch.store import segments
-from segmented import TOPICS, database, rows
+from support.segmented import TOPICS, database, rows
 
 
 def same(first: Rows, other: Rows) -> bool:

@@ -21,7 +21,7 @@ from donkeywatch.store import segments
 from donkeywatch.store.database_opening import connect, ensure_state_directory, lock
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
-from stored_windows import followed
+from support.stored_windows import followed
 
 TOPICS = ("zqorv",)
 START = FIRST_MONDAY + 2900 * WEEK

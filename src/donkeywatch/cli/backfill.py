@@ -21,7 +21,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.fleet_backfill import finish_shipping, ship_before_destroying
 from donkeywatch.runtime.memory_tuning import retain_freed_memory
 from donkeywatch.settings import loader
-from donkeywatch.store.database_notices import findings
+from donkeywatch.store.key_findings import findings
 
 
 @app.command("backfill")

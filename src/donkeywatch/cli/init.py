@@ -17,7 +17,7 @@ from donkeywatch.cli.check_results import exit_with, show_checks
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import ConfigError, SourceError, UsageError
-from donkeywatch.ingest import lexicon_skeleton
+from donkeywatch.ingest import lexicon_template
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.format_detection import detect_format
 from donkeywatch.runtime.log_sample import tail_lines
@@ -287,7 +287,7 @@ def _write(answers: Answers, config_path: Path) -> None:
     """The settings, and what they name that is not there yet: word list and token."""
     config_path.parent.mkdir(parents=True, exist_ok=True)
     if not answers.lexicon.exists():
-        lexicon_skeleton.write(answers.lexicon)
+        lexicon_template.write(answers.lexicon)
         _print(f"{answers.lexicon}: written, with made-up words")
     if answers.token_file is not None and not answers.token_file.exists():
         _write_new(answers.token_file, secrets.token_urlsafe(TOKEN_BYTES) + "\n", 0o600)

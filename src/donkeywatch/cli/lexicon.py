@@ -17,7 +17,7 @@ from donkeywatch.counting.calendar import utc
 from donkeywatch.errors import UsageError
 from donkeywatch.evaluation import sample_plan
 from donkeywatch.evaluation.sample_plan import Assumptions
-from donkeywatch.ingest import lexicon_file, lexicon_review, lexicon_skeleton
+from donkeywatch.ingest import lexicon_file, lexicon_review, lexicon_template
 from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.pid_file import find_daemon
@@ -46,7 +46,7 @@ def lexicon_init(
     path: Annotated[Path, typer.Argument(help="where to write it")],
 ) -> None:
     """Begin a word list: a file of mode 0600 with comments, whose words are made up."""
-    lexicon_skeleton.write(path)
+    lexicon_template.write(path)
     _print(f"{path}: replace its made-up words by yours, then `donkeywatch lexicon check {path}`")
 
 

@@ -26,7 +26,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import database_opening
-from donkeywatch.store.database_notices import findings
+from donkeywatch.store.key_findings import findings
 
 
 @app.command()

@@ -17,8 +17,8 @@ from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.consistency import audit
-from donkeywatch.store.database_notices import findings
 from donkeywatch.store.database_opening import connect
+from donkeywatch.store.key_findings import findings
 
 
 @app.command()

@@ -20,7 +20,9 @@ _SIZE[list(b"abfnrtv\\'\"")], _SIZE[ord("x")], _SIZE[ord("u")] = 2, 4, 6
 """Bytes of an escape, by the one behind its backslash."""
 _AND, _TEXT = b"AND(", b"TEXT("
 _BETWEEN_FIRST, _BETWEEN_LEFT, _BETWEEN_RIGHT = range(MAX_LEAVES + 1, MAX_LEAVES + 4)
-"""What stands behind a text: so many brackets that close the last one, or one of these."""
+"""Codes of the syntax behind a text: up to `MAX_LEAVES` they are the number of closing brackets
+behind the last text; these three separate texts at the innermost AND, in a chain nested to the
+left, and in one nested to the right."""
 _SINGLE_TEXT_PREFIX, _END = b'TEXT("', b'")'
 """Before and behind the text of a tree that has no other."""
 _CHAIN_PREFIX = np.array([pack_word(_AND * ands + _TEXT) for ands in (1, 2)])

@@ -19,7 +19,7 @@ of them, or that there is none. Above every code point."""
 
 
 class FoldTable:
-    """What each character becomes, asked of a function of one a page of 256 at a time.
+    """Maps each character to its folded form; filled when needed, 256 characters at a time.
 
     Case folding and compatibility decomposition look at single characters, and the marks whose
     order normalisation changes are removed: a text folds to what its characters fold to.

@@ -36,7 +36,8 @@ MASKED_SHARE = 0.99
 MASKED_OF_COUNTED = 0.3
 """Share of what is counted in the same time that such a copy has at the least."""
 FEWER_ADDRESSES = 4
-"""So many times as many searches an address has in a copy in which all have the same few."""
+"""A file is taken for a copy with masked addresses if an address has at least so many times as many
+searches in it as in the hours that are counted."""
 MAX_HOURS = 4
 """Hours whose rows are held in memory for one file."""
 

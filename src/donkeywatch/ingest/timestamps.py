@@ -16,8 +16,8 @@ ISO = re.compile(
 )
 UNIX = re.compile(rb"(\d{1,11}|\d{13}|\d{16}|\d{19})(?:\.(\d{1,9}))?", re.ASCII)
 UNITS = {13: 1, 16: 1_000, 19: 1_000_000}
-"""How many there are in a millisecond of what Unix times of so many digits count; fewer digits
-are seconds."""
+"""By the number of digits of a Unix time, its units in a millisecond: ms, µs or ns. With fewer
+digits it is in seconds."""
 
 EARLIEST = 946_684_800_000
 """2000-01-01: no log is older than eDonkey itself (ms)."""

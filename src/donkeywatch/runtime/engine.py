@@ -17,7 +17,7 @@ from donkeywatch.ingest.lateness import LatenessRules
 from donkeywatch.ingest.line_reader import QueryColumns
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.publish.engine_status import CommitHealth, Status
-from donkeywatch.runtime import installation_state, source_aggregation
+from donkeywatch.runtime import installation_state, watermark
 from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
 from donkeywatch.runtime.deduplication import Deduplicator
@@ -222,7 +222,7 @@ class Engine:
     def watermark(self, now: int) -> int | None:
         """Event time up to which all sources are counted, less the lateness; ms UTC."""
         lateness = round(self.settings.time.lateness * SECOND)
-        return source_aggregation.watermark_of(self.streams, now, lateness)
+        return watermark.watermark_of(self.streams, now, lateness)
 
     def final_commit(self, now: int, steady: int) -> bool:
         """The last commit of this process; false when it fails: its lines are read again."""
@@ -270,13 +270,13 @@ class Engine:
 
     def commit_batch(self, positions: list[GenerationPosition], now: int) -> None:
         """Store what was counted together with the positions behind it, in one transaction."""
-        covered = source_aggregation.take_events(self.streams, self._batch_builder)
+        covered = watermark.take_events(self.streams, self._batch_builder)
         batch = self._batch_builder.take_batch()
         progress = [stream.progress() for stream in self.streams]
         batch.counters["commit_errors", "", ""] += self._commits.errors
         clocks = self.clock_gate.clocks
         batch.counters["clock_jumps", "", ""] += clocks.jumps
-        followed = source_aggregation.first_looks(self.streams)
+        followed = watermark.first_looks(self.streams)
         clock = {installation_state.CLOCK: str(stored)} if (stored := clocks.stored()) else {}
         finished = [stream.follower.registry.finished_to_store() for stream in self.streams]
         self.store.checkpoint(

@@ -45,7 +45,7 @@ class FollowedSource:
     last_committed: SourceProgress
     """What the database holds."""
     max_gap_ms: int
-    """Longer than this (ms) a server that is up logs no query."""
+    """Longest silence (ms) of a server that is up; a longer one is taken for an outage."""
     backfill_frontier: EventTimeFrontier | None = None
     """The frontier of the archives being counted, which may be far behind the live one."""
     backfill_coverage: Coverage = field(default_factory=Coverage)

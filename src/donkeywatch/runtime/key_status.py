@@ -12,7 +12,7 @@ from donkeywatch.counting.key_lifetime import end_of_life, is_outlived
 from donkeywatch.errors import StateError
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store import database_opening
-from donkeywatch.store.database_notices import findings
+from donkeywatch.store.key_findings import findings
 
 SHOWN_DESTROYED = 8
 """Destroyed weeks that are listed, the newest."""

@@ -65,8 +65,8 @@ class _PendingAggregation:
 class BlockQueue:
     """Takes blocks in and gives them out in the same order, with what was read in them.
 
-    Everything stays here until what became of it is given out: when a worker process ends,
-    what it had is done here. So is what the pool has no room for, rather than to wait for it.
+    A block is kept until its result is given out: when a worker process ends, its blocks are read
+    in this process. When the pool is full, this process reads some itself instead of waiting.
     """
 
     def __init__(self, streams: Sequence[FollowedSource]) -> None:

@@ -1,4 +1,4 @@
-"""Breaks of a series: what has changed in how is measured since the last start."""
+"""Breaks of a series: what has changed in the measurement since the last start."""
 
 from __future__ import annotations
 

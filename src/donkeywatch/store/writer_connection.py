@@ -11,8 +11,8 @@ from pathlib import Path
 from donkeywatch.errors import StateError
 from donkeywatch.settings import state_files
 from donkeywatch.store import database_opening
-from donkeywatch.store.database_notices import LOG_BLOCKED
 from donkeywatch.store.file_erasure import overwrite
+from donkeywatch.store.key_findings import LOG_BLOCKED
 
 STATE_ID = "state_id"
 """Setting that tells a database from others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from extended_lexicon import categories_of
+from support.extended_lexicon import categories_of
 
 
 @pytest.mark.parametrize(

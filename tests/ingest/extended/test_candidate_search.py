@@ -14,7 +14,7 @@ from donkeywatch.ingest.formats.enode_go import EnodeGo
 from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.line_reader import LineReader
 from donkeywatch.ingest.timestamps import TimestampParser
-from extended_lexicon import DETECTOR, LEXICON, SHADOWED
+from support.extended_lexicon import DETECTOR, LEXICON, SHADOWED
 
 READER = LineReader(Tsv(), TimestampParser(None), "plain", "cp1252", 4096, DETECTOR)
 REFERENCE = replace(READER, detector=Detector(LEXICON, "pyahocorasick", ("paper", "extended")))

@@ -11,7 +11,7 @@ from donkeywatch.ingest.formats.tsv import Tsv
 from donkeywatch.ingest.line_reader import LineReader, ParsedQuery
 from donkeywatch.ingest.normalisation import tokenise
 from donkeywatch.ingest.timestamps import TimestampParser
-from extended_lexicon import DETECTOR, LEXICON, categories_of, level
+from support.extended_lexicon import DETECTOR, LEXICON, categories_of, level
 
 BACKGROUND = ("gjvok", "kamo", "tegf", "19", "1080p", "mp3", "\u0436\u0444\u0445\u043e", "x264")
 ENTRIES = ("zqorv", "qvlop", "xkoll", "xkarno", "orvzq", "kvezq", "ezqat", "minxk", "zqel", "12zqy")

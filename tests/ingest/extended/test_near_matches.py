@@ -9,7 +9,7 @@ from donkeywatch.ingest.extended.age_search import find_words
 from donkeywatch.ingest.extended.near_matches import NearMatches
 from donkeywatch.ingest.extended.terms import lexicon_terms
 from donkeywatch.ingest.lexicon_model import Lexicon
-from extended_lexicon import DETECTOR, SHADOWED, categories_of
+from support.extended_lexicon import DETECTOR, SHADOWED, categories_of
 
 ENTRIES = ("zqimbalo", "zqimballo", "xkarnoqv")
 LEXICON = Lexicon.model_validate(

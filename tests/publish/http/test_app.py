@@ -19,7 +19,6 @@ from typing import Any
 import httpx
 import pytest
 
-from asking import Asked, error, served
 from donkeywatch.counting.calendar import week_start
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.engine_status import SourceStatus, Status
@@ -30,7 +29,8 @@ from donkeywatch.publish.http.parameters import parse_time
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
-from support import NOW, START, TOPICS, Simulated, engine, simulated, without_zeros
+from support.asking import Asked, error, served
+from support.simulated_server import NOW, START, TOPICS, Simulated, engine, simulated, without_zeros
 
 pytestmark = pytest.mark.usefixtures("_silent_server")
 PATHS = (

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from asking import Asked, served
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http import authorisation
 from donkeywatch.publish.http.authorisation import MAX_CLIENTS, MAX_FAILURES, FailureLimit
@@ -21,7 +20,8 @@ from donkeywatch.settings.access_tokens import (
     write_tokens,
 )
 from donkeywatch.simulation.generator import Simulation
-from support import START, Simulated, engine, simulated
+from support.asking import Asked, served
+from support.simulated_server import START, Simulated, engine, simulated
 
 PATHS = ("/", "/api/v1/fractions", "/api/v1/hours", "/docs", "/openapi.json")
 

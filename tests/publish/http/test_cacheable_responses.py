@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asking import Asked, served
-from browsing import Site, copied
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http.cacheable_responses import matches
-from support import Simulated
+from support.asking import Asked, served
+from support.browsing import Site, copied
+from support.simulated_server import Simulated
 
 pytestmark = pytest.mark.usefixtures("_silent_server")
 KEPT = (

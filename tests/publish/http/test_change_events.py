@@ -20,14 +20,14 @@ import httpx
 import pytest
 from starlette.requests import ClientDisconnect
 
-from browsing import Site, copied, served
 from donkeywatch.publish.engine_status import Status
 from donkeywatch.publish.http import change_events as module
 from donkeywatch.publish.http import server
 from donkeywatch.publish.http.change_events import EventFeed
 from donkeywatch.publish.http.page_routes import EventStreamResponse
 from donkeywatch.publish.snapshot import Snapshots
-from support import TOPICS
+from support.browsing import Site, copied, served
+from support.simulated_server import TOPICS
 
 
 class Changing:

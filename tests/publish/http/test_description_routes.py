@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from asking import Asked, served
 from donkeywatch import __version__
 from donkeywatch.publish.engine_status import Status
-from support import Simulated
+from support.asking import Asked, served
+from support.simulated_server import Simulated
 
 pytestmark = pytest.mark.usefixtures("_silent_server")
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from browsing import Site, copied
 from donkeywatch import __version__
 from donkeywatch.counting.calendar import HOUR
 from donkeywatch.estimation.correction import Accuracy, Rate
@@ -25,7 +24,8 @@ from donkeywatch.publish.named_countries import week_by_country
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
-from support import TOPICS, Simulated
+from support.browsing import Site, copied
+from support.simulated_server import TOPICS, Simulated
 
 ROOT = Path(__file__).parents[3]
 

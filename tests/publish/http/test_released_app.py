@@ -25,7 +25,7 @@ from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.schema import TABLES
 from donkeywatch.store.store import Store
-from released_weeks import START, decide_weeks
+from support.released_weeks import START, decide_weeks
 
 PATHS = (
     "/", "/page.css", "/chart.svg", "/api/v1/weeks", "/api/v1/hours", "/api/v1/countries",

@@ -43,9 +43,9 @@ from donkeywatch.simulation.truth import TOPICS as CATEGORIES
 from donkeywatch.store.database_opening import ensure_state_directory
 from donkeywatch.store.positions import SourceProgress
 from donkeywatch.store.store import Store
-from instruments import component
-from stored_windows import followed
-from support import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
+from support.instruments import component
+from support.simulated_server import NOW, START, TOPICS, Simulated, engine, outcomes, simulated
+from support.stored_windows import followed
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 ACCURACIES = {"pedophile": Accuracy(Rate(0.74, 200), Rate(0.00004, 400_000))}

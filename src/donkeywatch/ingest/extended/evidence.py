@@ -23,7 +23,8 @@ LEVELS = (
     "transliterated",
     "edited",
 )
-"""From what `paper` finds, too, to what is likeliest to be another word; docs/lexicon.md."""
+"""Levels of evidence, the strongest first: `exact` is what `paper` finds, too, `edited` is the
+likeliest to err; see docs/lexicon.md."""
 (
     EXACT, FOLDED, CONFUSABLE, SQUEEZED, JOINED, BORDER, AGE, PHRASE, AFFIX, TRANSLITERATED, EDITED,
 ) = range(len(LEVELS))  # fmt: skip

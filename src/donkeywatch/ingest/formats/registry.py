@@ -11,11 +11,13 @@ from donkeywatch.settings.schema import Source
 
 
 def create_format(source: Source) -> LineFormat:
-    """The format of a source."""
+    """Make the format that a source's settings name."""
     if source.format == "enode-go":
         return EnodeGo()
     if source.format == "jsonl":
         return Jsonl({str(name): key for name, key in source.keys.items()})
     if source.format == "regex" and source.pattern is not None:
         return Regex(source.pattern, strip_ansi=source.strip_ansi)
-    return Tsv()
+    if source.format == "tsv":
+        return Tsv()
+    raise ValueError(f"the format {source.format} has no parser")

@@ -5,7 +5,7 @@ import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 
 const here = import.meta.dirname;
-const target = process.argv[2] ?? join(here, "../src/donkeywatch/publish/http/web");
+const target = process.argv[2] ?? join(here, "../../src/donkeywatch/publish/http/web");
 const library = join(here, "node_modules/uplot");
 
 for (const [from, to] of [

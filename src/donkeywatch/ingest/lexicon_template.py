@@ -56,7 +56,7 @@ all = ["words"]
 
 
 def write(path: Path) -> None:
-    """Write the skeleton, for its owner alone; ConfigError where there is a file, or cannot be."""
+    """Write the template, for its owner alone; ConfigError where a file is, or none can be."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:

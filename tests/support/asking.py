@@ -17,7 +17,7 @@ from donkeywatch.runtime.backfill import backfill
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation.generator import Simulation
-from support import NOW, START, Simulated, engine, simulated
+from support.simulated_server import NOW, START, Simulated, engine, simulated
 
 HOURS = 15 * 24
 

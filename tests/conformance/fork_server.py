@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 
-class Zygote:
-    """The parent's side; forked daemons are children of the zygote, not of the caller."""
+class ForkServer:
+    """The parent's side; forked daemons are children of the fork server, not of the caller."""
 
     def __init__(self) -> None:
         # Not measured: a signal may come while coverage holds its lock, and hang the child.
@@ -60,7 +60,7 @@ class Zygote:
         return self._ask({"poll": pid})
 
     def close(self) -> None:
-        """End the zygote; daemons that still run are the caller's."""
+        """End the fork server; daemons that still run are the caller's."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -69,7 +69,7 @@ class Zygote:
 
 
 def _become(question: dict[str, Any]) -> None:
-    """In the child: the daemon, with nothing of the zygote's."""
+    """In the child: the daemon, with nothing of the fork server's."""
     descriptor = os.open(question["errors"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, source in ((0, nothing), (1, descriptor), (2, descriptor)):

@@ -20,10 +20,11 @@ from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
-from instruments import component
-from support import NOW, START, Simulated, engine, simulated
+from support.instruments import component
+from support.simulated_server import NOW, START, Simulated, engine, simulated
 
-WEB = Path(__file__).parents[1] / "web"
+ROOT = Path(__file__).parents[2]
+WEB = ROOT / "tools" / "web"
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",

@@ -1,0 +1,1 @@
+"""What tests of several packages share: simulated servers, a browser, Prometheus, word lists."""
