@@ -52,3 +52,9 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def analysis(archive: Path) -> Analysis:
     """What the report is made of."""
     return analyse_database(archive, Options(until=YEARS.start_ms + YEARS.hours * HOUR))
+
+
+@pytest.fixture(scope="session")
+def short(archive: Path, years: Years) -> Analysis:
+    """A hundred hours: no whole week."""
+    return analyse_database(archive, Options(until=years.start_ms + 100 * HOUR))

@@ -12,14 +12,7 @@ from donkeywatch.report.analysis import Analysis, Options, analyse_database
 from donkeywatch.report.captions import caption, empty_reason
 from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.hour_of_day_profiles import Curve
-from donkeywatch.simulation.three_years import Years
 from donkeywatch.simulation.truth import HOUR
-
-
-@pytest.fixture(scope="module")
-def short(archive: Path, years: Years) -> Analysis:
-    """A hundred hours: no whole week."""
-    return analyse_database(archive, Options(until=years.start_ms + 100 * HOUR))
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from donkeywatch.counting.calendar import DAY
+from donkeywatch.counting.calendar import DAY, iso_utc
 from donkeywatch.errors import ConfigError
 from donkeywatch.report import (
     csv_columns,
@@ -25,11 +25,13 @@ from donkeywatch.report import (
     weekly_plots,
 )
 from donkeywatch.report.analysis import Analysis, Options, analyse_database
+from donkeywatch.report.captions import caption
 from donkeywatch.report.figures import FIGURES
 from donkeywatch.report.hour_of_day_profiles import boxes
 from donkeywatch.report.report_files import PAGE, write
 from donkeywatch.report.report_page import report_html
-from donkeywatch.report.study_comparison import comparison_rows
+from donkeywatch.report.report_pdf import ReportPdf
+from donkeywatch.report.study_comparison import UNKNOWN, comparison_rows
 from donkeywatch.simulation.three_years import WEEK, Years
 from donkeywatch.simulation.truth import HOUR
 
@@ -109,6 +111,38 @@ def test_the_whole_report_is_one_pdf(written: Path) -> None:
     for path in written.glob("*.pdf"):
         assert b"CreationDate" not in path.read_bytes()
         assert b"matplotlib" not in path.read_bytes().lower()
+
+
+def test_the_pages_of_the_pdf_are_numbered(
+    analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From 1 on, text and figures alike, so that a page can be cited."""
+    from matplotlib.backends.backend_pdf import PdfPages
+
+    last_texts: list[str] = []
+    monkeypatch.setattr(
+        PdfPages, "savefig", lambda _pages, page: last_texts.append(page.texts[-1].get_text())
+    )
+    with plot_elements.style():
+        pdf = ReportPdf(analysis)
+        pdf.add_figure("1a", FIGURES["1a"](analysis))
+        pdf.finish()
+    assert len(last_texts) > 3
+    assert last_texts == [str(number) for number in range(1, len(last_texts) + 1)]
+
+
+def test_a_table_has_one_column_for_each_thing(analysis: Analysis) -> None:
+    """Countries, topics and estimators are not joined into one text."""
+    countries = figure_csv.TABLES["8"](analysis)
+    assert {(row[0], row[1]) for row in countries[1:]} == {
+        (group, estimator)
+        for group in analysis.groups
+        for estimator in ("ratio_of_sums", "mean_of_ratios")
+    }
+    topics = figure_csv.TABLES["9"](analysis)
+    assert {(row[0], row[1]) for row in topics[1:]} == {
+        ("pedophile", ""), ("pornographic", ""), ("pornographic", "pedophile"),
+    }  # fmt: skip
 
 
 def test_a_picture_is_laid_out_once_for_all_its_forms(analysis: Analysis) -> None:
@@ -214,6 +248,35 @@ def test_dates_have_their_year(analysis: Analysis, archive: Path, years: Years) 
                 shown = [text.get_text() for text in figure.axes[0].get_xticklabels()]
                 assert len(shown) > 2
                 assert all(re.search(r"\b20(09|10)$", text) for text in shown), shown
+
+
+def test_the_dates_of_few_weeks_stand_at_equal_distances(archive: Path, years: Years) -> None:
+    """At Mondays, a whole number of weeks apart, also across the end of a month."""
+    for weeks in (1, 6, 15, 30):
+        report = analyse_database(archive, Options(until=years.start_ms + weeks * WEEK * HOUR))
+        with plot_elements.style():
+            axes = weekly_plots.weekly_query_fraction(report).axes[0]
+        ticks = np.asarray(axes.get_xticks())
+        assert 1 <= len(ticks) <= plot_elements.MAX_DATE_TICKS
+        assert (ticks == np.floor(ticks)).all()
+        assert ((ticks.astype(int) + 3) % 7 == 0).all()  # Day 0 was a Thursday.
+        assert len(set(np.diff(ticks))) <= 1
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_caption_tells_the_hours_that_a_profile_is_made_of(
+    analysis: Analysis, number: str
+) -> None:
+    """Not those of weekly figures, whose axis has dates."""
+    begin, end = (iso_utc(moment)[:16] for moment in analysis.span)
+    assert (f"Hours of {begin} to {end} UTC." in caption(number, analysis)) is (number > "4")
+
+
+def test_a_row_without_a_figure_says_why(short: Analysis) -> None:
+    """A hundred hours are too few for most rows, and none is just not known."""
+    rows = comparison_rows(short)
+    assert UNKNOWN not in {row.this_database for row in rows}
+    assert "no week counts yet" in {row.this_database for row in rows}
 
 
 def test_the_weeks_that_growth_compares_are_marked(analysis: Analysis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from donkeywatch.counting.calendar import iso_utc
 from donkeywatch.report.analysis import GROUPS, Analysis
 from donkeywatch.report.database_series import FloatArray
 from donkeywatch.report.hour_of_day_profiles import Profile
@@ -49,6 +50,8 @@ GROWTH = (
     f" Shaded are the first and last {GROWTH_WEEKS} whole weeks of a stretch, with the means that"
     " the growth compares."
 )
+HOUR_FIGURES = "456789"
+"""Figures by hour of day, by their first character."""
 NO_WEEK = "no week counts yet: one does when 95 % of it was followed and no break lies inside"
 
 
@@ -60,6 +63,8 @@ def caption(name: str, analysis: Analysis) -> str:
         text += CORRECTED if analysis.corrected is not None else ""
         text += SPLICED if analysis.spliced is not None else ""
     reason = empty_reason(name, analysis)
+    if name[0] in HOUR_FIGURES and not reason:
+        text += f" Hours of {' to '.join(iso_utc(end)[:16] for end in analysis.span)} UTC."
     return f"{text} Nothing to show: {reason}." if reason else text
 
 

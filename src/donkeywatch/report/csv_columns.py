@@ -59,13 +59,22 @@ WEEKLY_ADDRESS_FRACTION: Columns = (
     | FRACTION
 )
 PROFILE: Columns = {
-    "series": "what the curve is of; in figure 8 the countries, then the estimator",
     "local_hour": "hour of the day in the country's zone, 0 to 23",
     "days": "days on which the hour counts",
     "value": "count per hour, or fraction from 0 to 1",
     "lower_95": "lower end of the 95 % interval; empty below 28 days",
     "upper_95": "upper end of the same",
 }
+ESTIMATOR: Columns = {
+    "estimator": "`ratio_of_sums`, which weighs queries alike, or `mean_of_ratios`, which weighs"
+    " days alike",
+}
+FRACTION_PROFILE: Columns = ESTIMATOR | PROFILE
+COUNTRY_PROFILE: Columns = {"countries": "ISO codes of the group, joined by +"} | FRACTION_PROFILE
+TOPIC_PROFILE: Columns = {
+    "topic": "id of the topic that is flagged",
+    "not_topic": "id of the topic that is not flagged in the same queries; empty for all of them",
+} | FRACTION_PROFILE
 BOX_PLOTS: Columns = {
     "local_hour": "hour of the day in the country's zone, 0 to 23",
     "days": "days on which the hour counts",
@@ -110,7 +119,10 @@ FILES: dict[str, Columns] = {
     "figure-1b.csv": AUTOCORRELATION,
     "figure-2.csv": WEEKLY_QUERY_FRACTION,
     "figure-3.csv": WEEKLY_ADDRESS_FRACTION,
-    **{f"figure-{number}.csv": PROFILE for number in ("4a", "5a", "6a", "7a", "8", "9")},
+    **{f"figure-{number}.csv": PROFILE for number in ("4a", "5a")},
+    **{f"figure-{number}.csv": FRACTION_PROFILE for number in ("6a", "7a")},
+    "figure-8.csv": COUNTRY_PROFILE,
+    "figure-9.csv": TOPIC_PROFILE,
     **{f"figure-{number}.csv": BOX_PLOTS for number in ("4b", "5b", "6b", "7b")},
     "hours.csv": LOCAL_HOURS,
     "hours-against-the-highest.csv": HOUR_DIFFERENCES,

@@ -125,13 +125,24 @@ def _fraction(fractions: Fractions, at: int) -> list[Value]:
     ]
 
 
-def hours(curves: Mapping[str, Curve], days: Sequence[int]) -> Rows:
-    """Curves by local hour, one row an hour and series."""
-    rows: Rows = [[*csv_columns.PROFILE]]
+def profile_rows(curve: Curve, days: Sequence[int], *labels: str) -> Rows:
+    """A curve by local hour, one row an hour, each behind the same labels."""
+    ends = zip(curve.value, curve.lower, curve.upper, strict=True)
+    return [
+        [*labels, hour, int(days[hour]), *map(float, values)] for hour, values in enumerate(ends)
+    ]
+
+
+def count_profile(analysis: Analysis, curve: Curve) -> Rows:
+    """Counts by local hour."""
+    return [[*csv_columns.PROFILE], *profile_rows(curve, analysis.whole.days.tolist())]
+
+
+def fraction_profile(analysis: Analysis, curves: Mapping[Estimator, Curve]) -> Rows:
+    """Fractions by local hour, for both estimators."""
+    rows: Rows = [[*csv_columns.FRACTION_PROFILE]]
     for name, curve in curves.items():
-        for hour in range(24):
-            ends = [float(part[hour]) for part in (curve.value, curve.lower, curve.upper)]
-            rows.append([name, hour, int(days[hour]), *ends])
+        rows += profile_rows(curve, analysis.whole.days.tolist(), name)
     return rows
 
 
@@ -156,35 +167,27 @@ def local_hours_table(analysis: Analysis) -> Rows:
     return rows
 
 
-def _named(curves: Mapping[Estimator, Curve]) -> dict[str, Curve]:
-    return {str(name): curve for name, curve in curves.items()}
-
-
-def _days(analysis: Analysis) -> list[int]:
-    return [int(n) for n in analysis.whole.days]
-
-
-def countries(analysis: Analysis) -> Rows:
+def country_profiles(analysis: Analysis) -> Rows:
     """Both estimators of each group of countries by local hour."""
-    rows: Rows = []
-    for group, group_findings in analysis.groups.items():
-        named = {f"{group} {name}": curve for name, curve in group_findings.query_fraction.items()}
-        rows += hours(named, [int(n) for n in group_findings.days])[1 if rows else 0 :]
-    return rows or hours({}, [])
+    rows: Rows = [[*csv_columns.COUNTRY_PROFILE]]
+    for group, profile in analysis.groups.items():
+        for name, curve in profile.query_fraction.items():
+            rows += profile_rows(curve, profile.days.tolist(), group, name)
+    return rows
 
 
-def comparison(analysis: Analysis) -> Rows:
+def topic_profiles(analysis: Analysis) -> Rows:
     """Both estimators of the topic and of the one it is compared with, by local hour."""
-    named = {f"{analysis.topic} {name}": c for name, c in analysis.whole.query_fraction.items()}
-    if analysis.whole_compared is not None:
-        other = analysis.whole_compared.query_fraction
-        named |= {f"{analysis.comparison} {name}": curve for name, curve in other.items()}
-    if analysis.compared_alone is not None:
-        exclusive = analysis.compared_alone.query_fraction
-        named |= {
-            f"{analysis.comparison} not {analysis.topic} {n}": c for n, c in exclusive.items()
-        }
-    return hours(named, _days(analysis))
+    rows: Rows = [[*csv_columns.TOPIC_PROFILE]]
+    other = analysis.comparison or ""
+    for topic, without, profile in (
+        (analysis.topic, "", analysis.whole),
+        (other, "", analysis.whole_compared),
+        (other, analysis.topic, analysis.compared_alone),
+    ):
+        for name, curve in profile.query_fraction.items() if profile else ():
+            rows += profile_rows(curve, analysis.whole.days.tolist(), topic, without, name)
+    return rows
 
 
 def differences(analysis: Analysis) -> Rows:
@@ -217,20 +220,20 @@ TABLES: dict[str, Callable[[Analysis], Rows]] = {
     "1b": autocorrelation,
     "2": weekly_query_fraction,
     "3": weekly_address_fraction,
-    "4a": lambda analysis: hours({"queries": analysis.whole.queries}, _days(analysis)),
+    "4a": lambda analysis: count_profile(analysis, analysis.whole.queries),
     "4b": lambda analysis: box_plot_table(analysis.whole.local.queries),
-    "5a": lambda analysis: hours({"flagged_queries": analysis.whole.flagged}, _days(analysis)),
+    "5a": lambda analysis: count_profile(analysis, analysis.whole.flagged),
     "5b": lambda analysis: box_plot_table(analysis.whole.local.flagged),
-    "6a": lambda analysis: hours(_named(analysis.whole.query_fraction), _days(analysis)),
+    "6a": lambda analysis: fraction_profile(analysis, analysis.whole.query_fraction),
     "6b": lambda analysis: box_plot_table(
         hourly_ratios(analysis.whole.local.flagged, analysis.whole.local.queries)
     ),
-    "7a": lambda analysis: hours(_named(analysis.whole.address_fraction), _days(analysis)),
+    "7a": lambda analysis: fraction_profile(analysis, analysis.whole.address_fraction),
     "7b": lambda analysis: box_plot_table(
         hourly_ratios(analysis.whole.local.flagged_addresses, analysis.whole.local.addresses)
     ),
-    "8": countries,
-    "9": comparison,
+    "8": country_profiles,
+    "9": topic_profiles,
 }
 """The table of each figure, by the study's numbers."""
 OTHER_TABLES: dict[str, Callable[[Analysis], Rows]] = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from donkeywatch.counting.calendar import DAY
+from donkeywatch.counting.calendar import DAY, WEEK
 from donkeywatch.errors import ConfigError, install_extra
 from donkeywatch.report.database_series import Break, FloatArray, IntArray
 
@@ -58,6 +58,10 @@ STYLE = {
 PERCENT = 100.0
 POINTS = 72
 """Points in an inch."""
+MAX_DATE_TICKS = 9
+"""Dates on an axis at the most."""
+MAX_WEEKS_BY_DAY = 40
+"""With more weeks than this the axis has months and years, else the days that weeks begin with."""
 
 
 DATE_FORMATS = ["%Y", "%b\n%Y", "%d %b\n%Y", *["%d %b %Y\n%H:%M"] * 3]
@@ -103,14 +107,19 @@ def format_date_axis(axes: Axes, x: FloatArray) -> None:
     if not len(x):
         axes.set_xticks([])
         return
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, DateFormatter
 
-    locator = AutoDateLocator(minticks=4, maxticks=9)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    words = ConciseDateFormatter(  # type: ignore[no-untyped-call]
-        locator, formats=DATE_FORMATS, zero_formats=DATE_FORMATS, show_offset=False
-    )
-    axes.xaxis.set_major_formatter(words)
+    if len(x) <= MAX_WEEKS_BY_DAY:
+        step = -(-len(x) // MAX_DATE_TICKS)
+        axes.set_xticks(x[::step] - WEEK / DAY / 2)  # The Monday that a week begins with.
+        axes.xaxis.set_major_formatter(DateFormatter("%d %b\n%Y"))  # type: ignore[no-untyped-call]
+    else:
+        locator = AutoDateLocator(minticks=4, maxticks=MAX_DATE_TICKS)  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_locator(locator)
+        words = ConciseDateFormatter(  # type: ignore[no-untyped-call]
+            locator, formats=DATE_FORMATS, zero_formats=DATE_FORMATS, show_offset=False
+        )
+        axes.xaxis.set_major_formatter(words)
     margin = max(4.0, (x[-1] - x[0]) * 0.01)
     axes.set_xlim(x[0] - margin, x[-1] + margin)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.captions import caption
+from donkeywatch.report.plot_elements import DARK
 from donkeywatch.report.report_text import closing, opening, title
-from donkeywatch.report.text_pages import MARGIN, PAGE, TITLE_SIZE, TextPages
+from donkeywatch.report.text_pages import MARGIN, PAGE, TEXT_SIZE, TITLE_SIZE, TextPages
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,7 +28,8 @@ class ReportPdf:
 
         self._findings, self._file = analysis, io.BytesIO()
         self._pages = PdfPages(self._file, metadata={**UNDATED, "Title": title(analysis)})
-        pages = TextPages(self._pages.savefig)
+        self._page_count = 0
+        pages = TextPages(self._save)
         pages.write(title(analysis), TITLE_SIZE, "bold")
         for section in opening(analysis):
             pages.write_section(section)
@@ -45,14 +47,23 @@ class ReportPdf:
                 (left + box.x0 * width) / PAGE[0], (bottom + box.y0 * shown) / PAGE[1],
                 box.width * width / PAGE[0], box.height * shown / PAGE[1],
             ))  # fmt: skip
-        pages = TextPages(self._pages.savefig, figure, bottom - 0.1)
+        pages = TextPages(self._save, figure, bottom - 0.1)
         pages.write(f"Figure {name}. {caption(name, self._findings)}")
         pages.finish_page()
 
     def finish(self) -> bytes:
         """Write the last page, and give the whole file."""
-        pages = TextPages(self._pages.savefig)
+        pages = TextPages(self._save)
         pages.write_section(closing())
         pages.finish_page()
         self._pages.close()  # type: ignore[no-untyped-call]
         return self._file.getvalue()
+
+    def _save(self, page: Figure) -> None:
+        """Number a page, and put it behind the others."""
+        self._page_count += 1
+        page.text(
+            1 - MARGIN / PAGE[0], MARGIN / 2 / PAGE[1], str(self._page_count), fontsize=TEXT_SIZE,
+            color=DARK, ha="right", va="center",
+        )  # fmt: skip
+        self._pages.savefig(page)  # type: ignore[no-untyped-call]

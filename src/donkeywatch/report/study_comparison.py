@@ -26,6 +26,10 @@ class Row(NamedTuple):
 
 
 UNKNOWN = "not known"
+NO_WEEK = "no week counts yet"
+NO_STRETCH = f"no stretch of {2 * GROWTH_WEEKS} whole weeks without a break"
+NO_HOUR = "an hour of the day never counts, or has none"
+FEW_DAYS = "too few days"
 
 
 def comparison_rows(analysis: Analysis) -> list[Row]:
@@ -58,7 +62,7 @@ def _weeks(analysis: Analysis) -> list[Row]:
         ("quietest week", "5,332,788 (20 h of it without the server)",
          np.nanargmin(queries) if known else 0),
     ):  # fmt: skip
-        here = UNKNOWN
+        here = NO_WEEK
         if known and at is None:
             here = f"{np.nanmean(queries):,.0f}"
         elif known and at is not None:
@@ -82,9 +86,7 @@ def _fractions(analysis: Analysis) -> list[Row]:
         for t in analysis.weeks.trends
         if t.growth is not None
     ]
-    growth_text = (
-        "; ".join(grown) or f"no stretch of {2 * GROWTH_WEEKS} whole weeks without a break"
-    )
+    growth_text = "; ".join(grown) or NO_STRETCH
     queries, addresses = analysis.weeks.queries, analysis.weeks.addresses[0]
     return [
         Row(
@@ -155,7 +157,7 @@ def _countries(analysis: Analysis) -> list[Row]:
         late = pair.lag
         what = f"day of {pair.first} later than that of {pair.second}, local hours"
         here = f"{late.value:+z.2f} ({late.lower:+z.2f} to {late.upper:+z.2f})"
-        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else UNKNOWN))
+        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else FEW_DAYS))
         if pair.difference is not None:
             d = pair.difference
             rows.append(
@@ -184,7 +186,7 @@ def _comparison(analysis: Analysis) -> list[Row]:
     rows.append(
         Row(
             "", "queries flagged, an address counted once an hour (capped)", "not given",
-            UNKNOWN if math.isnan(shares.observed) else
+            "no hour counts" if math.isnan(shares.observed) else
             f"{_percent(shares.capped)}, where {_percent(shares.observed)} are observed",
         )
     )  # fmt: skip
@@ -215,12 +217,12 @@ def _first_and_last(fractions: Fractions, trends: Sequence[Trend]) -> str:
         for trend in trends
         if trend.growth_weeks is not None
     ]
-    return f"{'; '.join(ends)} (means of {GROWTH_WEEKS} weeks)" if ends else UNKNOWN
+    return f"{'; '.join(ends)} (means of {GROWTH_WEEKS} weeks)" if ends else NO_STRETCH
 
 
 def _highest(fractions: Fractions) -> str:
     if np.isnan(fractions.value).all():
-        return UNKNOWN
+        return NO_WEEK
     at = int(np.nanargmax(fractions.value))
     ends = [_percent(part[at]) for part in (fractions.value, fractions.lower, fractions.upper)]
     return f"{ends[0]} ({ends[1]} to {ends[2]})"
@@ -229,7 +231,7 @@ def _highest(fractions: Fractions) -> str:
 def _extreme(curve: Curve, extreme: Extremes | None, form: str, scale: float) -> tuple[str, str]:
     """Lowest and highest hour with their values, intervals, and the other hours it may be."""
     if extreme is None:
-        return UNKNOWN, UNKNOWN
+        return NO_HOUR, NO_HOUR
     return (
         _hour_text(curve, extreme.trough, extreme.lowest, form, scale),
         _hour_text(curve, extreme.peak, extreme.highest, form, scale),
@@ -247,7 +249,7 @@ def _hour_text(curve: Curve, hour: int, likely: Sequence[int], form: str, scale:
 
 def _ratio(extreme: Extremes | None) -> str:
     if extreme is None:
-        return UNKNOWN
+        return NO_HOUR
     if not math.isfinite(extreme.lower):
         return f"{extreme.ratio:z.2f}"
     if not math.isfinite(extreme.upper):
