@@ -171,11 +171,15 @@ def init_command(
     answers = _ask(options, config_path.absolute().parent, system=system)
     if system:
         system_setup.prepare(answers, dry_run=dry_run)
-        if dry_run:
-            return
-    _write(answers, config_path)
+    if dry_run:
+        for path in filter(None, (answers.lexicon, answers.token_file, config_path)):
+            _print(f"# write {path}" + ("" if not path.exists() else ": stays as it is"))
+    else:
+        _write(answers, config_path)
     if system:
-        system_setup.finish(answers, config_path)
+        system_setup.finish(answers, config_path, dry_run=dry_run)
+    if dry_run:
+        return
     findings = [] if system else show_checks(loader.load(config_path))
     _tell_next(answers, config_path, system=system)
     exit_with(findings)

@@ -65,10 +65,6 @@ def prepare(answers: Answers, *, dry_run: bool) -> None:
     commands += _rights(answers.source.path)
     for command in commands:
         _run(command, dry_run=dry_run)
-    if dry_run:
-        for name in () if PACKAGED_UNIT.exists() else UNIT_FILES:
-            _show(f"install -m 0644 {name} {UNIT_DIRECTORY / name}")
-        _show("systemctl daemon-reload")
 
 
 def _rights(log: Path) -> list[list[str]]:
@@ -99,27 +95,36 @@ def _log_group(path: Path) -> str:
         return str(gid)
 
 
-def finish(answers: Answers, config_path: Path) -> None:
+def finish(answers: Answers, config_path: Path, *, dry_run: bool) -> None:
     """Give the user its word list, install the units, and check all of it as that user."""
-    _run(["chown", f"{USER}:{USER}", str(answers.lexicon)])
+    _run(["chown", f"{USER}:{USER}", str(answers.lexicon)], dry_run=dry_run)
     if answers.token_file is not None:  # The daemon and root read it, who asks for the status.
-        _run(["chown", f"root:{USER}", str(answers.token_file)])
-        _run(["chmod", "0640", str(answers.token_file)])
-    source, program = shipped_files.root() / "deploy" / "systemd", _program()
+        _run(["chown", f"root:{USER}", str(answers.token_file)], dry_run=dry_run)
+        _run(["chmod", "0640", str(answers.token_file)], dry_run=dry_run)
     for name in () if PACKAGED_UNIT.exists() else UNIT_FILES:
-        text = (source / name).read_text("utf-8")
-        text = text.replace(PROGRAM_IN_UNITS, program)
-        text = text.replace(str(SETTINGS), str(config_path.absolute()))
-        text = text.replace(LOG_DIRECTORY_IN_UNITS, str(answers.source.path.parent))
-        text = text.replace(f"DONKEYWATCH_STATE={STATE}", f"DONKEYWATCH_STATE={answers.state}")
         _show(f"install -m 0644 {name} {UNIT_DIRECTORY / name}")
-        UNIT_DIRECTORY.mkdir(parents=True, exist_ok=True)
-        (UNIT_DIRECTORY / name).write_text(text, "utf-8")
-    if Path("/run/systemd/system").is_dir():
-        _run(["systemctl", "daemon-reload"])
+        if not dry_run:
+            _install_unit(name, answers, config_path)
+    if dry_run or Path("/run/systemd/system").is_dir():
+        _run(["systemctl", "daemon-reload"], dry_run=dry_run)
     else:
         out.print("systemd does not run here: the units are in place for when it does")
-    _run([*AS_USER, program, "check", "--config", str(config_path)], may_fail=True)
+    check = [*AS_USER, _program(), "check", "--config", str(config_path)]
+    _run(check, dry_run=dry_run, may_fail=True)
+
+
+def _install_unit(name: str, answers: Answers, config_path: Path) -> None:
+    """Write a unit with the paths of this installation."""
+    text = (shipped_files.root() / "deploy" / "systemd" / name).read_text("utf-8")
+    for shipped, here in (
+        (PROGRAM_IN_UNITS, _program()),
+        (str(SETTINGS), str(config_path.absolute())),
+        (LOG_DIRECTORY_IN_UNITS, str(answers.source.path.parent)),
+        (f"DONKEYWATCH_STATE={STATE}", f"DONKEYWATCH_STATE={answers.state}"),
+    ):
+        text = text.replace(shipped, here)
+    UNIT_DIRECTORY.mkdir(parents=True, exist_ok=True)
+    (UNIT_DIRECTORY / name).write_text(text, "utf-8")
 
 
 def _program() -> str:
