@@ -19,9 +19,10 @@ from conformance.fork_server import ForkServer
 TRUNK = {
     "runtime/engine.py": (
         "Engine.tick", "Engine._read", "Engine.ingest_block", "Engine.drain", "Engine._record",
-        "Engine.look_at_clock", "Engine.watermark", "Engine.commit", "Engine._close",
+        "Engine.look_at_clock", "Engine.watermark", "Engine.commit", "Engine._perform_due_work",
         "Engine.commit_batch", "Engine._recover",
     ),
+    "runtime/due_work.py": ("DueWork.on_commit", "DueWork.perform"),
     "runtime/rolling_view.py": ("RollingView.show", "RollingView.record"),
     "runtime/clock_gate.py": (
         "ClockGate.look", "ClockGate.has_to_wait", "ClockGate.advance_coverage",

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from donkeywatch.counting.calendar import HOUR, WEEK, week_name, week_of
 from donkeywatch.fleet import key_issue, tables
@@ -35,6 +36,28 @@ def test_rows_go_with_the_key_and_figures_stay(fleet: SimulatedFleet) -> None:
         assert left == [((week + WEEK) // 1000,)]
         hours = warehouse.rows(f"select count() from {warehouse.whole('server_hours')}")
         assert hours == [(90,)]
+    fleet.refresh(week + 2 * WEEK + HOUR)
+    assert counted(fleet.settings("union").state, "week", week) == before
+
+
+@pytest.mark.parametrize("fleet", ["embedded"], indirect=True)  # Debian's leaves none.
+def test_a_week_of_empty_parts_has_no_rows(fleet: SimulatedFleet) -> None:
+    """ClickHouse keeps one for a while where all rows are gone; the week is not united of none."""
+    now = fleet.set_up(NAMES)
+    fleet.unite(NAMES, now)
+    week = week_of(fleet.end) - WEEK
+    before = counted(fleet.settings("union").state, "week", week)
+    with fleet.open() as warehouse:
+        table = warehouse.local("pseudonym_rows")
+        warehouse.execute_on_shards(f"alter table {table} modify setting remove_empty_parts = 0")
+        warehouse.execute_on_shards(
+            f"alter table {table} delete where key_week = {week // 1000}"
+            " settings mutations_sync = 2"
+        )
+        parts = "select count() from system.parts where active and rows = 0"
+        empty = warehouse.rows_of_shards(f"{parts} and database = '{table.partition('.')[0]}'")
+        assert any(rows[0][0] for rows in empty)
+        assert tables.weeks_with_rows(warehouse) == {week + WEEK}
     fleet.refresh(week + 2 * WEEK + HOUR)
     assert counted(fleet.settings("union").state, "week", week) == before
 
