@@ -133,9 +133,9 @@ class Engine:
             stream.follower.scan(steady)
 
     def watched_paths(self) -> list[Path]:
-        """The logs, and the directories in which their files come and go."""
+        """List the logs, and the directories in which their files come and go."""
         logs = [stream.follower.log for stream in self.streams]
-        return [path for log in logs for path in (log.path, *sorted(log.directories()))]
+        return [*(log.path for log in logs), *set().union(*(log.directories() for log in logs))]
 
     @property
     def lag(self) -> int:
