@@ -68,3 +68,24 @@ def test_the_list_is_looked_for() -> None:
     text = "def told(one, two):\n    _seen = FAR_END = row = 1\n"
     bound = [name for name, _ in bound_names(ast.parse(text)) if is_retired(name)]
     assert sorted(bound) == ["FAR_END", "_seen", "one", "told"]
+
+
+QUESTIONS = frozenset(
+    (
+        "What", "Whose", "Of", "Is", "How", "Which", "Are", "Does", "Has", "Was", "Were", "May",
+        "Can", "Did",
+    )
+)  # fmt: skip
+"""Words that begin a riddle or a question, and no sentence on what a function does."""
+
+
+def test_no_docstring_of_a_function_begins_as_a_question() -> None:
+    """It says what the function does: `Tell whether`, `Give`, `List`."""
+    hits = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                text = ast.get_docstring(node) or ""
+                if text.partition(" ")[0] in QUESTIONS:
+                    hits.append(f"{path.relative_to(ROOT)}:{node.lineno}: {text[:60]}")
+    assert not hits

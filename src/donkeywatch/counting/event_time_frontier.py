@@ -93,7 +93,7 @@ class EventTimeFrontier:
         return decided, frontier_before
 
     def _contradicts_start(self, time: int) -> bool:
-        """Does a stamp far behind the first ones make them doubtful?"""
+        """Tell whether a stamp far behind the first ones makes them doubtful."""
         young = self.max_time is not None and self.initial_confirmations < CONFIRMATIONS
         return young and time < (self.max_time or 0) - MAX_STEP
 

@@ -182,7 +182,7 @@ def aggregate(columns: RowColumns, spans: Sequence[Window]) -> list[WindowAggreg
 
 
 def _inside(columns: RowColumns, span: Window) -> npt.NDArray[np.bool_] | None:
-    """Which rows lie in a window; None when all of them do."""
+    """Tell which rows lie in a window; None when all of them do."""
     if columns.minute is None:
         return None
     start, end = span.start // MINUTE, span.end // MINUTE
@@ -234,7 +234,7 @@ def _country_of_address(country: Countries, first: Counts) -> Countries:
 def _per_address(
     address: Pseudonyms, pseudonym: Pseudonyms, flagged: CountColumn
 ) -> tuple[Counts, Counts]:
-    """Which of the addresses (sorted) were flagged at all, and how often; few are."""
+    """Give which of the addresses (sorted) were flagged, and how often; few are."""
     rows = np.flatnonzero(flagged != 0)
     place = np.searchsorted(address, pseudonym[rows]).view(np.uint64)
     which, k = group_sums(place, flagged[rows])

@@ -39,7 +39,7 @@ class LabelledQuery:
 
     @property
     def for_recall(self) -> bool:
-        """Does it serve recall alone?"""
+        """Tell whether it serves recall alone."""
         return self.stratum.partition("-")[0] == RECALL
 
 

@@ -59,7 +59,7 @@ def fleet_router(settings: Callable[[], Settings]) -> APIRouter:
 
     @router.get(PATH)
     def fleet() -> FleetResponse:
-        """Which servers are in the union, which are not and why, in the newest windows."""
+        """List the servers in the newest united windows, and those that are not in and why."""
         return FleetResponse(
             servers=sorted(settings().fleet.servers), windows=newest_windows(settings())
         )

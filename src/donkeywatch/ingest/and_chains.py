@@ -100,7 +100,7 @@ def find_and_chains(fields: PackedFields) -> AndChains:
 
 
 def _is_single_text(fields: PackedFields) -> Mask:
-    """Are these the trees of a single text, given that two quotes stand in them or behind?"""
+    """Tell which are trees of a single text, given that two quotes stand in them or behind."""
     end = fields.end - len(_END)
     front = (fields.words[fields.start] ^ pack_word(_SINGLE_TEXT_PREFIX)) & MASKS[
         len(_SINGLE_TEXT_PREFIX)

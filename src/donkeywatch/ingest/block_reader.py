@@ -54,7 +54,7 @@ class BlockReader:
         return self.read_in_place(with_padding(raw))
 
     def has_columns(self, raw: bytes | memoryview) -> bool:
-        """Are lines that are written like these read by columns, where there are enough?"""
+        """Tell whether lines that are written like these are read by columns, if enough."""
         return self._columns is not None and self._columns.fit(Block(with_padding(raw))) is not None
 
     def read_in_place(self, data: Bytes) -> QueryColumns:
@@ -107,7 +107,7 @@ class _ColumnarParse:
         )
 
     def _has_early_word(self, lines: Offsets) -> Mask:
-        """Which ASCII lines have a letter near the front of their text."""
+        """Tell which ASCII lines have a letter near the front of their text."""
         start, end = self._searches.text[lines], self._searches.text_end[lines]
         eight = self._searches.fields.words[start] & MASKS[np.clip(end - start, 0, 8)]
         letters: Mask = WORD_BYTE[eight.view(np.uint8).reshape(-1, 8)].any(axis=1)

@@ -20,7 +20,7 @@ class SearchTree:
     """Leads each address to the number of its record; the record ``nodes`` is none."""
 
     def __init__(self, raw: bytes, nodes: int, record_bits: int, version: int) -> None:
-        """Of a whole file; ValueError where it holds no such tree."""
+        """Read a whole file; ValueError where it holds no such tree."""
         width = record_bits // 4
         if record_bits not in (24, 28, 32) or len(raw) < nodes * width:
             raise ValueError("not a search tree")

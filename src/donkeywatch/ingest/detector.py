@@ -94,7 +94,7 @@ class _TopicMatcher:
 
 
 def _disjointly_satisfiable(parts: Sequence[Sequence[TokenSet]]) -> bool:
-    """Can every part be met by tokens that no other part uses?
+    """Tell whether every part can be met by tokens that no other part uses.
 
     The others use two tokens each at the most, and two tokens stand in five spans of a part
     at the most: a part with more spans than that is always met, however long the query.

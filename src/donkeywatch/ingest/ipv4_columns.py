@@ -73,7 +73,7 @@ def parse_ipv4(
 
 
 def _non_digit_mask(pair: Words) -> npt.NDArray[np.uint16]:
-    """Which of sixteen bytes are no digits, a bit for each."""
+    """Tell which of sixteen bytes are no digits, a bit for each."""
     bits = pair ^ _DIGITS
     bits |= (bits & _LOW) + _LARGE
     bits &= HIGH

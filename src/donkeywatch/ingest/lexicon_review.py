@@ -48,7 +48,7 @@ def count_groups(topic: TopicRules) -> list[GroupCounts]:
 
 
 def find_remarks(lexicon: Lexicon) -> Iterator[str]:
-    """What in a list that is sound may still be a mistake; places and counts alone."""
+    """List what may be a mistake in a sound list; places and counts alone."""
     for name, topic in lexicon.topics.items():
         for category, by in unreachable_categories(topic):
             yield f"{name}: category {category} is never given; every query of it is one of {by}"
@@ -79,7 +79,7 @@ def unreachable_categories(topic: TopicRules) -> list[tuple[str, str]]:
 
 
 def compare(old: Lexicon, new: Lexicon) -> list[GroupChanges]:
-    """What changed between two lists, by topic and group; unchanged groups are left out."""
+    """Count what changed between two lists, by topic and group; unchanged groups are left out."""
     changes = []
     for topic in dict.fromkeys((*old.topics, *new.topics)):
         before, after = _entries(old, topic), _entries(new, topic)
@@ -122,7 +122,7 @@ def _entries(lexicon: Lexicon, topic: str) -> dict[str, set[tuple[Entry, tuple[s
 
 
 def _is_implied(earlier: Category, later: Category) -> bool:
-    """Does whatever meets ``later`` meet ``earlier``, part by part?"""
+    """Tell whether whatever meets ``later`` meets ``earlier``, part by part."""
     parts: Sequence[set[str]] = [set(part.split("|")) for part in later.all]
     wanted = [set(part.split("|")) for part in earlier.all]
     return any(

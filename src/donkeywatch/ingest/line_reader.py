@@ -116,7 +116,7 @@ class LineReader:
         return Search(timestamp.time, timestamp.fold_time, address, text)
 
     def text_of_query(self, query: bytes) -> str | None:
-        """What was searched for; None where it is a malformed tree."""
+        """Give the text that was searched for; None where it is a malformed tree."""
         try:
             return searched_text(query, self.syntax, self.encoding)
         except MalformedTreeError:

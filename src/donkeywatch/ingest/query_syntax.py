@@ -122,7 +122,7 @@ def _unescaped(escape: re.Match[bytes]) -> bytes:
 
 @lru_cache(maxsize=1024)
 def escape_is_separator(escape: bytes) -> bool:
-    """Does an escape stand for characters between words?"""
+    """Tell whether an escape stands for characters between words."""
     if not ESCAPE.fullmatch(escape):
         return False
     try:

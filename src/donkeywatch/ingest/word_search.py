@@ -113,7 +113,7 @@ def _hits(ends: Sequence[int], numbers: Sequence[int]) -> TermHits:
 
 
 def is_hyperscan_used(matcher: Matcher) -> bool:
-    """Is Hyperscan what searches; ConfigError where it was asked for and is not installed."""
+    """Tell whether Hyperscan searches; ConfigError where it is required and not installed."""
     installed = importlib.util.find_spec("hyperscan") is not None
     if matcher == "hyperscan" and not installed:
         raise ConfigError(

@@ -65,13 +65,13 @@ def release_week(week: WeekCounts, topics: Sequence[str]) -> list[ReleasedRow]:
 
 
 def _is_protected(counts: ExactCounts, topic: str) -> bool:
-    """Are there enough flagged addresses, and enough others?"""
+    """Tell whether there are enough flagged addresses, and enough others."""
     flagged = counts.flagged_addresses(topic)
     return flagged >= FLOOR and counts.addresses - flagged >= FLOOR
 
 
 def _are_apart(counts: ExactCounts, topic: str, other: str) -> bool:
-    """May the difference of two topics be known?"""
+    """Tell whether the difference of two topics may be known."""
     return abs(counts.flagged_addresses(topic) - counts.flagged_addresses(other)) >= FLOOR
 
 
@@ -86,7 +86,7 @@ def _distinct_topics(counts: ExactCounts, topics: Iterable[str]) -> list[str]:
 
 
 def _has_repeats(cells: Iterable[ExactCounts], topic: str) -> bool:
-    """Are there so many more flagged queries than addresses that both may be told of each cell?"""
+    """Tell whether flagged queries exceed flagged addresses enough in each cell."""
     flagged = [cell.flagged.get(topic, (0, 0)) for cell in cells]
     return all(queries - addresses >= FLOOR for queries, addresses in flagged)
 
@@ -184,7 +184,7 @@ def _named_countries(
 def _is_nameable(
     week: WeekCounts, topic: str, country: str, released: Mapping[str, Sequence[str]]
 ) -> bool:
-    """Is a country large enough by itself, and beside the topics that name it?"""
+    """Tell whether a country is large enough by itself, and beside the topics that name it."""
     counts = week.countries[country]
     named_by = [other for other, countries in released.items() if country in countries]
     return (
@@ -212,7 +212,7 @@ def _is_rest_protected(
 
 
 def _rest(week: WeekCounts, named: Sequence[str]) -> ExactCounts:
-    """What the week has more than some of its countries.
+    """Give the counts of a week without some of its countries.
 
     An address that came from two countries is counted in each, and once in the week.
     """

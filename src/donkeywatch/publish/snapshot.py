@@ -157,7 +157,7 @@ class Snapshot:
         return [Splice(*row) for row in rows]
 
     def state_id(self) -> str:
-        """What tells this database from others; empty in one of an older version."""
+        """Give the id that tells this database from others; empty in one of an older version."""
         row = self._db.execute("select value from settings where name = ?", (STATE_ID,)).fetchone()
         return "" if row is None else str(row[0])
 
@@ -269,7 +269,7 @@ class Snapshot:
 
     @property
     def view_state(self) -> tuple[object, ...]:
-        """What windows are shown with, and changes how they are shown when it changes."""
+        """Give all that changes how windows are shown when it changes."""
         since = self._reader.comparable_since if self._accuracies else 0
         return self._topics, sorted(self._accuracies.items()), since
 

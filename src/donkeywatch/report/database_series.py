@@ -151,7 +151,7 @@ class Database:
         return self._setting("break:lexicon") or "", int(since[0])
 
     def instrument(self, kind: str, until: int) -> Instrument:
-        """What kind of break ``kind`` was in use before ``until`` (ms UTC)."""
+        """Give the instrument of a kind of break that was in use before ``until`` (ms UTC)."""
         changes = self._db.execute(
             "select time, digest from breaks where kind = ? order by time, id", (kind,)
         ).fetchall()

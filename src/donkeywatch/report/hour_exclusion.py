@@ -21,7 +21,7 @@ PAPER_SHARE = 0.02
 
 
 def select_hours(hours: Windows, rule: Rule) -> BoolArray:
-    """Which hours the rule leaves in; hours without any coverage and query never count.
+    """Tell which hours the rule leaves in; hours without any coverage and query never count.
 
     `coverage`: covered for 95 % or more, and at least 25 % of the median of the same hour of
     the week over four weeks before and after. `paper2pct`: all but the 2 % with fewest queries,

@@ -53,7 +53,7 @@ def title(analysis: Analysis) -> str:
 
 
 def opening(analysis: Analysis) -> list[Section]:
-    """What stands before the figures."""
+    """Give the sections that stand before the figures."""
     table = (
         ("figure", "what", "the study (2009-2012)", "this database"),
         *(tuple(row) for row in comparison_rows(analysis)),
@@ -67,7 +67,7 @@ def opening(analysis: Analysis) -> list[Section]:
 
 
 def closing() -> Section:
-    """What stands behind the figures."""
+    """Give the section that stands behind the figures."""
     return Section("What must not be concluded", (CONCLUSIONS,))
 
 

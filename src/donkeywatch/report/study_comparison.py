@@ -29,7 +29,7 @@ UNKNOWN = "not known"
 NO_WEEK = "no week counts yet"
 NO_STRETCH = f"no stretch of {2 * GROWTH_WEEKS} whole weeks without a break"
 NO_HOUR = "an hour of the day never counts, or has none"
-FEW_DAYS = "too few days"
+NO_INTERVAL = "too few days"
 
 
 def comparison_rows(analysis: Analysis) -> list[Row]:
@@ -157,7 +157,7 @@ def _countries(analysis: Analysis) -> list[Row]:
         late = pair.lag
         what = f"day of {pair.first} later than that of {pair.second}, local hours"
         here = f"{late.value:+z.2f} ({late.lower:+z.2f} to {late.upper:+z.2f})"
-        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else FEW_DAYS))
+        rows.append(Row("8", what, "not given", here if math.isfinite(late.lower) else NO_INTERVAL))
         if pair.difference is not None:
             d = pair.difference
             rows.append(

@@ -110,7 +110,7 @@ class ClockJumpDetector:
 
     @property
     def doubted(self) -> bool:
-        """Does the wall clock show a time that is not believed?"""
+        """Tell whether the wall clock shows a time that is not believed."""
         if self._last is None:
             return False
         return self._believed is None or self._doubted_since is not None
@@ -146,7 +146,7 @@ class ClockJumpDetector:
         self._proven, self._stopped = True, 0
 
     def doubtful(self, times: Times, future: int) -> npt.NDArray[np.bool_]:
-        """Which stamps one of the two clocks takes for the future, and the other does not."""
+        """Tell which stamps one of the two clocks takes for the future, and the other does not."""
         believed = None if self._last is None else self.time(self._last[1])
         if believed is None or not self.doubted:
             return np.zeros(len(times), bool)
@@ -221,7 +221,7 @@ class ClockJumpDetector:
 
     @property
     def _trial(self) -> int:
-        """How many ms the doubted clock has to run evenly before it is believed."""
+        """Give for how many ms the doubted clock has to run evenly before it is believed."""
         if 0 < self._ahead <= DAY:
             return TRIAL_AHEAD_MS
         return max(self._even, TRIAL_AHEAD_MS if self._ahead > 0 else TRIAL_BACK_MS)

@@ -87,7 +87,7 @@ def _try_source(source: Source, latest: int) -> str:
 
 
 def _check_writable(directory: Path) -> None:
-    """Can files be made in a directory, or itself be made? Nothing is: `check` may be root's."""
+    """Find out whether a directory can be made or written; `check` may be root's and makes none."""
     there = next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110 - it raises nothing
     if not there.is_dir():
         raise StateError(f"{there} is not a directory", "name a directory, or move that file away")
@@ -105,7 +105,7 @@ def _check_key_directory(directory: Path) -> None:
 
 
 def _check_web_server(settings: Settings) -> None:
-    """Can the TLS files be loaded, and the address be taken, or is it this daemon's already?"""
+    """Load the TLS files, and find out whether the address is free or this daemon's already."""
     load_tls(settings.http)
     try:
         bind(settings.http).close()
@@ -121,7 +121,7 @@ def _check_web_server(settings: Settings) -> None:
 
 
 def _check_public_server(settings: Settings) -> None:
-    """Can the address of the released figures be taken, or is it this daemon's already?"""
+    """Find out whether the address of the released figures is free or this daemon's already."""
     release = settings.release
     try:
         bind(Http(host=release.host, port=release.port or 0), "release").close()

@@ -71,7 +71,7 @@ class ClockGate:
             )
 
     def may_read(self, stream: FollowedSource, steady: int) -> bool:
-        """May a source be read? One whose lines wait is tried now and then."""
+        """Tell whether a source may be read; one whose lines wait is tried now and then."""
         if steady - stream.waiting_since >= RETRY_MS:
             stream.stop_waiting()
         return not stream.is_waiting_for_clock
@@ -97,7 +97,7 @@ class ClockGate:
     def _depend_on_clock(
         self, frontier: EventTimeFrontier, read: QueryColumns
     ) -> npt.NDArray[np.bool_]:
-        """Which lines are too late for those before them, or ahead, by no confirmed clock."""
+        """Tell which lines are too late for those before them, or ahead, by no confirmed clock."""
         sure = self.clocks.sure
         if sure is None or self.time is None:
             return np.zeros(len(read.time), bool)

@@ -28,7 +28,7 @@ class CommitScheduler:
         return self.pending_bytes >= self._bytes or steady - self._last_attempt >= self._interval
 
     def coverage_commit_due(self, steady: int) -> bool:
-        """Was nothing stored for so long that coverage alone is worth a commit?"""
+        """Tell whether nothing was stored for so long that coverage alone is worth a commit."""
         return steady - self._stored >= COVERAGE_COMMIT_MS
 
     def on_commit(self, steady: int) -> None:

@@ -45,7 +45,7 @@ class _Running:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended; None while it runs."""
+        """Its exit code; None while it runs."""
         return self._process.poll()
 
     def read_events(self) -> list[dict[str, Any]]:

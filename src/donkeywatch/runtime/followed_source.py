@@ -136,7 +136,7 @@ class FollowedSource:
         return self.follower.caught_up and not self.is_waiting_for_clock
 
     def has_unread(self, end: int) -> bool:
-        """May there be lines of before ``end`` (ms UTC) that can be read and are not counted?"""
+        """Tell whether lines from before ``end`` (ms UTC) may be there that are not counted."""
         unread = not (
             self.caught_up
             or self.is_waiting_for_clock
@@ -146,7 +146,7 @@ class FollowedSource:
         return unread and (self.frontier.max_time or 0) < end
 
     def is_ahead(self, future: int) -> bool:
-        """Did event time or coverage come further than the clock allows (ms UTC)?"""
+        """Tell whether event time or coverage came further than the clock allows (ms UTC)."""
         return max(self.frontier.max_time or 0, self.coverage.decided_until or 0) > future
 
     def rewind_to(self, now: int, future: int) -> None:
@@ -184,7 +184,7 @@ class FollowedSource:
             self.was_unobserved = False
 
     def _unobserved_too_long(self, now: int) -> bool:
-        """Was nothing known of this log for longer than a server that is up is silent?"""
+        """Tell whether nothing was known of this log for longer than a running server is silent."""
         return (
             self.coverage.decided_until is None
             or now - self.coverage.decided_until > self.max_gap_ms

@@ -129,7 +129,7 @@ def _json_fields(text: bytes) -> list[tuple[str, str]]:
 
 
 def _kind_of_field(name: str, value: str) -> str | None:
-    """Is it a stamp, an address or a query? None where it is neither."""
+    """Tell whether a field is a stamp, an address or a query; None where it is none of them."""
     if name.rpartition(".")[2].lower() in QUERY_KEYS:
         return "query"
     try:

@@ -140,7 +140,7 @@ def tail_lines(path: Path) -> list[Line]:
 
 
 def has_columns(path: Path, reader: LineReader) -> bool:
-    """Are lines like the first ones of a sample read by columns, as fast as can be?"""
+    """Tell whether lines like the first ones of a sample are read by columns, which is faster."""
     with contextlib.closing(open_file(path)) as file:
         front = file.read_sound(0, READ_BYTES)
     return BlockReader(reader).has_columns(front[: front.rfind(b"\n") + 1])

@@ -119,7 +119,7 @@ class _Watch:
                 ring(None)
 
     def _read(self) -> tuple[bool, bool]:
-        """Was a log written, and did a name come or go?"""
+        """Tell whether a log was written, and whether a name came or went."""
         written = renamed = False
         for event in self._inotify.read(timeout=0):
             if event.wd in self._names:

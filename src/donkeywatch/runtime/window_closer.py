@@ -291,7 +291,7 @@ class WindowCloser:
             self._sealed_rows_remain = False
 
     def _has_expired_keys(self, watermark: int) -> bool:
-        """Are there keys of weeks that nothing needs any more?"""
+        """Tell whether there are keys of weeks that nothing needs any more."""
         return bool(self.overdue(watermark))
 
     @property

@@ -241,7 +241,7 @@ class Http(Strict):
 
     @property
     def loopback(self) -> bool:
-        """Can only this machine connect?"""
+        """Tell whether only this machine can connect."""
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

@@ -28,7 +28,7 @@ def changed_settings(old: Settings, new: Settings) -> list[str]:
 
 
 def needs_restart(name: str) -> bool:
-    """Does a setting take effect at the next start only?"""
+    """Tell whether a setting takes effect at the next start only."""
     table, _, field = name.partition(".")
     if name == "log_format":
         return True

@@ -79,7 +79,7 @@ class Simulation:
 
     @property
     def stream(self) -> int:
-        """What the queries of this server are drawn by; others draw by other numbers."""
+        """Make the generator of this server's queries; others draw by other numbers."""
         return FIRST_OTHER_SERVER + self.server if self.server else 0
 
     @property

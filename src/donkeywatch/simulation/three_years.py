@@ -62,7 +62,7 @@ class Years:
 
     @cached_property
     def up(self) -> npt.NDArray[np.bool_]:
-        """Which hours have all their lines."""
+        """Tell which hours have all their lines."""
         up = np.ones(self.hours, bool)
         for first, count in self.outages:
             up[first : first + count] = False

@@ -28,7 +28,7 @@ class _Names:
     names: list[str]
 
     def is_good(self, change: Change, now: float) -> bool:
-        """Can nothing have come or gone since it was read?"""
+        """Tell whether nothing can have come or gone since it was read."""
         settled = self.read - self.since >= GRANULARITY_SECONDS
         return self.change == change and settled and now - self.read < MAX_AGE_SECONDS
 

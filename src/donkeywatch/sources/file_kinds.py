@@ -81,7 +81,7 @@ def kind_of(front: bytes) -> Kind | None:
 
 
 def may_begin(front: bytes) -> bool:
-    """Are these few bytes the beginning of the magic bytes of an archive?"""
+    """Tell whether these few bytes begin the magic bytes of an archive."""
     return any(magic.startswith(front) for magic in _MAGICS)
 
 
@@ -98,7 +98,7 @@ def refusal(front: bytes) -> Refusal | None:
 
 
 def is_binary(front: bytes) -> bool:
-    """Does it begin as no line does, and go on so?
+    """Tell whether it begins as no line does, and goes on so.
 
     Where it begins with ASCII letters it is text, whatever stands further on; and among lines there
     may be some noise, the first one included.

@@ -57,7 +57,7 @@ class _FailedArchive(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What is wrong with this archive, as it is logged."""
+        """The problem of this archive, as it is logged."""
         return self.reason or "damaged or cut short, and not counted from there on; restore it"
 
 
@@ -138,7 +138,7 @@ class FileProblems:
         self._report(path, suspect._replace(reason=reason), now)
 
     def may_recover(self, now: int) -> bool:
-        """May a suspect still turn out to hold what is looked for?"""
+        """Tell whether a suspect may still turn out to hold what is looked for."""
         return any(
             now - suspect.since < (RETRY_INTERVAL if suspect.reason else SETTLE_TIME)
             for suspect in self._suspects.values()

@@ -119,7 +119,7 @@ class Generation:
 
     @property
     def state(self) -> GenerationState:
-        """What has become of its lines."""
+        """Its state; ValueError for one that may not follow."""
         return self._state
 
     @state.setter
@@ -174,7 +174,7 @@ class Generation:
             self.previous_file = None
 
     def lost_previous_content(self, keys: FingerprintKeys) -> bool:
-        """Has the file lost something that the one of before had?"""
+        """Tell whether the file has lost something that the previous one had."""
         return self.previous_file is not None and not self._holds(self.previous_end, keys)
 
     def drop_file(self, keys: FingerprintKeys) -> None:
@@ -234,7 +234,7 @@ class Generation:
         )
 
     def is_intact(self, keys: FingerprintKeys) -> bool:
-        """Does the open file still hold what is counted?"""
+        """Tell whether the open file still holds what is counted."""
         return self._holds(self.fingerprint, keys)
 
     def _holds(self, mark: Fingerprint, keys: FingerprintKeys) -> bool:

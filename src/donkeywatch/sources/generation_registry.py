@@ -145,7 +145,7 @@ class GenerationRegistry:
         return generation
 
     def is_latest(self, generation: Generation) -> bool:
-        """Was no other file of the source read, and no archive of it counted, since this one?"""
+        """Tell whether no other file of the source was read or counted since this one."""
         return generation.last_read >= self._latest
 
     def may_have_missed_log(self) -> bool:

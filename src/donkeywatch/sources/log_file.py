@@ -153,7 +153,7 @@ class CompressedFile:
             self._error = error
 
     def _has_changed(self) -> bool:
-        """Was it written to since it was found to be damaged?"""
+        """Tell whether it was written to since it was found to be damaged."""
         now, then = self._raw.stat(), self._state
         return (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns)
 
@@ -222,5 +222,5 @@ def _open(path: Path) -> int:
 
 
 def is_missing(error: OSError) -> bool:
-    """Does the error say that nothing is there, rather than that it cannot be read now?"""
+    """Tell whether an error says that nothing is there, not that it cannot be read now."""
     return error.errno in (errno.ENOENT, errno.ENOTDIR)

@@ -144,7 +144,7 @@ def list_backups(directory: Path) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Has it a name that we give? A file that somebody else put there is no copy."""
+    """Tell whether it has a name that we give: a file that somebody else put there is no copy."""
     with contextlib.suppress(ValueError):
         return NAME_PATTERN.fullmatch(path.name) is not None and created_at(path) >= 0
     return False

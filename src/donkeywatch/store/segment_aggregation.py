@@ -63,7 +63,7 @@ class Aggregator:
             )[0]
 
     def has_few_segments(self, hour: int) -> bool:
-        """Has an hour so few segments that joining them would not pay?"""
+        """Tell whether an hour has so few segments that joining them would not pay."""
         return segments.has_few_segments(self._connection, hour)
 
     def first_hour(self, start: int, end: int) -> int | None:

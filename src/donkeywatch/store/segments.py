@@ -191,7 +191,7 @@ def merge_small_segments(connection: sqlite3.Connection, hour: int, topics: Sequ
 
 
 def has_few_segments(connection: sqlite3.Connection, hour: int) -> bool:
-    """Has an hour so few segments that joining them would not pay?"""
+    """Tell whether an hour has so few segments that joining them would not pay."""
     (most,) = connection.execute(
         "select coalesce(max(number), 0) from"
         " (select count(*) as number from segments where hour = ? group by part)",

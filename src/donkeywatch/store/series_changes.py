@@ -16,7 +16,7 @@ def changes(component: str) -> str:
 
 
 def components(series: str) -> list[str]:
-    """What a series needs besides `paper`: `shadow` and `extended` stand behind full stops.
+    """List what a series needs besides `paper`, which stands behind full stops in its name.
 
     No topic has a full stop in its own name.
     """

@@ -227,7 +227,7 @@ class Store(Connection):
             )
 
     def has_queries(self, start: int, end: int, unit: int) -> bool:
-        """Was something counted in each span of ``unit`` from ``start`` to ``end``, all ms UTC?
+        """Tell whether each span of ``unit`` from ``start`` to ``end`` has queries, all ms UTC.
 
         The span that begins at ``end`` is the last one.
         """

@@ -161,5 +161,5 @@ class Connection:
 
     @property
     def log_blocked(self) -> bool:
-        """Does another program keep destroyed pages in the write-ahead log for longer?"""
+        """Tell whether another program keeps destroyed pages in the write-ahead log for longer."""
         return self._blocked >= BLOCKED_TRIES

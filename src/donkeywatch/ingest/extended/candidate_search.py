@@ -156,7 +156,7 @@ class CandidateSearch:
     def _is_bounded(
         self, data: Bytes, at: Offsets, first: Offsets, last: Offsets, pattern: Offsets
     ) -> Mask:
-        """Which hits may be words: where one begins or ends there is something else, or another."""
+        """Tell which hits may be words: something else, or another word, is at both ends."""
         begins = _is_beside_other(data, at, first, -1)
         ends = _is_beside_other(data, at, last, 1)
         begins |= np.isin(first, last + 1) | self._may_begin_inside[pattern]
@@ -175,7 +175,7 @@ class CandidateSearch:
 
 
 def _is_beside_other(data: Bytes, at: Offsets, place: Offsets, step: int) -> Mask:
-    """Which items of a stream may be at the edge of a word: repeated, no letter, or beside none."""
+    """Tell which items of a stream may end a word: repeated, or beside no letter."""
     here, following = at[place], at[np.minimum(place + 1, len(at) - 1)]
     beside: Mask = (
         (KIND_OF_BYTE[data[here]] != LETTER)
@@ -194,7 +194,7 @@ def _disguises(stream: CodePoints) -> Offsets:
 
 
 def _occur_as_often(keys: Offsets, others: Offsets) -> Mask:
-    """Which keys occur among others as often as here."""
+    """Tell which keys occur among others as often as here."""
     values, place, count = np.unique(keys, return_inverse=True, return_counts=True)
     if not len(values):
         return np.zeros(0, bool)

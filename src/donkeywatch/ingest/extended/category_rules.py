@@ -45,7 +45,7 @@ class CategoryRules:
 
 
 def _is_met(parts: Sequence[frozenset[str]], by_group: Mapping[str, Sequence[GroupMatch]]) -> bool:
-    """Can every part be met at places of which no two overlap?"""
+    """Tell whether every part can be met at places of which no two overlap."""
     choices = []
     for part in parts:
         places = sorted({match[:3] for group in part for match in by_group.get(group, ())})

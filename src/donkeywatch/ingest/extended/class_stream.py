@@ -22,7 +22,7 @@ INVISIBLE, FOREIGN_DIGIT = 2, 3
 
 
 def _stream_text(letter: str) -> str:
-    """What a character is in the stream of texts beyond ASCII: classes, or a space."""
+    """Give the classes of a character in the stream of texts beyond ASCII, or a space."""
     if letter == "\n":
         return letter
     folded = fold(letter)
@@ -45,7 +45,7 @@ def stream_letters(text: str) -> str | None:
 
 
 def differs_from_previous(stream: npt.NDArray[Any]) -> Mask:
-    """Which items differ from the one before."""
+    """Tell which items differ from the one before."""
     starts = np.ones(len(stream), bool)
     starts[1:] = stream[1:] != stream[:-1]
     return starts

@@ -31,7 +31,7 @@ class _Topic:
         self.ignored_queries = _exception_words(topic, "query")
 
     def exempts(self, words: Sequence[Word]) -> bool:
-        """Is a query with these words not flagged, whatever else is in it?"""
+        """Tell whether a query with these words is not flagged, whatever else is in it."""
         return bool(self.ignored_queries) and any(
             word.text in self.ignored_queries for word in words
         )

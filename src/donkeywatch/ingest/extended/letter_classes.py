@@ -20,7 +20,7 @@ FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180e\u180
 
 
 def is_invisible(letter: str) -> bool:
-    """Does a character show nothing: joiners, marks of direction, tags, fillers?"""
+    """Tell whether a character shows nothing: joiners, marks of direction, tags, fillers."""
     return unicodedata.category(letter) == "Cf" or letter in FILLERS
 
 
@@ -71,7 +71,7 @@ def fold_word(text: str) -> str:
 
 
 def search_pattern(text: str) -> str:
-    """What an entry is searched by: its letter classes without repetitions."""
+    """Give the letter classes of an entry without repetitions, which it is searched by."""
     return squeeze(classify_letters(fold_disguised(text)))
 
 

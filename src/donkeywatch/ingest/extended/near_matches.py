@@ -49,7 +49,7 @@ def _shortened(word: str) -> Iterator[str]:
 
 
 def _differ_by_one(word: str, other: str) -> bool:
-    """Is one letter more, less or other in one of two words?"""
+    """Tell whether two words differ by one letter more, less or other."""
     if len(word) == len(other):
         return sum(a != b for a, b in zip(word, other, strict=True)) == 1
     longer, shorter = (word, other) if len(word) > len(other) else (other, word)

@@ -80,7 +80,7 @@ def _halves(term: Term) -> tuple[str, str]:
 
 
 def _age_words(topic: TopicRules) -> Iterator[str]:
-    """What makes ages that `paper` does not know: prefixes, and words for numbers."""
+    """Give what makes ages that `paper` does not know: prefixes, and words for numbers."""
     if topic.ages is None:
         return
     yield from topic.ages.prefixes
@@ -109,7 +109,7 @@ class PatternCheck:
         self._table = ASCII_CLASSES.ljust(256, b"\0")
 
     def may_occur(self, folded: str) -> bool:
-        """May a pattern occur in the letter classes of a folded text, or is anything hidden?"""
+        """Tell whether a pattern may occur in a folded text's classes, or anything is hidden."""
         letters: str | None
         if folded.isascii():
             raw = folded.encode("ascii").translate(self._table, ASCII_SEPARATORS)

@@ -122,7 +122,7 @@ def _best_match(
 
 
 def _neighbour(stream: SearchStream, at: int, step: int) -> Neighbour:
-    """What stands beside the last letter of a span, in the direction of ``step``."""
+    """Give the character beside the last letter of a span, in the direction of ``step``."""
     folded, beside = stream.folded, at + step
     if not 0 <= beside < len(folded) or not folded[beside].isalnum():
         return Neighbour.SEPARATOR
@@ -140,7 +140,7 @@ def _neighbour(stream: SearchStream, at: int, step: int) -> Neighbour:
 def _letters_level(
     stream: SearchStream, start: int, end: int, term: Term, exact: frozenset[str]
 ) -> int | None:
-    """How plainly a span shows the letters of a term; None where it does not."""
+    """Give the level at which a span shows the letters of a term; None where it does not."""
     text, classes = stream.folded[start:end], stream.classes[start:end]
     if SEPARATOR not in classes:
         level = _word_level(text, classes, term, exact)
@@ -179,7 +179,7 @@ def _word_level(text: str, classes: str, term: Term, exact: frozenset[str]) -> i
 
 
 def _has_the_letters(classes: str, wanted: str) -> bool:
-    """Are some classes those that are wanted, each as often as wanted or more?"""
+    """Tell whether classes hold those that are wanted, each as often as wanted or more."""
     runs = [(letter, len(list(group))) for letter, group in groupby(classes)]
     least = [(letter, len(list(group))) for letter, group in groupby(wanted)]
     return len(runs) == len(least) and all(

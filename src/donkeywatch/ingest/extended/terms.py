@@ -53,22 +53,22 @@ class Term:
 
     @property
     def is_searchable(self) -> bool:
-        """Is it long enough to be looked for behind disguises?"""
+        """Tell whether it is long enough to be looked for behind disguises."""
         return count_letters(self.pattern) >= MIN_PATTERN_LETTERS
 
     @property
     def is_joinable(self) -> bool:
-        """Is it long enough to be found spaced out, beside digits or in a compound?"""
+        """Tell whether it is long enough to be found spaced out, beside digits or in a compound."""
         return count_letters(self.word) >= MIN_JOINED_LETTERS
 
 
 def is_long_enough(text: str, letters: int = MIN_PATTERN_LETTERS) -> bool:
-    """Has an entry so many letters, repetitions and separators left out?"""
+    """Tell whether an entry has so many letters, repetitions and separators left out."""
     return count_letters(search_pattern(text)) >= letters
 
 
 def is_editable(text: str) -> bool:
-    """Is an entry long enough for words that differ by one letter, each half of it by itself?"""
+    """Tell whether each half of an entry is long enough to be compared with one letter changed."""
     classes = create_term(0, "", text, "word").classes
     middle = len(classes) // 2
     return len(classes) >= MIN_EDITED_LETTERS and all(

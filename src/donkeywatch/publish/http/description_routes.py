@@ -128,7 +128,7 @@ def _form(name: str, schema: Description) -> str:
 
 
 def _kind(schema: Description) -> str:
-    """What a value may be, as HTML: its type, a list of it, or a link to its form."""
+    """Describe the type of a value as HTML: its name, a list of it, or a link to its form."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#form-{name}">{name}</a>'

@@ -114,7 +114,7 @@ def _clock(time: int) -> str:
 
 
 def section_heading(index: int, topic: str) -> str:
-    """What a section is of; series beside those of `paper` have full stops in their names."""
+    """Give the heading of a series: topic and profile, which its name joins by a full stop."""
     if index == 0:
         return "Now"
     name, *components = topic.split(".")
@@ -156,7 +156,7 @@ def _headline(current: Sequence[WindowView], index: int, lateness: int) -> str:
 
 
 def _followed(view: WindowView) -> str:
-    """Which part of the last 24 hours the figures are about."""
+    """Describe which part of the last 24 hours the figures are about."""
     if view.coverage >= MIN_COVERAGE:
         return "the 24 hours"
     followed = _span(round(view.coverage * (view.end - view.start)))
@@ -197,7 +197,7 @@ def _row(topic: TopicView, view: WindowView) -> str:
 
 
 def _period(view: WindowView) -> str:
-    """Which time a window is about, UTC."""
+    """Describe which time a window is about, UTC."""
     if view.kind == "week":
         return week_name(view.start)
     if view.kind == "hour":
