@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from donkeywatch.sources.fingerprints import Fingerprint
@@ -17,6 +20,7 @@ from donkeywatch.sources.generation_state import (
     GenerationState,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 PAIRS = [(old, new) for old in GenerationState for new in GenerationState]
 
 
@@ -53,3 +57,14 @@ def test_nothing_is_expected_of_what_is_over() -> None:
     """What was skipped stays known while its file is there."""
     assert {state for state in GenerationState if state.is_over} == {FINISHED, LOST, VANISHED}
     assert {state for state in GenerationState if state.is_skipped} == {SKIPPED, VANISHED}
+
+
+def test_the_diagram_of_the_architecture_has_the_transitions_of_the_table() -> None:
+    """Each arrow between two states, and no other."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    drawn = re.findall(r"^  (\w+) --> (\w+): ", text, re.MULTILINE)
+    names = {
+        (old.name.lower(), new.name.lower()) for old in TRANSITIONS for new in TRANSITIONS[old]
+    }
+    assert len(drawn) == len(set(drawn))
+    assert set(drawn) == names

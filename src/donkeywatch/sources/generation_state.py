@@ -41,7 +41,7 @@ OPEN, READ, FINISHED, LOST, SKIPPED, VANISHED = GenerationState
 STORED_AS = {FINISHED: READ, VANISHED: SKIPPED}
 TRANSITIONS: dict[GenerationState, frozenset[GenerationState]] = {
     OPEN: frozenset({READ, FINISHED, LOST}),
-    READ: frozenset({OPEN, FINISHED, LOST}),
+    READ: frozenset({OPEN, FINISHED}),
     FINISHED: frozenset({OPEN}),
     LOST: frozenset({OPEN, FINISHED}),
     SKIPPED: frozenset({OPEN, VANISHED}),
