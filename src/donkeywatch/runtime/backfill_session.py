@@ -16,7 +16,7 @@ class BackfillSession:
     def __init__(self, engine: Engine, stream: FollowedSource) -> None:
         self._engine, self._stream = engine, stream
         self._frontier = stream.backfill_frontier = EventTimeFrontier()
-        engine.store.hurry(hurried=True)
+        engine.store.sync_commits(enabled=False)
         # What is counted here may stand in the live log, too, behind where that is counted to.
         engine.store.set(BACKFILLED, str(engine.now))
 
@@ -64,7 +64,7 @@ class BackfillSession:
             stream.frontier.max_time = newest
             stream.coverage.decided_until = stream.backfill_coverage.decided_until
         engine.drain(now)
-        engine.store.hurry(hurried=False)
+        engine.store.sync_commits(enabled=True)
         engine.commit_batch(engine.counted_positions(), now)
         end = None
         if newest is not None and newest + MINUTE > engine.store.rolling_end():

@@ -303,7 +303,7 @@ class Store(Connection):
             )
             places.forget_fingerprints(db, week)
             outbox.forget_before(db, week)
-        self.hurry(hurried=self._hurried)
+        self.sync_commits(enabled=self._syncs_commits)
 
     def delete_sealed(self) -> None:
         """Destroy what was made with keys that are destroyed; goes on where it was cut off.
@@ -311,14 +311,14 @@ class Store(Connection):
         Some hours at a time, so that the write-ahead log, which is copied back after each, stays
         short: that takes half as long as all at once.
         """
-        self._aside.submit(bool).result()  # While that copies, nobody else may.
+        self._checkpoint_thread.submit(bool).result()  # While that copies, nobody else may.
         self.connection.execute("pragma synchronous = normal")
         try:
             for hours in self._expired_hours():
                 self._destroy(hours)
                 self.connection.execute("pragma wal_checkpoint(passive)").fetchall()
         finally:
-            self.hurry(hurried=self._hurried)
+            self.sync_commits(enabled=self._syncs_commits)
         self.truncate_log()
 
     def delete_some_sealed(self) -> bool:

@@ -26,7 +26,7 @@ class Connection:
 
     def __init__(self, state: Path) -> None:
         self.path = state / state_files.DATABASE
-        self._aside, self._hurried = ThreadPoolExecutor(1), False
+        self._checkpoint_thread, self._syncs_commits = ThreadPoolExecutor(1), True
         self.log_left = True
         """Destroyed pages may live on in the write-ahead log; so they may at a start."""
         self._blocked = 0
@@ -48,20 +48,20 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the last one of a database removes the write-ahead log."""
-        self._aside.shutdown()
+        self._checkpoint_thread.shutdown()
         with contextlib.suppress(sqlite3.Error, OSError):
             self._overwrite_log()
         self.connection.close()
 
-    def hurry(self, *, hurried: bool) -> None:
-        """Do not wait at each commit until it is on the disk, or do so again.
+    def sync_commits(self, *, enabled: bool) -> None:
+        """Wait at each commit until it is on the disk, or, for an archive, do not.
 
         What a power failure takes meanwhile are the newest commits as a whole, so that the lines
         in them are read again. The next commit that is waited for secures those before it, and
         so does `truncate_log`.
         """
-        self._hurried = hurried
-        self.connection.execute(f"pragma synchronous = {'normal' if hurried else 'full'}")
+        self._syncs_commits = enabled
+        self.connection.execute(f"pragma synchronous = {'full' if enabled else 'normal'}")
 
     def check_is_there(self) -> None:
         """SQLite goes on writing into a file that was deleted, and nobody would ever read it."""
@@ -115,7 +115,7 @@ class Connection:
             ):
                 connection.execute("pragma wal_checkpoint(passive)").fetchall()
 
-        self._aside.submit(copied)
+        self._checkpoint_thread.submit(copied)
 
     def truncate_log(self) -> bool:
         """Empty the write-ahead log, so that destroyed pages do not live on in it.
@@ -123,7 +123,7 @@ class Connection:
         False, at once, where somebody who reads keeps it from being emptied: then it has to be
         tried again, and when it stays so, `log_blocked` and the database say it.
         """
-        self._aside.submit(bool).result()  # While that copies, nobody else may.
+        self._checkpoint_thread.submit(bool).result()  # While that copies, nobody else may.
         busy = not (self._overwrite_log() and self._checkpoint("truncate"))
         self.log_left = busy
         self._blocked = self._blocked + 1 if busy else 0
