@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import ssl
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from enum import Enum
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 from pydantic import ValidationError
 
@@ -37,35 +35,35 @@ class DaemonAnswer:
 
 
 def ask_health(http: Http) -> DaemonAnswer:
-    """Ask `/readyz` of the daemon with these settings."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - a look-up
-    host = f"[{host}]" if ":" in host else host
-    scheme = "https" if http.tls_certificate else "http"
-    request = urllib.request.Request(f"{scheme}://{host}:{http.port}/readyz")  # noqa: S310 - http(s)
+    """Ask `/readyz` of the daemon with these settings; no proxy of the environment is used."""
+    connection = _connection(http)
+    headers = {}
     if http.token:
-        request.add_header("Authorization", f"Bearer {http.token.get_secret_value()}")
-    context = None
+        headers["Authorization"] = f"Bearer {http.token.get_secret_value()}"
     try:
-        if http.tls_certificate:
-            # Our own certificate may be self-signed: trust exactly that file.
-            context = ssl.create_default_context(cafile=str(http.tls_certificate))
-            context.check_hostname = False
-        # No proxy of the environment is to see the token.
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-            text = answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            text = error.read()
-        if error.code in (401, 403, 429):
-            return DaemonAnswer(Answer.REFUSED)
+        connection.request("GET", "/readyz", headers=headers)
+        answer = connection.getresponse()
+        status, text = answer.status, answer.read()
     except HTTPException:
         return DaemonAnswer(Answer.OTHER)
     except OSError:
         return DaemonAnswer(Answer.NOBODY)
+    finally:
+        connection.close()
+    if status in (401, 403, 429):
+        return DaemonAnswer(Answer.REFUSED)
     try:
         return DaemonAnswer(Answer.DAEMON, Health.model_validate_json(text))
     except ValidationError:
         return DaemonAnswer(Answer.OTHER)
+
+
+def _connection(http: Http) -> HTTPConnection:
+    """A connection that is not open yet, by TLS where the settings have a certificate."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - a look-up
+    if http.tls_certificate is None:
+        return HTTPConnection(host, http.port, timeout=TIMEOUT_SECONDS)
+    # Our own certificate may be self-signed: trust exactly that file.
+    context = ssl.create_default_context(cafile=str(http.tls_certificate))
+    context.check_hostname = False
+    return HTTPSConnection(host, http.port, timeout=TIMEOUT_SECONDS, context=context)
