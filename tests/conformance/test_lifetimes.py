@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import sqlite3
@@ -43,8 +44,10 @@ def overdue(run: Run, diary: Diary, daemon: Daemon) -> tuple[list[Path], list[by
 
 def held(state: Path, marks: list[bytes]) -> int:
     """How many of some pseudonyms are anywhere in the files of the state."""
-    files = [path for path in state.rglob("*") if path.is_file()]
-    content = b"".join(path.read_bytes() for path in files)
+    content = b""
+    for path in [path for path in state.rglob("*") if path.is_file()]:
+        with contextlib.suppress(FileNotFoundError):  # The daemon may be making a copy.
+            content += path.read_bytes()
     return sum(mark in content for mark in marks)
 
 
