@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -72,6 +73,28 @@ def test_an_hour_closes_in_silence(log: SteppedLog, engine: Engine) -> None:
     assert engine.window_closer.closed_until < end
     tick_until_done(engine, end + MINUTE)
     assert engine.window_closer.closed_until == end
+
+
+def test_what_fails_is_tried_again_within_the_minute(
+    log: SteppedLog, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what was begun at an earlier look and failed only then."""
+    due_work, closer = engine._due_work, engine.window_closer
+    log.now += 5 * MINUTE
+    looks: list[int] = []
+
+    def close(watermark: int, *_times: int | None, **_more: bool) -> None:
+        looks.append(watermark)
+        if len(looks) == 2:
+            raise sqlite3.OperationalError("database is locked")
+
+    monkeypatch.setattr(closer, "close", close)
+    due_work.perform(log.now - MINUTE, log.now, caught_up=True)
+    due_work.remains = True
+    for second in range(1, 4):
+        with contextlib.suppress(sqlite3.OperationalError):
+            due_work.perform(log.now - MINUTE + second, log.now + second, caught_up=True)
+    assert len(looks) == 3
 
 
 def test_a_line_that_comes_within_a_minute_is_shown_at_the_next_commit(

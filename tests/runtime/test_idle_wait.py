@@ -141,6 +141,20 @@ def test_paths_are_found_anew_after_a_change(watcher: WakeupWatcher, tmp_path: P
     assert time.monotonic() - began < LONG_SECONDS / 2
 
 
+def test_a_write_to_an_open_file_that_was_renamed_ends_the_wait(
+    watcher: WakeupWatcher, log: Path
+) -> None:
+    """A server that is not told of a rotation goes on writing there; no name may lead to it."""
+    with log.open("ab") as file:
+        log.rename(log.with_name("search.log.1"))
+        idle_wait = IdleWait(watcher, lambda: [log, log.parent, file.fileno()])
+        idle_wait.note()
+        append(log.with_name("search.log.1"))
+        began = time.monotonic()
+        idle_wait.wait(0.01, began + LONG_SECONDS)
+        assert time.monotonic() - began < LONG_SECONDS / 2
+
+
 def test_the_stamp_of_what_is_not_there_is_nothing(tmp_path: Path) -> None:
     """And that it comes is a change."""
     log = tmp_path / "search.log"

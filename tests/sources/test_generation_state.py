@@ -19,6 +19,7 @@ from donkeywatch.sources.generation_state import (
     VANISHED,
     GenerationState,
 )
+from donkeywatch.sources.log_file import PlainFile
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIRS = [(old, new) for old in GenerationState for new in GenerationState]
@@ -57,6 +58,32 @@ def test_nothing_is_expected_of_what_is_over() -> None:
     """What was skipped stays known while its file is there."""
     assert {state for state in GenerationState if state.is_over} == {FINISHED, LOST, VANISHED}
     assert {state for state in GenerationState if state.is_skipped} == {SKIPPED, VANISHED}
+
+
+def test_what_was_read_and_not_stored_is_looked_for_again() -> None:
+    """After a failed commit; what was closed with nothing read of it stays closed."""
+    for offset, after in ((100, OPEN), (0, FINISHED)):
+        generation = Generation(1, "main", Fingerprint())
+        generation.fingerprint = Fingerprint(offset)
+        generation.state = READ
+        generation.state = FINISHED
+        generation.roll_back()
+        assert generation.state is after
+
+
+def test_a_file_that_is_read_again_after_a_failed_commit_is_open(tmp_path: Path) -> None:
+    """Whatever had become of its generation: its end may be reached again."""
+    log = tmp_path / "search.log"
+    log.write_bytes(b"a line\n")
+    for state in (FINISHED, LOST):
+        generation = Generation(1, "main", Fingerprint())
+        generation.state = state
+        generation.previous_file = PlainFile(log)
+        generation.roll_back()
+        assert generation.file is not None
+        assert generation.state is OPEN
+        generation.state = READ
+        generation.close()
 
 
 def test_the_diagram_of_the_architecture_has_the_transitions_of_the_table() -> None:

@@ -49,6 +49,7 @@ class DueWork:
         state = (*minutes, proven, caught_up)
         if state == self._done_for and not unfinished and not self._closer.log_left:
             return
+        self._done_for = None  # What fails on the way is tried again, in this minute, too.
         closed = self._closer.closed_until
         self._closer.close(watermark, now, confirmed, confirmed=proven)
         # The rolling windows, which the end of a week makes anew, come after it.

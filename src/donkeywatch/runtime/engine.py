@@ -132,10 +132,12 @@ class Engine:
         for stream in self.streams:
             stream.follower.scan(steady)
 
-    def watched_paths(self) -> list[Path]:
-        """List the logs, and the directories in which their files come and go."""
-        logs = [stream.follower.log for stream in self.streams]
-        return [*(log.path for log in logs), *set().union(*(log.directories() for log in logs))]
+    def watched_files(self) -> list[Path | int]:
+        """List the logs, the directories of their files, and descriptors of rotated files."""
+        followers = [stream.follower for stream in self.streams]
+        directories = set[Path]().union(*(each.log.directories() for each in followers))
+        rotated = chain.from_iterable(each.rotated_descriptors() for each in followers)
+        return [*(each.log.path for each in followers), *directories, *rotated]
 
     @property
     def lag(self) -> int:

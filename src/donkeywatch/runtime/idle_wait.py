@@ -22,16 +22,18 @@ class IdleWait:
     times as much as this.
     """
 
-    def __init__(self, watcher: WakeupWatcher, paths: Callable[[], Iterable[Path]]) -> None:
-        """Wait for a watcher's rings; ``paths`` gives the logs and the directories around them."""
-        self._watcher, self._find_paths = watcher, paths
-        self._paths: list[Path] = []
+    def __init__(
+        self, watcher: WakeupWatcher, find_files: Callable[[], Iterable[Path | int]]
+    ) -> None:
+        """Wait for a watcher's rings; ``find_files`` gives the paths and descriptors to look at."""
+        self._watcher, self._find_files = watcher, find_files
+        self._files: list[Path | int] = []
         self._stamps: list[FileStamp] = []
 
     def note(self) -> None:
         """Note what the files are, before they are looked at: what changes later is a change."""
-        self._paths = self._paths or list(self._find_paths())
-        self._stamps = [stamp(path) for path in self._paths]
+        self._files = list(self._find_files())
+        self._stamps = [stamp(file) for file in self._files]
 
     def wait(self, interval: float, until: float) -> None:
         """Return at a ring, at a change, or at a time of the monotonic clock (s).
@@ -39,23 +41,20 @@ class IdleWait:
         The files are looked at every ``interval`` seconds; at least one of these passes.
         """
         while True:
-            if self._watcher.wait(interval) or self._have_changed():
-                self._paths = []  # A symbolic link may lead elsewhere now.
-                return
-            if time.monotonic() >= until:
+            if self._watcher.wait(interval) or self._have_changed() or time.monotonic() >= until:
                 return
 
     def _have_changed(self) -> bool:
-        return self._stamps != [stamp(path) for path in self._paths]
+        return self._stamps != [stamp(file) for file in self._files]
 
 
-def stamp(path: Path) -> FileStamp:
+def stamp(file: Path | int) -> FileStamp:
     """Give what changes when a file is written, replaced, or renamed, or a directory gets a name.
 
-    Follows symbolic links.
+    Follows symbolic links; takes a descriptor, too.
     """
     try:
-        state = os.stat(path)  # noqa: PTH116 - called every second for every log
+        state = os.stat(file)  # noqa: PTH116 - called every second for every log
     except OSError:
         return None
     return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns

@@ -87,7 +87,7 @@ class Service:
         settings = self._engine.settings
         logs = [source.path for source in settings.source]
         self._wakeup = WakeupWatcher(logs, enabled=settings.follow.watch_files)
-        self._idle_wait = IdleWait(self._wakeup, self._engine.watched_paths)
+        self._idle_wait = IdleWait(self._wakeup, self._engine.watched_files)
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -166,9 +166,15 @@ class Service:
     def _wait(self) -> None:
         """Wait for a change of a log, or until the loop has another turn anyway."""
         scheduler, now = self._engine.scheduler, monotonic_ms()
-        is_idle = self._logged_status.is_settled and not scheduler.pending_bytes
-        idle_seconds = min(MAX_IDLE_SECONDS, self._manager.sign_seconds) if is_idle else 0.0
+        idle_seconds = min(MAX_IDLE_SECONDS, self._manager.sign_seconds) if self._is_idle else 0.0
         self._idle_wait.wait(scheduler.sleep_seconds(now), now / SECOND + idle_seconds)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Tell whether only a change of a log can make the next turns find something to do."""
+        engine, is_waiting = self._engine, self._swap is not None
+        is_pending = engine.scheduler.pending_bytes > 0 or engine.store.log_left
+        return self._logged_status.is_settled and not is_pending and not is_waiting
 
     def _state_text(self) -> str:
         """Tell in a line how the daemon is, for who asks the service manager."""

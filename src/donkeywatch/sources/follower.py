@@ -307,6 +307,11 @@ class Follower:
         for generation, force in due:
             self._rotated.release(generation, now, force=force)
 
+    def rotated_descriptors(self) -> list[int]:
+        """List the descriptors of rotated files that are open, to which more may be written."""
+        files = (g.file for g in self.registry.open() if not g.is_live)
+        return [file.descriptor for file in files if isinstance(file, PlainFile)]
+
     def positions(self) -> list[GenerationPosition]:
         """Rows that changed since the last commit."""
         return [g.position() for g in self.registry.active if g.changed()]

@@ -211,6 +211,7 @@ class Generation:
         One that was closed without being read stays closed.
         """
         if self._stored is None:
+            had_lines = self.fingerprint.offset > self.initial_fingerprint.offset
             # The head stays known, so that other content in its place is not taken for it; what
             # a copy cut short begins with does not: nothing is counted of it.
             self.fingerprint = (
@@ -218,14 +219,17 @@ class Generation:
                 if self.initial_fingerprint.offset
                 else self.fingerprint.beginning()
             )
-            self._state = OPEN if self.state is READ else self.state
+            if self.state is READ or (self.state is FINISHED and had_lines):
+                self._state = OPEN
             self.last_read = 0
         else:
             stored = Generation.restored(self._stored)
             self.fingerprint, self.last_read = stored.fingerprint, stored.last_read
-            if self.file is not None or not self.state.is_over:
-                self._state = stored.state if self.file is None else OPEN
+            if not self.state.is_over:
+                self._state = stored.state
         self.file = self.file or self._previous_if_usable()
+        if self.file is not None:
+            self._state = OPEN
         self.may_have_more, self.is_begun, self.is_past_log_before, self.read_attempted = (
             True,
             False,

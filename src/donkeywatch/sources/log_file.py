@@ -66,15 +66,15 @@ class PlainFile:
     """An open regular file; keeps its content readable after a rename or a deletion."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = _open(path)
-        state = os.fstat(self._descriptor)
+        self.descriptor = _open(path)
+        state = os.fstat(self.descriptor)
         self.identity = (state.st_dev, state.st_ino)
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes at ``offset``."""
         parts = []
         while length > 0:
-            part = os.pread(self._descriptor, length, offset)
+            part = os.pread(self.descriptor, length, offset)
             if not part:
                 break
             parts.append(part)
@@ -87,7 +87,7 @@ class PlainFile:
 
     def stat(self) -> os.stat_result:
         """The file's state now."""
-        return os.fstat(self._descriptor)
+        return os.fstat(self.descriptor)
 
     def size(self) -> int:
         """Bytes in the file now."""
@@ -99,7 +99,7 @@ class PlainFile:
 
     def close(self) -> None:
         """Give the descriptor back."""
-        os.close(self._descriptor)
+        os.close(self.descriptor)
 
 
 class CompressedFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from dataclasses import dataclass
 from enum import Enum
@@ -36,20 +37,18 @@ class DaemonAnswer:
 
 def ask_health(http: Http) -> DaemonAnswer:
     """Ask `/readyz` of the daemon with these settings; no proxy of the environment is used."""
-    connection = _connection(http)
     headers = {}
     if http.token:
         headers["Authorization"] = f"Bearer {http.token.get_secret_value()}"
     try:
-        connection.request("GET", "/readyz", headers=headers)
-        answer = connection.getresponse()
-        status, text = answer.status, answer.read()
+        with contextlib.closing(_connection(http)) as connection:
+            connection.request("GET", "/readyz", headers=headers)
+            answer = connection.getresponse()
+            status, text = answer.status, answer.read()
     except HTTPException:
         return DaemonAnswer(Answer.OTHER)
-    except OSError:
+    except OSError:  # Also where the certificate cannot be read.
         return DaemonAnswer(Answer.NOBODY)
-    finally:
-        connection.close()
     if status in (401, 403, 429):
         return DaemonAnswer(Answer.REFUSED)
     try:
