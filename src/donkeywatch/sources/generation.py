@@ -219,8 +219,8 @@ class Generation:
                 if self.initial_fingerprint.offset
                 else self.fingerprint.beginning()
             )
-            if self.state is READ or (self.state is FINISHED and had_lines):
-                self._state = OPEN
+            is_read_again = self.state is READ or (self.state is FINISHED and had_lines)
+            self._state = OPEN if is_read_again else self.state
             self.last_read = 0
         else:
             stored = Generation.restored(self._stored)
