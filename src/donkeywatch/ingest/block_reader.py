@@ -54,7 +54,7 @@ class BlockReader:
         return self.read_in_place(with_padding(raw))
 
     def has_columns(self, raw: bytes | memoryview) -> bool:
-        """Tell whether lines that are written like these are read by columns, if enough."""
+        """Tell whether a long enough block of lines like these is read by columns."""
         return self._columns is not None and self._columns.fit(Block(with_padding(raw))) is not None
 
     def read_in_place(self, data: Bytes) -> QueryColumns:

@@ -52,7 +52,7 @@ class DueWork:
         self._done_for = None  # What fails on the way is tried again, in this minute, too.
         closed = self._closer.closed_until
         self._closer.close(watermark, now, confirmed, confirmed=proven)
-        # The rolling windows, which the end of a week makes anew, come after it.
+        # The rolling windows come after the end of a week, which has them rebuilt.
         self.remains = self._closer.week_in_progress or self._rolling_view.show(
             watermark, caught_up=caught_up
         )

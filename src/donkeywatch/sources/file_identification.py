@@ -174,7 +174,7 @@ class FileIdentification:
         return self.replace_generation(generation, held, now)
 
     def replace_generation(self, generation: Generation, file: PlainFile, now: int) -> Generation:
-        """Give the generation of a file that was truncated or written anew.
+        """Give the generation of a file that was truncated or rewritten in place.
 
         The one that was read from it goes without a file: what of it was not counted is looked
         for elsewhere.
