@@ -35,7 +35,7 @@ class EmbeddedEngine(Warehouse):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._session: Any = Session(str(directory / "engine"))  # type: ignore[no-untyped-call]
+        self._session: Any = Session(str(directory / "engine"))
         self._query(
             "set output_format_json_quote_64bit_integers = 0, max_query_size = 268435456,"
             " max_ast_elements = 67108864, max_expanded_ast_elements = 67108864"

@@ -101,7 +101,15 @@ def _refused(problem: str, error: OSError, state: Path) -> StateError:
 
 
 def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the database as every part of the program does; autocommit until a BEGIN."""
+    """Open the database as every part of the program does; autocommit until a BEGIN.
+
+    DatabaseUnavailableError for a reader of a database whose creation is not complete.
+    """
+    if read_only and _creation_journal(path).exists():
+        raise DatabaseUnavailableError(
+            f"the database {path} is being created, or its creation was interrupted",
+            "start donkeywatch, or let it start: it completes the creation",
+        )
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     try:
@@ -120,10 +128,20 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return connection
 
 
+def _creation_journal(path: Path) -> Path:
+    """Name the rollback journal, which exists only until a new database has its write-ahead log."""
+    return path.with_name(f"{path.name}-journal")
+
+
 def check_integrity(path: Path) -> None:
-    """DatabaseError when a database is damaged; a reader leaves its write-ahead log alone."""
+    """DatabaseError when a database is damaged; a reader leaves its write-ahead log alone.
+
+    An interrupted creation is rolled back first, which only a connection that writes may do.
+    """
     if not path.exists():
         return
+    if _creation_journal(path).exists():
+        connect(path).close()
     reading = connect(path, read_only=True)
     try:
         damage = reading.execute("pragma quick_check(1)").fetchone()[0]
