@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,4 +89,18 @@ def test_no_docstring_of_a_function_begins_as_a_question() -> None:
                 text = ast.get_docstring(node) or ""
                 if text.partition(" ")[0] in QUESTIONS:
                     hits.append(f"{path.relative_to(ROOT)}:{node.lineno}: {text[:60]}")
+    assert not hits
+
+
+def test_a_name_between_double_backticks_is_a_parameter() -> None:
+    """A docstring follows when a parameter is renamed; other code stands in single backticks."""
+    hits = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in sorted((ROOT / "src").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for name in re.findall(r"``([a-z_]\w*)``", ast.get_docstring(node) or "")
+        if name
+        not in {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+    ]
     assert not hits

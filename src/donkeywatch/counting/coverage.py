@@ -52,7 +52,7 @@ class Coverage:
         self.decided_until = max(now, self.decided_until or now)
 
     def skip_until(self, now: int) -> None:
-        """Leave out what lies between ``decided_until`` and ``now``: it was not followed."""
+        """Leave out what lies between `decided_until` and ``now``: it was not followed."""
         self.decided_until = max(now, self.decided_until or now)
 
     def rewind(self, now: int) -> None:

@@ -70,7 +70,7 @@ class Warehouse(ABC):
 
 
 def literal(value: int | float | str | Sequence[Any]) -> str:
-    """Write a value as ClickHouse's SQL has it; a list is a tuple, for the operator ``in``."""
+    """Write a value as ClickHouse's SQL has it; a list is a tuple, for the operator `in`."""
     if isinstance(value, str):
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
         return f"'{escaped}'"

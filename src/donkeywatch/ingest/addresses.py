@@ -17,7 +17,7 @@ IPV6_PATTERN = re.compile(rb"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?")
 def parse_address(text: bytes) -> bytes | None:
     """16 bytes in network order, IPv4 as ::ffff:a.b.c.d; None when it is no address.
 
-    Takes ``a.b.c.d``, ``a.b.c.d:port``, ``v6``, ``[v6]:port`` and a HighID, the number eDonkey
+    Takes `a.b.c.d`, `a.b.c.d:port`, `v6`, `[v6]:port` and a HighID, the number eDonkey
     makes of an IPv4 address with its first octet lowest.
     """
     ipv4 = IPV4_PATTERN.fullmatch(text)

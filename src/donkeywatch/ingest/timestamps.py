@@ -44,7 +44,7 @@ class TimestampParser:
     strptime_format: str | None = None
 
     def read(self, stamp: bytes) -> Timestamp | str:
-        """The moment of a stamp, or the outcome ``bad_time`` or ``impossible_time``."""
+        """The moment of a stamp, or the outcome `bad_time` or `impossible_time`."""
         try:
             if self.strptime_format is not None:
                 read = self._resolve_zone(

@@ -70,14 +70,14 @@ def backfill(
     There are none of a file that was counted before, and None of one without content. Order and
     repetition do not matter: content decides what was counted. Searches that are unknown but have
     the times of counted ones, as in a masked copy, are left out and told like a damaged archive,
-    unless the files are said to be ``overlapping``: other lines of the same time. ``step`` sets
-    after how many bytes to commit (default `checkpoint.bytes`). Each file is judged by itself: of
+    unless the files are said to be ``overlapping``: other lines of the same time. It commits
+    after ``commit_every_bytes`` (default `checkpoint.bytes`). Each file is judged by itself: of
     a damaged archive the whole lines before the damage are counted, and Incomplete tells of all
     such files when the others are counted. SourceError comes, before anything is counted, where
     none of the files has a search near its front, unless they are to be counted ``force``: what
     was counted is not read again. StateError when the database cannot be written; the engine is
-    then only good to be closed. What ``report`` raises comes out as it is; what was counted before
-    stays.
+    then only good to be closed. What ``on_progress`` raises comes out as it is; what was counted
+    before stays.
     """
     stream = _stream(engine, source)
     engine.deduplicator.withholds = not overlapping

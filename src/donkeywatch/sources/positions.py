@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class GenerationPosition:
-    """One row of ``generations``: the fingerprint of the bytes counted, and how many they are."""
+    """One row of `generations`: the fingerprint of the bytes counted, and how many they are."""
 
     id: int
     source: str
@@ -46,7 +46,7 @@ class GenerationPosition:
         )
 
     def row(self) -> tuple[Any, ...]:
-        """Give the columns of ``generations`` in their order, but for the time of the change."""
+        """Give the columns of `generations` in their order, but for the time of the change."""
         return (
             self.id, self.source, self.offset, self.skipping, self.head_length, self.head_hash,
             self.tail_length, self.tail_hash, self.size, self.state, self.week, self.device,
@@ -56,7 +56,7 @@ class GenerationPosition:
 
 @dataclass(frozen=True, slots=True)
 class FinishedFile:
-    """One row of ``finished_files``: a rotated file that need not be opened while it stays so."""
+    """One row of `finished_files`: a rotated file that need not be opened while it stays so."""
 
     source: str
     device: int
@@ -76,5 +76,5 @@ class FinishedFile:
         return cls(source, device, inode, size, modified, bool(history))
 
     def row(self) -> tuple[Any, ...]:
-        """Give the columns of ``finished_files`` in their order."""
+        """Give the columns of `finished_files` in their order."""
         return self.source, self.device, self.inode, self.size, self.modified, self.history

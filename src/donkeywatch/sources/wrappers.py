@@ -56,7 +56,7 @@ class Docker:
     splits = True
 
     def unwrap(self, line: bytes) -> Piece | None:
-        """The text of the key ``log``."""
+        """The text of the key `log`."""
         try:
             record = json.loads(line.decode("utf-8", "surrogateescape"))
         except (ValueError, RecursionError):

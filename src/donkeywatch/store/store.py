@@ -244,7 +244,7 @@ class Store(Connection):
         return int(row.fetchone()[0] or 0)
 
     def take_back(self, start: int, week: int) -> None:
-        """Count what lies at or after the hour ``start`` (ms UTC) as ``future``.
+        """Count what lies at or after the hour ``start`` (ms UTC) as `future`.
 
         The records of the weeks from ``week`` on, whose keys the caller destroys, go with it.
         Windows do not tell sources: the one with most queries is said to have logged it.

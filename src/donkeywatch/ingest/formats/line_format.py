@@ -21,5 +21,5 @@ class LineFormat(Protocol):
     """Reads one line, without its line end: a search, or the outcome of a line that is none."""
 
     def read(self, line: bytes) -> RawQuery | str:
-        """``other`` is a line that is no search, ``malformed`` one that looks like a search."""
+        """`other` is a line that is no search, `malformed` one that looks like a search."""
         ...
