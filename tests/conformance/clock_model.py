@@ -25,6 +25,7 @@ from donkeywatch.counting.calendar import (
 from donkeywatch.runtime.believed_time import BUILD_TIME_MS, EVEN_RUN_MS
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings.schema import Retention
+from support.log_writer import LogWriter, numbered_address
 
 BEGIN = to_ms(datetime(2026, 11, 21, 22, 30, tzinfo=UTC))
 """A Saturday evening."""
@@ -73,11 +74,10 @@ class Clockwork:
         return self.now % DAY if self.error == EPOCH else self.now + self.error
 
     def _append(self, time: int, count: int) -> None:
-        with self.log.open("a") as log:
-            for _ in range(count):
-                self._serial += 1
-                address = f"2001:db8::{self._serial:04x}"
-                log.write(f"{stamp(time)}\t{address}\tfnarbl {self._serial}\n")
+        for _ in range(count):
+            self._serial += 1
+            query = f"fnarbl {self._serial}"
+            LogWriter(self.log).log_search(time, numbered_address(self._serial), query)
 
     def write(self, count: int = 1) -> None:
         """The server logs searches, by a clock that is right."""

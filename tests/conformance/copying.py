@@ -23,7 +23,7 @@ from unittest import mock
 import zstandard
 
 from conformance.model import LEXICON
-from donkeywatch.counting.calendar import HOUR, SECOND, iso_utc, week_of
+from donkeywatch.counting.calendar import HOUR, SECOND, floor_to, week_of
 from donkeywatch.errors import SourceError
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
@@ -31,6 +31,7 @@ from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.store import Store
+from support.log_writer import LogWriter, numbered_address, search_line
 
 WEDNESDAY = week_of(1_795_000_000_000) + 50 * HOUR
 SETTINGS = """state = "state"
@@ -127,10 +128,11 @@ class CopiedLog:
         for _ in range(count):
             # Where stamps are whole seconds, hundreds of lines share one.
             self.time += 3 if self.whole_seconds else 130 + len(self.lines) * 37 % 1700
-            serial, fraction = len(self.lines) + len(made), (self.time - back) % 1000
-            stamp = f"{iso_utc(self.time - back)[:-1]}.{0 if self.whole_seconds else fraction:03d}Z"
-            address = f"2001:db8::{serial % addresses + 1:x}"
-            made.append(f"{stamp}\t{address}\tfnarbl {serial}\n".encode())
+            serial, time = len(self.lines) + len(made), self.time - back
+            if self.whole_seconds:
+                time = floor_to(time, SECOND)
+            address = numbered_address(serial % addresses + 1)
+            made.append(search_line(time, address, f"fnarbl {serial}"))
         ahead = max(0, self.time - self.now)
         self.now, self.steady = self.now + ahead, self.steady + ahead
         self.lines += made
@@ -138,8 +140,7 @@ class CopiedLog:
 
     def write(self, count: int) -> None:
         """The server logs searches."""
-        with self.path.open("ab") as log:
-            log.write(b"".join(self.new_lines(count)))
+        LogWriter(self.path).append(b"".join(self.new_lines(count)))
 
     def part(self, first: int, count: int) -> list[bytes]:
         """Some of the lines that were written, in their order."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from conformance.readers import Stepped
 from conformance.site import Case, Reader
+from support.log_writer import LogWriter, numbered_address
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,13 +54,12 @@ class Diary:
         lines = []
         for at in times:
             number = next(self._serial)
-            who = address or f"2001:db8::{number >> 16:x}:{number & 0xFFFF:x}"
-            lines.append(f"{stamp(at)}\t{who}\tzqorv {number}\n")
+            who = address or numbered_address(number)
+            lines.append(f"{stamp(at)}\t{who}\tzqorv {number}\n".encode())
             self.outcomes[outcome] += 1
             if outcome == "query":
                 self.requests.append((at, who))
-        with (log or self.log).open("a") as file:
-            file.write("".join(lines))
+        LogWriter(log or self.log).append(b"".join(lines))
 
     def truth(self, start: int, end: int) -> tuple[int, int, int]:
         """Queries, distinct addresses and sum of squares of [start, end) ms."""

@@ -25,7 +25,7 @@ import donkeywatch
 from conformance.readers import write_settings
 from conformance.site import Case
 from donkeywatch.counting import rolling_windows
-from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, SECOND, WEEK, floor_to, utc
+from donkeywatch.counting.calendar import DAY, HOUR, MINUTE, SECOND, WEEK, floor_to
 from donkeywatch.runtime import believed_time, window_closer
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.engine import Engine
@@ -33,6 +33,7 @@ from donkeywatch.runtime.worker_processes import WorkerPool
 from donkeywatch.settings import loader
 from donkeywatch.sources import directory_listing
 from donkeywatch.store import partitioned_reads, segments
+from support.log_writer import LogWriter, search_line
 
 SOURCE = Path(donkeywatch.__file__).parent
 MONDAY = floor_to(1_780_000_000_000, WEEK) + WEEK
@@ -110,15 +111,13 @@ def prepare(directory: Path) -> None:
 
 def _write(log: Path, first: int, count: int) -> None:
     """Queries of ten addresses, a second apart; every third is flagged, and some lines are odd."""
-    with log.open("a") as lines:
-        for number in range(count):
-            stamp = utc(first + number * SECOND).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-            word = "porno" if number % 3 == 0 else "zqorv"
-            lines.write(f"{stamp}\t192.0.2.{number % 10}\t{word} {number}\n")
-        lines.write("not a query\n")
-        for days in (2, -30):
-            stamp = utc(first + days * DAY).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-            lines.write(f"{stamp}\t192.0.2.1\tof another time\n")
+    writer = LogWriter(log)
+    for number in range(count):
+        query = f"{'porno' if number % 3 == 0 else 'zqorv'} {number}"
+        writer.log_search(first + number * SECOND, f"192.0.2.{number % 10}", query)
+    writer.append(b"not a query\n")
+    for days in (2, -30):
+        writer.log_search(first + days * DAY, "192.0.2.1", "of another time")
 
 
 def _work(directory: Path, times: list[int], fault: Fault | None = None) -> None:
@@ -212,10 +211,9 @@ def arrive(directory: Path, now: int) -> None:
     """
     log = directory / "logs" / "search.log"
     for first, count in ((MONDAY + 3 * MINUTE, 1), (MONDAY + WEEK + 3 * MINUTE, 3)):
-        stamp = utc(first).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        if now > first and stamp not in log.read_text():
-            with log.open("a") as lines:
-                lines.write(f"{stamp}\t192.0.2.99\tzqorv\n" * count)
+        line = search_line(first, "192.0.2.99", "zqorv")
+        if now > first and line not in log.read_bytes():
+            LogWriter(log).append(line * count)
 
 
 def truncate(directory: Path) -> None:

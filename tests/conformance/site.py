@@ -6,14 +6,13 @@ how many lines it lost (addresses missing) and how many it doubled (queries over
 
 from __future__ import annotations
 
-import gzip
 import itertools
-import os
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Literal, Protocol
+from typing import Literal, Protocol
+
+from support.log_writer import LogWriter, numbered_address, search_line
 
 
 @dataclass(frozen=True)
@@ -65,22 +64,21 @@ LOOKS_SECONDS = 2.5
 """Time in which a reader that looks each second looks twice."""
 
 
-class Site:
-    """The log, its writer and its rotated files."""
+class Site(LogWriter):
+    """The log, its writer and its rotated files, and the reader that follows it."""
 
     def __init__(self, directory: Path, reader: Reader, case: Case) -> None:
         self.directory = directory / "logs"
-        self.path = self.directory / "search.log"
+        super().__init__(self.directory / "search.log", keeps_open=case.writer == "keeps")
         self.reader = reader
         self.case = case
         self.written = 0
         """Lines that every reader must count."""
         self.losable = 0
         """Lines that were gone before any reader could have read them, at the worst."""
-        self._stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        self._time = int(datetime.now(UTC).timestamp()) * 1000
         self._serial = itertools.count(1)
         self._names = itertools.count(1)
-        self._held: IO[bytes] | None = None
         self.directory.mkdir(parents=True, exist_ok=True)
 
     # -- the writer ----------------------------------------------------------------------
@@ -92,73 +90,22 @@ class Site:
 
     def line(self, serial: int, width: int = 0) -> bytes:
         """The line of a serial number; the same number gives the same line."""
-        address = f"2001:db8::{serial >> 16:x}:{serial & 0xFFFF:x}"
-        return f"{self._stamp}\t{address}\tzqorv {'x' * width} {serial}\n".encode()
+        query = f"zqorv {'x' * width} {serial}"
+        return search_line(self._time, numbered_address(serial), query)
 
     def write(self, count: int = 1, *, width: int = 0) -> None:
         """The server logs some queries."""
         self.append(self.lines(count, width=width))
 
-    def append(self, data: bytes) -> None:
-        """The server writes bytes, into the file it has open or into the log's path."""
-        if self.case.writer == "keeps":
-            if self._held is None:
-                self._held = self.path.open("ab", buffering=0)
-            self._held.write(data)
-        else:
-            with self.path.open("ab", buffering=0) as log:
-                log.write(data)
-
-    def reopen(self) -> None:
-        """The server is told that its log was rotated (SIGHUP)."""
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-        self.path.touch()
-
     # -- what happens to files -----------------------------------------------------------
 
     def rotated(self, number: int = 1) -> Path:
         """The name of a rotated file."""
-        return self.path.with_name(f"{self.path.name}.{number}")
-
-    def shift(self) -> None:
-        """What logrotate does before it renames: .1 becomes .2, and so on."""
-        for number in range(20, 0, -1):
-            for suffix in ("", ".gz"):
-                older = self.rotated(number).with_name(self.rotated(number).name + suffix)
-                if older.exists():
-                    newer = self.rotated(number + 1)
-                    older.rename(newer.with_name(newer.name + suffix))
-
-    def rename(self, to: Path | None = None) -> Path:
-        """Rotate by renaming; the log is created anew when the server reopens it."""
-        target = to or self.rotated()
-        if to is None:
-            self.shift()
-        self.path.rename(target)
-        return target
+        return self.sibling(f".{number}")
 
     def archive(self, path: Path) -> Path:
         """Compress a rotated file, if this case does: written beside it, then it goes."""
-        if self.case.archive == "plain":
-            return path
-        packed = path.with_name(path.name + ".gz")
-        with path.open("rb") as plain, gzip.open(packed, "wb") as out:
-            shutil.copyfileobj(plain, out)
-        path.unlink()
-        return packed
-
-    def copytruncate(self) -> Path:
-        """Copy the log away and empty it."""
-        self.shift()
-        shutil.copy2(self.path, self.rotated())
-        self.truncate()
-        return self.rotated()
-
-    def truncate(self, size: int = 0) -> None:
-        """Cut the log short."""
-        os.truncate(self.path, size)
+        return path if self.case.archive == "plain" else self.compress(path)
 
     # -- the reader ----------------------------------------------------------------------
 
@@ -191,8 +138,3 @@ class Site:
         """The same of a tally that was taken."""
         lost = max(0, self.written - self.losable - counted.distinct)
         return lost, counted.total - counted.distinct
-
-    def close(self) -> None:
-        """Let go of what is open."""
-        if self._held is not None:
-            self._held.close()

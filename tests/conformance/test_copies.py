@@ -20,10 +20,11 @@ from hypothesis.stateful import (
 )
 
 from conformance.copying import PACKERS, CopiedLog, Way
-from donkeywatch.counting.calendar import SECOND, iso_utc
+from donkeywatch.counting.calendar import SECOND, floor_to, iso_utc
 from donkeywatch.ingest.log_copy_recogniser import MIN_RUN
 from donkeywatch.sources import rotated_file_inspection
 from donkeywatch.sources.log_file import open_file
+from support.log_writer import LogWriter, search_line
 
 WAYS = st.sampled_from(get_args(Way))
 FIRST = st.integers(0, 400)
@@ -237,14 +238,13 @@ class Burst:
 
     def write(self, count: int, *, later: int = 0) -> None:
         """The server logs some of them, or of so many ms later."""
-        stamp = iso_utc(self.time + later).encode()
+        time = floor_to(self.time + later, SECOND)
         lines = [
-            b"%s\t192.0.2.%d\tfnarbl %d\n" % (stamp, n % 9, n)
+            search_line(time, f"192.0.2.{n % 9}", f"fnarbl {n}")
             for n in itertools.islice(self._serial, count)
         ]
         self.log.lines += lines
-        with self.log.path.open("ab") as file:
-            file.write(b"".join(lines))
+        LogWriter(self.log.path).append(b"".join(lines))
 
     def check(self, others: int = 0) -> None:
         """All are counted, and some of other logs."""

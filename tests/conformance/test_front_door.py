@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -27,6 +26,7 @@ from conformance.test_operation import certify
 from donkeywatch.counting.calendar import HOUR, SECOND
 from donkeywatch.publish.http.base_middleware import MAX_BODY_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
 from donkeywatch.sources.file_identification import FileIdentification
+from support.log_writer import LogWriter, numbered_address
 
 IDLE = 2_500
 SMALL_LOG = 20_000
@@ -179,10 +179,9 @@ def test_blind_time_at_the_start_takes_nothing_from_the_past(
     noon = reader.now - reader.now % HOUR + HOUR
     log = tmp_path / "logs" / "search.log"
     log.parent.mkdir()
-    with log.open("w") as lines:
-        for minute in range(60):
-            stamp = datetime.fromtimestamp((noon + minute * 60 * SECOND) / 1000, UTC).isoformat()
-            lines.write(f"{stamp}\t2001:db8::{minute + 1:x}\tzqorv {minute}\n")
+    for minute in range(60):
+        time, address = noon + minute * 60 * SECOND, numbered_address(minute + 1)
+        LogWriter(log).log_search(time, address, f"zqorv {minute}")
     reader.now = noon + HOUR
 
     def fail(_finder: FileIdentification, _now: int) -> None:

@@ -18,6 +18,7 @@ from conformance.diary import DAY, HOUR, MINUTE, SECOND, Diary, again, end, stam
 from conformance.readers import Daemon
 from conformance.site import Case
 from conformance.surroundings import Shifted
+from support.log_writer import LogWriter, numbered_address
 
 WEEK = 7 * DAY
 MONDAY = 20_731 * DAY
@@ -323,11 +324,10 @@ def test_a_changed_lexicon_is_a_break(
 
     def search(count: int, word: str) -> None:
         diary.outcomes["query"] += count
-        with diary.log.open("a") as log:
-            for _ in range(count):
-                who = f"2001:db8::{next(serial):x}"
-                diary.requests.append((start, who))
-                log.write(f"{stamp(start)}\t{who}\t{word}\n")
+        for _ in range(count):
+            who = numbered_address(next(serial))
+            diary.requests.append((start, who))
+            LogWriter(diary.log).log_search(start, who, word)
         counted(reader, diary)
 
     def change(new: str) -> None:

@@ -14,9 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from donkeywatch.counting.calendar import HOUR, WEEK, floor_to, iso_utc, week_name
+from donkeywatch.counting.calendar import HOUR, WEEK, floor_to, week_name
 from fleet.servers import free_port
 from fleet.simulated_fleet import SimulatedFleet
+from support.log_writer import LogWriter
 
 PATIENCE_SECONDS = 90
 
@@ -112,11 +113,9 @@ def configure(fleet: SimulatedFleet, union_port: int) -> dict[str, str]:
         settings.write_text(text)
         start = floor_to(time.time_ns() // 10**6, HOUR) - 3 * HOUR
         first = 20 if name == "second" else 0
-        lines = [
-            f"{iso_utc(start + n * 60_000)}\t198.51.100.{first + n % 50}\tzqorv\n"
-            for n in range(180)
-        ]
-        (fleet.directory / name / "search.log").write_text("".join(lines))
+        writer = LogWriter(fleet.directory / name / "search.log")
+        for n in range(180):
+            writer.log_search(start + n * 60_000, f"198.51.100.{first + n % 50}", "zqorv")
     return tokens
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.calendar import HOUR, MINUTE, WEEK, iso_utc, week_name, week_start
+from donkeywatch.counting.calendar import HOUR, MINUTE, WEEK, week_name, week_start
 from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.addresses import parse_address
 from donkeywatch.runtime.engine import Engine
@@ -20,6 +20,7 @@ from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import backups
 from promises.stolen_state import as_column, stored_bytes
+from support.log_writer import LogWriter
 from support.simulated_server import START
 
 MONDAY = week_start("2026-W41")
@@ -46,8 +47,8 @@ class Week:
     def step(self, ms: int = MINUTE, addresses: list[str] = ADDRESSES[:3]) -> None:
         """Let the clock go on, write a search of each address, and look."""
         self.now += ms
-        with self.log.open("a") as log:
-            log.writelines(f"{iso_utc(self.now)}\t{address}\tzqorv\n" for address in addresses)
+        for address in addresses:
+            LogWriter(self.log).log_search(self.now, address, "zqorv")
         self.engine.tick(self.now, self.now)
 
     def run_until(self, time: int) -> None:

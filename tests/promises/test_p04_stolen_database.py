@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from donkeywatch.counting.calendar import HOUR, WEEK, iso_utc, week_name, week_start
+from donkeywatch.counting.calendar import HOUR, WEEK, week_name, week_start
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import INSTALL_KEY_NAME, Keyring, key_check_value
 from donkeywatch.runtime.engine import Engine
@@ -17,6 +17,7 @@ from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.fingerprints import HEAD, TAIL
 from promises.stolen_state import bare_hashes, network, pseudonym_forms, stored_bytes, windows
+from support.log_writer import LogWriter, search_line
 from support.simulated_server import START
 
 MONDAY = week_start("2026-W41")
@@ -33,7 +34,7 @@ class Theft:
         self.state, self.log = directory / "state", directory / "search.log"
         self.now = MONDAY + HOUR
         self.lines = [
-            f"{iso_utc(self.now)}\t198.51.{host}.{host}\tzqorv\n".encode() for host in range(HOSTS)
+            search_line(self.now, f"198.51.{host}.{host}", "zqorv") for host in range(HOSTS)
         ]
         self.log.write_bytes(self.lines[0])
         self.engine = Engine(settings, self.now)
@@ -47,8 +48,7 @@ class Theft:
     def step(self, ms: int) -> None:
         """Let the clock go on, with a search of nobody in the network."""
         self.now += ms
-        with self.log.open("a") as log:
-            log.write(f"{iso_utc(self.now)}\t203.0.113.9\tzqorv\n")
+        LogWriter(self.log).log_search(self.now, "203.0.113.9", "zqorv")
         self.engine.tick(self.now)
 
     def pass_two_weeks(self) -> None:

@@ -14,7 +14,7 @@ from random import Random
 
 import pytest
 
-from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, iso_utc, week_start
+from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, week_start
 from donkeywatch.counting.observations import Observations
 from donkeywatch.ingest.lateness import JudgedQueries
 from donkeywatch.ingest.pseudonymiser import Pseudonymiser
@@ -25,6 +25,7 @@ from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store import positions, segments
 from donkeywatch.store.store import Store
+from support.log_writer import LogWriter, search_line
 from support.simulated_server import START, outcomes
 
 BEGIN = week_start("2026-W41") + 10 * HOUR
@@ -47,7 +48,7 @@ def searches(seed: int) -> list[tuple[int, bytes]]:
     for time in range(BEGIN, END, 20 * SECOND):
         address = f"198.51.100.{random.randrange(50)}"
         word = "zqorv" if random.random() < 0.9 else ""
-        lines.append((time, f"{iso_utc(time)}\t{address}\t{word} {random.random()}\n".encode()))
+        lines.append((time, search_line(time, address, f"{word} {random.random()}")))
     return lines
 
 
@@ -139,11 +140,10 @@ def test_what_was_read_before_a_failure_is_counted_once(
     engine = Engine(settings, BEGIN)
     for turn in range(5):
         for name in ("search.log", "other.log") if turn < 2 else ():
-            with (tmp_path / name).open("a") as log:
-                log.writelines(
-                    f"{iso_utc(BEGIN + turn * MINUTE)}\t192.0.2.{10 * len(name) + host}\tzqorv\n"
-                    for host in range(6)
-                )
+            writer = LogWriter(tmp_path / name)
+            for host in range(6):
+                address = f"192.0.2.{10 * len(name) + host}"
+                writer.log_search(BEGIN + turn * MINUTE, address, "zqorv")
         engine.tick(BEGIN + turn * MINUTE, BEGIN + turn * MINUTE)
     engine.close()
     assert len(calls) == 6
@@ -155,8 +155,7 @@ def test_positions_are_stored_with_the_counts(tmp_path: Path) -> None:
     settings, log = prepared(tmp_path), tmp_path / "search.log"
     engine = Engine(settings, BEGIN)
     for time in range(BEGIN, BEGIN + 5 * MINUTE, MINUTE):
-        with log.open("a") as file:
-            file.write(f"{iso_utc(time)}\t192.0.2.1\tzqorv\n")
+        LogWriter(log).log_search(time, "192.0.2.1", "zqorv")
         engine.tick(time, time)
         db = engine.store.connection
         assert db.execute('select "offset" from generations').fetchall() == [(log.stat().st_size,)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, iso_utc, week_start
+from donkeywatch.counting.calendar import HOUR, MINUTE, SECOND, week_start
 from donkeywatch.counting.coverage import Coverage, seconds_by_hour
 from donkeywatch.publish.snapshot import Snapshots
 from donkeywatch.publish.window_views import WindowView
@@ -15,6 +15,7 @@ from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
+from support.log_writer import LogWriter
 from support.simulated_server import START, TOPICS
 
 NOON = week_start("2026-W41") + 12 * HOUR
@@ -32,8 +33,7 @@ def hours(tmp_path: Path) -> list[WindowView]:
         if NOON + HOUR <= now < NOON + 2 * HOUR + 30 * MINUTE:
             log.unlink(missing_ok=True)
         else:
-            with log.open("a") as file:
-                file.write(f"{iso_utc(now)}\t198.51.100.7\tzqorv\n")
+            LogWriter(log).log_search(now, "198.51.100.7", "zqorv")
         engine.tick(now, now)
     engine.close()
     with Snapshots(settings.state, TOPICS).open() as snapshot:

@@ -18,9 +18,11 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from donkeywatch.counting.calendar import to_ms
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from support.browsing import view
+from support.log_writer import LogWriter, search_line
 from support.simulated_server import START
 
 SOON = int(os.environ.get("DONKEYWATCH_SOON", "30000"))
@@ -43,9 +45,9 @@ class Daemon:
 
     def write(self, searches: int, age: float = 180) -> None:
         """Append searches that nothing flags, from 192.0.2.1 and on, stamped so long ago (s)."""
-        stamp = (datetime.now(UTC) - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with self.log.open("a", encoding="ascii") as log:
-            log.writelines(f"{stamp}\t192.0.2.{i + 1}\twindmill\n" for i in range(searches))
+        time = to_ms(datetime.now(UTC) - timedelta(seconds=age))
+        lines = [search_line(time, f"192.0.2.{i + 1}", "windmill") for i in range(searches)]
+        LogWriter(self.log).append(b"".join(lines))
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from donkeywatch.counting.calendar import HOUR, SECOND, iso_utc, to_ms
+from donkeywatch.counting.calendar import HOUR, SECOND, to_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
+from support.log_writer import LogWriter
 from support.simulated_server import START
 
 MONDAY = to_ms(START)
@@ -61,8 +62,7 @@ class SteppedLog:
 
     def write(self, address: str, query: str) -> None:
         """Log a search of now."""
-        with self.log.open("a") as log:
-            log.write(f"{iso_utc(self.now)}\t{address}\t{query}\n")
+        LogWriter(self.log).log_search(self.now, address, query)
         self.written.append((self.now, address, query))
 
     def run(self, until: int, seed: int) -> None:

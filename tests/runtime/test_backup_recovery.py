@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from conformance.readers import Stepped, tally
 from conformance.site import Case, Site
-from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to, to_ms
+from donkeywatch.counting.calendar import DAY, HOUR, WEEK, floor_to
 from donkeywatch.errors import StateError, StateLockedError
 from donkeywatch.runtime import backup_recovery
 from donkeywatch.runtime.backup_recovery import UncountedRange
@@ -240,9 +239,8 @@ def test_no_backup_outlives_the_key_of_its_week(tmp_path: Path) -> None:
     place.reader.now = monday + 6 * DAY
     place.reader.start()
     for day in range(9):
-        stamp = datetime.fromtimestamp((monday + (6 + day) * DAY) / 1000, UTC)
-        place.site.append(f"{stamp:%Y-%m-%dT%H:%M:%S}.000Z\t192.0.2.{day}\tzqorv\n".encode())
-        place.reader.now = to_ms(stamp)
+        place.reader.now = monday + (6 + day) * DAY
+        place.site.log_search(place.reader.now, f"192.0.2.{day}", "zqorv")
         place.reader.tick()
         place.engine.start_backup_if_due(place.reader.now, place.reader.now)
         place.engine.backups.finish()

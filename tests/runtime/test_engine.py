@@ -34,6 +34,7 @@ from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from donkeywatch.store import partitioned_reads, segments
 from donkeywatch.store.store import Store
+from support.log_writer import LogWriter, numbered_address, search_line
 from support.simulated_server import counters, outcomes
 
 FAILED = "the last commit failed"
@@ -61,11 +62,9 @@ class World:
     def write(self, count: int = 1, at: int | None = None, outcome: str = "query") -> None:
         """Queries at a time (default now), each of an address of its own."""
         time = self.now if at is None else at
-        with self.log.open("a") as log:
-            for _ in range(count):
-                n = next(self.serial)
-                stamp = iso_utc(time)[:-1] + f".{time % 1000:03d}Z"
-                log.write(f"{stamp}\t10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}\tzqorv {n}\n")
+        numbers = itertools.islice(self.serial, count)
+        lines = [search_line(time, numbered_address(n), f"zqorv {n}") for n in numbers]
+        LogWriter(self.log).append(b"".join(lines))
         if outcome == "query":
             self.expected[floor_to(time, HOUR)] += count
         self.rejected[outcome] += count

@@ -17,6 +17,7 @@ from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
+from support.log_writer import LogWriter, numbered_address, search_line
 from support.simulated_server import START, counted
 
 LEXICON = """title = "nonsense"
@@ -66,10 +67,9 @@ class SteppedDaemon:
 
     def search(self, *words: str) -> None:
         """Log a search for each word, of an address of its own, and have it counted."""
-        with self.log.open("a", encoding="utf-8") as log:
-            for word in words:
-                self._lines += 1
-                log.write(f"{iso_utc(self.time)}\t2001:db8::{self._lines:x}\t{word}\n")
+        for word in words:
+            self._lines += 1
+            LogWriter(self.log).log_search(self.time, numbered_address(self._lines), word)
         self.step()
 
     def step(self) -> None:
@@ -176,9 +176,8 @@ def test_the_list_waits_until_the_logs_are_read_up_to_the_hour(daemon: SteppedDa
     new = ReferenceData(lexicon_file.load(daemon.directory / "lexicon.toml"), running.countries)
     _, swap = LexiconSwap.for_new_list(new, running, daemon.time)
     assert swap is not None
-    hour, old = NOON + HOUR, f"{iso_utc(NOON + 50 * MINUTE)}\t2001:db8::99\t{OLD}\n"
-    with daemon.log.open("a", encoding="utf-8") as log:
-        log.write(old * 100_000)  # More than a block.
+    hour, old = NOON + HOUR, search_line(NOON + 50 * MINUTE, "2001:db8::99", OLD)
+    LogWriter(daemon.log).append(old * 100_000)  # More than a block.
     engine.tick(hour, hour, lambda: True)
     assert not swap.is_due(engine, hour, hour)
     while engine.tick(hour, hour):

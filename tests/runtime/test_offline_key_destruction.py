@@ -19,6 +19,7 @@ from donkeywatch.settings import loader
 from donkeywatch.settings.schema import Settings
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
+from support.log_writer import LogWriter, numbered_address
 from support.simulated_server import START
 
 MONDAY = week_start("2026-W40")
@@ -39,10 +40,10 @@ class Monitor:
 
     def write(self, time: int, count: int = 20) -> None:
         """Searches of as many addresses, a second apart."""
-        with self.log.open("a", encoding="ascii") as log:
-            for i in range(count):
-                self.lines += 1
-                log.write(f"{iso_utc(time + 1000 * i)}\t2001:db8::{i:x}\tfnarbl {self.lines}\n")
+        for i in range(count):
+            self.lines += 1
+            query = f"fnarbl {self.lines}"
+            LogWriter(self.log).log_search(time + 1000 * i, numbered_address(i), query)
 
     def run(self, ms: int = 0) -> list[str]:
         """Start, read, close what is due, and stop; what the keyring had lost."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from donkeywatch.counting.calendar import MINUTE, WEEK, iso_utc, to_ms
+from donkeywatch.counting.calendar import MINUTE, SECOND, WEEK, to_ms
 from donkeywatch.counting.window_aggregates import RowColumns, Window, WindowAggregate, aggregate
 from donkeywatch.errors import DatabaseUnavailableError, SourceError
 from donkeywatch.runtime import window_closer
@@ -25,6 +25,7 @@ from donkeywatch.settings.schema import Ingest
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.log_file import PlainFile
 from donkeywatch.store import partitioned_reads, segments
+from support.log_writer import LogWriter
 from support.simulated_server import (
     NOW,
     START,
@@ -256,13 +257,9 @@ def test_a_week_is_counted_before_its_rows_are_destroyed(
         sim = Simulation(seed=4, start=START, hours=6 * 24, queries=3_000, addresses=900)
         made = simulated(place, sim)
         late = place / "late.log"
-        late.write_text(
-            "".join(
-                f"{iso_utc(to_ms(START) + 5 * WEEK + i * 1000)}\t192.0.2.{i % 200}\tlate words\n"
-                for i in range(500)
-            ),
-            "utf-8",
-        )
+        for i in range(500):
+            time, address = to_ms(START) + 5 * WEEK + i * SECOND, f"192.0.2.{i % 200}"
+            LogWriter(late).log_search(time, address, "late words")
         with engine(made.settings) as opened:
             if pool:
                 enlisted(opened, 2)

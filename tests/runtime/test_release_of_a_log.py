@@ -10,11 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from donkeywatch.counting.calendar import DAY, HOUR, SECOND, WEEK, iso_utc, to_ms
+from donkeywatch.counting.calendar import DAY, HOUR, SECOND, WEEK, to_ms
 from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader
 from donkeywatch.settings.state_files import DATABASE
+from support.log_writer import LogWriter, numbered_address
 
 START = to_ms(datetime(2026, 10, 5, tzinfo=UTC))
 PATHS = ("/", "/chart.svg", "/api/v1/weeks", "/api/v1/hours", "/api/v1/weeks?format=csv")
@@ -45,11 +46,10 @@ class Place:
 
     def write(self, addresses: int, flagged: int, net: int = 0) -> None:
         """A search of each address, now; some of the first are flagged."""
-        stamp = iso_utc(self.now)
-        with self.log.open("a") as log:
-            for number in range(addresses):
-                word = "qvortelz" if number < flagged else "zqorv"
-                log.write(f"{stamp}\t2001:db8::{net:x}:{number:x}\t{word}\n")
+        writer = LogWriter(self.log)
+        for number in range(addresses):
+            word = "qvortelz" if number < flagged else "zqorv"
+            writer.log_search(self.now, numbered_address((net << 16) + number), word)
 
     def step(self, until: int) -> None:
         """Let the clock go on, an hour or two at a time."""

@@ -19,6 +19,7 @@ from donkeywatch.settings import loader
 from donkeywatch.simulation import simulation_directory
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.store.store import Store
+from support.log_writer import LogWriter
 from support.simulated_server import counted, outcomes
 
 MONDAY = to_ms(datetime(2026, 10, 5, tzinfo=UTC))
@@ -39,6 +40,7 @@ class Server:
         self.keys = self.state / "keys"
         self.log = directory / "search.log"
         self.log.touch()
+        self.writer = LogWriter(self.log)
         self.random = random.Random(7)
         self.now = now
         self.requests: list[tuple[int, str]] = []
@@ -46,15 +48,11 @@ class Server:
 
     def write(self, count: int, span: int) -> None:
         """Queries of the last ``span`` ms."""
-        lines = []
         for _ in range(count):
             time = self.now - self.random.randrange(min(span, 90_000))
             address = self.random.choice(ADDRESSES)
-            stamp = iso_utc(time)[:-1] + f".{time % 1000:03d}Z"
-            lines.append(f"{stamp}\t{address}\tzqorv\n")
+            self.writer.log_search(time, address, "zqorv")
             self.requests.append((time, address))
-        with self.log.open("a") as log:
-            log.writelines(lines)
 
     def step(self, ms: int, count: int = 0) -> None:
         """Let the clock go on, write, and look."""

@@ -38,6 +38,7 @@ from donkeywatch.sources.log_file import CompressedFile, PlainFile
 from donkeywatch.sources.log_paths import LogPaths, rotated_pattern
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
 from donkeywatch.sources.unknown_files import UNCHANGED_MS
+from support.log_writer import LogWriter
 from support.simulated_server import FixedKeys
 
 STEP = 1_000
@@ -46,7 +47,7 @@ RELEASED = "_give_up_and_release closes drained files whose lines are not commit
 SHORT_COPIES = "a copy shorter than head_length is taken for a new log: doubled"
 
 
-class Rig:
+class Rig(LogWriter):
     """A directory with a log, a server that writes numbered lines, and a follower to step."""
 
     def __init__(
@@ -57,8 +58,8 @@ class Rig:
         rotated: tuple[str, ...] = (),
         from_end: bool = False,
     ) -> None:
+        super().__init__(directory / "search.log")
         self.directory = directory
-        self.path = directory / "search.log"
         self.log = LogPaths("main", self.path, limit, rotated, from_end)
         self.now = 1_000_000
         self.expected: Counter[bytes] = Counter()
@@ -111,43 +112,12 @@ class Rig:
         """Append lines to the log, or to another file."""
         self.append(self.lines(count, width), path)
 
-    def append(self, data: bytes, path: Path | None = None) -> None:
-        """Append bytes to the log, or to another file."""
-        with (path or self.path).open("ab") as log:
-            log.write(data)
-
-    def sibling(self, ending: str) -> Path:
-        """A name next to the log."""
-        return self.path.with_name(self.path.name + ending)
-
     def rotate(self, ending: str = ".1", *, create: bool = True) -> Path:
         """Rename the log, moving older numbers up, and create a new one."""
-        if ending == ".1":
-            for number in range(40, 0, -1):
-                for suffix in ("", ".gz"):
-                    old = self.sibling(f".{number}{suffix}")
-                    if old.exists():
-                        old.rename(self.sibling(f".{number + 1}{suffix}"))
-        moved = self.sibling(ending)
-        self.path.rename(moved)
+        moved = self.rename(None if ending == ".1" else self.sibling(ending))
         if create:
             self.path.touch()
         return moved
-
-    def copytruncate(self, ending: str = ".1") -> Path:
-        """Copy the log and empty it in place."""
-        copy = self.sibling(ending)
-        shutil.copyfile(self.path, copy)
-        os.truncate(self.path, 0)
-        return copy
-
-    def compress(self, path: Path, *, keep: bool = False) -> Path:
-        """Make a .gz of a rotated file."""
-        packed = path.with_name(path.name + ".gz")
-        packed.write_bytes(gzip.compress(path.read_bytes()))
-        if not keep:
-            path.unlink()
-        return packed
 
     def archive(self, lines: int, rest: float, *, keep: bool = False) -> tuple[Path, bytes]:
         """An archive of new lines that is cut to a part, made while stopped; what it should be."""
@@ -681,7 +651,7 @@ def test_an_archive_that_could_not_be_stored_is_read_again(rig: Rig) -> None:
     rig.rotate()
     rig.settle()
     rig.append(rig.lines(2))
-    rig.compress(rig.copytruncate(".2"))
+    rig.compress(rig.copytruncate(rig.sibling(".2")))
     rig.now += STEP
     rig.follower.scan(rig.now)
     rig.read()
@@ -1593,7 +1563,7 @@ class Machine(RuleBasedStateMachine):
         if self.careful:
             self.rig.tick(times=2)
         if self.rig.path.stat().st_size:
-            self.rotated.append(self.rig.copytruncate(f".{next(self.names)}"))
+            self.rotated.append(self.rig.copytruncate(self.rig.sibling(f".{next(self.names)}")))
             self.copies.append(self.rotated[-1])
 
     @precondition(lambda self: self.rotated)
