@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from donkeywatch.evaluation.evaluate import ScoredQuery, evaluate
 from donkeywatch.evaluation.sample_plan import Assumptions, plan
 
 ASSUMED = Assumptions(12_000, 4_000_000, 0.98, 0.8)
@@ -43,3 +44,24 @@ def test_no_sample_is_larger_than_what_it_is_drawn_from() -> None:
 def test_missed_queries_follow_from_recall() -> None:
     """12,000 flagged, 98 % of them relevant, are 80 % of what there is to find."""
     assert ASSUMED.missed_fraction == pytest.approx(12_000 * 0.98 * 0.25 / 4_000_000)
+
+
+def test_the_intervals_are_those_of_an_evaluation() -> None:
+    """The same rows, labelled, give the same figures."""
+    sample = next(plan(ASSUMED))
+    weights = 12_000 / sample.flagged_rows, 4_000_000 / sample.unflagged_rows
+    hits = round(sample.flagged_rows * 0.98)
+    misses = round(sample.unflagged_rows * ASSUMED.missed_fraction)
+    counts = (
+        (hits, True, "flagged"),
+        (sample.flagged_rows - hits, False, "flagged"),
+        (misses, True, None),
+        (sample.unflagged_rows - misses, False, None),
+    )
+    rows = [
+        ScoredQuery(relevant, category, "und", str(category), weights[category is None], False)
+        for count, relevant, category in counts
+        for _ in range(count)
+    ]
+    whole = evaluate("topic", rows).whole
+    assert (sample.precision, sample.recall) == (whole.precision, whole.recall)

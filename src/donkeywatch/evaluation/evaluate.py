@@ -178,6 +178,12 @@ def evaluate(topic: str, rows: Sequence[ScoredQuery]) -> Evaluation:
     )
 
 
+def precision_and_recall(rows: Sequence[ScoredQuery]) -> tuple[Estimate | None, Estimate | None]:
+    """Give both with 95 % intervals, as `evaluate` does where no row was drawn for recall."""
+    sample, inside = _WeightedSample(rows), np.ones(len(rows), bool)
+    return _estimate(sample.precision(inside)), _estimate(sample.recall(inside))
+
+
 class _WeightedSample:
     """Columns of some rows, and the ratios estimated from them."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from donkeywatch.estimation.intervals import Estimate
-from donkeywatch.evaluation.evaluate import ScoredQuery, evaluate
+from donkeywatch.evaluation.evaluate import ScoredQuery, precision_and_recall
 
 FLAGGED_SIZES = (200, 500, 1_000, 2_000, 5_000)
 UNFLAGGED_SIZES = (1_000, 5_000, 10_000, 50_000, 200_000)
@@ -64,8 +64,7 @@ def _planned(assumptions: Assumptions, flagged_rows: int, unflagged_rows: int) -
         *_rows(misses, True, "unflagged", weights[1]),
         *_rows(unflagged_rows - misses, False, "unflagged", weights[1]),
     ]
-    whole = evaluate("topic", rows).whole
-    return PlannedSample(flagged_rows, unflagged_rows, whole.precision, whole.recall)
+    return PlannedSample(flagged_rows, unflagged_rows, *precision_and_recall(rows))
 
 
 def _rows(count: int, relevant: bool, stratum: str, weight: float) -> list[ScoredQuery]:
