@@ -190,7 +190,7 @@ def test_a_crash_while_a_lost_key_is_replaced_is_made_good(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as full:
-        full.setattr(keyring, "write_key", fail)
+        full.setattr(keyring, "write_private_file", fail)
         with pytest.raises(OSError, match="No space"):
             records.open()
     assert records.open().lost == [W40]
@@ -275,7 +275,7 @@ def test_the_lasting_key_is_made_once(records: Records) -> None:
 def test_a_half_written_key_is_written_again(records: Records) -> None:
     """What a crash left of a key file is in nobody's way, and is never taken for a key."""
     ensure_directory(records.directory)
-    part = records.directory / "2026-W40.part"
+    part = records.directory / ".2026-W40.key.part"
     part.write_bytes(b"half")
     key = key_of(records.open(), W40)
     assert len(key) == KEY_BYTES

@@ -172,7 +172,7 @@ def test_a_vanished_database_is_gone_on_from_its_backup(place: Place) -> None:
     assert place.site.outcome() == (0, 0)
 
 
-@pytest.mark.parametrize("step", ["restore", "quarantine_database", "_fsync"])
+@pytest.mark.parametrize("step", ["restore", "quarantine_database", "sync"])
 def test_a_crash_in_the_middle_of_a_recovery_counts_nothing_twice(
     place: Place, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

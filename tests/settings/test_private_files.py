@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.settings.private_files import read_private_file, refuse_readable_by_others
+from donkeywatch.settings.private_files import (
+    read_private_file,
+    refuse_readable_by_others,
+    write_private_file,
+)
 
 
 @pytest.fixture
@@ -75,3 +79,41 @@ def test_a_secret_for_a_group_may_be_read_by_it_alone(
         return
     with pytest.raises(ConfigError, match="everybody can read it"):
         refuse_readable_by_others(secret, secret.stat(), "the secret", "mend it")
+
+
+def test_a_written_file_is_its_owners_alone_and_replaces_what_a_crash_left(secret: Path) -> None:
+    """The rest of an earlier try, which others might read, is not written into."""
+    left = secret.with_name(f".{secret.name}.part")
+    left.write_bytes(b"half")
+    left.chmod(0o666)
+    write_private_file(secret, b"kamo")
+    assert secret.read_bytes() == b"kamo"
+    assert secret.stat().st_mode & 0o777 == 0o600
+    assert list(secret.parent.iterdir()) == [secret]
+
+
+def test_a_failed_write_leaves_the_old_content(
+    secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing of the new content stays either."""
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space"):
+        write_private_file(secret, b"kamo")
+    assert secret.read_bytes() == b"zqorv"
+    assert list(secret.parent.iterdir()) == [secret]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_root_replaces_keeps_its_owner(secret: Path) -> None:
+    """A new one belongs to the owner of the directory."""
+    os.chown(secret, 12345, 12345)
+    write_private_file(secret, b"kamo")
+    assert secret.stat().st_uid == 12345
+    os.chown(secret.parent, 23456, 23456)
+    fresh = secret.with_name("fresh")
+    write_private_file(fresh, b"kamo")
+    assert (fresh.stat().st_uid, fresh.stat().st_gid) == (23456, 23456)

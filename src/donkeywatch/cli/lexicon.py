@@ -22,7 +22,7 @@ from donkeywatch.ingest.lexicon_model import Lexicon
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.pid_file import find_daemon
 from donkeywatch.settings import loader
-from donkeywatch.settings.private_files import read_private_file, replace_private_file
+from donkeywatch.settings.private_files import read_private_file, write_private_file
 
 
 @lexicon_app.command("check")
@@ -140,8 +140,8 @@ def lexicon_promote(config_path: ConfigOption = DEFAULT_CONFIG) -> None:
             "the list in the shadow is the one in use", "take `shadow_lexicon` out of the settings"
         )
     previous = path.with_name(f"{path.name}.previous")
-    replace_private_file(previous, read_private_file(path, f"lexicon {path}"))
-    replace_private_file(path, read_private_file(shadow, f"lexicon {shadow}"))
+    write_private_file(previous, read_private_file(path, f"lexicon {path}"))
+    write_private_file(path, read_private_file(shadow, f"lexicon {shadow}"))
     _print(f"{path}: now the list of {shadow}; the one of before is {previous}")
     process = find_daemon(settings.state)
     if process is None:

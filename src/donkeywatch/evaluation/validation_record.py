@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from donkeywatch.errors import ConfigError
 from donkeywatch.estimation.correction import Accuracy, Rate
 from donkeywatch.ingest.normalisation import NORMALISATION
+from donkeywatch.settings.private_files import write_private_file
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -68,15 +68,8 @@ class ValidationRecord(_Strict):
 
     def save(self, path: Path) -> None:
         """Write it, for its owner only, whole or not at all; ConfigError when it cannot be."""
-        part = path.with_name(f".{path.name}.part")
         try:
-            part.unlink(missing_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(self.model_dump_json(indent=2) + "\n")
-                file.flush()
-                os.fsync(descriptor)
-            part.replace(path)
+            write_private_file(path, (self.model_dump_json(indent=2) + "\n").encode())
         except OSError as error:
             raise ConfigError(
                 f"record {path}: cannot be written ({error.strerror})",

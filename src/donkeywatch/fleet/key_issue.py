@@ -13,7 +13,7 @@ from donkeywatch.fleet.sealed_keys import Identity, SealedKey, seal
 from donkeywatch.fleet.warehouse import Warehouse
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import KEY_BYTES
-from donkeywatch.settings.private_files import read_private_file
+from donkeywatch.settings.private_files import read_private_file, write_private_file
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.file_erasure import erase_directory
 
@@ -93,5 +93,5 @@ def key_checks(warehouse: Warehouse, start: int) -> dict[int, str]:
 def _fleet_secret(key_directory: Path) -> bytes:
     path = key_directory / SECRET_NAME
     if not path.exists():
-        keyring.write_key(path, secrets.token_bytes(KEY_BYTES))
+        write_private_file(path, secrets.token_bytes(KEY_BYTES))
     return read_private_file(path, str(path))

@@ -14,7 +14,7 @@ from donkeywatch.fleet.key_issue import SECRET_NAME
 from donkeywatch.fleet.sealed_keys import Identity, SealedKey, unseal
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import KEY_BYTES
-from donkeywatch.settings.private_files import read_private_file
+from donkeywatch.settings.private_files import read_private_file, write_private_file
 from donkeywatch.settings.schema import Settings
 
 TIMEOUT_SECONDS = 20
@@ -37,7 +37,7 @@ def take(settings: Settings, sealed: SealedKey) -> bool:
         return False
     identity = Identity.load_or_create(settings.key_directory)
     payload = unseal(sealed, fleet.server, identity, base64.b64decode(fleet.issuer))
-    keyring.write_key(settings.key_directory / SECRET_NAME, payload[KEY_BYTES:])
+    write_private_file(settings.key_directory / SECRET_NAME, payload[KEY_BYTES:])
     keyring.supply_key(settings.key_directory, sealed.week, payload[:KEY_BYTES])
     return True
 

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from donkeywatch.counting.calendar import week_name, week_of
 from donkeywatch.errors import ConfigError
-from donkeywatch.ingest.keyring import KEY_BYTES, write_key
-from donkeywatch.settings.private_files import read_private_file
+from donkeywatch.ingest.keyring import KEY_BYTES
+from donkeywatch.settings.private_files import read_private_file, write_private_file
 
 IDENTITY_NAME = "fleet-identity.key"
 """File in the key directory with the private key of a server, or of the issuer."""
@@ -46,7 +46,7 @@ class Identity:
         can read it."""
         path = key_directory / IDENTITY_NAME
         if not path.exists():
-            write_key(path, secrets.token_bytes(KEY_BYTES))
+            write_private_file(path, secrets.token_bytes(KEY_BYTES))
         return cls(X25519PrivateKey.from_private_bytes(read_private_file(path, str(path))))
 
     @property

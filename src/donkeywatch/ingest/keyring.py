@@ -10,7 +10,7 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import ConfigError
-from donkeywatch.settings import private_files
+from donkeywatch.settings.private_files import read_private_file, sync, write_private_file
 
 KEY_BYTES = 32
 """Bytes of a key: AES-256."""
@@ -56,7 +56,7 @@ class Keyring:
             # Registered first: a key that is not the registered one would be refused.
             key = secrets.token_bytes(KEY_BYTES)
             register(week, key_check_value(key))
-            write_key(self._path(week), key)
+            write_private_file(self._path(week), key)
             self._weeks[week] = key
 
     def key(self, week: int) -> bytes | None:
@@ -66,7 +66,7 @@ class Keyring:
         if week not in self._weeks:
             shared = supplied_key(self.directory, week)
             key = shared or secrets.token_bytes(KEY_BYTES)
-            write_key(self._path(week), key)
+            write_private_file(self._path(week), key)
             self._register(week, key_check_value(key))
             self._weeks[week] = key
             if shared:
@@ -146,7 +146,7 @@ def supplied_key(directory: Path, week: int) -> bytes | None:
 def supply_key(directory: Path, week: int, key: bytes) -> None:
     """Store the key that a fleet has in common in a week (ms UTC), to be used when that begins."""
     ensure_directory(directory / SUPPLIED)
-    write_key(supplied_path(directory, week), key)
+    write_private_file(supplied_path(directory, week), key)
     check = directory / SUPPLIED / f"{week_name(week)}{CHECK_SUFFIX}"
     check.write_text(key_check_value(key).hex(), "ascii")
 
@@ -214,7 +214,7 @@ def new_install_key(directory: Path) -> bytes | None:
 
 def store_install_key(directory: Path, key: bytes) -> None:
     """Store the lasting key."""
-    write_key(directory / INSTALL_KEY_NAME, key)
+    write_private_file(directory / INSTALL_KEY_NAME, key)
 
 
 def has_week_keys(directory: Path) -> bool:
@@ -237,37 +237,16 @@ def _destroy(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    _fsync_directory(path.parent)
+    sync(path.parent)
 
 
 def _key(path: Path) -> bytes | None:
     """The key in a file; None when there is no such file."""
     if not os.path.lexists(path):
         return None
-    key = private_files.read_private_file(
+    key = read_private_file(
         path, str(path), "; if others may have read it, start a new state directory"
     )
     if len(key) != KEY_BYTES:
         raise ConfigError(f"{path}: not a key of {KEY_BYTES} bytes", "restore the right file")
     return key
-
-
-def write_key(path: Path, key: bytes) -> None:
-    """Store a key durably, and never half of it: before anything is hashed with it."""
-    temporary = path.with_suffix(".part")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(key)
-        file.flush()
-        os.fsync(descriptor)
-    temporary.rename(path)
-    _fsync_directory(path.parent)
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets
 from collections.abc import Collection, Iterable, Sequence
@@ -16,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from donkeywatch.errors import ConfigError
-from donkeywatch.settings.private_files import read_private_file
+from donkeywatch.settings.private_files import read_private_file, write_private_file
 
 Scope = Literal["read", "metrics", "fleet"]
 SCOPES: tuple[Scope, ...] = ("read", "metrics", "fleet")
@@ -84,21 +83,7 @@ def new_token(name: str, scopes: Iterable[Scope], today: date) -> tuple[AccessTo
 def write_tokens(path: Path, tokens: Sequence[AccessToken]) -> None:
     """Write a file of mode 0600 in the place of the one before, with the owner of that."""
     document = {"tokens": [token.model_dump(mode="json") for token in tokens]}
-    new = path.with_name(f".{path.name}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), 0o600)
-            owner = path.stat() if path.exists() else path.parent.stat()
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-            json.dump(document, file, indent=2)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    write_private_file(path, (json.dumps(document, indent=2) + "\n").encode())
 
 
 def find_token(tokens: Collection[AccessToken], given: str) -> AccessToken | None:

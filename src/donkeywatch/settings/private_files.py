@@ -1,10 +1,9 @@
-"""Reading files that nobody else may read: the lexicon, the keys, tokens."""
+"""Reading and writing files that nobody else may read: the lexicon, the keys, tokens."""
 
 from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError, DatabaseUnavailableError, may_pass
@@ -43,29 +42,37 @@ def read_private_file(path: Path, name: str, exposure_remedy: str = "") -> bytes
             raise _unavailable(name, error) from None
 
 
-def replace_private_file(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600 in one step: whoever looks finds the old content or the new.
+def write_private_file(path: Path, data: bytes) -> None:
+    """Write a file of mode 0600 durably; whoever looks meanwhile finds the old content or the new.
 
-    It belongs to whom the directory belongs, where root writes it.
+    It belongs to whom the one before it, or the directory, belongs, where root writes it. What a
+    crash left of an earlier try is removed.
     """
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if os.geteuid() == 0:
+                owner = (path if path.exists() else path.parent).stat()
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
-        owner = (path if path.exists() else path.parent).stat()
-        if os.geteuid() == 0:
-            os.chown(name, owner.st_uid, owner.st_gid)
-        Path(name).replace(path)
+            os.fsync(descriptor)
+        part.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a directory, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)
 
 
 def refuse_foreign(path: Path, state: os.stat_result, name: str) -> None:

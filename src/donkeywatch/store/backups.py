@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_of
+from donkeywatch.settings.private_files import sync
 from donkeywatch.settings.state_files import BACKUPS, QUARANTINE
 from donkeywatch.store import schema
 from donkeywatch.store.file_erasure import erase_directory, erase_file
@@ -90,7 +91,7 @@ class Backups:
             self.directory.chmod(0o700)
             self._copy(part)
             part.rename(target)
-            _fsync(self.directory)
+            sync(self.directory)
         except (OSError, sqlite3.Error):
             self.errors += 1
             with contextlib.suppress(OSError):
@@ -135,7 +136,7 @@ class Backups:
         with _read_only(self._database) as self._reading:
             self._reading.execute("vacuum into ?", (str(part),))
         self._reading = None
-        _fsync(part)
+        sync(part)
 
 
 def list_backups(directory: Path) -> list[Path]:
@@ -187,10 +188,10 @@ def restore(copy: Path, database: Path, quarantine: Path) -> None:
     erase_file(part)
     shutil.copyfile(copy, part)
     part.chmod(0o600)
-    _fsync(part)
+    sync(part)
     quarantine_database(database, quarantine)
     part.rename(database)
-    _fsync(database.parent)
+    sync(database.parent)
 
 
 def quarantine_database(database: Path, quarantine: Path) -> None:
@@ -200,8 +201,8 @@ def quarantine_database(database: Path, quarantine: Path) -> None:
         path = database.with_name(database.name + suffix)
         if path.exists():
             path.rename(quarantine / path.name)
-    _fsync(quarantine)
-    _fsync(database.parent)
+    sync(quarantine)
+    sync(database.parent)
 
 
 @contextlib.contextmanager
@@ -211,11 +212,3 @@ def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
     finally:
         db.close()
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
