@@ -32,6 +32,7 @@ from donkeywatch.ingest.pseudonymiser import Pseudonymiser
 from donkeywatch.ingest.word_columns import WideLines, WordColumns
 from donkeywatch.ingest.word_search import AhoCorasickMatcher, HyperscanMatcher
 from donkeywatch.runtime import ordered_work_queue, window_closer
+from donkeywatch.runtime.archive_closer import ArchiveCloser
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.runtime.clocks import wall_ms
 from donkeywatch.runtime.engine import Engine
@@ -76,8 +77,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "commit": [(Store, "checkpoint"), (Store, "truncate_log")],
     "closing": [
         (WindowCloser, "close"),
-        (WindowCloser, "close_hours_async"),
-        (WindowCloser, "begin_final_close"),
+        (ArchiveCloser, "close_hours"),
+        (ArchiveCloser, "close_all"),
     ],
     "reckoning": [(ordered_work_queue, "aggregate"), (window_closer, "aggregate")],
     "the rest": [(BlockReader, "read"), (Pseudonymiser, "pseudonymise")],

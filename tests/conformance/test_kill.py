@@ -35,11 +35,17 @@ TRUNK = {
         "FollowedSource.roll_back", "FollowedSource.progress",
     ),
     "runtime/window_closer.py": (
-        "WindowCloser.close", "WindowCloser._close_hours",
+        "WindowCloser.close", "WindowCloser.close_hours", "WindowCloser.note_closed",
         "WindowCloser._close_weeks_incrementally",
-        "WindowCloser._close_hour", "_WeekInProgress.advance",
-        "WindowCloser._destroy_expired_keys", "WindowCloser.delete_sealed_rows",
-        "WindowCloser.close_hours_async", "WindowCloser._close_finished_hours",
+        "WindowCloser.close_hour", "_WeekInProgress.advance",
+    ),
+    "runtime/archive_closer.py": (
+        "ArchiveCloser.close_hours", "ArchiveCloser._close_finished_hours",
+    ),
+    "runtime/data_destroyer.py": (
+        "DataDestroyer.destroy", "DataDestroyer._destroy_expired_keys",
+        "DataDestroyer.delete_sealed_rows", "DataDestroyer.delete_some_sealed_rows",
+        "DataDestroyer.truncate_log",
     ),
     "sources/follower.py": ("Follower.read", "Follower.committed", "Follower.roll_back"),
     "sources/generation.py": ("Generation.roll_back",),

@@ -216,8 +216,8 @@ def statement(module: str, text: str) -> str:
         ("runtime/rolling_view.py", "if not caught_up", 2),
         ("store/window_tables.py", "for kind, (start, end, figures) in rolling", 2),
         ("runtime/window_closer.py", "queries = self._store.queries(\"week\"", 2),
-        ("runtime/window_closer.py", "self._destroy_expired_keys(sure)", 2),
-        ("runtime/window_closer.py", "self._keys.destroy_before(ended)", 1),
+        ("runtime/data_destroyer.py", "self._destroy_expired_keys(sure)", 2),
+        ("runtime/data_destroyer.py", "self._keys.destroy_before(ended)", 1),
     ],
 )  # fmt: skip
 def test_a_window_is_published_once(

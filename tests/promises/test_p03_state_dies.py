@@ -188,7 +188,7 @@ def test_the_write_ahead_log_is_emptied_after_a_copy_and_not_beside_it(
     week.step()
     assert truncated == []
     release.set()
-    week.engine.window_closer._backups.finish()
+    week.engine.backups.finish()
     week.step()
     assert truncated == [True]
     assert not store.log_left
@@ -199,7 +199,7 @@ def test_a_copy_that_is_being_made_is_given_up_when_the_keys_go(
 ) -> None:
     """It is waited for, and nothing of it stays."""
     week.run_until(MONDAY + 2 * WEEK - 7 * HOUR)
-    copies = week.engine.window_closer._backups
+    copies = week.engine.backups
     asked_for: list[Path] = []
     make = copies.make
 

@@ -632,7 +632,7 @@ def test_a_week_that_a_clock_ahead_has_begun_to_close_keeps_nothing_waiting(
         close(*arguments, **options)
 
     monkeypatch.setattr(WindowCloser, "close", lambda _self, *a, **o: count_calls(*a, **o))
-    closer.destroy_due(world.now - MINUTE, world.now, confirmed=True)
+    closer.close_until_destroyed(world.now - MINUTE, world.now, confirmed=True)
     assert not closer.week_in_progress
     monkeypatch.undo()
     world.step(MINUTE, count=1)

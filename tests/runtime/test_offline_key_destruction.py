@@ -53,7 +53,7 @@ class Monitor:
             for steady in range(0, 40_000, 1_000):
                 engine.tick(self.now + steady, steady)
             engine.commit(self.now + 40_000, 40_000)
-            return [week_name(week) for week in engine.window_closer.lost_weeks]
+            return [week_name(week) for week in engine.destroyer.lost_weeks]
         finally:
             engine.close()
 

@@ -98,7 +98,7 @@ def backfill(
         lines[path] = counted.lines
         if counted.trouble is not None:
             is_over = counted.newest and week_of(counted.newest) < min(
-                engine.window_closer.key_weeks, default=0
+                engine.destroyer.key_weeks, default=0
             )
             troubles[path] = damaged_and_over(counted.trouble) if is_over else counted.trouble
     if troubles:

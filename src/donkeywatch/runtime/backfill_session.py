@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from donkeywatch.counting.calendar import MINUTE, SECOND, floor_to
 from donkeywatch.counting.event_time_frontier import EventTimeFrontier
+from donkeywatch.runtime.archive_closer import ArchiveCloser
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.memory_tuning import transient_allocations
@@ -15,6 +16,7 @@ class BackfillSession:
 
     def __init__(self, engine: Engine, stream: FollowedSource) -> None:
         self._engine, self._stream = engine, stream
+        self._closer = ArchiveCloser(engine.store, engine.window_closer, engine.destroyer)
         self._frontier = stream.backfill_frontier = EventTimeFrontier()
         engine.store.sync_commits(enabled=False)
         # What is counted here may stand in the live log, too, behind where that is counted to.
@@ -37,21 +39,19 @@ class BackfillSession:
         if newest is None:
             return
         watermark = newest - round(engine.settings.time.lateness * SECOND)
-        if engine.window_closer.crosses_week(watermark):
+        if self._closer.crosses_week(watermark):
             # Nothing that was made with a key may be stored when that is destroyed.
             engine.drain(now)
             engine.commit_batch(engine.counted_positions(), now)
             with transient_allocations():
-                closed = engine.window_closer.begin_final_close(watermark, None)
-                engine.drain(now)
-                closed()
+                self._closer.close_all(watermark, None, lambda: engine.drain(now))
                 # It finds all closed; what is due is destroyed, in part at the next commits.
                 confirmed = engine.clock_gate.clocks.proven
                 engine.window_closer.close(
                     watermark, now, watermark, confirmed=confirmed, is_archive=True
                 )
         else:
-            engine.window_closer.close_hours_async(watermark)
+            self._closer.close_hours(watermark)
 
     def finish(self, now: int) -> None:
         """Close all that has ended by the wall clock, and move the rolling windows up.
@@ -71,14 +71,12 @@ class BackfillSession:
             end = floor_to(newest + MINUTE, MINUTE)
         # For this one look the rolling windows are not built to be moved, if they can be had so.
         with transient_allocations():
-            closed = engine.window_closer.begin_final_close(
-                now, end if engine.rolling.end is None else None
+            rolling_results = self._closer.close_all(
+                now, end if engine.rolling.end is None else None, lambda: engine.drain(now)
             )
-            engine.drain(now)
-            rolling_results = closed()
         if end is not None and not rolling_results:
             engine.rolling.advance_fully(end)
             rolling_results = engine.rolling.figures()
         if end is not None:
             engine.store.replace_rolling(rolling_results)
-        engine.window_closer.delete_sealed_rows()
+        engine.destroyer.delete_sealed_rows()

@@ -20,6 +20,7 @@ from donkeywatch.publish.engine_status import CommitHealth, Status
 from donkeywatch.runtime import installation_state, watermark
 from donkeywatch.runtime.clock_gate import ClockGate
 from donkeywatch.runtime.commit_scheduler import CommitScheduler
+from donkeywatch.runtime.data_destroyer import DataDestroyer
 from donkeywatch.runtime.deduplication import Deduplicator
 from donkeywatch.runtime.due_work import DueWork
 from donkeywatch.runtime.followed_source import FollowedSource
@@ -34,6 +35,7 @@ from donkeywatch.settings.schema import Settings
 from donkeywatch.sources.line_blocks import LineBlock
 from donkeywatch.sources.positions import GenerationPosition
 from donkeywatch.store import database_opening
+from donkeywatch.store.segment_aggregation import Aggregator
 
 TICK_BYTES = 16 << 20
 """Log bytes read in one tick at the most, so that a tick ends soon."""
@@ -81,10 +83,10 @@ class Engine:
         self.deduplicator = Deduplicator(self.store, self._keys, self._batch_builder)
         self.rolling = RollingWindows(len(detector.topics), self.store.segments)
         self._block_queue = BlockQueue(self.streams)
-        aggregate, retention = self._block_queue.submit_aggregation, settings.retention
-        self.window_closer = WindowCloser(
-            self.store, self.backups, self._keys, retention, aggregate, self._renew
-        )
+        store, keys, retention = self.store, self._keys, settings.retention
+        self.destroyer = DataDestroyer(store, self.backups, keys, retention, self._renew)
+        aggregator = Aggregator(store, self._block_queue.submit_aggregation)
+        self.window_closer = WindowCloser(store, self.destroyer, aggregator)
         self.scheduler = CommitScheduler(settings.checkpoint, settings.follow.scan_interval)
         self._engine_id = next(_ENGINE_IDS)
         self.clock_gate = ClockGate(self.store, self.streams, lateness)
@@ -333,7 +335,7 @@ class Engine:
             lexicon=self._digest,
             change_counter=(self._engine_id, self.store.connection.total_changes),
             topics=tuple((topic.id, topic.categories) for topic in self.topics),
-            overdue=tuple(self.window_closer.overdue(self.clock_gate.time or 0)),
+            overdue=tuple(self.destroyer.overdue(self.clock_gate.time or 0)),
             log_blocked=self.store.log_blocked,
             engine_problems=tuple(filter(None, (self.clock_gate.clocks.problem,))),
         )

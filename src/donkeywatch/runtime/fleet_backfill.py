@@ -21,13 +21,13 @@ def ship_before_destroying(engine: Engine) -> None:
             "this is no server of a fleet",
             "set `url`, `server` and `issuer` in the table `[fleet]`",
         )
-    renew = engine.window_closer.before_destroying
+    renew = engine.destroyer.before_destroying
 
     def ship_first(week: int) -> None:
         renew(week)
         _ship(engine)
 
-    engine.window_closer.before_destroying = ship_first
+    engine.destroyer.before_destroying = ship_first
 
 
 def finish_shipping(engine: Engine) -> None:
@@ -35,7 +35,7 @@ def finish_shipping(engine: Engine) -> None:
     _ship(engine)
     now = wall_ms()
     if engine.clock_gate.clocks.proven:
-        engine.window_closer.destroy_due(now, now, confirmed=True)
+        engine.window_closer.close_until_destroyed(now, now, confirmed=True)
 
 
 def _ship(engine: Engine) -> None:

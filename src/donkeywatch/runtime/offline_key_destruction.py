@@ -11,6 +11,7 @@ from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
 from donkeywatch.runtime import installation_state
 from donkeywatch.runtime.believed_time import ClockJumpDetector, StoredClock
+from donkeywatch.runtime.data_destroyer import DataDestroyer
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.ordered_work_queue import BlockQueue
 from donkeywatch.runtime.window_closer import WindowCloser
@@ -18,6 +19,7 @@ from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Retention, Settings
 from donkeywatch.store import database_opening, positions
 from donkeywatch.store.backups import Backups
+from donkeywatch.store.segment_aggregation import Aggregator
 from donkeywatch.store.store import Store
 
 
@@ -30,13 +32,15 @@ def destroy_before_serving(engine: Engine, now: int, steady: int) -> bool:
     time = engine.clock_gate.time
     if time is None:
         return True
-    overdue = engine.window_closer.overdue(time)
+    overdue = engine.destroyer.overdue(time)
     if overdue and any(stream.has_unread(overdue[-1] + WEEK) for stream in engine.streams):
         engine.tick(now, steady)
         return False
     sure = engine.clock_gate.confirmed_time(time - round(engine.settings.time.lateness * SECOND))
     if sure is not None:
-        engine.window_closer.destroy_due(sure, time, confirmed=engine.clock_gate.clocks.proven)
+        engine.window_closer.close_until_destroyed(
+            sure, time, confirmed=engine.clock_gate.clocks.proven
+        )
     return True
 
 
@@ -107,9 +111,10 @@ def _destroy(
     """Close what ends by ``watermark`` and destroy what is over by then; both ms UTC."""
     keys = keyring.Keyring(settings.key_directory, store.weekly_keys(), store.register_key)
     backups = Backups(store.path, 0, settings.backup.keep)
-    closer = WindowCloser(store, backups, keys, retention, BlockQueue(()).submit_aggregation)
-    weeks = closer.destroy_due(watermark, now, confirmed=confirmed)
-    closer.delete_sealed_rows()
+    destroyer = DataDestroyer(store, backups, keys, retention)
+    closer = WindowCloser(store, destroyer, Aggregator(store, BlockQueue(()).submit_aggregation))
+    weeks = closer.close_until_destroyed(watermark, now, confirmed=confirmed)
+    destroyer.delete_sealed_rows()
     if not store.truncate_log():
         raise StateError(
             "the keys are destroyed, but another program reads what was made with them",

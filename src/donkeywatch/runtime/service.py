@@ -120,15 +120,15 @@ class Service:
 
     def _destroy_due(self) -> None:
         """Before anything is served: destroy the keys whose time ended while nothing ran."""
-        before = set(self._engine.window_closer.key_weeks)
+        before = set(self._engine.destroyer.key_weeks)
         end = monotonic_ms() + STARTUP_READ_BUDGET_MS
         with contextlib.suppress(sqlite3.OperationalError, OSError):  # A turn of the loop retries.
             while monotonic_ms() < end:
                 if destroy_before_serving(self._engine, wall_ms(), monotonic_ms()):
                     break
-        if gone := before - set(self._engine.window_closer.key_weeks):
+        if gone := before - set(self._engine.destroyer.key_weeks):
             log.info("destroyed the keys of %s, which were due", names_of(gone))
-        for week in self._engine.window_closer.lost_weeks:
+        for week in self._engine.destroyer.lost_weeks:
             log.warning(
                 "the key of week %s is lost: it goes on under another one, and an address of before"
                 " counts as another; see `breaks`",
