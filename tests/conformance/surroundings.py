@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pwd
 import subprocess
@@ -15,6 +16,10 @@ import pytest
 
 from conformance.fork_server import ForkServer
 from conformance.readers import Daemon
+
+CODECS = ("utf-8-sig", "cp1252", "utf-32-le", "idna")
+"""Python looks for a codec when it is first needed, and remembers for good that it is not there:
+so it is where Python lies in a directory that only root may look into."""
 
 
 class PreparedForkServer(ForkServer):
@@ -63,6 +68,8 @@ class Nobody:
     @contextmanager
     def acting(self) -> Iterator[None]:
         """This process is his for as long as the block lasts."""
+        for name in CODECS:
+            codecs.lookup(name)
         groups = os.getgroups()
         os.setgroups([])
         os.setresgid(self.group, self.group, 0)
