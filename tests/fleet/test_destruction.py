@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import struct
 import time
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from donkeywatch.counting.calendar import HOUR, WEEK, week_name, week_of
-from donkeywatch.fleet import key_issue, tables
+from donkeywatch.fleet import hour_commit_records, key_issue, tables
+from donkeywatch.fleet.union_refresh import UnionRefresh
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.address_mac import pseudonyms
 from donkeywatch.ingest.addresses import parse_address
+from donkeywatch.store.counter_floors import counters
+from donkeywatch.store.store import Store
 from fleet.servers import CLUSTER, Cluster
 from fleet.simulated_fleet import SimulatedFleet
 from fleet.test_union import MINUTE, NAMES
@@ -38,6 +43,26 @@ def test_rows_go_with_the_key_and_figures_stay(fleet: SimulatedFleet) -> None:
         assert hours == [(90,)]
     fleet.refresh(week + 2 * WEEK + HOUR)
     assert counted(fleet.settings("union").state, "week", week) == before
+
+
+def test_a_week_that_is_over_is_counted_once(fleet: SimulatedFleet) -> None:
+    """A restart reads the records of the week before the living ones, and adds none of them."""
+    now = fleet.set_up(NAMES)
+    fleet.unite(NAMES, now)
+    week = week_of(fleet.end) - WEEK
+    later = week + 2 * WEEK + HOUR
+    store = Store(fleet.settings("union").state, [])
+    with fleet.open() as warehouse, closing(store):
+        tables.destroy_expired_rows(warehouse, later)
+        first = UnionRefresh(store, NAMES)
+        first.refresh(warehouse, later)
+        (record, *_) = hour_commit_records.read(warehouse, week + WEEK, week + 2 * WEEK)
+        hour_commit_records.write(warehouse, replace(record, hour=week + 2 * WEEK, batch=1))
+        first.refresh(warehouse, later)  # What was counted of a week that is over is forgotten.
+        before = counters(store.connection)
+        assert sum(before.values()) > 6_000
+        UnionRefresh(store, NAMES).refresh(warehouse, later)
+        assert counters(store.connection) == before
 
 
 @pytest.mark.parametrize("fleet", ["embedded"], indirect=True)  # Debian's leaves none.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from donkeywatch.counting.calendar import DAY, WEEK, week_of
+from donkeywatch.counting.calendar import DAY, WEEK, week_name, week_of
 from donkeywatch.fleet import key_issue, key_receipt
 from donkeywatch.ingest import keyring
 from fleet.simulated_fleet import SimulatedFleet
@@ -72,3 +74,63 @@ def test_sealed_keys_of_archives_wait_as_long_as_their_rows(fleet: SimulatedFlee
     assert [sealed.week for sealed in key_issue.sealed_for(union, "first")] == [week]
     key_issue.destroy_outlived(union, fleet.end + 14 * DAY)
     assert key_issue.sealed_for(union, "first") == []
+
+
+@pytest.mark.parametrize("call", ["rename", "mkdir"])
+def test_a_key_whose_making_was_interrupted_is_made_whole(
+    fleet: SimulatedFleet, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """The fleet knows one key of the week, and every server gets that one."""
+    fleet.make(NAMES)
+    fleet.init()
+    union, week = fleet.settings("union"), week_of(fleet.end)
+    keyring.ensure_directory(union.key_directory)
+
+    def die(*_arguments: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    with fleet.open() as warehouse:
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, call, die)
+            with pytest.raises(KeyboardInterrupt):
+                key_issue.make_week_key(union, week, warehouse, fleet.end)
+        assert key_issue.is_interrupted(union, week, key_issue.key_checks(warehouse, week)) is (
+            call == "rename"
+        )
+        assert len(key_issue.make_week_key(union, week, warehouse, fleet.end)) == len(NAMES)
+        assert warehouse.rows(f"select count() from {warehouse.whole('week_keys')}") == [(1,)]
+        check = key_issue.key_checks(warehouse, week)[week]
+    for name in NAMES:
+        (sealed,) = key_issue.sealed_for(union, name)
+        assert key_receipt.take(fleet.settings(name), sealed)
+        checks = keyring.shared_key_checks(fleet.settings(name).key_directory)
+        assert checks == {week_name(week): check}
+
+
+@pytest.mark.parametrize("content", [None, b""])
+def test_a_week_whose_removal_was_interrupted_is_removed(
+    keyed: SimulatedFleet, content: bytes | None
+) -> None:
+    """Without the time when its key was made it goes with its week, and holds nothing up."""
+    union, week = keyed.settings("union"), week_of(keyed.end)
+    directory = union.state / key_issue.SEALED / week_name(week)
+    (directory / key_issue.MADE_AT).unlink()
+    if content is not None:
+        (directory / key_issue.MADE_AT).write_bytes(content)
+    key_issue.destroy_outlived(union, keyed.end)
+    assert directory.exists()
+    key_issue.destroy_outlived(union, week + 2 * WEEK)
+    assert not directory.exists()
+
+
+def test_a_check_that_a_crash_left_empty_is_taken_again(keyed: SimulatedFleet) -> None:
+    """Else the server would ship under a key that the fleet does not know as its own."""
+    settings, week = keyed.settings("first"), week_of(keyed.end)
+    (sealed,) = [
+        each for each in key_issue.sealed_for(keyed.settings("union"), "first") if each.week == week
+    ]
+    path = settings.key_directory / keyring.SUPPLIED / f"{week_name(week)}{keyring.CHECK_SUFFIX}"
+    check = path.read_text()
+    path.write_text("")
+    assert key_receipt.take(settings, sealed)
+    assert path.read_text() == check

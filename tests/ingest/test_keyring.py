@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import (
     INSTALL_KEY_NAME,
     KEY_BYTES,
+    SUPPLIED,
     Keyring,
+    destroy_all,
     ensure_directory,
     install_key,
     key_check_value,
+    supply_key,
 )
 
 W40, W41, W42 = (week_start(f"2026-W{number}") for number in (40, 41, 42))
@@ -31,15 +35,21 @@ class Records:
         self.epochs: dict[int, tuple[bytes, bool]] = {}
 
     def register(self, week: int, value: bytes) -> None:
-        """Store a new week, whose key must be on disk by then, or that of a key that is lost."""
+        """Store a new week, whose key must be on disk by then."""
+        assert week not in self.epochs
         path = self.directory / f"{week_name(week)}.key"
-        assert path.exists() is (week not in self.epochs)
-        assert not path.exists() or key_check_value(path.read_bytes()) == value
+        assert key_check_value(path.read_bytes()) == value
         self.epochs[week] = (value, False)
+
+    def replace_lost(self, checks: Mapping[int, bytes]) -> None:
+        """Store others in the place of keys that are lost, before they are on disk."""
+        for week, value in checks.items():
+            assert not (self.directory / f"{week_name(week)}.key").exists()
+            self.epochs[week] = (value, False)
 
     def open(self) -> Keyring:
         """A keyring as a fresh start finds it."""
-        return Keyring(self.directory, dict(self.epochs), self.register)
+        return Keyring(self.directory, dict(self.epochs), self.register, self.replace_lost)
 
     def seal(self, before: int) -> None:
         """What the database does before keys are destroyed: the proof goes."""
@@ -98,7 +108,7 @@ def test_a_key_is_on_disk_before_it_is_known(records: Records) -> None:
     def refuse(week: int, value: bytes) -> None:
         raise OSError("disk full")
 
-    ring = Keyring(records.directory, {}, refuse)
+    ring = Keyring(records.directory, {}, refuse, records.replace_lost)
     with pytest.raises(OSError, match="disk full"):
         ring.key(W40)
     assert ring.active_weeks() == []
@@ -280,6 +290,38 @@ def test_a_half_written_key_is_written_again(records: Records) -> None:
     key = key_of(records.open(), W40)
     assert len(key) == KEY_BYTES
     assert not part.exists()
+
+
+def test_a_key_that_was_half_destroyed_is_lost_and_not_another_one(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash came after it was overwritten, where the database still expects it."""
+    ring = records.open()
+    key = key_of(ring, W40)
+
+    def die(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            ring.discard(W40)
+    again = records.open()
+    assert again.lost == [W40]
+    assert key_of(again, W40) != key
+    assert {path.name for path in records.directory.iterdir()} == {"2026-W40.key"}
+
+
+def test_what_crashes_left_of_keys_is_destroyed(records: Records) -> None:
+    """Of other weeks as well, and of those that a fleet has in common."""
+    ensure_directory(records.directory)
+    supply_key(records.directory, W42, secrets.token_bytes(KEY_BYTES))
+    parts = [records.directory / ".2026-W05.key.part", records.directory / SUPPLIED / ".x.part"]
+    for opens in (records.open, lambda: destroy_all(records.directory)):
+        for part in parts:
+            part.write_bytes(secrets.token_bytes(KEY_BYTES))
+        opens()
+        assert not any(part.exists() for part in parts)
 
 
 def test_destroying_nothing_is_nothing(records: Records) -> None:

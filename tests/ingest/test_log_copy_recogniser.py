@@ -30,7 +30,9 @@ Search = tuple[int, int]
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Keyring:
     """Keys of two weeks and one that is destroyed."""
-    made = Keyring(tmp_path_factory.mktemp("keys"), {}, lambda _week, _proof: None)
+    made = Keyring(
+        tmp_path_factory.mktemp("keys"), {}, lambda _week, _proof: None, lambda _checks: None
+    )
     for week in (MONDAY - WEEK, MONDAY, MONDAY + WEEK):
         made.key(week)
     made.destroy_before(MONDAY)

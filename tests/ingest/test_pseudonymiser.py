@@ -42,7 +42,10 @@ class Room:
 
     def __post_init__(self) -> None:
         self.keys = Keyring(
-            self.directory / "keys", {}, lambda week, _: self.registered.append(week)
+            self.directory / "keys",
+            {},
+            lambda week, _: self.registered.append(week),
+            lambda _checks: None,
         )
         self.observer = Pseudonymiser(CountryLookup(None), self.keys, RULES)
         self.frontier = EventTimeFrontier.restored(None, 0, 0)

@@ -150,9 +150,11 @@ def test_every_key_is_drawn_at_random(tmp_path: Path, monkeypatch: pytest.Monkey
         return drawn[-1]
 
     monkeypatch.setattr(secrets, "token_bytes", spy)
-    ring = Keyring(tmp_path / "keys", {}, lambda _week, _proof: None)
+    ring = Keyring(tmp_path / "keys", {}, lambda _week, _proof: None, lambda _checks: None)
     weeks = [ring.key(week) for week in range(0, 3 * WEEK, WEEK)]
-    lost = Keyring(tmp_path / "lost", {0: (b"", False)}, lambda _week, _proof: None).key(0)
+    lost = Keyring(
+        tmp_path / "lost", {0: (b"", False)}, lambda _week, _proof: None, lambda _checks: None
+    ).key(0)
     lasting = keyring.install_key(tmp_path / "keys", fresh=True)
     assert [*weeks, lost, lasting] == drawn
     assert {len(key) for key in drawn} == {32}

@@ -34,7 +34,7 @@ from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.follower import MISSING_FILE_TIMEOUT
 from donkeywatch.store import partitioned_reads, segments
 from donkeywatch.store.store import Store
-from support.log_writer import LogWriter, numbered_address, search_line
+from support.log_writer import LogWriter, search_line
 from support.simulated_server import counters, outcomes
 
 FAILED = "the last commit failed"
@@ -63,7 +63,10 @@ class World:
         """Queries at a time (default now), each of an address of its own."""
         time = self.now if at is None else at
         numbers = itertools.islice(self.serial, count)
-        lines = [search_line(time, numbered_address(n), f"zqorv {n}") for n in numbers]
+        lines = [
+            search_line(time, f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}", f"zqorv {n}")
+            for n in numbers
+        ]
         LogWriter(self.log).append(b"".join(lines))
         if outcome == "query":
             self.expected[floor_to(time, HOUR)] += count

@@ -12,7 +12,7 @@ import pytest
 
 from donkeywatch.counting.calendar import HOUR, MINUTE, WEEK, iso_utc, week_name, week_start
 from donkeywatch.errors import StateError, StateLockedError
-from donkeywatch.runtime import offline_key_destruction
+from donkeywatch.runtime import offline_key_destruction, source_opening
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.key_status import describe_keys
 from donkeywatch.settings import loader
@@ -129,7 +129,7 @@ def test_keys_that_somebody_saw_are_replaced_at_the_next_start(monitor: Monitor)
     weeks = [week_name(MONDAY), week_name(MONDAY + WEEK)]
     before = {name: (monitor.settings.key_directory / f"{name}.key").read_bytes() for name in weeks}
     rows = monitor.ask("select count(*) from segments")
-    assert offline_key_destruction.rotate_keys(monitor.settings) == weeks
+    assert offline_key_destruction.rotate_keys(monitor.settings, NOW) == weeks
     assert monitor.keys == []
     assert monitor.ask("select count(*) from segments") == rows
     monitor.write(NOW, 5)
@@ -139,6 +139,40 @@ def test_keys_that_somebody_saw_are_replaced_at_the_next_start(monitor: Monitor)
         assert (monitor.settings.key_directory / f"{name}.key").read_bytes() != key
     assert monitor.counted == 65
     assert monitor.ask("select kind from breaks") == [("keys",)]
+
+
+@pytest.mark.parametrize("step", ["adopt_logs", "open_sources"])
+def test_a_start_that_dies_after_keys_were_replaced_is_completed(
+    monitor: Monitor, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """The next one still knows which logs were read under the lost keys, and marks one break."""
+    offline_key_destruction.rotate_keys(monitor.settings, NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(source_opening, step, die)
+        with pytest.raises(KeyboardInterrupt):
+            Engine(monitor.settings, NOW)
+    monitor.write(NOW, 5)
+    monitor.run(MINUTE)
+    assert monitor.counted == 65
+    assert monitor.ask("select * from counters where name in ('lost_bytes', 'copied_lines')") == []
+    assert monitor.ask("select kind from breaks") == [("keys",)]
+
+
+def die(*_arguments: object) -> None:
+    """Die in the place of any function."""
+    raise KeyboardInterrupt
+
+
+def test_keys_that_were_lost_are_told_though_a_timer_finds_it_first(monitor: Monitor) -> None:
+    """What destroys due keys without a daemon replaces lost ones; the next start knows it."""
+    for path in monitor.settings.key_directory.glob("*-W*.key"):
+        path.unlink()
+    assert offline_key_destruction.destroy_due(monitor.settings, NOW, 0) == []
+    monitor.write(NOW, 5)
+    monitor.run(MINUTE)
+    assert monitor.counted == 65
+    assert monitor.ask("select kind from breaks") == [("keys",)]
+    assert monitor.ask("select * from counters where name in ('lost_bytes', 'copied_lines')") == []
 
 
 def test_the_keys_are_described_by_week(monitor: Monitor) -> None:
@@ -153,7 +187,7 @@ def test_the_keys_are_described_by_week(monitor: Monitor) -> None:
     _, overdue, *_, finding = describe_keys(state, keys, MONDAY + 2 * WEEK)
     assert overdue == f"{first}: overdue"
     assert "keys that are overdue" in finding
-    offline_key_destruction.rotate_keys(monitor.settings)
+    offline_key_destruction.rotate_keys(monitor.settings, NOW)
     lost = "lost: the next start goes on under another one"
     assert describe_keys(state, keys, NOW)[1:] == [f"{first}: {lost}", f"{second}: {lost}"]
     offline_key_destruction.destroy_all(monitor.settings, NOW)
@@ -168,7 +202,7 @@ def test_while_a_daemon_runs_nothing_is_destroyed(monitor: Monitor) -> None:
         with pytest.raises(StateLockedError):
             offline_key_destruction.destroy_all(monitor.settings, NOW)
         with pytest.raises(StateLockedError):
-            offline_key_destruction.rotate_keys(monitor.settings)
+            offline_key_destruction.rotate_keys(monitor.settings, NOW)
     finally:
         engine.close()
     assert len(monitor.keys) == 2

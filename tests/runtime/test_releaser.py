@@ -133,6 +133,18 @@ def test_a_crash_within_the_write_leaves_nothing_and_the_next_start_repeats_it(
         assert released.remembered(state) == released.Decided(1, END)
 
 
+def test_a_database_that_is_begun_anew_twice_releases_no_week_again(state: Path) -> None:
+    """The second one knows of as many released weeks as the first: none."""
+    with closing(Store(state, ("one",))) as store:
+        step(store, END + DAY)
+    for _ in range(3):
+        (state / DATABASE).unlink()
+        with closing(Store(state, ("one",))) as store:
+            count(store, START, 200)
+            count(store, END, 60)
+            assert START not in {row[1] for row in step(store, END + DAY)}
+
+
 @pytest.mark.parametrize("restored", [True, False])
 def test_an_older_or_a_new_database_releases_no_week_again(state: Path, restored: bool) -> None:
     """Neither a copy that was put in its place nor one that was begun anew with other figures."""

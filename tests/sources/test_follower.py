@@ -762,7 +762,7 @@ def test_a_start_while_a_file_is_being_compressed_counts_it_once(rig: Rig) -> No
 
 def test_copytruncate_of_an_idle_log(rig: Rig) -> None:
     """The copy holds what was counted, and the emptied log starts anew."""
-    rig.copytruncate()
+    rig.copytruncate(rig.sibling(".1"))
     rig.tick()
     rig.write(5)
     rig.tick()
@@ -785,7 +785,7 @@ def test_copytruncate_of_a_busy_log_reads_the_tail_in_the_copy(rig: Rig, look: b
             shutil.copyfile(rig.path, rig.sibling(".1"))
             rig.tick()
             rig.write(2)
-        rig.copytruncate()
+        rig.copytruncate(rig.sibling(".1"))
         rig.write(3)
         rig.tick()
         rig.sibling(".1").rename(rig.sibling(f"-{next(rig.serial):08d}"))
@@ -1473,7 +1473,7 @@ def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) ->
     shutil.copyfile(rig.path, replaced)
     rig.write(1, path=replaced)
     replaced.rename(rig.path)
-    rig.compress(rig.copytruncate())
+    rig.compress(rig.copytruncate(rig.sibling(".1")))
     rig.settle()
     rig.exact()
     assert rig.events["truncations"] == 2

@@ -233,7 +233,7 @@ def test_an_archive_of_noise_is_damaged(tmp_path: Path, ending: str) -> None:
 @pytest.mark.parametrize("ending", list(PACK))
 def test_a_flipped_bit_is_damage_and_nothing_else(tmp_path: Path, ending: str) -> None:
     """Whatever the decoder says of it; where there is no checksum, it may go unseen."""
-    whole = written(tmp_path, ending, CONTENT[: 1 << 15]).read_bytes()
+    whole = written(tmp_path, ending, CONTENT[: 1 << 17]).read_bytes()
     path, rng = tmp_path / f"flipped{ending}", random.Random(2)
     for _ in range(300):
         flipped = bytearray(whole)
@@ -241,7 +241,7 @@ def test_a_flipped_bit_is_damage_and_nothing_else(tmp_path: Path, ending: str) -
         path.write_bytes(flipped)
         file = open_file(path)
         with suppress(DamagedArchiveError):
-            file.read(0, (1 << 15) + 1)
+            file.read(0, (1 << 17) + 1)
         file.close()
 
 

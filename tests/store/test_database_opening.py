@@ -58,7 +58,9 @@ def test_a_reader_of_an_interrupted_creation_is_told_to_start_donkeywatch(tmp_pa
     """A reader may not roll it back, so it says who does."""
     state = tmp_path / "state"
     assert create_killed_at(state, "unlink", 1)
-    with pytest.raises(DatabaseUnavailableError, match="its creation was interrupted") as caught:
+    with pytest.raises(
+        DatabaseUnavailableError, match="created or restored, or that was interrupted"
+    ) as caught:
         connect(state / DATABASE, read_only=True)
     assert "start donkeywatch" in caught.value.remedy
     Store(state, ("zqorv",)).close()

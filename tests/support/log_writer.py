@@ -94,7 +94,8 @@ class LogWriter:
     def compress(self, path: Path, *, keep: bool = False) -> Path:
         """Pack a rotated file, written beside it, which goes unless it is kept."""
         packed = path.with_name(f"{path.name}.gz")
-        packed.write_bytes(gzip.compress(path.read_bytes()))
+        with gzip.open(packed, "wb") as archive:  # Its header has the name, as that of gzip has.
+            archive.write(path.read_bytes())
         if not keep:
             path.unlink()
         return packed

@@ -89,9 +89,12 @@ def keys_make(
     weeks = key_issue.due_weeks(settings, now) if week is None else [_week(week)]
     with open_warehouse(settings.fleet) as warehouse:
         for each in weeks:
-            if each in key_issue.key_checks(warehouse, each):
+            checks = key_issue.key_checks(warehouse, each)
+            if each in checks and not key_issue.is_interrupted(settings, each, checks):
                 raise UsageError(
-                    f"week {week_name(each)} has a key", "its files are in sealed-keys in the state"
+                    f"week {week_name(each)} has a key",
+                    "its files are in sealed-keys in the state; where they are lost, a server"
+                    " without one is in the union from the next week on",
                 )
             for path in key_issue.make_week_key(settings, each, warehouse, now):
                 _print(str(path))

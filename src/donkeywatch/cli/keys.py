@@ -73,7 +73,7 @@ def keys_rotate(config_path: ConfigOption = DEFAULT_CONFIG, yes: YesOption = Fal
     against those rows any more. A break marks it, since an address of before counts as another.
     """
     _require_yes(yes=yes, what="the keys of the weeks that are being counted")
-    weeks = offline_key_destruction.rotate_keys(loader.load(config_path))
+    weeks = offline_key_destruction.rotate_keys(loader.load(config_path), wall_ms())
     for week in weeks:
         _print(f"destroyed the key of {week}; the next start makes another")
     if not weeks:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_name, week_of, week_start
@@ -13,7 +15,7 @@ from donkeywatch.fleet.sealed_keys import Identity, SealedKey, seal
 from donkeywatch.fleet.warehouse import Warehouse
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import KEY_BYTES
-from donkeywatch.settings.private_files import read_private_file, write_private_file
+from donkeywatch.settings.private_files import read_private_file, sync, write_private_file
 from donkeywatch.settings.schema import Settings
 from donkeywatch.store.file_erasure import erase_directory
 
@@ -21,6 +23,8 @@ SEALED = "sealed-keys"
 """Directory in the state of the issuer: a directory a week, a file a server."""
 MADE_AT = "made_at"
 """File in the directory of a week: when its key was made, ms UTC."""
+CHECK = "key_check"
+"""File in the directory of a week, written last: the value that tells its key from others."""
 SECRET_NAME = "fleet-secret.key"  # noqa: S105 - the name of a file
 """File in a key directory with what a fleet has in common for ever: digests of word lists."""
 
@@ -37,31 +41,45 @@ def due_weeks(settings: Settings, now: int) -> list[int]:
 def make_week_key(settings: Settings, week: int, warehouse: Warehouse, now: int) -> list[Path]:
     """Make the key of a week (ms UTC) and seal it to every server; the files that can travel.
 
-    The fleet's tables learn which key it is before anybody can use it. The key itself is kept
+    The fleet's tables learn which key it is before anybody can use it, and after its files are on
+    the disk: what was interrupted in between goes on with the same key. The key itself is kept
     nowhere: a server that is added later is in the union from the next week on.
     """
-    keyring.ensure_directory(settings.key_directory)
-    issuer = Identity.load_or_create(settings.key_directory)
-    payload = secrets.token_bytes(KEY_BYTES)
-    warehouse.insert(
-        "week_keys",
-        {
-            "week": [week // SECOND],
-            "key_check": [keyring.key_check_value(payload).hex()],
-            "made_at": [now],
-        },
-    )
-    payload += _fleet_secret(settings.key_directory)
     directory = settings.state / SEALED / week_name(week)
     part = directory.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(mode=0o700, parents=True)
-    for server, public in settings.fleet.servers.items():
-        sealed = seal(payload, week, server, base64.b64decode(public), issuer)
-        (part / f"{server}.json").write_text(sealed.to_text(), "ascii")
-    (part / MADE_AT).write_text(str(now), "ascii")
+    if not is_interrupted(settings, week, key_checks(warehouse, week)):
+        shutil.rmtree(part, ignore_errors=True)
+        check = _seal_new_key(settings, week, part, now)
+        warehouse.insert(
+            "week_keys", {"week": [week // SECOND], "key_check": [check], "made_at": [now]}
+        )
     part.rename(directory)
+    sync(directory.parent)
     return sorted(directory.glob("*.json"))
+
+
+def is_interrupted(settings: Settings, week: int, checks: Mapping[int, str]) -> bool:
+    """Tell whether the key that the tables know of a week (ms UTC) is sealed, and not given out."""
+    check = (settings.state / SEALED / week_name(week)).with_suffix(".part") / CHECK
+    return check.exists() and check.read_text("ascii") == checks.get(week)
+
+
+def _seal_new_key(settings: Settings, week: int, directory: Path, now: int) -> str:
+    """Write the sealed files of a new key into a directory; the value that tells it from others."""
+    keyring.ensure_directory(settings.key_directory)
+    issuer = Identity.load_or_create(settings.key_directory)
+    key = secrets.token_bytes(KEY_BYTES)
+    check = keyring.key_check_value(key).hex()
+    payload = key + _fleet_secret(settings.key_directory)
+    directory.mkdir(mode=0o700, parents=True)
+    files = {
+        f"{server}.json": seal(payload, week, server, base64.b64decode(public), issuer).to_text()
+        for server, public in settings.fleet.servers.items()
+    }
+    for name, text in (*files.items(), (MADE_AT, str(now)), (CHECK, check)):
+        write_private_file(directory / name, text.encode("ascii"))
+    sync(directory.parent)
+    return check
 
 
 def sealed_for(settings: Settings, server: str) -> list[SealedKey]:
@@ -76,9 +94,15 @@ def destroy_outlived(settings: Settings, now: int) -> None:
     Those of a week that was over when its key was made, for archives, wait as long as its rows.
     """
     for directory in (settings.state / SEALED).glob("*-W*[0-9]"):
-        made_at = int((directory / MADE_AT).read_text("ascii"))
-        if tables.expiry(week_start(directory.name), made_at) <= now:
+        if tables.expiry(week_start(directory.name), _made_at(directory)) <= now:
             erase_directory(directory)
+
+
+def _made_at(directory: Path) -> int:
+    """Read when the key of a week was made, ms UTC; 0 where a crash has left nothing of that."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        return int((directory / MADE_AT).read_text("ascii"))
+    return 0
 
 
 def key_checks(warehouse: Warehouse, start: int) -> dict[int, str]:

@@ -92,7 +92,10 @@ class UnionRefresh:
             for kind, union in unions:
                 union_tables.write(db, kind, union)
             self._write_open_week(records, end)
-            self._raise_counters([r for r in records if r.hour in complete], living)
+            # Of weeks that are over nobody knows any more which records were counted.
+            self._raise_counters(
+                [r for r in records if r.hour in complete and week_of(r.hour) in living], living
+            )
         # One that still waits for a server is looked at again.
         self._fingerprints |= {hour: current[hour] for hour in complete & set(current)}
         return len(unions)

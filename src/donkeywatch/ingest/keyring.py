@@ -23,8 +23,8 @@ SUPPLIED, CHECK_SUFFIX = "fleet", ".check"
 class Keyring:
     """Key files in a 0700 directory apart from the database.
 
-    ``weekly_keys`` are the database's records (week -> proof, sealed); ``register`` stores a new
-    one before the key is used, also in the place of that of a key that is lost.
+    ``weekly_keys`` are the database's records (week -> check value, destroyed); ``register`` stores
+    a new one before the key is used, and ``replace_lost`` those in the place of lost ones.
     """
 
     def __init__(
@@ -32,12 +32,14 @@ class Keyring:
         directory: Path,
         weekly_keys: Mapping[int, tuple[bytes, bool]],
         register: Callable[[int, bytes], None],
+        replace_lost: Callable[[Mapping[int, bytes]], None],
     ) -> None:
         self.directory = directory
         self._register = register
         self._destroyed = {week for week, (_, is_destroyed) in weekly_keys.items() if is_destroyed}
         ensure_directory(directory)
         self._weeks: dict[int, bytes] = {}
+        _destroy_parts(directory)
         for path in set(directory.glob("*-W*.key")) - {self._path(week) for week in weekly_keys}:
             _destroy(path)  # A crash came before its week was known, or after that was forgotten.
         for week in weekly_keys:  # A crash came after it was taken.
@@ -52,10 +54,11 @@ class Keyring:
                 self._weeks[week] = read(directory, week, expected)
             else:
                 self.lost.append(week)
-        for week in self.lost:
-            # Registered first: a key that is not the registered one would be refused.
-            key = secrets.token_bytes(KEY_BYTES)
-            register(week, key_check_value(key))
+        others = {week: secrets.token_bytes(KEY_BYTES) for week in self.lost}
+        if others:
+            # Recorded first: a key that is not the recorded one would be refused.
+            replace_lost({week: key_check_value(key) for week, key in others.items()})
+        for week, key in others.items():
             write_private_file(self._path(week), key)
             self._weeks[week] = key
 
@@ -148,7 +151,7 @@ def supply_key(directory: Path, week: int, key: bytes) -> None:
     ensure_directory(directory / SUPPLIED)
     write_private_file(supplied_path(directory, week), key)
     check = directory / SUPPLIED / f"{week_name(week)}{CHECK_SUFFIX}"
-    check.write_text(key_check_value(key).hex(), "ascii")
+    write_private_file(check, key_check_value(key).hex().encode("ascii"))
 
 
 def _destroy_supplied_before(directory: Path, before: int) -> None:
@@ -161,11 +164,13 @@ def _destroy_supplied_before(directory: Path, before: int) -> None:
 def shared_key_checks(directory: Path) -> dict[str, str]:
     """Give what tells the keys that a fleet has in common, in hex by the name of their week."""
     paths = (directory / SUPPLIED).glob(f"*-W*{CHECK_SUFFIX}")
-    return {path.stem: path.read_text("ascii") for path in paths}
+    # A crash of an earlier version may have left one empty.
+    return {path.stem: check for path in paths if (check := path.read_text("ascii"))}
 
 
 def destroy_all(directory: Path) -> None:
     """Destroy every key, the lasting one too: nothing made with them can be asked about."""
+    _destroy_parts(directory)
     keys = (*directory.glob("*-W*.key"), *(directory / SUPPLIED).glob("*-W*.key"))
     for path in (*keys, directory / INSTALL_KEY_NAME):
         if path.exists():
@@ -232,6 +237,20 @@ def _path(directory: Path, week: int) -> Path:
 
 
 def _destroy(path: Path) -> None:
+    """Destroy a key; one that a crash has left half overwritten has no name and is lost."""
+    part = path.with_name(f".{path.name}.part")
+    path.rename(part)
+    sync(path.parent)
+    _overwrite_and_remove(part)
+
+
+def _destroy_parts(directory: Path) -> None:
+    """Destroy what crashes have left of keys that were being written or destroyed."""
+    for path in (*directory.glob("*.part"), *(directory / SUPPLIED).glob("*.part")):
+        _overwrite_and_remove(path)
+
+
+def _overwrite_and_remove(path: Path) -> None:
     with path.open("r+b") as file:
         file.write(secrets.token_bytes(KEY_BYTES))
         file.flush()

@@ -88,7 +88,10 @@ def reset(settings: Settings) -> list[Path]:
     current = _database_path(settings)
     with database_opening.lock(settings.state):
         places = [
-            *(current.with_name(current.name + suffix) for suffix in ("", "-wal", "-shm")),
+            *(
+                current.with_name(current.name + suffix)
+                for suffix in ("", *state_files.DATABASE_SIDE_FILES)
+            ),
             current.with_suffix(".part"),  # What a recovery that was interrupted leaves.
             settings.state / state_files.BACKUPS,
             settings.state / state_files.QUARANTINE,

@@ -45,7 +45,9 @@ class DataDestroyer:
         return [week for week in self._keys.active_weeks() if is_outlived(week, watermark)]
 
     def destroy(self, sure: int, now: int, *, confirmed: bool) -> None:
-        """Destroy keys that nothing needs at ``sure``, all backups, and windows kept no longer.
+        """Destroy the keys that nothing needs at ``sure``, and windows that are kept no longer.
+
+        With a key all backups go.
 
         ``sure`` is the time of a confirmed clock; if ``now`` is ``confirmed``, too, what was
         counted more than a day ahead of it is taken back. Both are ms UTC. The rows that were made

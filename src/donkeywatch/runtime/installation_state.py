@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
-from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import StateError
 from donkeywatch.ingest import keyring
 from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.runtime.believed_time import StoredClock
 from donkeywatch.settings import state_files
 from donkeywatch.settings.schema import Settings
+from donkeywatch.store import lost_keys
 from donkeywatch.store.store import Store
 from donkeywatch.store.writer_connection import STATE_ID
 
@@ -74,8 +75,13 @@ def plausible_time(store: Store, now: int) -> int:
 
 
 def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
-    """The weekly keys; a break says which are lost: an address counts anew in those weeks."""
-    keys = Keyring(settings.key_directory, store.weekly_keys(), store.register_key)
-    if keys.lost:
-        store.add_break("keys", ", ".join(week_name(week) for week in keys.lost), now)
-    return keys
+    """The weekly keys; a break at ``now`` (ms UTC) says which are lost.
+
+    An address counts anew in those weeks, and the logs have to be adopted at the next start.
+    """
+
+    def replace_lost(checks: Mapping[int, bytes]) -> None:
+        lost_keys.replace(store, checks, now)
+
+    known = store.weekly_keys()
+    return Keyring(settings.key_directory, known, store.register_key, replace_lost)

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from donkeywatch.counting.calendar import SECOND, WEEK, week_name, week_of
 from donkeywatch.counting.key_lifetime import end_of_life
 from donkeywatch.errors import StateError
-from donkeywatch.ingest import keyring
+from donkeywatch.ingest.keyring import Keyring
 from donkeywatch.runtime import installation_state
 from donkeywatch.runtime.believed_time import ClockJumpDetector, StoredClock
 from donkeywatch.runtime.data_destroyer import DataDestroyer
@@ -54,7 +54,9 @@ def destroy_due(settings: Settings, now: int, steady: int) -> list[str]:
     with _opened(settings) as store:
         _require_clock(store, now, steady)
         watermark = now - round(settings.time.lateness * SECOND)
-        return _destroy(store, settings, settings.retention, watermark, now, confirmed=True)
+        keys = installation_state.open_keys(settings, store, now)
+        retention = settings.retention
+        return _destroy(store, settings, keys, retention, watermark, now, confirmed=True)
 
 
 def destroy_all(settings: Settings, now: int) -> list[str]:
@@ -67,20 +69,21 @@ def destroy_all(settings: Settings, now: int) -> list[str]:
     with _opened(settings) as store:
         forever = Retention(hourly_weeks=None, weekly_weeks=None)
         end = end_of_life(max(week_of(now), week_of(store.newest_hour())))
-        weeks = _destroy(store, settings, forever, end, end, confirmed=False)
+        keys = installation_state.open_keys(settings, store, now)
+        weeks = _destroy(store, settings, keys, forever, end, end, confirmed=False)
         with store.transaction() as db:
             positions.forget_unknown(db)
         return weeks
 
 
-def rotate_keys(settings: Settings) -> list[str]:
-    """Destroy the keys of weeks that are being counted; names of the weeks.
+def rotate_keys(settings: Settings, now: int) -> list[str]:
+    """Destroy the keys of weeks that are being counted; names of the weeks. ``now`` is ms UTC.
 
     The next start goes on under others, as after a loss: it marks a break, and an address of
     before counts as another one. StateLockedError while a daemon runs.
     """
     with _opened(settings) as store:
-        keys = keyring.Keyring(settings.key_directory, store.weekly_keys(), store.register_key)
+        keys = installation_state.open_keys(settings, store, now)
         weeks = keys.active_weeks()
         keys.discard(min(weeks, default=0))
         return [week_name(week) for week in weeks]
@@ -102,6 +105,7 @@ def _opened(settings: Settings) -> Iterator[Store]:
 def _destroy(
     store: Store,
     settings: Settings,
+    keys: Keyring,
     retention: Retention,
     watermark: int,
     now: int,
@@ -109,7 +113,6 @@ def _destroy(
     confirmed: bool,
 ) -> list[str]:
     """Close what ends by ``watermark`` and destroy what is over by then; both ms UTC."""
-    keys = keyring.Keyring(settings.key_directory, store.weekly_keys(), store.register_key)
     backups = Backups(store.path, 0, settings.backup.keep)
     destroyer = DataDestroyer(store, backups, keys, retention)
     closer = WindowCloser(store, destroyer, Aggregator(store, BlockQueue(()).submit_aggregation))

@@ -23,6 +23,7 @@ from donkeywatch.sources.fingerprints import FingerprintKeys
 from donkeywatch.sources.follower import Follower
 from donkeywatch.sources.lost_key_positions import BACK, adopt
 from donkeywatch.sources.positions import FinishedFile, GenerationPosition
+from donkeywatch.store import lost_keys
 from donkeywatch.store.store import BACKFILLED, UPGRADED, Store
 
 
@@ -36,8 +37,9 @@ def adopt_logs(
 ) -> None:
     """Find the files whose fingerprints were made with keys that are lost, and make them again.
 
-    ``lost`` are weeks and ``now`` is a time, both in ms UTC.
+    ``lost`` are weeks and ``now`` is a time, both in ms UTC. All are stored at once, or none is.
     """
+    adopted: list[GenerationPosition] = []
     for source in settings.source:
         reader = BlockReader(line_reader(source, detector))
 
@@ -50,7 +52,8 @@ def adopt_logs(
         stored = [GenerationPosition.of_row(row) for row in store.positions(source.name)]
         positions = [position for position in stored if position.week in lost]
         log = log_of(source, settings.source)
-        store.replace_positions(adopt(log, positions, keys, newest, newest_in), now)
+        adopted += adopt(log, positions, keys, newest, newest_in)
+    lost_keys.store_adopted(store, adopted, now)
 
 
 def open_sources(

@@ -20,6 +20,7 @@ from donkeywatch.runtime import (
 from donkeywatch.runtime.followed_source import FollowedSource
 from donkeywatch.runtime.reference_data import ReferenceData
 from donkeywatch.settings.schema import Settings
+from donkeywatch.store import lost_keys
 from donkeywatch.store.backups import Backups
 from donkeywatch.store.store import Store
 
@@ -71,7 +72,7 @@ def open_state(
         backups = Backups(store.path, interval, settings.backup.keep)
         backups.destroy_expired(keys.destroyed_weeks())
         content_keys = ContentKeys(keys, install, clock)
-        if lost := keys.lost:
+        if lost := lost_keys.weeks_to_adopt(store):
             source_opening.adopt_logs(settings, store, detector, moment, content_keys, lost)
         streams = source_opening.open_sources(settings, store, detector, content_keys, begin)
     except BaseException:

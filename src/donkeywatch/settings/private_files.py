@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -46,24 +47,32 @@ def write_private_file(path: Path, data: bytes) -> None:
     """Write a file of mode 0600 durably; whoever looks meanwhile finds the old content or the new.
 
     It belongs to whom the one before it, or the directory, belongs, where root writes it. What a
-    crash left of an earlier try is removed.
+    crash left of an earlier try is removed. Of two who write in one directory, one waits.
     """
     part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            if os.geteuid() == 0:
-                owner = (path if path.exists() else path.parent).stat()
-                os.fchown(descriptor, owner.st_uid, owner.st_gid)
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        part.replace(path)
-    except BaseException:
+        fcntl.flock(directory, fcntl.LOCK_EX)
         part.unlink(missing_ok=True)
-        raise
-    sync(path.parent)
+        try:
+            _write_new(part, data, (path if path.exists() else path.parent).stat())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _write_new(path: Path, data: bytes, owner: os.stat_result) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if os.geteuid() == 0:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def sync(path: Path) -> None:

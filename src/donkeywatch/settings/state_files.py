@@ -1,6 +1,8 @@
 """Names of the files in a state directory."""
 
 DATABASE = "donkeywatch.db"
+DATABASE_SIDE_FILES = ("-wal", "-shm", "-journal")
+"""Endings of the names of what SQLite keeps beside a database."""
 LOCK = "lock"
 """A file that the process which writes to the state holds locked."""
 DAEMON_PID = "daemon.pid"

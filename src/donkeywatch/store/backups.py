@@ -14,7 +14,7 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_of
 from donkeywatch.settings.private_files import sync
-from donkeywatch.settings.state_files import BACKUPS, QUARANTINE
+from donkeywatch.settings.state_files import BACKUPS, DATABASE_SIDE_FILES, QUARANTINE
 from donkeywatch.store import schema
 from donkeywatch.store.file_erasure import erase_directory, erase_file
 
@@ -195,9 +195,9 @@ def restore(copy: Path, database: Path, quarantine: Path) -> None:
 
 
 def quarantine_database(database: Path, quarantine: Path) -> None:
-    """Move a database and its write-ahead log into a directory of their own."""
+    """Move a database and what SQLite has beside it into a directory of their own."""
     quarantine.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for suffix in ("-wal", "-shm", ""):
+    for suffix in (*DATABASE_SIDE_FILES, ""):
         path = database.with_name(database.name + suffix)
         if path.exists():
             path.rename(quarantine / path.name)

@@ -107,8 +107,8 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     """
     if read_only and _creation_journal(path).exists():
         raise DatabaseUnavailableError(
-            f"the database {path} is being created, or its creation was interrupted",
-            "start donkeywatch, or let it start: it completes the creation",
+            f"the database {path} is being created or restored, or that was interrupted",
+            "start donkeywatch: it completes that, or says what to do",
         )
     uri = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
     connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
@@ -129,7 +129,10 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _creation_journal(path: Path) -> Path:
-    """Name the rollback journal, which exists only until a new database has its write-ahead log."""
+    """Name the rollback journal.
+
+    A new or restored database has one until it has its write-ahead log.
+    """
     return path.with_name(f"{path.name}-journal")
 
 

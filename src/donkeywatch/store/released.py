@@ -189,7 +189,7 @@ def reconcile(store: Connection) -> None:
     """
     state = store.path.parent
     before, here = remembered(state), decided(store.connection)
-    if here.weeks < before.weeks:
+    if here.weeks < before.weeks or here.until < before.until:
         raise_horizon(store.connection, before.until)
     current = Decided(here.weeks, max(here.until, before.until))
     if current != before:

@@ -205,11 +205,6 @@ class Store(Connection):
                 "insert into breaks (time, kind, digest) values (?, ?, ?)", (now, kind, digest)
             )
 
-    def replace_positions(self, positions: Sequence[PositionRow], now: int) -> None:
-        """Store other fingerprints of the same places."""
-        with self.transaction() as db:
-            places.write(db, positions, [], now)
-
     # -- keys and retention --------------------------------------------------------------
 
     def weekly_keys(self) -> dict[int, tuple[bytes, bool]]:
@@ -218,13 +213,15 @@ class Store(Connection):
         return {week: (proof, bool(sealed)) for week, proof, sealed in rows}
 
     def register_key(self, week: int, key_check: bytes) -> None:
-        """Record a new key before the first pseudonym is made with it."""
+        """Record a new key before the first pseudonym is made with it; it is on the disk then."""
+        self.connection.execute("pragma synchronous = full")
         with self.transaction() as db:
             db.execute(
                 "insert into weekly_keys values (?, ?, ?, 0)"
                 " on conflict do update set key_check = excluded.key_check where destroyed = 0",
                 (week, week_name(week), key_check),
             )
+        self.sync_commits(enabled=self._syncs_commits)
 
     def has_queries(self, start: int, end: int, unit: int) -> bool:
         """Tell whether each span of ``unit`` from ``start`` to ``end`` has queries, all ms UTC.

@@ -26,7 +26,7 @@ class QuerySpans:
 
     ``start`` and ``end`` are where the query stands in the block, ``text`` and ``text_end`` where
     its words stand in the packed ``fields``. ``valid`` are the lines of which the columns know all
-    but the words, and `decidable` those whose words they can tell; ``not_a_search`` are surely
+    but the words, and ``decidable`` those whose words they can tell; ``not_a_search`` are surely
     no search.
     """
 
