@@ -13,9 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from donkeywatch import cli
 from donkeywatch.cli import shipped_files, system_setup
-from donkeywatch.errors import UsageError
+from donkeywatch.errors import StateError, UsageError
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.lexicon_model import MADE_UP_TITLE
 from donkeywatch.runtime.format_detection import detect_format
@@ -218,6 +220,35 @@ def test_the_commands_for_a_service_are_shown_and_not_run(tmp_path: Path) -> Non
     ):  # fmt: skip
         assert any(line.startswith(f"# {command}") for line in shown), command
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_interrupted_set_up_is_repeated_and_completed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A unit that could not be installed leaves no settings, which would refuse the next try."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    settings = tmp_path / "etc" / "donkeywatch.toml"
+    options = ["init", "--system", "--yes", "--log", str(log), "--config", str(settings)]
+    options += ["--lexicon", str(settings.with_name("words.toml")), "--state", str(tmp_path / "s")]
+    cli.load_commands(["init"])
+    monkeypatch.setattr(system_setup, "TOKEN", settings.with_name("token"))
+    for step in ("require_root", "prepare", "check_as_user", "finish"):
+        monkeypatch.setattr(system_setup, step, lambda *_arguments, **_options: None)
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise StateError("systemctl failed with exit code 1", "init may be repeated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(system_setup, "finish", fail)
+        result = CliRunner().invoke(cli.app, options)
+        assert isinstance(result.exception, StateError)
+    assert not settings.exists()
+    list_before = settings.with_name("words.toml").read_bytes()
+    result = CliRunner().invoke(cli.app, options)
+    assert result.exit_code == 0, result.output
+    assert settings.exists()
+    assert settings.with_name("words.toml").read_bytes() == list_before
 
 
 def test_a_program_in_a_home_directory_makes_no_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings.private_files import (
+    create_file,
     read_private_file,
     refuse_readable_by_others,
     write_private_file,
@@ -117,3 +118,29 @@ def test_a_file_that_root_replaces_keeps_its_owner(secret: Path) -> None:
     fresh = secret.with_name("fresh")
     write_private_file(fresh, b"kamo")
     assert (fresh.stat().st_uid, fresh.stat().st_gid) == (23456, 23456)
+
+
+def test_a_file_is_made_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails half-way may be repeated; what is there stays, a dangling link as well."""
+    path = tmp_path / "settings"
+
+    def fail(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="No space"):
+            create_file(path, "zqorv", 0o644)
+    assert list(tmp_path.iterdir()) == []
+    create_file(path, "zqorv", 0o644)
+    assert path.read_text() == "zqorv"
+    assert path.stat().st_mode & 0o777 == 0o644
+    with pytest.raises(FileExistsError):
+        create_file(path, "kamo", 0o644)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FileExistsError):
+        create_file(link, "kamo", 0o644)
+    assert path.read_text() == "zqorv"

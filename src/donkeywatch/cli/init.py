@@ -23,6 +23,7 @@ from donkeywatch.runtime.format_detection import detect_format
 from donkeywatch.runtime.log_sample import tail_lines
 from donkeywatch.settings import file_template, loader
 from donkeywatch.settings.file_template import Answers
+from donkeywatch.settings.private_files import create_file
 from donkeywatch.settings.schema import EventTime, FormatName, Http, Source, WrapperName
 from donkeywatch.settings.validators import check_host
 from donkeywatch.sources.log_file import is_compressed
@@ -171,13 +172,13 @@ def init_command(
     answers = _ask(options, config_path.absolute().parent, system=system)
     if system:
         system_setup.prepare(answers, dry_run=dry_run)
-    if dry_run:
-        for path in filter(None, (answers.lexicon, answers.token_file, config_path)):
-            _print(f"# write {path}" + ("" if not path.exists() else ": stays as it is"))
-    else:
-        _write(answers, config_path)
+    _write_list_and_token(answers, config_path.parent, dry_run=dry_run)
     if system:
         system_setup.finish(answers, config_path, dry_run=dry_run)
+    # Last: where there are settings, there is nothing left to do.
+    _write_settings(answers, config_path, dry_run=dry_run)
+    if system:
+        system_setup.check_as_user(config_path, dry_run=dry_run)
     if dry_run:
         return
     findings = [] if system else show_checks(loader.load(config_path))
@@ -287,29 +288,36 @@ def system_zone() -> str:
     return name if marker else "UTC"
 
 
-def _write(answers: Answers, config_path: Path) -> None:
-    """The settings, and what they name that is not there yet: word list and token."""
-    config_path.parent.mkdir(parents=True, exist_ok=True)
+def _write_list_and_token(answers: Answers, directory: Path, *, dry_run: bool) -> None:
+    """Write what the settings name, where it is not there yet, in the directory of the settings."""
+    if dry_run:
+        for path in filter(None, (answers.lexicon, answers.token_file)):
+            _print(f"# write {path}" + ("" if not path.exists() else ": stays as it is"))
+        return
+    directory.mkdir(parents=True, exist_ok=True)
     if not answers.lexicon.exists():
         lexicon_template.write(answers.lexicon)
         _print(f"{answers.lexicon}: written, with made-up words")
     if answers.token_file is not None and not answers.token_file.exists():
         _write_new(answers.token_file, secrets.token_urlsafe(TOKEN_BYTES) + "\n", 0o600)
         _print(f"{answers.token_file}: a new token, for the page and for Prometheus")
+
+
+def _write_settings(answers: Answers, config_path: Path, *, dry_run: bool) -> None:
+    if dry_run:
+        _print(f"# write {config_path}")
+        return
     _write_new(config_path, file_template.render(answers), 0o644)
     _print(f"{config_path}: written")
 
 
 def _write_new(path: Path, text: str, mode: int) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        create_file(path, text, mode)
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be made ({error.strerror})", "name a directory of yours"
         ) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, mode)
-        file.write(text)
 
 
 def _tell_next(answers: Answers, config_path: Path, *, system: bool) -> None:

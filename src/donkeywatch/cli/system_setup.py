@@ -96,7 +96,7 @@ def _log_group(path: Path) -> str:
 
 
 def finish(answers: Answers, config_path: Path, *, dry_run: bool) -> None:
-    """Give the user its word list, install the units, and check all of it as that user."""
+    """Give the user its word list, and install the units; may be repeated."""
     _run(["chown", f"{USER}:{USER}", str(answers.lexicon)], dry_run=dry_run)
     if answers.token_file is not None:  # The daemon and root read it, who asks for the status.
         _run(["chown", f"root:{USER}", str(answers.token_file)], dry_run=dry_run)
@@ -109,6 +109,10 @@ def finish(answers: Answers, config_path: Path, *, dry_run: bool) -> None:
         _run(["systemctl", "daemon-reload"], dry_run=dry_run)
     else:
         out.print("systemd does not run here: the units are in place for when it does")
+
+
+def check_as_user(config_path: Path, *, dry_run: bool) -> None:
+    """Check the settings as the user that the daemon runs as."""
     check = [*AS_USER, _program(), "check", "--config", str(config_path)]
     _run(check, dry_run=dry_run, may_fail=True)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError
+from donkeywatch.settings.private_files import create_file
 
 TEXT = """\
 # The word list of donkeywatch. It is confidential: mode 0600, owned by the user of donkeywatch,
@@ -58,13 +58,10 @@ all = ["words"]
 def write(path: Path) -> None:
     """Write the template, for its owner alone; ConfigError where a file is, or none can be."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        create_file(path, TEXT, 0o600)
     except FileExistsError:
         raise ConfigError(f"{path}: there is a file already", "name another one") from None
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be made ({error.strerror})", "name a directory of yours"
         ) from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(TEXT)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from donkeywatch.errors import ConfigError, DatabaseUnavailableError, may_pass
@@ -49,30 +52,46 @@ def write_private_file(path: Path, data: bytes) -> None:
     It belongs to whom the one before it, or the directory, belongs, where root writes it. What a
     crash left of an earlier try is removed. Of two who write in one directory, one waits.
     """
-    part = path.with_name(f".{path.name}.part")
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    with _locked(path.parent):
+        _write(path, data, 0o600, (path if path.exists() else path.parent).stat())
+
+
+def create_file(path: Path, text: str, mode: int) -> None:
+    """Make a file durably, whole or not at all; FileExistsError where there is one of its name."""
+    with _locked(path.parent):
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        _write(path, text.encode("utf-8"), mode, None)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold a directory, and wait at the end until its names are on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        part.unlink(missing_ok=True)
-        try:
-            _write_new(part, data, (path if path.exists() else path.parent).stat())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _write_new(path: Path, data: bytes, owner: os.stat_result) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if os.geteuid() == 0:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        file.write(data)
-        file.flush()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, data: bytes, mode: int, owner: os.stat_result | None) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    try:
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, mode)
+            if owner is not None and os.geteuid() == 0:
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -90,7 +90,8 @@ def write_settings(sim: Simulation, directory: Path) -> Path:
     """Settings for a daemon that follows the simulated log."""
     ensure_references(sim, directory)
     path = directory / SETTINGS
-    path.write_text(
+    part = path.with_suffix(".part")  # The demonstration takes settings for those of a whole one.
+    part.write_text(
         f"""# Settings of a simulated server; see docs/configuration.md for all of them.
 title = "Simulated server"
 demonstration = true
@@ -104,7 +105,7 @@ path = "{LIVE}"
 {source_settings(sim.format)}""",
         encoding="utf-8",
     )
-    return path
+    return part.replace(path)
 
 
 def source_settings(name: str) -> str:
