@@ -51,7 +51,10 @@ TRUNK = {
     "sources/generation.py": ("Generation.roll_back",),
     "sources/generation_reader.py": ("read_lines", "_check_head", "_check_tail", "_advance"),
     "ingest/pseudonymiser.py": ("Pseudonymiser.pseudonymise",),
-    "ingest/keyring.py": ("Keyring.destroy_before", "Keyring._remove", "_destroy"),
+    "ingest/keyring.py": (
+        "Keyring.destroy_before", "Keyring._remove", "_destroy",
+        "_overwrite_and_remove",
+    ),
     "counting/checkpoint_batch.py": ("BatchBuilder.record", "BatchBuilder.take_batch"),
     "store/store.py": (
         "Store.checkpoint", "Store.windows_due", "Store.segments",

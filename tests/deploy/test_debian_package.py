@@ -360,7 +360,7 @@ def keeps_state_and_settings_when_removed(debian: Debian) -> None:
     keys = '\nkeys = "/srv/keys"\n[[source]]'
     text = debian.path(SETTINGS).read_text("utf-8").replace("\n[[source]]", keys, 1)
     debian.path(SETTINGS).write_text(text, "utf-8")
-    for name in ("install.key", "2026-W39.key", "other.file"):
+    for name in ("install.key", "2026-W39.key", ".2026-W38.key.part", "other.file"):
         debian.write(f"/srv/keys/{name}", "key" * 10)
     enabled = debian.path("/etc/systemd/system/multi-user.target.wants/donkeywatch.service")
     enabled.parent.mkdir(parents=True, exist_ok=True)

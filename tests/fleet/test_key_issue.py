@@ -76,7 +76,7 @@ def test_sealed_keys_of_archives_wait_as_long_as_their_rows(fleet: SimulatedFlee
     assert key_issue.sealed_for(union, "first") == []
 
 
-@pytest.mark.parametrize("call", ["rename", "mkdir"])
+@pytest.mark.parametrize("call", ["rename", "insert"])
 def test_a_key_whose_making_was_interrupted_is_made_whole(
     fleet: SimulatedFleet, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -91,13 +91,15 @@ def test_a_key_whose_making_was_interrupted_is_made_whole(
 
     with fleet.open() as warehouse:
         with monkeypatch.context() as patch:
-            patch.setattr(Path, call, die)
+            patch.setattr(Path if call == "rename" else warehouse, call, die)
             with pytest.raises(KeyboardInterrupt):
                 key_issue.make_week_key(union, week, warehouse, fleet.end)
         assert key_issue.is_interrupted(union, week, key_issue.key_checks(warehouse, week)) is (
             call == "rename"
         )
+        assert key_issue.weeks_to_make(union, warehouse, fleet.end) == [week, week + WEEK]
         assert len(key_issue.make_week_key(union, week, warehouse, fleet.end)) == len(NAMES)
+        assert key_issue.weeks_to_make(union, warehouse, fleet.end) == [week + WEEK]
         assert warehouse.rows(f"select count() from {warehouse.whole('week_keys')}") == [(1,)]
         check = key_issue.key_checks(warehouse, week)[week]
     for name in NAMES:

@@ -149,8 +149,9 @@ def test_a_key_that_cannot_be_destroyed_is_told(records: Records) -> None:
     path = records.directory / "2026-W40.key"
     path.unlink()
     path.mkdir()
-    with pytest.raises(ConfigError, match=r"2026-W40: its time is over.*give .*keys"):
-        records.open()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match=r"2026-W40.*has to be destroyed.*give .*keys"):
+            records.open()
 
 
 def test_an_empty_proof_unseals_nothing(records: Records) -> None:

@@ -53,7 +53,7 @@ class Monitor:
             for steady in range(0, 40_000, 1_000):
                 engine.tick(self.now + steady, steady)
             engine.commit(self.now + 40_000, 40_000)
-            return [week_name(week) for week in engine.destroyer.lost_weeks]
+            return [week_name(week) for week in engine.lost_weeks]
         finally:
             engine.close()
 
@@ -146,13 +146,13 @@ def test_a_start_that_dies_after_keys_were_replaced_is_completed(
     monitor: Monitor, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """The next one still knows which logs were read under the lost keys, and marks one break."""
-    offline_key_destruction.rotate_keys(monitor.settings, NOW)
+    weeks = offline_key_destruction.rotate_keys(monitor.settings, NOW)
     with monkeypatch.context() as patch:
         patch.setattr(source_opening, step, die)
         with pytest.raises(KeyboardInterrupt):
             Engine(monitor.settings, NOW)
     monitor.write(NOW, 5)
-    monitor.run(MINUTE)
+    assert monitor.run(MINUTE) == ([] if step == "open_sources" else weeks)
     assert monitor.counted == 65
     assert monitor.ask("select * from counters where name in ('lost_bytes', 'copied_lines')") == []
     assert monitor.ask("select kind from breaks") == [("keys",)]
@@ -165,11 +165,12 @@ def die(*_arguments: object) -> None:
 
 def test_keys_that_were_lost_are_told_though_a_timer_finds_it_first(monitor: Monitor) -> None:
     """What destroys due keys without a daemon replaces lost ones; the next start knows it."""
+    weeks = monitor.keys
     for path in monitor.settings.key_directory.glob("*-W*.key"):
         path.unlink()
     assert offline_key_destruction.destroy_due(monitor.settings, NOW, 0) == []
     monitor.write(NOW, 5)
-    monitor.run(MINUTE)
+    assert monitor.run(MINUTE) == weeks
     assert monitor.counted == 65
     assert monitor.ask("select kind from breaks") == [("keys",)]
     assert monitor.ask("select * from counters where name in ('lost_bytes', 'copied_lines')") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from donkeywatch.errors import ConfigError
 from donkeywatch.settings.private_files import (
     create_file,
+    hold_directory,
     read_private_file,
     refuse_readable_by_others,
     write_private_file,
@@ -144,3 +146,16 @@ def test_a_file_is_made_whole_or_not_at_all(
     with pytest.raises(FileExistsError):
         create_file(link, "kamo", 0o644)
     assert path.read_text() == "zqorv"
+
+
+def test_of_two_who_write_in_one_directory_one_waits(secret: Path) -> None:
+    """Else one could put the other's half of a file in place."""
+    writer = threading.Thread(target=write_private_file, args=(secret, b"kamo"))
+    with hold_directory(secret.parent):
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive()
+        assert list(secret.parent.iterdir()) == [secret]
+        assert secret.read_bytes() == b"zqorv"
+    writer.join()
+    assert secret.read_bytes() == b"kamo"

@@ -101,6 +101,18 @@ def test_a_failure_in_any_table_stores_nothing(store: Store, table: str) -> None
     assert store.progress("main") == PROGRESS
 
 
+def test_a_new_key_is_on_the_disk_before_it_is_used(store: Store) -> None:
+    """Also while an archive is counted, whose other commits a power failure may take."""
+    statements: list[str] = []
+    store.sync_commits(enabled=False)
+    store.connection.set_trace_callback(statements.append)
+    store.register_key(START, b"check")
+    store.connection.set_trace_callback(None)
+    lowered = [statement.lower() for statement in statements]
+    assert lowered.index("pragma synchronous = full") < lowered.index("commit")
+    assert store.connection.execute("pragma synchronous").fetchone() == (1,)
+
+
 def test_coverage_never_exceeds_its_window(store: Store) -> None:
     """However often it is added, an hour has 3600 seconds."""
     for _ in range(3):

@@ -38,6 +38,16 @@ def due_weeks(settings: Settings, now: int) -> list[int]:
     ]
 
 
+def weeks_to_make(settings: Settings, warehouse: Warehouse, now: int) -> list[int]:
+    """List those of the due weeks (ms UTC) of which the fleet knows no key, or an interrupted one.
+
+    A second key would take the servers apart that have the first.
+    """
+    due = due_weeks(settings, now)
+    checks = key_checks(warehouse, min(due, default=now))
+    return [week for week in due if week not in checks or is_interrupted(settings, week, checks)]
+
+
 def make_week_key(settings: Settings, week: int, warehouse: Warehouse, now: int) -> list[Path]:
     """Make the key of a week (ms UTC) and seal it to every server; the files that can travel.
 

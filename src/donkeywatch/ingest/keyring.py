@@ -10,7 +10,12 @@ from pathlib import Path
 
 from donkeywatch.counting.calendar import week_name
 from donkeywatch.errors import ConfigError
-from donkeywatch.settings.private_files import read_private_file, sync, write_private_file
+from donkeywatch.settings.private_files import (
+    hold_directory,
+    read_private_file,
+    sync,
+    write_private_file,
+)
 
 KEY_BYTES = 32
 """Bytes of a key: AES-256."""
@@ -110,11 +115,7 @@ class Keyring:
         try:
             self._remove(week)
         except OSError as error:
-            raise ConfigError(
-                f"key of week {week_name(week)}: its time is over, and it cannot be destroyed"
-                f" ({error.strerror})",
-                f"give {self.directory} and all in it to the user donkeywatch runs as",
-            ) from None
+            raise _indestructible(self._path(week), error) from None
 
     def _remove(self, week: int) -> None:
         path = self._path(week)
@@ -244,10 +245,27 @@ def _destroy(path: Path) -> None:
     _overwrite_and_remove(part)
 
 
+def _indestructible(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"key {path}: has to be destroyed, and cannot be ({error.strerror})",
+        f"give {path.parent} and all in it to the user donkeywatch runs as",
+    )
+
+
 def _destroy_parts(directory: Path) -> None:
-    """Destroy what crashes have left of keys that were being written or destroyed."""
-    for path in (*directory.glob("*.part"), *(directory / SUPPLIED).glob("*.part")):
-        _overwrite_and_remove(path)
+    """Destroy what crashes have left of keys that were being written or destroyed.
+
+    ConfigError where that cannot be done.
+    """
+    for place in (directory, directory / SUPPLIED):
+        if not any(place.glob("*.part")):
+            continue
+        with hold_directory(place):  # What another process is just writing is none of them.
+            for path in place.glob("*.part"):
+                try:
+                    _overwrite_and_remove(path)
+                except OSError as error:
+                    raise _indestructible(path, error) from None
 
 
 def _overwrite_and_remove(path: Path) -> None:

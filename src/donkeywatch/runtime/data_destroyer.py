@@ -35,11 +35,6 @@ class DataDestroyer:
         """Weeks (ms UTC) whose keys exist."""
         return self._keys.active_weeks()
 
-    @property
-    def lost_weeks(self) -> list[int]:
-        """Weeks (ms UTC) whose keys were lost before this start."""
-        return self._keys.lost
-
     def overdue(self, watermark: int) -> list[int]:
         """Weeks (ms UTC) whose keys nothing needs any more, and are there yet."""
         return [week for week in self._keys.active_weeks() if is_outlived(week, watermark)]

@@ -71,9 +71,8 @@ class Engine:
         self.now = now
         lists = self.reference_data
         detector = create_detector(settings, lists.lexicon, lists.shadow)
-        state = open_state(
-            settings, self.reference_data, detector, now, lambda: self.now, self._begin_reading
-        )
+        state = open_state(settings, lists, detector, now, lambda: self.now, self._begin_reading)
+        self.lost_weeks = state.lost_weeks
         self.store, self.backups, self.streams = state.store, state.backups, state.streams
         self._keys, self._digest, self._state_id = state.keys, state.lexicon_digest, state.state_id
         lateness = LatenessRules.of_seconds(settings.time.lateness, settings.time.future)

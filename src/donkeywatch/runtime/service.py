@@ -128,7 +128,7 @@ class Service:
                     break
         if gone := before - set(self._engine.destroyer.key_weeks):
             log.info("destroyed the keys of %s, which were due", names_of(gone))
-        for week in self._engine.destroyer.lost_weeks:
+        for week in self._engine.lost_weeks:
             log.warning(
                 "the key of week %s is lost: it goes on under another one, and an address of before"
                 " counts as another; see `breaks`",

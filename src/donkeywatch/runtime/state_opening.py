@@ -35,6 +35,8 @@ class OpenState:
     lexicon_digest: str
     backups: Backups
     streams: list[FollowedSource]
+    lost_weeks: list[int]
+    """Weeks (ms UTC) that go on under other keys since the start before."""
 
 
 def open_state(
@@ -78,4 +80,4 @@ def open_state(
     except BaseException:
         store.close()
         raise
-    return OpenState(store, keys, state_id, digest, backups, streams)
+    return OpenState(store, keys, state_id, digest, backups, streams, lost)

@@ -1,4 +1,4 @@
-"""Reading and writing files that nobody else may read: the lexicon, the keys, tokens."""
+"""Files that nobody else may read (lexicon, keys, tokens), and files that are made whole."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ def write_private_file(path: Path, data: bytes) -> None:
     It belongs to whom the one before it, or the directory, belongs, where root writes it. What a
     crash left of an earlier try is removed. Of two who write in one directory, one waits.
     """
-    with _locked(path.parent):
+    with hold_directory(path.parent):
         _write(path, data, 0o600, (path if path.exists() else path.parent).stat())
 
 
 def create_file(path: Path, text: str, mode: int) -> None:
     """Make a file durably, whole or not at all; FileExistsError where there is one of its name."""
-    with _locked(path.parent):
+    with hold_directory(path.parent):
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         _write(path, text.encode("utf-8"), mode, None)
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold a directory, and wait at the end until its names are on the disk."""
+def hold_directory(directory: Path) -> Iterator[None]:
+    """Keep other processes of ours from writing here until the names here are on the disk."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
