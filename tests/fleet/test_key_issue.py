@@ -97,9 +97,10 @@ def test_a_key_whose_making_was_interrupted_is_made_whole(
         assert key_issue.is_interrupted(union, week, key_issue.key_checks(warehouse, week)) is (
             call == "rename"
         )
-        assert key_issue.weeks_to_make(union, warehouse, fleet.end) == [week, week + WEEK]
+        weeks = [week, week + WEEK]
+        assert key_issue.weeks_without_key(union, warehouse, weeks) == weeks
         assert len(key_issue.make_week_key(union, week, warehouse, fleet.end)) == len(NAMES)
-        assert key_issue.weeks_to_make(union, warehouse, fleet.end) == [week + WEEK]
+        assert key_issue.weeks_without_key(union, warehouse, weeks) == [week + WEEK]
         assert warehouse.rows(f"select count() from {warehouse.whole('week_keys')}") == [(1,)]
         check = key_issue.key_checks(warehouse, week)[week]
     for name in NAMES:

@@ -47,7 +47,7 @@ RELEASED = "_give_up_and_release closes drained files whose lines are not commit
 SHORT_COPIES = "a copy shorter than head_length is taken for a new log: doubled"
 
 
-class Rig(LogWriter):
+class FollowedLog(LogWriter):
     """A directory with a log, a server that writes numbered lines, and a follower to step."""
 
     def __init__(
@@ -250,9 +250,9 @@ def _serial(line: bytes) -> bool:
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def rig(tmp_path: Path) -> Iterator[FollowedLog]:
     """A log of 100 counted lines."""
-    made = Rig(tmp_path)
+    made = FollowedLog(tmp_path)
     made.write(100)
     made.tick()
     made.exact()
@@ -263,7 +263,7 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
 # -- rotation ------------------------------------------------------------------------------
 
 
-def test_rename_and_create_loses_and_doubles_nothing(rig: Rig) -> None:
+def test_rename_and_create_loses_and_doubles_nothing(rig: FollowedLog) -> None:
     """The classic rotation, five times, with unread lines on both sides of it."""
     for _ in range(5):
         rig.write(10)
@@ -275,7 +275,7 @@ def test_rename_and_create_loses_and_doubles_nothing(rig: Rig) -> None:
     assert rig.events["rotations"] == 5
 
 
-def test_a_gap_between_rename_and_create_is_no_loss(rig: Rig) -> None:
+def test_a_gap_between_rename_and_create_is_no_loss(rig: FollowedLog) -> None:
     """While the log's name is missing the renamed file is still read to its end."""
     rig.write(10)
     moved = rig.rotate(create=False)
@@ -291,7 +291,7 @@ def test_a_gap_between_rename_and_create_is_no_loss(rig: Rig) -> None:
     assert rig.follower.error is None
 
 
-def test_a_writer_that_keeps_the_renamed_file_open_is_read_from_both(rig: Rig) -> None:
+def test_a_writer_that_keeps_the_renamed_file_open_is_read_from_both(rig: FollowedLog) -> None:
     """Servers that never reopen go on writing into the renamed file, for hours."""
     moved = rig.rotate()
     for _ in range(5):
@@ -304,7 +304,7 @@ def test_a_writer_that_keeps_the_renamed_file_open_is_read_from_both(rig: Rig) -
     rig.exact()
 
 
-def test_a_renamed_file_that_grows_again_after_its_release_is_read_again(rig: Rig) -> None:
+def test_a_renamed_file_that_grows_again_after_its_release_is_read_again(rig: FollowedLog) -> None:
     """A descriptor that was given back costs no line written much later."""
     moved = rig.rotate()
     rig.settle()
@@ -314,7 +314,7 @@ def test_a_renamed_file_that_grows_again_after_its_release_is_read_again(rig: Ri
     rig.exact()
 
 
-def test_several_rotations_between_two_scans_lose_no_file(rig: Rig) -> None:
+def test_several_rotations_between_two_scans_lose_no_file(rig: FollowedLog) -> None:
     """Files that came and went between two looks are found under their rotated names."""
     for _ in range(6):
         rig.write(5)
@@ -326,7 +326,7 @@ def test_several_rotations_between_two_scans_lose_no_file(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("rotations", [1, 2, 5])
-def test_rotations_while_stopped_are_caught_up_with(rig: Rig, rotations: int) -> None:
+def test_rotations_while_stopped_are_caught_up_with(rig: FollowedLog, rotations: int) -> None:
     """Unread tails and whole unread files of the time of the stop are read after it."""
     rig.follower.close()
     for _ in range(rotations):
@@ -339,7 +339,7 @@ def test_rotations_while_stopped_are_caught_up_with(rig: Rig, rotations: int) ->
     rig.exact()
 
 
-def test_what_was_the_log_at_the_last_look_is_read_after_older_files(rig: Rig) -> None:
+def test_what_was_the_log_at_the_last_look_is_read_after_older_files(rig: FollowedLog) -> None:
     """Rotated before it was read: at the start it was found before them."""
     rig.follower.close()
     for age in (20, 10):
@@ -356,7 +356,7 @@ def test_what_was_the_log_at_the_last_look_is_read_after_older_files(rig: Rig) -
 
 
 def test_a_file_that_is_renamed_during_a_look_is_found_in_it(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: FollowedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under the name that was listed stands the next file then."""
     rig.follower.close()
@@ -380,7 +380,7 @@ def test_a_file_that_is_renamed_during_a_look_is_found_in_it(
 
 def test_a_symlink_that_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None:
     """Both targets are read to their ends, while the link is missing and dangling too."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     first, second = tmp_path / "day-1.txt", tmp_path / "day-2.txt"
     rig.write(10, first)
     rig.path.symlink_to(first)
@@ -399,7 +399,7 @@ def test_a_symlink_that_is_pointed_elsewhere_is_followed(tmp_path: Path) -> None
 
 def test_a_symlink_retargeted_while_stopped_is_exact_with_patterns(tmp_path: Path) -> None:
     """Dated files behind a link are siblings when the settings say so."""
-    rig = Rig(tmp_path, rotated=("day-*.txt",))
+    rig = FollowedLog(tmp_path, rotated=("day-*.txt",))
     first, second = tmp_path / "day-1.txt", tmp_path / "day-2.txt"
     rig.write(10, first)
     rig.path.symlink_to(first)
@@ -414,7 +414,7 @@ def test_a_symlink_retargeted_while_stopped_is_exact_with_patterns(tmp_path: Pat
     rig.exact()
 
 
-def test_a_file_moved_to_another_directory_is_read_to_its_end(rig: Rig) -> None:
+def test_a_file_moved_to_another_directory_is_read_to_its_end(rig: FollowedLog) -> None:
     """A log moved out of sight is still open, so its last lines count."""
     elsewhere = rig.directory / "elsewhere"
     elsewhere.mkdir()
@@ -431,7 +431,7 @@ def test_a_file_moved_to_another_directory_is_read_to_its_end(rig: Rig) -> None:
     rig.exact()
 
 
-def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
+def test_many_open_rotated_files_are_given_back(rig: FollowedLog) -> None:
     """More than MAX_DRAINED_OPEN files moved out of sight do not hold descriptors for ever."""
     elsewhere = rig.directory / "elsewhere"
     elsewhere.mkdir()
@@ -447,7 +447,7 @@ def test_many_open_rotated_files_are_given_back(rig: Rig) -> None:
     assert len(held) <= MAX_DRAINED_OPEN + 1
 
 
-def test_finished_files_leave_nothing_of_their_content(rig: Rig) -> None:
+def test_finished_files_leave_nothing_of_their_content(rig: FollowedLog) -> None:
     """A year of rotations costs nothing; one whose file comes back and grows is compared."""
     for _ in range(30):
         rig.write(3)
@@ -476,7 +476,7 @@ def test_finished_files_leave_nothing_of_their_content(rig: Rig) -> None:
     assert not rig.finished
 
 
-def test_a_hard_link_is_the_same_file(rig: Rig) -> None:
+def test_a_hard_link_is_the_same_file(rig: FollowedLog) -> None:
     """A second name of the log, even one that looks rotated, is not counted again."""
     os.link(rig.path, rig.sibling(".1"))
     rig.write(5)
@@ -489,7 +489,7 @@ def test_a_hard_link_is_the_same_file(rig: Rig) -> None:
     rig.exact()
 
 
-def test_an_atomic_replacement_that_keeps_the_content_is_the_same_log(rig: Rig) -> None:
+def test_an_atomic_replacement_that_keeps_the_content_is_the_same_log(rig: FollowedLog) -> None:
     """A tool that writes a new file over the log's name with the same lines and more."""
     fresh = rig.directory / "temporary"
     fresh.write_bytes(rig.path.read_bytes() + rig.lines(5))
@@ -501,7 +501,7 @@ def test_an_atomic_replacement_that_keeps_the_content_is_the_same_log(rig: Rig) 
     rig.exact()
 
 
-def test_an_atomic_replacement_by_other_content_is_a_new_log(rig: Rig) -> None:
+def test_an_atomic_replacement_by_other_content_is_a_new_log(rig: FollowedLog) -> None:
     """Nothing of the new file is skipped, and the unread rest of the old one is counted."""
     rig.write(4)
     fresh = rig.directory / "temporary"
@@ -516,7 +516,7 @@ def test_an_atomic_replacement_by_other_content_is_a_new_log(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_the_gz_twin_of_a_counted_file_is_not_counted(rig: Rig, stopped: bool) -> None:
+def test_the_gz_twin_of_a_counted_file_is_not_counted(rig: FollowedLog, stopped: bool) -> None:
     """Compressed beside the original, then instead of it; running and stopped."""
     rig.write(5)
     moved = rig.rotate()
@@ -534,7 +534,7 @@ def test_the_gz_twin_of_a_counted_file_is_not_counted(rig: Rig, stopped: bool) -
     rig.exact()
 
 
-def test_a_gz_with_an_unread_tail_is_read_once(rig: Rig) -> None:
+def test_a_gz_with_an_unread_tail_is_read_once(rig: FollowedLog) -> None:
     """Rotated and compressed while stopped: the tail comes out of the archive."""
     rig.follower.close()
     rig.write(20)
@@ -549,7 +549,7 @@ def test_a_gz_with_an_unread_tail_is_read_once(rig: Rig) -> None:
     rig.exact()
 
 
-def test_a_gz_that_is_still_being_written_is_waited_for(rig: Rig) -> None:
+def test_a_gz_that_is_still_being_written_is_waited_for(rig: FollowedLog) -> None:
     """Half an archive is no archive: nothing of it doubles and nothing of it is lost."""
     rig.follower.close()
     rig.write(20_000)
@@ -567,7 +567,9 @@ def test_a_gz_that_is_still_being_written_is_waited_for(rig: Rig) -> None:
     rig.exact()
 
 
-def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig: Rig) -> None:
+def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(
+    rig: FollowedLog,
+) -> None:
     """Not while it may be growing; then once in the count of errors, and as long as it is so."""
     packed, whole = rig.archive(2_000, 0.9)
     rig.tick()
@@ -584,7 +586,7 @@ def test_an_archive_that_stays_damaged_is_told_and_read_when_it_is_restored(rig:
 
 
 def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: FollowedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is before the damage is counted; to look for more each time would cost all of it."""
     looks = Counter[int]()
@@ -613,7 +615,7 @@ def test_an_archive_damaged_far_behind_is_read_once_until_it_is_restored(
     rig.exact()
 
 
-def test_a_whole_file_beside_its_damaged_archive_is_read(rig: Rig) -> None:
+def test_a_whole_file_beside_its_damaged_archive_is_read(rig: FollowedLog) -> None:
     """What is not in the archive of the same content comes out of the file itself."""
     packed, _ = rig.archive(150_000, 0.9, keep=True)
     os.utime(packed, ns=(0, 0))
@@ -624,7 +626,7 @@ def test_a_whole_file_beside_its_damaged_archive_is_read(rig: Rig) -> None:
     rig.exact()
 
 
-def test_a_slowly_growing_archive_is_waited_for(rig: Rig) -> None:
+def test_a_slowly_growing_archive_is_waited_for(rig: FollowedLog) -> None:
     """Under a name that tells nothing until it is compressed, as some frameworks rotate."""
     rig.write(150_000)
     block = rig.follower.read(rig.now)
@@ -645,7 +647,7 @@ def test_a_slowly_growing_archive_is_waited_for(rig: Rig) -> None:
     rig.exact()
 
 
-def test_an_archive_that_could_not_be_stored_is_read_again(rig: Rig) -> None:
+def test_an_archive_that_could_not_be_stored_is_read_again(rig: FollowedLog) -> None:
     """It was read to its end, and nothing of it is in the database: it is not given back."""
     rig.write(3)
     rig.rotate()
@@ -662,7 +664,7 @@ def test_an_archive_that_could_not_be_stored_is_read_again(rig: Rig) -> None:
 
 
 def test_an_error_while_an_archive_is_left_is_no_other(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: FollowedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the directory cannot be listed either, the live log is followed all the same."""
     packed, whole = rig.archive(150_000, 0.9)
@@ -683,7 +685,7 @@ def test_an_error_while_an_archive_is_left_is_no_other(
 
 
 def test_an_archive_on_a_bad_sector_stands_in_nobodys_way(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: FollowedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is named with what the system says; the log is followed and caught up with."""
     real = CompressedFile.read
@@ -709,7 +711,7 @@ def test_an_archive_on_a_bad_sector_stands_in_nobodys_way(
     rig.exact()
 
 
-def test_all_damaged_archives_are_told_up_to_three(rig: Rig) -> None:
+def test_all_damaged_archives_are_told_up_to_three(rig: FollowedLog) -> None:
     """One that is restored leaves the others in the complaint."""
     rig.follower.close()
     rig.write(20)
@@ -731,7 +733,7 @@ def test_all_damaged_archives_are_told_up_to_three(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False])
-def test_an_unread_file_and_its_gz_twin_are_counted_once(rig: Rig, keep: bool) -> None:
+def test_an_unread_file_and_its_gz_twin_are_counted_once(rig: FollowedLog, keep: bool) -> None:
     """Written, rotated and compressed between two looks; the empty log had been seen before."""
     rig.rotate()
     rig.tick()
@@ -742,7 +744,7 @@ def test_an_unread_file_and_its_gz_twin_are_counted_once(rig: Rig, keep: bool) -
     rig.exact()
 
 
-def test_a_start_while_a_file_is_being_compressed_counts_it_once(rig: Rig) -> None:
+def test_a_start_while_a_file_is_being_compressed_counts_it_once(rig: FollowedLog) -> None:
     """Rotated twice while stopped; gzip still has both the original and the archive there."""
     rig.follower.close()
     rig.rotate()
@@ -760,7 +762,7 @@ def test_a_start_while_a_file_is_being_compressed_counts_it_once(rig: Rig) -> No
 # -- truncation ----------------------------------------------------------------------------
 
 
-def test_copytruncate_of_an_idle_log(rig: Rig) -> None:
+def test_copytruncate_of_an_idle_log(rig: FollowedLog) -> None:
     """The copy holds what was counted, and the emptied log starts anew."""
     rig.copytruncate(rig.sibling(".1"))
     rig.tick()
@@ -777,7 +779,9 @@ def test_copytruncate_of_an_idle_log(rig: Rig) -> None:
     [False, pytest.param(True)],
     ids=["unseen", "copy seen first"],
 )
-def test_copytruncate_of_a_busy_log_reads_the_tail_in_the_copy(rig: Rig, look: bool) -> None:
+def test_copytruncate_of_a_busy_log_reads_the_tail_in_the_copy(
+    rig: FollowedLog, look: bool
+) -> None:
     """What was not read before the truncation is in the copy, and only there."""
     for _ in range(4):
         rig.write(10)
@@ -793,7 +797,7 @@ def test_copytruncate_of_a_busy_log_reads_the_tail_in_the_copy(rig: Rig, look: b
     rig.exact()
 
 
-def test_a_copy_in_the_making_is_not_counted_twice(rig: Rig) -> None:
+def test_a_copy_in_the_making_is_not_counted_twice(rig: FollowedLog) -> None:
     """While the copy grows it is shorter than what is counted already."""
     content = rig.path.read_bytes()
     copy = rig.sibling(".1")
@@ -809,7 +813,9 @@ def test_a_copy_in_the_making_is_not_counted_twice(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("count", [pytest.param(0), 500])
-def test_lines_counted_after_the_copy_was_made_are_not_doubled_by_it(rig: Rig, count: int) -> None:
+def test_lines_counted_after_the_copy_was_made_are_not_doubled_by_it(
+    rig: FollowedLog, count: int
+) -> None:
     """The copy ends before the offset: it holds nothing new, now and after a restart."""
     rig.write(count)
     rig.tick()
@@ -826,7 +832,7 @@ def test_lines_counted_after_the_copy_was_made_are_not_doubled_by_it(rig: Rig, c
     rig.exact()
 
 
-def test_truncated_and_refilled_beyond_the_old_offset(rig: Rig) -> None:
+def test_truncated_and_refilled_beyond_the_old_offset(rig: FollowedLog) -> None:
     """A log that is longer than before by the next scan is known by its content (peers: s06)."""
     os.truncate(rig.path, 0)
     rig.write(300)
@@ -836,7 +842,7 @@ def test_truncated_and_refilled_beyond_the_old_offset(rig: Rig) -> None:
     assert rig.events["generation_mismatches"] == 1
 
 
-def test_rewritten_to_exactly_the_same_size(rig: Rig) -> None:
+def test_rewritten_to_exactly_the_same_size(rig: FollowedLog) -> None:
     """Size and inode say that nothing happened; the content says otherwise (peers: s07)."""
     size = rig.path.stat().st_size
     rig.path.write_bytes(rig.lines(100))
@@ -847,7 +853,7 @@ def test_rewritten_to_exactly_the_same_size(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("count", [10, 100, 300])
-def test_truncated_while_stopped(rig: Rig, count: int) -> None:
+def test_truncated_while_stopped(rig: FollowedLog, count: int) -> None:
     """Shorter, as long as before, or longer afterwards."""
     rig.follower.close()
     os.truncate(rig.path, 0)
@@ -861,7 +867,7 @@ def test_truncated_while_stopped(rig: Rig, count: int) -> None:
 @pytest.mark.parametrize("hole", [1_800, 3 << 20])
 def test_a_hole_of_nul_bytes_is_stepped_over(tmp_path: Path, hole: int) -> None:
     """A writer that does not append leaves NULs where its lines were (peers: s21)."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     with rig.path.open("wb") as log:
         log.write(rig.lines(10))
         log.flush()
@@ -883,7 +889,7 @@ def test_a_log_that_lost_its_last_lines_is_not_counted_again(
     tmp_path: Path, running: bool, left: float
 ) -> None:
     """After a power cut the log may end before the stored offset: its head is still known."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     rig.write(1000)
     rig.tick()
     content = rig.path.read_bytes()
@@ -902,7 +908,7 @@ def test_a_log_that_lost_its_last_lines_is_not_counted_again(
 
 def test_a_shorter_log_with_the_same_first_4096_bytes_is_told_as_truncated(tmp_path: Path) -> None:
     """Its lines are known, and that what was added to the old one is nowhere is said."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     banner = rig.lines(1, width=HEAD)
     rig.append(banner)
     rig.write(3)
@@ -920,7 +926,7 @@ def test_a_shorter_log_with_the_same_first_4096_bytes_is_told_as_truncated(tmp_p
 # -- identity ------------------------------------------------------------------------------
 
 
-def test_a_recreated_file_with_the_same_inode_is_a_new_log(rig: Rig) -> None:
+def test_a_recreated_file_with_the_same_inode_is_a_new_log(rig: FollowedLog) -> None:
     """The inode of a deleted log is given to the next one again and again (fluent-bit#8025)."""
     rig.follower.close()
     inode = rig.path.stat().st_ino
@@ -937,7 +943,7 @@ def test_a_recreated_file_with_the_same_inode_is_a_new_log(rig: Rig) -> None:
     rig.exact()
 
 
-def test_deleted_and_recreated_while_running(rig: Rig) -> None:
+def test_deleted_and_recreated_while_running(rig: FollowedLog) -> None:
     """The unread rest of a deleted log is read through its descriptor."""
     for _ in range(10):
         rig.write(3)
@@ -951,7 +957,7 @@ def test_deleted_and_recreated_while_running(rig: Rig) -> None:
 @pytest.mark.parametrize("stopped", [False, True])
 def test_two_files_with_the_same_first_kilobyte(tmp_path: Path, stopped: bool) -> None:
     """A banner at the top of every log does not make two logs one."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     banner = b"# " + b"zqorv " * 170 + b"\n"
     rig.append(banner)
     rig.write(10)
@@ -975,7 +981,7 @@ def test_a_log_of_which_only_the_banner_was_read_is_not_taken_for_the_next(
     tmp_path: Path, stopped: bool
 ) -> None:
     """Both logs begin with the banner; numbered lines of both must be counted."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     banner = b"# zqorv log of the server\n"
     rig.append(banner)
     rig.tick()
@@ -995,7 +1001,7 @@ def test_a_log_of_which_only_the_banner_was_read_is_not_taken_for_the_next(
 
 def test_a_file_that_grows_byte_by_byte(tmp_path: Path) -> None:
     """Each byte is a write of its own, with a restart between every few of them."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     for number, byte in enumerate(rig.lines(12)):
         rig.append(bytes([byte]))
         rig.tick()
@@ -1011,7 +1017,7 @@ def test_a_file_that_grows_byte_by_byte(tmp_path: Path) -> None:
 # -- lines ---------------------------------------------------------------------------------
 
 
-def test_a_partial_line_is_completed_once_over_a_restart(rig: Rig) -> None:
+def test_a_partial_line_is_completed_once_over_a_restart(rig: FollowedLog) -> None:
     """Half a line is not read; the whole is, after the stop."""
     line = rig.lines()
     rig.append(line[:9])
@@ -1027,7 +1033,9 @@ def test_a_partial_line_is_completed_once_over_a_restart(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("stopped", [False, True])
-def test_an_unterminated_last_line_counts_when_its_file_is_over(rig: Rig, stopped: bool) -> None:
+def test_an_unterminated_last_line_counts_when_its_file_is_over(
+    rig: FollowedLog, stopped: bool
+) -> None:
     """Once rotated and quiet, what has no line feed is a line, and once only."""
     rig.append(rig.lines().rstrip(b"\n"))
     rig.tick()
@@ -1046,7 +1054,7 @@ def test_an_unterminated_last_line_counts_when_its_file_is_over(rig: Rig, stoppe
     rig.exact()
 
 
-def test_carriage_returns_and_characters_may_be_split_anywhere(rig: Rig) -> None:
+def test_carriage_returns_and_characters_may_be_split_anywhere(rig: FollowedLog) -> None:
     """A write may end inside CRLF and inside a UTF-8 character."""
     text = "zqorv é中\U0001f600".encode()
     for cut in range(1, len(text) + 2):
@@ -1061,7 +1069,7 @@ def test_carriage_returns_and_characters_may_be_split_anywhere(rig: Rig) -> None
 
 def test_empty_lines_and_empty_files_are_counted_as_they_are(tmp_path: Path) -> None:
     """Only line feeds, no byte at all, and an empty file that is rotated."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     rig.path.touch()
     rig.tick()
     rig.rotate()
@@ -1078,7 +1086,7 @@ def test_empty_lines_and_empty_files_are_counted_as_they_are(tmp_path: Path) -> 
 
 def test_over_long_lines_are_counted_and_the_next_line_too(tmp_path: Path) -> None:
     """Over-long lines of any size, read in any steps, with restarts inside them."""
-    rig = Rig(tmp_path, limit=1000)
+    rig = FollowedLog(tmp_path, limit=1000)
     for size in (999, 1001, 5_000, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_333_333):
         rig.write()
         for start in range(0, size, 700_001):
@@ -1094,7 +1102,9 @@ def test_over_long_lines_are_counted_and_the_next_line_too(tmp_path: Path) -> No
     assert rig.too_long == 6
 
 
-def test_an_over_long_line_that_never_ends_is_counted_when_its_file_is_over(rig: Rig) -> None:
+def test_an_over_long_line_that_never_ends_is_counted_when_its_file_is_over(
+    rig: FollowedLog,
+) -> None:
     """Rotated in the middle of an over-long line: one line too long, nothing else."""
     rig.append(b"z" * 200_000)
     rig.tick()
@@ -1112,7 +1122,7 @@ def test_an_over_long_line_that_never_ends_is_counted_when_its_file_is_over(rig:
 
 def test_a_log_and_directory_that_appear_later(tmp_path: Path) -> None:
     """Nothing is there at the start, then everything, then the directory is made anew."""
-    rig = Rig(tmp_path / "not" / "yet")
+    rig = FollowedLog(tmp_path / "not" / "yet")
     rig.tick(times=3)
     assert rig.follower.error is not None
     assert not rig.follower.last_scan_failed
@@ -1131,7 +1141,7 @@ def test_a_log_and_directory_that_appear_later(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["directory", "fifo"])
-def test_something_else_in_place_of_the_log_is_named(rig: Rig, kind: str) -> None:
+def test_something_else_in_place_of_the_log_is_named(rig: FollowedLog, kind: str) -> None:
     """A directory or a pipe is refused without hanging, and the log's return is noticed."""
     moved = rig.rotate(create=False)
     rig.path.mkdir() if kind == "directory" else os.mkfifo(rig.path)
@@ -1149,7 +1159,7 @@ def test_something_else_in_place_of_the_log_is_named(rig: Rig, kind: str) -> Non
 @pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
 def test_utf_16_is_refused(tmp_path: Path, mark: bytes) -> None:
     """A wide encoding would be counted as nonsense: it is refused with a remedy."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     rig.append(mark + "zqorv\n".encode("utf-16-le"))
     rig.tick(times=2)
     assert rig.counted.total() == 0
@@ -1158,7 +1168,9 @@ def test_utf_16_is_refused(tmp_path: Path, mark: bytes) -> None:
     assert rig.follower.live_unreadable
 
 
-def test_a_failing_read_is_not_taken_for_the_end(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_read_is_not_taken_for_the_end(
+    rig: FollowedLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that gives EIO is not caught up with, and is read on when it works again."""
     real = PlainFile.read
 
@@ -1178,7 +1190,7 @@ def test_a_failing_read_is_not_taken_for_the_end(rig: Rig, monkeypatch: pytest.M
 
 
 def test_a_new_log_that_cannot_be_read_leaks_no_descriptor(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: FollowedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each failed look gives its descriptor back, or a minute of EIO is a day of EMFILE."""
     rig.rotate()
@@ -1202,7 +1214,7 @@ def test_a_new_log_that_cannot_be_read_leaks_no_descriptor(
     assert after <= before + 1
 
 
-def test_a_symlink_to_itself_is_an_error_and_no_crash(rig: Rig) -> None:
+def test_a_symlink_to_itself_is_an_error_and_no_crash(rig: FollowedLog) -> None:
     """ELOOP is one more way of not being there."""
     rig.rotate(create=False)
     rig.path.symlink_to(rig.path.name)
@@ -1218,7 +1230,7 @@ def test_a_symlink_to_itself_is_an_error_and_no_crash(rig: Rig) -> None:
 # -- loss ----------------------------------------------------------------------------------
 
 
-def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: Rig) -> None:
+def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: FollowedLog) -> None:
     """Nobody can read what was overwritten; how much it was is known and told."""
     expected = rig.expected.copy()
     rig.now += STEP
@@ -1247,7 +1259,7 @@ def test_unread_bytes_that_are_gone_are_counted_as_abandoned(rig: Rig) -> None:
 
 def test_the_first_start_leaves_older_rotated_files_to_the_backfill(tmp_path: Path) -> None:
     """What was rotated away before is history, also when it is compressed or renamed later."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     rig.write(50, rig.sibling(".1"))
     rig.write(50, rig.sibling(".2"))
     rig.compress(rig.sibling(".2"))
@@ -1264,7 +1276,7 @@ def test_the_first_start_leaves_older_rotated_files_to_the_backfill(tmp_path: Pa
     rig.exact()
 
 
-def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: Rig) -> None:
+def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: FollowedLog) -> None:
     """Its lines and those of the live log come in turns, and the lag is that of both."""
     rig.follower.close()
     rig.write(30_000, width=400)
@@ -1290,7 +1302,7 @@ def test_a_long_archive_does_not_keep_the_live_log_waiting(rig: Rig) -> None:
     rig.exact()
 
 
-def test_a_file_that_grows_and_never_was_the_log_is_told_and_not_read(rig: Rig) -> None:
+def test_a_file_that_grows_and_never_was_the_log_is_told_and_not_read(rig: FollowedLog) -> None:
     """Another program's log may have the name of a rotated one, here from the first look on."""
     other = rig.sibling(".7")
     other.write_bytes(b"00009001 fnarbl\n")
@@ -1310,7 +1322,7 @@ def test_a_file_that_grows_and_never_was_the_log_is_told_and_not_read(rig: Rig) 
 
 def test_a_log_with_the_inode_of_a_file_of_its_history_is_read(tmp_path: Path) -> None:
     """While stopped an old file is deleted, and one that was the log meanwhile has its inode."""
-    rig = Rig(tmp_path)
+    rig = FollowedLog(tmp_path)
     old = rig.sibling(".7")
     rig.append(b"00000900 zqorv\n", old)
     rig.write(5)
@@ -1325,7 +1337,7 @@ def test_a_log_with_the_inode_of_a_file_of_its_history_is_read(tmp_path: Path) -
 
 
 def test_an_empty_file_that_was_the_log_between_two_looks_is_read_when_it_is_written(
-    rig: Rig,
+    rig: FollowedLog,
 ) -> None:
     """By a server that was not told of the rotation, long after it."""
     rig.write(3)
@@ -1343,7 +1355,7 @@ def test_an_empty_file_that_was_the_log_between_two_looks_is_read_when_it_is_wri
 
 def test_start_at_the_end_begins_with_the_next_line(tmp_path: Path) -> None:
     """With start = "end" the first start counts only what is written from then on."""
-    rig = Rig(tmp_path, from_end=True)
+    rig = FollowedLog(tmp_path, from_end=True)
     rig.write(50)
     rig.expected.clear()
     half = rig.lines()
@@ -1364,7 +1376,7 @@ def test_a_rolled_back_first_commit_does_not_forget_where_to_start(
     tmp_path: Path, from_end: bool
 ) -> None:
     """The first commit fails: history stays history."""
-    rig = Rig(tmp_path, from_end=from_end)
+    rig = FollowedLog(tmp_path, from_end=from_end)
     rig.write(20, rig.sibling(".1"))
     rig.expected.clear()
     rig.write(20)
@@ -1390,7 +1402,9 @@ def test_a_rolled_back_first_commit_does_not_forget_where_to_start(
         pytest.param(5),
     ],
 )
-def test_what_was_rolled_back_is_read_again_however_long_it_takes(rig: Rig, looks: int) -> None:
+def test_what_was_rolled_back_is_read_again_however_long_it_takes(
+    rig: FollowedLog, looks: int
+) -> None:
     """A database that fails for minutes after a rotation costs no line of the renamed file."""
     rig.write(10)
     rig.rotate()
@@ -1405,7 +1419,7 @@ def test_what_was_rolled_back_is_read_again_however_long_it_takes(rig: Rig, look
     rig.exact()
 
 
-def test_a_deleted_file_is_not_let_go_before_its_lines_are_stored(rig: Rig) -> None:
+def test_a_deleted_file_is_not_let_go_before_its_lines_are_stored(rig: FollowedLog) -> None:
     """The only copy of unstored lines is the open descriptor."""
     rig.write(10)
     rig.rotate().unlink()
@@ -1422,7 +1436,9 @@ def test_a_deleted_file_is_not_let_go_before_its_lines_are_stored(rig: Rig) -> N
     rig.exact()
 
 
-def test_a_file_of_before_is_kept_until_what_was_read_of_the_new_one_is_stored(rig: Rig) -> None:
+def test_a_file_of_before_is_kept_until_what_was_read_of_the_new_one_is_stored(
+    rig: FollowedLog,
+) -> None:
     """The new one was rewritten between reading and a commit that failed."""
     rig.path.touch()
     rig.tick()
@@ -1441,7 +1457,7 @@ def test_a_file_of_before_is_kept_until_what_was_read_of_the_new_one_is_stored(r
     assert rig.events["lost_bytes"] == len(lost)
 
 
-def test_what_is_lost_is_told_once_while_nothing_can_be_stored(rig: Rig) -> None:
+def test_what_is_lost_is_told_once_while_nothing_can_be_stored(rig: FollowedLog) -> None:
     """Each commit that failed told the same bytes again: hundreds of times on a full disk."""
     rig.write(1)
     rig.tick()
@@ -1457,7 +1473,7 @@ def test_what_is_lost_is_told_once_while_nothing_can_be_stored(rig: Rig) -> None
     assert rig.events["lost_bytes"] == len(lost)
 
 
-def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: Rig) -> None:
+def test_a_log_that_is_rewritten_after_a_failed_commit_and_archived(rig: FollowedLog) -> None:
     """Both rewritings are told as truncations, and a copy of what stood between is counted."""
     rig.write(2)
     rig.tick()
@@ -1511,7 +1527,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self, directory: Path) -> None:
         """An empty log."""
         self.directory = directory
-        self.rig = Rig(directory)
+        self.rig = FollowedLog(directory)
         self.rig.path.touch()
         self.rig.tick()
         self.partial = b""

@@ -86,16 +86,11 @@ def keys_make(
     settings, now = loader.load(config_path), wall_ms()
     if not settings.fleet.servers:
         raise UsageError("the settings name no servers", "give them in the table [fleet.servers]")
+    candidates = key_issue.due_weeks(settings, now) if week is None else [_week(week)]
     with open_warehouse(settings.fleet) as warehouse:
-        if week is None:
-            weeks = key_issue.weeks_to_make(settings, warehouse, now)
-        else:
-            weeks = [_week(week)]
-            checks = key_issue.key_checks(warehouse, weeks[0])
-            if weeks[0] in checks and not key_issue.is_interrupted(settings, weeks[0], checks):
-                raise UsageError(
-                    f"week {week} has a key", "its files are in sealed-keys in the state"
-                )
+        weeks = key_issue.weeks_without_key(settings, warehouse, candidates)
+        if week is not None and not weeks:
+            raise UsageError(f"week {week} has a key", "its files are in sealed-keys in the state")
         for each in weeks:
             for path in key_issue.make_week_key(settings, each, warehouse, now):
                 _print(str(path))

@@ -289,7 +289,7 @@ def system_zone() -> str:
 
 
 def _write_list_and_token(answers: Answers, directory: Path, *, dry_run: bool) -> None:
-    """Write what the settings name, where it is not there yet, in the directory of the settings."""
+    """Make the directory of the settings, and what they name that is not there yet."""
     if dry_run:
         for path in filter(None, (answers.lexicon, answers.token_file)):
             _print(f"# write {path}" + ("" if not path.exists() else ": stays as it is"))

@@ -6,7 +6,7 @@ import base64
 import contextlib
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from donkeywatch.counting.calendar import SECOND, WEEK, week_name, week_of, week_start
@@ -38,14 +38,13 @@ def due_weeks(settings: Settings, now: int) -> list[int]:
     ]
 
 
-def weeks_to_make(settings: Settings, warehouse: Warehouse, now: int) -> list[int]:
-    """List those of the due weeks (ms UTC) of which the fleet knows no key, or an interrupted one.
+def weeks_without_key(settings: Settings, warehouse: Warehouse, weeks: Sequence[int]) -> list[int]:
+    """List those of some weeks (ms UTC) that have no key, or one whose making was interrupted.
 
-    A second key would take the servers apart that have the first.
+    A second key of a week would part the servers that have the first from the others.
     """
-    due = due_weeks(settings, now)
-    checks = key_checks(warehouse, min(due, default=now))
-    return [week for week in due if week not in checks or is_interrupted(settings, week, checks)]
+    checks = key_checks(warehouse, min(weeks, default=0))
+    return [week for week in weeks if week not in checks or is_interrupted(settings, week, checks)]
 
 
 def make_week_key(settings: Settings, week: int, warehouse: Warehouse, now: int) -> list[Path]:

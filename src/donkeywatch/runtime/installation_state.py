@@ -77,7 +77,7 @@ def plausible_time(store: Store, now: int) -> int:
 def open_keys(settings: Settings, store: Store, now: int) -> Keyring:
     """The weekly keys; a break at ``now`` (ms UTC) says which are lost.
 
-    An address counts anew in those weeks, and the logs have to be adopted at the next start.
+    An address counts as another one in those weeks, and the next start finds the logs again.
     """
 
     def replace_lost(checks: Mapping[int, bytes]) -> None:

@@ -36,7 +36,7 @@ class OpenState:
     backups: Backups
     streams: list[FollowedSource]
     lost_weeks: list[int]
-    """Weeks (ms UTC) that go on under other keys since the start before."""
+    """Weeks (ms UTC) whose keys were lost, and that go on under others from this start on."""
 
 
 def open_state(

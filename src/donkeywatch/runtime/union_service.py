@@ -127,7 +127,8 @@ class UnionService:
         before, self._problem = self._problem, ""
         try:
             with open_warehouse(self._settings.fleet) as warehouse:
-                for week in key_issue.weeks_to_make(self._settings, warehouse, now):
+                due = key_issue.due_weeks(self._settings, now)
+                for week in key_issue.weeks_without_key(self._settings, warehouse, due):
                     key_issue.make_week_key(self._settings, week, warehouse, now)
                     log.info("made and sealed the key of week %s", week_name(week))
                 self._union.refresh(warehouse, now)

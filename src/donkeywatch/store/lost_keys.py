@@ -1,4 +1,4 @@
-"""Weekly keys that were lost: others in their place, the break, and logs that are to be adopted."""
+"""Weekly keys that were lost: others take their place, and the logs are found again under those."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from donkeywatch.store.positions import PositionRow
 from donkeywatch.store.writer_connection import Connection
 
 WEEKS_TO_ADOPT = "weeks_to_adopt"
-"""Setting that holds the weeks (ms UTC) whose keys are others than the stored fingerprints'."""
+"""Setting: weeks (ms UTC) whose logs are still known by fingerprints under keys that are lost."""
 
 
 def replace(store: Connection, checks: Mapping[int, bytes], now: int) -> None:
     """Record the checks of other keys by week, and a break at ``now``, ms UTC, in one transaction.
 
-    A week that is lost once more before its logs were adopted is no second break.
+    A week whose key is lost once more before its logs were found again is no second break.
     """
     pending = set(weeks_to_adopt(store))
     with store.transaction() as db:

@@ -214,14 +214,12 @@ class Store(Connection):
 
     def register_key(self, week: int, key_check: bytes) -> None:
         """Record a new key before the first pseudonym is made with it; it is on the disk then."""
-        self.connection.execute("pragma synchronous = full")
-        with self.transaction() as db:
+        with self.durable_transaction() as db:
             db.execute(
                 "insert into weekly_keys values (?, ?, ?, 0)"
                 " on conflict do update set key_check = excluded.key_check where destroyed = 0",
                 (week, week_name(week), key_check),
             )
-        self.sync_commits(enabled=self._syncs_commits)
 
     def has_queries(self, start: int, end: int, unit: int) -> bool:
         """Tell whether each span of ``unit`` from ``start`` to ``end`` has queries, all ms UTC.
@@ -291,8 +289,7 @@ class Store(Connection):
         The caller destroys them after this, and calls `delete_sealed`. All that was committed
         before is on the disk with it.
         """
-        self.connection.execute("pragma synchronous = full")
-        with self.transaction() as db:
+        with self.durable_transaction() as db:
             db.execute(
                 "update weekly_keys set destroyed = 1, key_check = x'' where week < ? and"
                 " destroyed = 0",
@@ -300,7 +297,6 @@ class Store(Connection):
             )
             places.forget_fingerprints(db, week)
             outbox.forget_before(db, week)
-        self.sync_commits(enabled=self._syncs_commits)
 
     def delete_sealed(self) -> None:
         """Destroy what was made with keys that are destroyed; goes on where it was cut off.

@@ -92,6 +92,14 @@ class Connection:
                 self.connection.execute("rollback")
             raise
 
+    @contextlib.contextmanager
+    def durable_transaction(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that is on the disk when it ends, and all that was committed before it."""
+        self.connection.execute("pragma synchronous = full")
+        with self.transaction() as db:
+            yield db
+        self.sync_commits(enabled=self._syncs_commits)
+
     def setting(self, name: str) -> str | None:
         """A small fact about this database."""
         row = self.connection.execute(
