@@ -17,12 +17,17 @@ from conformance.cases import Ask, Begun, Make
 from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 
-WAKEUPS_PER_SECOND = 4.0
-"""Of all threads together: a scan, a renewed watch now and then, and as many to spare."""
+WAKEUPS_PER_SECOND = 1.5
+"""Of all threads together: a look at time stamps each 5 s, a turn and a renewed watch each 15 s,
+and three times as many to spare."""
 POLLING_WAKEUPS_PER_SECOND = 25.0
 """With a scan each 0.1 s instead of each second."""
-BESIDE_A_NEIGHBOUR = 4.0
-"""Processor time beside a log that is always written, in times of that without one."""
+BESIDE_A_NEIGHBOUR = 0.005
+"""Share of a core beside a log that is always written."""
+BESIDE_TO_ALONE = 4.0
+"""Or this, in times of the share without such a log, on a machine where idling itself is dear."""
+CYCLE_SECONDS = 15.0
+"""Time after which an idle daemon has done all that it does."""
 WRITER = """
 import time
 with open("other.log", "ab", buffering=0) as other:
@@ -51,7 +56,7 @@ def processor_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def core_share(reader: Daemon, seconds: float = 8) -> float:
+def core_share(reader: Daemon, seconds: float = CYCLE_SECONDS) -> float:
     """Share of a core that a daemon uses while nothing of its log is written."""
     assert reader.pid is not None
     before, began = processor_seconds(reader.pid), time.monotonic()
@@ -102,10 +107,10 @@ def scan_seconds(directory: Path, sources: int = 1, other_files: int = 0) -> flo
     [(Case(), WAKEUPS_PER_SECOND), (Case(wakeup="polling"), POLLING_WAKEUPS_PER_SECOND)],
     ids=["watching", "polling"],
 )
-def test_an_idle_daemon_wakes_for_its_scans_alone(
+def test_an_idle_daemon_wakes_for_its_looks_alone(
     begun: Begun, case: Case, most: float, ask: Ask
 ) -> None:
-    """A scan each second, or each 0.1 s where it polls."""
+    """A look every few seconds, or a scan each 0.1 s where it polls."""
     reader, site = begun(case)
     reader.until(lambda: ask(reader, "/readyz").status_code == 200)
     assert wakeups_per_second(reader) < most
@@ -117,7 +122,7 @@ def test_an_idle_daemon_wakes_for_its_scans_alone(
 def test_a_neighbour_that_is_written_all_the_time(begun: Begun, ask: Ask) -> None:
     """Another file of the directory, 3,000 times a second: not one more wake-up.
 
-    And no more processor time than alone, by up to `BESIDE_A_NEIGHBOUR`, in the same run.
+    And hardly any processor time.
     """
     reader, site = begun(Case())
     reader.until(lambda: ask(reader, "/readyz").status_code == 200)
@@ -126,7 +131,7 @@ def test_a_neighbour_that_is_written_all_the_time(begun: Begun, ask: Ask) -> Non
     try:
         time.sleep(3)
         assert wakeups_per_second(reader) < WAKEUPS_PER_SECOND
-        assert core_share(reader) < BESIDE_A_NEIGHBOUR * single
+        assert core_share(reader) < max(BESIDE_A_NEIGHBOUR, BESIDE_TO_ALONE * single)
     finally:
         writer.kill()
         writer.wait()

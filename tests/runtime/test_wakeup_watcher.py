@@ -153,3 +153,26 @@ def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
             assert rings(watcher)
     finally:
         watcher.close()
+
+
+def test_a_log_that_is_not_there_is_not_watched(tmp_path: Path) -> None:
+    """Until it is there; then the watcher says so by itself."""
+    log = tmp_path / "search.log"
+    (tmp_path / "other.log").touch()
+    watcher = WakeupWatcher([log, tmp_path / "other.log"])
+    try:
+        assert not rings(silent(watcher), 0.5)
+        assert not watcher.is_watching
+        log.touch()
+        end = time.monotonic() + 30
+        while not watcher.is_watching and time.monotonic() < end:
+            time.sleep(0.01)
+        assert watcher.is_watching
+    finally:
+        watcher.close()
+
+
+def test_a_watcher_that_is_switched_off_does_not_watch(tmp_path: Path) -> None:
+    """Changes are found by looks alone then."""
+    (tmp_path / "search.log").touch()
+    assert not WakeupWatcher([tmp_path / "search.log"], enabled=False).is_watching

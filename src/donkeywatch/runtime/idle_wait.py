@@ -3,58 +3,121 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 
-MAX_IDLE_SECONDS = 5.0
+MAX_IDLE_SECONDS = 15.0
 """Longest time between two whole turns of the loop while no log changes."""
-FileStamp = tuple[int, int, int, int, int] | None
-"""Device, inode, size, and times of change (ns) of a file or directory; None where none is."""
+ANNOUNCED_LOOK_SECONDS = 5.0
+"""Time between two looks at time stamps where the kernel announces changes."""
+ANNOUNCEMENT_SECONDS = 0.5
+"""Longest time from a change to its announcement; several steps of the watcher."""
+CLOCK_JUMP_SECONDS = 1.0
+"""A difference between the clocks that changed by so much ends the wait."""
+MINUTE_SECONDS = 60.0
+"""Windows end at whole minutes."""
+
+
+class FileStamp(NamedTuple):
+    """What changes when a file is written, replaced or renamed, or a directory gets a name."""
+
+    kind: int
+    """Its type, as in `stat.S_IFMT`."""
+    device: int
+    inode: int
+    size: int
+    modified: int
+    """ns UTC; a write changes it."""
+    changed: int
+    """ns UTC; a new name or mode changes it, too."""
 
 
 class IdleWait:
     """Tells by the time stamps of logs and directories whether a turn of the loop can find more.
 
     On a virtual machine what a waking costs is the memory that it touches: a whole turn is ten
-    times as much as this.
+    times as much as this. Where inotify announces what is written, the stamps are looked at less
+    often; a write that was not announced (a network file system) ends that for good.
     """
 
     def __init__(
-        self, watcher: WakeupWatcher, find_files: Callable[[], Iterable[Path | int]]
+        self,
+        watcher: WakeupWatcher,
+        find_files: Callable[[], Iterable[Path | int]],
+        read_clock: Callable[[], float] = time.time,
     ) -> None:
-        """Wait for a watcher's rings; ``find_files`` gives the paths and descriptors to look at."""
-        self._watcher, self._find_files = watcher, find_files
+        """Wait for a watcher's rings; ``find_files`` gives the paths and descriptors to look at.
+
+        ``read_clock`` gives the wall clock's time, seconds UTC.
+        """
+        self._watcher, self._find_files, self._read_clock = watcher, find_files, read_clock
         self._files: list[Path | int] = []
-        self._stamps: list[FileStamp] = []
+        self._stamps: list[FileStamp | None] = []
+        self._clock_difference = 0.0
+        self._writes_are_announced = True
 
     def note(self) -> None:
         """Note what the files are, before they are looked at: what changes later is a change."""
         self._files = list(self._find_files())
         self._stamps = [stamp(file) for file in self._files]
+        self._clock_difference = self._difference_of_clocks()
 
-    def wait(self, interval: float, until: float) -> None:
-        """Return at a ring, at a change, or at a time of the monotonic clock (s).
+    def wait(self, interval: float, idle_seconds: float = 0.0) -> None:
+        """Return at a ring, at a change of files or clock, at a whole minute, or in time.
 
-        The files are looked at every ``interval`` seconds; at least one of these passes.
+        The files are looked at every ``interval`` seconds, or more seldom where inotify announces
+        changes; at least one interval passes. All times are seconds.
         """
+        seconds_to_next_minute = MINUTE_SECONDS - self._read_clock() % MINUTE_SECONDS
+        until = time.monotonic() + min(idle_seconds, seconds_to_next_minute)
         while True:
-            if self._watcher.wait(interval) or self._have_changed() or time.monotonic() >= until:
+            rest = until - time.monotonic()
+            pause = min(ANNOUNCED_LOOK_SECONDS, rest) if self._is_announced else interval
+            if self._watcher.wait(max(interval, pause)):
+                return
+            if self._have_changed() or time.monotonic() >= until:
                 return
 
+    @property
+    def _is_announced(self) -> bool:
+        return self._writes_are_announced and self._watcher.is_watching
+
     def _have_changed(self) -> bool:
-        return self._stamps != [stamp(file) for file in self._files]
+        stamps = [stamp(file) for file in self._files]
+        if stamps == self._stamps:
+            jump = self._difference_of_clocks() - self._clock_difference
+            return abs(jump) > CLOCK_JUMP_SECONDS
+        if self._is_announced and any(map(is_write, self._stamps, stamps)):
+            self._writes_are_announced &= self._watcher.wait(ANNOUNCEMENT_SECONDS)
+        return True
+
+    def _difference_of_clocks(self) -> float:
+        """Give the seconds that the wall clock is ahead of the monotonic one; a jump changes it."""
+        return self._read_clock() - time.monotonic()
 
 
-def stamp(file: Path | int) -> FileStamp:
-    """Give what changes when a file is written, replaced, or renamed, or a directory gets a name.
-
-    Follows symbolic links; takes a descriptor, too.
-    """
+def stamp(file: Path | int) -> FileStamp | None:
+    """Give the stamp of a path, following symbolic links, or descriptor; None where none is."""
     try:
-        state = os.stat(file)  # noqa: PTH116 - called every second for every log
+        state = os.stat(file)  # noqa: PTH116 - called every few seconds for every log
     except OSError:
         return None
-    return state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns
+    return FileStamp(
+        stat.S_IFMT(state.st_mode), state.st_dev, state.st_ino, state.st_size,
+        state.st_mtime_ns, state.st_ctime_ns,
+    )  # fmt: skip
+
+
+def is_write(before: FileStamp | None, after: FileStamp | None) -> bool:
+    """Tell whether a file was written between two stamps, so that inotify should announce it.
+
+    Names in a directory, modes and what is renamed are announced for a log's own name alone.
+    """
+    if before is None or after is None or not stat.S_ISREG(after.kind):
+        return False
+    return before.inode == after.inode and before.modified != after.modified

@@ -165,9 +165,8 @@ class Service:
 
     def _wait(self) -> None:
         """Wait for a change of a log, or until the loop has another turn anyway."""
-        scheduler, now = self._engine.scheduler, monotonic_ms()
         idle_seconds = min(MAX_IDLE_SECONDS, self._manager.sign_seconds) if self._is_idle else 0.0
-        self._idle_wait.wait(scheduler.sleep_seconds(now), now / SECOND + idle_seconds)
+        self._idle_wait.wait(self._engine.scheduler.sleep_seconds(monotonic_ms()), idle_seconds)
 
     @property
     def _is_idle(self) -> bool:

@@ -16,8 +16,10 @@ from inotify_simple import INotify, flags
 
 STEP_SECONDS = 0.1
 """Time between two looks at the queue of changes."""
-RENEW_SECONDS = 5.0
+RENEW_SECONDS = 15.0
 """Time between two looks whether what is watched is still what the paths lead to."""
+RETRY_SECONDS = 5.0
+"""After so long it is tried again to watch at all."""
 FILES_WATCHED = 2
 """Files of one log whose writes ring: the one at its path, and the one renamed away last."""
 NAMES = (
@@ -42,6 +44,7 @@ class WakeupWatcher:
         self._wakeups: SimpleQueue[None] = SimpleQueue()
         self._explicit_wakeups: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._watch: _Watch | None = None
         if enabled and self._logs:
             with contextlib.suppress(OSError):  # Too few descriptors are left.
                 self._stopped, self._stop = os.pipe()
@@ -53,8 +56,16 @@ class WakeupWatcher:
         stopping.register(self._stopped, select.POLLIN)
         while not stopping.poll(0):
             with contextlib.suppress(OSError), INotify() as inotify:
-                _Watch(inotify, self._logs).run(self._stopped, self._wakeups.put)
-            stopping.poll(RENEW_SECONDS * 1000)
+                self._watch = _Watch(inotify, self._logs)
+                self._watch.run(self._stopped, self._wakeups.put)
+            self._watch = None
+            stopping.poll(RETRY_SECONDS * 1000)
+
+    @property
+    def is_watching(self) -> bool:
+        """Tell whether all logs and their directories are watched."""
+        watch = self._watch
+        return watch is not None and watch.is_complete
 
     def wake(self) -> None:
         """Wake the loop by hand; safe in a signal handler."""
@@ -81,7 +92,7 @@ class WakeupWatcher:
         """End the thread."""
         if self._thread is not None:
             os.write(self._stop, b".")
-            self._thread.join(timeout=RENEW_SECONDS)
+            self._thread.join(timeout=RETRY_SECONDS)
             os.close(self._stop)
             os.close(self._stopped)
             self._thread = None
@@ -96,6 +107,8 @@ class _Watch:
         """By the watch of a directory: names that ring."""
         self._files: dict[Path, deque[int]] = {log: deque() for log in logs}
         """By log: the watches of its files, the newest last."""
+        self.is_complete = False
+        """All logs and their directories were there, and could be watched."""
 
     def run(self, stopping: int, ring: Callable[[None], None]) -> None:
         """Ring until the descriptor ``stopping`` can be read."""
@@ -140,24 +153,31 @@ class _Watch:
     def _renew(self) -> bool:
         """Watch what the paths lead to now; true where that is something else than before."""
         names: dict[int, set[str]] = {}
-        changed = False
+        changed, is_complete = False, True
         for log in self._logs:
             for directory, name in _directories(log):
-                with contextlib.suppress(OSError):
-                    names.setdefault(self._inotify.add_watch(directory, NAMES), set()).add(name)
-            changed |= self._renew_file(log)
+                watch = self._add(directory, NAMES)
+                if watch is not None:
+                    names.setdefault(watch, set()).add(name)
+                is_complete &= watch is not None
+            watch = self._add(log, flags.MODIFY)
+            is_complete &= watch is not None
+            changed |= watch is not None and self._is_new_file(log, watch)
         for watch in self._names.keys() - names.keys():
             self._remove(watch)
         changed |= names.keys() != self._names.keys()
-        self._names = names
+        self._names, self.is_complete = names, is_complete
         return changed
 
-    def _renew_file(self, log: Path) -> bool:
-        files = self._files[log]
+    def _add(self, path: Path, mask: int) -> int | None:
         try:
-            watch = self._inotify.add_watch(log, flags.MODIFY)
+            watch: int = self._inotify.add_watch(path, mask)
         except OSError:
-            return False
+            return None
+        return watch
+
+    def _is_new_file(self, log: Path, watch: int) -> bool:
+        files = self._files[log]
         if watch in files:
             return False
         files.append(watch)
