@@ -18,16 +18,15 @@ from conformance.readers import Daemon, Stepped
 from conformance.site import Case, Site
 
 WAKEUPS_PER_SECOND = 1.5
-"""Of all threads together: a look at time stamps each 5 s, a turn and a renewed watch each 15 s,
-and three times as many to spare."""
+"""Of all threads together: a look at time stamps each 10 s, a turn and a renewed watch each minute,
+and as many to spare as a turn may take."""
 POLLING_WAKEUPS_PER_SECOND = 25.0
 """With a scan each 0.1 s instead of each second."""
-BESIDE_A_NEIGHBOUR = 0.005
-"""Share of a core beside a log that is always written."""
+BESIDE_A_NEIGHBOUR = 0.02
+"""Share of a core beside a log that is always written; one turn in the time that is measured is
+half of it on a virtual machine that was idle before."""
 BESIDE_TO_ALONE = 4.0
 """Or this, in times of the share without such a log, on a machine where idling itself is dear."""
-CYCLE_SECONDS = 15.0
-"""Time after which an idle daemon has done all that it does."""
 WRITER = """
 import time
 with open("other.log", "ab", buffering=0) as other:
@@ -56,7 +55,7 @@ def processor_seconds(pid: int) -> float:
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def core_share(reader: Daemon, seconds: float = CYCLE_SECONDS) -> float:
+def core_share(reader: Daemon, seconds: float = 15) -> float:
     """Share of a core that a daemon uses while nothing of its log is written."""
     assert reader.pid is not None
     before, began = processor_seconds(reader.pid), time.monotonic()

@@ -11,9 +11,7 @@ from typing import NamedTuple
 
 from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 
-MAX_IDLE_SECONDS = 15.0
-"""Longest time between two whole turns of the loop while no log changes."""
-ANNOUNCED_LOOK_SECONDS = 5.0
+ANNOUNCED_LOOK_SECONDS = 10.0
 """Time between two looks at time stamps where the kernel announces changes."""
 ANNOUNCEMENT_SECONDS = 0.5
 """Longest time from a change to its announcement; several steps of the watcher."""
@@ -40,7 +38,7 @@ class FileStamp(NamedTuple):
 class IdleWait:
     """Tells by the time stamps of logs and directories whether a turn of the loop can find more.
 
-    On a virtual machine what a waking costs is the memory that it touches: a whole turn is ten
+    On a virtual machine what a waking costs is the memory that it touches: a whole turn is five
     times as much as this. Where inotify announces what is written, the stamps are looked at less
     often; a write that was not announced (a network file system) ends that for good.
     """
@@ -68,7 +66,7 @@ class IdleWait:
         self._clock_difference = self._difference_of_clocks()
 
     def wait(self, interval: float, idle_seconds: float = 0.0) -> None:
-        """Return at a ring, at a change of files or clock, at a whole minute, or in time.
+        """Return at a ring, at a change of files or clock, at a whole minute, or when idle so long.
 
         The files are looked at every ``interval`` seconds, or more seldom where inotify announces
         changes; at least one interval passes. All times are seconds.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import re
 import signal
 import sqlite3
@@ -25,7 +26,7 @@ from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.runtime.fleet_shipping import FleetShipping
-from donkeywatch.runtime.idle_wait import MAX_IDLE_SECONDS, IdleWait
+from donkeywatch.runtime.idle_wait import IdleWait
 from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.offline_key_destruction import destroy_before_serving
@@ -44,8 +45,8 @@ STARTUP_READ_BUDGET_MS = 20_000
 due and that these lines still need."""
 TICK_BUDGET_MS = 250
 """Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
-
-
+SHIPPING_SECONDS = 5.0
+"""Time between two looks whether what a fleet is sent has arrived."""
 PARALLEL_CATCH_UP_BYTES = 64 << 20
 """Bytes to catch up with at the start for which other processes are worth while."""
 
@@ -165,15 +166,20 @@ class Service:
 
     def _wait(self) -> None:
         """Wait for a change of a log, or until the loop has another turn anyway."""
-        idle_seconds = min(MAX_IDLE_SECONDS, self._manager.sign_seconds) if self._is_idle else 0.0
-        self._idle_wait.wait(self._engine.scheduler.sleep_seconds(monotonic_ms()), idle_seconds)
+        self._idle_wait.wait(
+            self._engine.scheduler.sleep_seconds(monotonic_ms()), self._idle_seconds
+        )
 
     @property
-    def _is_idle(self) -> bool:
-        """Tell whether only a change of a log can make the next turns find something to do."""
+    def _idle_seconds(self) -> float:
+        """Seconds in which only a change of a log can make a turn find something to do."""
         engine, is_waiting = self._engine, self._swap is not None
         is_pending = engine.scheduler.pending_bytes > 0 or engine.store.log_left
-        return self._logged_status.is_settled and not is_pending and not is_waiting
+        is_busy = is_pending or is_waiting or engine.backups.busy
+        if is_busy or not self._logged_status.is_settled:
+            return 0.0
+        shipping_seconds = SHIPPING_SECONDS if self._fleet else math.inf
+        return min(self._manager.sign_seconds, shipping_seconds)
 
     def _state_text(self) -> str:
         """Tell in a line how the daemon is, for who asks the service manager."""

@@ -16,10 +16,10 @@ from inotify_simple import INotify, flags
 
 STEP_SECONDS = 0.1
 """Time between two looks at the queue of changes."""
-RENEW_SECONDS = 15.0
+RENEW_SECONDS = 60.0
 """Time between two looks whether what is watched is still what the paths lead to."""
 RETRY_SECONDS = 5.0
-"""After so long it is tried again to watch at all."""
+"""After so long it is tried again to watch what could not be watched."""
 FILES_WATCHED = 2
 """Files of one log whose writes ring: the one at its path, and the one renamed away last."""
 NAMES = (
@@ -120,10 +120,10 @@ class _Watch:
         renamed, due = False, 0.0
         while True:
             if renamed or time.monotonic() >= due:
-                due = time.monotonic() + RENEW_SECONDS
                 if self._renew():
                     ring(None)
-            changes.poll(RENEW_SECONDS * 1000)
+                due = time.monotonic() + (RENEW_SECONDS if self.is_complete else RETRY_SECONDS)
+            changes.poll(max(0.0, due - time.monotonic()) * 1000)
             # More changes are waited for: a busy log then costs ten looks a second.
             if over.poll(STEP_SECONDS * 1000):
                 return
