@@ -70,7 +70,7 @@ lint: .venv/test
 # The conformance runs even if something before it fails: one run tells all.
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 3 --dist worksteal --cov --cov-report= --ignore=tests/conformance \
+	$(BIN)/python -m pytest -n 5 --dist worksteal --cov --cov-report= --ignore=tests/conformance \
 	  $(PYTEST) && $(BIN)/coverage report; first=$$?; $(MAKE) conformance && exit $$first
 
 # What some tests need of the system, as root; without it they skip by hand and fail under CI.
@@ -90,7 +90,7 @@ system-packages:
 	@touch $@
 
 test-lowest: .venv-lowest/test
-	.venv-lowest/bin/python -m pytest -q -n 3 --hypothesis-profile=few \
+	.venv-lowest/bin/python -m pytest -q -n 5 --hypothesis-profile=few \
 	  tests/ingest tests/counting tests/estimation tests/sources tests/store tests/simulation \
 	  tests/evaluation tests/report tests/settings tests/runtime/test_backup_recovery.py \
 	  tests/publish/http/test_app.py tests/publish/metrics
@@ -140,7 +140,7 @@ web:
 	cd tools/web && npm ci --ignore-scripts && npm run vendor
 
 conformance: .venv/test
-	$(BIN)/python -m pytest -n 3 --dist worksteal tests/conformance $(PYTEST)
+	$(BIN)/python -m pytest -n 5 --dist worksteal tests/conformance $(PYTEST)
 
 conformance-peers: .venv/test
 	PYTHONPATH=tests $(BIN)/python -m conformance.report

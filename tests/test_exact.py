@@ -66,6 +66,7 @@ def test_one_backfill_equals_the_truth(server: Simulated) -> None:
 
 
 @pytest.mark.parametrize("server", [("tsv", 1)], indirect=True)
+@pytest.mark.untraced
 def test_windows_are_exact_where_they_are_counted_a_part_at_a_time(
     server: Simulated, monkeypatch: pytest.MonkeyPatch
 ) -> None:

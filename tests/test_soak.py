@@ -14,6 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.mark.slow
+@pytest.mark.untraced
 def test_every_line_counts_once_through_kills_rotations_and_full_disks() -> None:
     """Fifteen seconds of everything at once: nothing lost, nothing doubled."""
     command = [sys.executable, "-m", "soak", "--seconds", "15", "--seed", "23"]

@@ -45,6 +45,7 @@ def test_the_schema_is_json(lists: Path) -> None:
     assert "number_words" in schema["$defs"]["Ages"]["properties"]
 
 
+@pytest.mark.untraced
 def test_a_plan_of_a_sample(lists: Path) -> None:
     """Sizes and the intervals that are expected of them; too few queries are refused."""
     code, message = donkeywatch("lexicon", "plan", "--flagged", "12000", "--unflagged", "4000000")

@@ -10,6 +10,7 @@ from donkeywatch.evaluation.sample_plan import Assumptions, plan
 ASSUMED = Assumptions(12_000, 4_000_000, 0.98, 0.8)
 
 
+@pytest.mark.untraced
 def test_what_is_assumed_is_what_the_sample_shows() -> None:
     """Where the sample is large enough for its rows to be whole numbers."""
     largest = list(plan(ASSUMED))[-1]
@@ -21,6 +22,7 @@ def test_what_is_assumed_is_what_the_sample_shows() -> None:
     assert largest.precision.lower < 0.98 < largest.precision.upper
 
 
+@pytest.mark.untraced
 def test_more_rows_give_narrower_intervals() -> None:
     """Flagged ones of the precision, unflagged ones of the recall."""
     samples = {(s.flagged_rows, s.unflagged_rows): s for s in plan(ASSUMED)}

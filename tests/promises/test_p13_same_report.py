@@ -21,6 +21,7 @@ SURROUNDINGS = (
 )
 
 
+@pytest.mark.untraced
 def test_two_reports_of_one_database_are_the_same_bytes(tmp_path: Path) -> None:
     """Under other hash seeds, zones, locales and umasks, one after the other."""
     if find_spec("matplotlib") is None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -245,6 +246,7 @@ def questions(draw: st.DrawFn, world: World) -> tuple[str, Functional]:
     return f"{kind} {topic} {other} {list(hours)} {country} {outside}", who
 
 
+@pytest.mark.untraced
 @settings(max_examples=EXAMPLES)
 @given(st.data())
 def test_no_count_below_the_floor_can_be_told_from_all_that_is_released(
@@ -268,6 +270,7 @@ def test_no_count_below_the_floor_can_be_told_from_all_that_is_released(
     assert most - least >= ROUNDING, (name, least, count, most)
 
 
+@pytest.mark.untraced
 @settings(max_examples=EXAMPLES)
 @given(worlds())
 def test_every_figure_is_rounded_and_of_ten_flagged_addresses(world: World) -> None:
@@ -292,6 +295,7 @@ def test_every_figure_is_rounded_and_of_ten_flagged_addresses(world: World) -> N
                 assert queries - addresses >= FLOOR
 
 
+@pytest.mark.untraced
 @settings(max_examples=EXAMPLES)
 @given(worlds(), st.integers(0, FLOOR - 1), st.integers(0, FLOOR - 1), st.booleans())
 def test_a_topic_below_the_floor_leaves_every_byte_as_it_is(
@@ -314,6 +318,7 @@ def test_a_topic_below_the_floor_leaves_every_byte_as_it_is(
     assert with_flagged(before) == with_flagged(after)
 
 
+@pytest.mark.untraced
 @settings(max_examples=EXAMPLES)
 @given(worlds(), st.data())
 def test_an_hour_below_the_floor_may_have_anything_below_it(
@@ -348,6 +353,7 @@ def country_tables(draw: st.DrawFn) -> WeekCounts:
     return WeekCounts(START, total, {}, cells)
 
 
+@pytest.mark.untraced
 @settings(max_examples=EXAMPLES)
 @given(country_tables(), st.data())
 def test_who_knows_the_rules_cannot_tell_a_country_that_is_not_named(

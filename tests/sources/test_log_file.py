@@ -231,6 +231,7 @@ def test_an_archive_of_noise_is_damaged(tmp_path: Path, ending: str) -> None:
 
 
 @pytest.mark.parametrize("ending", list(PACK))
+@pytest.mark.untraced
 def test_a_flipped_bit_is_damage_and_nothing_else(tmp_path: Path, ending: str) -> None:
     """Whatever the decoder says of it; where there is no checksum, it may go unseen."""
     whole = written(tmp_path, ending, CONTENT[: 1 << 17]).read_bytes()

@@ -39,6 +39,7 @@ def create_killed_at(state: Path, call: str, number: int) -> bool:
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "unlink", "pwrite64"])
+@pytest.mark.untraced
 def test_a_creation_killed_at_any_system_call_is_completed(tmp_path: Path, call: str) -> None:
     """Wherever the first start was killed, the second one opens the database and uses it."""
     state, number = tmp_path / "state", 1

@@ -65,6 +65,7 @@ def tree_line(words: list[str]) -> str:
 @pytest.mark.parametrize(
     "reader", [READER, REFERENCE, SHADOW], ids=["hyperscan", "pyahocorasick", "shadow"]
 )
+@pytest.mark.untraced
 def test_columns_equal_lines(reader: LineReader, lines: list[str]) -> None:
     """By either matcher."""
     assert_columns_equal_lines(reader, [f"{STAMP}\t192.0.2.7\t{text}" for text in lines])
