@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.publish.engine_status import SourceStatus, Status
-from donkeywatch.runtime.service import Service
+from donkeywatch.runtime.fleet_shipping import FleetShipping
+from donkeywatch.runtime.service import SHIPPING_SECONDS, Service
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
 from support.simulated_server import START, simulated
@@ -79,6 +80,30 @@ def test_another_reason_for_not_being_ready_is_told(
         "not ready: source main: search.log: Permission denied",
         "ready: 1 source(s) followed and caught up",
     ]
+
+
+def test_a_settled_daemon_waits_for_a_change_as_long_as_everything_allows(
+    service: Service,
+) -> None:
+    """The systemd watchdog, a fleet, and a setting that says when a log counts as unobserved."""
+    service._logged_status = Status(sources=(GOOD,), ready=True)
+    service._engine.store.log_left = False
+    gap = service._settings.time.max_gap
+    assert service._idle_seconds == gap / 2
+    service._manager.sign_seconds = gap / 4
+    assert service._idle_seconds == gap / 4
+    service._fleet = FleetShipping(service._path, service._settings)
+    assert service._idle_seconds == SHIPPING_SECONDS
+
+
+def test_a_daemon_with_work_left_waits_for_no_change(service: Service) -> None:
+    """Something is wrong with a log, or something read is not stored."""
+    service._engine.store.log_left = False
+    service._logged_status = replace(of(DAMAGED), ready=True)
+    assert service._idle_seconds == 0
+    service._logged_status = Status(sources=(GOOD,), ready=True)
+    service._engine.scheduler.pending_bytes = 1
+    assert service._idle_seconds == 0
 
 
 def test_a_reload_mends_nothing(service: Service, logged: Callable[[], list[str]]) -> None:

@@ -179,7 +179,9 @@ class Service:
         if is_busy or not self._logged_status.is_settled:
             return 0.0
         shipping_seconds = SHIPPING_SECONDS if self._fleet else math.inf
-        return min(self._manager.sign_seconds, shipping_seconds)
+        # A log that is found emptied must not seem unobserved for long: each turn observes it.
+        observed_seconds = self._settings.time.max_gap / 2
+        return min(self._manager.sign_seconds, shipping_seconds, observed_seconds)
 
     def _state_text(self) -> str:
         """Tell in a line how the daemon is, for who asks the service manager."""
