@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from donkeywatch.runtime import backup_recovery
 from donkeywatch.runtime.backup_recovery import UncountedRange
 from donkeywatch.runtime.engine import Engine
 from donkeywatch.settings import loader, state_files
-from donkeywatch.store import backups
+from donkeywatch.store import backups, counter_floors, database_opening
 from support.simulated_server import outcomes
 
 
@@ -193,6 +194,29 @@ def test_a_crash_in_the_middle_of_a_recovery_counts_nothing_twice(
     with pytest.raises(StateError):
         place.reader.start()
     place.recover()
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_a_crash_after_the_exchange_lets_no_counter_fall(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The repetition knows what the database that was put away had published."""
+    before = counter_floors.published(place.engine.store.connection)
+    place.reader.stop()
+    (place.reader.state / counter_floors.COPY).unlink(missing_ok=True)
+
+    def dies(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(counter_floors, "hold", dies)
+        with pytest.raises(KeyboardInterrupt):
+            place.recover(force=True)
+    place.recover()
+    with contextlib.closing(database_opening.connect(place.database, read_only=True)) as db:
+        after = counter_floors.published(db)
+    assert all(after[key] >= value for key, value in before.items())
     place.reader.start()
     assert place.site.outcome() == (0, 0)
 

@@ -73,6 +73,7 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
         quarantine = settings.state / state_files.QUARANTINE / _timestamp_dirname(now)
         before = counter_floors.last_known(current)
         last_written = _last_change(current)
+        counter_floors.save(before, settings.state)  # For a repetition after a crash.
         backups.restore(backup, current, quarantine)
         counter_floors.hold(current, before)
         released.refuse_before(current, max(now, last_written))

@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
+from donkeywatch.settings.private_files import write_private_file
 from donkeywatch.store.database_opening import connect
 
 Key = tuple[str, str, str]
@@ -52,6 +53,11 @@ def copy(db: sqlite3.Connection, state: Path) -> None:
     with open(part, "w", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(_written(published(db)))
     part.rename(path)
+
+
+def save(values: Mapping[Key, int], state: Path) -> None:
+    """Replace the copy durably, before the database that tells these values is put away."""
+    write_private_file(state / COPY, _written(values).encode("utf-8"))
 
 
 def copied(state: Path) -> dict[Key, int]:
