@@ -120,7 +120,8 @@ def test_nothing_is_asked_with_yes(tmp_path: Path) -> None:
     """Settings that load, a word list of mode 0600, and a check of both."""
     log = tmp_path / "search.log"
     log.write_text("".join(f"{line}\n" for line in tsv()))
-    code, text = donkeywatch("init", "--yes", "--log", log, "--title", 'a "b"', cwd=tmp_path)
+    options = ("--port", "0", "--yes", "--log", log, "--title", 'a "b"')
+    code, text = donkeywatch("init", *options, cwd=tmp_path)
     assert code == 0, text
     assert "20 searches among the last 20 lines" in text
     settings = loader.load(tmp_path / "donkeywatch.toml", {})
@@ -172,7 +173,7 @@ def test_a_log_that_is_still_to_come_is_named_twice(tmp_path: Path) -> None:
     """And its format is asked for, again where there is no such format."""
     log = tmp_path / "later.log"
     answers = f"{log}\n\nxml\ntsv\n" + "\n" * 10
-    code, text = donkeywatch("init", cwd=tmp_path, answers=answers)
+    code, text = donkeywatch("init", "--port", "0", cwd=tmp_path, answers=answers)
     assert "`xml` is none of them" in text
     settings = loader.load(tmp_path / "donkeywatch.toml", {})
     assert (settings.source[0].path, settings.source[0].format) == (log, "tsv")
