@@ -223,6 +223,43 @@ def test_the_commands_for_a_service_are_shown_and_not_run(tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("has_setfacl", [True, False])
+def test_the_log_is_made_readable_by_acl_or_by_its_group(tmp_path: Path, has_setfacl: bool) -> None:
+    """The finished logs beside it as well, and no other file."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives a log away")
+    logs, commands = tmp_path / "logs", tmp_path / "commands"
+    logs.mkdir()
+    commands.mkdir()
+    log = logs / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    for name in ("search.log.1.gz", "other.log"):
+        (logs / name).touch()
+    os.chown(log, -1, grp.getgrnam("adm").gr_gid)
+    if has_setfacl:
+        (commands / "setfacl").touch(mode=0o755)
+    options = ("--system", "--dry-run", "--yes", "--log", log)
+    code, text = donkeywatch("init", *options, cwd=tmp_path, PATH=str(commands))
+    assert code == 0, text
+    by_acl = f"# setfacl -m u:donkeywatch:r {log} {log}.1.gz\n"
+    assert (by_acl in text, "# usermod --append --groups adm donkeywatch\n" in text) == (
+        has_setfacl, not has_setfacl
+    )  # fmt: skip
+    assert "other.log" not in text
+
+
+def test_what_comes_next_speaks_of_made_up_words_only_where_they_are(tmp_path: Path) -> None:
+    """A word list of before is not to be replaced."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    for is_made_up in (True, False):
+        options = ("--port", "0", "--yes", "--log", log)
+        code, text = donkeywatch("init", *options, cwd=tmp_path)
+        assert code == 0, text
+        assert ("put your words in the place" in text) == is_made_up
+        (tmp_path / "donkeywatch.toml").unlink()
+
+
 def test_an_interrupted_set_up_is_repeated_and_completed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -136,13 +136,14 @@ def make_debian(place: Path, cache: Path) -> Debian:
     debootstrap, tar, _ = (component(name) for name in ("debootstrap", "tar", "zstd"))
     codename, mirror = release()
     root = place / "debian"
-    archive = cache / f"{codename}-python3-adduser.tar.zst"
+    archive = cache / f"{codename}-python3-adduser-acl.tar.zst"
     if archive.exists():
         root.mkdir()
         subprocess.run([tar, "-C", root, "-xf", archive], check=True, timeout=120)
     else:
         subprocess.run(
-            [debootstrap, "--variant=minbase", "--include=python3,adduser", codename, root, mirror],
+            [debootstrap, "--variant=minbase", "--include=python3,adduser,acl", codename, root,
+             mirror],
             check=True, timeout=600, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         partial = archive.with_suffix(f".{os.getpid()}")
@@ -299,9 +300,9 @@ def counts_an_archive_and_follows_a_log(debian: Debian, server: Simulated, tmp_p
     logs = debian.path(LOGS)
     logs.mkdir()
     *finished, live = server.archive
-    archive = [f"{LOGS}/{path.name}" for path in finished]
-    for path in finished:
-        shutil.copy(path, logs)
+    archive = [f"{LOGS}/enode-go.log.{number}" for number in range(len(finished), 0, -1)]
+    for path, name in zip(finished, archive, strict=True):
+        shutil.copy(path, debian.path(name))
     shutil.copy(live, logs / "enode-go.log")
     debian.run("chown", "-R", "root:adm", LOGS)
     debian.run("chmod", "-R", "o=", LOGS)
@@ -309,7 +310,7 @@ def counts_an_archive_and_follows_a_log(debian: Debian, server: Simulated, tmp_p
         "donkeywatch", "init", "--system", "--yes", "--log", f"{LOGS}/enode-go.log",
         "--countries", countries, "--port", "0", "--title", "A server",
     )  # fmt: skip
-    assert "# usermod --append --groups adm donkeywatch" in printed
+    assert f"# setfacl -m u:donkeywatch:rx -m d:u:donkeywatch:r {LOGS}\n" in printed
     assert re.search(r"source main: ok, [0-9,]+ searches", printed)
     assert owner(debian.path(SETTINGS), debian) == "root 0644"
     lexicon = debian.path("/etc/donkeywatch/lexicon.toml")
@@ -381,7 +382,8 @@ def keeps_state_and_settings_when_removed(debian: Debian) -> None:
 def destroys_keys_and_state_when_purged(debian: Debian) -> None:
     """Keys are overwritten, wherever the settings had them; state and user go, the lexicon stays.
 
-    The user's number may be given away: what is left must not be the next one's to read.
+    The user's number may be given away: what is left, and the log, must not be the next one's to
+    read. While a daemon runs nothing is destroyed.
     """
     directory = debian.path("/var/lib/donkeywatch/keys")
     held = {}
@@ -390,7 +392,16 @@ def destroys_keys_and_state_when_purged(debian: Debian) -> None:
         os.link(key, link)
         held[link] = key.read_bytes()
     assert len(held) >= 3
+    running = debian.command(*AS_DONKEYWATCH, "python3", "-c", "input()", "donkeywatch", "run")
+    with subprocess.Popen(running, stdin=subprocess.PIPE) as process:
+        assert "end it, and purge again" in debian.run(
+            "dpkg", "--purge", "donkeywatch", exit_code=1
+        )
+        process.communicate(b"\n", timeout=30)
+    assert all(link.read_bytes() == content for link, content in held.items())
     debian.dpkg("--purge", "donkeywatch")
+    for path in (LOGS, f"{LOGS}/enode-go.log"):
+        assert not re.search(r"^(default:)?user:[^:]", debian.run("getfacl", "-p", path), re.M)
     for link, content in held.items():
         assert link.read_bytes()[: len(content)] != content
         link.unlink()

@@ -79,6 +79,7 @@ def test_weeks_that_do_not_count_are_named(analysis: Analysis, years: Years) -> 
     text = page["weeks"]
     left_out = week_name(years.start_ms + 510 * HOUR)
     assert f"left out: {left_out}" in text
+    assert "(followed, or kept, for less than 95 %)" in text
     last = week_name(years.start_ms + years.hours * HOUR)
     assert f"; {last} does not end in the span, and is in no figure by week" in text
 
@@ -124,3 +125,13 @@ def test_the_citation_file_agrees_with_the_report(analysis: Analysis) -> None:
     line = analysis.provenance.cite(analysis.topic)
     assert line.startswith(f"{AUTHORS} (2010). {citation['title']} (version {citation['version']})")
     assert f'license = "{citation["license"]}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_the_fraction_of_all_hours_is_on_the_first_page(analysis: Analysis) -> None:
+    """As counted: its numbers are those of the closed hours."""
+    page = dict(row for section in opening(analysis) for row in section.rows if len(row) == 2)
+    hours = analysis.hours
+    queries = int(hours.queries[hours.stored].sum())
+    flagged = int(hours.flagged[hours.stored].sum())
+    assert page["flagged"].startswith(f"{flagged:,} of {queries:,} queries of all closed hours")
+    assert f"{100 * flagged / queries:.3f} %" in page["flagged"]

@@ -93,7 +93,7 @@ def _describe(outcomes: Counter[str] | None, unknowable: int) -> str:
         return "empty"
     undecided = (
         f"{unknowable:,} lines are of weeks whose keys are destroyed: nobody can tell whether they"
-        " were counted before"
+        " were counted before; no fewer searches are counted in their hours"
     )
     if not outcomes:
         return f"nothing counted; {undecided}" if unknowable else "counted before, nothing new"

@@ -109,7 +109,8 @@ def report(
 
         files = reports.write(database, directory, options, step)
         bar.update(task, completed=reports.STEPS, description="done")
-    out.print(f"{len(files)} files; look at {files[0]}", highlight=False, soft_wrap=True)
+    look = f"{len(files)} files; look at {files[0]}, or report.pdf and the CSV files beside it"
+    out.print(look, highlight=False, soft_wrap=True)
 
 
 def _write_released(directory: Path, config_path: Path, database: Path | None) -> None:

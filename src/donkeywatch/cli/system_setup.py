@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from glob import escape
 from pathlib import Path
 
 from donkeywatch.cli import shipped_files
@@ -34,6 +35,8 @@ UNITS = ("donkeywatch.service", "donkeywatch-keys.timer")
 """What is to be enabled."""
 PACKAGED_UNIT = Path("/lib/systemd/system/donkeywatch.service")
 """Where it is, the Debian package has brought the units."""
+LOG_RIGHTS = DIRECTORY / "log-rights"
+"""Paths, one a line, whose ACL lets the user read: what a purge has to take back."""
 UNIT_FILES = (*UNITS, "donkeywatch-keys.service")
 
 
@@ -62,9 +65,12 @@ def prepare(answers: Answers, *, dry_run: bool) -> None:
         )  # fmt: skip
     commands.append(["install", "-d", "-m", "0755", str(DIRECTORY)])
     commands.append(["install", "-d", "-m", "0700", "-o", USER, "-g", USER, str(answers.state)])
-    commands += _rights(answers.source.path)
-    for command in commands:
+    rights = _rights(answers.source.path)
+    for command in [*commands, *rights]:
         _run(command, dry_run=dry_run)
+    granted = [command[-1] for command in rights if command[0] == "setfacl"]
+    if granted and not dry_run:
+        _record_rights(granted)
 
 
 def _rights(log: Path) -> list[list[str]]:
@@ -76,9 +82,18 @@ def _rights(log: Path) -> list[list[str]]:
     closed = [path for path in directory.parents if path.exists() and not path.stat().st_mode & 1]
     commands = [["setfacl", "-m", f"u:{USER}:x", str(path)] for path in reversed(closed)]
     commands.append(["setfacl", "-m", f"u:{USER}:rx", "-m", f"d:u:{USER}:r", str(directory)])
-    if log.exists():
-        commands.append(["setfacl", "-m", f"u:{USER}:r", str(log)])
+    # The finished logs as well, which are to be counted first.
+    files = sorted(path for path in directory.glob(f"{escape(log.stem)}*") if path.is_file())
+    if files:
+        commands.append(["setfacl", "-m", f"u:{USER}:r", *map(str, files)])
     return commands
+
+
+def _record_rights(paths: list[str]) -> None:
+    """Add paths to those whose rights are taken back when donkeywatch is removed."""
+    before = LOG_RIGHTS.read_text("utf-8").splitlines() if LOG_RIGHTS.exists() else []
+    lines = dict.fromkeys([*before, *paths])
+    LOG_RIGHTS.write_text("".join(f"{line}\n" for line in lines), "utf-8")
 
 
 def _log_group(path: Path) -> str:

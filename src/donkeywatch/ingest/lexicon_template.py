@@ -9,8 +9,9 @@ from donkeywatch.settings.private_files import create_file
 
 TEXT = """\
 # The word list of donkeywatch. It is confidential: mode 0600, owned by the user of donkeywatch,
-# never in a repository and never in a mail. All words below are made up and mean nothing: replace
-# them by those that you have from law enforcement, a hotline, or your own study.
+# never in a repository and never in a mail. All words below are made up and mean nothing, but for
+# the five of the topic to compare with: replace them by those that you have from law enforcement, a
+# hotline, or your own study.
 #
 #   donkeywatch lexicon check FILE                counts, and what is wrong; never an entry
 #   donkeywatch evaluate QUERIES --lexicon FILE   how much it misses, how much it flags wrongly

@@ -88,7 +88,7 @@ BOX_PLOTS: Columns = {
 }
 LOCAL_HOURS: Columns = {
     "local_day": "day in the country's zone, ISO 8601",
-    "local_hour": "hour of that day, 0 to 23",
+    "local_hour": "hour of that day, 0 to 23; only those known in full in all zones have a row",
     "queries": "queries",
     "flagged_queries": "flagged queries",
     "addresses": "distinct addresses, summed over countries",

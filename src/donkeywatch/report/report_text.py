@@ -10,7 +10,7 @@ from donkeywatch.report.analysis import Analysis
 from donkeywatch.report.database_series import Instrument
 from donkeywatch.report.hour_exclusion import COVERED, NEIGHBOUR_WEEKS, OUTAGE_SHARE, PAPER_SHARE
 from donkeywatch.report.provenance import THE_STUDY, Gap
-from donkeywatch.report.statistics.bootstrap import BLOCK, REPLICATES, SEED
+from donkeywatch.report.statistics.bootstrap import BLOCK, MIN_BLOCKS, REPLICATES, SEED
 from donkeywatch.report.statistics.trend import MIN_WEEKS
 from donkeywatch.report.study_comparison import comparison_rows
 from donkeywatch.report.weekly_series import Trend
@@ -80,6 +80,7 @@ def _about(analysis: Analysis) -> list[tuple[str, str]]:
          "the day of the newest commit in the database")),
         ("span", f"{iso_utc(origin.start)} to {iso_utc(origin.end)}: {origin.hours:,} hours, of"
          f" which {origin.followed_hours:,.1f} were followed ({followed * 100:.1f} %)"),
+        ("flagged", _flagged_text(analysis)),
         ("gaps", _gap_text(origin.gaps)),
         ("weeks", _week_text(analysis)),
         ("lexicon", "keyed digest " + _instrument_text(origin.lexicon)),
@@ -89,7 +90,8 @@ def _about(analysis: Analysis) -> list[tuple[str, str]]:
         ("left out", _exclusion_text(analysis)),
         ("fractions by hour", f"figures 8 and 9: {analysis.options.estimator.replace('_', ' ')}"),
         ("intervals", "95 %; those of profiles by moving-block bootstrap over days, blocks of"
-         f" {BLOCK} days, {REPLICATES} replicates, seed {SEED}"),
+         f" {BLOCK} days, {REPLICATES} replicates, seed {SEED}, none below {MIN_BLOCKS * BLOCK}"
+         " days"),
         ("settings", _settings_text(analysis)),
         ("correction", _correction_text(analysis)),
         ("splices", _splices_text(analysis)),
@@ -97,6 +99,18 @@ def _about(analysis: Analysis) -> list[tuple[str, str]]:
         ("method", f"docs/method.md of donkeywatch, after {THE_STUDY}"),
     ]  # fmt: skip
     return rows
+
+
+def _flagged_text(analysis: Analysis) -> str:
+    """Tell the fraction of all closed hours; its interval is known by week alone."""
+    hours = analysis.hours
+    queries, flagged = (int(each[hours.stored].sum()) for each in (hours.queries, hours.flagged))
+    if not queries:
+        return "no query is counted in a closed hour"
+    return (
+        f"{flagged:,} of {queries:,} queries of all closed hours as {analysis.topic}, that is"
+        f" {100 * flagged / queries:.3f} %; by week, with intervals: figure 2"
+    )
 
 
 def _week_text(analysis: Analysis) -> str:
@@ -107,7 +121,8 @@ def _week_text(analysis: Analysis) -> str:
     more = len(starts) - len(left_out)
     text = f"{int(weeks.whole.sum())} of {len(weeks.windows)} count; ISO weeks in UTC"
     if left_out:
-        text += f"; left out: {', '.join(left_out)}" + (f" and {more} more" if more > 0 else "")
+        names = ", ".join(left_out) + (f" and {more} more" if more > 0 else "")
+        text += f"; left out: {names} (followed, or kept, for less than 95 %)"
     if week_of(end) < end:
         text += f"; {week_name(end)} does not end in the span, and is in no figure by week"
     return text

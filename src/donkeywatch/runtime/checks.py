@@ -83,7 +83,7 @@ def _try_source(source: Source, latest: int) -> str:
     sample = check_source(source, latest)
     if not sample.lines:
         return "its log is empty"
-    return f"{sample.searches:,} searches among the last {sample.lines:,} lines"
+    return sample.summary
 
 
 def _check_writable(directory: Path) -> None:

@@ -54,6 +54,13 @@ class Sample:
         return self.outcomes["query"] + self.outcomes["keywordless"]
 
     @property
+    def summary(self) -> str:
+        """The number of lines that are a search, for who looks whether a log is read well."""
+        wordless = self.outcomes["keywordless"]
+        without = f" ({wordless:,} without words)" if wordless else ""
+        return f"{self.searches:,} searches{without} among the last {self.lines:,} lines"
+
+    @property
     def rejections(self) -> int:
         """Lines that look like a search and cannot be counted."""
         return sum(self.outcomes[name] for name in REJECTIONS)

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from donkeywatch import __version__
-from donkeywatch.counting.calendar import HOUR
+from donkeywatch.counting.calendar import HOUR, SECOND
 from donkeywatch.estimation.correction import Accuracy, Rate
+from donkeywatch.estimation.intervals import Estimate
 from donkeywatch.publish.engine_status import FleetWindowStatus, Status
 from donkeywatch.publish.http import page
 from donkeywatch.publish.http.assets import assets
@@ -273,3 +274,21 @@ def test_a_section_says_which_series_it_is_of(topic: str, heading: str) -> None:
     """A second series of a topic is no topic to compare with."""
     assert section_heading(1, topic) == heading
     assert section_heading(0, topic) == "Now"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "none"), (1 / 300, "about one in 300"), (0.34, "about one in 3"),
+        (0.709, "about 7 in 10"), (0.97, "nearly all"),
+    ],
+)  # fmt: skip
+def test_a_fraction_in_words_is_near_it(value: float, words: str) -> None:
+    """One in so many where that is many; tenths where it is few."""
+    assert page._one_in(Estimate(value, value, value)) == words
+
+
+def test_the_first_seconds_are_not_said_to_be_no_time() -> None:
+    """Queries in none would be absurd."""
+    assert page._span(48 * SECOND) == "less than a minute"
+    assert page._span(60 * SECOND) == "1 min"

@@ -31,6 +31,8 @@ UNION_BEHIND = 2 * HOUR
 """A union of servers comes hour by hour, when each has closed and shipped it (ms)."""
 MIN_COVERAGE = 0.95
 """Coverage from which on a day counts as whole."""
+LARGE_FRACTION, NEARLY_ALL = 0.4, 0.95
+"""Fractions above which one in so many says too little."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
 """Headings of the table of windows, which a narrow screen shows beside each figure."""
 WAYS = {
@@ -103,6 +105,8 @@ def _state(snapshot: Snapshot, status: Status, ready_lag: int, now: int) -> tupl
 
 def _span(ms: int) -> str:
     minutes = ms // MINUTE
+    if not minutes:
+        return "less than a minute"
     if minutes < 120:
         return f"{minutes} min"
     hours = minutes // 60
@@ -177,6 +181,10 @@ def _headline_number(what: str, estimate: Estimate | None, flagged: int, of: int
 def _one_in(estimate: Estimate | None) -> str:
     if estimate is None or not estimate.value:
         return "none"
+    if estimate.value > NEARLY_ALL:
+        return "nearly all"
+    if estimate.value > LARGE_FRACTION:
+        return f"about {round(10 * estimate.value)} in 10"
     return f"about one in {round(1 / estimate.value):,}"
 
 
