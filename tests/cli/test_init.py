@@ -233,7 +233,7 @@ def test_the_log_is_made_readable_by_acl_or_by_its_group(tmp_path: Path, has_set
     commands.mkdir()
     log = logs / "search.log"
     log.write_text("".join(f"{line}\n" for line in tsv()))
-    for name in ("search.log.1.gz", "other.log"):
+    for name in ("search.log.1.gz", "other.log", "search_settings.toml"):
         (logs / name).touch()
     os.chown(log, -1, grp.getgrnam("adm").gr_gid)
     if has_setfacl:
@@ -246,6 +246,7 @@ def test_the_log_is_made_readable_by_acl_or_by_its_group(tmp_path: Path, has_set
         has_setfacl, not has_setfacl
     )  # fmt: skip
     assert "other.log" not in text
+    assert "search_settings" not in text
 
 
 def test_what_comes_next_speaks_of_made_up_words_only_where_they_are(tmp_path: Path) -> None:

@@ -310,7 +310,12 @@ def counts_an_archive_and_follows_a_log(debian: Debian, server: Simulated, tmp_p
         "donkeywatch", "init", "--system", "--yes", "--log", f"{LOGS}/enode-go.log",
         "--countries", countries, "--port", "0", "--title", "A server",
     )  # fmt: skip
-    assert f"# setfacl -m u:donkeywatch:rx -m d:u:donkeywatch:r {LOGS}\n" in printed
+    inherited = "d:u:donkeywatch:r,d:g::r-x,d:o::---"
+    assert f"# setfacl -m u:donkeywatch:rx -m {inherited} {LOGS}\n" in printed
+    debian.run("sh", "-c", f"umask 0; mkdir {LOGS}/old; touch {LOGS}/old/new.log {LOGS}/new.log")
+    for name in ("new.log", "old/new.log"):
+        assert debian.path(f"{LOGS}/{name}").stat().st_mode & 7 == 0, name
+    debian.run(*AS_DONKEYWATCH, "cat", f"{LOGS}/new.log")
     assert re.search(r"source main: ok, [0-9,]+ searches", printed)
     assert owner(debian.path(SETTINGS), debian) == "root 0644"
     lexicon = debian.path("/etc/donkeywatch/lexicon.toml")
@@ -392,16 +397,20 @@ def destroys_keys_and_state_when_purged(debian: Debian) -> None:
         os.link(key, link)
         held[link] = key.read_bytes()
     assert len(held) >= 3
-    running = debian.command(*AS_DONKEYWATCH, "python3", "-c", "input()", "donkeywatch", "run")
-    with subprocess.Popen(running, stdin=subprocess.PIPE) as process:
+    wait = "print(flush=True); input()"
+    running = debian.command(*AS_DONKEYWATCH, "python3", "-c", wait, "donkeywatch", "run")
+    with subprocess.Popen(running, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         assert "end it, and purge again" in debian.run(
             "dpkg", "--purge", "donkeywatch", exit_code=1
         )
         process.communicate(b"\n", timeout=30)
     assert all(link.read_bytes() == content for link, content in held.items())
     debian.dpkg("--purge", "donkeywatch")
-    for path in (LOGS, f"{LOGS}/enode-go.log"):
-        assert not re.search(r"^(default:)?user:[^:]", debian.run("getfacl", "-p", path), re.M)
+    left = debian.run("getfacl", "--recursive", "--absolute-names", "--numeric", LOGS)
+    assert not re.search(r"^(default:)?user:[^:]", left, re.MULTILINE)
+    assert "default:" not in debian.run("getfacl", "-p", LOGS)
     for link, content in held.items():
         assert link.read_bytes()[: len(content)] != content
         link.unlink()

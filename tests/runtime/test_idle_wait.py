@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from donkeywatch.runtime import idle_wait as module
 from donkeywatch.runtime.idle_wait import (
     ANNOUNCED_LOOK_SECONDS,
     ANNOUNCEMENT_SECONDS,
@@ -235,6 +236,14 @@ def test_a_whole_minute_ends_the_wait(idle_wait: IdleWait, clock: Clock) -> None
     assert MINUTE_SECONDS <= clock() < MINUTE_SECONDS + LONG_SECONDS / 2
 
 
+@pytest.fixture
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look, and names that change, are long ago."""
+    monkeypatch.setattr(module, "STARTING_SECONDS", 0.0)
+    monkeypatch.setattr(module, "SETTLING_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("_settled")
 def test_where_changes_are_announced_the_stamps_are_looked_at_more_seldom(
     log: Path, clock: Clock
 ) -> None:
@@ -249,6 +258,7 @@ def test_where_changes_are_announced_the_stamps_are_looked_at_more_seldom(
         assert announcer.waits == [pytest.approx(pause, abs=0.5)]
 
 
+@pytest.mark.usefixtures("_settled")
 def test_a_write_that_is_not_announced_makes_looks_frequent_for_good(
     log: Path, clock: Clock
 ) -> None:
@@ -263,6 +273,7 @@ def test_a_write_that_is_not_announced_makes_looks_frequent_for_good(
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("_settled")
 def test_a_write_may_be_announced_after_it_is_seen(log: Path, clock: Clock) -> None:
     """The watcher takes its time, so that a busy log costs little."""
     announcer = Announcer(False, True, on_wait=lambda: append(log))
@@ -275,6 +286,7 @@ def test_a_write_may_be_announced_after_it_is_seen(log: Path, clock: Clock) -> N
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("_settled")
 @pytest.mark.parametrize("change", [compress, forbid, rename, replace])
 def test_what_is_no_write_need_not_be_announced(
     log: Path, clock: Clock, change: Callable[[Path], None]
@@ -288,13 +300,48 @@ def test_what_is_no_write_need_not_be_announced(
     assert announcer.waits == [ANNOUNCED_LOOK_SECONDS, ANNOUNCED_LOOK_SECONDS]
 
 
+@pytest.mark.usefixtures("_settled")
 def test_a_real_watcher_announces_what_is_written(log: Path, clock: Clock) -> None:
-    """Within the time that is waited for the announcement; so looks stay seldom."""
+    """So that looks stay seldom; it rings for the files that it begins to watch."""
     watcher = WakeupWatcher([log])
     try:
-        while not watcher.is_watching or watcher.wait(1):
-            time.sleep(0.01)
+        end = time.monotonic() + 30
+        while time.monotonic() < end and (watcher.wait(1) or not watcher.is_watching):
+            pass
+        assert watcher.is_watching
+        idle_wait = IdleWait(watcher, lambda: [log], clock)
+        idle_wait.note()
         append(log)
-        assert watcher.wait(ANNOUNCEMENT_SECONDS * 20)
+        idle_wait.wait(0.01, LONG_SECONDS)
+        assert idle_wait._is_announced
     finally:
         watcher.close()
+
+
+@pytest.mark.parametrize("change", [compress, rename, replace])
+def test_after_a_change_of_names_looks_and_turns_are_frequent_for_a_while(
+    log: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], None]
+) -> None:
+    """What becomes of a rotated file is decided by times, and new names are judged by them."""
+    monkeypatch.setattr(module, "STARTING_SECONDS", 0.0)
+    announcer = Announcer(False)
+    idle_wait = IdleWait(announcer, lambda: [log, log.parent], clock)
+    idle_wait.note()
+    change(log)
+    idle_wait.note()
+    began = time.monotonic()
+    announcer.on_wait = lambda: time.sleep(0.01)
+    announcer.answers = [False] * 10_000
+    monkeypatch.setattr(module, "SETTLING_TURN_SECONDS", 0.1)
+    idle_wait.wait(INTERVAL_SECONDS, LONG_SECONDS)
+    assert time.monotonic() - began < LONG_SECONDS / 2
+    assert set(announcer.waits) == {INTERVAL_SECONDS}
+
+
+def test_after_the_first_look_looks_are_frequent_for_a_while(log: Path, clock: Clock) -> None:
+    """A rotated file may be there already, whose last line is waited for."""
+    announcer = Announcer()
+    idle_wait = IdleWait(announcer, lambda: [log], clock)
+    idle_wait.note()
+    idle_wait.wait(INTERVAL_SECONDS, LONG_SECONDS)
+    assert announcer.waits == [INTERVAL_SECONDS]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from donkeywatch.publish.engine_status import SourceStatus, Status
-from donkeywatch.runtime.fleet_shipping import FleetShipping
-from donkeywatch.runtime.service import SHIPPING_SECONDS, Service
+from donkeywatch.runtime.clocks import monotonic_ms
+from donkeywatch.runtime.fleet_shipping import SHIPPING_SECONDS, FleetShipping
+from donkeywatch.runtime.service import Service
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
+from donkeywatch.sources.fingerprints import Fingerprint
+from donkeywatch.sources.generation_state import OPEN
 from support.simulated_server import START, simulated
 
 GOOD = SourceStatus("main", True, True, 0, 0, None, None)
@@ -96,14 +101,61 @@ def test_a_settled_daemon_waits_for_a_change_as_long_as_everything_allows(
     assert service._idle_seconds == SHIPPING_SECONDS
 
 
-def test_a_daemon_with_work_left_waits_for_no_change(service: Service) -> None:
-    """Something is wrong with a log, or something read is not stored."""
-    service._engine.store.log_left = False
+def something_is_wrong(service: Service) -> None:
+    """A log is damaged."""
     service._logged_status = replace(of(DAMAGED), ready=True)
-    assert service._idle_seconds == 0
-    service._logged_status = Status(sources=(GOOD,), ready=True)
+
+
+def something_is_not_stored(service: Service) -> None:
+    """Some bytes were read since the last commit."""
     service._engine.scheduler.pending_bytes = 1
+
+
+def the_write_ahead_log_is_not_emptied(service: Service) -> None:
+    """A reader prevented it."""
+    service._engine.store.log_left = True
+
+
+def a_commit_was_made_a_moment_ago(service: Service) -> None:
+    """What became due meanwhile was left for the time after the next one."""
+    service._engine.scheduler.on_commit(monotonic_ms())
+
+
+def a_file_is_looked_for(service: Service) -> None:
+    """The file of a generation that is not read to its end is nowhere."""
+    service._engine.streams[0].follower.registry.new(Fingerprint(offset=9), OPEN)
+
+
+def a_copy_is_being_made(service: Service) -> None:
+    """A backup has begun."""
+    service._engine.backups._thread = threading.current_thread()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        something_is_wrong, something_is_not_stored, the_write_ahead_log_is_not_emptied,
+        a_commit_was_made_a_moment_ago, a_file_is_looked_for, a_copy_is_being_made,
+    ],
+)  # fmt: skip
+def test_a_daemon_with_work_left_waits_for_no_change(
+    service: Service, work: Callable[[Service], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next turn comes as soon as that of a busy one."""
+    service._engine.store.log_left = False
+    service._logged_status = Status(sources=(GOOD,), ready=True)
+    assert service._idle_seconds > 0
+    monkeypatch.setattr(service._engine.backups, "_thread", None)
+    work(service)
     assert service._idle_seconds == 0
+    service._engine.backups._thread = None
+
+
+def test_a_signal_during_a_reload_is_obeyed_at_once(service: Service) -> None:
+    """It rang the watcher of before, which is gone."""
+    service._on_stop(signal.SIGTERM, None)
+    service._start_watcher()
+    assert service._wakeup.wait(0)
 
 
 def test_a_reload_mends_nothing(service: Service, logged: Callable[[], list[str]]) -> None:

@@ -156,13 +156,14 @@ def test_a_log_that_is_renamed_or_relinked_rings(tmp_path: Path) -> None:
 
 
 def test_a_log_that_is_not_there_is_not_watched(tmp_path: Path) -> None:
-    """Until it is there; then the watcher says so by itself."""
-    log = tmp_path / "search.log"
+    """Nor is its directory; when both are there, the watcher says so by itself."""
+    log = tmp_path / "logs" / "search.log"
     (tmp_path / "other.log").touch()
     watcher = WakeupWatcher([log, tmp_path / "other.log"])
     try:
         assert not rings(silent(watcher), 0.5)
         assert not watcher.is_watching
+        log.parent.mkdir()
         log.touch()
         end = time.monotonic() + 30
         while not watcher.is_watching and time.monotonic() < end:

@@ -54,6 +54,11 @@ out = Console(emoji=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
 
+def print_plain(text: str) -> None:
+    """Print a line as it is, however long."""
+    out.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; every failure is one message and an exit code."""
     output_failures.guard()

@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from donkeywatch.cli import system_setup
-from donkeywatch.cli.application import app
+from donkeywatch.cli.application import app, print_plain
 from donkeywatch.cli.check_results import exit_with, show_checks
-from donkeywatch.cli.init_questions import InitOptions, ask, print_plain
+from donkeywatch.cli.init_questions import InitOptions, ask_all
 from donkeywatch.cli.shared_options import DEFAULT_CONFIG, ConfigOption
 from donkeywatch.errors import ConfigError, UsageError
 from donkeywatch.ingest import lexicon_template
@@ -72,7 +72,7 @@ def init_command(
     options = InitOptions(
         log, format_name, wrapper, timezone, countries, lexicon, state, title, host, port, yes
     )
-    answers = ask(options, config_path.absolute().parent, system=system)
+    answers = ask_all(options, config_path.absolute().parent, system=system)
     has_list = answers.lexicon.exists()
     if system:
         system_setup.prepare(answers, dry_run=dry_run)

@@ -11,7 +11,7 @@ from typing import get_args
 import typer
 
 from donkeywatch.cli import system_setup
-from donkeywatch.cli.application import out
+from donkeywatch.cli.application import out, print_plain
 from donkeywatch.counting.calendar import SECOND
 from donkeywatch.errors import SourceError, UsageError
 from donkeywatch.runtime.clocks import wall_ms
@@ -53,7 +53,7 @@ class InitOptions:
     port: int | None
     yes: bool
 
-    def ask(
+    def ask_one(
         self,
         question: str,
         default: str,
@@ -88,11 +88,6 @@ class InitOptions:
             ) from None
 
 
-def print_plain(text: str) -> None:
-    """Print a line as it is, however long."""
-    out.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
 def _refuse_countries(answer: str) -> UsageError | None:
     if not answer or Path(answer).is_file():
         return None
@@ -119,18 +114,20 @@ def _refuse_format(answer: str) -> UsageError | None:
     return UsageError(f"`{answer}` is none of them", "docs/formats.md has an example of each")
 
 
-def ask(options: InitOptions, directory: Path, *, system: bool) -> Answers:
+def ask_all(options: InitOptions, directory: Path, *, system: bool) -> Answers:
     """Ask for what no option tells; UsageError where nobody answers, SourceError for the log."""
     source = _ask_source(options)
-    title = options.ask("Name of the server, as the page shows it (empty: none)", "", options.title)
+    title = options.ask_one(
+        "Name of the server, as the page shows it (empty: none)", "", options.title
+    )
     if options.countries is None and not options.yes:
         out.print(COUNTRY_HELP, highlight=False, markup=False)
     known = next((str(path) for path in COUNTRY_FILES if path.exists()), "")
-    countries = options.ask(
+    countries = options.ask_one(
         "Country database (empty: none)", known, options.countries, _refuse_countries
     )
-    lexicon = options.ask("Word list", str(directory / "lexicon.toml"), options.lexicon)
-    state = options.ask(
+    lexicon = options.ask_one("Word list", str(directory / "lexicon.toml"), options.lexicon)
+    state = options.ask_one(
         "Directory of the database", str(directory / "donkeywatch-state"), options.state
     )
     host, port = (
@@ -138,8 +135,8 @@ def ask(options: InitOptions, directory: Path, *, system: bool) -> Answers:
         str(9461 if options.port is None else options.port),
     )
     if not is_compressed(source.path):  # Nothing is served of an archive alone.
-        host = options.ask("Address that the page listens on", host, options.host, _refuse_host)
-        port = options.ask("Port of the page", port, options.port, _refuse_port)
+        host = options.ask_one("Address that the page listens on", host, options.host, _refuse_host)
+        port = options.ask_one("Port of the page", port, options.port, _refuse_port)
     needs_token = system or not Http.model_construct(host=host).loopback
     return Answers(
         title=title,
@@ -160,12 +157,12 @@ def _token_path(directory: Path, *, system: bool) -> Path:
 def _ask_source(options: InitOptions) -> Source:
     if options.log is None and options.yes:
         raise UsageError("--yes needs --log", "name the search log of the server")
-    path = Path(options.ask("Search log of the server", "", options.log)).absolute()
+    path = Path(options.ask_one("Search log of the server", "", options.log)).absolute()
     while not path.exists() and not options.yes:
         print_plain(
             f"{path}: not there; name it again if it is still to come, or else the right one"
         )
-        again = Path(options.ask("Search log of the server", str(path))).absolute()
+        again = Path(options.ask_one("Search log of the server", str(path))).absolute()
         if again == path:
             break
         path = again
@@ -173,7 +170,7 @@ def _ask_source(options: InitOptions) -> Source:
     if source.timezone is None or options.timezone is not None:
         return source
     print_plain("its stamps tell no time zone")
-    zone = options.ask("Time zone of the server's clock", system_zone())
+    zone = options.ask_one("Time zone of the server's clock", system_zone())
     if options.yes:
         print_plain(f"taken to be this machine's, {zone}; else give --timezone")
     return Source.model_validate({**source.model_dump(), "timezone": zone})
@@ -201,7 +198,7 @@ def _find_format(options: InitOptions, path: Path) -> Source:
     if is_there:
         print_plain(problem)
     question = f"Format of its lines ({', '.join(FORMATS_TO_ASK_FOR)})"
-    name = options.ask(question, FORMATS_TO_ASK_FOR[0], None, _refuse_format)
+    name = options.ask_one(question, FORMATS_TO_ASK_FOR[0], None, _refuse_format)
     return _source(path, name, options.wrapper, {}, options.timezone)
 
 

@@ -9,11 +9,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
 from donkeywatch.cli import shipped_files
-from donkeywatch.cli.application import out
+from donkeywatch.cli.application import out, print_plain
 from donkeywatch.errors import StateError, UsageError
 from donkeywatch.settings.file_template import Answers
 
@@ -36,7 +37,7 @@ UNITS = ("donkeywatch.service", "donkeywatch-keys.timer")
 PACKAGED_UNIT = Path("/lib/systemd/system/donkeywatch.service")
 """Where it is, the Debian package has brought the units."""
 LOG_RIGHTS = DIRECTORY / "log-rights"
-"""Paths, one a line, whose ACL lets the user read: what a purge has to take back."""
+"""What a purge has to take back: a line has a kind, the user's number, and a path."""
 UNIT_FILES = (*UNITS, "donkeywatch-keys.service")
 
 
@@ -65,35 +66,72 @@ def prepare(answers: Answers, *, dry_run: bool) -> None:
         )  # fmt: skip
     commands.append(["install", "-d", "-m", "0755", str(DIRECTORY)])
     commands.append(["install", "-d", "-m", "0700", "-o", USER, "-g", USER, str(answers.state)])
-    rights = _rights(answers.source.path)
-    for command in [*commands, *rights]:
+    for command in commands:
         _run(command, dry_run=dry_run)
-    granted = [command[-1] for command in rights if command[0] == "setfacl"]
-    if granted and not dry_run:
-        _record_rights(granted)
+    rights = _rights(answers.source.path)
+    if not dry_run:  # Before they are granted: what is granted in part is taken back, too.
+        _record_rights(rights)
+    for right in rights:
+        _run(right.command, dry_run=dry_run)
 
 
-def _rights(log: Path) -> list[list[str]]:
-    """Let the user look into the log's directory, and read what is in it, now and later."""
+@dataclass(frozen=True, slots=True)
+class _Right:
+    """A command that lets the user read, and what a purge of the package has to take back of it."""
+
+    command: list[str]
+    kind: str = ""
+    """`user` for an entry of the user, `default-user` for one that what is made later inherits,
+    `default` where there was none of these; empty for a group."""
+    paths: tuple[Path, ...] = ()
+
+
+def _rights(log: Path) -> list[_Right]:
+    """Let the user look into the log's directory, and read the log and its rotations."""
     directory = log.parent
     if shutil.which("setfacl") is None:
         group = _log_group(log if log.exists() else directory)
-        return [["usermod", "--append", "--groups", group, USER]]
+        return [_Right(["usermod", "--append", "--groups", group, USER])]
     closed = [path for path in directory.parents if path.exists() and not path.stat().st_mode & 1]
-    commands = [["setfacl", "-m", f"u:{USER}:x", str(path)] for path in reversed(closed)]
-    commands.append(["setfacl", "-m", f"u:{USER}:rx", "-m", f"d:u:{USER}:r", str(directory)])
+    rights = [
+        _Right(["setfacl", "-m", f"u:{USER}:x", str(path)], "user", (path,))
+        for path in reversed(closed)
+    ]
+    inherited, kind = f"d:u:{USER}:r", "default-user"
+    if not _has_default_acl(directory):
+        # It takes the place of the server's umask: what others may not read, they never may.
+        mode = (log if log.exists() else directory).stat().st_mode if directory.exists() else 0
+        inherited, kind = f"{inherited},d:g::{_bits(mode >> 3)},d:o::{_bits(mode)}", "default"
+    command = ["setfacl", "-m", f"u:{USER}:rx", "-m", inherited, str(directory)]
+    rights.append(_Right(command, kind, (directory,)))
     # The finished logs as well, which are to be counted first.
-    files = sorted(path for path in directory.glob(f"{escape(log.stem)}*") if path.is_file())
+    files = sorted(path for path in directory.glob(f"{escape(log.stem)}[.-]*") if path.is_file())
     if files:
-        commands.append(["setfacl", "-m", f"u:{USER}:r", *map(str, files)])
-    return commands
+        command = ["setfacl", "-m", f"u:{USER}:r", *map(str, files)]
+        rights.append(_Right(command, "user", tuple(files)))
+    return rights
 
 
-def _record_rights(paths: list[str]) -> None:
-    """Add paths to those whose rights are taken back when donkeywatch is removed."""
+def _has_default_acl(directory: Path) -> bool:
+    try:
+        return "system.posix_acl_default" in os.listxattr(directory)
+    except OSError:
+        return False
+
+
+def _bits(mode: int) -> str:
+    """Write the lowest three bits of a mode; who may read a directory may enter it."""
+    return ("r-x" if not mode & 2 else "rwx") if mode & 4 else "---"
+
+
+def _record_rights(rights: list[_Right]) -> None:
+    """Add what is granted to what is taken back when donkeywatch is purged: one path a line."""
+    user = pwd.getpwnam(USER).pw_uid
     before = LOG_RIGHTS.read_text("utf-8").splitlines() if LOG_RIGHTS.exists() else []
-    lines = dict.fromkeys([*before, *paths])
-    LOG_RIGHTS.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    new = [f"{right.kind} {user} {path}" for right in rights for path in right.paths]
+    if new:
+        _show(f"write {LOG_RIGHTS}")
+        LOG_RIGHTS.write_text("".join(f"{line}\n" for line in dict.fromkeys([*before, *new])))
 
 
 def _log_group(path: Path) -> str:
@@ -178,4 +216,4 @@ def _run(command: list[str], *, dry_run: bool = False, may_fail: bool = False) -
 
 
 def _show(text: str) -> None:
-    out.print(f"# {text}", highlight=False, markup=False, soft_wrap=True)
+    print_plain(f"# {text}")

@@ -6,7 +6,7 @@ from donkeywatch.counting.calendar import SECOND
 from donkeywatch.settings.schema import Checkpoint
 
 COVERAGE_COMMIT_MS = 30 * SECOND
-"""Longest time between two commits when only coverage is new (ms)."""
+"""After so long without a commit the next turn of the loop stores coverage alone (ms)."""
 MAX_COALESCE_MS = 334
 """Longest time between two looks at a log that is being written (ms): three in a second."""
 _NEVER = -(10**12)

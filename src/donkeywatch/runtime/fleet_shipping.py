@@ -22,6 +22,8 @@ from donkeywatch.store.store import Store
 log = logging.getLogger("donkeywatch")
 LOOK_MS = 5 * SECOND
 """Time between two looks whether hours wait."""
+SHIPPING_SECONDS = 5.0
+"""Time between two looks whether what a fleet is sent has arrived."""
 RETRY_MS = 30 * SECOND
 """Time between two processes where the fleet does not answer."""
 ASK_MS = 15 * 60 * SECOND

@@ -55,7 +55,7 @@ class Sample:
 
     @property
     def summary(self) -> str:
-        """The number of lines that are a search, for who looks whether a log is read well."""
+        """The number of searches, with and without words, and of lines, as a phrase."""
         wordless = self.outcomes["keywordless"]
         without = f" ({wordless:,} without words)" if wordless else ""
         return f"{self.searches:,} searches{without} among the last {self.lines:,} lines"

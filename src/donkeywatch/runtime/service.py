@@ -8,6 +8,7 @@ import math
 import re
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -25,8 +26,8 @@ from donkeywatch.publish.http.released_app import make_public_server
 from donkeywatch.publish.http.server import Server
 from donkeywatch.runtime.clocks import monotonic_ms, wall_ms
 from donkeywatch.runtime.engine import Engine
-from donkeywatch.runtime.fleet_shipping import FleetShipping
-from donkeywatch.runtime.idle_wait import IdleWait
+from donkeywatch.runtime.fleet_shipping import SHIPPING_SECONDS, FleetShipping
+from donkeywatch.runtime.idle_wait import IdleWait, has_work_left
 from donkeywatch.runtime.lexicon_swap import LexiconSwap
 from donkeywatch.runtime.memory_tuning import release_freed_memory, retain_freed_memory
 from donkeywatch.runtime.offline_key_destruction import destroy_before_serving
@@ -45,8 +46,6 @@ STARTUP_READ_BUDGET_MS = 20_000
 due and that these lines still need."""
 TICK_BUDGET_MS = 250
 """Milliseconds after which a turn of the loop reads no more, however slow the lines are."""
-SHIPPING_SECONDS = 5.0
-"""Time between two looks whether what a fleet is sent has arrived."""
 PARALLEL_CATCH_UP_BYTES = 64 << 20
 """Bytes to catch up with at the start for which other processes are worth while."""
 
@@ -66,8 +65,8 @@ class Service:
         (retain_freed_memory if self._busy else release_freed_memory)()
         if self._busy:
             self._engine.start_workers()
-        self._start_watcher()
         self._stopping = self._reloading = False
+        self._start_watcher()
         self._manager = ServiceManager()
         self._reload_good = True
         self._swap: LexiconSwap | None = None
@@ -86,9 +85,13 @@ class Service:
 
     def _start_watcher(self) -> None:
         settings = self._engine.settings
-        logs = [source.path for source in settings.source]
+        logs, lateness = [source.path for source in settings.source], settings.time.lateness
         self._wakeup = WakeupWatcher(logs, enabled=settings.follow.watch_files)
-        self._idle_wait = IdleWait(self._wakeup, self._engine.watched_files)
+        self._idle_wait = IdleWait(
+            self._wakeup, self._engine.watched_files, lambda: time.time() - lateness
+        )
+        if self._stopping or self._reloading:  # A signal may have rung the watcher of before.
+            self._wakeup.wake()
 
     def run(self, ready: Callable[[str], None] = lambda _url: None) -> None:
         """Serve until SIGTERM or SIGINT; `ready` is told the URL once it answers."""
@@ -166,17 +169,14 @@ class Service:
 
     def _wait(self) -> None:
         """Wait for a change of a log, or until the loop has another turn anyway."""
-        self._idle_wait.wait(
-            self._engine.scheduler.sleep_seconds(monotonic_ms()), self._idle_seconds
-        )
+        scan_seconds = self._engine.scheduler.sleep_seconds(monotonic_ms())
+        self._idle_wait.wait(scan_seconds, self._idle_seconds)
 
     @property
     def _idle_seconds(self) -> float:
         """Seconds in which only a change of a log can make a turn find something to do."""
-        engine, is_waiting = self._engine, self._swap is not None
-        is_pending = engine.scheduler.pending_bytes > 0 or engine.store.log_left
-        is_busy = is_pending or is_waiting or engine.backups.busy
-        if is_busy or not self._logged_status.is_settled:
+        is_waiting = self._swap is not None or not self._logged_status.is_settled
+        if is_waiting or has_work_left(self._engine, monotonic_ms()):
             return 0.0
         shipping_seconds = SHIPPING_SECONDS if self._fleet else math.inf
         # A log that is found emptied must not seem unobserved for long: each turn observes it.

@@ -57,8 +57,10 @@ class WakeupWatcher:
         while not stopping.poll(0):
             with contextlib.suppress(OSError), INotify() as inotify:
                 self._watch = _Watch(inotify, self._logs)
-                self._watch.run(self._stopped, self._wakeups.put)
-            self._watch = None
+                try:
+                    self._watch.run(self._stopped, self._wakeups.put)
+                finally:
+                    self._watch = None
             stopping.poll(RETRY_SECONDS * 1000)
 
     @property

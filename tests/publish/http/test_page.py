@@ -280,7 +280,7 @@ def test_a_section_says_which_series_it_is_of(topic: str, heading: str) -> None:
     ("value", "words"),
     [
         (0.0, "none"), (1 / 300, "about one in 300"), (0.34, "about one in 3"),
-        (0.709, "about 7 in 10"), (0.97, "nearly all"),
+        (0.4, "about 4 in 10"), (0.709, "about 7 in 10"), (0.95, "nearly all"),
     ],
 )  # fmt: skip
 def test_a_fraction_in_words_is_near_it(value: float, words: str) -> None:

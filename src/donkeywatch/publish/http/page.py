@@ -31,8 +31,10 @@ UNION_BEHIND = 2 * HOUR
 """A union of servers comes hour by hour, when each has closed and shipped it (ms)."""
 MIN_COVERAGE = 0.95
 """Coverage from which on a day counts as whole."""
-LARGE_FRACTION, NEARLY_ALL = 0.4, 0.95
-"""Fractions above which one in so many says too little."""
+LARGE_FRACTION = 0.4
+"""A fraction from which on it is told in tenths: one in so many would be far from it."""
+NEARLY_ALL = 0.95
+"""A fraction from which on tenths would say all."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
 """Headings of the table of windows, which a narrow screen shows beside each figure."""
 WAYS = {
@@ -181,9 +183,9 @@ def _headline_number(what: str, estimate: Estimate | None, flagged: int, of: int
 def _one_in(estimate: Estimate | None) -> str:
     if estimate is None or not estimate.value:
         return "none"
-    if estimate.value > NEARLY_ALL:
+    if estimate.value >= NEARLY_ALL:
         return "nearly all"
-    if estimate.value > LARGE_FRACTION:
+    if estimate.value >= LARGE_FRACTION:
         return f"about {round(10 * estimate.value)} in 10"
     return f"about one in {round(1 / estimate.value):,}"
 
