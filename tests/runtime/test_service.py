@@ -6,16 +6,18 @@ import itertools
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from donkeywatch.publish.engine_status import SourceStatus, Status
+from donkeywatch.runtime import service as service_module
 from donkeywatch.runtime.clocks import monotonic_ms
 from donkeywatch.runtime.fleet_shipping import SHIPPING_SECONDS, FleetShipping
 from donkeywatch.runtime.service import Service
+from donkeywatch.runtime.wakeup_watcher import WakeupWatcher
 from donkeywatch.settings import loader
 from donkeywatch.simulation.generator import Simulation
 from donkeywatch.sources.fingerprints import Fingerprint
@@ -151,8 +153,15 @@ def test_a_daemon_with_work_left_waits_for_no_change(
     service._engine.backups._thread = None
 
 
-def test_a_signal_during_a_reload_is_obeyed_at_once(service: Service) -> None:
-    """It rang the watcher of before, which is gone."""
+def test_a_signal_during_a_reload_is_obeyed_at_once(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It rang the watcher of before, which is gone; the next one may not be able to watch."""
+
+    def without_inotify(logs: Iterable[Path], **_options: bool) -> WakeupWatcher:
+        return WakeupWatcher(logs, enabled=False)
+
+    monkeypatch.setattr(service_module, "WakeupWatcher", without_inotify)
     service._on_stop(signal.SIGTERM, None)
     service._start_watcher()
     assert service._wakeup.wait(0)
