@@ -13,4 +13,4 @@ from donkeywatch.cli import terminal_tables
 )
 def test_a_part_of_the_time_is_neither_none_nor_all(coverage: float, words: str) -> None:
     """Figures beside 0 % would be figures of no time."""
-    assert terminal_tables._share(coverage) == words
+    assert terminal_tables._format_share(coverage) == words

@@ -259,31 +259,18 @@ def test_where_changes_are_announced_the_stamps_are_looked_at_more_seldom(
 
 
 @pytest.mark.usefixtures("_settled")
+@pytest.mark.parametrize("is_announced", [False, True])
 def test_a_write_that_is_not_announced_makes_looks_frequent_for_good(
-    log: Path, clock: Clock
+    log: Path, clock: Clock, is_announced: bool
 ) -> None:
-    """As on a network file system, whose other machines write without a word."""
-    announcer = Announcer(False, False, on_wait=lambda: append(log))
+    """As on a network file system; one may be announced a moment after it is seen."""
+    announcer = Announcer(False, is_announced, on_wait=lambda: append(log))
     idle_wait = IdleWait(announcer, lambda: [log, log.parent], clock)
     for _ in range(2):
         idle_wait.note()
         idle_wait.wait(INTERVAL_SECONDS, LONG_SECONDS)
-    assert announcer.waits == [
-        ANNOUNCED_LOOK_SECONDS, ANNOUNCEMENT_SECONDS, INTERVAL_SECONDS
-    ]  # fmt: skip
-
-
-@pytest.mark.usefixtures("_settled")
-def test_a_write_may_be_announced_after_it_is_seen(log: Path, clock: Clock) -> None:
-    """The watcher takes its time, so that a busy log costs little."""
-    announcer = Announcer(False, True, on_wait=lambda: append(log))
-    idle_wait = IdleWait(announcer, lambda: [log], clock)
-    for _ in range(2):
-        idle_wait.note()
-        idle_wait.wait(INTERVAL_SECONDS, LONG_SECONDS)
-    assert announcer.waits == [
-        ANNOUNCED_LOOK_SECONDS, ANNOUNCEMENT_SECONDS, ANNOUNCED_LOOK_SECONDS
-    ]  # fmt: skip
+    pause = ANNOUNCED_LOOK_SECONDS if is_announced else INTERVAL_SECONDS
+    assert announcer.waits == [ANNOUNCED_LOOK_SECONDS, ANNOUNCEMENT_SECONDS, pause]
 
 
 @pytest.mark.usefixtures("_settled")

@@ -67,7 +67,7 @@ def init_command(
     if config_path.exists():
         raise ConfigError(
             f"settings {config_path}: there already",
-            "edit them, remove them to begin anew, or name another file with --config",
+            "edit them, remove them to start over, or name another file with --config",
         )
     options = InitOptions(
         log, format_name, wrapper, timezone, countries, lexicon, state, title, host, port, yes

@@ -76,7 +76,7 @@ def prepare(answers: Answers, *, dry_run: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Right:
+class _AccessGrant:
     """A command that lets the user read, and what a purge of the package has to take back of it."""
 
     command: list[str]
@@ -86,29 +86,32 @@ class _Right:
     paths: tuple[Path, ...] = ()
 
 
-def _rights(log: Path) -> list[_Right]:
+def _rights(log: Path) -> list[_AccessGrant]:
     """Let the user look into the log's directory, and read the log and its rotations."""
     directory = log.parent
     if shutil.which("setfacl") is None:
         group = _log_group(log if log.exists() else directory)
-        return [_Right(["usermod", "--append", "--groups", group, USER])]
+        return [_AccessGrant(["usermod", "--append", "--groups", group, USER])]
     closed = [path for path in directory.parents if path.exists() and not path.stat().st_mode & 1]
     rights = [
-        _Right(["setfacl", "-m", f"u:{USER}:x", str(path)], "user", (path,))
+        _AccessGrant(["setfacl", "-m", f"u:{USER}:x", str(path)], "user", (path,))
         for path in reversed(closed)
     ]
     inherited, kind = f"d:u:{USER}:r", "default-user"
     if not _has_default_acl(directory):
         # It takes the place of the server's umask: what others may not read, they never may.
         mode = (log if log.exists() else directory).stat().st_mode if directory.exists() else 0
-        inherited, kind = f"{inherited},d:g::{_bits(mode >> 3)},d:o::{_bits(mode)}", "default"
+        inherited, kind = (
+            f"{inherited},d:g::{_format_bits(mode >> 3)},d:o::{_format_bits(mode)}",
+            "default",
+        )
     command = ["setfacl", "-m", f"u:{USER}:rx", "-m", inherited, str(directory)]
-    rights.append(_Right(command, kind, (directory,)))
+    rights.append(_AccessGrant(command, kind, (directory,)))
     # The finished logs as well, which are to be counted first.
     files = sorted(path for path in directory.glob(f"{escape(log.stem)}[.-]*") if path.is_file())
     if files:
         command = ["setfacl", "-m", f"u:{USER}:r", *map(str, files)]
-        rights.append(_Right(command, "user", tuple(files)))
+        rights.append(_AccessGrant(command, "user", tuple(files)))
     return rights
 
 
@@ -119,12 +122,12 @@ def _has_default_acl(directory: Path) -> bool:
         return False
 
 
-def _bits(mode: int) -> str:
+def _format_bits(mode: int) -> str:
     """Write the lowest three bits of a mode; who may read a directory may enter it."""
     return ("r-x" if not mode & 2 else "rwx") if mode & 4 else "---"
 
 
-def _record_rights(rights: list[_Right]) -> None:
+def _record_rights(rights: list[_AccessGrant]) -> None:
     """Add what is granted to what is taken back when donkeywatch is purged: one path a line."""
     user = pwd.getpwnam(USER).pw_uid
     before = LOG_RIGHTS.read_text("utf-8").splitlines() if LOG_RIGHTS.exists() else []

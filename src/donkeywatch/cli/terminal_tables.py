@@ -25,11 +25,11 @@ def window_table(views: Sequence[WindowView]) -> Table:
     table = _table(("window", "until"), ("queries", "addresses", "covered"))
     for view in views:
         counts = f"{view.queries:,}", f"{view.addresses or 0:,}"
-        table.add_row(_name(view), _minute(view.end), *counts, _share(view.coverage))
+        table.add_row(_name(view), _minute(view.end), *counts, _format_share(view.coverage))
     return table
 
 
-def _share(coverage: float) -> str:
+def _format_share(coverage: float) -> str:
     """Write a share of time in whole per cent; what is there is never none, nor a part all."""
     if 0 < coverage < 0.01:
         return "<1%"

@@ -78,10 +78,10 @@ class IdleWait:
         stamps = [stamp(file) for file in files]
         if self._settled_from is None:
             self._settled_from = time.monotonic() + STARTING_SECONDS
-        elif files != self._files or any(map(is_new_name, self._stamps, stamps)):
+        elif files != self._files or any(map(is_name_change, self._stamps, stamps)):
             self._settled_from = time.monotonic() + SETTLING_SECONDS
         self._files, self._stamps = files, stamps
-        self._clock_difference = self._difference_of_clocks()
+        self._clock_difference = self._compare_clocks()
 
     def wait(self, interval: float, idle_seconds: float = 0.0) -> None:
         """Return at a ring, at a change of files or clock, at a whole minute, or when idle so long.
@@ -113,13 +113,13 @@ class IdleWait:
     def _have_changed(self) -> bool:
         stamps = [stamp(file) for file in self._files]
         if stamps == self._stamps:
-            jump = self._difference_of_clocks() - self._clock_difference
+            jump = self._compare_clocks() - self._clock_difference
             return abs(jump) > CLOCK_JUMP_SECONDS
         if self._is_announced and any(map(is_write, self._stamps, stamps)):
             self._writes_are_announced &= self._watcher.wait(ANNOUNCEMENT_SECONDS)
         return True
 
-    def _difference_of_clocks(self) -> float:
+    def _compare_clocks(self) -> float:
         """Give the seconds that the wall clock is ahead of the monotonic one; a jump changes it."""
         return self._read_clock() - time.monotonic()
 
@@ -150,7 +150,7 @@ def stamp(file: Path | int) -> FileStamp | None:
     )  # fmt: skip
 
 
-def is_new_name(before: FileStamp | None, after: FileStamp | None) -> bool:
+def is_name_change(before: FileStamp | None, after: FileStamp | None) -> bool:
     """Tell whether a name came, went, or leads to another file between two stamps."""
     if before is None or after is None:
         return before is not after

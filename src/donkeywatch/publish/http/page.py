@@ -32,7 +32,7 @@ UNION_BEHIND = 2 * HOUR
 MIN_COVERAGE = 0.95
 """Coverage from which on a day counts as whole."""
 LARGE_FRACTION = 0.4
-"""A fraction from which on it is told in tenths: one in so many would be far from it."""
+"""A fraction from which on it is given in tenths: one in so many would be far from it."""
 NEARLY_ALL = 0.95
 """A fraction from which on tenths would say all."""
 COLUMNS = ("of queries", "of addresses", "queries", "addresses", "followed")
