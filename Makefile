@@ -75,7 +75,7 @@ test: lint
 	  $(PYTEST) $(if $(CI),&& $(BIN)/coverage report); first=$$?; $(MAKE) conformance && exit $$first
 
 # What some tests need of the system, as root; without it they skip by hand and fail under CI.
-SYSTEM_PACKAGES = make chromium prometheus strace systemd logrotate faketime openssl mtail rsyslog \
+SYSTEM_PACKAGES = make chromium prometheus strace systemd logrotate faketime acl openssl mtail rsyslog \
   mawk gawk nginx caddy zstd debootstrap dpkg-dev python3-venv clickhouse-server
 system-packages:
 	@missing=; for name in $(SYSTEM_PACKAGES); do dpkg -s $$name >/dev/null 2>&1 || missing="$$missing $$name"; done; \

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from donkeywatch import cli
-from donkeywatch.cli import shipped_files, system_setup
+from donkeywatch.cli import log_access, shipped_files, system_setup
 from donkeywatch.errors import StateError, UsageError
 from donkeywatch.ingest import lexicon_file
 from donkeywatch.ingest.lexicon_model import MADE_UP_TITLE
@@ -187,6 +187,7 @@ def test_a_log_that_is_still_to_come_is_named_twice(tmp_path: Path) -> None:
         (("--yes", "--log", "none.log"), 5, "give its --format"),
         (("--yes", "--log", "strange.log"), 5, "no format reads a search in it"),
         (("--dry-run",), 2, "goes with --system"),
+        (("--system", "--dry-run", "--state", "elsewhere"), 2, "mount that one there"),
         (("--yes", "--log", "good.log", "--countries", "none.mmdb"), 2, "no such file"),
         (("--yes", "--log", "good.log", "--host", "my server"), 2, "give an address"),
     ],
@@ -269,9 +270,10 @@ def test_an_interrupted_set_up_is_repeated_and_completed(
     log.write_text("".join(f"{line}\n" for line in tsv()))
     settings = tmp_path / "etc" / "donkeywatch.toml"
     options = ["init", "--system", "--yes", "--log", str(log), "--config", str(settings)]
-    options += ["--lexicon", str(settings.with_name("words.toml")), "--state", str(tmp_path / "s")]
+    options += ["--lexicon", str(settings.with_name("words.toml"))]
     cli.load_commands(["init"])
     monkeypatch.setattr(system_setup, "TOKEN", settings.with_name("token"))
+    monkeypatch.setattr(system_setup, "STATE", tmp_path / "state")
     for step in ("require_root", "prepare", "check_as_user", "finish"):
         monkeypatch.setattr(system_setup, step, lambda *_arguments, **_options: None)
 
@@ -293,7 +295,7 @@ def test_an_interrupted_set_up_is_repeated_and_completed(
 def test_a_program_in_a_home_directory_makes_no_service(monkeypatch: pytest.MonkeyPatch) -> None:
     """The unit may not look there, so it could not start."""
     system_setup.require_root(dry_run=True)
-    monkeypatch.setattr(system_setup, "HIDDEN_FROM_SERVICES", [Path(sys.executable).parent])
+    monkeypatch.setattr(log_access, "HIDDEN_FROM_SERVICES", [Path(sys.executable).parent])
     with pytest.raises(UsageError, match="may not look into home directories"):
         system_setup.require_root(dry_run=True)
 

@@ -60,8 +60,13 @@ def init_command(
     """
     if system:
         config_path = system_setup.SETTINGS if config_path == DEFAULT_CONFIG else config_path
-        lexicon, state = lexicon or system_setup.LEXICON, state or system_setup.STATE
         system_setup.require_root(dry_run=dry_run)
+        if state not in (None, system_setup.STATE):
+            raise UsageError(
+                f"--state: the units keep the state in {system_setup.STATE}",
+                "leave it out; to have it on another disk, mount that one there",
+            )
+        lexicon, state = lexicon or system_setup.LEXICON, system_setup.STATE
     elif dry_run:
         raise UsageError("--dry-run goes with --system", "add --system, or leave it out")
     if config_path.exists():
@@ -75,7 +80,7 @@ def init_command(
     answers = ask_all(options, config_path.absolute().parent, system=system)
     has_list = answers.lexicon.exists()
     if system:
-        system_setup.prepare(answers, dry_run=dry_run)
+        system_setup.prepare(answers, config_path, dry_run=dry_run)
     _write_list_and_token(answers, config_path.parent, dry_run=dry_run)
     if system:
         system_setup.finish(answers, config_path, dry_run=dry_run)
