@@ -221,14 +221,49 @@ def test_a_crash_after_the_exchange_lets_no_counter_fall(
     assert place.site.outcome() == (0, 0)
 
 
-def test_a_backup_that_lacks_its_key_is_of_no_use(place: Place) -> None:
-    """Without the key the addresses of its week cannot be told apart."""
+@pytest.mark.parametrize("gone", ["*-W*.key", "install.key", "*"])
+def test_a_power_cut_may_cost_database_and_keys(place: Place, gone: str) -> None:
+    """As with keys in memory: a backup is good without them, since a start goes on under others."""
     place.reader.stop()
     place.damage()
-    for path in (place.reader.state / "keys").glob("*-W*.key"):
+    paths = list((place.reader.state / "keys").glob(gone))
+    for path in paths:
         path.unlink()
-    with pytest.raises(StateError, match=r"key of week .*missing"):
+    recovery = place.recover()
+    assert sorted(recovery.missing_keys) == sorted(path.name for path in paths)
+    assert recovery.spans == ()
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_a_backup_with_a_wrong_key_is_of_no_use_until_that_is_put_away(place: Place) -> None:
+    """A start would refuse it."""
+    place.reader.stop()
+    place.damage()
+    wrong = list((place.reader.state / "keys").glob("*-W*.key"))
+    for path in wrong:
+        path.write_bytes(bytes(32))
+    with pytest.raises(StateError, match=r"key of week .*not the one") as caught:
         place.recover()
+    assert "move wrong keys out of" in caught.value.remedy
+    for path in wrong:
+        path.unlink()
+    place.recover()
+    place.reader.start()
+    assert place.site.outcome() == (0, 0)
+
+
+def test_what_was_published_is_read_from_either_half(place: Place) -> None:
+    """A damaged floor does not cost the counters, nor keep anybody from the backups."""
+    before = counter_floors.published(place.engine.store.connection)
+    place.reader.stop()
+    (place.reader.state / counter_floors.COPY).unlink(missing_ok=True)
+    with contextlib.closing(database_opening.connect(place.database)) as db, db:
+        db.execute(
+            "insert or replace into settings values (?, '[[1, \"x')", (counter_floors.FLOOR,)
+        )
+    assert counter_floors.last_known(place.database) == before
+    place.recover(force=True)
 
 
 def test_reset_begins_anew(place: Place) -> None:

@@ -37,6 +37,14 @@ def recover(
         out.print(
             f"{span.source}: {span.describe()}", highlight=False, markup=False, soft_wrap=True
         )
-    if not done.spans:
+    if done.missing_keys:
+        out.print(
+            f"not in {printable(settings.key_directory)}: {', '.join(done.missing_keys)}. Put the"
+            " keys back before the next start if you have them; else it goes on under others,"
+            " a break says so, and the logs are found again by their places",
+            highlight=False,
+            soft_wrap=True,
+        )
+    elif not done.spans:
         out.print("nothing has to be read again", highlight=False)
     out.print("next: start donkeywatch, then `donkeywatch verify`", highlight=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 
@@ -131,10 +131,21 @@ def read(directory: Path, week: int, expected: bytes) -> bytes:
         raise ConfigError(
             f"key of week {week_name(week)}: "
             + ("missing" if key is None else "not the one this database was made with"),
-            f"restore {path} from where it was moved to; without it the addresses"
-            " of that week cannot be told apart, so set a new `state` directory",
+            f"restore {path}; or have none of that name there and start donkeywatch, which goes"
+            " on under another key, and a break says so",
         )
     return key
+
+
+def is_missing(directory: Path, week: int) -> bool:
+    """Tell whether there is no key of a week (ms UTC), neither a right nor a wrong one."""
+    return not os.path.lexists(_path(directory, week))
+
+
+def missing_files(directory: Path, weeks: Iterable[int]) -> list[str]:
+    """Name the files of the lasting key and of those of the weeks (ms UTC) that are not there."""
+    paths = [directory / INSTALL_KEY_NAME, *(_path(directory, week) for week in weeks)]
+    return [path.name for path in paths if not os.path.lexists(path)]
 
 
 def supplied_path(directory: Path, week: int) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sqlite3
 from collections.abc import Iterator
@@ -50,7 +51,10 @@ class Recovery:
     backup: Path
     created_at: int
     quarantine: Path
+    missing_keys: tuple[str, ...]
+    """Files of the backup's keys that are not there: the next start goes on under others."""
     spans: tuple[UncountedRange, ...]
+    """Empty where keys are missing, without which no file of before is recognised here."""
 
 
 def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
@@ -78,7 +82,9 @@ def recover(settings: Settings, now: int, *, force: bool = False) -> Recovery:
         counter_floors.hold(current, before)
         released.refuse_before(current, max(now, last_written))
         marker.unlink()
-        return Recovery(backup, backups.created_at(backup), quarantine, tuple(_spans(settings)))
+        missing = keyring.missing_files(settings.key_directory, _key_checks(current))
+        spans = () if missing else tuple(_spans(settings))
+        return Recovery(backup, backups.created_at(backup), quarantine, tuple(missing), spans)
 
 
 def reset(settings: Settings) -> list[Path]:
@@ -128,32 +134,34 @@ def _timestamp_dirname(now: int) -> str:
 def _newest_good(settings: Settings) -> Path:
     rejected = []
     for path in backups.list_backups(settings.state / state_files.BACKUPS):
-        reason = backups.find_damage(path) or _keys_missing(settings, path)
+        reason = backups.find_damage(path) or _wrong_key(settings, path)
         if reason is None:
             return path
         rejected.append(f"{path.name}: {reason}")
     reasons = "; ".join(rejected) or "there is none"
     raise StateError(
         f"no backup in {settings.state / state_files.BACKUPS} can be used ({reasons})",
-        "put a good copy there under one of these names (donkeywatch-YYYYMMDDThhmmssZ.db),"
-        " or begin anew with `donkeywatch reset`",
+        f"put a good copy there under one of these names (donkeywatch-YYYYMMDDThhmmssZ.db), move"
+        f" wrong keys out of {settings.key_directory}, or begin anew with `donkeywatch reset`",
     )
 
 
-def _keys_missing(settings: Settings, backup: Path) -> str | None:
-    db = database_opening.connect(backup, read_only=True)
+def _wrong_key(settings: Settings, backup: Path) -> str | None:
+    """Say which key is another one than the backup's; None where each is right or missing."""
     try:
-        epochs = db.execute(
-            "select week, key_check from weekly_keys where destroyed = 0"
-        ).fetchall()
-    finally:
-        db.close()
-    try:
-        for week, proof in epochs:
-            keyring.read(settings.key_directory, week, proof)
+        for week, check in _key_checks(backup).items():
+            if not keyring.is_missing(settings.key_directory, week):
+                keyring.read(settings.key_directory, week, check)
     except ConfigError as error:
         return error.problem
     return None
+
+
+def _key_checks(database: Path) -> dict[int, bytes]:
+    """Read what tells the living keys of a database, by week (ms UTC)."""
+    db = database_opening.connect(database, read_only=True)
+    with contextlib.closing(db):
+        return dict(db.execute("select week, key_check from weekly_keys where destroyed = 0"))
 
 
 def followers(settings: Settings, db: sqlite3.Connection) -> Iterator[Follower]:

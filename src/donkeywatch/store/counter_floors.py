@@ -73,7 +73,9 @@ def last_known(database: Path) -> dict[Key, int]:
     with contextlib.suppress(sqlite3.Error):
         db = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
         with contextlib.closing(db):
-            held = _higher(held, published(db))
+            for read in (counters, _floor):  # Either may be what is damaged.
+                with contextlib.suppress(sqlite3.Error, ValueError, TypeError):
+                    held = _higher(held, read(db))
     return held
 
 
