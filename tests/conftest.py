@@ -55,6 +55,16 @@ def _untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     sys.settrace(ours)
 
 
+@pytest.fixture
+def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many threads run as the system allows."""
+
+    def fail(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The page over four counted weeks, ready."""

@@ -177,3 +177,16 @@ def test_a_watcher_that_is_switched_off_does_not_watch(tmp_path: Path) -> None:
     """Changes are found by looks alone then."""
     (tmp_path / "search.log").touch()
     assert not WakeupWatcher([tmp_path / "search.log"], enabled=False).is_watching
+
+
+def test_a_thread_that_cannot_be_started_leaves_the_timed_scan(
+    tmp_path: Path, no_more_threads: None
+) -> None:
+    """A limit of threads ends no daemon, and costs no descriptor."""
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    watcher = WakeupWatcher([tmp_path / "search.log"])
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    assert not watcher.is_watching
+    watcher.wake()
+    assert watcher.wait(10)
+    watcher.close()

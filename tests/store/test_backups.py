@@ -208,3 +208,11 @@ def test_what_is_no_database_is_damaged(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     assert backups.find_damage(path) is not None
     assert backups.weeks_with_keys(path) is None
+
+
+def test_a_copy_that_no_thread_makes_has_failed(store: Store, no_more_threads: None) -> None:
+    """A limit of threads ends no daemon; the next copy is due as after any other."""
+    kept = copies(store)
+    for steady, errors in ((0, 1), (HOUR - 1, 1), (HOUR, 2)):
+        kept.start_if_due(NOW + steady, steady)
+        assert kept.errors == errors

@@ -72,3 +72,13 @@ def test_a_link_is_removed_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     wait()
     assert not directory.exists()
     assert outside.read_bytes() == MARK
+
+
+def test_without_a_thread_it_is_overwritten_at_once(tmp_path: Path, no_more_threads: None) -> None:
+    """A limit of threads leaves nothing behind."""
+    path = tmp_path / "file"
+    path.write_bytes(b"zqorv" * 1000)
+    with path.open("rb") as kept:
+        erase_file(path)
+        assert not path.exists()
+        assert kept.read() == bytes(5000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,9 @@ class _Running:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
                 command, stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.DEVNULL
             )
+        except BaseException:
+            os.close(reading)
+            raise
         finally:
             os.close(writing)
         self._output, self._tail = os.fdopen(reading, "rb", buffering=0), b""
@@ -75,7 +79,17 @@ class FleetShipping:
         """Why the last process could not ship; empty where it could."""
 
     def step(self, engine: Engine, now: int, steady: int) -> None:
-        """Take note of what has arrived, and start a process when it is time; both in ms."""
+        """Take note of what has arrived, and start a process when it is time; both in ms.
+
+        What fails is tried again later: the logs come first.
+        """
+        try:
+            self._step(engine, now, steady)
+        except (OSError, sqlite3.Error) as error:
+            self._next_start = steady + RETRY_MS
+            self._note_problem(f"shipping waits ({type(error).__name__})")
+
+    def _step(self, engine: Engine, now: int, steady: int) -> None:
         if self._running is None:
             if steady >= self._next_look:
                 self._next_look = steady + LOOK_MS

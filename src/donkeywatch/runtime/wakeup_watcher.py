@@ -47,9 +47,18 @@ class WakeupWatcher:
         self._watch: _Watch | None = None
         if enabled and self._logs:
             with contextlib.suppress(OSError):  # Too few descriptors are left.
-                self._stopped, self._stop = os.pipe()
-                self._thread = threading.Thread(target=self._run, name="file-watcher", daemon=True)
-                self._thread.start()
+                self._start()
+
+    def _start(self) -> None:
+        self._stopped, self._stop = os.pipe()
+        thread = threading.Thread(target=self._run, name="file-watcher", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # As many threads as the system allows run already.
+            os.close(self._stopped)
+            os.close(self._stop)
+        else:
+            self._thread = thread
 
     def _run(self) -> None:
         stopping = select.poll()

@@ -55,8 +55,13 @@ class Backups:
             self._last_started = steady - max(0, since)
         if steady - self._last_started >= self._interval:
             self._last_started = steady
-            self._thread = threading.Thread(target=self.make, args=(now,), name="backup")
-            self._thread.start()
+            thread = threading.Thread(target=self.make, args=(now,), name="backup")
+            try:
+                thread.start()
+            except RuntimeError:  # As many threads as the system allows run already.
+                self.errors += 1
+            else:
+                self._thread = thread
 
     def request_now(self) -> None:
         """The copies there are lack something that matters: the next is due now."""

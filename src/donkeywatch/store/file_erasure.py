@@ -26,7 +26,10 @@ def erase_file(path: Path) -> None:
     except OSError:
         os.close(descriptor)
         raise
-    threading.Thread(target=_overwrite_removed, args=(descriptor,), name="erasing").start()
+    try:
+        threading.Thread(target=_overwrite_removed, args=(descriptor,), name="erasing").start()
+    except RuntimeError:  # As many threads as the system allows run already.
+        _overwrite_removed(descriptor)
 
 
 def erase_directory(path: Path) -> None:

@@ -275,7 +275,7 @@ class Store(Connection):
         """
         if steady is None or steady - self._copied >= COPY:
             self._copied = steady or 0
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, sqlite3.Error):
                 counter_floors.copy(self.connection, self.path.parent)
 
     def last_commit(self) -> int | None:
