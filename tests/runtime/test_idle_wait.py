@@ -236,6 +236,19 @@ def test_a_whole_minute_ends_the_wait(idle_wait: IdleWait, clock: Clock) -> None
     assert MINUTE_SECONDS <= clock() < MINUTE_SECONDS + LONG_SECONDS / 2
 
 
+def test_a_minute_that_began_during_the_turn_ends_the_wait(
+    idle_wait: IdleWait, clock: Clock
+) -> None:
+    """The turn has read the clock before: it has closed no window of that minute."""
+    clock.set(MINUTE_SECONDS - 0.01)
+    idle_wait.note()
+    while clock() < MINUTE_SECONDS:
+        pass
+    began = time.monotonic()
+    idle_wait.wait(0.01, LONG_SECONDS)
+    assert time.monotonic() - began < LONG_SECONDS / 2
+
+
 @pytest.fixture
 def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first look, and names that change, are long ago."""

@@ -1676,3 +1676,43 @@ def test_anything_in_any_order() -> None:
 def test_anything_in_any_order_between_two_looks() -> None:
     """The same, with twins that appear before the follower has looked."""
     run_state_machine_as_test(Careless, settings=SETTINGS)
+
+
+def test_the_newest_rotated_file_may_grow_when_it_is_closed_again(rig: FollowedLog) -> None:
+    """A server that is not told of a rotation goes on writing there, also when we restart."""
+    rig.write(3)
+    rig.rotate()
+    rig.write(3)
+    rig.tick()
+    newest = rig.rotate()
+    rig.settle()
+    rig.restart()
+    rig.settle()
+    assert rig.follower.growing_rotated_files() == [newest]
+    rig.write(1, newest)
+    rig.settle()
+    rig.exact()
+
+
+def test_a_last_line_without_an_end_is_waited_for_in_a_rotated_file_alone(
+    rig: FollowedLog,
+) -> None:
+    """It is taken as whole when the file has not grown for a while, which no change tells."""
+
+    def is_waiting() -> bool:
+        return rig.follower.registry.has_unfinished_files
+
+    rig.write(3)
+    rig.tick()
+    old = rig.rotate()
+    rig.settle()
+    assert not is_waiting()
+    rig.append(rig.lines()[:-1], old)
+    rig.tick()
+    assert is_waiting()
+    rig.tick(LAST_LINE_DELAY)
+    assert not is_waiting()
+    rig.exact()
+    rig.append(b"a part")
+    rig.tick()
+    assert not is_waiting()

@@ -134,10 +134,10 @@ class Engine:
             stream.follower.scan(steady)
 
     def watched_files(self) -> list[Path | int]:
-        """List the logs, the directories of their files, and descriptors of rotated files."""
+        """List the logs, the directories of their files, and the rotated files that may grow."""
         followers = [stream.follower for stream in self.streams]
         directories = set[Path]().union(*(each.log.directories() for each in followers))
-        rotated = chain.from_iterable(each.rotated_descriptors() for each in followers)
+        rotated = chain.from_iterable(each.growing_rotated_files() for each in followers)
         return [*(each.log.path for each in followers), *directories, *rotated]
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -68,6 +69,8 @@ class IdleWait:
         self._files: list[Path | int] = []
         self._stamps: list[FileStamp | None] = []
         self._clock_difference = 0.0
+        self._minute_end = math.inf
+        """When the minute ends in which the last turn began, by the monotonic clock (s)."""
         self._writes_are_announced = True
         self._settled_from: float | None = None
         """By the monotonic clock (s); None before the first look."""
@@ -82,6 +85,8 @@ class IdleWait:
             self._settled_from = time.monotonic() + SETTLING_SECONDS
         self._files, self._stamps = files, stamps
         self._clock_difference = self._compare_clocks()
+        seconds_to_next_minute = MINUTE_SECONDS - self._read_clock() % MINUTE_SECONDS
+        self._minute_end = time.monotonic() + seconds_to_next_minute
 
     def wait(self, interval: float, idle_seconds: float = 0.0) -> None:
         """Return at a ring, at a change of files or clock, at a whole minute, or when idle so long.
@@ -91,8 +96,8 @@ class IdleWait:
         """
         if not self._is_settled:
             idle_seconds = min(idle_seconds, SETTLING_TURN_SECONDS)
-        seconds_to_next_minute = MINUTE_SECONDS - self._read_clock() % MINUTE_SECONDS
-        until = time.monotonic() + min(idle_seconds, seconds_to_next_minute)
+        # Of the turn's own minute: one that began during it has not been looked at.
+        until = min(time.monotonic() + idle_seconds, self._minute_end)
         while True:
             rest = until - time.monotonic()
             looks_seldom = self._is_announced and self._is_settled
@@ -134,7 +139,7 @@ def has_work_left(engine: Engine, steady: int) -> bool:
         or not engine.scheduler.commit_due(steady)
         or engine.store.log_left
         or engine.backups.busy
-        or any(stream.follower.registry.has_missing_files for stream in engine.streams)
+        or any(stream.follower.registry.has_unfinished_files for stream in engine.streams)
     )
 
 

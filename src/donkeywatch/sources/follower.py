@@ -307,10 +307,13 @@ class Follower:
         for generation, force in due:
             self._rotated.release(generation, now, force=force)
 
-    def rotated_descriptors(self) -> list[int]:
-        """List the descriptors of rotated files that are open, to which more may be written."""
+    def growing_rotated_files(self) -> list[Path | int]:
+        """List the rotated files to which a server may still write: those that are open, and the
+        newest, since it goes on writing there until it is told to open the log anew."""
         files = (g.file for g in self.registry.open() if not g.is_live)
-        return [file.descriptor for file in files if isinstance(file, PlainFile)]
+        descriptors = [file.descriptor for file in files if isinstance(file, PlainFile)]
+        newest = self._rotated.newest
+        return [*descriptors, *([] if newest is None else [newest])]
 
     def positions(self) -> list[GenerationPosition]:
         """Rows that changed since the last commit."""

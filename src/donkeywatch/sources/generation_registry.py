@@ -133,6 +133,12 @@ class GenerationRegistry:
         """Tell whether the rest of some generation is looked for, whose file has vanished."""
         return bool(self.without_file())
 
+    @property
+    def has_unfinished_files(self) -> bool:
+        """Tell whether the rest of a file is looked for, or of a rotated one waited for."""
+        rotated = (g for g in self.open() if not g.is_live)
+        return self.has_missing_files or any(g.size > g.fingerprint.offset for g in rotated)
+
     def closed_generations(self) -> list[Generation]:
         """Those whose file has gone, or was given back."""
         return [g for g in self.all_generations if g.file is None]

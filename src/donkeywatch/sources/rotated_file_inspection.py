@@ -64,6 +64,8 @@ class RotatedFiles:
         """The log was never followed before: what is rotated away already is history."""
         self.last_rotation: int | None = None
         """When the log was last rotated or truncated (ms of a steady clock)."""
+        self.newest: Path | None = None
+        """The rotated file that was written to last, at the last look."""
         self._present = set[tuple[int, int]]()
         """Device and inode of the files that are there in this look."""
         self._last_present: set[tuple[int, int]] | None = None
@@ -84,6 +86,7 @@ class RotatedFiles:
         not to be read after a newer one.
         """
         siblings = sorted(self._log.rotated_files(), key=lambda sibling: sibling[1].st_mtime_ns)
+        self.newest = siblings[-1][0] if siblings else None
         self._present = {file_state(state).identity for _, state in siblings}
         held = {g.file.identity for g in self._registry.open() if g.file}
         is_as_listed = True
