@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from donkeywatch.counting.calendar import week_of
+from donkeywatch.counting.calendar import HOUR, floor_to, week_of
 from donkeywatch.errors import SourceError, StateError, UsageError
 from donkeywatch.runtime.backfill_errors import (
     Incomplete,
@@ -26,6 +26,7 @@ from donkeywatch.sources.file_kinds import KIND_BYTES, refusal
 from donkeywatch.sources.generation import Generation
 from donkeywatch.sources.line_blocks import ARCHIVE_READ_BYTES, READ_BYTES
 from donkeywatch.sources.log_file import CompressedFile, DamagedArchiveError, File, open_file
+from donkeywatch.sources.log_paths import age_order
 from donkeywatch.store import database_opening
 
 PROBE_BYTES = 1 << 18
@@ -93,7 +94,7 @@ def backfill(
         _reject_wrong_format(stream, fronts.values())
     lines: dict[Path, Counter[str] | None] = {path: None for path in fronts if fronts[path].empty}
     filled = [path for path in fronts if path not in lines]
-    filled.sort(key=lambda path: (fronts[path].time, path.name))
+    filled.sort(key=lambda path: (fronts[path].time, age_order(path.name)))
     for path, counted in _count_all(engine, stream, filled, clock, on_progress, commit_every_bytes):
         lines[path] = counted.lines
         if counted.trouble is not None:
@@ -182,9 +183,11 @@ def _translate_source_errors(path: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _ArchiveProbe:
-    """The first lines of an archive: time of the first query (ms UTC), how many, any search?"""
+    """The first lines of an archive: how many, any search?"""
 
     time: int = 0
+    """Of the first query, ms UTC; where its hour comes twice, in autumn, when the first begins:
+    the names of the files tell which is which."""
     lines: int = 0
     has_search: bool = False
     empty: bool = False
@@ -205,6 +208,8 @@ def _probe(stream: FollowedSource, path: Path) -> _ArchiveProbe:
     parsed = stream.reader.read(content)
     queries = len(parsed.time)
     first = int(parsed.time[0]) if queries else 0
+    if queries and parsed.time[0] != parsed.alternative[0]:
+        first = floor_to(first, HOUR)
     lines, searches = queries + parsed.outcomes.total(), queries + parsed.outcomes["keywordless"]
     return _ArchiveProbe(first, lines, searches > 0, not content and not damaged)
 

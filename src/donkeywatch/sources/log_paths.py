@@ -15,6 +15,9 @@ from donkeywatch.sources.directory_listing import Listing
 from donkeywatch.sources.log_file import is_missing
 from donkeywatch.sources.wrappers import Wrapper
 
+_ROTATION_NUMBER = re.compile(r"(.+)[.\-_](\d{1,3})(?:\.[A-Za-z0-9]+)?")
+"""A name with the number that rotation gave it; a year has more digits."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogPaths:
@@ -148,6 +151,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _of(state: os.stat_result) -> tuple[int, int]:
     return state.st_dev, state.st_ino
+
+
+def age_order(name: str) -> tuple[str, int, str]:
+    """Sort the names of one log's rotated files: of those with numbers the highest is the oldest.
+
+    Names with dates, and any others, are in alphabetical order.
+    """
+    numbered = _ROTATION_NUMBER.fullmatch(name)
+    return (numbered[1], -int(numbered[2]), name) if numbered else (name, 0, name)
 
 
 @cache
