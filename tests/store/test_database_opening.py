@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from donkeywatch.errors import DatabaseUnavailableError
+from donkeywatch import cli
+from donkeywatch.errors import DatabaseUnavailableError, StateError
+from donkeywatch.ingest import lexicon_template
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store.database_opening import connect
 from donkeywatch.store.store import Store
@@ -66,3 +71,39 @@ def test_a_reader_of_an_interrupted_creation_is_told_to_start_donkeywatch(tmp_pa
     assert "start donkeywatch" in caught.value.remedy
     Store(state, ("zqorv",)).close()
     connect(state / DATABASE, read_only=True).close()
+
+
+def test_a_database_of_another_program_gets_no_tables_of_ours(tmp_path: Path) -> None:
+    """Our tables among its own would be in each other's way."""
+    path = tmp_path / "donkeywatch.db"
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("create table theirs (x)")
+    with pytest.raises(StateError, match="of another program"):
+        Store(tmp_path, ("one",))
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("select name from sqlite_master").fetchall() == [("theirs",)]
+
+
+@pytest.mark.parametrize("verb", ["verify", "status", "keys"])
+@pytest.mark.parametrize("content", ["nothing", "tables of another program"])
+def test_what_holds_no_tables_of_ours_is_named_for_what_it_is(
+    tmp_path: Path, verb: str, content: str
+) -> None:
+    """By every command that reads it, and not as a full disk or an older version."""
+    lexicon_template.write(tmp_path / "lexicon.toml")
+    settings = tmp_path / "donkeywatch.toml"
+    settings.write_text(
+        'state = "state"\nlexicon = "lexicon.toml"\n'
+        '[[source]]\npath = "search.log"\nformat = "tsv"\n'
+    )
+    (tmp_path / "state").mkdir(mode=0o700)
+    with closing(sqlite3.connect(tmp_path / "state" / "donkeywatch.db")) as db, db:
+        if content != "nothing":
+            db.execute("create table theirs (x)")
+    (tmp_path / "state" / "donkeywatch.db").touch()
+    cli.load_commands([verb])
+    arguments = ["keys", "status"] if verb == "keys" else [verb]
+    result = CliRunner().invoke(cli.app, [*arguments, "-c", str(settings)])
+    assert isinstance(result.exception, StateError)
+    assert result.exception.problem.endswith("holds no tables of donkeywatch")
+    assert "recover" in result.exception.remedy

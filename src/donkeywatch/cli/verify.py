@@ -17,7 +17,7 @@ from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.sources.follower import Follower
 from donkeywatch.store import backups, schema
 from donkeywatch.store.consistency import audit
-from donkeywatch.store.database_opening import connect
+from donkeywatch.store.database_opening import connect, without_tables_error
 from donkeywatch.store.key_findings import findings
 
 
@@ -51,7 +51,10 @@ def _checks(settings: Settings) -> Iterator[tuple[str, str | None]]:
         db = connect(path, read_only=True)
         try:
             db.execute("begin")
-            if set(schema.MIGRATIONS) - set(schema.applied_migrations(db) or ()):
+            steps = schema.applied_migrations(db)
+            if not steps:
+                raise without_tables_error(path)
+            if set(schema.MIGRATIONS) - set(steps):
                 raise StateError(
                     f"the database {path} was written by an older donkeywatch",
                     "start this one on it once, which brings it up to date, then verify again",

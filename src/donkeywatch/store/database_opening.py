@@ -155,11 +155,16 @@ def check_integrity(path: Path) -> None:
 
 
 def create_or_migrate(db: sqlite3.Connection) -> None:
-    """Make or complete the tables; StateError when they are newer than this program."""
+    """Make or complete the tables; StateError where they are newer than this, or not ours."""
     steps = schema.applied_migrations(db)
     if steps is None:
         schema.create(db)
         return
+    if not steps:
+        raise StateError(
+            "the database holds no tables of donkeywatch but those of another program",
+            "set `state` to a directory of its own, or put that database elsewhere",
+        )
     if newer := sorted(set(steps) - set(schema.MIGRATIONS)):
         raise StateError(
             f"the database was written by a newer donkeywatch (step {newer[-1]})",
@@ -176,6 +181,8 @@ def unavailable_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
     if isinstance(error, OSError):
         where = error.filename or path.parent
         return _refused(f"{where} cannot be used", error, path.parent)
+    if str(error).startswith("no such table"):
+        return without_tables_error(path)
     if path.exists() and not os.access(path, os.R_OK | os.W_OK) and not _is_read_only(path):
         # SQLite does not tell that this will not pass.
         forbidden = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -184,6 +191,15 @@ def unavailable_error(path: Path, error: sqlite3.Error | OSError) -> StateError:
         f"the database {path} cannot be opened ({error})",
         "check that the state directory is writable, not full, owned by this user, and that no"
         " other program holds the database",
+    )
+
+
+def without_tables_error(path: Path) -> StateError:
+    """Give the error for a file that is empty, or another program's database."""
+    return StateError(
+        f"{path} holds no tables of donkeywatch",
+        "start donkeywatch, which says what is wrong with it; `donkeywatch recover` goes back to a"
+        " backup",
     )
 
 
