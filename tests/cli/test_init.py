@@ -23,6 +23,7 @@ from donkeywatch.ingest.lexicon_model import MADE_UP_TITLE
 from donkeywatch.runtime.format_detection import detect_format
 from donkeywatch.runtime.log_sample import tail_lines
 from donkeywatch.settings import loader
+from donkeywatch.settings.schema import Source
 
 ROOT = Path(__file__).resolve().parents[2]
 LATEST = 1 << 50
@@ -89,6 +90,29 @@ def test_each_format_is_recognised_in_each_wrapper(
     assert not detected.needs_time_zone
     names = {"ts": "@timestamp", "ip": "client.ip", "query": "q"}
     assert detected.source.keys == (names if format_name == "jsonl" else {})
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"format": "jsonl"}, 'set `format = "tsv"`'),
+        ({"format": "tsv", "time_format": "%d/%b/%Y:%H:%M:%S %z"}, "leave out `time_format`"),
+        ({"format": "tsv", "wrapper": "cri"}, "leave out `wrapper`"),
+        (
+            {"format": "regex", "pattern": "(?P<ts>.)(?P<ip>.)(?P<query>.)"},
+            'set `format = "tsv"`, and leave out `pattern`',
+        ),
+    ],
+)
+def test_what_is_to_be_changed_of_settings_that_read_nothing(
+    tmp_path: Path, settings: dict[str, str], remedy: str
+) -> None:
+    """Not what is set already."""
+    log = tmp_path / "search.log"
+    log.write_text("".join(f"{line}\n" for line in tsv()))
+    detected = detect_format(log, tail_lines(log), LATEST)
+    assert detected is not None
+    assert detected.remedy_for(Source(path=log, **settings)) == remedy
 
 
 def test_a_log_that_no_format_reads_is_not_guessed_at(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ NO_LOGS = {
     "a rar archive": b"Rar!\x1a\x07\x01\0" + bytes(200),
     "packed by compress (.Z)": b"\x1f\x9d\x90" + bytes(range(200)),
     "a tar archive": b"search.log".ljust(257, b"\0") + b"ustar\x0000" + TEXT * 40,
+    "an archive of an archive": gzip.compress(gzip.compress(TEXT * 40)),
     "UTF-16": (TEXT * 9).decode().encode("utf-16-le"),
     "UTF-16 ": (TEXT * 9).decode().encode("utf-16-be"),
     "UTF-32": (TEXT * 9).decode().encode("utf-32"),

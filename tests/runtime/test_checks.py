@@ -98,3 +98,17 @@ def test_the_port_of_the_released_figures_is_tried(daemon: Daemon, tmp_path: Pat
         error = problems(with_release(made(tmp_path / "other"), port))["public server"]
     assert isinstance(error, AddressUnavailable)
     assert "release: cannot listen" in error.problem
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Where rotated files should be, and where a link to the state leads to."""
+    settings = made(tmp_path / "own")
+    source = settings.source[0].model_copy(update={"rotated": ("nowhere/search.log*",)})
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere" / "at" / "all")
+    changed = settings.model_copy(update={"source": (source,), "state": link})
+    source.path.touch()
+    errors = {check.name: str(check.error) for check in run_checks(changed)}
+    assert f"{link} is not a directory" in errors["state directory"]
+    problem = f"{source.path.parent}/nowhere: no such directory, and `rotated` names it"
+    assert problem in errors[f"source {source.name}"]

@@ -51,6 +51,8 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
         ('lexicon = "x"', "there is no log: give at least one table `[[source]]`"),
         ('lexicn = "x"\n' + SMALLEST, "did you mean `lexicon`?"),
         (SMALLEST + "[checkpoint]\nintervall = 2\n", "did you mean `interval`?"),
+        (SMALLEST.replace("[[source]]", "[source]"), "source: give a list, with `[[source]]`"),
+        (SMALLEST + 'rotated = "x"\n', "rotated: give a list, in brackets"),
         (SMALLEST + "[nonsense]\n", "`nonsense` is not a setting"),
         (SMALLEST + "pth = 1\n", "did you mean `path`?"),
         (SMALLEST.replace('"tsv"', '"csv"'), "source.1.format"),
@@ -97,6 +99,15 @@ def test_the_smallest_file_is_enough(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told_with_its_remedy(tmp_path: Path, text: str, message: str) -> None:
     """Missing, unknown, misspelt and impossible settings are refused by name."""
     assert message in refusal(tmp_path, text)
+
+
+def test_settings_in_another_encoding_are_said_to_be_so(tmp_path: Path) -> None:
+    """Rather than at which byte."""
+    path = written(tmp_path, SMALLEST)
+    path.write_bytes(SMALLEST.encode("utf-16"))
+    with pytest.raises(ConfigError, match="not UTF-8") as caught:
+        loader.load(path, {})
+    assert caught.value.remedy == "save the file as UTF-8"
 
 
 def test_a_directory_of_another_state_is_refused(tmp_path: Path) -> None:

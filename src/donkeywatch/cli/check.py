@@ -87,8 +87,8 @@ def _show_sample(path: Path, reader: LineReader, source: Source, time: EventTime
         if detected is not None:
             out.print(terminal_tables.outcome_table(detected.sample))
             raise SourceError(
-                f"{path}: no search in it as it is set, but in another format",
-                f"set {detected} for the source; the table tells what is read then",
+                f"{path}: no search in it as it is set, but otherwise",
+                f"{detected.remedy_for(source)}; the table tells what is read then",
             )
     out.print(terminal_tables.outcome_table(sample))
     for offset, outcome in sample.rejected:

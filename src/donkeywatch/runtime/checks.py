@@ -88,7 +88,7 @@ def _try_source(source: Source, latest: int) -> str:
 
 def _check_writable(directory: Path) -> None:
     """Find out whether a directory can be made or written; `check` may be root's and makes none."""
-    there = next(path for path in (directory, *directory.parents) if os.path.exists(path))  # noqa: PTH110 - it raises nothing
+    there = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
     if not there.is_dir():
         raise StateError(f"{there} is not a directory", "name a directory, or move that file away")
     if not os.access(there, os.W_OK | os.X_OK):
@@ -146,6 +146,7 @@ def check_source(source: Source, latest: int) -> Sample:
     A search after ``latest`` (ms UTC) is from the future.
     """
     _check_log_path(source.path)
+    _check_rotated_directories(source)
     lines = tail_lines(source.path)
     sample = read_sample(lines, reader_without_lexicon(source), latest)
     if sample.searches or not sample.lines:
@@ -154,11 +155,22 @@ def check_source(source: Source, latest: int) -> Sample:
     detected = detect_format(source.path, lines, latest)
     if detected is not None:
         raise SourceError(
-            problem, f"{detected.sample.searches:,} are in another format: set {detected}"
+            problem,
+            f"{detected.sample.searches:,} are read otherwise: {detected.remedy_for(source)}",
         )
     if sample.rejections or sample.lines >= MIN_TAIL_LINES:
         raise SourceError(problem, remedy_for(sample, source))
     return sample
+
+
+def _check_rotated_directories(source: Source) -> None:
+    for pattern in source.rotated:
+        directory = (source.path.parent / pattern).parent
+        if not directory.is_dir():
+            raise SourceError(
+                f"{directory}: no such directory, and `rotated` names it",
+                "create it, or correct the pattern, which is relative to the log's directory",
+            )
 
 
 def _check_log_path(path: Path) -> None:

@@ -41,6 +41,21 @@ class DetectedFormat:
         """Do the stamps say no zone, so that the operator has to?"""
         return self.source.timezone is not None
 
+    def remedy_for(self, source: Source) -> str:
+        """Say what to change of the settings of a source that reads nothing of the log."""
+        in_vain = [
+            name
+            for name in ("time_format", "pattern", "wrapper", "keys")
+            if getattr(source, name) and not getattr(self.source, name)
+        ]
+        is_set = all(
+            getattr(source, name) == getattr(self.source, name)
+            for name in ("format", "wrapper", "keys", "timezone")
+            if getattr(self.source, name)
+        )
+        parts = [] if is_set and in_vain else [f"set {self}"]
+        return ", and ".join([*parts, *(f"leave out `{name}`" for name in in_vain)])
+
     def __str__(self) -> str:
         """The settings by which it differs from a bare source, as they are written."""
         source = self.source

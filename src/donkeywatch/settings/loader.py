@@ -38,6 +38,8 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
             f"settings {path}: not readable ({error.strerror})",
             "name an existing file with --config, or let `donkeywatch init` write one",
         ) from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"settings {path}: not UTF-8", "save the file as UTF-8") from None
     except (ValueError, RecursionError) as error:  # Also a number of thousands of digits.
         raise ConfigError(f"settings {path}: not valid TOML: {error}", "mend the line") from None
     if STATE_VARIABLE in environ:
@@ -188,6 +190,9 @@ def _format_error(kind: str, location: list[str], message: str) -> str:
         close = difflib.get_close_matches(location[-1], list(model.model_fields), 1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"`{place}` is not a setting{hint}"
+    if kind == "tuple_type":
+        table = f", with `[[{place}]]` in double brackets" if place in TABLES else ", in brackets"
+        return f"{place}: give a list{table}"
     message = message.removeprefix("Value error, ")
     return f"{place}: {message}" if place else message
 

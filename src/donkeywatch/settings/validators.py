@@ -64,10 +64,10 @@ def clean_token(token: SecretStr) -> SecretStr:
     text = token.get_secret_value().strip()
     if not text:
         raise ValueError("empty; give a long random word, or leave it out on loopback")
-    if any(c.isspace() or not c.isprintable() for c in text) or len(text) > MAX_TOKEN:
+    if not re.fullmatch(f"[!-~]{{1,{MAX_TOKEN}}}", text):
         raise ValueError(
-            "no HTTP header can hold it: it has a space or a control character, or more than"
-            f" {MAX_TOKEN} characters; give one long random word"
+            "no HTTP header can hold it: it has a character that is not of ASCII, a space or a"
+            f" control character, or more than {MAX_TOKEN} characters; give one long random word"
         )
     if len(text) < MIN_TOKEN:
         raise ValueError(

@@ -67,6 +67,7 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], Refusal], ...] = tuple(
         (rb"%PDF-", Refusal("a PDF document", _NAME)),
     )
 )
+PACKED_TWICE = Refusal("an archive of an archive", "unpack it once")
 BINARY = Refusal("binary, and no archive that can be read", _NAME)
 _CONTROL = re.compile(rb"[\0-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 """Bytes that no server begins a line with; the ESC of a terminal colour is none of them."""
@@ -94,6 +95,8 @@ def refusal(front: bytes) -> Refusal | None:
     for magic, kind in _REFUSED:
         if magic.match(front):
             return kind
+    if kind_of(front) is not None:  # Of what is in it, or in a line, the decoder has gone already.
+        return PACKED_TWICE
     return BINARY if is_binary(front) else None
 
 

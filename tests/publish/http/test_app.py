@@ -723,8 +723,12 @@ def test_a_token_in_settings_that_everybody_can_read_is_told(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "token", ["two words", "a\\tb", "a\\nb", "a\\u0000b", "\\u007f", "x\\u00a0y", "s" * 4097]
-)
+    "token",
+    [
+        "two words", "a\\tb", "a\\nb", "a\\u0000b", "\\u007f", "x\\u00a0y", "s" * 4097,
+        "secr\\u00e9t-word",
+    ],
+)  # fmt: skip
 def test_a_token_that_no_header_holds_is_refused(tmp_path: Path, token: str) -> None:
     """At the load, with the reason, and without the token."""
     path = tmp_path / "donkeywatch.toml"

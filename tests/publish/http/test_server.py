@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import sqlite3
 import ssl
@@ -23,6 +24,7 @@ from fastapi import FastAPI, Response
 from donkeywatch.errors import ConfigError
 from donkeywatch.publish.http import connections
 from donkeywatch.publish.http import server as server_module
+from donkeywatch.publish.http.base_middleware import RequestLimits
 from donkeywatch.publish.http.server import Server
 from donkeywatch.settings.schema import Http
 
@@ -30,6 +32,7 @@ from donkeywatch.settings.schema import Http
 def hello() -> FastAPI:
     """An application with one page, and one that takes a while."""
     app = FastAPI(openapi_url=None)
+    app.add_middleware(RequestLimits)
 
     @app.get("/")
     def page() -> str:
@@ -271,6 +274,21 @@ def test_what_is_not_http_is_refused() -> None:
     with running(Http(port=0)) as server:
         assert sent(server.url, b"\x16\x03\x01\x02\x00\r\n\r\n").startswith(b"HTTP/1.1 400")
         assert get(server.url).json() == "hello"
+
+
+def test_what_a_client_does_wrong_is_no_error_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    """A word that it was wrong is enough; and what it asks for in vain is not worth one."""
+    bad_chunk = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    websocket = (
+        b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    with caplog.at_level(logging.DEBUG), running(Http(port=0)) as server:
+        sent(server.url, bad_chunk)
+        assert b'"hello"' in sent(server.url, websocket)
+        assert get(server.url).json() == "hello"
+    logged = {each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING}
+    assert logged <= {"Invalid HTTP request received."}
 
 
 def test_the_server_does_not_tell_what_it_is() -> None:

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from email.utils import formatdate
 
+from h11 import LocalProtocolError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
@@ -75,6 +76,8 @@ class RequestLimits:
                 await self._app(inner, *head_only(secured))
             else:
                 await self._app(inner, receive, secured)
+        except LocalProtocolError:
+            pass  # The client has broken the protocol meanwhile: it can be sent nothing more.
         except Exception as error:
             failure = failure_answer(error)
             if not started:  # Else the server cuts the answer off.

@@ -49,7 +49,7 @@ class Server:
         try:
             app.state.stopping = self._stopping = threading.Event()
             self._server = _IdleServer(_settings(app, http, connections))
-            logging.getLogger("uvicorn.error").addFilter(_not_cancelled)
+            logging.getLogger("uvicorn.error").addFilter(_is_of_interest)
             self._server.config.load()
         except OSError as error:
             self._socket.close()
@@ -106,9 +106,11 @@ def _trusted_forms(network: str) -> list[str]:
     return [network, f"::ffff:{address}/{96 + int(bits)}"]
 
 
-def _not_cancelled(record: logging.LogRecord) -> bool:
-    """Not how an answer was given up that nobody read when the server stopped."""
-    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    """Not how an answer was given up: nobody read it when the server stopped, or its failure, or
+    what the client did, is known already."""
+    is_cancelled = record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not is_cancelled and not record.getMessage().startswith("ASGI callable returned without")
 
 
 def _config_error(error: OSError) -> ConfigError:
@@ -175,6 +177,10 @@ class _RequestTimeoutProtocol(H11Protocol):
         """Nothing to wait for any more."""
         self._stop()
         super().connection_lost(exc)
+
+    def _should_upgrade(self) -> bool:
+        """Answer as ever whoever asks for another protocol; without a word in the log."""
+        return False
 
     @property
     def _is_busy(self) -> bool:
