@@ -228,6 +228,7 @@ def test_a_jump_of_the_wall_clock_ends_the_wait(
     assert time.monotonic() - began < LONG_SECONDS / 2
 
 
+@pytest.mark.usefixtures("_settled")
 def test_a_whole_minute_ends_the_wait(idle_wait: IdleWait, clock: Clock) -> None:
     """Windows end there."""
     clock.set(MINUTE_SECONDS - 0.1)
@@ -236,6 +237,7 @@ def test_a_whole_minute_ends_the_wait(idle_wait: IdleWait, clock: Clock) -> None
     assert MINUTE_SECONDS <= clock() < MINUTE_SECONDS + LONG_SECONDS / 2
 
 
+@pytest.mark.usefixtures("_settled")
 def test_a_minute_that_began_during_the_turn_ends_the_wait(
     idle_wait: IdleWait, clock: Clock
 ) -> None:
