@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from donkeywatch.ingest import lexicon_template
 from donkeywatch.runtime.backfill import backfill
 from donkeywatch.sources.log_paths import age_order
+from support.settings_files import write_settings
 from support.simulated_server import NOW, engine
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -50,12 +50,7 @@ def test_the_hour_that_comes_twice_is_counted_in_the_order_of_rotation(
     tmp_path: Path, minutes: int, in_reverse: bool
 ) -> None:
     """The first stamps of files do not tell in which of the two passes they are."""
-    lexicon_template.write(tmp_path / "lexicon.toml")
-    settings = tmp_path / "donkeywatch.toml"
-    settings.write_text(
-        'state = "state"\nlexicon = "lexicon.toml"\n[[source]]\npath = "search.log"\n'
-        'format = "tsv"\ntimezone = "Europe/Berlin"\n'
-    )
+    settings = write_settings(tmp_path, 'timezone = "Europe/Berlin"\n')
     archives = write_archives(tmp_path, minutes)
     with engine(settings) as opened:
         backfill(opened, archives[::-1] if in_reverse else archives, None, lambda: NOW)

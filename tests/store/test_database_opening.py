@@ -13,11 +13,11 @@ from typer.testing import CliRunner
 
 from donkeywatch import cli
 from donkeywatch.errors import DatabaseUnavailableError, StateError
-from donkeywatch.ingest import lexicon_template
 from donkeywatch.settings.state_files import DATABASE
 from donkeywatch.store.database_opening import connect
 from donkeywatch.store.store import Store
 from support.instruments import component
+from support.settings_files import write_settings
 
 CREATE = """
 import sys
@@ -90,12 +90,7 @@ def test_what_holds_no_tables_of_ours_is_named_for_what_it_is(
     tmp_path: Path, verb: str, content: str
 ) -> None:
     """By every command that reads it, and not as a full disk or an older version."""
-    lexicon_template.write(tmp_path / "lexicon.toml")
-    settings = tmp_path / "donkeywatch.toml"
-    settings.write_text(
-        'state = "state"\nlexicon = "lexicon.toml"\n'
-        '[[source]]\npath = "search.log"\nformat = "tsv"\n'
-    )
+    settings = write_settings(tmp_path)
     (tmp_path / "state").mkdir(mode=0o700)
     with closing(sqlite3.connect(tmp_path / "state" / "donkeywatch.db")) as db, db:
         if content != "nothing":
