@@ -307,7 +307,7 @@ def test_a_file_that_becomes_utf_16_is_refused_too(
         diary.log.with_name("search.log.1").write_bytes(wide(codec))
     else:
         diary.log.write_bytes(wide(codec))
-    reader.until(lambda: "is UTF-16" in reasons(reader), 6)
+    reader.until(lambda: "is UTF-16" in reasons(reader))
     reader.stop()
     diary.exact()
 
