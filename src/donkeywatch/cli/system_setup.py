@@ -54,7 +54,7 @@ def prepare(answers: Answers, config_path: Path, *, dry_run: bool) -> None:
 
     UsageError or StateError, and nothing is done, where log or state are not fit for a service.
     """
-    ours = (Path(_program()), STATE, config_path.absolute(), answers.lexicon.absolute())
+    ours = (Path(_program()), STATE, config_path.absolute())
     log_access.require_service_log(answers.source.path, ours)
     _require_own_state()
     commands = []
